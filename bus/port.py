@@ -1,0 +1,195 @@
+"""The log port: what wardbridge asks of Kafka, of SQLite and of a list in memory.
+
+Theory of operation
+-------------------
+A *topic* has a fixed number of *partitions*. A record's ``route`` picks the partition (same
+route, same partition number in every topic with as many partitions), and within a partition
+records have one order and growing offsets. Between partitions there is no order. Offsets need
+not be dense: a transaction marker or compaction may leave holes, so "the next offset" is learnt
+from the log, never computed as ``last + 1`` by a caller who has not seen a record.
+
+* ``submit`` / ``append``: durable when acknowledged; the records of one call may become visible
+  one by one (Kafka appends outside a transaction), each whole.
+* ``commit``: outputs, state and input positions of a group together, all or nothing. The only
+  callers are the step runner (``bus.runner``) and the snapshot feeds that supply a step.
+* Readers see only committed records (read-committed).
+* ``load`` gives a compacted topic's newest value for each key; a record without value (a
+  tombstone) removes its key.
+
+Errors: everything an engine raises is a :class:`LogError`; its subclasses say who must act.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from schemas.topics import MAX_RECORD_BYTES, Topic
+
+__all__ = [
+    "MAX_RECORD_BYTES",
+    "Batch",
+    "Header",
+    "Log",
+    "LogBusyError",
+    "LogError",
+    "LogFencedError",
+    "LogFullError",
+    "PositionLostError",
+    "Record",
+    "RecordTooLargeError",
+    "Stored",
+    "TopicPartition",
+]
+
+Header = tuple[str, bytes]
+
+
+class LogError(Exception):
+    """The log could not do what was asked; nothing of the call took effect unless said."""
+
+
+class LogBusyError(LogError):
+    """Another process holds the log for writing: stop it, or talk to it instead."""
+
+
+class LogFencedError(LogError):
+    """A newer owner of this group took over: this process must end."""
+
+
+class LogFullError(LogError):
+    """No room on the disk (or quota): senders must be refused until there is."""
+
+
+class PositionLostError(LogError):
+    """A group's position lies before the oldest record kept: data was lost to this group."""
+
+
+class RecordTooLargeError(LogError):
+    """A record is larger than :data:`MAX_RECORD_BYTES`; refuse it at the door."""
+
+
+class TopicPartition(NamedTuple):
+    """One partition of one topic (the name in the table, without the configured prefix)."""
+
+    topic: str
+    partition: int
+
+
+class Record(NamedTuple):
+    """A record to write. ``value=None`` is a tombstone (compacted topics only)."""
+
+    topic: str
+    route: str
+    key: str | None
+    value: bytes | None
+    headers: tuple[Header, ...] = ()
+
+
+class Stored(NamedTuple):
+    """A committed record as read back; ``timestamp_ms`` is when the log took it (Unix ms)."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str | None
+    value: bytes | None
+    headers: tuple[Header, ...]
+    timestamp_ms: int
+
+
+class Batch(NamedTuple):
+    """What one ``read`` gives.
+
+    ``assigned`` is every partition number the group member holds now; when it changed since
+    the previous batch, state for new partitions must be loaded before ``records`` are stepped.
+    ``positions`` are to be committed once ``records`` are handled (they may lie beyond the last
+    record's offset, and exist even when ``records`` is empty).
+    """
+
+    records: tuple[Stored, ...]
+    positions: Mapping[TopicPartition, int]
+    assigned: frozenset[int]
+
+
+class Log(Protocol):
+    """A partitioned, durable log. Methods may be called from any thread unless said."""
+
+    @property
+    def topics(self) -> Mapping[str, Topic]:
+        """The topics table this log was opened with, by name."""
+        ...
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions the topic has."""
+        ...
+
+    def partition_of(self, topic: str, route: str) -> int:
+        """The partition that a route picks in the topic."""
+        ...
+
+    def submit(
+        self, records: Sequence[Record], on_done: Callable[[LogError | None], None]
+    ) -> None:
+        """Append without waiting; ``on_done`` is called once, from a thread of the engine.
+
+        ``None`` means durable. Called in the order of submission for one submitting thread.
+        Raises :class:`RecordTooLargeError` at once, before anything is queued.
+        """
+        ...
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Append and wait until durable."""
+        ...
+
+    def read(self, group: str, topics: Sequence[str], limit: int, wait_s: float) -> Batch:
+        """Up to ``limit`` committed records after the group's last *read* position.
+
+        Waits at most ``wait_s`` for the first record. Only one thread reads for a group in a
+        process. Reading advances an in-memory cursor; what was read and not committed is read
+        again after :meth:`rewind` or a restart. A group without position starts at the oldest
+        record kept.
+        """
+        ...
+
+    def rewind(self, group: str) -> None:
+        """Forget the cursor of ``read``: start again from the committed positions."""
+        ...
+
+    def commit(
+        self, group: str, positions: Mapping[TopicPartition, int], records: Sequence[Record]
+    ) -> None:
+        """Outputs and state (``records``) and the group's positions, all or nothing, durable."""
+        ...
+
+    def committed(self, group: str) -> Mapping[TopicPartition, int]:
+        """The group's committed positions (next offset to read); absent where never committed."""
+        ...
+
+    def ends(self, topic: str) -> Mapping[int, int]:
+        """Per partition, the offset after the last committed record."""
+        ...
+
+    def starts(self, topic: str) -> Mapping[int, int]:
+        """Per partition, the offset of the oldest record kept (equal to the end when empty)."""
+        ...
+
+    def scan(self, at: TopicPartition, offset: int, limit: int) -> Sequence[Stored]:
+        """Up to ``limit`` committed records from ``offset`` on, without a group; may be empty.
+
+        Raises :class:`PositionLostError` when ``offset`` is older than the oldest record kept of
+        a topic that is not compacted.
+        """
+        ...
+
+    def wait(self, topics: Sequence[str], seen: Mapping[TopicPartition, int], wait_s: float) -> bool:
+        """Wait until one of the topics has a committed record at or after ``seen``; False if not."""
+        ...
+
+    def load(self, at: TopicPartition) -> Iterator[Stored]:
+        """A compacted partition's newest record per key, tombstoned keys left out."""
+        ...
+
+    def close(self) -> None:
+        """Finish what was submitted, then release everything. Idempotent."""
+        ...

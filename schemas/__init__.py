@@ -1,0 +1,1 @@
+"""The published language of wardbridge: frozen models, the topics table, identifiers. No I/O."""

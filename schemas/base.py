@@ -1,0 +1,34 @@
+"""What every published model has in common.
+
+Models are frozen. A reader ignores members that it does not know, so that a newer writer does
+not stop an older reader; within one version members are only ever added. Times are UTC and carry
+their offset on the wire (RFC 3339, ``Z``).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+
+
+Utc = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""An aware moment, kept in UTC."""
+
+
+class Frozen(BaseModel):
+    """Base of the published language: immutable, tolerant of unknown members when read."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class VisitRef(Frozen):
+    """One stay as one source numbers it: the identity of an encounter view."""
+
+    source: str
+    visit: str

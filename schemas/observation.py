@@ -1,0 +1,186 @@
+"""Observations: what one source says about one visit (or patient) at one time, normalised.
+
+Invariants
+----------
+* An observation is immutable. Its ``id`` is derived from what was sent (source, visit, trigger,
+  recorded time and content as sent; not the control id, the message time or the feed), so the
+  same statement sent again is the same observation.
+* Claims are three-valued: a member left out says nothing (**absent**), ``null`` says that there
+  is none (**cleared**), anything else is the **value**. On the wire and in ``model_fields_set``
+  absent means not there; always serialise with ``exclude_unset`` (:meth:`Envelope.to_json`).
+* All observations of one input travel in one :class:`Envelope`: an input is whole or absent.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.base import Frozen, Utc
+from schemas.identifiers import IdentifierKind
+
+
+class Rank(IntEnum):
+    """Last word on order within one second and one source sequence (HL7 clocks tick in seconds)."""
+
+    PLAN = 1
+    MOVEMENT = 2
+    UPDATE = 3
+    DISCHARGE = 4
+    CANCEL = 5
+
+
+class What(StrEnum):
+    """What happened, named by clinical intent; the trigger code stays in ``trigger``."""
+
+    ADMISSION_PLANNED = "admission-planned"  # A05 A14
+    TRANSFER_PLANNED = "transfer-planned"  # A15
+    PLAN_CANCELLED = "plan-cancelled"  # A26 A27 A38
+    DISCHARGE_PLANNED = "discharge-planned"  # A16
+    DISCHARGE_PLAN_CANCELLED = "discharge-plan-cancelled"  # A25
+    ADMITTED = "admitted"  # A01 A04 A06 A07
+    ADMISSION_CANCELLED = "admission-cancelled"  # A11
+    TRANSFERRED = "transferred"  # A02
+    TRANSFER_CANCELLED = "transfer-cancelled"  # A12
+    DISCHARGED = "discharged"  # A03, a visit gone from every snapshot
+    DISCHARGE_CANCELLED = "discharge-cancelled"  # A13
+    TRACKED = "tracked"  # A09 A10 A32 A33: physical place only, fulfils nothing for good
+    UPDATED = "updated"  # A08 A54 A55 Z99: compare, silent if nothing relevant changed
+    DESCRIBED = "described"  # a state: a snapshot's row, a version of a FHIR Encounter
+    PERSON_UPDATED = "person-updated"  # A28 A31: patient level, no visit
+    PATIENTS_MERGED = "patients-merged"  # A40: patient level, no visit
+
+
+class Protection(StrEnum):
+    """A patient's protection mark, mildest first; a mark nobody knows counts as protected."""
+
+    NONE = "none"
+    CONFIDENTIAL = "confidential"  # sekretessmarkering
+    UNKNOWN = "unknown"  # a mark is there, its meaning is not configured
+    PROTECTED = "protected"  # skyddad folkbokföring
+
+
+class PatientIdentifier(Frozen):
+    """One number of a patient. ``assigner`` is the OID, URI or name of who gave it, if said."""
+
+    kind: IdentifierKind
+    value: str
+    assigner: str | None = None
+
+
+class Patient(Frozen):
+    """Who it is about. ``key`` is a keyed hash of the configured identifier: no number in it."""
+
+    key: str
+    identifiers: tuple[PatientIdentifier, ...]
+
+
+class Location(Frozen):
+    """A place by the ward register's ward id; room and bed as the source names them."""
+
+    ward: str
+    room: str | None = None
+    bed: str | None = None
+
+
+class Claims(Frozen):
+    """What is claimed, three-valued (absent, cleared, value): ask :meth:`says` before reading."""
+
+    responsible_ward: str | None = None
+    place: Location | None = Field(None, description="where the patient physically lies")
+    mark: Location | None = Field(None, description="the ward (room, bed) it is meant for")
+    expected_at: Utc | None = Field(None, description="when the patient is expected there")
+    planned_discharge_at: Utc | None = None
+    on_leave: bool | None = None
+    visit_class: str | None = Field(None, description="HL7 table 0004 code: I, E, O, P, …")
+    admitting_doctor: str | None = Field(None, description="identifier, never a name")
+    protection: Protection | None = None
+
+    def says(self, name: str) -> bool:
+        """Whether the claim is there at all (cleared or with a value)."""
+        return name in self.model_fields_set
+
+
+class OrderStamp(Frozen):
+    """Where an observation sorts among those of its visit.
+
+    ``at`` is the recorded time, or the receipt time where the recorded one lies further in the
+    future than allowed. ``sequence`` is the source's own count (MSH-13, else MSH-7 in
+    microseconds; ``meta.versionId``; file number).
+    """
+
+    at: Utc
+    sequence: int
+    rank: Rank
+    received_at: Utc
+
+
+class Movement(Frozen):
+    """IHE PAM ZBE: which movement this is about."""
+
+    id: str
+    action: Literal["insert", "update", "cancel"] = "insert"
+    historic: bool = False
+    original_event: str | None = None
+
+
+class RawPointer(Frozen):
+    """The record of topic ``raw`` an observation or review item comes from, and where in it."""
+
+    id: str
+    sha256: str = Field(description="of the bytes as received, hex")
+    size: int = Field(description="bytes")
+    name: str | None = Field(None, description="file name, for inputs that are files")
+    index: int = Field(0, description="message or data row within the input, from 0")
+
+
+class Observation(Frozen):
+    """One statement. ``shape`` event patches the fields it claims; state replaces them all.
+
+    Visit-level observations have a ``visit`` and a ``patient``; patient-level ones (person
+    updated, patients merged) have no visit. ``merged_into`` is the surviving patient of a merge;
+    ``patient`` is then the one that ceases.
+    """
+
+    id: str
+    revision: int = 0
+    source: str
+    feed: str
+    what: What
+    trigger: str = Field(description="as the source names it: A14, Z99, row, Encounter")
+    shape: Literal["event", "state"]
+    visit: str | None = None
+    patient: Patient
+    merged_into: Patient | None = None
+    claims: Claims = Claims()
+    occurred_at: Utc | None = None
+    occurred_rule: str | None = Field(None, description="which field and zone gave occurred_at")
+    recorded_at: Utc = Field(description="as sent")
+    recorded_rule: str = Field(description="which field and zone gave recorded_at")
+    stamp: OrderStamp
+    movement: Movement | None = None
+
+    def sort_key(self) -> tuple[datetime, int, int, datetime, str]:
+        """The total order of a visit's observations (DESIGN: order stamp, then id)."""
+        stamp = self.stamp
+        return (stamp.at, stamp.sequence, stamp.rank, stamp.received_at, self.id)
+
+
+class Envelope(Frozen):
+    """One accepted input: everything it says, and where its bytes are. Topic ``observations``."""
+
+    type: Literal["envelope"] = "envelope"
+    version: Literal[1] = 1
+    realm: str
+    source: str
+    feed: str
+    received_at: Utc
+    raw: RawPointer
+    observations: tuple[Observation, ...]
+
+    def to_json(self) -> bytes:
+        """UTF-8 JSON; absent claims are left out, cleared ones are null."""
+        return self.__pydantic_serializer__.to_json(self, exclude_unset=True)

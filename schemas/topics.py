@@ -1,0 +1,65 @@
+"""The topics table: every topic of wardbridge, in one place.
+
+Topics are created and checked from this table on every engine. Names carry the configured
+prefix on the wire. ``route`` says what picks the partition; the topics routed by realm have the
+same number of partitions, so one realm has the same partition number in each of them.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+MAX_RECORD_BYTES: Final = 900_000
+"""Largest record (key, value and headers), the same on every engine, below Kafka's own 1 MB."""
+
+DAY_S: Final = 86_400
+
+Route = Literal["realm", "ward", "feed"]
+
+
+class Topic(NamedTuple):
+    """One row of the table. ``retention_s`` is None where compaction decides what is kept."""
+
+    name: str
+    route: Route
+    key: str
+    compacted: bool
+    retention_s: int | None
+    writer: str
+    readers: str
+    about: str
+
+
+RAW: Final = "raw"
+OBSERVATIONS: Final = "observations"
+STATE: Final = "state"
+ENCOUNTERS: Final = "encounters"
+DESIGNATIONS: Final = "designations"
+INBOUND: Final = "inbound"
+AUTHORITY: Final = "authority"
+TICKS: Final = "ticks"
+REVIEW: Final = "review"
+SNAPSHOTS: Final = "snapshots"
+
+TOPICS: Final[tuple[Topic, ...]] = (
+    Topic(RAW, "realm", "raw record id", False, 14 * DAY_S, "adapters", "operators",
+          "inputs as received: bytes of messages, hash and name of files"),
+    Topic(OBSERVATIONS, "realm", "raw record id", False, 90 * DAY_S, "adapters", "router",
+          "one envelope of observations for each accepted input"),
+    Topic(STATE, "realm", "row kind and id", True, None, "router", "router",
+          "the router's state: one row for each observation kept, alias, announced designation"),
+    Topic(ENCOUNTERS, "realm", "source and visit", True, None, "router", "operators",
+          "the census: each visit as its source describes it now"),
+    Topic(DESIGNATIONS, "ward", "ward", False, 90 * DAY_S, "router", "subscribers",
+          "the notifications, minimal fields, CloudEvents"),
+    Topic(INBOUND, "ward", "ward, source and visit", True, None, "router", "http",
+          "each ward's current list: who is coming now"),
+    Topic(AUTHORITY, "realm", "realm", True, None, "operators", "router",
+          "which source is believed for which ward from when: one timeline as one value"),
+    Topic(TICKS, "realm", "realm", False, DAY_S, "ticker", "router",
+          "what time it is, as records"),
+    Topic(REVIEW, "realm", "review item id", False, 365 * DAY_S, "adapters, router", "operators",
+          "what could not be understood: reason, place of the error, pointer to the raw record"),
+    Topic(SNAPSHOTS, "feed", "feed, row kind and id", True, None, "adapters", "adapters",
+          "the newest snapshot of each scope, to compare the next one with"),
+)  # fmt: skip
