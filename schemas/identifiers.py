@@ -65,6 +65,7 @@ _NATIONAL_RESERVE = re.compile(r"(\d{2})(\d{2})(\d{2})(\d{2})[A-HJ-NPR-UX-Z]{2}\
 _VGR_RESERVE = re.compile(r"(\d{4})(\d{2})(\d{2})([KMX])(\d{2})(\d)")
 _VGR_LETTERS: Final = {"K": "5", "M": "7", "X": "8"}
 _CENTURIES_PLUS_3: Final = frozenset({"21", "22", "23"})
+_TEST_SERIES: Final = frozenset({"98", "99"})  # 98 in HL7 Sweden's published example
 _UNKNOWN_SEX_PAIRS: Final = range(80, 90)
 _KNOWN_SEX_PAIRS: Final = range(6, 80)
 
@@ -104,7 +105,7 @@ def _twelve_digits_hold(value: str, day_offset: int) -> bool:
 def is_national_reserve_number(value: str) -> bool:
     """``XXYYMMDDNNGC``. The check digit's rule is not public in full and is not checked."""
     match = _NATIONAL_RESERVE.fullmatch(value)
-    if not match or match[1] not in _CENTURIES_PLUS_3:
+    if not match or match[1] not in _CENTURIES_PLUS_3 | _TEST_SERIES:
         return False
     year = (int(match[1]) - 3) * 100 + int(match[2])
     month, day = int(match[3]), int(match[4])

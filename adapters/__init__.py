@@ -1,0 +1,1 @@
+"""Adapters: one folder a source; bytes from the world become observations."""

@@ -1,0 +1,1 @@
+"""What adapters share: outcomes, raw records, envelopes, patient keys."""

@@ -1,0 +1,107 @@
+"""A feed's identity, and the records that one of its inputs becomes.
+
+Invariant: every input becomes one raw record, and besides it one envelope (accepted), review
+items (review, or warnings beside an accepted rest), or nothing more (ignored: the raw record's
+headers say so). They are handed to the log in one call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from adapters.common.outcome import Outcome, Trouble, Verdict
+from bus.port import Header, Record
+from schemas import topics
+from schemas.observation import Envelope, RawPointer
+from schemas.review import ReviewItem
+
+
+@dataclass(frozen=True, slots=True)
+class FeedIdentity:
+    """Where an input comes from: configured names."""
+
+    name: str
+    source: str
+    realm: str
+
+
+def records_of(
+    feed: FeedIdentity,
+    raw: RawPointer,
+    received_at: datetime,
+    raw_value: bytes,
+    outcome: Outcome,
+) -> list[Record]:
+    """Everything to make durable before the sender is answered.
+
+    ``raw_value`` is what topic ``raw`` keeps: the bytes of a message, a file's pointer as JSON.
+    """
+    records = [raw_record(feed, raw, raw_value, outcome)]
+    if outcome.observations:
+        records.append(envelope_record(feed, raw, received_at, outcome))
+    records += review_records(feed, raw, received_at, outcome)
+    return records
+
+
+def raw_record(feed: FeedIdentity, raw: RawPointer, value: bytes, outcome: Outcome) -> Record:
+    """The input as received; headers say which feed it came by and what became of it."""
+    headers: tuple[Header, ...] = (
+        ("feed", feed.name.encode()),
+        ("outcome", outcome.verdict.value.encode()),
+        ("reason", outcome.reason.encode()),
+    )
+    return Record(topics.RAW, feed.realm, raw.id, value, headers)
+
+
+def envelope_record(
+    feed: FeedIdentity, raw: RawPointer, received_at: datetime, outcome: Outcome
+) -> Record:
+    """All observations of the input as one record: whole or absent."""
+    envelope = Envelope.model_construct(
+        realm=feed.realm,
+        source=feed.source,
+        feed=feed.name,
+        received_at=received_at,
+        raw=raw,
+        observations=outcome.observations,
+        type="envelope",
+        version=1,
+    )
+    return Record(topics.OBSERVATIONS, feed.realm, raw.id, envelope.to_json())
+
+
+def review_records(
+    feed: FeedIdentity, raw: RawPointer, received_at: datetime, outcome: Outcome
+) -> list[Record]:
+    """One review item for the whole input, or one for each warning."""
+    troubles = outcome.warnings
+    if outcome.verdict is Verdict.REVIEW:
+        troubles = (Trouble(outcome.reason, outcome.detail, outcome.where), *troubles)
+    return [
+        _review_record(feed, raw, received_at, trouble, number, outcome)
+        for number, trouble in enumerate(troubles)
+    ]
+
+
+def _review_record(  # noqa: PLR0913 - one flat record, each part named
+    feed: FeedIdentity,
+    raw: RawPointer,
+    received_at: datetime,
+    trouble: Trouble,
+    number: int,
+    outcome: Outcome,
+) -> Record:
+    item = ReviewItem(
+        id=f"{raw.id}-{number}",
+        realm=feed.realm,
+        source=feed.source,
+        feed=feed.name,
+        at=received_at,
+        reason=trouble.reason,
+        detail=trouble.detail,
+        where=trouble.where,
+        withheld=outcome.verdict is Verdict.REVIEW and number == 0,
+        raw=raw,
+    )
+    return Record(topics.REVIEW, feed.realm, item.id, item.model_dump_json().encode())

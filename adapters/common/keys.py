@@ -1,0 +1,52 @@
+"""Keyed hashes: names for patients and inputs that carry no number of a person.
+
+A patient key is BLAKE2b (RFC 7693), keyed with the installation's secret, over the identifier's
+kind, assigner and value, so that two sources that know a patient by the same number agree, and
+nobody without the secret can test a number against a key.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from hashlib import blake2b, sha256
+
+from schemas.identifiers import IdentifierKind
+from schemas.observation import PatientIdentifier, RawPointer
+
+KEY_BYTES = 16
+MAX_SECRET_BYTES = 64  # BLAKE2b's longest key
+
+
+class PatientKeyer:
+    """Makes patient keys with one secret (1 to 64 bytes); raises ValueError for any other."""
+
+    def __init__(self, secret: bytes) -> None:
+        if not 1 <= len(secret) <= MAX_SECRET_BYTES:
+            raise ValueError(f"a patient key secret has 1 to {MAX_SECRET_BYTES} bytes")
+        self._secret = secret
+
+    def key(self, identifier: PatientIdentifier) -> str:
+        """The patient key of one identifier. National numbers need no assigner to be unique."""
+        national = identifier.kind not in (IdentifierKind.LOCAL, IdentifierKind.UNCERTAIN)
+        assigner = "" if national else identifier.assigner or ""
+        return self.hash("patient", identifier.kind, assigner, identifier.value)
+
+    def hash(self, *parts: str) -> str:
+        """Hex of the keyed hash over the parts, unambiguous about where each ends."""
+        joined = "\x00".join(parts).encode()
+        return blake2b(joined, digest_size=KEY_BYTES, key=self._secret).hexdigest()
+
+
+def raw_pointer(
+    payload: bytes, received_at: datetime, feed: str, *, name: str | None = None, index: int = 0
+) -> RawPointer:
+    """The pointer to a raw record; its id differs for every receipt, even of the same bytes."""
+    digest = sha256(payload).hexdigest()
+    receipt = f"{feed}\x00{received_at.timestamp():.6f}\x00{index}\x00{digest}".encode()
+    return RawPointer(
+        id=blake2b(receipt, digest_size=KEY_BYTES).hexdigest(),
+        sha256=digest,
+        size=len(payload),
+        name=name,
+        index=index,
+    )

@@ -1,0 +1,65 @@
+"""What became of one input: accepted, in review, or ignored, always with a reason.
+
+An outcome is a value; making one does no I/O. ``reason`` is a stable kebab-case code, and texts
+carry no patient data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from schemas.observation import Observation
+
+ACCEPTED_WHOLE = "accepted"
+
+
+class Verdict(StrEnum):
+    """The three ends an input can have; nothing is ever dropped without one of them."""
+
+    ACCEPTED = "accepted"
+    REVIEW = "review"
+    IGNORED = "ignored"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that could not be understood: becomes a review item.
+
+    ``where`` names the field (``PV1-3``), row and column, or FHIRPath expression.
+    """
+
+    reason: str
+    detail: str
+    where: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one input means. ``warnings`` are troubles beside an accepted rest."""
+
+    verdict: Verdict
+    reason: str
+    detail: str = ""
+    where: str | None = None
+    observations: tuple[Observation, ...] = ()
+    warnings: tuple[Trouble, ...] = ()
+
+
+def accepted(observations: Sequence[Observation], warnings: Sequence[Trouble] = ()) -> Outcome:
+    """Understood, wholly or but for the warnings (then the first one's code is the reason)."""
+    reason = warnings[0].reason if warnings else ACCEPTED_WHOLE
+    return Outcome(
+        Verdict.ACCEPTED, reason, observations=tuple(observations), warnings=tuple(warnings)
+    )
+
+
+def to_review(trouble: Trouble) -> Outcome:
+    """Not understood: nothing of it is used until a person has looked."""
+    return Outcome(Verdict.REVIEW, trouble.reason, trouble.detail, trouble.where)
+
+
+def ignored(reason: str, detail: str) -> Outcome:
+    """Understood, and of no concern to bed coordination: counted, not kept beyond ``raw``."""
+    return Outcome(Verdict.IGNORED, reason, detail)

@@ -1,0 +1,1 @@
+"""The router: from observations to what each ward is told."""
