@@ -128,9 +128,7 @@ class Log(Protocol):
         """The partition that a route picks in the topic."""
         ...
 
-    def submit(
-        self, records: Sequence[Record], on_done: Callable[[LogError | None], None]
-    ) -> None:
+    def submit(self, records: Sequence[Record], on_done: Callable[[LogError | None], None]) -> None:
         """Append without waiting; ``on_done`` is called once, from a thread of the engine.
 
         ``None`` means durable. Called in the order of submission for one submitting thread.
@@ -182,7 +180,9 @@ class Log(Protocol):
         """
         ...
 
-    def wait(self, topics: Sequence[str], seen: Mapping[TopicPartition, int], wait_s: float) -> bool:
+    def wait(
+        self, topics: Sequence[str], seen: Mapping[TopicPartition, int], wait_s: float
+    ) -> bool:
         """Wait until one of the topics has a committed record at or after ``seen``; False if not."""
         ...
 

@@ -56,8 +56,10 @@ class DesignationData(Frozen):
     expected_at: Utc | None = None
     room: str | None = Field(None, description="intended place in the ward, if said")
     bed: str | None = None
-    protected: bool = Field(False, description="the patient has a protection mark")
-    changes: tuple[str, ...] = Field((), description="names of what changed, for kind changed")
+    protected: bool = Field(default=False, description="the patient has a protection mark")
+    changes: tuple[str, ...] = Field(
+        default=(), description="names of what changed, for kind changed"
+    )
 
 
 class Notification(Frozen):

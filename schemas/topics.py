@@ -23,11 +23,15 @@ class Topic(NamedTuple):
     name: str
     route: Route
     key: str
-    compacted: bool
     retention_s: int | None
     writer: str
     readers: str
     about: str
+
+    @property
+    def compacted(self) -> bool:
+        """Whether only the newest record of each key is kept."""
+        return self.retention_s is None
 
 
 RAW: Final = "raw"
@@ -42,24 +46,24 @@ REVIEW: Final = "review"
 SNAPSHOTS: Final = "snapshots"
 
 TOPICS: Final[tuple[Topic, ...]] = (
-    Topic(RAW, "realm", "raw record id", False, 14 * DAY_S, "adapters", "operators",
+    Topic(RAW, "realm", "raw record id", 14 * DAY_S, "adapters", "operators",
           "inputs as received: bytes of messages, hash and name of files"),
-    Topic(OBSERVATIONS, "realm", "raw record id", False, 90 * DAY_S, "adapters", "router",
+    Topic(OBSERVATIONS, "realm", "raw record id", 90 * DAY_S, "adapters", "router",
           "one envelope of observations for each accepted input"),
-    Topic(STATE, "realm", "row kind and id", True, None, "router", "router",
+    Topic(STATE, "realm", "row kind and id", None, "router", "router",
           "the router's state: one row for each observation kept, alias, announced designation"),
-    Topic(ENCOUNTERS, "realm", "source and visit", True, None, "router", "operators",
+    Topic(ENCOUNTERS, "realm", "source and visit", None, "router", "operators",
           "the census: each visit as its source describes it now"),
-    Topic(DESIGNATIONS, "ward", "ward", False, 90 * DAY_S, "router", "subscribers",
+    Topic(DESIGNATIONS, "ward", "ward", 90 * DAY_S, "router", "subscribers",
           "the notifications, minimal fields, CloudEvents"),
-    Topic(INBOUND, "ward", "ward, source and visit", True, None, "router", "http",
+    Topic(INBOUND, "ward", "ward, source and visit", None, "router", "http",
           "each ward's current list: who is coming now"),
-    Topic(AUTHORITY, "realm", "realm", True, None, "operators", "router",
+    Topic(AUTHORITY, "realm", "realm", None, "operators", "router",
           "which source is believed for which ward from when: one timeline as one value"),
-    Topic(TICKS, "realm", "realm", False, DAY_S, "ticker", "router",
+    Topic(TICKS, "realm", "realm", DAY_S, "ticker", "router",
           "what time it is, as records"),
-    Topic(REVIEW, "realm", "review item id", False, 365 * DAY_S, "adapters, router", "operators",
+    Topic(REVIEW, "realm", "review item id", 365 * DAY_S, "adapters, router", "operators",
           "what could not be understood: reason, place of the error, pointer to the raw record"),
-    Topic(SNAPSHOTS, "feed", "feed, row kind and id", True, None, "adapters", "adapters",
+    Topic(SNAPSHOTS, "feed", "feed, row kind and id", None, "adapters", "adapters",
           "the newest snapshot of each scope, to compare the next one with"),
 )  # fmt: skip

@@ -84,7 +84,7 @@ def review_records(
     ]
 
 
-def _review_record(  # noqa: PLR0913 - one flat record, each part named
+def _review_record(  # noqa: PLR0913, PLR0917 - one flat record, each part named
     feed: FeedIdentity,
     raw: RawPointer,
     received_at: datetime,

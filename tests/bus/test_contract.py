@@ -1,0 +1,196 @@
+"""What every engine must do. No test here assumes an order between partitions."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+
+import pytest
+
+from bus.port import Log, LogError, Record, RecordTooLargeError, Stored, TopicPartition
+from schemas.topics import INBOUND, MAX_RECORD_BYTES, OBSERVATIONS, RAW, STATE, TICKS
+from tests.bus.conftest import Engine
+
+REALMS = [f"realm-{n}" for n in range(8)]
+
+
+def raw(route: str, text: str) -> Record:
+    return Record(RAW, route, text, text.encode(), (("feed", b"\xe5"),))
+
+
+def row(key: str, text: str | None, route: str = "r") -> Record:
+    return Record(STATE, route, key, None if text is None else text.encode())
+
+
+def read_all(log: Log, group: str, topics: Sequence[str], limit: int = 100) -> list[Stored]:
+    found: list[Stored] = []
+    while batch := log.read(group, topics, limit, 0.0).records:
+        found += batch
+    return found
+
+
+def texts(records: Sequence[Stored]) -> list[str]:
+    return [stored.value.decode() for stored in records if stored.value is not None]
+
+
+def test_what_was_appended_is_read_whole(engine: Engine) -> None:
+    log = engine(1)
+    log.append([raw("r", "a"), Record(OBSERVATIONS, "r", None, b"b")])
+    (a,) = read_all(log, "g", [RAW])
+    assert (a.topic, a.partition, a.key, a.value, a.headers) == (
+        RAW, 0, "a", b"a", (("feed", b"\xe5"),),
+    )  # fmt: skip
+    assert a.timestamp_ms > 0
+    assert texts(read_all(log, "g", [OBSERVATIONS])) == ["b"]
+
+
+def test_one_route_is_one_partition_in_order_in_every_topic(engine: Engine) -> None:
+    log = engine(4)
+    for number in range(50):
+        log.append([raw(realm, f"{realm}:{number}") for realm in REALMS])
+    seen: dict[str, list[str]] = defaultdict(list)
+    for stored in read_all(log, "g", [RAW], limit=7):
+        realm, count = (stored.key or "").split(":")
+        assert stored.partition == log.partition_of(RAW, realm) == log.partition_of(TICKS, realm)
+        seen[realm].append(count)
+    assert seen == {realm: [str(n) for n in range(50)] for realm in REALMS}
+
+
+def test_groups_have_positions_of_their_own(engine: Engine) -> None:
+    log = engine(1)
+    log.append([raw("r", "a"), raw("r", "b")])
+    first = log.read("g1", [RAW], 1, 0.0)
+    log.commit("g1", first.positions, [])
+    log.rewind("g1")
+    assert texts(read_all(log, "g1", [RAW])) == ["b"]
+    assert texts(read_all(log, "g2", [RAW])) == ["a", "b"]
+    assert log.committed("g2") == {}
+
+
+def test_what_was_read_and_not_committed_is_read_again_after_a_rewind(engine: Engine) -> None:
+    log = engine(2)
+    log.append([raw(realm, realm) for realm in REALMS])
+    before = read_all(log, "g", [RAW])
+    assert read_all(log, "g", [RAW]) == []
+    log.rewind("g")
+    assert read_all(log, "g", [RAW]) == before
+
+
+def test_commit_takes_outputs_state_and_positions_together(engine: Engine) -> None:
+    log = engine(1)
+    log.append([raw("r", "in")])
+    batch = log.read("g", [RAW], 10, 0.0)
+    log.commit("g", batch.positions, [Record(OBSERVATIONS, "r", None, b"out"), row("k", "state")])
+    assert log.committed("g") == batch.positions
+    assert texts(read_all(log, "h", [OBSERVATIONS])) == ["out"]
+    assert texts(list(log.load(TopicPartition(STATE, 0)))) == ["state"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "error"),
+    [
+        (Record(RAW, "r", None, b"x" * (MAX_RECORD_BYTES + 1)), RecordTooLargeError),
+        (Record("no-such-topic", "r", None, b""), LogError),
+        (Record(STATE, "r", None, b""), LogError),
+        (Record(RAW, "r", "k", None), LogError),
+    ],
+    ids=["too large", "unknown topic", "compacted without key", "tombstone where none belongs"],
+)
+def test_one_bad_record_refuses_the_whole_call(
+    engine: Engine, bad: Record, error: type[LogError]
+) -> None:
+    log = engine(1)
+    with pytest.raises(error):
+        log.append([raw("r", "good"), bad])
+    with pytest.raises(error):
+        log.commit("g", {TopicPartition(RAW, 0): 1}, [raw("r", "good"), bad])
+    assert read_all(log, "g", [RAW]) == []
+    assert log.committed("g") == {}
+
+
+def test_the_largest_allowed_record_fits(engine: Engine) -> None:
+    log = engine(1)
+    log.append([Record(RAW, "r", None, b"x" * MAX_RECORD_BYTES)])
+    (stored,) = read_all(log, "g", [RAW])
+    assert len(stored.value or b"") == MAX_RECORD_BYTES
+
+
+def test_load_gives_the_newest_of_each_key_without_the_removed(engine: Engine) -> None:
+    log = engine(1)
+    log.append([row("a", "1"), row("b", "1"), row("a", "2"), row("c", "1")])
+    log.append([row("b", None), row("c", None), row("c", "2")])
+    assert {s.key: s.value for s in log.load(TopicPartition(STATE, 0))} == {"a": b"2", "c": b"2"}
+
+
+def test_a_follower_of_a_compacted_topic_sees_a_removal(engine: Engine) -> None:
+    log = engine(1)
+    log.append([Record(INBOUND, "w", "w|v", b"open")])
+    end = log.ends(INBOUND)[0]
+    log.append([Record(INBOUND, "w", "w|v", None)])
+    (gone,) = log.scan(TopicPartition(INBOUND, 0), end, 10)
+    assert (gone.key, gone.value) == ("w|v", None)
+
+
+def test_submissions_of_one_thread_complete_in_order(engine: Engine) -> None:
+    log, order, last = engine(1), list[int](), threading.Event()
+
+    def done_with(number: int, error: LogError | None) -> None:
+        assert error is None
+        order.append(number)
+        if number == 299:
+            last.set()
+
+    for number in range(300):
+        log.submit([raw("r", str(number))], lambda e, n=number: done_with(n, e))  # type: ignore[misc]
+    assert last.wait(30)
+    assert order == list(range(300))
+    assert texts(read_all(log, "g", [RAW])) == [str(n) for n in range(300)]
+
+
+def test_many_submitters_lose_and_double_nothing(engine: Engine) -> None:
+    log = engine(4)
+
+    def send(name: int) -> None:
+        for number in range(50):
+            log.append([raw(REALMS[name], f"{name}:{number}")])
+
+    threads = [threading.Thread(target=send, args=(name,)) for name in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = texts(read_all(log, "g", [RAW]))
+    assert sorted(found) == sorted(f"{n}:{m}" for n in range(8) for m in range(50))
+
+
+def test_offsets_grow_and_ends_lie_after_the_last(engine: Engine) -> None:
+    log = engine(1)
+    assert (log.starts(RAW), log.ends(RAW)) == ({0: 0}, {0: 0})
+    log.append([raw("r", "a"), raw("r", "b")])
+    offsets = [s.offset for s in log.scan(TopicPartition(RAW, 0), 0, 10)]
+    assert offsets == sorted(set(offsets))
+    assert log.ends(RAW)[0] > offsets[-1]
+
+
+def test_wait_wakes_when_something_is_committed(engine: Engine) -> None:
+    log = engine(1)
+    at = TopicPartition(RAW, 0)
+    assert not log.wait([RAW], {at: 0}, 0.0)
+    woken = threading.Event()
+    waiter = threading.Thread(target=lambda: woken.set() if log.wait([RAW], {at: 0}, 30) else None)
+    waiter.start()
+    log.append([raw("r", "a")])
+    waiter.join(30)
+    assert woken.is_set()
+
+
+def test_reading_waits_no_longer_than_told(engine: Engine) -> None:
+    batch = engine(3).read("g", [RAW], 10, 0.01)
+    assert (batch.records, batch.assigned) == ((), frozenset({0, 1, 2}))
+
+
+def test_a_closed_log_refuses_and_closes_twice(engine: Engine) -> None:
+    log = engine(1)
+    log.close()
+    log.close()
+    with pytest.raises(LogError):
+        log.append([raw("r", "a")])
