@@ -1,65 +1,97 @@
 # Every target makes its own virtual environment first; `make help` lists them.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+# `adapters/<name>` must never shadow a dependency of the same name.
 export PYTHONSAFEPATH := 1
-PYTHON ?= python3
+
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
+APT := sudo apt-get install -y make git python3 python3-venv strace
+PYTEST = $(BIN)/python -m pytest
+LONG := -s --timeout 7200
 
-.PHONY: help venv demo test check format lint types imports schema lock campaign-crash campaign-properties
-
+.PHONY: help
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
-venv: $(STAMP) ## make the virtual environment
+.PHONY: venv
+venv: $(STAMP) ## make or refresh the virtual environment
 
-# With hashes pip wants the dependencies and the project itself in two steps.
+# With hashes pip wants the dependencies and the project itself in two steps. An environment that
+# is there already is refreshed in place.
 $(STAMP): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "wardbridge needs Python 3.11 or newer; try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
-	  { echo "Python's venv is missing. On Debian: sudo apt-get install -y make git python3 python3-venv strace"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --require-hashes -r constraints.txt
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@test -n "$(PYTHON)" && "$(PYTHON)" -c '$(NEW_ENOUGH)' || \
+	  { echo "wardbridge needs Python 3.11 or newer. On Debian 12 or newer: $(APT)"; \
+	    echo "If it is there under another name: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "This Python cannot make virtual environments. On Debian: $(APT)"; exit 1; }
+	"$(PYTHON)" -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r constraints.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
+.PHONY: demo
 demo: $(STAMP) ## the main job: a morning at two hospitals, in the terminal
 	$(BIN)/wardbridge demo
 
+.PHONY: test
 test: $(STAMP) ## all tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
+.PHONY: check
 check: format-check lint types imports test ## all that CI runs
 
+.PHONY: format
+format: $(STAMP) ## format the code, mend what ruff can mend
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
 .PHONY: format-check
-format-check: $(STAMP)
+format-check: $(STAMP) ## is the code formatted?
 	$(BIN)/ruff format --check .
 
-format: $(STAMP) ## format the code
-	$(BIN)/ruff format .
-	$(BIN)/ruff check --fix-only --quiet .
-
+.PHONY: lint
 lint: $(STAMP) ## ruff, all rules minus a reasoned list
 	$(BIN)/ruff check .
 
+.PHONY: types
 types: $(STAMP) ## mypy, strict, code and tests
 	$(BIN)/mypy
 
+.PHONY: imports
 imports: $(STAMP) ## who may import whom
 	$(BIN)/lint-imports
 
-schema: $(STAMP) ## write the JSON Schemas and the AsyncAPI document again
-	$(BIN)/wardbridge schema --write
+.PHONY: docs-check
+docs-check: $(STAMP) ## does what the documents name exist?
+	$(PYTEST) tests/packaging -q
 
-lock: ## pin the dependencies with hashes (needs network)
-	env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal --generate-hashes \
-	  --python-version 3.11 --extra dev --no-emit-index-url --no-emit-find-links --no-header --upgrade \
-	  --output-file constraints.txt pyproject.toml
+.PHONY: schema
+schema: $(STAMP) ## write the JSON Schemas and the AsyncAPI document from the models
+	$(BIN)/python -m wardbridge.publish
 
-campaign-crash: $(STAMP) ## 200 random SIGKILLs of the service under load
-	WARDBRIDGE_KILLS=200 $(BIN)/python -m pytest tests/e2e/test_crash.py -s --timeout 5400
+.PHONY: lock
+lock: $(STAMP) ## pin the newest dependencies with hashes (needs the network)
+	env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal \
+	  --generate-hashes --python-version 3.11 --extra dev --upgrade --no-config --no-header \
+	  --no-emit-index-url --no-emit-find-links --output-file constraints.txt pyproject.toml
 
-campaign-properties: $(STAMP) ## the invariants over many more histories
-	HYPOTHESIS_PROFILE=campaign $(BIN)/python -m pytest tests/router tests/bus tests/hl7v2 tests/elvis -s --timeout 5400
+.PHONY: campaign-crash
+campaign-crash: $(STAMP) ## the service killed 200 times at random moments under load
+	WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_crash.py $(LONG)
+
+.PHONY: campaign-bus
+campaign-bus: $(STAMP) ## the SQLite log killed 300 times while it writes
+	WARDBRIDGE_KILLS=300 $(PYTEST) tests/bus/test_kill.py $(LONG)
+
+.PHONY: campaign-properties
+campaign-properties: $(STAMP) ## the invariants over many more generated histories
+	HYPOTHESIS_PROFILE=campaign $(PYTEST) tests/router tests/bus tests/hl7v2 tests/elvis $(LONG)
+
+.PHONY: campaign-mutations
+campaign-mutations: $(STAMP) ## break each rule of the router in turn: a test must fail
+	WARDBRIDGE_MUTATIONS=all $(PYTEST) tests/router/test_mutations.py $(LONG)

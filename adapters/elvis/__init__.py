@@ -1,0 +1,1 @@
+"""Elvis occupancy exports: full snapshots of wards to observations."""

@@ -1,0 +1,1 @@
+"""HL7 v2 over MLLP: bytes from the wire to observations, and the answers."""
