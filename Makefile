@@ -72,7 +72,7 @@ docs-check: $(STAMP) ## does what the documents name exist?
 
 .PHONY: schema
 schema: $(STAMP) ## write the JSON Schemas and the AsyncAPI document from the models
-	$(BIN)/python -m wardbridge.publish
+	$(BIN)/python -m tests.schemas.publish
 
 .PHONY: lock
 lock: $(STAMP) ## pin the newest dependencies with hashes (needs the network)

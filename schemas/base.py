@@ -14,7 +14,12 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
 
 def _in_utc(moment: datetime) -> datetime:
-    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    if moment.tzinfo is UTC:
+        return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # year 1 or 9999, on the wrong side of midnight in UTC
+        raise ValueError("the moment lies outside the years 1 to 9999 in UTC") from None
 
 
 Utc = Annotated[AwareDatetime, AfterValidator(_in_utc)]

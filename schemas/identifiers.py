@@ -6,7 +6,7 @@ is of no known kind is *local*: kept with its assigner, never an error.
 
 Forms, with C the Luhn check digit:
 
-* personnummer ``YYYYMMDDNNNC``, Luhn over the last ten;
+* personnummer ``YYYYMMDDNNNC``, NNN from 001, Luhn over the last ten;
 * samordningsnummer the same with 60 added to the day;
 * national reserve number ``XXYYMMDDNNGC``: XX is the century plus 3 (22 for 19, 23 for 20), NN
   letters without I O Q V W; an unknown date has MM 20-99 and DD 40-59;
@@ -58,11 +58,14 @@ HSA_ID_MAX_CHARS: Final = 31
 CHECK_DIGIT_OVER_12: Final = "check-digit-over-12-positions"
 CENTURY_MISSING: Final = "century-missing"
 
-_HSA_ID = re.compile(r"SE\d{10}-[A-Z0-9]+", re.IGNORECASE)
-_TWELVE_DIGITS = re.compile(r"\d{12}")
-_TEN_DIGITS = re.compile(r"\d{6}[-+]?\d{4}")
-_NATIONAL_RESERVE = re.compile(r"(\d{2})(\d{2})(\d{2})(\d{2})[A-HJ-NPR-UX-Z]{2}\d{2}")
-_VGR_RESERVE = re.compile(r"(\d{4})(\d{2})(\d{2})([KMX])(\d{2})(\d)")
+# ASCII: other scripts' digits are digits to Python, and a long s is an S when case is ignored.
+_HSA_ID = re.compile(r"SE\d{10}-[A-Z0-9]+", re.IGNORECASE | re.ASCII)
+_TWELVE_DIGITS = re.compile(r"\d{8}(?!000)\d{4}", re.ASCII)  # birth numbers begin at 001
+_MONTH = "(?:0[1-9]|1[0-2])"
+_DAY_OR_DAY_PLUS_60 = "(?:[06][1-9]|[1278][0-9]|[39][01])"
+_TEN_DIGITS = re.compile(rf"\d{{2}}{_MONTH}{_DAY_OR_DAY_PLUS_60}[-+]?(?!000)\d{{4}}", re.ASCII)
+_NATIONAL_RESERVE = re.compile(r"(\d{2})(\d{2})(\d{2})(\d{2})[A-HJ-NPR-UX-Z]{2}\d{2}", re.ASCII)
+_VGR_RESERVE = re.compile(r"(\d{4})(\d{2})(\d{2})([KMX])(\d{2})(\d)", re.ASCII)
 _VGR_LETTERS: Final = {"K": "5", "M": "7", "X": "8"}
 _CENTURIES_PLUS_3: Final = frozenset({"21", "22", "23"})
 _TEST_SERIES: Final = frozenset({"98", "99"})  # 98 in HL7 Sweden's published example

@@ -1,0 +1,181 @@
+"""The published documents: a JSON Schema for each model, and one AsyncAPI document.
+
+Pure: everything is built from the models and the topics table. The committed copies lie in
+``published/``; what the last release published lies in ``released/<version>/``.
+
+Formats: JSON Schema 2020-12 as pydantic writes it, from the reader's side (a member with a
+default may be left out; the constants that tell a value's type and version may not); AsyncAPI
+3.0.0, whose schema objects are JSON Schema draft 07 (nothing newer is used by these models).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from schemas import topics
+from schemas.authority import Authority, Tick
+from schemas.base import Frozen
+from schemas.encounter import EncounterView
+from schemas.notification import DesignationData, Notification
+from schemas.observation import Envelope
+from schemas.review import ReviewItem
+from schemas.ward import Ward
+
+Document = dict[str, Any]
+
+LANGUAGE_VERSION: Final = "0.1.0"
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+CLOUDEVENTS_JSON: Final = "application/cloudevents+json"
+
+PUBLISHED: Final[Mapping[str, type[Frozen]]] = {
+    "authority": Authority,
+    "encounter-view": EncounterView,
+    "envelope": Envelope,
+    "inbound": DesignationData,
+    "notification": Notification,
+    "review-item": ReviewItem,
+    "tick": Tick,
+    "ward": Ward,
+}
+"""Name of the document -> the model it describes."""
+
+CARRIED: Final[Mapping[str, str]] = {
+    topics.OBSERVATIONS: "envelope",
+    topics.ENCOUNTERS: "encounter-view",
+    topics.DESIGNATIONS: "notification",
+    topics.INBOUND: "inbound",
+    topics.AUTHORITY: "authority",
+    topics.TICKS: "tick",
+    topics.REVIEW: "review-item",
+}
+"""Topic -> the document that describes its values. The others carry bytes or private state."""
+
+
+class _WithoutTitles(GenerateJsonSchema):
+    """Member names say enough; titles made from them repeat them."""
+
+    def field_title_should_be_set(self, schema: object) -> bool:
+        del schema
+        return False
+
+
+def json_schemas() -> dict[str, Document]:
+    """The JSON Schema of each published model, by document name."""
+    return {name: json_schema(name) for name in PUBLISHED}
+
+
+def json_schema(name: str) -> Document:
+    """The JSON Schema of one published model, with ``$schema`` and ``$id``."""
+    body = PUBLISHED[name].model_json_schema(schema_generator=_WithoutTitles)
+    for part in (body, *body.get("$defs", {}).values()):
+        _require_constants(part)
+    return {"$schema": DIALECT, "$id": f"urn:wardbridge:{name}:{_model_version(name)}", **body}
+
+
+def _require_constants(part: Document) -> None:
+    constants = {member for member, rule in part.get("properties", {}).items() if "const" in rule}
+    required = constants | set(part.get("required", ()))
+    if required:
+        part["required"] = [member for member in part["properties"] if member in required]
+
+
+def _model_version(name: str) -> int:
+    field = PUBLISHED[name].model_fields.get("version")
+    return field.default if field and isinstance(field.default, int) else 1
+
+
+def asyncapi() -> Document:
+    """The AsyncAPI 3.0 document of every topic in the table."""
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "wardbridge",
+            "version": LANGUAGE_VERSION,
+            "description": "Tells wards at once that a patient is designated to them.",
+            "license": {
+                "name": "Apache-2.0",
+                "url": "https://www.apache.org/licenses/LICENSE-2.0",
+            },
+        },
+        "defaultContentType": "application/json",
+        "channels": {topic.name: _channel(topic) for topic in topics.TOPICS},
+        "operations": dict(map(_operation, topics.TOPICS)),
+        "components": {
+            "messages": {name: _message(name) for name in sorted(CARRIED.values())},
+            "schemas": _component_schemas(),
+        },
+    }
+
+
+def _channel(topic: topics.Topic) -> Document:
+    return {
+        "address": f"{{prefix}}{topic.name}",
+        "title": topic.name,
+        "description": (
+            f"{topic.about}. Key: {topic.key}. Routed by {topic.route}. "
+            f"Written by {topic.writer}, read by {topic.readers}."
+        ),
+        "parameters": {
+            "prefix": {"description": "the configured prefix of every topic", "default": ""}
+        },
+        "messages": _messages_of(topic.name),
+        "bindings": {"kafka": {"topicConfiguration": _kafka(topic), "bindingVersion": "0.5.0"}},
+    }
+
+
+def _messages_of(topic: str) -> Document:
+    if topic in CARRIED:
+        return {CARRIED[topic]: {"$ref": f"#/components/messages/{CARRIED[topic]}"}}
+    return {"opaque": {"contentType": "application/octet-stream", "title": f"opaque {topic} value"}}
+
+
+def _kafka(topic: topics.Topic) -> Document:
+    if topic.retention_s is None:
+        return {"cleanup.policy": ["compact"]}
+    return {"cleanup.policy": ["delete"], "retention.ms": topic.retention_s * 1000}
+
+
+def _operation(topic: topics.Topic) -> tuple[str, Document]:
+    """What whoever writes the topic does; who may read it stands in the channel."""
+    name = f"write-{topic.name}"
+    return name, {
+        "action": "send",
+        "channel": {"$ref": f"#/channels/{topic.name}"},
+        "summary": topic.about,
+    }
+
+
+def _message(name: str) -> Document:
+    model = PUBLISHED[name]
+    return {
+        "name": name,
+        "title": (model.__doc__ or name).strip().split("\n", maxsplit=1)[0],
+        "contentType": CLOUDEVENTS_JSON if model is Notification else "application/json",
+        "payload": {"$ref": f"#/components/schemas/{model.__name__}"},
+    }
+
+
+def _component_schemas() -> Document:
+    """All models and what they refer to, under their class names, references rewritten."""
+    components: Document = {}
+    for name, model in PUBLISHED.items():
+        body = json_schema(name)
+        parts = {**body.pop("$defs", {}), model.__name__: body}
+        for part_name, part in parts.items():
+            own = {key: rule for key, rule in part.items() if key not in {"$schema", "$id"}}
+            components[part_name] = _relocated(own)
+    return dict(sorted(components.items()))
+
+
+def _relocated(node: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """The same JSON with ``#/$defs/X`` turned into ``#/components/schemas/X``."""
+    if isinstance(node, dict):
+        return {key: _relocated(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_relocated(value) for value in node]
+    if isinstance(node, str):
+        return node.replace("#/$defs/", "#/components/schemas/")
+    return node

@@ -1,0 +1,226 @@
+"""The published documents: fresh, valid by the standards' own schemas, true of real values."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft7Validator, Draft202012Validator
+
+from schemas import documents, topics
+from schemas.authority import Authority, AuthorityEntry, Tick
+from schemas.base import Frozen, VisitRef
+from schemas.encounter import EncounterView, Mark
+from schemas.notification import DesignationData, Kind, Notification, Reason
+from schemas.observation import (
+    Claims,
+    Envelope,
+    Location,
+    Observation,
+    OrderStamp,
+    Patient,
+    Rank,
+    RawPointer,
+    What,
+)
+from schemas.review import ReviewItem
+from schemas.ward import Ward
+from tests.schemas.publish import ASYNCAPI_NAME, PUBLISHED_FOLDER, rendered
+
+OFFICIAL = Path(__file__).with_name("asyncapi-3.0.0.json")
+OFFICIAL_SHA256 = "abe96881dbfaad495ccbb6bd8d3fb43ca18a13b9d7564849ccb66f39d5e5b20f"
+"""Of schemas/3.0.0-without-$id.json in version 6.11.1 of the package @asyncapi/specs."""
+
+AT = datetime(2026, 3, 2, 7, 30, tzinfo=UTC)
+PATIENT = Patient(key="k1", identifiers=())
+DATA = DesignationData(
+    kind=Kind.DESIGNATED,
+    reason=Reason.MARKED,
+    realm="vgr",
+    ward="W1",
+    hospital=None,
+    visit=VisitRef(source="ehr", visit="v1"),
+    version=1,
+    sequence=1,
+    announced_at=AT,
+)
+OBSERVATION = Observation(
+    id="o1",
+    source="ehr",
+    feed="hl7",
+    what=What.ADMISSION_PLANNED,
+    trigger="A14",
+    shape="event",
+    visit="v1",
+    patient=PATIENT,
+    claims=Claims(mark=Location(ward="W1"), expected_at=None),
+    recorded_at=AT,
+    recorded_rule="EVN-2",
+    stamp=OrderStamp(at=AT, sequence=7, rank=Rank.PLAN, received_at=AT),
+)
+ENVELOPE = Envelope(
+    type="envelope",
+    version=1,
+    realm="vgr",
+    source="ehr",
+    feed="hl7",
+    received_at=AT,
+    raw=RawPointer(id="r1", sha256="00", size=3),
+    observations=(OBSERVATION,),
+)
+EXAMPLES: dict[str, Frozen] = {
+    "authority": Authority(
+        realm="vgr", entries=(AuthorityEntry(scope="realm", name="", source="ehr"),)
+    ),
+    "encounter-view": EncounterView(
+        source="ehr", visit="v1", patient="k1", mark=Mark(to=Location(ward="W1")), last_at=AT
+    ),
+    "envelope": ENVELOPE,
+    "inbound": DATA,
+    "notification": Notification(
+        id="n1",
+        source="/wardbridge/vgr",
+        type="wardbridge.designation.designated.v1",
+        subject="W1",
+        time=AT,
+        data=DATA,
+    ),
+    "review-item": ReviewItem(
+        id="i1",
+        realm="vgr",
+        source="ehr",
+        feed="hl7",
+        at=AT,
+        reason="not-hl7",
+        detail="the message does not begin with MSH",
+        withheld=True,
+    ),
+    "tick": Tick(realm="vgr", at=AT),
+    "ward": Ward(id="W1", name="Avdelning 1", hospital="SÄS", aliases={"elvis": ("A1",)}),
+}
+
+
+def on_the_wire(value: Frozen) -> Any:
+    text = value.to_json() if isinstance(value, Envelope) else value.model_dump_json()
+    return json.loads(text)
+
+
+@pytest.mark.parametrize("name", sorted(rendered()))
+def test_the_committed_document_is_what_the_models_say(name: str) -> None:
+    committed = (PUBLISHED_FOLDER / name).read_text(encoding="utf-8")
+    assert committed == rendered()[name], "run: make schema"
+
+
+def test_no_stale_document_is_left() -> None:
+    assert {path.name for path in PUBLISHED_FOLDER.iterdir()} == set(rendered())
+
+
+@pytest.mark.parametrize("name", documents.PUBLISHED)
+def test_a_document_is_valid_json_schema_and_describes_its_values(name: str) -> None:
+    schema = documents.json_schema(name)
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(on_the_wire(EXAMPLES[name]))
+
+
+@pytest.mark.parametrize("name", documents.PUBLISHED)
+def test_a_document_asks_for_each_member_that_the_model_asks_for(name: str) -> None:
+    validator = Draft202012Validator(documents.json_schema(name))
+    value = on_the_wire(EXAMPLES[name])
+    for member in documents.json_schema(name)["required"]:
+        assert not validator.is_valid({key: value[key] for key in value if key != member})
+
+
+@pytest.mark.parametrize("name", documents.PUBLISHED)
+def test_a_value_comes_back_from_the_wire_as_it_was(name: str) -> None:
+    value = EXAMPLES[name]
+    assert type(value).model_validate(on_the_wire(value)) == value
+
+
+@pytest.mark.parametrize("name", documents.PUBLISHED)
+def test_an_older_reader_passes_over_members_it_does_not_know(name: str) -> None:
+    value = EXAMPLES[name]
+    newer = on_the_wire(value) | {"of_a_later_version": 1}
+    assert type(value).model_validate(newer) == value
+    assert Draft202012Validator(documents.json_schema(name)).is_valid(newer)
+
+
+def test_absent_and_cleared_claims_stay_apart_on_the_wire() -> None:
+    claims = on_the_wire(ENVELOPE)["observations"][0]["claims"]
+    assert claims == {"mark": {"ward": "W1"}, "expected_at": None}
+    back = Envelope.model_validate_json(ENVELOPE.to_json()).observations[0].claims
+    assert back.says("expected_at")
+    assert not back.says("place")
+
+
+def official_validator() -> Draft7Validator:
+    content = OFFICIAL.read_bytes()
+    assert hashlib.sha256(content).hexdigest() == OFFICIAL_SHA256
+    return Draft7Validator(json.loads(content))
+
+
+def published_asyncapi() -> dict[str, Any]:
+    text = (PUBLISHED_FOLDER / ASYNCAPI_NAME).read_text(encoding="utf-8")
+    document: dict[str, Any] = yaml.safe_load(text)
+    return document
+
+
+def test_the_asyncapi_document_is_valid_by_the_official_schema() -> None:
+    assert list(official_validator().iter_errors(published_asyncapi())) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    [
+        (("asyncapi",), "3.1"),
+        (("info", "version"), None),
+        (("channels", "designations", "parameters"), []),
+        (("channels", "designations", "adress"), "typo"),
+        (("operations", "write-designations", "action"), "publish"),
+        (("components", "schemas", "Notification", "type"), "thing"),
+    ],
+)
+def test_the_official_schema_refuses_what_is_wrong(place: tuple[str, ...], wrong: object) -> None:
+    document = published_asyncapi()
+    node = document
+    for step in place[:-1]:
+        node = node[step]
+    node[place[-1]] = wrong
+    assert not official_validator().is_valid(document)
+
+
+def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
+    document = published_asyncapi()
+    found = list(references(document))
+    assert len(found) > len(documents.PUBLISHED)
+    for reference in found:
+        node: Any = document
+        for step in reference.removeprefix("#/").split("/"):
+            node = node[step]
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        yield from (value for key, value in node.items() if key == "$ref")
+        node = list(node.values())
+    if isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+@pytest.mark.parametrize("topic", documents.CARRIED)
+def test_a_payload_of_the_asyncapi_document_describes_what_the_topic_carries(topic: str) -> None:
+    document = published_asyncapi()
+    name = documents.CARRIED[topic]
+    assert list(document["channels"][topic]["messages"]) == [name]
+    payload = document["components"]["messages"][name]["payload"]
+    validator = Draft7Validator({**payload, "components": document["components"]})
+    assert validator.is_valid(on_the_wire(EXAMPLES[name]))
+    assert not validator.is_valid({})
+
+
+def test_every_topic_of_the_table_is_a_channel() -> None:
+    assert list(published_asyncapi()["channels"]) == [topic.name for topic in topics.TOPICS]
