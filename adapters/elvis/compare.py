@@ -1,0 +1,321 @@
+"""An export compared with the previous snapshots: what changed, or why the file is not believed.
+
+Pure. Invariants:
+
+* A row is observed when it is new or its claims changed; a file seen again changes nothing.
+* The newest sighting of a patient decides, whatever order the scopes' files come in.
+* Absence is not discharge: a visit ends when every scope has a newest snapshot later than the
+  visit's last sighting (by more than ``absence_grace_s``) that lacks it. The next sighting starts
+  a new episode, a new visit.
+* A row whose patient cannot be read may be anybody's: while a file has one, nobody is absent
+  from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from adapters.common.feed import FeedIdentity
+from adapters.common.outcome import Trouble
+from adapters.elvis import guards
+from adapters.elvis.parse import Export
+from adapters.elvis.row import RowReader, Sheet
+from adapters.elvis.scan import Fresh, RowTrouble, Scan, scan
+from adapters.elvis.settings import ElvisSettings
+from adapters.elvis.state import (
+    Change,
+    Listing,
+    PatientState,
+    ScopeState,
+    SnapshotState,
+    is_later,
+    sequence_of,
+)
+from schemas.observation import Claims, Observation, OrderStamp, Rank, What
+
+TRIGGER: Final = "row"
+RECORDED_RULE: Final = "export time"
+_DAY_US: Final = 86_400_000_000
+
+
+class Context(NamedTuple):
+    """What stays the same from file to file: names, configuration, how rows are read."""
+
+    feed: FeedIdentity
+    settings: ElvisSettings
+    sheet: Sheet
+
+
+class Arrival(NamedTuple):
+    """A file as it came: its bytes' hash, when, and whether a person approved it."""
+
+    sha256: str
+    received_at: datetime
+    approved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What an accepted file changes. Numbers are indexes of rows; who is gone has none."""
+
+    change: Change
+    observed: tuple[tuple[int | None, Observation], ...]
+    troubles: tuple[tuple[int, Trouble], ...]
+
+
+class _Moment(NamedTuple):
+    """The snapshot being compared: its scope and time, and when it reached us."""
+
+    scope: str
+    at: datetime
+    received_at: datetime
+
+    @property
+    def sequence(self) -> int:
+        return sequence_of(self.at, self.scope)
+
+
+def compare(
+    state: SnapshotState, export: Export, arrival: Arrival, context: Context
+) -> Comparison | Trouble:
+    """What the export changes, or the guard that it fails. ``state`` is left as it is."""
+    scope = guards.scope_of(export, context.settings.scopes, state.scopes)
+    if isinstance(scope, Trouble):
+        return scope
+    last = state.scopes.get(scope)
+    moment = _Moment(scope, _exported_at(export, scope, last), arrival.received_at)
+    refused = _refused_by_time(moment, last, context)
+    if refused:
+        return refused
+    reader = RowReader(context.sheet, export)
+    found = scan(export.rows, reader, _settled(state, scope))
+    absent = _absent(state, scope, found)
+    refused = guards.each_ward_listed(export, found.wards)
+    if not (refused or arrival.approved):
+        refused = _refused_by_rows(state.listed.get(scope, {}), found, absent, export, context)
+    if refused:
+        return refused
+    newest = _newest(moment, last, found, arrival.sha256, export.wards)
+    return _Step(state, moment, newest, context).comparison(found, absent, reader)
+
+
+def _exported_at(export: Export, scope: str, last: ScopeState | None) -> datetime:
+    # In the hour that autumn repeats, the first pass unless that is past already.
+    first = export.exported_at
+    is_past = last is not None and sequence_of(first, scope) <= last.sequence
+    return export.exported_late_at if is_past else first
+
+
+def _settled(state: SnapshotState, scope: str) -> dict[str, str]:
+    # Whoever another scope lists too is compared anew each time: the newest sighting decides.
+    return {
+        listing.row: key
+        for key, listing in state.listed.get(scope, {}).items()
+        if len(state.patients[key].listed) == 1
+    }
+
+
+def _absent(state: SnapshotState, scope: str, found: Scan) -> frozenset[str]:
+    if found.unreadable:
+        return frozenset()
+    return frozenset(state.listed.get(scope, {}).keys() - found.listed.keys())
+
+
+def _refused_by_time(moment: _Moment, last: ScopeState | None, context: Context) -> Trouble | None:
+    ahead = guards.not_ahead(moment.at, moment.received_at, context.settings.guards)
+    return ahead or guards.not_older(moment.sequence, last)
+
+
+def _refused_by_rows(
+    before: Mapping[str, Listing],
+    found: Scan,
+    absent: Collection[str],
+    export: Export,
+    context: Context,
+) -> Trouble | None:
+    limits = context.settings.guards
+    unread = guards.mostly_readable(len(found.unreadable), len(export.rows), limits)
+    return unread or guards.not_shrunk(before, absent, limits)
+
+
+def _newest(
+    moment: _Moment,
+    last: ScopeState | None,
+    found: Scan,
+    sha256: str,
+    wards: tuple[str, ...],
+) -> ScopeState:
+    before = last.whole if last else 0
+    return ScopeState(
+        sequence=moment.sequence,
+        whole=before if found.unreadable else moment.sequence,
+        sha256=sha256,
+        wards=wards,
+        told=frozenset(trouble.digest for trouble in (*found.unreadable, *found.twice)),
+    )
+
+
+class _Step:
+    """One accepted snapshot against the state before it."""
+
+    def __init__(
+        self, state: SnapshotState, moment: _Moment, newest: ScopeState, context: Context
+    ) -> None:
+        self._state = state
+        self._moment = moment
+        self._context = context
+        self._last = state.scopes.get(moment.scope)
+        self._newest = newest
+        self._scopes = {**state.scopes, moment.scope: newest}
+        self._patients: dict[str, PatientState | None] = {}
+        self._observed: list[tuple[int | None, Observation]] = []
+        self._troubles: list[tuple[int, Trouble]] = []
+
+    def comparison(self, found: Scan, absent: Collection[str], reader: RowReader) -> Comparison:
+        """Everything that the snapshot changes."""
+        for key, fresh in found.fresh.items():
+            self._see(key, fresh, found.listed[key], reader)
+        for key in sorted(found.listed.keys() - found.fresh.keys()):
+            self._keep(key, found.listed[key])
+        for key in sorted(absent):
+            self._miss(key)
+        for key in sorted({*self._state.unlisted, *absent}):
+            self._end_if_gone(key)
+        self._forget()
+        self._tell_once([*found.unreadable, *found.twice])
+        change = Change({self._moment.scope: self._newest}, self._patients)
+        return Comparison(change, tuple(self._observed), tuple(self._troubles))
+
+    # -- patients of the file -----------------------------------------------------------------
+
+    def _see(self, key: str, fresh: Fresh, listing: Listing, reader: RowReader) -> None:
+        old = self._state.patients.get(key)
+        claims, troubles = reader.claims(fresh.row)
+        if old is None or old.listed.get(self._moment.scope) != listing:
+            self._troubles += [(fresh.number, trouble) for trouble in troubles]
+        content = self._hash("claims", claims.model_dump_json(exclude_unset=True))
+        new = self._sighted(old, fresh, content)
+        new = replace(new, listed={**new.listed, self._moment.scope: listing})
+        if new != old:
+            self._patients[key] = new
+        if old is None or old.ended or new.content != old.content:
+            self._observed.append((fresh.number, self._described(new, claims, fresh)))
+
+    def _sighted(self, old: PatientState | None, fresh: Fresh, content: str) -> PatientState:
+        if old is None or old.ended:
+            return self._first_sighting(old, fresh, content)
+        return old if self._is_superseded(old) else replace(old, content=content)
+
+    def _first_sighting(self, old: PatientState | None, fresh: Fresh, content: str) -> PatientState:
+        episode = old.episode + 1 if old else 1
+        key = fresh.patient.key
+        visit = self._hash("visit", self._context.feed.source, key, str(episode))
+        return PatientState(fresh.patient, episode, visit, content, listed={})
+
+    def _is_superseded(self, patient: PatientState) -> bool:
+        # A later snapshot of another scope has listed the patient since: that is what holds.
+        others = [
+            self._scopes[scope].sequence for scope in patient.listed if scope != self._moment.scope
+        ]
+        return max([patient.left, *others]) > self._moment.sequence
+
+    def _keep(self, key: str, listing: Listing) -> None:
+        # Listed as before, or twice: whoever was never known is not made a visit by two rows.
+        old = self._state.patients.get(key)
+        if old and not old.ended and old.listed.get(self._moment.scope) != listing:
+            listed = {**old.listed, self._moment.scope: listing}
+            self._patients[key] = replace(old, listed=listed)
+
+    # -- patients that the file lacks ------------------------------------------------------------
+
+    def _miss(self, key: str) -> None:
+        old = self._state.patients[key]
+        last = self._last.sequence if self._last else 0
+        # What another scope says now counts again, though its row has not changed.
+        listed = {
+            scope: listing._replace(row="")
+            for scope, listing in old.listed.items()
+            if scope != self._moment.scope
+        }
+        self._patients[key] = replace(old, listed=listed, left=max(old.left, last))
+
+    def _end_if_gone(self, key: str) -> None:
+        patient = self._patients.get(key) or self._state.patients[key]
+        if patient.listed or not self._every_scope_lacks(patient):
+            return
+        self._patients[key] = replace(patient, ended=self._moment.sequence)
+        self._observed.append((None, self._discharged(patient)))
+
+    def _every_scope_lacks(self, patient: PatientState) -> bool:
+        named = {scope.name for scope in self._context.settings.scopes} or set(self._scopes)
+        grace_s = self._context.settings.guards.absence_grace_s
+        return all(
+            scope in self._scopes and is_later(self._scopes[scope].whole, patient.left, grace_s)
+            for scope in named
+        )
+
+    def _forget(self) -> None:
+        kept_us = self._context.settings.remember_ended_days * _DAY_US
+        for key, ended in self._state.ended.items():
+            if ended >= self._moment.sequence - kept_us:
+                return
+            self._patients.setdefault(key, None)
+
+    # -- what is told ------------------------------------------------------------------------------
+
+    def _tell_once(self, found: list[RowTrouble]) -> None:
+        told = self._last.told if self._last else frozenset()
+        self._troubles += [
+            (trouble.number, trouble.trouble) for trouble in found if trouble.digest not in told
+        ]
+
+    def _hash(self, *parts: str) -> str:
+        return self._context.sheet.keyer.hash(*parts)
+
+    def _described(self, patient: PatientState, claims: Claims, fresh: Fresh) -> Observation:
+        as_sent = "\x1f".join(fresh.row.cells)
+        return Observation(
+            id=self._observation_id(patient, TRIGGER, as_sent),
+            source=self._context.feed.source,
+            feed=self._context.feed.name,
+            what=What.DESCRIBED,
+            trigger=TRIGGER,
+            shape="state",
+            visit=patient.visit,
+            patient=patient.patient,
+            claims=claims,
+            recorded_at=self._moment.at,
+            recorded_rule=RECORDED_RULE,
+            stamp=self._stamp(Rank.UPDATE),
+        )
+
+    def _discharged(self, patient: PatientState) -> Observation:
+        return Observation(
+            id=self._observation_id(patient, TRIGGER, "absent"),
+            source=self._context.feed.source,
+            feed=self._context.feed.name,
+            what=What.DISCHARGED,
+            trigger=TRIGGER,
+            shape="event",
+            visit=patient.visit,
+            patient=patient.patient,
+            recorded_at=self._moment.at,
+            recorded_rule=RECORDED_RULE,
+            stamp=self._stamp(Rank.DISCHARGE),
+        )
+
+    def _observation_id(self, patient: PatientState, trigger: str, as_sent: str) -> str:
+        source = self._context.feed.source
+        recorded = self._moment.at.isoformat()
+        return self._hash("observation", source, patient.visit, trigger, recorded, as_sent)
+
+    def _stamp(self, rank: Rank) -> OrderStamp:
+        return OrderStamp(
+            at=self._moment.at,
+            sequence=self._moment.sequence,
+            rank=rank,
+            received_at=self._moment.received_at,
+        )

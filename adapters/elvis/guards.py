@@ -1,0 +1,106 @@
+"""When a file is quarantined instead of believed: each guard gives a trouble or None.
+
+A quarantined file changes nothing. ``approved`` files (put into ``approved/`` by a person who has
+looked) pass the shrink guard and the guard on unreadable rows, and no other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+
+from adapters.common.outcome import Trouble
+from adapters.elvis.parse import Export
+from adapters.elvis.settings import Guards, Scope
+from adapters.elvis.state import Listing, ScopeState
+
+
+def _folded(wards: Collection[str]) -> set[str]:
+    return {ward.casefold() for ward in wards}
+
+
+def scope_of(
+    export: Export, scopes: Collection[Scope], known: Mapping[str, ScopeState]
+) -> str | Trouble:
+    """The scope that the file covers, exactly; without configured scopes, its hospital."""
+    if not scopes:
+        last = known.get(export.hospital)
+        trouble = _wards_differ(export, last.wards, may_grow=True) if last else None
+        return trouble or export.hospital
+    hospital = export.hospital.casefold()
+    candidates = [scope for scope in scopes if scope.hospital.casefold() == hospital]
+    if not candidates:
+        detail = f"no scope has hospital {export.hospital!r}: add it, or correct the export"
+        return Trouble("scope-unknown", detail)
+    covered = _folded(export.wards)
+    nearest = max(candidates, key=lambda scope: len(covered & _folded(scope.wards)))
+    return _wards_differ(export, nearest.wards, may_grow=False) or nearest.name
+
+
+def _wards_differ(export: Export, expected: Collection[str], *, may_grow: bool) -> Trouble | None:
+    missing = sorted(_folded(expected) - _folded(export.wards))
+    if missing:
+        detail = f"the export does not cover {missing}: export them too, or change the scope"
+        return Trouble("wards-missing", detail)
+    more = sorted(_folded(export.wards) - _folded(expected))
+    if more and not may_grow:
+        detail = f"the export covers {more} beyond the scope: add them to the scope"
+        return Trouble("wards-unexpected", detail)
+    return None
+
+
+def not_ahead(exported_at: datetime, received_at: datetime, guards: Guards) -> Trouble | None:
+    """An export from the future would make every right one after it look old."""
+    if exported_at <= received_at + timedelta(seconds=guards.future_s):
+        return None
+    detail = f"exported more than {guards.future_s} s ahead of our clock: set the clocks right"
+    return Trouble("exported-in-future", detail)
+
+
+def not_older(sequence: int, last: ScopeState | None) -> Trouble | None:
+    """A snapshot as old as the scope's newest, or older, tells nothing about now."""
+    if last is None or sequence > last.sequence:
+        return None
+    detail = "a later export of this scope, or another of the same time, was accepted before"
+    return Trouble("older-than-last", detail)
+
+
+def each_ward_listed(export: Export, ward_codes: Collection[str]) -> Trouble | None:
+    """One row a place, occupied or not: a covered ward without any row was left out."""
+    silent = sorted(_folded(export.wards) - set(ward_codes))
+    if not silent:
+        return None
+    detail = f"no rows for {silent}, which the header says are covered: export them, or remove them"
+    return Trouble("ward-without-rows", detail)
+
+
+def mostly_readable(unreadable: int, rows: int, guards: Guards) -> Trouble | None:
+    """Many rows without a readable patient are a changed format, not slips of the pen."""
+    if unreadable <= max(guards.unreadable_rows, guards.unreadable_share * rows):
+        return None
+    detail = f"{unreadable} of {rows} rows have no readable patient: check the column mapping"
+    return Trouble("too-many-unreadable-rows", detail)
+
+
+def not_shrunk(
+    before: Mapping[str, Listing], absent: Collection[str], guards: Guards
+) -> Trouble | None:
+    """No ward may lose more of its patients at once than configured.
+
+    Moves within the file count as present; patients without a place are a group of their own.
+    """
+    had = Counter(listing.ward for listing in before.values())
+    lost = Counter(before[key].ward for key in absent)
+    emptied = sorted(
+        ward or "(without a place)"
+        for ward, count in lost.items()
+        if count >= guards.shrink_patients and count > guards.shrink_share * had[ward]
+    )
+    if not emptied:
+        return None
+    detail = (
+        f"more than {guards.shrink_share:.0%} of the patients of {emptied} are gone since the last "
+        "export: if that is true, move the file to approved/"
+    )
+    return Trouble("shrunk", detail)

@@ -1,0 +1,159 @@
+"""One file, from its bytes to what is committed: outcome, records, state change.
+
+Pure. A file whose hash is known as accepted changes nothing again; one known as refused is judged
+anew (the configuration may have been corrected, a person may have approved it) and changes nothing
+if it is refused for the same reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from adapters.common.feed import (
+    FeedIdentity,
+    envelope_record,
+    raw_record,
+    review_records,
+)
+from adapters.common.keys import PatientKeyer, raw_pointer
+from adapters.common.outcome import Outcome, Trouble, Verdict, accepted, ignored, to_review
+from adapters.elvis import state as snapshot_state
+from adapters.elvis.compare import Arrival, Comparison, Context, compare
+from adapters.elvis.parse import Export, parse
+from adapters.elvis.row import make_sheet
+from adapters.elvis.settings import ElvisSettings
+from adapters.elvis.state import Change, FileState, SnapshotState
+from bus.port import Record
+from schemas.observation import RawPointer
+from schemas.ward import WardRegister
+
+OBSERVATIONS_IN_ENVELOPE: Final = 400
+"""An observation of a row has at most some 2,000 bytes (cells are bounded): below 900 kB."""
+
+
+class Incoming(NamedTuple):
+    """A file that is complete: name, hash and size, what it says, when it was read."""
+
+    raw: RawPointer
+    parsed: Export | Trouble
+    received_at: datetime
+    approved: bool = False
+
+
+class Handled(NamedTuple):
+    """What becomes of a file. ``change`` is empty where it was known already."""
+
+    outcome: Outcome
+    change: Change
+    is_known: bool = False
+
+
+def make_context(
+    feed: FeedIdentity, settings: ElvisSettings, register: WardRegister, keyer: PatientKeyer
+) -> Context:
+    """Everything that stays the same from file to file."""
+    sheet = make_sheet(settings.format, register, feed.source, keyer)
+    return Context(feed, settings, sheet)
+
+
+def incoming(
+    payload: bytes, name: str, received_at: datetime, context: Context, *, approved: bool = False
+) -> Incoming:
+    """The file's bytes, read as far as that needs no earlier snapshot."""
+    parsed = parse(payload, context.settings.format)
+    raw = raw_pointer(payload, received_at, context.feed.name, name=name)
+    return Incoming(raw, parsed, received_at, approved)
+
+
+def handle(state: SnapshotState, file: Incoming, context: Context) -> Handled:
+    """Judge one file against the state; the state is left as it is."""
+    known = state.files.get(file.raw.sha256)
+    if known and known.verdict == Verdict.ACCEPTED:
+        return Handled(ignored("file-known", "accepted before"), Change(), is_known=True)
+    judged = _judge(state, file, context)
+    if isinstance(judged, Comparison):
+        outcome = accepted(
+            [observation for _, observation in judged.observed],
+            [trouble for _, trouble in judged.troubles],
+        )
+        change = judged.change
+    else:
+        outcome, change = to_review(judged), Change()
+        if known and known.reason == judged.reason:
+            return Handled(outcome, change, is_known=True)
+    return Handled(outcome, replace(change, files=_files(state, file, outcome, context)))
+
+
+def _judge(state: SnapshotState, file: Incoming, context: Context) -> Comparison | Trouble:
+    if isinstance(file.parsed, Trouble):
+        return file.parsed
+    arrival = Arrival(file.raw.sha256, file.received_at, file.approved)
+    return compare(state, file.parsed, arrival, context)
+
+
+def _files(
+    state: SnapshotState, file: Incoming, outcome: Outcome, context: Context
+) -> dict[str, FileState | None]:
+    at = round(file.received_at.timestamp() * 1_000_000)
+    kept = context.settings.remember_files - 1
+    oldest = [digest for digest in state.files if digest != file.raw.sha256]
+    forgotten: dict[str, FileState | None] = dict.fromkeys(oldest[: max(0, len(oldest) - kept)])
+    return {**forgotten, file.raw.sha256: FileState(at, outcome.verdict.value, outcome.reason)}
+
+
+def records_of(handled: Handled, file: Incoming, feed: FeedIdentity) -> list[Record]:
+    """Everything to commit together: raw pointer, envelopes, review items, snapshot rows."""
+    if handled.is_known:
+        return []
+    outcome, raw, received_at = handled.outcome, file.raw, file.received_at
+    pointer = raw.model_dump_json(exclude_unset=True).encode()
+    return [
+        raw_record(feed, raw, pointer, outcome),
+        *_envelopes(outcome, raw, received_at, feed),
+        *review_records(feed, raw, received_at, outcome),
+        *snapshot_state.records_of(feed.name, handled.change),
+    ]
+
+
+def _envelopes(
+    outcome: Outcome, raw: RawPointer, received_at: datetime, feed: FeedIdentity
+) -> list[Record]:
+    # A region's snapshot can exceed the size of a record: one envelope for each group of rows,
+    # all in one commit. Each patient has at most one row, so no group needs another.
+    told = outcome.observations
+    groups = range(0, len(told), OBSERVATIONS_IN_ENVELOPE)
+    return [
+        envelope_record(
+            feed,
+            raw.model_copy(update={"index": start}),
+            received_at,
+            replace(outcome, observations=told[start : start + OBSERVATIONS_IN_ENVELOPE]),
+        )
+        for start in groups
+    ]
+
+
+def outcomes(
+    payload: bytes, name: str, received_at: datetime, context: Context
+) -> list[tuple[int, Outcome]]:
+    """One outcome for each data row, compared with an empty predecessor.
+
+    A file that is refused as a whole gives one outcome, index 0. Nothing is stored.
+    """
+    file = incoming(payload, name, received_at, context)
+    judged = _judge(SnapshotState(), file, context)
+    if isinstance(judged, Trouble) or isinstance(file.parsed, Trouble):
+        return [(0, handle(SnapshotState(), file, context).outcome)]
+    return [(number, _row_outcome(number, judged)) for number in range(len(file.parsed.rows))]
+
+
+def _row_outcome(number: int, judged: Comparison) -> Outcome:
+    observations = [one for row, one in judged.observed if row == number]
+    troubles = [one for row, one in judged.troubles if row == number]
+    if observations:
+        return accepted(observations, troubles)
+    if troubles:
+        return to_review(troubles[0])
+    return ignored("place-vacant", "a place without a patient")

@@ -1,0 +1,93 @@
+"""The configuration of one Elvis feed: where files come, what they look like, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from adapters.elvis.format import ExportFormat, Settings
+
+
+class Scope(Settings):
+    """One set of wards that one export file covers, whole."""
+
+    name: str = Field(min_length=1, description="name of the scope, once in a feed")
+    hospital: str = Field(min_length=1, description="hospital as the export's header names it")
+    wards: tuple[str, ...] = Field(
+        min_length=1, description="ward codes as the export's header lists them"
+    )
+
+
+class Guards(Settings):
+    """When a file is quarantined instead of believed."""
+
+    shrink_patients: int = Field(
+        4, ge=1, description="fewer patients than this may always vanish from a ward"
+    )
+    shrink_share: float = Field(
+        0.5, ge=0, le=1, description="largest share of a ward's patients that may vanish at once"
+    )
+    unreadable_rows: int = Field(
+        5, ge=0, description="so many rows with an unreadable patient are always tolerated"
+    )
+    unreadable_share: float = Field(
+        0.1, ge=0, le=1, description="largest tolerated share of rows with an unreadable patient"
+    )
+    future_s: int = Field(300, ge=0, description="how far ahead of our clock an export may be")
+    absence_grace_s: int = Field(
+        0,
+        ge=0,
+        description="a visit ends only when every scope's newest export is more than this later "
+        "than its last sighting; set it just below the export interval where patients move "
+        "between scopes",
+    )
+
+
+class Watching(Settings):
+    """How the directory is watched, and when a file is taken to be complete."""
+
+    pattern: str = Field("*.csv", min_length=1, description="names of export files")
+    done_marker: str = Field(
+        "", description="suffix of the marker file that says complete (.klar); empty: stable size"
+    )
+    stable_s: float = Field(
+        1.0, ge=0, description="size and time must not have changed for so long"
+    )
+    incomplete_s: float = Field(
+        60.0, ge=0, description="a file without trailer is left so long after its last change"
+    )
+    look_s: float = Field(0.5, gt=0, description="longest time between two looks")
+    polling: bool = Field(
+        default=False, description="poll instead of inotify (network file systems)"
+    )
+    retry_s: float = Field(1.0, gt=0, description="first wait after a failed commit; doubles")
+    retry_max_s: float = Field(60.0, gt=0, description="longest wait after a failed commit")
+
+
+class ElvisSettings(Settings):
+    """One feed of Elvis exports.
+
+    Without ``scopes`` each hospital that a header names is a scope, and the wards it covers are
+    those of its previous export: for the lab only.
+    """
+
+    directory: Path = Field(description="where exports appear; done/, rejected/, approved/ below")
+    format: ExportFormat = Field(ExportFormat(), description="what a file looks like")
+    scopes: tuple[Scope, ...] = Field((), description="every set of wards of the source")
+    guards: Guards = Field(Guards(), description="when a file is quarantined")
+    watching: Watching = Field(Watching(), description="how the directory is watched")
+    remember_files: int = Field(
+        2000, ge=1, description="files remembered by hash, to know a repetition"
+    )
+    remember_ended_days: int = Field(
+        400, ge=31, description="episode counters of ended visits are kept so long"
+    )
+
+    @model_validator(mode="after")
+    def _each_scope_once(self) -> Self:
+        names = [scope.name for scope in self.scopes]
+        if len(set(names)) < len(names):
+            raise ValueError("two scopes have the same name: give each its own")
+        return self

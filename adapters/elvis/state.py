@@ -1,0 +1,246 @@
+"""What is remembered between two snapshots: the newest one of each scope, and the patients.
+
+Rows of the compacted topic ``snapshots``, keyed ``feed|kind|id``, compact JSON values:
+
+* ``scope``: the newest accepted snapshot of a scope: when, which bytes, which wards;
+* ``patient``: a visit with its episode and where it is listed; after its end only the counter;
+* ``file``: the verdict on a file, by content hash, to know a repetition.
+
+Moments are *sequences*: microseconds since 1970 of the export time plus a scope's own number
+below 1,000, so that two scopes exported in one second have one order, whichever comes first.
+An unchanged row writes nothing: while a patient stands in a scope's newest snapshot, that is the
+last sighting.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from zlib import crc32
+
+from bus.port import Record, Stored
+from schemas import topics
+from schemas.observation import Patient, PatientIdentifier
+
+SCOPE_NUMBERS: Final = 1000
+"""Sequences closer than this (a millisecond) are the same time in two scopes."""
+
+
+def sequence_of(moment: datetime, scope: str) -> int:
+    """The sequence of a scope's snapshot exported at that moment."""
+    whole_us = round(moment.timestamp() * 1_000_000)
+    return whole_us - whole_us % SCOPE_NUMBERS + crc32(scope.encode()) % SCOPE_NUMBERS
+
+
+def is_later(sequence: int, than: int, by_s: int = 0) -> bool:
+    """Whether a snapshot was exported later, whatever the scopes, by more than ``by_s``."""
+    return sequence // SCOPE_NUMBERS > than // SCOPE_NUMBERS + by_s * (1_000_000 // SCOPE_NUMBERS)
+
+
+class Listing(NamedTuple):
+    """A patient's row in a scope's newest snapshot: digest of its cells, ward code of its place.
+
+    The digest is empty where two rows spoke of the patient: the next row is compared anew.
+    """
+
+    row: str
+    ward: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeState:
+    """The newest accepted snapshot of one scope.
+
+    ``whole`` is the newest in which every row's patient could be read: only such a one can lack
+    somebody. ``told`` holds digests of rows in review, so that each is told once.
+    """
+
+    sequence: int
+    whole: int
+    sha256: str
+    wards: tuple[str, ...]
+    told: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class PatientState:
+    """One patient's newest visit.
+
+    ``content`` is the digest of the claims last observed; ``left`` the newest sighting by a scope
+    that no longer lists the patient; ``ended`` the sequence that ended the visit, 0 while open.
+    """
+
+    patient: Patient
+    episode: int
+    visit: str
+    content: str
+    listed: Mapping[str, Listing]
+    left: int = 0
+    ended: int = 0
+
+
+class FileState(NamedTuple):
+    """What became of a file: its verdict and reason, and when it was handled (sequence)."""
+
+    at: int
+    verdict: str
+    reason: str
+
+
+@dataclass(slots=True)
+class SnapshotState:
+    """The state of one feed, in memory.
+
+    The last three are indexes over ``patients``: who stands in each scope's newest snapshot, who
+    has an open visit and stands in none, whose visit ended (oldest first).
+    """
+
+    scopes: dict[str, ScopeState] = field(default_factory=dict)
+    patients: dict[str, PatientState] = field(default_factory=dict)
+    files: dict[str, FileState] = field(default_factory=dict)
+    listed: dict[str, dict[str, Listing]] = field(default_factory=dict)
+    unlisted: set[str] = field(default_factory=set)
+    ended: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one handled file changes in the state. ``None`` forgets."""
+
+    scopes: Mapping[str, ScopeState] = field(default_factory=dict)
+    patients: Mapping[str, PatientState | None] = field(default_factory=dict)
+    files: Mapping[str, FileState | None] = field(default_factory=dict)
+
+
+def apply(state: SnapshotState, change: Change) -> None:
+    """Make the change in memory, once it is durable."""
+    state.scopes.update(change.scopes)
+    for key, patient in change.patients.items():
+        _set_patient(state, key, patient)
+    for digest, file in change.files.items():
+        state.files.pop(digest, None)
+        if file is not None:
+            state.files[digest] = file
+
+
+def _set_patient(state: SnapshotState, key: str, new: PatientState | None) -> None:
+    old = state.patients.pop(key, None)
+    for scope in old.listed if old else ():
+        del state.listed[scope][key]
+    state.unlisted.discard(key)
+    state.ended.pop(key, None)
+    if new is None:
+        return
+    state.patients[key] = new
+    for scope, listing in new.listed.items():
+        state.listed.setdefault(scope, {})[key] = listing
+    if new.ended:
+        state.ended[key] = new.ended
+    elif not new.listed:
+        state.unlisted.add(key)
+
+
+# -- rows in the log --------------------------------------------------------------------------
+
+
+def records_of(feed: str, change: Change) -> list[Record]:
+    """The change as records of topic ``snapshots``."""
+    return [
+        *(_record(feed, "scope", name, _scope_json(row)) for name, row in change.scopes.items()),
+        *(
+            _record(feed, "patient", key, _patient_json(row) if row else None)
+            for key, row in change.patients.items()
+        ),
+        *(
+            _record(feed, "file", digest, row._asdict() if row else None)
+            for digest, row in change.files.items()
+        ),
+    ]
+
+
+def _record(feed: str, kind: str, key: str, row: dict[str, Any] | None) -> Record:
+    text = row and json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+    return Record(topics.SNAPSHOTS, feed, f"{feed}|{kind}|{key}", text.encode() if text else None)
+
+
+def _scope_json(scope: ScopeState) -> dict[str, Any]:
+    return {
+        "sequence": scope.sequence,
+        "whole": scope.whole,
+        "sha256": scope.sha256,
+        "wards": scope.wards,
+        "told": sorted(scope.told),
+    }
+
+
+def _patient_json(row: PatientState) -> dict[str, Any]:
+    return {
+        "key": row.patient.key,
+        "numbers": [[one.kind, one.value, one.assigner] for one in row.patient.identifiers],
+        "episode": row.episode,
+        "visit": row.visit,
+        "content": row.content,
+        "listed": row.listed,
+        "left": row.left,
+        "ended": row.ended,
+    }
+
+
+def load(feed: str, stored: Iterable[Stored]) -> SnapshotState:
+    """The state from the newest record of each key; other feeds' rows are passed over."""
+    state = SnapshotState()
+    for record in stored:
+        name, kind, key = (record.key or "||").split("|", 2)
+        if name == feed and record.value is not None:
+            _load_row(state, kind, key, json.loads(record.value))
+    state.ended = dict(sorted(state.ended.items(), key=lambda item: item[1]))
+    state.files = dict(sorted(state.files.items(), key=lambda item: item[1].at))
+    return state
+
+
+def _load_row(state: SnapshotState, kind: str, key: str, row: dict[str, Any]) -> None:
+    match kind:
+        case "scope":
+            wards, told = tuple(row.pop("wards")), frozenset(row.pop("told"))
+            state.scopes[key] = ScopeState(wards=wards, told=told, **row)
+        case "patient":
+            _set_patient(state, key, _patient_from(row))
+        case "file":
+            state.files[key] = FileState(**row)
+        case _:
+            raise ValueError(f"no such row kind in the snapshots topic: {kind!r}")
+
+
+def _patient_from(row: dict[str, Any]) -> PatientState:
+    identifiers = tuple(
+        PatientIdentifier(kind=kind, value=value, assigner=assigner)
+        for kind, value, assigner in row["numbers"]
+    )
+    return PatientState(
+        patient=Patient(key=row["key"], identifiers=identifiers),
+        episode=row["episode"],
+        visit=row["visit"],
+        content=row["content"],
+        listed={scope: Listing(*listing) for scope, listing in row["listed"].items()},
+        left=row["left"],
+        ended=row["ended"],
+    )
+
+
+def without_scopes(state: SnapshotState, kept: Iterable[str]) -> SnapshotState:
+    """The state once only ``kept`` scopes are configured: the others list nobody any more."""
+    gone = set(state.scopes) - set(kept)
+    for key in {key for scope in gone for key in state.listed.get(scope, {})}:
+        _set_patient(state, key, _unlisted(state, state.patients[key], gone))
+    for scope in gone:
+        del state.scopes[scope]
+    return state
+
+
+def _unlisted(state: SnapshotState, patient: PatientState, gone: set[str]) -> PatientState:
+    listed = {scope: row for scope, row in patient.listed.items() if scope not in gone}
+    left = [state.scopes[scope].sequence for scope in patient.listed if scope in gone]
+    return replace(patient, listed=listed, left=max([patient.left, *left]))
