@@ -1,28 +1,54 @@
-"""What the documents name exists: make targets, commands, files."""
+"""What the documents name exists: make targets, commands, files, links; their notices are valid."""
 
+import json
 import re
 
 import pytest
+from jsonschema import Draft202012Validator
 
-from tests.packaging.project import ROOT, make_targets
+from schemas.documents import json_schema
+from tests.packaging.project import ROOT, make_targets, run_python, tracked_files
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md")
+DOCUMENTS = sorted(str(path.relative_to(ROOT)) for path in tracked_files() if path.suffix == ".md")
+ENTRANCES = ("README.md", "CONTRIBUTING.md")
 _CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
-_MAKE = re.compile(r"\bmake +([a-z][a-z-]*)")
+_JSON = re.compile(r"```json\n(.*?)```", re.DOTALL)
+_LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+_COMMAND_START = r"(?:^|[`;$]|&&) *"
+_MAKE = re.compile(_COMMAND_START + r"make +([a-z][a-z-]*)", re.MULTILINE)
+_WARDBRIDGE = re.compile(
+    _COMMAND_START + r"(?:\.venv/bin/)?wardbridge +([a-z][a-z-]*)", re.MULTILINE
+)
 _TOOL = re.compile(r"\.venv/bin/([a-z-]+)")
 _PATH = re.compile(r"(?<![\w./-])((?:[\w.-]+/)+[\w.-]*)")
-_ROOTS = {path.name for path in ROOT.iterdir()} - {".venv"}
+_OURS = {path.relative_to(ROOT).parts[0] for path in tracked_files()}
+
+
+def text_of(document: str) -> str:
+    return (ROOT / document).read_text(encoding="utf-8")
 
 
 def code_in(document: str) -> str:
-    return "\n".join(_CODE.findall((ROOT / document).read_text(encoding="utf-8")))
+    return "\n".join(_CODE.findall(text_of(document)))
+
+
+def test_the_entrances_name_commands() -> None:
+    for document in ENTRANCES:
+        assert {"demo", "test"} <= set(_MAKE.findall(code_in(document)))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_make_target_named_exists(document: str) -> None:
-    named = set(_MAKE.findall(code_in(document)))
-    assert named
-    assert named <= make_targets()
+    assert set(_MAKE.findall(code_in(document))) <= make_targets()
+
+
+def test_every_wardbridge_command_named_exists() -> None:
+    named = {name for document in DOCUMENTS for name in _WARDBRIDGE.findall(code_in(document))}
+    assert "demo" in named
+    helped = {
+        name: run_python("-m", "wardbridge", name, "--help", cwd=ROOT).returncode for name in named
+    }
+    assert set(helped.values()) == {0}, helped
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -33,26 +59,54 @@ def test_every_tool_of_the_environment_named_is_installed(document: str) -> None
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_file_named_exists(document: str) -> None:
-    named = {path for path in _PATH.findall(code_in(document)) if path.split("/")[0] in _ROOTS}
+    named = {path for path in _PATH.findall(code_in(document)) if path.split("/")[0] in _OURS}
     assert {path for path in named if not (ROOT / path).exists()} == set()
 
 
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_within_the_project_leads_somewhere(document: str) -> None:
+    folder = (ROOT / document).parent
+    assert {link for link in _LINK.findall(text_of(document))
+            if not (folder / link).exists()} == set()  # fmt: skip
+
+
+def test_the_notices_shown_in_the_documents_are_valid() -> None:
+    shown = [
+        json.loads(block)
+        for document in DOCUMENTS
+        for block in _JSON.findall(text_of(document))
+        if "specversion" in block
+    ]
+    assert shown
+    validator = Draft202012Validator(json_schema("notification"))
+    for notice in shown:
+        validator.validate(notice)
+
+
 def test_every_target_says_what_it_does() -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    makefile = text_of("Makefile")
     described = set(re.findall(r"^([a-z][a-z-]*):.*## ", makefile, re.MULTILINE))
     assert described == make_targets()
 
 
 def test_the_tests_a_make_target_names_exist() -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    named = set(re.findall(r"\btests/[\w./]+", makefile))
+    named = set(re.findall(r"\btests/[\w./]+", text_of("Makefile")))
     assert named
     assert {path for path in named if not (ROOT / path).exists()} == set()
 
 
 def test_continuous_integration_runs_targets_that_exist() -> None:
-    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
-    named = {
-        word for line in re.findall(r"^make (.+)$", script, re.MULTILINE) for word in line.split()
-    }
+    lines = re.findall(r"^make (.+)$", text_of(".ci/run"), re.MULTILINE)
+    named = {word for line in lines for word in line.split()}
     assert {"lint", "types", "imports", "test"} <= named <= make_targets()
+
+
+def test_the_readme_and_the_makefile_name_the_same_packages_of_debian() -> None:
+    named = re.findall(r"sudo apt-get install .+", text_of("README.md"))
+    assert named == re.findall(r"sudo apt-get install .+", text_of("Makefile"))
+
+
+def test_the_changelog_knows_the_version() -> None:
+    version = re.search(r'^version = "(.+)"$', text_of("pyproject.toml"), re.MULTILINE)
+    assert version
+    assert version[1] in text_of("CHANGELOG.md")
