@@ -95,6 +95,17 @@ def test_the_tests_a_make_target_names_exist() -> None:
     assert {path for path in named if not (ROOT / path).exists()} == set()
 
 
+def test_what_a_campaign_sets_is_read_by_the_tests() -> None:
+    named = set(re.findall(r"\b(?:WARDBRIDGE|HYPOTHESIS)_[A-Z]+", text_of("Makefile")))
+    read = "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in (ROOT / "tests").rglob("*.py")
+        if path.is_file()
+    )
+    assert named
+    assert {name for name in named if f'"{name}"' not in read} == set()
+
+
 def test_continuous_integration_runs_targets_that_exist() -> None:
     lines = re.findall(r"^make (.+)$", text_of(".ci/run"), re.MULTILINE)
     named = {word for line in lines for word in line.split()}
