@@ -2,17 +2,20 @@
 
 Commit order, in :meth:`StepRunner.run_once`: read what waits; decide record by record; commit the
 outputs, the changed state rows and the positions as one; only then does the state count. A step
-changes its state in place, which is safe because the runner alone owns it: when a commit fails or
-a step raises, the runner drops the whole state, rewinds, and loads the last committed one again.
+changes its state in place, which is safe because the runner alone owns it: when a commit fails the
+runner drops all state, rewinds, and loads the last committed one again. Positions are fetched
+before state is loaded, so the state is never older than the position it goes with.
 What arrives while a commit runs is the next batch, so throughput grows with load.
 
-A record at which the step raises is handed to ``on_failure``, and its place is taken by the review
-records that this returns: no record can stop a partition.
+A record at which the step raises is handed to ``on_failure``, and the review records that this
+returns take the place of its outputs: no record can stop a partition. The partition's state may be
+half changed by then, so it is loaded again and the batch decided anew without that record.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
@@ -26,7 +29,9 @@ READ_WAIT_S: Final = 0.5
 RETRY_FIRST_S: Final = 0.1
 RETRY_MAX_S: Final = 5.0
 Place = tuple[str, int, int]  # topic, partition, offset
+
 OnFailure = Callable[[Stored, Exception], Sequence[Record]]
+"""What to write in place of the outputs of a record at which the step raised; must not raise."""
 
 
 class Step(Protocol[State]):
@@ -55,75 +60,112 @@ class Step(Protocol[State]):
         ...
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Figures:
-    """What the runner tells health and metrics."""
+    """What the runner tells health and metrics.
 
-    records: int = 0
-    commits: int = 0
-    failures: int = 0
-    last_error: str | None = None
-    ready: bool = False
+    ``lag`` counts the records that wait (an upper bound: offsets may have holes).
+    ``last_progress_at`` is Unix time in seconds of the last commit, None before the first.
+    ``last_error`` names what the runner last failed at, without content, and is None again after
+    the next commit.
+    """
+
+    ready: bool
+    records: int
+    commits: int
+    failures: int
+    lag: int
+    last_progress_at: float | None
+    last_error: str | None
 
 
 class StepRunner(Generic[State]):
     """Runs one step for one group until stopped; :meth:`run` belongs in a thread of its own."""
 
-    def __init__(
-        self,
-        log: Log,
-        group: str,
-        step: Step[State],
-        on_failure: OnFailure,
-    ) -> None:
-        self.figures = Figures()
+    def __init__(self, log: Log, group: str, step: Step[State], on_failure: OnFailure) -> None:
         self._log = log
         self._group = group
         self._step = step
         self._on_failure = on_failure
         self._states: dict[int, State] = {}
-        self._poison: set[Place] = set()
+        self._failed_at: dict[Place, Exception] = {}
         self._stopping = threading.Event()
+        self._ready = False
+        self._records = self._commits = self._failures = 0
+        self._last_progress_at: float | None = None
+        self._last_error: str | None = None
 
     def run(self) -> None:
         """Step until :meth:`stop`. Raises LogFencedError when a newer owner took over."""
-        failed = 0
-        while not self._stopping.is_set():
-            try:
-                self.run_once(READ_WAIT_S)
-                failed = 0
-            except LogFencedError:
-                raise
-            except LogError as error:
-                failed += 1
-                self._start_over(error)
-                self._stopping.wait(min(RETRY_MAX_S, RETRY_FIRST_S * 2**failed))
+        attempts = 0
+        try:
+            while not self._stopping.is_set():
+                attempts = 0 if self._went_well() else attempts + 1
+                if attempts:
+                    self._stopping.wait(min(RETRY_MAX_S, RETRY_FIRST_S * 2**attempts))
+        finally:
+            self._ready = False
 
     def stop(self) -> None:
         """Finish the batch at hand, then let :meth:`run` return."""
         self._stopping.set()
 
     def run_once(self, wait_s: float = 0.0) -> int:
-        """One batch; the number of records handled. Raises LogError (then call it again)."""
-        batch = self._log.read(self._group, self._step.inputs, BATCH_RECORDS, wait_s)
-        self._follow_assignment(batch)
-        self.figures.ready = True
-        if not batch.positions:
-            return 0
-        outputs = self._decide_all(batch.records)
-        self._log.commit(self._group, batch.positions, outputs)
-        self.figures.records += len(batch.records)
-        self.figures.commits += 1
-        self.figures.last_error = None
+        """One batch; the number of records handled. After an error it may be called again."""
+        try:
+            batch = self._log.read(self._group, self._step.inputs, BATCH_RECORDS, wait_s)
+            self._follow_assignment(batch)
+            self._ready = True
+            if batch.positions:
+                self._commit(batch)
+        except BaseException as error:
+            self._start_over(error)
+            raise
         return len(batch.records)
 
-    def lag(self) -> int:
-        """Records committed to the inputs and not yet handled (an upper bound)."""
+    def figures(self) -> Figures:
+        """What became of it so far; from any thread. Raises LogError when the log is closed."""
+        return Figures(
+            self._ready,
+            self._records,
+            self._commits,
+            self._failures,
+            self._lag(),
+            self._last_progress_at,
+            self._last_error,
+        )
+
+    def _went_well(self) -> bool:
+        try:
+            self.run_once(READ_WAIT_S)
+        except LogFencedError:
+            raise
+        except LogError:
+            return False
+        return True
+
+    def _commit(self, batch: Batch) -> None:
+        self._log.commit(self._group, batch.positions, self._decide_all(batch.records))
+        self._failed_at.clear()
+        self._records += len(batch.records)
+        self._commits += 1
+        self._last_progress_at = time.time()
+        self._last_error = None
+
+    def _start_over(self, error: BaseException) -> None:
+        self._ready = False
+        self._last_error = type(error).__name__
+        self._states.clear()
+        self._log.rewind(self._group)
+
+    def _lag(self) -> int:
         committed = self._log.committed(self._group)
         return sum(
-            max(0, end - committed.get(TopicPartition(topic, partition), 0))
+            end - committed.get(TopicPartition(topic, partition), start)
             for topic in self._step.inputs
-            for partition, end in self._log.ends(topic).items()
+            for (partition, end), start in zip(
+                self._log.ends(topic).items(), self._log.starts(topic).values(), strict=True
+            )
         )
 
     def _follow_assignment(self, batch: Batch) -> None:
@@ -140,46 +182,34 @@ class StepRunner(Generic[State]):
         return state
 
     def _decide_all(self, records: Sequence[Stored]) -> list[Record]:
+        partitions = dict.fromkeys(stored.partition for stored in records)
+        return [
+            output
+            for partition in partitions
+            for output in self._decide_partition(
+                partition, [stored for stored in records if stored.partition == partition]
+            )
+        ]
+
+    def _decide_partition(self, partition: int, records: Sequence[Stored]) -> list[Record]:
         while True:
             outputs: list[Record] = []
-            culprit = self._decide_each(records, outputs)
-            if culprit is None:
+            if all(self._decides(stored, outputs) for stored in records):
                 return outputs
-            # The state may be half changed: load it again, and decide all but the culprit.
-            self._poison.add(culprit)
-            self._states = {partition: self._restored(partition) for partition in self._states}
+            self._states[partition] = self._restored(partition)
 
-    def _decide_each(self, records: Sequence[Stored], outputs: list[Record]) -> Place | None:
-        for stored in records:
-            try:
-                outputs += self._decide(stored)
-            except Exception as error:  # noqa: BLE001 - the supervisor: no record stops a partition
-                self._note_failure(stored, error)
-                return _place(stored)
-        return None
-
-    def _decide(self, stored: Stored) -> Sequence[Record]:
-        if _place(stored) in self._poison:
-            return self._on_failure(stored, StepFailedError("the step failed at this record"))
-        return self._step.decide(self._states[stored.partition], stored)
-
-    def _note_failure(self, stored: Stored, error: Exception) -> None:
-        self.figures.failures += 1
-        self.figures.last_error = f"{type(error).__name__} at {stored.topic}/{stored.offset}"
-
-    def _start_over(self, error: LogError) -> None:
-        self.figures.last_error = type(error).__name__
-        self.figures.ready = False
-        self._states.clear()
-        self._log.rewind(self._group)
-
-
-class StepFailedError(Exception):
-    """A step raised where it must not: a fault of ours, and the record is in review."""
-
-
-def _place(stored: Stored) -> Place:
-    return (stored.topic, stored.partition, stored.offset)
+    def _decides(self, stored: Stored, outputs: list[Record]) -> bool:
+        place = (stored.topic, stored.partition, stored.offset)
+        if place in self._failed_at:
+            outputs += self._on_failure(stored, self._failed_at[place])
+            return True
+        try:
+            outputs += self._step.decide(self._states[stored.partition], stored)
+        except Exception as error:  # noqa: BLE001 - the supervisor: no record stops a partition
+            self._failed_at[place] = error
+            self._failures += 1
+            return False
+        return True
 
 
 def run_in_thread(runner: StepRunner[State], name: str) -> threading.Thread:

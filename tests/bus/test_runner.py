@@ -1,20 +1,21 @@
 """The step runner on every engine: one commit, no half state, no record that stops a partition."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from bus.port import LogError, Record, Stored, TopicPartition
-from bus.runner import StepRunner
-from schemas.topics import DESIGNATIONS, RAW, REVIEW, STATE
+from bus.port import Log, LogError, LogFencedError, LogFullError, Record, Stored, TopicPartition
+from bus.runner import StepRunner, run_in_thread
+from schemas.topics import AUTHORITY, DESIGNATIONS, RAW, REVIEW, STATE
 from tests.bus.conftest import Engine
-from tests.bus.test_contract import raw, texts
+from tests.bus.test_contract import REALMS, raw, texts
 
 
 class Counting:
     """Counts records by value; changes its state in place before it may raise."""
 
-    inputs = (RAW,)
+    inputs = (RAW, AUTHORITY)
     state_topics = (STATE,)
 
     def __init__(self) -> None:
@@ -31,60 +32,161 @@ class Counting:
     def decide(self, state: dict[str, int], stored: Stored) -> Sequence[Record]:
         word = (stored.value or b"").decode()
         state[word] = count = state.get(word, 0) + 1
-        if word == "poison":
-            raise ZeroDivisionError
+        if word.startswith("poison"):
+            raise ZeroDivisionError(word)
         return [
             Record(STATE, "r", word, str(count).encode()),
             Record(DESIGNATIONS, "r", word, f"{word}{count}".encode()),
         ]
 
 
+class Realms(Counting):
+    """Writes where it reads: state and outputs have the input's own route."""
+
+    def decide(self, state: dict[str, int], stored: Stored) -> Sequence[Record]:
+        return [
+            Record(each.topic, stored.key or "", each.key, each.value)
+            for each in super().decide(state, stored)
+        ]
+
+
 def to_review(stored: Stored, error: Exception) -> Sequence[Record]:
-    return [Record(REVIEW, "r", str(stored.offset), type(error).__name__.encode())]
+    return [Record(REVIEW, "r", str(stored.offset), f"{type(error).__name__}: {error}".encode())]
+
+
+def counting_runner(log: Log) -> StepRunner[dict[str, int]]:
+    return StepRunner(log, "g", Counting(), to_review)
+
+
+def told(log: Log, partition: int = 0) -> list[str]:
+    return texts(log.scan(TopicPartition(DESIGNATIONS, partition), 0, 1000))
 
 
 def test_outputs_state_and_positions_survive_a_restart(engine: Engine) -> None:
     log = engine(1)
     log.append([raw("r", "a"), raw("r", "b"), raw("r", "a")])
-    StepRunner(log, "g", Counting(), to_review).run_once()
+    counting_runner(log).run_once()
     log.append([raw("r", "a")])
     log.rewind("g")
     step = Counting()
     runner = StepRunner(log, "g", step, to_review)
     assert runner.run_once() == 1
     assert step.restored == 2
-    assert texts(log.scan(TopicPartition(DESIGNATIONS, 0), 0, 10)) == ["a1", "b1", "a2", "a3"]
-    assert runner.lag() == 0
+    assert told(log) == ["a1", "b1", "a2", "a3"]
 
 
 def test_a_step_that_raises_sends_its_record_to_review_and_keeps_no_half_state(
     engine: Engine,
 ) -> None:
     log = engine(1)
-    log.append([raw("r", "a"), raw("r", "poison"), raw("r", "a"), raw("r", "poison")])
-    runner = StepRunner(log, "g", Counting(), to_review)
+    words = ["a", "poison", "a", "poison"]
+    log.append([raw("r", word) for word in words])
+    runner = counting_runner(log)
     runner.run_once()
-    assert texts(log.scan(TopicPartition(DESIGNATIONS, 0), 0, 10)) == ["a1", "a2"]
-    assert [s.key for s in log.scan(TopicPartition(REVIEW, 0), 0, 10)] == ["1", "3"]
+    assert told(log) == ["a1", "a2"]
+    found = log.scan(TopicPartition(REVIEW, 0), 0, 10)
+    assert [(s.key, s.value) for s in found] == [
+        ("1", b"ZeroDivisionError: poison"),
+        ("3", b"ZeroDivisionError: poison"),
+    ]
     assert [s.key for s in log.load(TopicPartition(STATE, 0))] == ["a"]
-    assert runner.figures.failures == 2
+    assert runner.figures().failures == 2
 
 
+def test_a_step_that_raises_costs_no_other_partition_its_state(engine: Engine) -> None:
+    log = engine(4)
+    words = [(realm, word) for word in ("a", "poison", "a") for realm in REALMS]
+    log.append([Record(RAW, realm, realm, word.encode()) for realm, word in words])
+    runner = StepRunner(log, "g", Realms(), to_review)
+    runner.run_once()
+    log.append([Record(RAW, realm, realm, b"a") for realm in REALMS])
+    runner.run_once()
+    for partition in range(4):
+        members = sum(log.partition_of(RAW, realm) == partition for realm in REALMS)
+        assert told(log, partition) == [f"a{n}" for n in range(1, 3 * members + 1)]
+    assert runner.figures().failures == len(REALMS)
+
+
+@pytest.mark.parametrize(
+    "error", [LogError("lost"), LogFullError("no room"), OSError("a surprise")]
+)
 def test_a_failed_commit_leaves_nothing_behind(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    log = engine(1)
+    log.append([raw("r", "a")])
+    runner = counting_runner(log)
+    monkeypatch.setattr(log, "commit", failing([error], log.commit))
+    with pytest.raises(type(error)):
+        runner.run_once()
+    assert told(log) == []
+    assert (runner.figures().ready, runner.figures().last_error) == (False, type(error).__name__)
+    assert runner.run_once() == 1
+    assert told(log) == ["a1"]
+
+
+def test_the_thread_tries_again_until_the_log_takes_it(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = engine(1)
     log.append([raw("r", "a")])
-    runner = StepRunner(log, "g", Counting(), to_review)
-    commit, failures = log.commit, [LogError("no room")]
+    runner = counting_runner(log)
+    commit = failing([LogFullError("no room"), LogError("not yet")], log.commit)
 
-    def fail_once(*given: object) -> None:
-        if failures:
-            runner.stop() if len(failures) > 1 else None
-            raise failures.pop()
-        commit(*given)  # type: ignore[arg-type]
+    def commit_and_stop(*given: object) -> None:
+        commit(*given)
         runner.stop()
 
-    monkeypatch.setattr(log, "commit", fail_once)
+    monkeypatch.setattr(log, "commit", commit_and_stop)
     runner.run()
-    assert texts(log.scan(TopicPartition(DESIGNATIONS, 0), 0, 10)) == ["a1"]
+    assert told(log) == ["a1"]
+    assert not runner.figures().ready
+
+
+def test_a_fenced_runner_ends(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = engine(1)
+    log.append([raw("r", "a")])
+    runner = counting_runner(log)
+    monkeypatch.setattr(log, "commit", failing([LogFencedError("a newer owner")], log.commit))
+    with pytest.raises(LogFencedError):
+        runner.run()
+    assert told(log) == []
+
+
+def test_the_figures_tell_what_was_done_and_what_waits(engine: Engine) -> None:
+    log = engine(1)
+    runner = counting_runner(log)
+    assert runner.figures() == type(runner.figures())(
+        ready=False, records=0, commits=0, failures=0, lag=0, last_progress_at=None, last_error=None
+    )
+    log.append([raw("r", "a"), raw("r", "b"), Record(AUTHORITY, "r", "r", b"c")])
+    assert runner.figures().lag == 3
+    runner.run_once()
+    after = runner.figures()
+    assert (after.ready, after.records, after.commits, after.lag) == (True, 3, 1, 0)
+    assert after.last_progress_at is not None
+
+
+def test_a_thread_follows_the_log_until_stopped(engine: Engine) -> None:
+    log = engine(1)
+    runner = counting_runner(log)
+    thread = run_in_thread(runner, "counting")
+    for number in range(20):
+        log.append([raw("r", f"w{number}")])
+    seen, at = 0, TopicPartition(DESIGNATIONS, 0)
+    while len(told(log)) < 20:
+        assert log.wait([DESIGNATIONS], {at: seen}, 30)
+        seen = log.ends(DESIGNATIONS)[0]
+    runner.stop()
+    thread.join(30)
+    assert thread not in threading.enumerate()
+    assert told(log) == [f"w{number}1" for number in range(20)]
+
+
+def failing(errors: list[Exception], then: Callable[..., None]) -> Callable[..., None]:
+    def call(*given: object) -> None:
+        if errors:
+            raise errors.pop()
+        then(*given)
+
+    return call
