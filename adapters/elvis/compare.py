@@ -169,6 +169,13 @@ class _Step:
         self._context = context
         self._last = state.scopes.get(moment.scope)
         self._newest = newest
+        self._recorded = moment.at.isoformat()
+        self._stamp = OrderStamp(
+            at=moment.at,
+            sequence=moment.sequence,
+            rank=Rank.UPDATE,
+            received_at=moment.received_at,
+        )
         self._scopes = {**state.scopes, moment.scope: newest}
         self._patients: dict[str, PatientState | None] = {}
         self._observed: list[tuple[int | None, Observation]] = []
@@ -195,25 +202,33 @@ class _Step:
         old = self._state.patients.get(key)
         claims, troubles = reader.claims(fresh.row)
         if old is None or old.listed.get(self._moment.scope) != listing:
-            self._troubles += [(fresh.number, trouble) for trouble in troubles]
+            odd = reader.about_number(fresh.row, fresh.patient.identifiers[0])
+            self._troubles += [(fresh.number, trouble) for trouble in (*odd, *troubles)]
         content = self._hash("claims", claims.model_dump_json(exclude_unset=True))
-        new = self._sighted(old, fresh, content)
-        new = replace(new, listed={**new.listed, self._moment.scope: listing})
+        new = self._sighted(old, fresh, content, listing)
         if new != old:
             self._patients[key] = new
         if old is None or old.ended or new.content != old.content:
             self._observed.append((fresh.number, self._described(new, claims, fresh)))
 
-    def _sighted(self, old: PatientState | None, fresh: Fresh, content: str) -> PatientState:
+    def _sighted(
+        self, old: PatientState | None, fresh: Fresh, content: str, listing: Listing
+    ) -> PatientState:
         if old is None or old.ended:
-            return self._first_sighting(old, fresh, content)
-        return old if self._is_superseded(old) else replace(old, content=content)
+            return self._first_sighting(old, fresh, content, listing)
+        listed = {**old.listed, self._moment.scope: listing}
+        if self._is_superseded(old):
+            return replace(old, listed=listed)
+        return replace(old, content=content, listed=listed)
 
-    def _first_sighting(self, old: PatientState | None, fresh: Fresh, content: str) -> PatientState:
+    def _first_sighting(
+        self, old: PatientState | None, fresh: Fresh, content: str, listing: Listing
+    ) -> PatientState:
         episode = old.episode + 1 if old else 1
         key = fresh.patient.key
         visit = self._hash("visit", self._context.feed.source, key, str(episode))
-        return PatientState(fresh.patient, episode, visit, content, listed={})
+        listed = {self._moment.scope: listing}
+        return PatientState(fresh.patient, episode, visit, content, listed)
 
     def _is_superseded(self, patient: PatientState) -> bool:
         # A later snapshot of another scope has listed the patient since: that is what holds.
@@ -278,7 +293,7 @@ class _Step:
     def _described(self, patient: PatientState, claims: Claims, fresh: Fresh) -> Observation:
         as_sent = "\x1f".join(fresh.row.cells)
         return Observation(
-            id=self._observation_id(patient, TRIGGER, as_sent),
+            id=self._observation_id(patient, as_sent),
             source=self._context.feed.source,
             feed=self._context.feed.name,
             what=What.DESCRIBED,
@@ -289,12 +304,12 @@ class _Step:
             claims=claims,
             recorded_at=self._moment.at,
             recorded_rule=RECORDED_RULE,
-            stamp=self._stamp(Rank.UPDATE),
+            stamp=self._stamp,
         )
 
     def _discharged(self, patient: PatientState) -> Observation:
         return Observation(
-            id=self._observation_id(patient, TRIGGER, "absent"),
+            id=self._observation_id(patient, "absent"),
             source=self._context.feed.source,
             feed=self._context.feed.name,
             what=What.DISCHARGED,
@@ -304,18 +319,9 @@ class _Step:
             patient=patient.patient,
             recorded_at=self._moment.at,
             recorded_rule=RECORDED_RULE,
-            stamp=self._stamp(Rank.DISCHARGE),
+            stamp=self._stamp.model_copy(update={"rank": Rank.DISCHARGE}),
         )
 
-    def _observation_id(self, patient: PatientState, trigger: str, as_sent: str) -> str:
+    def _observation_id(self, patient: PatientState, as_sent: str) -> str:
         source = self._context.feed.source
-        recorded = self._moment.at.isoformat()
-        return self._hash("observation", source, patient.visit, trigger, recorded, as_sent)
-
-    def _stamp(self, rank: Rank) -> OrderStamp:
-        return OrderStamp(
-            at=self._moment.at,
-            sequence=self._moment.sequence,
-            rank=rank,
-            received_at=self._moment.received_at,
-        )
+        return self._hash("observation", source, patient.visit, TRIGGER, self._recorded, as_sent)

@@ -25,7 +25,6 @@ from adapters.common.outcome import Trouble, Verdict
 from adapters.elvis import state as snapshot_state
 from adapters.elvis.handle import Handled, Incoming, handle, incoming, make_context, records_of
 from adapters.elvis.inbox import Inbox
-from adapters.elvis.parse import MAY_BE_GROWING, Export
 from adapters.elvis.settings import ElvisSettings
 from adapters.elvis.state import SnapshotState
 from bus.port import Log, LogError, LogFencedError, TopicPartition
@@ -124,12 +123,12 @@ class ElvisDirectoryFeed:
         return None if self._may_be_growing(file, changed_s) else file
 
     def _may_be_growing(self, file: Incoming, changed_s: float) -> bool:
-        if self._watching.done_marker or isinstance(file.parsed, Export):
+        if self._watching.done_marker or not file.may_grow:
             return False
         settled_at = datetime.fromtimestamp(changed_s, UTC) + timedelta(
             seconds=self._watching.incomplete_s
         )
-        return file.parsed.reason in MAY_BE_GROWING and self._clock() < settled_at
+        return self._clock() < settled_at
 
     def _take(self, path: Path, file: Incoming) -> None:
         state = self._loaded()

@@ -21,7 +21,7 @@ from adapters.common.keys import PatientKeyer, raw_pointer
 from adapters.common.outcome import Outcome, Trouble, Verdict, accepted, ignored, to_review
 from adapters.elvis import state as snapshot_state
 from adapters.elvis.compare import Arrival, Comparison, Context, compare
-from adapters.elvis.parse import Export, parse
+from adapters.elvis.parse import Export, may_be_growing, parse
 from adapters.elvis.row import make_sheet
 from adapters.elvis.settings import ElvisSettings
 from adapters.elvis.state import Change, FileState, SnapshotState
@@ -34,12 +34,16 @@ OBSERVATIONS_IN_ENVELOPE: Final = 400
 
 
 class Incoming(NamedTuple):
-    """A file that is complete: name, hash and size, what it says, when it was read."""
+    """A file: name, hash and size, what it says, when it was read.
+
+    ``may_grow``: it is no export, perhaps because it is still being written.
+    """
 
     raw: RawPointer
     parsed: Export | Trouble
     received_at: datetime
-    approved: bool = False
+    approved: bool
+    may_grow: bool
 
 
 class Handled(NamedTuple):
@@ -64,7 +68,8 @@ def incoming(
     """The file's bytes, read as far as that needs no earlier snapshot."""
     parsed = parse(payload, context.settings.format)
     raw = raw_pointer(payload, received_at, context.feed.name, name=name)
-    return Incoming(raw, parsed, received_at, approved)
+    may_grow = isinstance(parsed, Trouble) and may_be_growing(payload, context.settings.format)
+    return Incoming(raw, parsed, received_at, approved, may_grow)
 
 
 def handle(state: SnapshotState, file: Incoming, context: Context) -> Handled:

@@ -17,11 +17,6 @@ from adapters.common.outcome import Trouble
 from adapters.elvis.format import ExportFormat
 from adapters.elvis.times import TimeReader
 
-TRAILER_MISSING = "trailer-missing"
-CSV_UNREADABLE = "csv-unreadable"
-MAY_BE_GROWING = frozenset({TRAILER_MISSING, CSV_UNREADABLE})
-"""The reasons that a file still being written can give."""
-
 _UTF8_MARK = b"\xef\xbb\xbf"
 
 
@@ -62,6 +57,13 @@ def parse(payload: bytes, form: ExportFormat) -> Export | Trouble:
         return unreadable.trouble
 
 
+def may_be_growing(payload: bytes, form: ExportFormat) -> bool:
+    """Whether the last line is not a trailer yet, or is not ended: the writer may be at work."""
+    last_line = payload.rstrip().rpartition(b"\n")[2].lstrip(b'"')
+    has_trailer = last_line.startswith(form.markers.count.encode(form.charset))
+    return not (has_trailer and payload.endswith((b"\n", b"\r")))
+
+
 def _text(payload: bytes, form: ExportFormat) -> str:
     if payload.startswith(_UTF8_MARK) and form.charset != "utf-8-sig":
         raise _UnreadableError(
@@ -93,17 +95,17 @@ def _rows(text: str, form: ExportFormat) -> list[Row]:
         rows = [Row(reader.line_num, tuple(cells)) for cells in reader if cells]
     except csv.Error as error:
         raise _UnreadableError(
-            CSV_UNREADABLE,
+            "csv-unreadable",
             f"the quoting is broken ({error}): export again, or check the delimiter",
             f"line {reader.line_num}",
         ) from None
-    return [row for row in rows if any(row.cells)]
+    return [row for row in rows if len(row.cells) > 1 or row.cells[0].strip()]
 
 
 def _export(rows: Sequence[Row], form: ExportFormat) -> Export:
     header, rest = _split_header(rows, form)
     if not rest:
-        raise _UnreadableError(TRAILER_MISSING, "the file ends before the column names")
+        raise _UnreadableError("trailer-missing", "the file ends before the column names")
     columns = _columns(rest[0], form)
     data = _checked_data(rest[1:], form)
     times = TimeReader(form.time_forms, form.zone)
@@ -125,7 +127,7 @@ def _split_header(rows: Sequence[Row], form: ExportFormat) -> tuple[dict[str, Ro
     header = {row.cells[0].strip(): row for row in rows[: len(expected)]}
     missing = [name for name in expected if name not in header]
     if missing:
-        reason = TRAILER_MISSING if len(rows) < len(expected) else "header-unexpected"
+        reason = "trailer-missing" if len(rows) < len(expected) else "header-unexpected"
         raise _UnreadableError(
             reason,
             f"header rows {missing} are not among the first {len(expected)} rows: check the "
@@ -155,7 +157,7 @@ def _columns(row: Row, form: ExportFormat) -> dict[str, int]:
 def _checked_data(rows: Sequence[Row], form: ExportFormat) -> Sequence[Row]:
     if not rows or rows[-1].cells[0].strip() != form.markers.count:
         raise _UnreadableError(
-            TRAILER_MISSING,
+            "trailer-missing",
             f"the last row is not {form.markers.count!r}: the file is cut short; export it again",
             f"line {rows[-1].line}" if rows else None,
         )

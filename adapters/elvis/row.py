@@ -66,6 +66,9 @@ class RowReader:
         self._columns = export.columns
         self._names = sheet.form.columns.named()
         self._times = TimeReader(sheet.form.time_forms, sheet.form.zone)
+        self._readers = [one for one in self._every_reader() if one[0] in export.columns]
+        # An export repeats its ward codes: each is resolved once.
+        self._resolved: dict[str, str | None] = {}
 
     def is_whole(self, row: Row) -> bool:
         """Whether the row has as many cells as there are column names."""
@@ -98,6 +101,14 @@ class RowReader:
         identifier = self._identifier(number)
         return Patient(key=self._sheet.keyer.key(identifier), identifiers=(identifier,))
 
+    def about_number(self, row: Row, identifier: PatientIdentifier) -> tuple[Trouble, ...]:
+        """What is odd about a number that is used all the same."""
+        warning = _number_warning(identifier)
+        if warning is None:
+            return ()
+        detail = f"used as a number of kind {identifier.kind.value}; correct it in the source"
+        return (Trouble(warning, detail, self._where(row, "patient")),)
+
     def twice(self, row: Row) -> Trouble:
         """What to say of a patient's second row in one file."""
         return Trouble(
@@ -109,17 +120,16 @@ class RowReader:
     def claims(self, row: Row) -> tuple[Claims, tuple[Trouble, ...]]:
         """What the row says about the visit, and what of it could not be read."""
         said: dict[str, Any] = {}
-        troubles = self._about_number(row)
-        for field, claim, read in self._readers():
-            if field in self._columns:
-                try:
-                    said[claim] = read(row, field)
-                except _UnreadableCellError as unreadable:
-                    where = self._where(row, field)
-                    troubles.append(Trouble(unreadable.reason, unreadable.detail, where))
+        troubles: list[Trouble] = []
+        for field, claim, read in self._readers:
+            try:
+                said[claim] = read(row, field)
+            except _UnreadableCellError as unreadable:
+                where = self._where(row, field)
+                troubles.append(Trouble(unreadable.reason, unreadable.detail, where))
         return Claims(**said), tuple(troubles)
 
-    def _readers(self) -> tuple[tuple[str, str, Callable[[Row, str], object]], ...]:
+    def _every_reader(self) -> tuple[tuple[str, str, Callable[[Row, str], object]], ...]:
         return (
             ("ward", "place", self._place),
             ("responsible_ward", "responsible_ward", self._ward),
@@ -152,7 +162,9 @@ class RowReader:
         code = self._cell(row, field)
         if not code:
             return None
-        ward = self._sheet.register.resolve(self._sheet.source, code)
+        if code not in self._resolved:
+            self._resolved[code] = self._sheet.register.resolve(self._sheet.source, code)
+        ward = self._resolved[code]
         if ward is None or len(ward) > MAX_CELL_CHARS:
             raise _UnreadableCellError(
                 "ward-unknown", f"{_shown(code)} is no ward of the register: add it as an alias"
@@ -201,15 +213,15 @@ class RowReader:
             return PatientIdentifier(kind=kind, value=value, assigner=assigner)
         return PatientIdentifier(kind=kind, value=value)
 
-    def _about_number(self, row: Row) -> list[Trouble]:
-        number = self._cell(row, "patient")
-        kind, _, warning = classify(number)
-        if kind is IdentifierKind.LOCAL and _TWELVE_DIGITS.fullmatch(number):
-            warning = "check-digit-wrong"
-        if warning is None:
-            return []
-        detail = f"used as a number of kind {kind.value}; correct it in the source"
-        return [Trouble(warning, detail, self._where(row, "patient"))]
+
+def _number_warning(identifier: PatientIdentifier) -> str | None:
+    match identifier.kind:
+        case IdentifierKind.UNCERTAIN | IdentifierKind.VGR_RESERVE:
+            return classify(identifier.value).warning
+        case IdentifierKind.LOCAL if _TWELVE_DIGITS.fullmatch(identifier.value):
+            return "check-digit-wrong"
+        case _:
+            return None
 
 
 def _shown(code: str) -> str:

@@ -46,7 +46,7 @@ class File(NamedTuple):
     rows: Sequence[Row]
     wards: str = "B1,B2"
     hospital: str = "SÄS Borås"
-    count: int | None = None
+    counted: int | None = None
 
     @property
     def at(self) -> datetime:
@@ -60,7 +60,7 @@ class File(NamedTuple):
             f"Avdelningar;{self.wards}",
             ";".join(FORM.columns.named().values()),
             *(";".join(row) for row in self.rows),
-            f"Antal rader;{len(self.rows) if self.count is None else self.count}",
+            f"Antal rader;{len(self.rows) if self.counted is None else self.counted}",
         ]
         return "\r\n".join(lines) + "\r\n"
 
