@@ -1,0 +1,84 @@
+"""Files of messages: one, several in a row, or a batch; split without reading the messages.
+
+Format: HL7 v2.5.1 chapter 2, batch protocol (FHS, BHS, messages, BTS, FTS). A message begins with
+MSH at the beginning of a line; CR, LF, blank lines and MLLP bytes may stand between messages.
+BTS-1 counts the messages of a batch, FTS-1 the batches of the file: where a count is given and
+differs, messages were lost on the way, and that is a trouble of the file.
+
+Invariant: every byte that is no header, trailer or separator is in one of the messages; what
+stands before the first MSH is a message of its own, for the reader to refuse.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from adapters.common.outcome import Trouble
+
+BOM: Final = b"\xef\xbb\xbf"
+BETWEEN: Final = b" \t\r\n\x0b\x1c\x1a"  # the last ends a text file in old systems
+_BEGIN: Final = re.compile(rb"(?:^|(?<=[\r\n\x0b\x1c]))(?=(?:MSH|FHS|BHS|BTS|FTS)[^A-Za-z0-9\s])")
+_LINE: Final = re.compile(rb"[\r\n\x0b\x1c]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The messages of a file in order, and what its trailers say is wrong with it."""
+
+    messages: tuple[bytes, ...]
+    troubles: tuple[Trouble, ...]
+
+
+@dataclass
+class _Splitting:
+    messages: list[bytes] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+    in_batch: int = 0
+    batches: int = 0
+
+    def add(self, piece: bytes) -> None:
+        if piece[:3] == b"MSH":
+            self.in_batch += 1
+            self.messages.append(piece)
+        elif piece[:3] in {b"FHS", b"BHS", b"BTS", b"FTS"}:
+            self._wrapper(*_LINE.split(piece, maxsplit=1))
+        else:
+            self.messages.append(piece)
+
+    def _wrapper(self, line: bytes, rest: bytes = b"") -> None:
+        name, count = line[:3], _count(line)
+        if name == b"BHS":
+            self.in_batch = 0
+        elif name == b"BTS":
+            self._compare("BTS-1", count, self.in_batch)
+            self.batches, self.in_batch = self.batches + 1, 0
+        elif name == b"FTS":
+            self._compare("FTS-1", count, self.batches)
+        if rest.strip(BETWEEN):
+            self._stray(rest.strip(BETWEEN))
+
+    def _compare(self, where: str, said: int | None, found: int) -> None:
+        if said is not None and said != found:
+            detail = f"the trailer counts {said}, the file has {found}: look for what was lost"
+            self.troubles.append(Trouble("batch-count-differs", detail, where))
+
+    def _stray(self, segments: bytes) -> None:
+        """Segments behind a header or trailer line: they go on with the message before it."""
+        before = self.messages.pop() + b"\r" if self.messages else b""
+        self.messages.append(before + segments)
+
+
+def split(content: bytes) -> Split:
+    """A file's messages, each without what stands between them."""
+    splitting = _Splitting()
+    for piece in _BEGIN.split(content.removeprefix(BOM)):
+        if stripped := piece.strip(BETWEEN):
+            splitting.add(stripped)
+    return Split(tuple(splitting.messages), tuple(splitting.troubles))
+
+
+def _count(line: bytes) -> int | None:
+    said = line.split(line[3:4])[1:2]
+    return int(said[0]) if said and said[0].isdigit() else None

@@ -1,0 +1,213 @@
+"""A lean, lazy HL7 v2 reader: one pass to split segments, fields only of segments asked for.
+
+Format: HL7 v2.5.1 chapter 2 (encoding rules). The delimiters come from MSH-1 and MSH-2; segments
+end in CR, LF or CRLF. A lone LF amid CR-separated segments ends one only where a segment follows,
+so that text with line feeds stays whole. Positions count from 1, and MSH-1 is the separator.
+
+Three values (chapter 2, null and empty): an empty field says nothing, ``""`` says that there is
+none, anything else is the value. Texts are unescaped when asked for, never before.
+
+Invariant: :func:`read` returns a message or raises an :class:`Hl7Error`; nothing that is asked of
+a message raises.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from adapters.hl7v2 import charset
+from adapters.hl7v2.errors import DelimiterError, NotHl7Error
+
+NULL: Final = '""'
+BOM: Final = b"\xef\xbb\xbf"
+BLANK: Final = b" \t\r\n"
+MIN_HEADER_CHARS: Final = 6  # MSH, separator, and at least component and repetition
+CHARSET_FIELD: Final = 18
+MAX_DELIMITERS: Final = 5  # the fifth, since v2.7, marks truncated values
+_SEGMENT_END: Final = re.compile(r"\r\n|\r|\n(?=[A-Z][A-Z0-9]{2}(?:[^A-Za-z0-9 ]|$))|\n+$")
+_LINE_END: Final = re.compile(rb"[\r\n]")
+
+
+class Delimiters(NamedTuple):
+    """MSH-1 and MSH-2; an empty string where the sender defined none."""
+
+    field: str
+    component: str
+    repetition: str
+    escape: str
+    subcomponent: str
+
+    def unescape(self, text: str, codec: str = "utf-8") -> str:
+        r"""Text with ``\F\ \S\ \R\ \T\ \E\`` and ``\Xhh\`` resolved; other escapes stay."""
+        if not self.escape or self.escape not in text:
+            return text
+        return _unescape(text, self, codec)
+
+
+class Segment:
+    """One segment: ``fields[0]`` is its name, ``fields[n]`` its field n as sent."""
+
+    __slots__ = ("_codec", "_delimiters", "fields")
+
+    def __init__(self, fields: list[str], delimiters: Delimiters, codec: str) -> None:
+        self.fields = fields
+        self._delimiters = delimiters
+        self._codec = codec
+
+    def raw(self, field: int) -> str:
+        """A field as sent, "" where there is none."""
+        return self.fields[field] if field < len(self.fields) else ""
+
+    def repetitions(self, field: int) -> list[str]:
+        """The field's repetitions as sent; none for an empty field."""
+        raw = self.raw(field)
+        mark = self._delimiters.repetition
+        if not raw:
+            return []
+        return raw.split(mark) if mark and mark in raw else [raw]
+
+    def components(self, repetition: str) -> list[str]:
+        """A repetition's components as sent."""
+        mark = self._delimiters.component
+        return repetition.split(mark) if mark else [repetition]
+
+    def subcomponents(self, component: str) -> list[str]:
+        """A component's subcomponents, unescaped, blanks around them removed."""
+        mark = self._delimiters.subcomponent
+        parts = component.split(mark) if mark and mark in component else [component]
+        return [self._delimiters.unescape(part, self._codec).strip() for part in parts]
+
+    def first(self, field: int, component: int = 1) -> str:
+        """First repetition, first subcomponent of a component; unescaped, "" where empty."""
+        raw = self.raw(field)
+        if not raw or raw == NULL:
+            return raw
+        parts = self.components(self.repetitions(field)[0])
+        return self.subcomponents(parts[component - 1])[0] if component <= len(parts) else ""
+
+
+class Message:
+    """A message; segments are split into fields when first asked for."""
+
+    __slots__ = ("_lines", "_segments", "codec", "delimiters", "header")
+
+    def __init__(self, lines: list[str], delimiters: Delimiters, codec: str) -> None:
+        self._lines = lines
+        self._segments: dict[str, Segment] = {}
+        self.delimiters = delimiters
+        self.codec = codec
+        header = lines[0].split(delimiters.field)
+        self.header = Segment(["MSH", delimiters.field, *header[1:]], delimiters, codec)
+
+    def first(self, name: str) -> Segment:
+        """The first segment of that name; one without fields where there is none."""
+        found = self._segments.get(name)
+        if found is None:
+            found = next(iter(self.all(name)), None) or self._split(name)
+            self._segments[name] = found
+        return found
+
+    def has(self, name: str) -> bool:
+        """Whether there is a segment of that name."""
+        return any(line.startswith(name) for line in self._lines)
+
+    def all(self, name: str) -> Iterable[Segment]:
+        """All segments of that name, in order."""
+        if name == "MSH":
+            return (self.header,)
+        return (self._split(line) for line in self._lines if self._is(line, name))
+
+    def sequence(self, *names: str) -> Iterable[tuple[str, Segment]]:
+        """The segments of those names in the order in which they stand."""
+        return (
+            (name, self._split(line))
+            for line in self._lines
+            for name in names
+            if self._is(line, name)
+        )
+
+    def names(self) -> list[str]:
+        """The names of all segments, in order."""
+        return [line.partition(self.delimiters.field)[0] for line in self._lines]
+
+    def body(self) -> str:
+        """All segments but MSH as sent, their ends made CR."""
+        return "\r".join(self._lines[1:])
+
+    def _is(self, line: str, name: str) -> bool:
+        size = len(name)
+        return line.startswith(name) and line[size : size + 1] in {"", self.delimiters.field}
+
+    def _split(self, line: str) -> Segment:
+        return Segment(line.split(self.delimiters.field), self.delimiters, self.codec)
+
+
+def read(payload: bytes, fallback_charset: str = "iso8859-1") -> Message:
+    """The message in a frame. Raises NotHl7Error, DelimiterError or CharsetError."""
+    payload = payload.removeprefix(BOM).lstrip(BLANK)
+    if not payload.startswith(b"MSH"):
+        raise NotHl7Error("it does not begin with MSH", "MSH")
+    header = _LINE_END.split(payload, maxsplit=1)[0].decode("latin-1")
+    delimiters = _delimiters(header)
+    text, codec = charset.decode(payload, _declared(header, delimiters), fallback_charset)
+    return Message(_lines(text), delimiters, codec)
+
+
+def _delimiters(header: str) -> Delimiters:
+    if len(header) < MIN_HEADER_CHARS:
+        raise NotHl7Error("MSH ends before its delimiters", "MSH-2")
+    separator = header[3]
+    marks = header[4:].partition(separator)[0]
+    used = [separator, *marks]
+    distinct = len(set(used)) == len(used) <= 1 + MAX_DELIMITERS
+    if not distinct or not marks or not all(_may_delimit(mark) for mark in used):
+        raise DelimiterError("the delimiters are not distinct signs", "MSH-2")
+    return Delimiters(separator, *(marks[place : place + 1] for place in range(4)))
+
+
+def _may_delimit(mark: str) -> bool:
+    return "!" <= mark <= "~" and not mark.isalnum() and mark != '"'
+
+
+def _declared(header: str, delimiters: Delimiters) -> str:
+    fields = header.split(delimiters.field, CHARSET_FIELD)
+    if len(fields) < CHARSET_FIELD:
+        return ""
+    first = fields[CHARSET_FIELD - 1]
+    if delimiters.repetition:
+        first = first.partition(delimiters.repetition)[0]
+    return first.strip().strip('"')
+
+
+def _lines(text: str) -> list[str]:
+    lines = _SEGMENT_END.split(text) if "\n" in text else text.split("\r")
+    return [line for line in lines if line]
+
+
+def _unescape(text: str, delimiters: Delimiters, codec: str) -> str:
+    mark = delimiters.escape
+    pieces = text.split(mark)
+    out, position, last = [pieces[0]], 1, len(pieces) - 1
+    while position <= last:
+        meaning = _meaning(pieces[position], delimiters, codec) if position < last else None
+        if meaning is None:  # a lone escape sign, or a sequence that is not ours: as sent
+            out.append(mark + pieces[position])
+            position += 1
+        else:
+            out += (meaning, pieces[position + 1])
+            position += 2
+    return "".join(out)
+
+
+def _meaning(sequence: str, delimiters: Delimiters, codec: str) -> str | None:
+    if len(sequence) == 1:
+        at = "FSRET".find(sequence)
+        return delimiters[at] if at >= 0 else None
+    if not sequence.startswith("X"):
+        return None
+    try:
+        return bytes.fromhex(sequence[1:]).decode(codec)
+    except ValueError:
+        return None
