@@ -1,0 +1,83 @@
+"""The real service as a child process: start, wait until ready, kill, start again."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+LAB = Path(__file__).parents[2] / "deploy" / "examples" / "lab.toml"
+MLLP_PORT, HTTP_PORT = 2575, 8080
+READY_WITHIN_S, GONE_WITHIN_S = 30, 30
+
+
+def free_offset() -> int:
+    """An offset at which both of the lab's ports are free."""
+    while True:
+        offset = random.randint(1000, 50_000)
+        if all(_is_free(port + offset) for port in (MLLP_PORT, HTTP_PORT)):
+            return offset
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+class Service:
+    """One installation in a folder of its own; may be started again and again."""
+
+    def __init__(self, data: Path, config: Path = LAB) -> None:
+        self.data, self.config, self.offset = data, config, free_offset()
+        self.mllp_port = MLLP_PORT + self.offset
+        self.url = f"http://127.0.0.1:{HTTP_PORT + self.offset}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [
+            sys.executable, "-m", "wardbridge", "run", "--config", str(self.config),
+            "--data", str(self.data), "--port-offset", str(self.offset),
+        ]  # fmt: skip
+        with (self.data.parent / f"{self.data.name}.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, env={**os.environ, "PYTHONSAFEPATH": "1"}
+            )
+
+    @retry(
+        stop=stop_after_delay(READY_WITHIN_S),
+        wait=wait_fixed(0.02),
+        retry=retry_if_exception_type((httpx.HTTPError, AssertionError)),
+        reraise=True,
+    )
+    def wait_until_ready(self) -> None:
+        assert httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+
+    def get(self, path: str) -> Any:
+        response = httpx.get(f"{self.url}{path}", timeout=20)
+        response.raise_for_status()
+        return response.json()
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(GONE_WITHIN_S)
+
+    def stop(self) -> int:
+        """Ask for a graceful end; the exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(GONE_WITHIN_S)
