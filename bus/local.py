@@ -2,38 +2,54 @@
 
 A group's *cursor* is where its next ``read`` goes on; its *committed position* is where it would
 start again. Both are next offsets. Every partition is assigned to the one reader of a group.
+
+A ``read`` merges its partitions by the time at which the log took the records, so that a group
+which was away catches up in about the order in which it would have followed: a tick of this
+morning does not overtake what was said last night.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from heapq import merge
+from itertools import islice
+from operator import attrgetter
+from types import MappingProxyType
+from typing import NamedTuple
 from zlib import crc32
 
-from bus.port import (
-    Batch,
-    LogError,
-    PositionLostError,
-    Record,
-    RecordTooLargeError,
-    Stored,
-    TopicPartition,
-)
-from schemas.topics import MAX_RECORD_BYTES, TOPICS, Topic
+import structlog
+
+from bus.checks import check, known
+from bus.port import Batch, LogError, PositionLostError, Record, Stored, TopicPartition
+from schemas.topics import Topic
+
+OnDone = Callable[[LogError | None], None]
+Clock = Callable[[], int]
 
 
-def size_of(record: Record) -> int:
-    """Bytes that count against the limit: key, value and headers."""
-    headers = sum(len(name) + len(value) for name, value in record.headers)
-    return len(record.key or "") + len(record.value or b"") + headers
+def system_clock_ms() -> int:
+    """Unix time in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Write(NamedTuple):
+    """What is written in one transaction: records, and the positions of a group."""
+
+    records: Sequence[Record]
+    group: str = ""
+    positions: Mapping[TopicPartition, int] = MappingProxyType({})
 
 
 class LocalLog(ABC):
-    """Base of the memory and SQLite engines; implements ``bus.port.Log`` on five abstract calls."""
+    """Base of the memory and SQLite engines: ``bus.port.Log`` over a few abstract calls."""
 
-    def __init__(self, partitions: int = 1, table: Sequence[Topic] = TOPICS) -> None:
+    def __init__(self, partitions: int, table: Sequence[Topic]) -> None:
         self.topics: Mapping[str, Topic] = {topic.name: topic for topic in table}
         self._partitions = partitions
         self._cursors: dict[str, dict[TopicPartition, int]] = {}
@@ -42,14 +58,8 @@ class LocalLog(ABC):
     # -- what an engine supplies ------------------------------------------------------------
 
     @abstractmethod
-    def _enqueue(
-        self,
-        group: str,
-        positions: Mapping[TopicPartition, int],
-        records: Sequence[Record],
-        on_done: Callable[[LogError | None], None],
-    ) -> None:
-        """Write everything in one transaction, then call ``on_done``."""
+    def _enqueue(self, write: Write, on_done: OnDone) -> None:
+        """Write everything in one transaction, then call ``on_done``; all of it was checked."""
 
     @abstractmethod
     def committed(self, group: str) -> Mapping[TopicPartition, int]:
@@ -79,48 +89,57 @@ class LocalLog(ABC):
 
     def partitions(self, topic: str) -> int:
         """How many partitions the topic has."""
-        self._known(topic)
+        known(self.topics, topic)
         return self._partitions
 
     def partition_of(self, topic: str, route: str) -> int:
         """CRC-32 of the route, modulo the number of partitions."""
         return crc32(route.encode()) % self.partitions(topic)
 
-    def submit(self, records: Sequence[Record], on_done: Callable[[LogError | None], None]) -> None:
+    def submit(self, records: Sequence[Record], on_done: OnDone) -> None:
         """Append without waiting; see the port."""
-        self._check(records)
-        self._enqueue("", {}, records, on_done)
+        check(self.topics, records)
+        self._enqueue(Write(records), on_done)
 
     def append(self, records: Sequence[Record]) -> None:
         """Append and wait until durable."""
-        self._check(records)
-        self._write("", {}, records)
+        check(self.topics, records)
+        self._write(Write(records))
 
     def commit(
         self, group: str, positions: Mapping[TopicPartition, int], records: Sequence[Record]
     ) -> None:
         """Outputs, state and positions together; see the port."""
-        self._check(records)
-        self._write(group, positions, records)
+        for at in positions:
+            self._check_at(at)
+        check(self.topics, records)
+        self._write(Write(records, group, positions))
 
     def scan(self, at: TopicPartition, offset: int, limit: int) -> Sequence[Stored]:
         """Committed records from ``offset`` on, without a group; see the port."""
-        self._known(at.topic)
+        self._check_at(at)
+        records = self._fetch(at, offset, limit)
         if not self.topics[at.topic].compacted:
-            self._check_kept(at, offset)
-        return self._fetch(at, offset, limit)
+            self._check_kept(at, offset)  # after fetching: what went meanwhile is noticed
+        return records
 
     def read(self, group: str, topics: Sequence[str], limit: int, wait_s: float) -> Batch:
-        """Up to ``limit`` records, topics in the order named; see the port."""
-        cursor = self._cursors.get(group)
-        if cursor is None:
-            cursor = self._cursors[group] = dict(self.committed(group))
-        self.wait(topics, self._seen(cursor, topics), wait_s)
-        found: list[Stored] = []
-        moved: dict[TopicPartition, int] = {}
-        for at in self._partitions_of(topics):
-            self._advance(cursor, at, limit - len(found), found, moved)
-        return Batch(tuple(found), moved, frozenset(range(self._partitions)))
+        """Up to ``limit`` records, oldest first; see the port."""
+        cursor = self._cursor(group, topics)
+        self.wait(topics, cursor, wait_s)
+        ends = {at: self.ends(at.topic)[at.partition] for at in self._partitions_of(topics)}
+        ahead = [at for at, end in ends.items() if cursor[at] < end]
+        fetched = {at: self.scan(at, cursor[at], limit) for at in ahead}
+        oldest_first = merge(*fetched.values(), key=attrgetter("timestamp_ms"))
+        found = tuple(islice(oldest_first, limit))
+        taken = Counter(TopicPartition(stored.topic, stored.partition) for stored in found)
+        moved = {
+            at: _after(records, taken[at], ends[at] if len(records) < limit else 0)
+            for at, records in fetched.items()
+            if taken[at] or not records
+        }
+        cursor.update(moved)
+        return Batch(found, moved, frozenset(range(self._partitions)))
 
     def rewind(self, group: str) -> None:
         """Forget the cursor: read again from the committed positions."""
@@ -135,33 +154,16 @@ class LocalLog(ABC):
 
     # -- how ----------------------------------------------------------------------------------
 
-    def _write(
-        self, group: str, positions: Mapping[TopicPartition, int], records: Sequence[Record]
-    ) -> None:
+    def _write(self, write: Write) -> None:
         done: Future[LogError | None] = Future()
-        self._enqueue(group, positions, records, done.set_result)
+        self._enqueue(write, done.set_result)
         error = done.result()
         if error is not None:
             raise error
 
-    def _known(self, topic: str) -> Topic:
-        try:
-            return self.topics[topic]
-        except KeyError:
-            raise LogError(f"there is no topic {topic!r} in the topics table") from None
-
-    def _check(self, records: Sequence[Record]) -> None:
-        for record in records:
-            topic = self._known(record.topic)
-            if size_of(record) > MAX_RECORD_BYTES:
-                raise RecordTooLargeError(
-                    f"a record for {record.topic!r} has {size_of(record)} bytes; "
-                    f"{MAX_RECORD_BYTES} are allowed"
-                )
-            if topic.compacted and record.key is None:
-                raise LogError(f"a record for the compacted topic {record.topic!r} needs a key")
-            if record.value is None and not topic.compacted:
-                raise LogError(f"{record.topic!r} is not compacted: a tombstone means nothing")
+    def _check_at(self, at: TopicPartition) -> None:
+        if not 0 <= at.partition < self.partitions(at.topic):
+            raise LogError(f"{at.topic!r} has no partition {at.partition}")
 
     def _check_kept(self, at: TopicPartition, offset: int) -> None:
         start = self.starts(at.topic)[at.partition]
@@ -175,10 +177,14 @@ class LocalLog(ABC):
             for partition in range(self.partitions(topic)):
                 yield TopicPartition(topic, partition)
 
-    def _seen(
-        self, cursor: Mapping[TopicPartition, int], topics: Sequence[str]
-    ) -> dict[TopicPartition, int]:
-        return {at: cursor.get(at, 0) for at in self._partitions_of(topics)}
+    def _cursor(self, group: str, topics: Sequence[str]) -> dict[TopicPartition, int]:
+        cursor = self._cursors.get(group)
+        if cursor is None:
+            cursor = self._cursors[group] = dict(self.committed(group))
+        for at in self._partitions_of(topics):
+            if at not in cursor:  # a group without position starts at the oldest record kept
+                cursor[at] = self.starts(at.topic)[at.partition]
+        return cursor
 
     def _is_ahead(self, topics: Sequence[str], seen: Mapping[TopicPartition, int]) -> bool:
         return any(
@@ -187,27 +193,17 @@ class LocalLog(ABC):
             for partition, end in self.ends(topic).items()
         )
 
-    def _advance(
-        self,
-        cursor: dict[TopicPartition, int],
-        at: TopicPartition,
-        room: int,
-        found: list[Stored],
-        moved: dict[TopicPartition, int],
-    ) -> None:
-        end = self.ends(at.topic)[at.partition]
-        start = cursor.get(at)
-        if start is None:  # a group without position starts at the oldest record kept
-            start = self.starts(at.topic)[at.partition]
-        if room <= 0 or start >= end:
-            return
-        records = self.scan(at, start, room)
-        found += records
-        cursor[at] = moved[at] = _after(records, room, end)
+
+def tell(on_done: OnDone, error: LogError | None) -> None:
+    """Call a waiter. Its own failure (an event loop already closed, say) is its own affair."""
+    try:
+        on_done(error)
+    except Exception as fault:  # noqa: BLE001 - one waiter's fault must not silence the others
+        structlog.get_logger().error("waiter_failed", error=type(fault).__name__)
 
 
-def _after(records: Sequence[Stored], room: int, end: int) -> int:
-    # A full batch ends where its last record does; a short one has seen everything up to `end`,
-    # and more, if records were committed since `end` was asked for.
-    last = records[-1].offset + 1 if records else 0
-    return last if len(records) == room else max(last, end)
+def _after(records: Sequence[Stored], taken: int, end: int) -> int:
+    # Who took all there was has seen everything up to `end`, holes included, and perhaps more: what
+    # was committed after `end` was asked for. (`end` is 0 where more may have been there to fetch.)
+    last = records[taken - 1].offset + 1 if taken else 0
+    return max(last, end) if taken == len(records) else last

@@ -2,7 +2,8 @@
 
 A record's row id is ``slot * 2**44 + offset``, a slot being one partition of one topic: records
 of a partition lie together in order, and both appending and reading a range are B-tree walks
-without another index. ``newest`` names the one record kept of each key in compacted topics.
+without another index. ``newest`` names the one record kept of each key in compacted topics. A
+record's value comes last, so that its time is read without walking through a large value.
 
 WAL with ``synchronous=FULL`` flushes the write-ahead log at each commit (SQLite documentation,
 "PRAGMA synchronous"): what was committed survives loss of power.
@@ -10,37 +11,49 @@ WAL with ``synchronous=FULL`` flushes the write-ahead log at each commit (SQLite
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from bus.port import Header, LogError
+from bus.port import Header, LogError, TopicPartition
+from schemas.topics import Topic
 
 SCHEMA_VERSION: Final = 1
 OFFSET_BITS: Final = 44
 BUSY_TIMEOUT_MS: Final = 10_000
 CHECKPOINT_PAGES: Final = 4_000  # rarer, larger checkpoints: fewer stalls between commits
+WAL_KEPT_BYTES: Final = 64 * 1024 * 1024  # what a long reader made it grow beyond is given back
 
 TABLES: Final = """
-CREATE TABLE IF NOT EXISTS slot (
+CREATE TABLE slot (
     id INTEGER PRIMARY KEY, topic TEXT NOT NULL, partition INTEGER NOT NULL,
+    compacted INTEGER NOT NULL,
     start INTEGER NOT NULL DEFAULT 0,  -- oldest offset kept
     floor INTEGER NOT NULL DEFAULT 0,  -- no offset below this is ever given again
     UNIQUE (topic, partition)
 );
-CREATE TABLE IF NOT EXISTS record (
-    id INTEGER PRIMARY KEY, key TEXT, value BLOB, headers TEXT, at_ms INTEGER NOT NULL
+CREATE TABLE record (
+    id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, key TEXT, headers TEXT, value BLOB
 );
-CREATE TABLE IF NOT EXISTS newest (
+CREATE TABLE newest (
     slot INTEGER NOT NULL, key TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (slot, key)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS position (
+CREATE TABLE position (
     reader TEXT NOT NULL, slot INTEGER NOT NULL, next INTEGER NOT NULL, PRIMARY KEY (reader, slot)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS tombstone ON record (at_ms) WHERE value IS NULL;
+CREATE INDEX tombstone ON record (at_ms) WHERE value IS NULL;
 """
+
+END: Final = (
+    "SELECT max(floor, coalesce((SELECT max(id) + 1 - ? FROM record WHERE id >= ? AND id < ?), 0))"
+    " FROM slot WHERE id = ?"
+)
+
+Slots = dict[TopicPartition, int]
 
 
 def first_id(slot: int, offset: int = 0) -> int:
@@ -70,7 +83,7 @@ def headers_from_text(text: str | None) -> tuple[Header, ...]:
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """A connection in autocommit mode, usable from any one thread at a time."""
-    mode = "ro" if read_only else "rwc"
+    mode = "ro" if read_only else "rw"
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
@@ -81,21 +94,94 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     return connection
 
 
-def prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Make or check the tables. Raises LogError for a file of a newer or foreign kind."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """The writing connection; makes the file, which only its owner may read."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    connection = connect(path, read_only=False)
+    try:
+        _version(connection)  # before anything is changed in a file that may not be ours
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA journal_size_limit={WAL_KEPT_BYTES}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def prepare(connection: sqlite3.Connection, partitions: int, table: Sequence[Topic]) -> None:
+    """Make or check the tables and add new topics, all or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    if not _version(connection):
+        for statement in TABLES.split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    _check_partitions(connection, partitions)
+    connection.executemany(
+        "INSERT OR IGNORE INTO slot (topic, partition, compacted) VALUES (?, ?, ?)",
+        [(topic.name, p, topic.compacted) for topic in table for p in range(partitions)],
+    )
+    connection.execute("COMMIT")
+
+
+def slots(connection: sqlite3.Connection, table: Sequence[Topic]) -> Slots:
+    """The slot of each partition of the table's topics. Raises LogError for an unfit file."""
+    if not _version(connection):
+        raise LogError("there is no log in this file yet: start the service once")
+    rows = connection.execute("SELECT topic, partition, compacted, id FROM slot").fetchall()
+    compacted = {topic: bool(is_compacted) for topic, _, is_compacted, _ in rows}
+    for topic in table:
+        if topic.name not in compacted:
+            raise LogError(
+                f"the log's file has no topic {topic.name!r}: start the service of this version, "
+                "which adds it"
+            )
+        if compacted[topic.name] != topic.compacted:
+            raise LogError(
+                f"topic {topic.name!r} was {'' if compacted[topic.name] else 'not '}compacted when "
+                "the log's file was made: this cannot be changed in place"
+            )
+    wanted = {topic.name for topic in table}
+    return {TopicPartition(topic, p): slot for topic, p, _, slot in rows if topic in wanted}
+
+
+def end_values(slot: int) -> tuple[int, int, int, int]:
+    """What :data:`END` asks for."""
+    low = first_id(slot)
+    return (low, low, first_id(slot + 1), slot)
+
+
+def end_of(connection: sqlite3.Connection, slot: int) -> int:
+    """The offset after the slot's last record, also when that was removed."""
+    (end,) = connection.execute(END, end_values(slot)).fetchone()
+    return int(end)
+
+
+def flush_folder(path: Path) -> None:
+    """Make the new file's name itself survive loss of power."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > SCHEMA_VERSION:
         raise LogError(
-            f"{path}: written by a newer wardbridge (file version {version}, this one knows "
+            f"the log was written by a newer wardbridge (file version {version}, this one knows "
             f"{SCHEMA_VERSION}); start that version, or restore the copy made before the upgrade"
         )
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
-    connection.executescript(TABLES)
-    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    return version
 
 
-def slots(connection: sqlite3.Connection) -> dict[tuple[str, int], int]:
-    """The slot of each topic and partition in the file."""
-    return {(t, p): i for i, t, p in connection.execute("SELECT id, topic, partition FROM slot")}
+def _check_partitions(connection: sqlite3.Connection, partitions: int) -> None:
+    (highest,) = connection.execute("SELECT max(partition) FROM slot").fetchone()
+    if highest is not None and highest + 1 != partitions:
+        raise LogError(
+            f"the log's file has {highest + 1} partitions and {partitions} are configured: "
+            "partitions cannot be changed in place"
+        )

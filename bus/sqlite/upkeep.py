@@ -1,68 +1,89 @@
 """Retention, a slice at a time, between the writer's transactions.
 
-A slice removes at most :data:`SLICE` records, so that no writer waits long. What is removed
-raises the slot's ``start``; ``floor`` remembers the end, so that no offset is ever given twice.
-Tombstones of compacted topics stay for a day, for readers who follow, then go with their key.
+A slice removes at most :data:`SLICE_RECORDS` records and about :data:`SLICE_BYTES`, so that no
+writer waits long. What is removed raises the slot's ``start``; ``floor`` remembers the end, so that
+no offset is ever given twice. Tombstones of compacted topics stay for a day, for readers who
+follow, then go with their key. (Replaced records go at once: see ``writer.py``.)
+
+The file does not shrink: freed pages are used again.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from bus.local import Clock, system_clock_ms
 from bus.sqlite import schema
 
-SLICE: Final = 2_000
+SLICE_RECORDS: Final = 500
+SLICE_BYTES: Final = 4_000_000
 TOMBSTONE_KEPT_S: Final = 86_400
+_OLDEST: Final = (
+    "SELECT id, at_ms, length(value) FROM record WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
+)
 
 
-class Plan(NamedTuple):
-    """Per slot: seconds to keep its records, or None for a compacted one."""
+class Timing(NamedTuple):
+    """What time it is, and when the writer tidies.
 
-    retention_s: Mapping[int, int | None]
+    The first time is long after the start: readers who were away as long as the service was get
+    time to catch up before anything they have not seen is removed.
+    """
 
-    def is_compacted(self, slot: int) -> bool:
-        """Whether the slot belongs to a compacted topic."""
-        return self.retention_s[slot] is None
+    clock_ms: Clock = system_clock_ms
+    first_tidy_s: float = 600.0
+    tidy_interval_s: float = 5.0
 
 
-def tidy(connection: sqlite3.Connection, plan: Plan, ends: Mapping[int, int]) -> bool:
-    """Remove one slice of what is too old; True when more may wait."""
-    now_ms = time.time_ns() // 1_000_000
+SYSTEM_TIMING: Final = Timing()
+
+
+def tidy(
+    connection: sqlite3.Connection,
+    retention_s: Mapping[int, int],
+    ends: Mapping[int, int],
+    now_ms: int,
+) -> bool:
+    """Remove one slice of what is too old; True while there was something."""
     connection.execute("BEGIN IMMEDIATE")
-    removed = sum(
-        _expire(connection, slot, now_ms - 1000 * kept_s, ends[slot])
-        for slot, kept_s in plan.retention_s.items()
-        if kept_s is not None
-    )
-    removed += _drop_tombstones(connection, now_ms - 1000 * TOMBSTONE_KEPT_S, ends)
+    room = SLICE_RECORDS
+    for slot, kept_s in retention_s.items():
+        room -= _expire(connection, slot, now_ms - 1000 * kept_s, ends[slot], room)
+    room -= _drop_tombstones(connection, now_ms - 1000 * TOMBSTONE_KEPT_S, ends, room)
     connection.execute("COMMIT")
-    return removed >= SLICE
+    return room < SLICE_RECORDS
 
 
-def _expire(connection: sqlite3.Connection, slot: int, before_ms: int, end: int) -> int:
-    low, high = schema.first_id(slot), schema.first_id(slot + 1)
-    oldest = connection.execute(
-        "SELECT id, at_ms FROM record WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
-        (low, high, SLICE),
-    )
-    last = max((row_id for row_id, at_ms in oldest if at_ms < before_ms), default=None)
+def _expire(connection: sqlite3.Connection, slot: int, before_ms: int, end: int, room: int) -> int:
+    last = _last_due(connection, slot, before_ms, room)
     if last is None:
         return 0
-    cursor = connection.execute("DELETE FROM record WHERE id >= ? AND id <= ?", (low, last))
+    removed = connection.execute(
+        "DELETE FROM record WHERE id >= ? AND id <= ?", (schema.first_id(slot), last)
+    ).rowcount
     connection.execute(
         "UPDATE slot SET start = ?, floor = ? WHERE id = ?", (schema.offset_of(last) + 1, end, slot)
     )
-    return cursor.rowcount
+    return removed
+
+
+def _last_due(connection: sqlite3.Connection, slot: int, before_ms: int, room: int) -> int | None:
+    last, size = None, 0
+    limits = (schema.first_id(slot), schema.first_id(slot + 1), room)
+    for row_id, at_ms, length in connection.execute(_OLDEST, limits).fetchall():
+        if at_ms >= before_ms or size >= SLICE_BYTES:
+            break
+        last, size = row_id, size + length
+    return last
 
 
 def _drop_tombstones(
-    connection: sqlite3.Connection, before_ms: int, ends: Mapping[int, int]
+    connection: sqlite3.Connection, before_ms: int, ends: Mapping[int, int], room: int
 ) -> int:
     gone = connection.execute(
-        "SELECT id, key FROM record WHERE value IS NULL AND at_ms < ? LIMIT ?", (before_ms, SLICE)
+        "SELECT id, key FROM record WHERE value IS NULL AND at_ms < ? LIMIT ?", (before_ms, room)
     ).fetchall()
     for row_id, key in gone:
         slot = schema.slot_of(row_id)

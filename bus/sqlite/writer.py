@@ -1,8 +1,9 @@
 """The one writer: whatever waits becomes one transaction, and shares one flush to disk.
 
-Commit order, the only one there is: BEGIN, all rows of all waiting items, positions, COMMIT (which
-flushes), publish the new ends to readers, then tell every waiter. An item is never split. Items
-are checked before they are queued, so only the disk can fail, and then it fails for all of them.
+Commit order, the only one there is: BEGIN, all rows of all waiting items, their positions, COMMIT
+(which flushes), publish the new ends to readers, then tell every waiter. An item is never split.
+Items are checked before they are queued, so what fails is nearly always the disk, and then for all
+of them; an item with a value that SQLite cannot take fails alone.
 """
 
 from __future__ import annotations
@@ -14,58 +15,81 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from bus.port import LogError, LogFullError, Record, TopicPartition
+from bus.local import OnDone, tell
+from bus.port import LogError
 from bus.sqlite import schema, upkeep
+from bus.sqlite.errors import as_log_error, concerns_the_file
 
-MAX_ITEMS: Final = 512  # in one transaction: beyond this the flush no longer is what costs
-UPKEEP_INTERVAL_S: Final = 5.0
-_NO_ROOM: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC}
-_INSERT: Final = "INSERT INTO record (id, key, value, headers, at_ms) VALUES (?, ?, ?, ?, ?)"
+MAX_RECORDS: Final = 2_000  # in one transaction, unless one item has more: the flush no longer is
+MAX_BYTES: Final = 16_000_000  # what costs, and the first to wait should not wait for everybody
+_INSERT: Final = "INSERT INTO record (id, at_ms, key, headers, value) VALUES (?, ?, ?, ?, ?)"
 _NEWEST: Final = "SELECT id FROM newest WHERE slot = ? AND key = ?"
 _SET_NEWEST: Final = "INSERT OR REPLACE INTO newest (slot, key, id) VALUES (?, ?, ?)"
+_DELETE: Final = "DELETE FROM record WHERE id = ?"
 _SET_POSITION: Final = "INSERT OR REPLACE INTO position (reader, slot, next) VALUES (?, ?, ?)"
 
-Row = tuple[int, str | None, bytes | None, str | None, int]
+Row = tuple[int, int, str | None, str | None, bytes | None]  # as in _INSERT
+# What binding a value can raise beside sqlite3's own errors: none of it may end the thread.
+_FAULTS: Final = (sqlite3.Error, ArithmeticError, LookupError, TypeError, ValueError, MemoryError)
+
+
+class Draft(NamedTuple):
+    """A record that has its slot, and not yet its offset."""
+
+    slot: int
+    key: str | None
+    headers: str | None
+    value: bytes | None
 
 
 class Item(NamedTuple):
-    """One caller's records and positions, and whom to tell."""
+    """One caller's records and positions by slot, their size in bytes, and whom to tell."""
 
     group: str
-    positions: Mapping[TopicPartition, int]
-    records: Sequence[Record]
-    on_done: Callable[[LogError | None], None]
+    positions: Mapping[int, int]
+    drafts: Sequence[Draft]
+    size: int
+    on_done: OnDone
 
 
 class Writer:
-    """Owns the writing connection and its thread. ``publish`` gets the new ends, by slot."""
+    """Owns the writing connection and its thread. ``publish`` gets the new ends, by slot.
+
+    ``retention_s`` has the slots that are kept by time; all others are compacted.
+    """
 
     def __init__(
         self,
         connection: sqlite3.Connection,
-        ends: dict[int, int],
-        slot_for: Callable[[Record], int],
-        upkeep_plan: upkeep.Plan,
+        ends: Mapping[int, int],
+        retention_s: Mapping[int, int],
         publish: Callable[[Mapping[int, int]], None],
+        timing: upkeep.Timing,
     ) -> None:
         self._connection = connection
-        self._ends = ends
-        self._slot_for = slot_for
-        self._slots = schema.slots(connection)
-        self._upkeep = upkeep_plan
+        self._ends = dict(ends)
+        self._retention_s = retention_s
         self._publish = publish
+        self._timing = timing
+        self._next_tidy = time.monotonic() + timing.first_tidy_s
         self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
-        self._next_upkeep = time.monotonic() + UPKEEP_INTERVAL_S
+        self._accepting = threading.Lock()
+        self._stopped = False
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
     def put(self, item: Item) -> None:
         """Queue an item; its ``on_done`` is called from the writer's thread."""
-        self._queue.put(item)
+        with self._accepting:
+            if self._stopped:
+                raise LogError("the log is closed")
+            self._queue.put(item)
 
     def stop(self) -> None:
         """Write what was queued, then end the thread."""
-        self._queue.put(None)
+        with self._accepting:
+            self._stopped = True
+            self._queue.put(None)
         self._thread.join()
 
     def _run(self) -> None:
@@ -73,89 +97,89 @@ class Writer:
         while going_on:
             items, going_on = self._take()
             if items:
-                self._finish(items, self._write(items))
+                self._settle(items)
             self._tidy_if_due()
 
     def _take(self) -> tuple[list[Item], bool]:
+        """What waits, as far as one transaction goes; False when there will be no more."""
         items: list[Item] = []
+        records = size = 0
         try:
-            first = self._queue.get(timeout=UPKEEP_INTERVAL_S)
-            while first is not None:
-                items.append(first)
-                if len(items) == MAX_ITEMS:
+            item = self._queue.get(timeout=max(0.0, self._next_tidy - time.monotonic()))
+            while item is not None:
+                items.append(item)
+                records, size = records + len(item.drafts), size + item.size
+                if records >= MAX_RECORDS or size >= MAX_BYTES:
                     return items, True
-                first = self._queue.get_nowait()
+                item = self._queue.get_nowait()
         except queue.Empty:
             return items, True
         return items, False
 
-    def _write(self, items: Sequence[Item]) -> LogError | None:
+    def _settle(self, items: Sequence[Item]) -> None:
+        fault = self._write(items)
+        if fault is not None and len(items) > 1 and not concerns_the_file(fault):
+            for item in items:
+                self._settle([item])
+            return
+        error = None if fault is None else as_log_error(fault)
+        for item in items:
+            tell(item.on_done, error)
+
+    def _write(self, items: Sequence[Item]) -> Exception | None:
         ends: dict[int, int] = {}
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             self._insert(items, ends)
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except _FAULTS as fault:
             self._roll_back()
-            return as_log_error(error)
+            return fault
         self._ends.update(ends)
         self._publish(ends)
         return None
 
     def _roll_back(self) -> None:
-        if self._connection.in_transaction:
+        if self._connection.in_transaction:  # SQLite itself rolls back when the disk is full
             self._connection.execute("ROLLBACK")
 
     def _insert(self, items: Sequence[Item], ends: dict[int, int]) -> None:
-        now_ms = time.time_ns() // 1_000_000
-        plain: list[Row] = []
+        now_ms = self._timing.clock_ms()
+        waiting: list[Row] = []
         for item in items:
-            for record in item.records:
-                row = self._row(record, ends, now_ms)
-                plain.append(row)
-                if self._upkeep.is_compacted(schema.slot_of(row[0])):
-                    self._replace_newest(row, plain)
-            for at, offset in item.positions.items():
-                self._connection.execute(_SET_POSITION, (item.group, self._slots[at], offset))
-        self._connection.executemany(_INSERT, plain)
+            for draft in item.drafts:
+                row_id = self._next_id(draft.slot, ends)
+                waiting.append((row_id, now_ms, draft.key, draft.headers, draft.value))
+                if draft.slot not in self._retention_s:
+                    self._replace_newest(draft.slot, draft.key, row_id, waiting)
+            for slot, offset in item.positions.items():
+                self._connection.execute(_SET_POSITION, (item.group, slot, offset))
+        self._connection.executemany(_INSERT, waiting)
 
-    def _row(self, record: Record, ends: dict[int, int], now_ms: int) -> Row:
-        slot = self._slot_for(record)
+    def _next_id(self, slot: int, ends: dict[int, int]) -> int:
         offset = ends[slot] if slot in ends else self._ends[slot]
         ends[slot] = offset + 1
-        headers = schema.headers_to_text(record.headers)
-        return (schema.first_id(slot, offset), record.key, record.value, headers, now_ms)
+        return schema.first_id(slot, offset)
 
-    def _replace_newest(self, row: Row, plain: list[Row]) -> None:
+    def _replace_newest(self, slot: int, key: str | None, row_id: int, waiting: list[Row]) -> None:
         # Compaction as it goes: the record that this one replaces is removed in the same
         # transaction, so that loading is a plain walk over what is there. The replaced one may
-        # still wait in `plain`: both are there, then one is gone.
-        slot = schema.slot_of(row[0])
-        found = self._connection.execute(_NEWEST, (slot, row[1])).fetchone()
-        if found is not None:
-            self._connection.executemany(_INSERT, plain)
-            plain.clear()
-            self._connection.execute("DELETE FROM record WHERE id = ?", found)
-        self._connection.execute(_SET_NEWEST, (slot, row[1], row[0]))
-
-    def _finish(self, items: Sequence[Item], error: LogError | None) -> None:
-        for item in items:
-            item.on_done(error)
+        # still be in `waiting`: both are written, then one is removed.
+        replaced = self._connection.execute(_NEWEST, (slot, key)).fetchone()
+        if replaced is not None:
+            self._connection.executemany(_INSERT, waiting)
+            waiting.clear()
+            self._connection.execute(_DELETE, replaced)
+        self._connection.execute(_SET_NEWEST, (slot, key, row_id))
 
     def _tidy_if_due(self) -> None:
-        if time.monotonic() < self._next_upkeep:
+        if time.monotonic() < self._next_tidy:
             return
         more = False
         try:
-            more = upkeep.tidy(self._connection, self._upkeep, self._ends)
+            more = upkeep.tidy(
+                self._connection, self._retention_s, self._ends, self._timing.clock_ms()
+            )
         except sqlite3.Error:
             self._roll_back()  # no room to tidy, or a long reader: the next round tries again
-        self._next_upkeep = time.monotonic() + (0.0 if more else UPKEEP_INTERVAL_S)
-
-
-def as_log_error(error: sqlite3.Error) -> LogError:
-    """SQLite's error as one of ours: who must act is in its class."""
-    code = getattr(error, "sqlite_errorcode", 0)
-    if code in _NO_ROOM:
-        return LogFullError(f"no room for the log ({error}): free space on its disk")
-    return LogError(f"SQLite: {error}")
+        self._next_tidy = time.monotonic() + (0.0 if more else self._timing.tidy_interval_s)

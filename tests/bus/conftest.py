@@ -1,30 +1,24 @@
-"""The engines under contract. Kafka joins by adding a factory here."""
+"""One suite for every engine; ``tests.bus.engines`` says how each is opened."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bus.memory import MemoryLog
-from bus.port import Log
-from bus.sqlite import SqliteLog
+from tests.bus.engines import ENGINES, Engine, SqliteEngine
 
-Engine = Callable[[int], Log]
+__all__ = ["Engine"]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=list(ENGINES))
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    opened: list[Log] = []
+    made = ENGINES[request.param](tmp_path)
+    yield made
+    made.close()
 
-    def open_log(partitions: int) -> Log:
-        log: Log = (
-            MemoryLog(partitions)
-            if request.param == "memory"
-            else SqliteLog.open(tmp_path / f"log{len(opened)}.db", partitions=partitions)
-        )
-        opened.append(log)
-        return log
 
-    yield open_log
-    for log in opened:
-        log.close()
+@pytest.fixture
+def sqlite_engine(tmp_path: Path) -> Iterator[SqliteEngine]:
+    made = SqliteEngine(tmp_path)
+    yield made
+    made.close()

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from bus.port import Log, LogError, Record, RecordTooLargeError, Stored, TopicPartition
+from bus.port import (
+    Log,
+    LogError,
+    PositionLostError,
+    Record,
+    RecordTooLargeError,
+    Stored,
+    TopicPartition,
+)
 from schemas.topics import INBOUND, MAX_RECORD_BYTES, OBSERVATIONS, RAW, STATE, TICKS
 from tests.bus.conftest import Engine
 
@@ -92,8 +100,19 @@ def test_commit_takes_outputs_state_and_positions_together(engine: Engine) -> No
         (Record("no-such-topic", "r", None, b""), LogError),
         (Record(STATE, "r", None, b""), LogError),
         (Record(RAW, "r", "k", None), LogError),
+        (Record(RAW, "r", "å" * (MAX_RECORD_BYTES // 2) + "å", b""), RecordTooLargeError),
+        (Record(RAW, "r", "half \ud83d", b""), LogError),
+        (Record(RAW, "half \ud83d", "k", b""), LogError),
     ],
-    ids=["too large", "unknown topic", "compacted without key", "tombstone where none belongs"],
+    ids=[
+        "too large",
+        "unknown topic",
+        "compacted without key",
+        "tombstone where none belongs",
+        "too large in bytes, not in characters",
+        "key that is no text",
+        "route that is no text",
+    ],
 )
 def test_one_bad_record_refuses_the_whole_call(
     engine: Engine, bad: Record, error: type[LogError]
@@ -105,6 +124,32 @@ def test_one_bad_record_refuses_the_whole_call(
         log.commit("g", {TopicPartition(RAW, 0): 1}, [raw("r", "good"), bad])
     assert read_all(log, "g", [RAW]) == []
     assert log.committed("g") == {}
+
+
+@pytest.mark.parametrize("at", [TopicPartition("no-such-topic", 0), TopicPartition(RAW, 1)])
+def test_a_place_that_is_not_there_is_refused(engine: Engine, at: TopicPartition) -> None:
+    log = engine(1)
+    with pytest.raises(LogError):
+        log.commit("g", {at: 1}, [raw("r", "a")])
+    with pytest.raises(LogError):
+        log.scan(at, 0, 1)
+    with pytest.raises(LogError):
+        log.load(at)
+    assert log.ends(RAW) == {0: 0}
+    log.append([raw("r", "b")])
+    assert texts(read_all(log, "g", [RAW])) == ["b"]
+
+
+def test_nothing_and_none_are_told_apart(engine: Engine) -> None:
+    log = engine(1)
+    log.append(
+        [Record(RAW, "r", None, b""), Record(RAW, "r", "", b""), Record(STATE, "r", "", b"")]
+    )
+    assert [(s.key, s.value, s.headers) for s in read_all(log, "g", [RAW])] == [
+        (None, b"", ()),
+        ("", b"", ()),
+    ]
+    assert [(s.key, s.value) for s in log.load(TopicPartition(STATE, 0))] == [("", b"")]
 
 
 def test_the_largest_allowed_record_fits(engine: Engine) -> None:
@@ -144,6 +189,48 @@ def test_submissions_of_one_thread_complete_in_order(engine: Engine) -> None:
     assert last.wait(30)
     assert order == list(range(300))
     assert texts(read_all(log, "g", [RAW])) == [str(n) for n in range(300)]
+
+
+def test_a_waiter_that_fails_costs_the_others_nothing(engine: Engine) -> None:
+    log, told = engine(1), threading.Event()
+
+    def fail(error: LogError | None) -> None:
+        raise RuntimeError(f"the event loop is closed ({error})")
+
+    log.submit([raw("r", "a")], fail)
+    log.submit([raw("r", "b")], lambda error: None if error else told.set())
+    assert told.wait(30)
+    assert texts(read_all(log, "g", [RAW])) == ["a", "b"]
+
+
+def test_closing_finishes_what_was_submitted_and_answers_all(engine: Engine) -> None:
+    log, answers = engine(1), list[LogError | None]()
+    first_answer, refused = threading.Event(), list[LogError]()
+
+    def answered(error: LogError | None) -> None:
+        answers.append(error)
+        first_answer.set()
+
+    def send() -> int:
+        sent = 0
+        try:
+            while True:
+                log.submit([raw("r", "x")], answered)
+                sent += 1
+        except LogError as error:
+            refused.append(error)
+        return sent
+
+    counts = list[int]()
+    threads = [threading.Thread(target=lambda: counts.append(send())) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    assert first_answer.wait(30)
+    log.close()
+    for thread in threads:
+        thread.join(30)
+    assert len(refused) == len(threads)
+    assert answers == [None] * sum(counts)
 
 
 def test_many_submitters_lose_and_double_nothing(engine: Engine) -> None:
@@ -186,6 +273,72 @@ def test_wait_wakes_when_something_is_committed(engine: Engine) -> None:
 def test_reading_waits_no_longer_than_told(engine: Engine) -> None:
     batch = engine(3).read("g", [RAW], 10, 0.01)
     assert (batch.records, batch.assigned) == ((), frozenset({0, 1, 2}))
+
+
+def test_a_batch_has_no_more_than_its_limit_and_the_next_goes_on(engine: Engine) -> None:
+    log = engine(2)
+    log.append([raw(realm, f"{realm}:{n}") for realm in REALMS for n in range(3)])
+    log.append([Record(TICKS, realm, None, b"t") for realm in REALMS])
+    batches = list[int]()
+    seen = defaultdict[TopicPartition, list[int]](list)
+    while batch := log.read("g", [TICKS, RAW], 5, 0.0).records:
+        batches.append(len(batch))
+        for stored in batch:
+            seen[TopicPartition(stored.topic, stored.partition)].append(stored.offset)
+    assert max(batches) <= 5
+    assert all(offsets == sorted(set(offsets)) for offsets in seen.values())
+    assert sum(batches) == 4 * len(REALMS)
+
+
+def test_everything_is_there_after_a_restart(engine: Engine) -> None:
+    log = engine(2)
+    log.append([raw(realm, realm) for realm in REALMS])
+    batch = log.read("g", [RAW], 3, 0.0)
+    log.commit("g", batch.positions, [row("k", "v"), row("gone", "v")])
+    log.append([row("gone", None)])
+    ends = log.ends(RAW)
+    again = engine.reopen(log)
+    assert (again.ends(RAW), again.committed("g")) == (ends, batch.positions)
+    rest = texts(read_all(again, "g", [RAW]))
+    assert sorted(texts(batch.records) + rest) == sorted(REALMS)
+    state = TopicPartition(STATE, again.partition_of(STATE, "r"))
+    assert [s.key for s in again.load(state)] == ["k"]
+
+
+def test_retention_moves_the_start_and_gives_no_offset_twice(engine: Engine) -> None:
+    log = engine(1)
+    log.append([raw("r", str(n)) for n in range(10)])
+    engine.expire(log, RAW)
+    log = engine.reopen(log)
+    end = log.ends(RAW)[0]
+    assert log.starts(RAW)[0] == end >= 10
+    assert log.read("new", [RAW], 10, 0.0).records == ()
+    log.append([raw("r", "next")])
+    (stored,) = read_all(log, "new", [RAW])
+    assert (stored.key, stored.offset) == ("next", end)
+
+
+def test_a_group_whose_records_were_removed_is_told(engine: Engine) -> None:
+    log = engine(1)
+    log.append([raw("r", "a"), raw("r", "b")])
+    log.commit("slow", {TopicPartition(RAW, 0): 1}, [])
+    engine.expire(log, RAW)
+    log.append([raw("r", "c")])
+    with pytest.raises(PositionLostError, match="oldest kept"):
+        log.read("slow", [RAW], 10, 0.0)
+    with pytest.raises(PositionLostError):
+        log.scan(TopicPartition(RAW, 0), 1, 10)
+    assert texts(read_all(log, "new", [RAW])) == ["c"]
+
+
+def test_retention_leaves_compacted_topics_and_positions_alone(engine: Engine) -> None:
+    log = engine(1)
+    log.append([raw("r", "a"), row("k", "v")])
+    log.commit("g", {TopicPartition(RAW, 0): 1}, [])
+    engine.expire(log, RAW)
+    log = engine.reopen(log)
+    assert [s.key for s in log.load(TopicPartition(STATE, 0))] == ["k"]
+    assert log.committed("g") == {TopicPartition(RAW, 0): 1}
 
 
 def test_a_closed_log_refuses_and_closes_twice(engine: Engine) -> None:

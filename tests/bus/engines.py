@@ -1,0 +1,104 @@
+"""The engines under contract. Kafka joins by adding a class here and its name in ``ENGINES``.
+
+An engine opens logs in a place of its own, opens one again as a restart would, and makes all
+records of a topic older than retention allows.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bus.local import LocalLog
+from bus.memory import MemoryLog
+from bus.port import Log
+from bus.sqlite import SqliteLog
+from bus.sqlite.upkeep import Timing
+
+YEARS_MS = 3 * 365 * 86_400_000
+ALWAYS_TIDYING = 0.001
+
+
+@dataclass
+class Clock:
+    """Milliseconds as the log sees them, moved by hand."""
+
+    now_ms: int = 1_700_000_000_000
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+class Engine(ABC):
+    """Opens logs; ``engine(4)`` is one with four partitions."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.opened: list[Log] = []
+
+    def __call__(self, partitions: int) -> Log:
+        log = self.open(partitions)
+        self.opened.append(log)
+        return log
+
+    @abstractmethod
+    def open(self, partitions: int) -> Log: ...
+
+    @abstractmethod
+    def reopen(self, log: Log) -> Log: ...
+
+    @abstractmethod
+    def expire(self, log: Log, topic: str) -> None:
+        """Retention has passed for every record of the topic that is there now."""
+
+    def close(self) -> None:
+        for log in self.opened:
+            log.close()
+
+
+class MemoryEngine(Engine):
+    """Restarts cannot be survived in memory: reopening forgets the cursors only."""
+
+    def open(self, partitions: int) -> Log:
+        return MemoryLog(partitions)
+
+    def reopen(self, log: Log) -> Log:
+        assert isinstance(log, LocalLog)
+        for group in list(log._cursors):
+            log.rewind(group)
+        return log
+
+    def expire(self, log: Log, topic: str) -> None:
+        assert isinstance(log, MemoryLog)
+        log.forget(topic)
+
+
+class SqliteEngine(Engine):
+    """Tidies after every transaction, by a clock that tests move."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.clock = Clock()
+
+    def open(self, partitions: int) -> Log:
+        return self.at(self.folder / f"log{len(self.opened)}.db", partitions)
+
+    def at(self, path: Path, partitions: int) -> SqliteLog:
+        timing = Timing(self.clock, ALWAYS_TIDYING, ALWAYS_TIDYING)
+        return SqliteLog.open(path, partitions=partitions, timing=timing)
+
+    def reopen(self, log: Log) -> Log:
+        assert isinstance(log, SqliteLog)
+        log.close()
+        self.opened.append(again := self.at(log.path, log.partitions("raw")))
+        return again
+
+    def expire(self, log: Log, topic: str) -> None:
+        self.clock.now_ms += YEARS_MS  # every topic kept by time loses what it has
+        while log.starts(topic) != log.ends(topic):
+            log.append([])  # an empty transaction; a slice is tidied after it
+
+
+ENGINES: dict[str, Callable[[Path], Engine]] = {"memory": MemoryEngine, "sqlite": SqliteEngine}
+
+__all__ = ["ENGINES", "Clock", "Engine", "SqliteEngine"]
