@@ -1,0 +1,175 @@
+"""From the difference to the notifications: the only place where one is made.
+
+A notification's id is a hash of announced source, announced visit, ward and version: it names no
+patient, and whoever receives it again can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import blake2b
+from typing import Final
+
+from router.core.designations import (
+    Announced,
+    Difference,
+    Effective,
+    Name,
+    Terms,
+    changes,
+    difference,
+)
+from router.core.outbox import Outbox
+from router.core.patient import announced_of, believed_for, effective
+from router.core.state import ANNOUNCED, Realm
+from router.core.visit import Fold
+from schemas.base import VisitRef
+from schemas.encounter import Phase
+from schemas.notification import TYPE_PREFIX, DesignationData, Kind, Notification, Reason
+from schemas.ward import WardRegister
+
+_ID_BYTES: Final = 16
+Why = tuple[Kind, Reason]
+
+
+def notification_id(name: Name, version: int) -> str:
+    """The same for the same four, everywhere and always."""
+    parts = "\x1f".join((*name, str(version)))
+    return blake2b(parts.encode(), digest_size=_ID_BYTES).hexdigest()
+
+
+class Announcer:
+    """Brings what the wards were told in line with what is effective, for some patients.
+
+    ``gained`` names the wards that another source was believed for until this record.
+    """
+
+    def __init__(
+        self,
+        realm: Realm,
+        register: WardRegister,
+        outbox: Outbox,
+        at: datetime,
+        gained: frozenset[str] = frozenset(),
+    ) -> None:
+        self._realm = realm
+        self._register = register
+        self._outbox = outbox
+        self._at = at
+        self._gained = gained
+
+    def reconcile(self, patients: set[str]) -> None:
+        """Tell the difference."""
+        announced = announced_of(self._realm, patients)
+        self._tell(announced, difference(announced, self._effective(patients)))
+
+    def _effective(self, patients: set[str]) -> list[Effective]:
+        return effective(self._realm, patients, self._register)
+
+    def _tell(self, announced: Mapping[Name, Announced], found: Difference) -> None:
+        for name in found.closed:
+            self._close(name, announced[name])
+        for name, each in found.kept:
+            self._keep(name, announced[name], each)
+        for each in found.opened:
+            self._open(each)
+
+    def _close(self, name: Name, before: Announced) -> None:
+        why = self._why_closed(before.backing or name)
+        after = before._replace(version=before.version + 1, backing=None)
+        self._say(name, after, why)
+        self._outbox.inbound(name, None)
+
+    def _keep(self, name: Name, before: Announced, each: Effective) -> None:
+        after = before._replace(terms=each.terms, mark_id=each.mark_id, backing=each.name)
+        changed = changes(before.terms, each.terms)
+        if changed:
+            after = after._replace(version=before.version + 1)
+            data = self._say(name, after, (Kind.CHANGED, Reason.UPDATED), changed)
+            self._outbox.inbound(name, data)
+        elif after != before:
+            self._store(name, after)
+
+    def _open(self, each: Effective) -> None:
+        before = self._realm.told.get(each.name)
+        version = before.version + 1 if before else 1
+        after = Announced(version, each.mark_id, each.terms, self._at, each.name)
+        reason = self._why_opened(each, before)
+        self._outbox.inbound(each.name, self._say(each.name, after, (Kind.DESIGNATED, reason)))
+
+    def _why_opened(self, each: Effective, before: Announced | None) -> Reason:
+        if each.name.ward in self._gained:
+            return Reason.AUTHORITY_MOVED
+        same_mark = before is not None and before.mark_id == each.mark_id
+        return Reason.REOPENED if same_mark else Reason.MARKED
+
+    def _why_closed(self, backing: Name) -> Why:
+        if believed_for(self._realm, backing.ward, self._register) != backing.source:
+            return Kind.WITHDRAWN, Reason.AUTHORITY_MOVED
+        visit = self._realm.visits.get((backing.source, backing.visit))
+        return why_ended(visit.fold(), backing.ward) if visit else _CORRECTED
+
+    def _say(
+        self, name: Name, after: Announced, why: Why, changed: tuple[str, ...] = ()
+    ) -> DesignationData:
+        self._store(name, after)
+        data = self._data(name, after, why, changed)
+        kind = data.kind.value
+        self._outbox.notification(
+            Notification(
+                id=notification_id(name, after.version),
+                source=f"/wardbridge/{self._realm.name}",
+                type=f"{TYPE_PREFIX}{kind}.v1",
+                subject=name.ward,
+                time=self._at,
+                data=data,
+            )
+        )
+        return data
+
+    def _data(
+        self, name: Name, after: Announced, why: Why, changed: tuple[str, ...]
+    ) -> DesignationData:
+        terms: Terms = after.terms
+        return DesignationData(
+            kind=why[0],
+            reason=why[1],
+            realm=self._realm.name,
+            ward=name.ward,
+            hospital=self._register.hospital_of(name.ward),
+            visit=VisitRef(source=name.source, visit=name.visit),
+            version=after.version,
+            sequence=self._next_sequence(name.ward),
+            announced_at=after.announced_at,
+            expected_at=terms.expected_at,
+            room=terms.room,
+            bed=terms.bed,
+            protected=terms.protected,
+            changes=changed,
+        )
+
+    def _next_sequence(self, ward: str) -> int:
+        sequence = self._realm.sequences[ward] = self._realm.sequences.get(ward, 0) + 1
+        self._outbox.state(self._realm.key("ward", ward), str(sequence).encode())
+        return sequence
+
+    def _store(self, name: Name, after: Announced) -> None:
+        self._realm.tell(name, after)
+        self._outbox.state(self._realm.key("told", *name), ANNOUNCED.dump_json(after))
+
+
+_CORRECTED: Final[Why] = (Kind.WITHDRAWN, Reason.CORRECTED)
+
+
+def why_ended(fold: Fold, ward: str) -> Why:
+    """Why a believed visit no longer implies a designation to the ward, asked in this order."""
+    if fold.phase is Phase.DISCHARGED:
+        return Kind.WITHDRAWN, Reason.DISCHARGED
+    if fold.phase is Phase.CANCELLED:
+        return Kind.WITHDRAWN, Reason.CANCELLED
+    if fold.mark is None:
+        return Kind.WITHDRAWN, fold.unmarked
+    if fold.mark.ward != ward:
+        return Kind.WITHDRAWN, Reason.REDESIGNATED
+    return Kind.ARRIVED, Reason.MOVED_IN

@@ -1,0 +1,83 @@
+"""The records that one decision leads to, in the order in which they were decided."""
+
+from __future__ import annotations
+
+from bus.port import Record, Stored
+from router.core.designations import Name
+from router.core.facts import moment
+from router.core.keys import joined
+from router.core.state import Visit
+from schemas import topics
+from schemas.notification import DesignationData, Notification
+from schemas.observation import Envelope, Observation
+from schemas.review import ReviewItem
+
+
+class Outbox:
+    """Collects records; the realm routes all but what is a ward's own."""
+
+    def __init__(self, realm: str) -> None:
+        self.records: list[Record] = []
+        self._realm = realm
+
+    def state(self, key: str, row: bytes | None) -> None:
+        """A row of state, or its end."""
+        self.records.append(Record(topics.STATE, self._realm, key, row))
+
+    def encounter(self, visit: Visit) -> None:
+        """The visit as its source describes it now."""
+        view = visit.fold().view(visit.source, visit.visit)
+        value = view.__pydantic_serializer__.to_json(view)
+        key = joined(visit.source, visit.visit)
+        self.records.append(Record(topics.ENCOUNTERS, self._realm, key, value))
+
+    def no_encounter(self, visit: Visit) -> None:
+        """The visit is not kept any longer."""
+        key = joined(visit.source, visit.visit)
+        self.records.append(Record(topics.ENCOUNTERS, self._realm, key, None))
+
+    def notification(self, notification: Notification) -> None:
+        """What a ward is told."""
+        ward, value = notification.subject, notification.model_dump_json().encode()
+        self.records.append(Record(topics.DESIGNATIONS, ward, ward, value))
+
+    def inbound(self, name: Name, data: DesignationData | None) -> None:
+        """The ward's list: who is coming, or (None) is no longer."""
+        key = joined(name.ward, name.source, name.visit)
+        value = data.model_dump_json().encode() if data else None
+        self.records.append(Record(topics.INBOUND, name.ward, key, value))
+
+    def review(self, item: ReviewItem) -> None:
+        """What a person must look at."""
+        value = item.model_dump_json().encode()
+        self.records.append(Record(topics.REVIEW, self._realm, item.id, value))
+
+
+def review_of(envelope: Envelope, said: Observation, reason: str, detail: str) -> ReviewItem:
+    """The review item of an observation that is not used; the same whenever it is said again."""
+    return ReviewItem(
+        id=joined("router", reason, said.id),
+        realm=envelope.realm,
+        source=said.source,
+        feed=said.feed,
+        at=envelope.received_at,
+        reason=reason,
+        detail=detail,
+        withheld=True,
+        raw=envelope.raw,
+    )
+
+
+def review_of_record(stored: Stored, realm: str, reason: str, detail: str) -> ReviewItem:
+    """The review item of a record that says nothing the router can read."""
+    return ReviewItem(
+        id=joined("router", stored.topic, str(stored.partition), str(stored.offset)),
+        realm=realm,
+        source="",
+        feed="",
+        at=moment(stored.timestamp_ms * 1000),
+        reason=reason,
+        detail=detail,
+        where=f"{stored.topic}/{stored.partition} offset {stored.offset}",
+        withheld=True,
+    )

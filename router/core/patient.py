@@ -1,0 +1,90 @@
+"""Fold 2: a patient's effective designations, from the views and from who is believed.
+
+Everything about a ward is judged by the source that is believed for that ward: a visit of any
+other source implies nothing for it, whatever it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from router.core.designations import Announced, Effective, Name, Terms
+from router.core.facts import Stamp, parsed
+from router.core.state import Realm, Visit, VisitKey
+from schemas.observation import Protection
+from schemas.ward import WardRegister
+
+_STRICTNESS: Final = {level: rank for rank, level in enumerate(Protection)}
+_Said = tuple[tuple[Stamp, str], Protection]
+
+
+def visits_of(realm: Realm, patient: str) -> list[Visit]:
+    """Every source's visits of the patient, merges followed."""
+    numbers = {patient}.union(*(each.members(patient) for each in realm.aliases.values()))
+    keys = set[VisitKey]().union(*(realm.by_patient.get(number, ()) for number in numbers))
+    return [
+        visit for visit in map(realm.visits.get, keys) if visit and _is_of(realm, visit, patient)
+    ]
+
+
+def _is_of(realm: Realm, visit: Visit, patient: str) -> bool:
+    return realm.patient_of(visit) == patient
+
+
+def protection_of(realm: Realm, patient: str, visits: Iterable[Visit]) -> Protection:
+    """The strictest that any source says; what a source says is the newest that it said."""
+    newest: dict[str, _Said] = {}
+    for source, said in _said_of(realm, patient, visits):
+        newest[source] = max(said, newest.get(source, said))
+    levels = [level for _, level in newest.values()]
+    return max(levels, key=_STRICTNESS.__getitem__, default=Protection.NONE)
+
+
+def _said_of(realm: Realm, patient: str, visits: Iterable[Visit]) -> Iterator[tuple[str, _Said]]:
+    for visit in visits:
+        fold = visit.fold()
+        if fold.protection is not None and fold.protection_order is not None:
+            yield visit.source, (fold.protection_order, fold.protection)
+    for source, persons in realm.persons.items():
+        for number in realm.aliases_of(source).members(patient):
+            for row in persons.get(number, {}).values():
+                fact = parsed(row)
+                yield source, (fact.order, fact.claims.protection or Protection.NONE)
+
+
+def effective(realm: Realm, patients: Iterable[str], register: WardRegister) -> list[Effective]:
+    """What the believed views imply for these patients."""
+    found = []
+    for patient in sorted(patients):
+        visits = visits_of(realm, patient)
+        awaited = [visit for visit in visits if _is_believed(realm, visit, register)]
+        if awaited:
+            protected = protection_of(realm, patient, visits) is not Protection.NONE
+            found += [_effective(visit, patient, protected=protected) for visit in awaited]
+    return found
+
+
+def _is_believed(realm: Realm, visit: Visit, register: WardRegister) -> bool:
+    ward = visit.fold().awaits_patient_in
+    return ward is not None and believed_for(realm, ward, register) == visit.source
+
+
+def believed_for(realm: Realm, ward: str, register: WardRegister) -> str | None:
+    """The source believed for the ward now."""
+    return realm.believed.source(ward, register.hospital_of(ward))
+
+
+def _effective(visit: Visit, patient: str, *, protected: bool) -> Effective:
+    fold = visit.fold()
+    mark = fold.mark
+    if mark is None:
+        raise ValueError("a visit that awaits nobody has no designation")
+    terms = Terms(patient, fold.expected_at, mark.room, mark.bed, protected, fold.admitting_doctor)
+    return Effective(Name(visit.source, visit.visit, mark.ward), terms, fold.mark_id)
+
+
+def announced_of(realm: Realm, patients: Iterable[str]) -> dict[Name, Announced]:
+    """What is announced as open for these patients."""
+    names = set[Name]().union(*(realm.open_of.get(patient, ()) for patient in patients))
+    return {name: realm.told[name] for name in sorted(names)}

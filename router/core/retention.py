@@ -1,0 +1,64 @@
+"""What is kept, and for how long: a visit that is over is dropped after the keep time.
+
+Over means ended, or planned with nothing left to wait for. Each tick looks at a bounded number of
+visits, round and round. A protection mark outlives the visit that said it: forgetting would
+unmask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from router.core.facts import Fact, microseconds, row_of
+from router.core.outbox import Outbox
+from router.core.state import Realm, Visit
+from router.core.visit import Fold
+from schemas.encounter import Phase
+from schemas.observation import Claims, Protection, What
+
+
+def is_over(fold: Fold, horizon: datetime) -> bool:
+    """Whether nothing has been said since ``horizon`` and nothing is awaited any more."""
+    if fold.last is None or fold.last[0][0] >= microseconds(horizon):
+        return False
+    return fold.ended or (fold.phase is Phase.PLANNED and fold.awaits_patient_in is None)
+
+
+def drop(realm: Realm, outbox: Outbox, visit: Visit) -> None:
+    """Forget a visit that is over."""
+    _keep_protection(realm, outbox, visit)
+    outbox.no_encounter(visit)
+    for key in realm.drop(visit):
+        outbox.state(key, None)
+
+
+def _keep_protection(realm: Realm, outbox: Outbox, visit: Visit) -> None:
+    fold = visit.glance()
+    if fold.protection in {None, Protection.NONE} or fold.protection_order is None:
+        return
+    stamp, fact_id = fold.protection_order
+    claims = Claims(protection=fold.protection)
+    fact = Fact(fact_id, 0, stamp, What.PERSON_UPDATED, is_state=False, patient=fold.patient,
+                claims=claims)  # fmt: skip
+    row = realm.person(visit.source, fold.patient)[fact_id] = row_of(fact)
+    outbox.state(realm.key("person", visit.source, fold.patient, fact_id), row)
+
+
+def sweep(realm: Realm, outbox: Outbox, keep: timedelta, limit: int) -> None:
+    """Drop what is over among the next ``limit`` visits."""
+    if realm.clock is None:
+        return
+    horizon = realm.clock - keep
+    for visit in _next_visits(realm, limit):
+        if is_over(visit.glance(), horizon):
+            drop(realm, outbox, visit)
+
+
+def _next_visits(realm: Realm, limit: int) -> Iterator[Visit]:
+    if not realm.unswept:
+        realm.unswept = list(realm.visits)
+    for _ in range(min(limit, len(realm.unswept))):
+        visit = realm.visits.get(realm.unswept.pop())
+        if visit is not None:
+            yield visit

@@ -1,0 +1,231 @@
+"""The router's state of one partition: rows of topic ``state``, and indexes over them.
+
+Kinds of row, each keyed by the realm, the kind and what it is about:
+
+* ``fact``: source, visit, patient, marked ward, observation id. Patient and ward stand in the key
+  so that restart can index a million rows without parsing one.
+* ``merge``: source, observation id. ``person``: source, patient, observation id.
+* ``told``: source, visit, ward: an announced designation; stays when it closes, because its
+  version must go on from there.
+* ``ward``: ward: the sequence number of its last notification.
+* ``authority`` and ``clock``: one each.
+
+Visits are parsed and folded when first touched. The indexes by patient and by ward hold every
+visit that ever named them, so what they find is checked against the fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from pydantic import TypeAdapter
+
+from router.core.aliases import Aliases
+from router.core.believed import Believed
+from router.core.designations import Announced, Name
+from router.core.facts import Fact, parsed, row_of
+from router.core.keys import joined, plain
+from router.core.visit import Fold, folded
+from schemas.authority import Authority
+
+ANNOUNCED: Final = TypeAdapter(Announced)
+VisitKey = tuple[str, str]
+
+
+class Visit:
+    """One visit: its rows, and its fold once it was touched."""
+
+    __slots__ = ("_rows", "_unread", "fold_", "source", "visit")
+
+    def __init__(self, source: str, visit: str) -> None:
+        self.source = source
+        self.visit = visit
+        self.fold_: Fold | None = None
+        self._rows: dict[str, bytes] = {}
+        self._unread: list[bytes] = []
+
+    def restore(self, row: bytes) -> None:
+        """Put one committed row back, unparsed."""
+        self._unread.append(row)
+
+    def facts(self) -> Iterator[Fact]:
+        """Every fact held, in no order."""
+        return map(parsed, [*self._rows.values(), *self._unread])
+
+    def known(self, fact_id: str) -> Fact | None:
+        """The fact as held, if it is."""
+        self.fold()
+        row = self._rows.get(fact_id)
+        return parsed(row) if row is not None else None
+
+    def fold(self) -> Fold:
+        """What the facts amount to."""
+        if self.fold_ is None:
+            self._rows |= {parsed(row).id: row for row in self._unread}
+            self._unread = []
+            self.fold_ = folded(self.facts())
+        return self.fold_
+
+    def add(self, fact: Fact) -> bytes:
+        """Take in a fact; its row."""
+        fold, is_new = self.fold(), fact.id not in self._rows
+        row = self._rows[fact.id] = row_of(fact)
+        if is_new and fold.follows(fact):
+            fold.advance(fact)
+        else:
+            self.fold_ = folded(self.facts())
+        return row
+
+    def glance(self) -> Fold:
+        """The fold, without keeping what a look at every visit would fill the memory with."""
+        return self.fold_ or folded(self.facts())
+
+
+class Realm:
+    """The state of one realm."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.visits: dict[VisitKey, Visit] = {}
+        self.by_patient: dict[str, set[VisitKey]] = {}
+        self.by_ward: dict[str, set[VisitKey]] = {}
+        self.aliases: dict[str, Aliases] = {}
+        self.persons: dict[str, dict[str, dict[str, bytes]]] = {}
+        self.told: dict[Name, Announced] = {}
+        self.open_of: dict[str, set[Name]] = {}
+        self.sequences: dict[str, int] = {}
+        self.authority: Authority | None = None
+        self.clock: datetime | None = None
+        self.believed = Believed(None, None)
+        self.unswept: list[VisitKey] = []
+
+    def key(self, kind: str, *about: str) -> str:
+        """The key of a row."""
+        return joined(self.name, kind, *about)
+
+    def fact_key(self, visit: Visit, fact: Fact) -> str:
+        """The key of a fact's row."""
+        return self.key("fact", visit.source, visit.visit, fact.patient, marked(fact), fact.id)
+
+    def index(self, at: VisitKey, patient: str, ward: str) -> None:
+        """Find the visit by this patient and this marked ward (empty: none) from now on."""
+        self.by_patient.setdefault(patient, set()).add(at)
+        if ward:
+            self.by_ward.setdefault(ward, set()).add(at)
+
+    def visit(self, source: str, number: str) -> Visit:
+        """The visit, new if it was not known."""
+        found = self.visits.get((source, number))
+        if found is None:
+            found = self.visits[source, number] = Visit(source, number)
+        return found
+
+    def drop(self, visit: Visit) -> list[str]:
+        """Forget a visit; the keys of its rows."""
+        at = (visit.source, visit.visit)
+        facts = list(visit.facts())
+        for fact in facts:
+            self.by_patient.get(fact.patient, set()).discard(at)
+            self.by_ward.get(marked(fact), set()).discard(at)
+        del self.visits[at]
+        return [self.fact_key(visit, fact) for fact in facts]
+
+    def aliases_of(self, source: str) -> Aliases:
+        """The source's merges."""
+        return self.aliases.setdefault(source, Aliases())
+
+    def person(self, source: str, patient: str) -> dict[str, bytes]:
+        """Rows of what the source said about the patient apart from any visit, by id."""
+        return self.persons.setdefault(source, {}).setdefault(patient, {})
+
+    def patient_of(self, visit: Visit) -> str:
+        """Whom the visit is about, as its own source has merged them."""
+        patient = visit.fold().patient
+        aliases = self.aliases.get(visit.source)
+        return aliases.resolve(patient) if aliases else patient
+
+    def tell(self, name: Name, announced: Announced) -> None:
+        """Keep what a ward was told, and whose it is while it is open."""
+        before = self.told.get(name)
+        if before is not None:
+            self.open_of.get(before.terms.patient, set()).discard(name)
+        self.told[name] = announced
+        if announced.backing is not None:
+            self.open_of.setdefault(announced.terms.patient, set()).add(name)
+
+    def believe(self) -> None:
+        """Look up anew who is believed."""
+        self.believed = Believed(self.authority, self.clock)
+
+
+def marked(fact: Fact) -> str:
+    """The ward that a fact names as marked, or nothing."""
+    return fact.claims.mark.ward if fact.claims.mark else ""
+
+
+class RouterState:
+    """The realms of one partition."""
+
+    def __init__(self) -> None:
+        self.realms: dict[str, Realm] = {}
+
+    def realm(self, name: str) -> Realm:
+        """The realm, new if it was not known."""
+        found = self.realms.get(name)
+        if found is None:
+            found = self.realms[name] = Realm(name)
+        return found
+
+    def restore(self, key: str, row: bytes) -> None:
+        """Put one committed row back."""
+        name, kind, *about = key.split("|")
+        realm = self.realm(plain(name))
+        if kind == "fact":
+            _restore_fact(realm, about, row)
+        else:
+            _RESTORERS[kind](realm, [plain(part) for part in about], row)
+
+
+def _restore_fact(realm: Realm, about: list[str], row: bytes) -> None:
+    source, number, patient, ward, _ = map(plain, about) if "%" in "".join(about) else about
+    realm.visit(source, number).restore(row)
+    realm.index((source, number), patient, ward)
+
+
+def _restore_merge(realm: Realm, about: list[str], row: bytes) -> None:
+    realm.aliases_of(about[0]).restore(row)
+
+
+def _restore_person(realm: Realm, about: list[str], row: bytes) -> None:
+    source, patient, fact_id = about
+    realm.person(source, patient)[fact_id] = row
+
+
+def _restore_told(realm: Realm, about: list[str], row: bytes) -> None:
+    realm.tell(Name(*about), ANNOUNCED.validate_json(row))
+
+
+def _restore_ward(realm: Realm, about: list[str], row: bytes) -> None:
+    realm.sequences[about[0]] = int(row)
+
+
+def _restore_authority(realm: Realm, _about: list[str], row: bytes) -> None:
+    realm.authority = Authority.model_validate_json(row)
+    realm.believe()
+
+
+def _restore_clock(realm: Realm, _about: list[str], row: bytes) -> None:
+    realm.clock = datetime.fromisoformat(row.decode())
+    realm.believe()
+
+
+_RESTORERS: Final = {
+    "merge": _restore_merge,
+    "person": _restore_person,
+    "told": _restore_told,
+    "ward": _restore_ward,
+    "authority": _restore_authority,
+    "clock": _restore_clock,
+}

@@ -1,0 +1,131 @@
+"""The router's step: one record in, everything it leads to out. Pure and total.
+
+Inputs are observations, authority and ticks, routed by realm. After each record the difference
+between what is effective and what was announced, for the patients it touched, is told; there is
+no other way to a notification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from pydantic import ValidationError
+
+from bus.port import Record, Stored
+from router.core.announce import Announcer
+from router.core.facts import moment
+from router.core.observe import Observer
+from router.core.outbox import Outbox, review_of_record
+from router.core.patient import believed_for
+from router.core.retention import sweep
+from router.core.state import Realm, RouterState
+from schemas import topics
+from schemas.authority import Authority, Tick
+from schemas.observation import Envelope
+from schemas.ward import WardRegister
+
+UNREADABLE: Final = "unreadable-record"
+DEFAULT_KEEP: Final = timedelta(days=30)
+SWEPT_PER_TICK: Final = 200  # 100,000 visits are looked at within a day of ticks, 3 minutes apart
+
+
+class RouterStep:
+    """The step of ``bus.runner``. ``keep``: how long visits that are over are remembered."""
+
+    # Authority and ticks first: the engines of one machine read the topics in this order.
+    inputs: Sequence[str] = (topics.AUTHORITY, topics.TICKS, topics.OBSERVATIONS)
+    state_topics: Sequence[str] = (topics.STATE,)
+
+    def __init__(self, register: WardRegister, keep: timedelta = DEFAULT_KEEP) -> None:
+        self._register = register
+        self._keep = keep
+        self._deciders: Mapping[str, Callable[[RouterState, Stored], Outbox]] = {
+            topics.OBSERVATIONS: self._observe,
+            topics.AUTHORITY: self._believe,
+            topics.TICKS: self._tick,
+        }
+
+    def empty(self, partition: int) -> RouterState:
+        """A state without rows."""
+        del partition
+        return RouterState()
+
+    def restore(self, state: RouterState, stored: Stored) -> None:
+        """Put one committed row back."""
+        if stored.key is not None and stored.value is not None:
+            state.restore(stored.key, stored.value)
+
+    def decide(self, state: RouterState, stored: Stored) -> Sequence[Record]:
+        """The outputs and state rows that a record leads to; changes ``state`` in place."""
+        try:
+            return self._deciders[stored.topic](state, stored).records
+        except ValidationError as error:
+            return self._unreadable(stored, error)
+
+    def _unreadable(self, stored: Stored, error: ValidationError) -> Sequence[Record]:
+        realm = stored.key if stored.topic != topics.OBSERVATIONS and stored.key else ""
+        outbox = Outbox(realm)
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the record"
+        detail = f"{where}: {first['type']}; written by another version, or by hand"
+        outbox.review(review_of_record(stored, realm, UNREADABLE, detail))
+        return outbox.records
+
+    def _observe(self, state: RouterState, stored: Stored) -> Outbox:
+        envelope = Envelope.model_validate_json(stored.value or b"")
+        realm, outbox = state.realm(envelope.realm), Outbox(envelope.realm)
+        observer = Observer(realm, outbox, envelope, self._keep)
+        touched: set[str] = set()
+        for said in envelope.observations:
+            touched |= observer.take_in(said)
+        Announcer(realm, self._register, outbox, envelope.received_at).reconcile(touched)
+        return outbox
+
+    def _believe(self, state: RouterState, stored: Stored) -> Outbox:
+        authority = Authority.model_validate_json(stored.value or b"")
+        realm, outbox = state.realm(authority.realm), Outbox(authority.realm)
+        realm.authority = authority
+        outbox.state(realm.key("authority"), authority.model_dump_json().encode())
+        self._follow_authority(realm, outbox, realm.clock or moment(stored.timestamp_ms * 1000))
+        return outbox
+
+    def _tick(self, state: RouterState, stored: Stored) -> Outbox:
+        tick = Tick.model_validate_json(stored.value or b"")
+        realm, outbox = state.realm(tick.realm), Outbox(tick.realm)
+        if realm.clock is not None and tick.at <= realm.clock:
+            return outbox
+        realm.clock = tick.at
+        outbox.state(realm.key("clock"), tick.at.isoformat().encode())
+        if not realm.believed.holds_at(tick.at):
+            self._follow_authority(realm, outbox, tick.at)
+        sweep(realm, outbox, self._keep, SWEPT_PER_TICK)
+        return outbox
+
+    def _follow_authority(self, realm: Realm, outbox: Outbox, at: datetime) -> None:
+        wards = _wards(realm)
+        before = {ward: believed_for(realm, ward, self._register) for ward in wards}
+        realm.believe()
+        moved = {w for w in wards if believed_for(realm, w, self._register) != before[w]}
+        gained = frozenset(ward for ward in moved if before[ward] is not None)
+        touched = set(_patients_of(realm, moved))
+        Announcer(realm, self._register, outbox, at, gained).reconcile(touched)
+
+
+def _wards(realm: Realm) -> set[str]:
+    told = {name.ward for names in realm.open_of.values() for name in names}
+    return told.union(realm.by_ward)
+
+
+def _patients_of(realm: Realm, wards: Iterable[str]) -> Iterator[str]:
+    """Who is announced to these wards, or marked for them by anyone."""
+    chosen = set(wards)
+    for patient, names in realm.open_of.items():
+        if any(name.ward in chosen for name in names):
+            yield patient
+    for ward in chosen:
+        for at in realm.by_ward.get(ward, ()):
+            visit = realm.visits[at]
+            if visit.glance().awaits_patient_in == ward:
+                yield realm.patient_of(visit)

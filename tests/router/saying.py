@@ -1,0 +1,215 @@
+"""How the router's tests speak: a source says things about a visit, a router hears them.
+
+``ehr.a14("W1")`` is a pending admission to W1, one minute after what the source said before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from schemas.observation import (
+    Claims,
+    Envelope,
+    Location,
+    Movement,
+    Observation,
+    OrderStamp,
+    Patient,
+    Protection,
+    Rank,
+    RawPointer,
+    What,
+)
+
+START = datetime(2026, 1, 20, 6, 0, tzinfo=UTC)
+REALM = "lab"
+
+TRIGGERS: dict[What, tuple[str, Rank]] = {
+    What.ADMISSION_PLANNED: ("A14", Rank.PLAN),
+    What.TRANSFER_PLANNED: ("A15", Rank.PLAN),
+    What.PLAN_CANCELLED: ("A27", Rank.CANCEL),
+    What.DISCHARGE_PLANNED: ("A16", Rank.PLAN),
+    What.DISCHARGE_PLAN_CANCELLED: ("A25", Rank.CANCEL),
+    What.ADMITTED: ("A01", Rank.MOVEMENT),
+    What.ADMISSION_CANCELLED: ("A11", Rank.CANCEL),
+    What.TRANSFERRED: ("A02", Rank.MOVEMENT),
+    What.TRANSFER_CANCELLED: ("A12", Rank.CANCEL),
+    What.DISCHARGED: ("A03", Rank.DISCHARGE),
+    What.DISCHARGE_CANCELLED: ("A13", Rank.CANCEL),
+    What.TRACKED: ("A10", Rank.MOVEMENT),
+    What.UPDATED: ("A08", Rank.UPDATE),
+    What.DESCRIBED: ("row", Rank.UPDATE),
+    What.PERSON_UPDATED: ("A31", Rank.UPDATE),
+    What.PATIENTS_MERGED: ("A40", Rank.UPDATE),
+}
+
+
+def minutes(count: float) -> datetime:
+    """So many minutes after the start."""
+    return START + timedelta(minutes=count)
+
+
+def patient(key: str) -> Patient:
+    return Patient(key=key, identifiers=())
+
+
+def place(text: str) -> Location:
+    """``W1``, ``W1/room`` or ``W1/room/bed``."""
+    ward, room, bed, *_ = [*text.split("/"), None, None]
+    return Location(ward=ward or "", room=room, bed=bed)
+
+
+@dataclass
+class Source:
+    """Says things, each a minute after the last; about visit v1 of patient p1 unless told."""
+
+    name: str = "ehr"
+    visit: str = "v1"
+    patient: str = "p1"
+    at: datetime = START
+    said: int = field(default=0)
+
+    def observe(  # noqa: PLR0913 - what an observation may carry, each part named
+        self,
+        what: What,
+        claims: Claims | None = None,
+        *,
+        at: datetime | None = None,
+        movement: str | None = None,
+        merged_into: str | None = None,
+        shape: str = "event",
+        revision: int = 0,
+    ) -> Observation:
+        claims = claims if claims is not None else Claims()
+        self.said += 1
+        self.at = max(self.at + timedelta(minutes=1), at or START)
+        when = at or self.at
+        trigger, rank = TRIGGERS[what]
+        visit = None if what in (What.PERSON_UPDATED, What.PATIENTS_MERGED) else self.visit
+        content = claims.model_dump_json(exclude_unset=True) + str(movement) + str(merged_into)
+        identity = f"{self.name} {visit} {self.patient} {what} {when} {content}"
+        return Observation(
+            id=hashlib.sha256(identity.encode()).hexdigest()[:24],
+            revision=revision,
+            source=self.name,
+            feed=self.name,
+            what=what,
+            trigger=trigger,
+            shape="state" if shape == "state" else "event",
+            visit=visit,
+            patient=patient(self.patient),
+            merged_into=patient(merged_into) if merged_into else None,
+            claims=claims,
+            recorded_at=when,
+            recorded_rule="test",
+            stamp=OrderStamp(at=when, sequence=self.said, rank=rank, received_at=when),
+            movement=Movement(id=movement) if movement else None,
+        )
+
+    def _marks(self, what: What, ward: str, at: datetime | None, **more: object) -> Observation:
+        claims = Claims.model_validate({"mark": place(ward), **more})
+        return self.observe(what, claims, at=at)
+
+    def a05(self, ward: str, at: datetime | None = None, **more: object) -> Observation:
+        return self._marks(What.ADMISSION_PLANNED, ward, at, **more)
+
+    def a14(self, ward: str, at: datetime | None = None, **more: object) -> Observation:
+        return self._marks(What.ADMISSION_PLANNED, ward, at, **more)
+
+    def a15(self, ward: str, at: datetime | None = None, **more: object) -> Observation:
+        return self._marks(What.TRANSFER_PLANNED, ward, at, **more)
+
+    def a27(self, ward: str | None = None, at: datetime | None = None) -> Observation:
+        claims = Claims(mark=place(ward)) if ward else Claims()
+        return self.observe(What.PLAN_CANCELLED, claims, at=at)
+
+    def _moves(
+        self, what: What, ward: str | None, at: datetime | None, movement: str | None = None
+    ) -> Observation:
+        claims = Claims(place=place(ward)) if ward else Claims()
+        return self.observe(what, claims, at=at, movement=movement)
+
+    def a01(self, ward: str, at: datetime | None = None) -> Observation:
+        return self._moves(What.ADMITTED, ward, at)
+
+    def a02(
+        self, ward: str, at: datetime | None = None, movement: str | None = None
+    ) -> Observation:
+        return self._moves(What.TRANSFERRED, ward, at, movement)
+
+    def a12(
+        self, ward: str | None = None, at: datetime | None = None, movement: str | None = None
+    ) -> Observation:
+        return self._moves(What.TRANSFER_CANCELLED, ward, at, movement)
+
+    def a03(self, at: datetime | None = None) -> Observation:
+        return self.observe(What.DISCHARGED, at=at)
+
+    def a13(self, ward: str | None = None, at: datetime | None = None) -> Observation:
+        return self._moves(What.DISCHARGE_CANCELLED, ward, at)
+
+    def a11(self, at: datetime | None = None) -> Observation:
+        return self.observe(What.ADMISSION_CANCELLED, at=at)
+
+    def a10(self, ward: str, at: datetime | None = None) -> Observation:
+        return self._moves(What.TRACKED, ward, at)
+
+    def a08(self, at: datetime | None = None, **claims: object) -> Observation:
+        return self.observe(What.UPDATED, Claims.model_validate(claims), at=at)
+
+    def a16(self, leaves_at: datetime, at: datetime | None = None) -> Observation:
+        claims = Claims(planned_discharge_at=leaves_at)
+        return self.observe(What.DISCHARGE_PLANNED, claims, at=at)
+
+    def a25(self, at: datetime | None = None) -> Observation:
+        return self.observe(What.DISCHARGE_PLAN_CANCELLED, at=at)
+
+    def a31(self, protection: Protection | None = None, at: datetime | None = None) -> Observation:
+        claims = Claims(protection=protection) if protection else Claims()
+        return self.observe(What.PERSON_UPDATED, claims, at=at)
+
+    def a40(self, survivor: str, at: datetime | None = None) -> Observation:
+        return self.observe(What.PATIENTS_MERGED, at=at, merged_into=survivor)
+
+    def row(
+        self,
+        lies: str | None,
+        marked: str | None = None,
+        at: datetime | None = None,
+        **more: object,
+    ) -> Observation:
+        """A snapshot's row: a state, which says of each column that there is none, if so."""
+        claims = Claims.model_validate(
+            {
+                "place": place(lies) if lies else None,
+                "mark": place(marked) if marked else None,
+                **more,
+            }
+        )
+        return self.observe(What.DESCRIBED, claims, at=at, shape="state")
+
+
+def again(said: Observation, later_s: int = 3600) -> Observation:
+    """The same statement under a new control id and message time: another receipt, the same id."""
+    stamp = said.stamp.model_copy(
+        update={
+            "sequence": said.stamp.sequence + later_s,
+            "received_at": said.stamp.received_at + timedelta(seconds=later_s),
+        }
+    )
+    return said.model_copy(update={"stamp": stamp})
+
+
+def envelope(*said: Observation, received_at: datetime | None = None) -> Envelope:
+    """One accepted input."""
+    first = said[0]
+    return Envelope(
+        realm=REALM,
+        source=first.source,
+        feed=first.feed,
+        received_at=received_at or max(each.stamp.received_at for each in said),
+        raw=RawPointer(id=f"raw-{first.id}", sha256="0" * 64, size=1),
+        observations=said,
+    )

@@ -1,0 +1,372 @@
+"""The stories of DESIGN section 5, and those each rule needs: what is said, what wards are told."""
+
+from datetime import timedelta
+
+import pytest
+
+from router.core import observe, step
+from schemas import topics
+from schemas.observation import Observation, Protection
+from tests.router.hearing import Router
+from tests.router.saying import Source, again, minutes
+
+ehr = Source()
+T = minutes(5)
+
+Story = tuple[list[Observation], list[str]]
+"""What one believed source says of one visit, and every word that wards are told."""
+
+STORIES: dict[str, Story] = {
+    "a cancel of the old ward leaves the new one": (
+        [ehr.a14("W1"), ehr.a14("W2"), ehr.a27("W1")],
+        ["W1 designated marked", "W1 withdrawn redesignated", "W2 designated marked"],
+    ),
+    "a cancel pairs with nothing: two marks, one cancel, none left": (
+        [ehr.a14("W"), ehr.a14("W"), ehr.a27()],
+        ["W designated marked", "W withdrawn cancelled"],
+    ),
+    "arrival consumes the mark: moving on does not bring it back": (
+        [ehr.a14("W"), ehr.a02("W"), ehr.a02("X")],
+        ["W designated marked", "W arrived moved-in"],
+    ),
+    "an arrival that was wrong opens it again": (
+        [ehr.a01("ER"), ehr.a14("W"), ehr.a02("W"), ehr.a12("ER")],
+        ["W designated marked", "W arrived moved-in", "W designated reopened"],
+    ),
+    "a cancel without a place restores the earlier one": (
+        [ehr.a01("ER"), ehr.a14("W"), ehr.a02("W"), ehr.a12()],
+        ["W designated marked", "W arrived moved-in", "W designated reopened"],
+    ),
+    "first seen where marked is fulfilled in silence": ([ehr.row("W", "W"), ehr.row("X")], []),
+    "first seen marked and elsewhere is announced": (
+        [ehr.row("X", "W")],
+        ["W designated marked"],
+    ),
+    "an outlier is whom the ward should still pull home": (
+        [ehr.a14("W"), ehr.a02("X")],
+        ["W designated marked"],
+    ),
+    "a state that repeats the mark while elsewhere brings it back": (
+        [ehr.row("X", "W"), ehr.row("W", "W"), ehr.row("X", "W")],
+        ["W designated marked", "W arrived moved-in", "W designated reopened"],
+    ),
+    "a state without the mark withdraws it": (
+        [ehr.row("X", "W"), ehr.row("X")],
+        ["W designated marked", "W withdrawn cancelled"],
+    ),
+    "an event that does not speak of the mark leaves it": (
+        [ehr.a14("W"), ehr.a08(), ehr.a16(T)],
+        ["W designated marked"],
+    ),
+    "an update that repeats a fulfilled mark adds nothing": (
+        [ehr.a14("W"), ehr.a02("W"), ehr.a02("X"), ehr.a08(mark={"ward": "W"})],
+        ["W designated marked", "W arrived moved-in"],
+    ),
+    "an update that clears the mark corrects": (
+        [ehr.a14("W"), ehr.a08(mark=None)],
+        ["W designated marked", "W withdrawn corrected"],
+    ),
+    "a new mark for the ward of a fulfilled one is new": (
+        [ehr.a14("W"), ehr.a02("W"), ehr.a02("X"), ehr.a15("W")],
+        ["W designated marked", "W arrived moved-in", "W designated marked"],
+    ),
+    "a cancelled admission ends the visit": (
+        [ehr.a01("ER"), ehr.a14("W"), ehr.a11(), ehr.a02("X")],
+        ["W designated marked", "W withdrawn cancelled"],
+    ),
+    "a discharge withdraws": (
+        [ehr.a14("W"), ehr.a03(), ehr.a08()],
+        ["W designated marked", "W withdrawn discharged"],
+    ),
+    "a discharge that was wrong opens it again": (
+        [ehr.a01("ER"), ehr.a14("W"), ehr.a03(), ehr.a13("ER")],
+        ["W designated marked", "W withdrawn discharged", "W designated reopened"],
+    ),
+    "a later admission reopens the visit, without the old mark": (
+        [ehr.a01("ER"), ehr.a14("W"), ehr.a03(), ehr.a01("ER")],
+        ["W designated marked", "W withdrawn discharged"],
+    ),
+    "a later plan reopens the visit": (
+        [ehr.a01("ER"), ehr.a03(), ehr.a14("W")],
+        ["W designated marked"],
+    ),
+    "a cancelled admission can be planned again": (
+        [ehr.a01("ER"), ehr.a11(), ehr.a14("W")],
+        ["W designated marked"],
+    ),
+    "nothing but a plan, an admission or a state reopens what was discharged": (
+        [ehr.a14("W"), ehr.a03(), ehr.a02("X"), ehr.a08(mark={"ward": "V"})],
+        ["W designated marked", "W withdrawn discharged"],
+    ),
+    "tracking fulfils nothing for good": (
+        [ehr.a14("W"), ehr.a10("W"), ehr.a10("XRAY")],
+        ["W designated marked", "W arrived moved-in", "W designated reopened"],
+    ),
+    "two marks in one second: the sender's sequence decides": (
+        [ehr.a14("W1", at=T), ehr.a14("W2", at=T)],
+        ["W1 designated marked", "W1 withdrawn redesignated", "W2 designated marked"],
+    ),
+    "a mark and its cancel in one second": (
+        [ehr.a14("W", at=T), ehr.a27("W", at=T)],
+        ["W designated marked", "W withdrawn cancelled"],
+    ),
+    "a movement is annulled by its id, wherever it sorts": (
+        [
+            ehr.a01("ER"),
+            ehr.a14("W"),
+            ehr.a02("W", movement="m1"),
+            ehr.a02("X", movement="m2"),
+            ehr.a12(movement="m1"),
+        ],
+        ["W designated marked", "W arrived moved-in", "W designated reopened"],
+    ),
+    "a cancel that arrives before its movement": (
+        [ehr.a01("ER"), ehr.a14("W"), ehr.a12("ER", movement="m1"), ehr.a02("W", movement="m1")],
+        ["W designated marked"],
+    ),
+    "a cancel that names a movement leaves the movements of other ids alone": (
+        [ehr.a14("W"), ehr.a02("W", movement="m1"), ehr.a12(movement="m9")],
+        ["W designated marked", "W arrived moved-in"],
+    ),
+    "each cancel annuls one move more": (
+        [ehr.a01("ER"), ehr.a14("W"), ehr.a02("W"), ehr.a02("X"), ehr.a12(), ehr.a12()],
+        ["W designated marked", "W arrived moved-in", "W designated reopened"],
+    ),
+    "expected time, place and doctor change; what a ward does not see does not": (
+        [
+            ehr.a14("W", expected_at=T),
+            ehr.a08(expected_at=minutes(9)),
+            ehr.a14("W/12"),
+            ehr.a08(admitting_doctor="D1"),
+            ehr.a08(planned_discharge_at=T, visit_class="I", responsible_ward="V", on_leave=True),
+        ],
+        ["W designated marked", *["W changed updated"] * 3],
+    ),
+}
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_what_wards_are_told(story: str) -> None:
+    said, expected = STORIES[story]
+    router = Router().hear(*said)
+    assert router.words == expected
+    assert router.inbound == router.open
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_saying_all_of_it_again_tells_nothing(story: str) -> None:
+    said, expected = STORIES[story]
+    assert Router().hear(*said, *map(again, said)).words == expected
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_the_other_way_round_ends_alike(story: str) -> None:
+    said, _ = STORIES[story]
+    assert Router().hear(*reversed(said)).open == Router().hear(*said).open
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_a_restart_at_any_point_changes_nothing(story: str) -> None:
+    said, expected = STORIES[story]
+    router = Router()
+    for each in said:
+        router.hear(each).restart()
+    assert router.words == expected
+
+
+def test_one_cancel_twice_annuls_one_move() -> None:
+    s = Source()
+    said = [s.a01("ER"), s.a02("W1"), s.a02("W2"), s.a12()]
+    router = Router().hear(*said, again(said[-1]))
+    assert router.encounters["ehr|v1"]["place"]["ward"] == "W1"
+
+
+def test_marked_by_a_state_and_cancelled_by_an_event() -> None:
+    s = Source()
+    assert Router().hear(s.row("ER", "W"), s.a27("W")).words == [
+        "W designated marked",
+        "W withdrawn cancelled",
+    ]
+
+
+def test_a_merge_is_told_as_a_change_and_the_old_number_speaks_on() -> None:
+    x, y = Source(patient="X", visit="vx"), Source(patient="Y", visit="vy")
+    router = Router().hear(x.a14("W"), x.a40("Y"))
+    assert router.words == ["W designated marked", "W changed updated"]
+    assert router.told[-1].data.changes == ("patient",)
+    x.at = y.at = minutes(60)
+    router.hear(x.a02("V"), x.a14("U"), y.a14("T"))
+    assert router.wards == ["T", "U"]
+
+
+def test_merges_that_close_a_circle_go_to_review() -> None:
+    x, y = Source(patient="X"), Source(patient="Y", at=minutes(10))
+    router = Router().hear(x.a40("Y"), y.a40("X"), x.a14("W"))
+    assert [item.reason for item in router.review] == [observe.ALIAS_CYCLE]
+    assert router.wards == ["W"]
+
+
+def test_a_shadows_merge_touches_no_believed_visit() -> None:
+    ehr_, elvis = Source(patient="X"), Source("elvis", patient="X", visit="e1")
+    router = Router("ehr").hear(ehr_.a14("W"), elvis.row("ER", "W"), elvis.a40("Y"))
+    assert router.words == ["W designated marked"]
+
+
+def test_a_visits_new_patient_is_a_change_of_identity() -> None:
+    s = Source(patient="X")
+    said = s.a14("W")
+    s.patient = "Y"
+    router = Router().hear(said, s.a08())
+    assert router.words == ["W designated marked", "W changed updated"]
+    assert router.told[-1].data.changes == ("patient",)
+
+
+def test_redesignated_to_a_ward_of_another_source_that_is_silent() -> None:
+    router = Router("ehr", "W2=elvis")
+    s = Source()
+    router.hear(s.a14("W1"), s.a14("W2"))
+    assert router.words == ["W1 designated marked", "W1 withdrawn redesignated"]
+    elvis = Source("elvis", visit="e1", at=minutes(30))
+    router.hear(elvis.row("ER", "W2"))
+    assert router.words[2:] == ["W2 designated marked"]
+
+
+def test_a_claim_of_a_source_that_is_not_believed_announces_nothing() -> None:
+    assert Router("elvis").hear(Source().a14("W")).words == []
+
+
+def test_authority_there_and_back_tells_a_patient_known_alike_to_both_nothing() -> None:
+    s, elvis = Source(), Source("elvis", visit="e1")
+    router = Router("ehr").hear(s.a14("W"), elvis.row("ER", "W"))
+    router.believe("elvis").believe("ehr").believe("elvis")
+    assert router.words == ["W designated marked"]
+    router.hear(elvis.row("W", "W"))
+    assert router.words == ["W designated marked", "W arrived moved-in"]
+    assert router.told[-1].data.visit.source == "ehr"  # as announced
+    assert router.told[-1].data.version == 2
+
+
+def test_authority_moves_the_claims_of_one_source_only() -> None:
+    router = Router("ehr").hear(Source().a14("W"))
+    router.believe("elvis")
+    assert router.words[1:] == ["W withdrawn authority-moved"]
+    router.believe("ehr")
+    assert router.words[2:] == ["W designated authority-moved"]
+
+
+def test_authority_takes_effect_with_the_tick_that_reaches_it() -> None:
+    router = Router("ehr", "W=elvis@06:30").hear(Source().a14("W"), Source(visit="2").a14("V"))
+    router.tick(minutes(29))
+    assert router.wards == ["V", "W"]
+    router.tick(minutes(30))
+    assert router.wards == ["V"]
+    assert router.words[-1] == "W withdrawn authority-moved"
+
+
+def test_what_is_marked_before_anyone_is_believed_is_told_once_somebody_is() -> None:
+    router = Router("X=nobody").hear(Source().a14("W"))
+    assert router.believe("ehr").words == ["W designated marked"]
+
+
+def test_protection_is_the_strictest_that_any_source_says() -> None:
+    s, elvis = Source(), Source("elvis", visit="e1")
+    router = Router("ehr").hear(s.a14("W", protection="none"))
+    assert not router.told[-1].data.protected
+    router.hear(elvis.row("ER", protection="confidential"))
+    assert router.words[-1] == "W changed updated"
+    assert router.told[-1].data.protected
+    router.hear(s.a08(protection="none"))
+    assert len(router.words) == 2
+    router.hear(elvis.row("ER", protection="none"))
+    assert not router.told[-1].data.protected
+
+
+def test_person_data_protects_and_follows_a_merge() -> None:
+    s, old = Source(), Source(patient="old")
+    router = Router("ehr").hear(old.a31(Protection.PROTECTED), s.a14("W"), s.a31())
+    assert not router.told[-1].data.protected
+    router.hear(old.a40("p1"))
+    assert router.told[-1].data.protected
+    assert router.told[-1].data.changes == ("protected",)
+
+
+def test_both_visits_of_a_patient_stand_apart() -> None:
+    one, two = Source(visit="1"), Source(visit="2")
+    router = Router().hear(one.a14("W"), two.a14("W"), one.a03())
+    assert router.open == {("W", "ehr", "2")}
+
+
+def test_a_higher_revision_corrects() -> None:
+    s = Source()
+    said = s.a14("W1")
+    mended = said.model_copy(update={"revision": 1, "claims": s.a14("W2").claims})
+    for order in ([said, mended], [mended, said], [said, mended, again(said)]):
+        assert Router().hear(*order).wards == ["W2"]
+
+
+def test_a_revision_may_name_another_patient() -> None:
+    s = Source()
+    said = s.a14("W1")
+    mended = said.model_copy(update={"revision": 1, "patient": Source(patient="q").a03().patient})
+    router = Router().hear(said, mended).restart().hear(s.a02("W1"))
+    assert router.words == ["W1 designated marked", "W1 changed updated", "W1 arrived moved-in"]
+
+
+def test_a_late_one_is_folded_where_it_belongs() -> None:
+    s = Source()
+    first, late, last = s.a14("W1"), s.a14("W2"), s.a02("W1")
+    router = Router().hear(first, last, late)
+    assert router.words == ["W1 designated marked", "W1 arrived moved-in", "W2 designated marked"]
+
+
+def test_version_sequence_and_id() -> None:
+    s = Source()
+    other = Source(visit="v2", patient="p2")
+    router = Router().hear(s.a14("W"), other.a14("W"), s.a27(), s.a14("W"))
+    assert [n.data.sequence for n in router.told] == [1, 2, 3, 4]
+    assert [n.data.version for n in router.told] == [1, 1, 2, 3]
+    assert len({n.id for n in router.told}) == 4
+    again_told = Router().hear(s.a14("W", at=minutes(90))).told[0]
+    assert again_told.id == router.told[0].id
+    assert router.told[3].time == router.told[3].data.announced_at
+    assert all("p1" not in n.model_dump_json() for n in router.told)
+
+
+def test_ended_visits_are_dropped_after_the_keep_time_and_the_version_goes_on() -> None:
+    s = Source()
+    router = Router().hear(s.a14("W"), s.a03()).tick(minutes(10) + timedelta(days=31))
+    assert router.encounters == {}
+    assert not router.state.realms["lab"].visits
+    router.hear_at_once(s.a14("W", at=minutes(9)), received_at=minutes(0) + timedelta(days=40))
+    assert [item.reason for item in router.review] == [observe.TOO_LATE]
+    later = minutes(0) + timedelta(days=50)
+    router.restart().hear(s.a14("W", at=later))
+    assert [n.data.version for n in router.told] == [1, 2, 3]
+
+
+def test_who_is_still_awaited_is_never_dropped() -> None:
+    router = Router().hear(Source().a14("W")).tick(minutes(0) + timedelta(days=400))
+    assert router.hear(Source(at=minutes(99)).a27()).words[-1] == "W withdrawn cancelled"
+
+
+def test_a_protection_mark_outlives_the_visit_that_said_it() -> None:
+    s = Source()
+    router = Router().hear(s.a01("X"), s.a08(protection="protected"), s.a03())
+    later = minutes(0) + timedelta(days=40)
+    router.tick(later).restart().hear(Source(visit="v2").a14("W", at=later))
+    assert router.told[-1].data.protected
+
+
+def test_what_cannot_be_used_is_in_review_with_a_reason() -> None:
+    s = Source()
+    no_visit = s.a14("W").model_copy(update={"visit": None})
+    no_survivor = s.a40("Y").model_copy(update={"merged_into": None})
+    router = Router().hear(no_visit, no_survivor)
+    for topic in (topics.OBSERVATIONS, topics.AUTHORITY, topics.TICKS):
+        for value in (None, b"", b"{}", b"\xff", b'{"version": 2}'):
+            assert router.feed(topic, value)
+    reasons = [item.reason for item in router.review]
+    assert reasons[:2] == [observe.NO_VISIT, observe.NO_SURVIVOR]
+    assert set(reasons[2:]) == {step.UNREADABLE}
+    assert len(reasons) == 17
+    assert router.words == []
