@@ -39,6 +39,11 @@ class Delimiters(NamedTuple):
     escape: str
     subcomponent: str
 
+    @property
+    def hollow(self) -> str:
+        """What a field that says nothing may still hold."""
+        return f"{self.component}{self.repetition}{self.subcomponent} "
+
     def unescape(self, text: str, codec: str = "utf-8") -> str:
         r"""Text with ``\F\ \S\ \R\ \T\ \E\`` and ``\Xhh\`` resolved; other escapes stay."""
         if not self.escape or self.escape not in text:
@@ -59,6 +64,11 @@ class Segment:
     def raw(self, field: int) -> str:
         """A field as sent, "" where there is none."""
         return self.fields[field] if field < len(self.fields) else ""
+
+    def is_empty(self, field: int) -> bool:
+        """Whether the field says nothing: no text in it but delimiters and blanks."""
+        raw = self.raw(field)
+        return not raw or not raw.strip(self._delimiters.hollow)
 
     def repetitions(self, field: int) -> list[str]:
         """The field's repetitions as sent; none for an empty field."""

@@ -1,0 +1,90 @@
+"""One message while it is being read: what was asked of it, and what was doubtful."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from adapters.common.outcome import Trouble
+from adapters.hl7v2.profile import FieldPath
+from adapters.hl7v2.reader import NULL, Message, Segment
+from adapters.hl7v2.times import Moment, TimeReader
+from schemas.observation import Movement
+
+_ACTIONS: Final = {"INSERT": "insert", "UPDATE": "update", "CANCEL": "cancel"}
+_ACTION_FIELD: Final = 4
+_ACTION_MAY_STAND_IN: Final = (4, 5, 3)
+
+
+class WithheldError(Exception):
+    """The message cannot be used as a whole: raised and caught inside the mapping only."""
+
+    def __init__(self, reason: str, detail: str, where: str | None = None) -> None:
+        super().__init__(reason)
+        self.trouble = Trouble(reason, detail, where)
+
+
+@dataclass(slots=True)
+class Case:
+    """A message, when it came, the event it tells of, and the troubles beside the rest.
+
+    ``trigger`` is the event as sent, ``event`` the row of the trigger table that it means.
+    """
+
+    message: Message
+    received_at: datetime
+    trigger: str
+    event: str
+    times: TimeReader
+    warnings: list[Trouble] = field(default_factory=list)
+
+    def warn(self, reason: str, detail: str, where: str) -> None:
+        """Note something that could not be understood beside what could."""
+        self.warnings.append(Trouble(reason, detail, where))
+
+    def filled(self, paths: Sequence[FieldPath]) -> tuple[FieldPath, Segment] | None:
+        """The first of the fields that says anything."""
+        for path in paths:
+            segment = self.message.first(path.segment)
+            if not segment.is_empty(path.field):
+                return path, segment
+        return None
+
+    def text(self, path: FieldPath) -> str:
+        """A field's text: "" says nothing, NULL says that there is none."""
+        return self.message.first(path.segment).first(path.field, path.component or 1)
+
+    def moment(self, path: FieldPath) -> Moment | None:
+        """A field's time; None (with a warning if it says anything) where it holds none."""
+        text = self.text(path)
+        if text in {"", NULL}:
+            return None
+        moment = self.times.read(text, path.text, self.received_at)
+        if moment is None:
+            self.warn("time-unreadable", "no HL7 time of day precision or better", path.text)
+        return moment
+
+
+def zbe_shift(zbe: Segment) -> int:
+    """By how many fields a ZBE is shifted: some official examples are, by one."""
+    for place in _ACTION_MAY_STAND_IN:
+        if zbe.first(place).upper() in _ACTIONS:
+            return place - _ACTION_FIELD
+    return 0
+
+
+def movement_of(message: Message) -> Movement | None:
+    """IHE PAM's ZBE, leniently: movement id (1), action (4), historic (5), original event (6)."""
+    zbe = message.first("ZBE")
+    number = zbe.first(1)
+    if number in {"", NULL}:
+        return None
+    shift = zbe_shift(zbe)
+    said: dict[str, object] = {"id": number, "historic": zbe.first(5 + shift).upper() == "Y"}
+    if action := _ACTIONS.get(zbe.first(_ACTION_FIELD + shift).upper()):
+        said["action"] = action
+    if (original := zbe.first(6 + shift)) not in {"", NULL}:
+        said["original_event"] = original
+    return Movement.model_validate(said)

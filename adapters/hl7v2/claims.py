@@ -1,0 +1,176 @@
+"""What a visit-level message claims: wards, times, class, doctor, protection; three-valued.
+
+Source: HL7 v2.5.1 chapter 3 (EVN, PD1, PV1, PV2), IHE PAM (ZBE). Which fields are asked is the
+trigger table's and the feed profile's to say. A field that cannot be read is absent, with a
+warning; a plan that names no ward, or a cancel that names one nobody knows, is a trouble of the
+whole message, since the rest of it would mislead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from adapters.common.outcome import Trouble
+from adapters.hl7v2.case import Case, WithheldError, zbe_shift
+from adapters.hl7v2.location import WARD_UNKNOWN, LocationReader
+from adapters.hl7v2.profile import FieldPath, Hl7Profile, field_path
+from adapters.hl7v2.reader import NULL
+from adapters.hl7v2.triggers import TRIGGERS, VisitEvent
+from schemas.observation import Claims, Location, Movement, Protection, What
+
+Said = dict[str, object]
+Paths = tuple[FieldPath, ...]
+
+_PLACE: Final = (field_path("PV1-3"),)
+_CLASS: Final = field_path("PV1-2")
+_STRICTEST_LAST: Final = tuple(Protection)  # declared mildest first
+
+
+class ClaimsReader:
+    """Reads the claims of one feed's messages."""
+
+    def __init__(self, profile: Hl7Profile, locations: LocationReader) -> None:
+        self._locations = locations
+        self._marks = {event: _paths(fields) for event, fields in profile.marks.items()}
+        self._cancels_name = _paths(profile.cancels_name)
+        self._updates_move = profile.updates_move
+        self._responsible = field_path(profile.responsible_ward)
+        self._doctor = field_path(profile.admitting_doctor)
+        self._protection = _protection_fields(profile)
+        self._asked = {
+            event: _Asked(meaning)
+            for event, meaning in TRIGGERS.items()
+            if isinstance(meaning, VisitEvent)
+        }
+
+    def read(self, case: Case, event: VisitEvent, movement: Movement | None) -> Claims:
+        """The claims; raises WithheldError where a plan's or a cancel's ward cannot be told."""
+        said: Said = {}
+        self._mark(case, event, said)
+        asked = self._asked[case.event]
+        self._place(case, event, movement, said)
+        self._time(case, asked.expected, "expected_at", said)
+        self._time(case, asked.planned_discharge, "planned_discharge_at", said)
+        if event.describes:
+            self._describe(case, said)
+        self._protect(case, said)
+        return Claims.model_validate(said)
+
+    def protection(self, case: Case) -> Claims:
+        """All that an event about a person claims."""
+        said: Said = {}
+        self._protect(case, said)
+        return Claims.model_validate(said)
+
+    def _mark(self, case: Case, event: VisitEvent, said: Said) -> None:
+        if event.what is What.PLAN_CANCELLED:
+            self._cancelled_ward(case, said)
+            return
+        paths = self._marks.get(case.event, ())
+        found = case.filled(paths)
+        if found is not None and found[1].raw(found[0].field) != NULL:
+            self._location(case, self._locations.read(found[1], found[0]), "mark", said)
+        elif event.needs_ward and paths:
+            names = " and ".join(path.text for path in paths)
+            raise WithheldError("plan-without-ward", f"no ward in {names}", paths[0].text)
+        elif found is not None:
+            said["mark"] = None
+
+    def _cancelled_ward(self, case: Case, said: Said) -> None:
+        """The ward a cancel names; a location without a ward names none, and the next may."""
+        for path in self._cancels_name:
+            found = case.filled((path,))
+            location = self._locations.read(found[1], path) if found else None
+            if isinstance(location, Location):
+                said["mark"] = location
+                return
+            if isinstance(location, Trouble) and location.reason == WARD_UNKNOWN:
+                raise WithheldError("cancel-of-unknown-ward", location.detail, path.text)
+            if location is not None:
+                case.warnings.append(location)
+
+    def _place(self, case: Case, event: VisitEvent, movement: Movement | None, said: Said) -> None:
+        if movement is not None and movement.historic:
+            return  # where the patient was, not where the patient is
+        paths = self._asked[case.event].place
+        if event.what is What.UPDATED and (self._updates_move or _updates_movement(case, movement)):
+            paths = _PLACE
+        found = case.filled(paths)
+        if found is not None:
+            self._location(case, self._locations.read(found[1], found[0]), "place", said)
+
+    @staticmethod
+    def _location(case: Case, location: Location | Trouble | None, name: str, said: Said) -> None:
+        if isinstance(location, Trouble):
+            case.warnings.append(location)
+        else:
+            said[name] = location
+
+    @staticmethod
+    def _time(case: Case, paths: Paths, name: str, said: Said) -> None:
+        found = case.filled(paths)
+        if found is None:
+            return
+        moment = case.moment(found[0])
+        if moment is not None:
+            said[name] = moment.at
+        elif case.text(found[0]) == NULL:
+            said[name] = None
+
+    def _describe(self, case: Case, said: Said) -> None:
+        for path, name in ((_CLASS, "visit_class"), (self._doctor, "admitting_doctor")):
+            if text := case.text(path):
+                said[name] = None if text == NULL else text
+        path = self._responsible
+        segment = case.message.first(path.segment)
+        if path.segment == "ZBE":
+            path = path._replace(field=path.field + zbe_shift(segment))
+        if segment.is_empty(path.field):
+            return
+        ward = self._locations.ward(segment, path)
+        if isinstance(ward, Trouble):
+            case.warnings.append(ward)
+        else:
+            said["responsible_ward"] = ward
+
+    def _protect(self, case: Case, said: Said) -> None:
+        """The strictest of the marks that are there; a code nobody configured is unknown."""
+        marks = [
+            codes.get(text, Protection.UNKNOWN) if text != NULL else Protection.NONE
+            for path, codes in self._protection
+            if (text := case.text(path))
+        ]
+        if marks:
+            said["protection"] = max(marks, key=_STRICTEST_LAST.index)
+
+
+class _Asked:
+    """The fields that an event's row of the trigger table asks for."""
+
+    __slots__ = ("expected", "place", "planned_discharge")
+
+    def __init__(self, event: VisitEvent) -> None:
+        self.place = _paths(event.place)
+        self.expected = _paths(event.expected)
+        self.planned_discharge = _paths(event.planned_discharge)
+
+
+def _paths(fields: Sequence[str]) -> Paths:
+    return tuple(map(field_path, fields))
+
+
+def _protection_fields(
+    profile: Hl7Profile,
+) -> tuple[tuple[FieldPath, Mapping[str, Protection]], ...]:
+    codes = profile.protection
+    return (
+        (field_path("PD1-12"), codes.pd1_12),
+        (field_path("PV1-16"), codes.pv1_16),
+        (field_path("PV2-22"), codes.pv2_22),
+    )
+
+
+def _updates_movement(case: Case, movement: Movement | None) -> bool:
+    """Whether a Z99 corrects the movement that the patient's place comes from."""
+    return case.trigger == "Z99" and movement is not None and movement.action != "cancel"

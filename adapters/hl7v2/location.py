@@ -1,0 +1,84 @@
+"""PL (person location) and ward codes, resolved by the ward register.
+
+Source: HL7 v2.5.1 chapter 2A, PL: ward ^ room ^ bed ^ facility ^ …; order and count differ between
+senders, so the layout is the feed's profile. Nothing is guessed: a code that the register does not
+know, and a date where a location should be (one vendor fills PV1-42 so), give no location.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from adapters.common.outcome import Trouble
+from adapters.hl7v2.profile import FieldPath, LocationLayout
+from adapters.hl7v2.reader import NULL, Segment
+from schemas.observation import Location
+from schemas.ward import WardRegister
+
+WARD_UNKNOWN: Final = "ward-unknown"
+XON_ID: Final = 10  # organisation identifier
+_DATE: Final = re.compile(
+    r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\d{4,6}(?:\.\d+)?)?(?:[+-]\d{4})?"
+)
+
+
+class LocationReader:
+    """Reads locations of one source."""
+
+    def __init__(self, layout: LocationLayout, wards: WardRegister, source: str) -> None:
+        self._layout = layout
+        self._wards = wards
+        self._source = source
+
+    def read(self, segment: Segment, path: FieldPath) -> Location | Trouble | None:
+        """A filled field's location; None where it is cleared; the trouble where it has none."""
+        if path.component:
+            return self._of_ward(self.ward(segment, path))
+        components = segment.components(segment.repetitions(path.field)[0])
+        code, where = self._code(segment, components), path.text
+        if code == NULL:
+            return None
+        if not code:
+            return Trouble("location-without-ward", "the location names no ward", where)
+        ward = self._resolve(code)
+        if ward is None:
+            return self._unknown(code, where)
+        room = _part(segment, components, self._layout.room)
+        return Location(ward=ward, room=room, bed=_part(segment, components, self._layout.bed))
+
+    def ward(self, segment: Segment, path: FieldPath) -> str | Trouble | None:
+        """The ward a filled field names: its component, else an XON's identifier, else its first."""
+        code = segment.first(path.field, path.component or XON_ID)
+        code = code or segment.first(path.field, path.component or 1)
+        if code in {"", NULL}:
+            return None
+        return self._resolve(code) or self._unknown(code, path.text)
+
+    @staticmethod
+    def _of_ward(ward: str | Trouble | None) -> Location | Trouble | None:
+        return Location(ward=ward) if isinstance(ward, str) else ward
+
+    def _code(self, segment: Segment, components: list[str]) -> str:
+        if self._layout.ward > len(components):
+            return NULL if components == [NULL] else ""
+        # an HD: the namespace id, else the universal id
+        return next(filter(None, segment.subcomponents(components[self._layout.ward - 1])), "")
+
+    def _resolve(self, code: str) -> str | None:
+        if self._wards.is_open and _DATE.fullmatch(code):
+            return None
+        return self._wards.resolve(self._source, code)
+
+    def _unknown(self, code: str, where: str) -> Trouble:
+        if _DATE.fullmatch(code):
+            return Trouble("location-is-a-time", "a time stands where a ward should", where)
+        detail = "the ward register has no such code for this source: add it or an alias"
+        return Trouble(WARD_UNKNOWN, detail, where)
+
+
+def _part(segment: Segment, components: list[str], position: int | None) -> str | None:
+    if position is None or position > len(components):
+        return None
+    text = segment.subcomponents(components[position - 1])[0]
+    return text if text != NULL and text else None

@@ -1,0 +1,206 @@
+"""One message's bytes to what they mean: an outcome with observations, or with a reason why not.
+
+Invariants
+----------
+* Total: any bytes give an outcome with a stable reason; nothing raises.
+* Only an unreadable trigger, visit or patient withholds a message, and a plan or a cancel whose
+  ward cannot be told; any other unreadable field is absent, with a warning.
+* MSH-9.2 names the event, whatever EVN-1 says; the control id decides nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from adapters.common.feed import FeedIdentity
+from adapters.common.keys import PatientKeyer
+from adapters.common.outcome import Outcome, Trouble, accepted, ignored, to_review
+from adapters.hl7v2 import reader
+from adapters.hl7v2.case import Case, WithheldError, movement_of
+from adapters.hl7v2.claims import ClaimsReader
+from adapters.hl7v2.errors import Hl7Error
+from adapters.hl7v2.location import LocationReader
+from adapters.hl7v2.patient import PatientReader
+from adapters.hl7v2.profile import Hl7Profile, field_path
+from adapters.hl7v2.reader import NULL, Message, Segment
+from adapters.hl7v2.stamp import observation_id, order_stamp, recorded
+from adapters.hl7v2.times import TimeReader
+from adapters.hl7v2.triggers import (
+    HISTORIC_CANCELS,
+    TRIGGERS,
+    Later,
+    Meaning,
+    PersonEvent,
+    Unconcerned,
+    VisitEvent,
+)
+from schemas.observation import Movement, Observation, Patient, Rank, What
+from schemas.ward import WardRegister
+
+MAX_VISIT_CHARS: Final = 200  # it becomes a key of the log; real visit numbers have some twenty
+MAX_MERGES: Final = 100  # in one message: their envelope must fit into a record
+_OCCURRED: Final = (field_path("EVN-6"), field_path("ZBE-2"))
+
+
+class Reading(NamedTuple):
+    """An input's outcome, and what its answer needs: the message if there is one, or the fault."""
+
+    outcome: Outcome
+    message: Message | None
+    fault: Hl7Error | None = None
+
+
+class Normaliser:
+    """Reads one feed's messages. Keeps nothing: all connections of a feed may share it."""
+
+    def __init__(
+        self, feed: FeedIdentity, profile: Hl7Profile, wards: WardRegister, keyer: PatientKeyer
+    ) -> None:
+        self.feed = feed
+        self.profile = profile
+        self._visit = field_path(profile.visit)
+        self._skew = timedelta(seconds=profile.future_s)
+        self._times = TimeReader(profile.zone, self._skew)
+        self._patients = PatientReader(profile.patient, keyer)
+        self._claims = ClaimsReader(profile, LocationReader(profile.location, wards, feed.source))
+
+    def normalise(self, payload: bytes, received_at: datetime) -> Outcome:
+        """What one message means."""
+        return self.read(payload, received_at).outcome
+
+    def read(self, payload: bytes, received_at: datetime) -> Reading:
+        """What one message means, with what is needed to answer it."""
+        try:
+            message = reader.read(payload, self.profile.charset)
+        except Hl7Error as error:
+            return Reading(to_review(Trouble(error.reason, error.detail, error.where)), None, error)
+        try:
+            return Reading(self._outcome(message, received_at), message)
+        except WithheldError as withheld:
+            return Reading(to_review(withheld.trouble), message)
+
+    def _outcome(self, message: Message, received_at: datetime) -> Outcome:
+        kind, trigger = message.header.first(9), message.header.first(9, 2)
+        if kind not in {"ADT", "", NULL}:
+            return ignored("not-adt", "a message of another kind than ADT")
+        meaning = TRIGGERS.get(trigger) if kind == "ADT" else None
+        if meaning is None:
+            raise _unknown_trigger(trigger)
+        return self._by_meaning(Case(message, received_at, trigger, trigger, self._times), meaning)
+
+    def _by_meaning(self, case: Case, meaning: Meaning) -> Outcome:
+        match meaning:
+            case VisitEvent():
+                return self._visit_event(case, meaning)
+            case PersonEvent(What.PATIENTS_MERGED):
+                return self._merge(case)
+            case PersonEvent():
+                return self._person(case)
+            case Later(reason, detail):
+                raise WithheldError(reason, detail, "MSH-9")
+            case Unconcerned(reason, detail):
+                return ignored(reason, detail)
+
+    def _visit_event(self, case: Case, event: VisitEvent) -> Outcome:
+        movement = movement_of(case.message)
+        event = _meant(case, event, movement)
+        visit = self._visit_number(case)
+        patient = self._patient(case, case.message.first("PID"), 3)
+        said: dict[str, object] = {"what": event.what, "visit": visit, "patient": patient}
+        said["claims"] = self._claims.read(case, event, movement)
+        if movement is not None:
+            said["movement"] = movement
+        self._occurred(case, said)
+        return accepted((self._observation(case, event.rank, said, visit),), case.warnings)
+
+    def _person(self, case: Case) -> Outcome:
+        patient = self._patient(case, case.message.first("PID"), 3)
+        said: dict[str, object] = {"what": What.PERSON_UPDATED, "patient": patient}
+        said["claims"] = self._claims.protection(case)
+        return accepted((self._observation(case, Rank.UPDATE, said),), case.warnings)
+
+    def _merge(self, case: Case) -> Outcome:
+        merges: list[Observation] = []
+        for number, (survivor, ceasing) in enumerate(_merge_pairs(case.message)):
+            into = self._patient(case, survivor, 3)
+            patient = self._patient(case, ceasing, 1)
+            if into.key != patient.key:
+                said = {"what": What.PATIENTS_MERGED, "patient": patient, "merged_into": into}
+                merges.append(self._observation(case, Rank.UPDATE, said, number=number))
+        if not merges:
+            return ignored("merge-into-itself", "both sides of the merge are the same patient")
+        return accepted(merges, case.warnings)
+
+    def _observation(
+        self, case: Case, rank: Rank, said: dict[str, object], visit: str = "", number: int = 0
+    ) -> Observation:
+        when = recorded(case)
+        said |= {
+            "id": observation_id(self.feed.source, visit, case, when, number),
+            "source": self.feed.source,
+            "feed": self.feed.name,
+            "trigger": case.trigger,
+            "shape": "event",
+            "recorded_at": when.moment.at,
+            "recorded_rule": when.moment.rule,
+            "stamp": order_stamp(case, when, rank, self._skew),
+        }
+        return Observation.model_validate(said)
+
+    def _visit_number(self, case: Case) -> str:
+        visit = case.text(self._visit)
+        if visit in {"", NULL}:
+            detail = "the feed's visit field is empty: nothing tells which stay it is about"
+            raise WithheldError("visit-missing", detail, self._visit.text)
+        if len(visit) > MAX_VISIT_CHARS:
+            detail = f"a visit number has at most {MAX_VISIT_CHARS} characters"
+            raise WithheldError("visit-unreadable", detail, self._visit.text)
+        return visit
+
+    def _patient(self, case: Case, segment: Segment, field: int) -> Patient:
+        where = f"{segment.fields[0]}-{field}"
+        patient, doubts = self._patients.read(segment, field, where)
+        if isinstance(patient, Trouble):
+            raise WithheldError(patient.reason, patient.detail, patient.where)
+        case.warnings += doubts
+        return patient
+
+    @staticmethod
+    def _occurred(case: Case, said: dict[str, object]) -> None:
+        found = case.filled(_OCCURRED)
+        moment = case.moment(found[0]) if found else None
+        if moment is not None:
+            said |= {"occurred_at": moment.at, "occurred_rule": moment.rule}
+
+
+def _unknown_trigger(trigger: str) -> WithheldError:
+    if trigger in {"", NULL}:
+        return WithheldError("trigger-missing", "MSH-9 names no event", "MSH-9.2")
+    return WithheldError("trigger-unknown", "the trigger table has no such event", "MSH-9.2")
+
+
+def _meant(case: Case, event: VisitEvent, movement: Movement | None) -> VisitEvent:
+    """The event itself, or for a historic update that cancels (ZBE-4) the cancel that it is."""
+    if case.trigger != "Z99" or movement is None or movement.action != "cancel":
+        return event
+    case.event = HISTORIC_CANCELS.get(movement.original_event or "", "")
+    meant = TRIGGERS.get(case.event)
+    if not isinstance(meant, VisitEvent):
+        raise WithheldError("historic-cancel-unreadable", "of which event (ZBE-6)?", "ZBE-6")
+    return meant
+
+
+def _merge_pairs(message: Message) -> list[tuple[Segment, Segment]]:
+    """Survivor (PID) and ceasing patient (MRG), as often as the message has them."""
+    pairs: list[tuple[Segment, Segment]] = []
+    survivor: Segment | None = None
+    for name, segment in message.sequence("PID", "MRG"):
+        if name == "PID":
+            survivor = segment
+        elif survivor is not None:
+            pairs.append((survivor, segment))
+    if not 0 < len(pairs) <= MAX_MERGES:
+        detail = f"each MRG needs its PID before it, and at most {MAX_MERGES} of them"
+        raise WithheldError("merge-unreadable", detail, "MRG-1")
+    return pairs

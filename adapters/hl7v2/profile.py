@@ -1,0 +1,187 @@
+"""What one HL7 feed's messages mean: the part of a feed that every hospital sets for itself.
+
+Nobody outside knows which event a record system sends when a doctor marks a patient for a ward,
+nor where it writes the ward; so every candidate can be switched here. A field is named as HL7
+names it: ``PV1-42``, or ``ZVG-3.1`` for a component.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from adapters.hl7v2 import charset
+from adapters.hl7v2.framing import MAX_MESSAGE_BYTES
+from schemas.identifiers import IdentifierKind
+from schemas.observation import Protection
+
+_FIELD: Final = re.compile(r"([A-Z][A-Z0-9]{2})-([1-9]\d{0,2})(?:\.([1-9]\d?))?")
+MAX_SKEW_S: Final = 1_800  # beyond half an hour the two passes of a repeated hour would mix
+
+
+class FieldPath(NamedTuple):
+    """Where a value stands: segment, field, component (0: the whole field)."""
+
+    segment: str
+    field: int
+    component: int
+    text: str
+
+
+def field_path(text: str) -> FieldPath:
+    """``PV1-42`` or ``ZVG-3.1``; raises ValueError for anything else."""
+    match = _FIELD.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} names no field: write PV1-42, or ZVG-3.1 for a component")
+    return FieldPath(match[1], int(match[2]), int(match[3] or 0), text)
+
+
+def _known_field(text: str) -> str:
+    return field_path(text).text
+
+
+def _known_charset(name: str) -> str:
+    if not charset.is_known(name):
+        raise ValueError(f"{name!r} is no character set that Python knows")
+    return name
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        raise ValueError(f"{name!r} is no time zone: write one like Europe/Stockholm") from None
+    return name
+
+
+FieldName = Annotated[str, AfterValidator(_known_field)]
+CharsetName = Annotated[str, AfterValidator(_known_charset)]
+ZoneName = Annotated[str, AfterValidator(_known_zone)]
+Trigger = Annotated[str, Field(pattern=r"^[A-Z]\d\d$")]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LocationLayout(_Settings):
+    """Which component of a PL is what (the standard's own order by default)."""
+
+    ward: int = Field(1, ge=1, le=11, description="component that holds the ward's code")
+    room: int | None = Field(2, ge=1, le=11, description="component that holds the room")
+    bed: int | None = Field(3, ge=1, le=11, description="component that holds the bed")
+
+
+class IdentifierChoice(_Settings):
+    """One way to recognise the patient's number among the repetitions of PID-3."""
+
+    assigner: str | None = Field(None, description="CX-4: universal id, or namespace id")
+    type: str | None = Field(None, description="CX-5, for example MR")
+
+
+class PatientSettings(_Settings):
+    """Whose number the patient's key is made from. National numbers go before all others."""
+
+    national_first: bool = Field(default=True, description="prefer national and reserve numbers")
+    prefer: tuple[IdentifierChoice, ...] = Field(
+        tuple(IdentifierChoice(type=code) for code in ("MR", "MRN", "PI", "PT", "PN")),
+        description="among the others, the first of these that is there",
+    )
+    kinds: Mapping[str, IdentifierKind] = Field(
+        default_factory=dict,
+        description="what an assigner's numbers are, where their form alone must not decide",
+    )
+
+
+class ProtectionSettings(_Settings):
+    """What the protection marks mean; a code that is not listed counts as protected."""
+
+    pd1_12: Mapping[str, Protection] = Field(
+        {"N": Protection.NONE, "Y": Protection.CONFIDENTIAL}, description="codes of PD1-12"
+    )
+    pv1_16: Mapping[str, Protection] = Field(
+        {"N": Protection.NONE}, description="codes of PV1-16 (user-defined table 0099)"
+    )
+    pv2_22: Mapping[str, Protection] = Field(
+        {"N": Protection.NONE, "Y": Protection.CONFIDENTIAL}, description="codes of PV2-22"
+    )
+
+
+DEFAULT_MARKS: Final[dict[str, tuple[str, ...]]] = {
+    "A05": ("PV1-42", "PV1-3"),
+    "A14": ("PV1-42", "PV1-3"),
+    "A15": ("PV1-42",),
+}
+
+
+class Hl7Profile(_Settings):
+    """How to read one feed's messages."""
+
+    marks: Mapping[Trigger, tuple[FieldName, ...]] = Field(
+        DEFAULT_MARKS,
+        description="events that designate, and the fields that may hold the ward, in order: "
+        "the first that is filled. A01 or A08 with PV1-42, or a Z segment, can be added; an "
+        "event that is left out does not designate",
+    )
+    cancels_name: tuple[FieldName, ...] = Field(
+        ("PV1-42", "PV2-1"), description="where A26, A27 and A38 name the ward they cancel"
+    )
+    updates_move: bool = Field(
+        default=False,
+        description="whether PV1-3 of A08, A54 and A55 moves the patient; most systems put the "
+        "planned ward there before the admission, which must not look like an arrival",
+    )
+    visit: FieldName = Field("PV1-19", description="the visit's number: one field for the feed")
+    responsible_ward: FieldName = Field(
+        "ZBE-7", description="medically responsible ward: an XON (component 10, else 1) or a code"
+    )
+    admitting_doctor: FieldName = Field("PV1-17", description="who marks the patient")
+    location: LocationLayout = Field(LocationLayout(), description="order of PL components")
+    patient: PatientSettings = Field(PatientSettings(), description="which number is the patient")
+    protection: ProtectionSettings = Field(ProtectionSettings(), description="protection codes")
+    zone: ZoneName = Field("Europe/Stockholm", description="of times that carry no offset")
+    charset: CharsetName = Field(
+        "iso8859-1", description="where MSH-18 is empty and the bytes are not UTF-8"
+    )
+    future_s: int = Field(
+        300, ge=0, le=MAX_SKEW_S, description="how far ahead of our clock a recorded time may be"
+    )
+    review_answer: Literal["AA", "AE"] = Field(
+        "AA", description="what the sender of a message is told that is stored but in review"
+    )
+    answers: Literal["as-asked", "always"] = Field(
+        "as-asked", description="whether MSH-15 and MSH-16 decide, or every message is answered"
+    )
+
+
+class Tls(_Settings):
+    """Transport encryption of one port."""
+
+    certificate_file: str = Field(description="PEM: the certificate and its chain")
+    key_file: str = Field(description="PEM: its private key")
+    client_ca_file: str | None = Field(None, description="PEM: senders must show one of these")
+
+
+class Listener(_Settings):
+    """One MLLP port and its limits."""
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(2575, ge=0, le=65_535, description="port to listen on; 0 takes a free one")
+    max_connections: int = Field(64, ge=1, description="more are closed at once, and counted")
+    max_message_bytes: int = Field(
+        MAX_MESSAGE_BYTES, ge=1_024, le=MAX_MESSAGE_BYTES, description="larger ones get AR"
+    )
+    max_unanswered: int = Field(
+        256, ge=1, description="messages of a connection on their way before reading pauses"
+    )
+    max_unanswered_bytes: int = Field(
+        4_000_000, ge=1, description="their bytes, before reading pauses"
+    )
+    stall_s: float = Field(
+        30.0, gt=0, description="a sender silent for so long amid a frame is disconnected"
+    )
+    tls: Tls | None = Field(None, description="without it the port is not encrypted")

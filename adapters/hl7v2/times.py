@@ -1,0 +1,84 @@
+"""HL7 times (TS, DTM): ``YYYY[MM[DD[HH[MM[SS[.S…]]]]]][+/-ZZZZ]``, read into UTC.
+
+Source: HL7 v2.5.1 chapter 2A, DTM. Rules, each named in the rule string of what it produced:
+
+* an offset in the field decides; without one the feed's zone does;
+* a date alone is its midnight; a year or a month alone is not a time;
+* the hour that autumn repeats: the later pass, unless that would lie in the future of the receipt
+  (a live feed speaks of now, so the first pass is still under way then);
+* the hour that spring skips: with the offset from before the change (RFC 5545, section 3.3.5).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+_DTM: Final = re.compile(
+    r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{1,6})\d*)?)?)?)?([+-]\d{4})?",
+    re.ASCII,
+)
+MAX_OFFSET_MINUTES: Final = 14 * 60
+MINUTES_AN_HOUR: Final = 60
+
+
+class Moment(NamedTuple):
+    """A moment in UTC, and the rule that produced it from what was sent."""
+
+    at: datetime
+    rule: str
+
+
+class TimeReader:
+    """Reads times of one feed. ``skew`` is how far its clock may be ahead of ours."""
+
+    def __init__(self, zone: str, skew: timedelta) -> None:
+        self._zone = ZoneInfo(zone)
+        self._name = zone
+        self._skew = skew
+
+    def read(self, text: str, field: str, received_at: datetime) -> Moment | None:
+        """The moment that a field says, or None where it holds no time."""
+        match = _DTM.fullmatch(text)
+        if match is None:
+            return None
+        try:
+            written = _written(match)
+            if match[8]:
+                return Moment(_with_offset(written, match[8]), f"{field} with offset")
+            return self._local(written, field, received_at)
+        except (ValueError, OverflowError):
+            return None
+
+    def _local(self, written: datetime, field: str, received_at: datetime) -> Moment:
+        local = written.replace(tzinfo=self._zone)
+        moment = local.astimezone(UTC)
+        later = local.replace(fold=1)
+        if local.utcoffset() == later.utcoffset():
+            return Moment(moment, f"{field} in {self._name}")
+        if moment.astimezone(self._zone).replace(tzinfo=None) != written:
+            return Moment(moment, f"{field} in {self._name}, hour skipped in spring")
+        second = later.astimezone(UTC)
+        if second <= received_at + self._skew:
+            return Moment(second, f"{field} in {self._name}, second pass of the repeated hour")
+        return Moment(moment, f"{field} in {self._name}, first pass of the repeated hour")
+
+
+def _written(match: re.Match[str]) -> datetime:
+    year, month, day, hour, minute, second, fraction, _ = match.groups()
+    microsecond = int(fraction.ljust(6, "0")) if fraction else 0
+    return datetime(  # noqa: DTZ001 - the zone follows
+        int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0),
+        microsecond,
+    )  # fmt: skip
+
+
+def _with_offset(written: datetime, offset: str) -> datetime:
+    hours, minutes = int(offset[1:3]), int(offset[3:])
+    ahead = hours * MINUTES_AN_HOUR + minutes
+    if minutes >= MINUTES_AN_HOUR or ahead > MAX_OFFSET_MINUTES:
+        raise ValueError("no such offset")
+    east = timedelta(minutes=-ahead if offset[0] == "-" else ahead)
+    return written.replace(tzinfo=timezone(east)).astimezone(UTC)
