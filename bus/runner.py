@@ -2,36 +2,48 @@
 
 Commit order, in :meth:`StepRunner.run_once`: read what waits; decide record by record; commit the
 outputs, the changed state rows and the positions as one; only then does the state count. A step
-changes its state in place, which is safe because the runner alone owns it: when a commit fails the
+changes its state in place, which is safe because the runner alone owns it: after any error the
 runner drops all state, rewinds, and loads the last committed one again. Positions are fetched
 before state is loaded, so the state is never older than the position it goes with.
 What arrives while a commit runs is the next batch, so throughput grows with load.
 
-A record at which the step raises is handed to ``on_failure``, and the review records that this
-returns take the place of its outputs: no record can stop a partition. The partition's state may be
-half changed by then, so it is loaded again and the batch decided anew without that record.
+No record can stop a partition: one at which the step raises, or whose outputs no log would take,
+is handed to ``on_failure``, and the review records that this returns take their place. The
+partition's state may be half changed by then, so it is loaded again and the batch decided anew
+without that record.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
-from bus.port import Batch, Log, LogError, LogFencedError, Record, Stored, TopicPartition
+import structlog
+
+from bus.checks import check
+from bus.port import (
+    Batch,
+    Log,
+    LogError,
+    LogFencedError,
+    PositionLostError,
+    Record,
+    Stored,
+    TopicPartition,
+)
 
 State = TypeVar("State")
 
 BATCH_RECORDS: Final = 500
-READ_WAIT_S: Final = 0.5
+READ_WAIT_S: Final = 0.5  # how long `stop` may have to wait for an idle runner
 RETRY_FIRST_S: Final = 0.1
 RETRY_MAX_S: Final = 5.0
-Place = tuple[str, int, int]  # topic, partition, offset
 
 OnFailure = Callable[[Stored, Exception], Sequence[Record]]
-"""What to write in place of the outputs of a record at which the step raised; must not raise."""
+"""What to write in place of the outputs of a record at which the step raised."""
 
 
 class Step(Protocol[State]):
@@ -62,37 +74,50 @@ class Step(Protocol[State]):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the runner tells health and metrics.
+    """What the runner tells health and metrics; nothing in it is of a patient.
 
-    ``lag`` counts the records that wait (an upper bound: offsets may have holes).
-    ``last_progress_at`` is Unix time in seconds of the last commit, None before the first.
-    ``last_error`` names what the runner last failed at, without content, and is None again after
-    the next commit.
+    ``failures`` counts records that went to review instead of being decided, ``unreviewed`` those
+    of them for which even that failed (the record itself is in its topic still). ``lag`` counts
+    the records that wait (an upper bound: offsets may have holes). ``last_commit_at`` is Unix time
+    in seconds, None before the first. ``last_error`` is None again after the next good batch.
     """
 
     ready: bool
     records: int
     commits: int
     failures: int
+    unreviewed: int
     lag: int
-    last_progress_at: float | None
+    last_commit_at: float | None
     last_error: str | None
 
 
 class StepRunner(Generic[State]):
-    """Runs one step for one group until stopped; :meth:`run` belongs in a thread of its own."""
+    """Runs one step for one group until stopped; :meth:`run` belongs in a thread of its own.
 
-    def __init__(self, log: Log, group: str, step: Step[State], on_failure: OnFailure) -> None:
+    ``may_skip`` names inputs of which retention may have removed what this group had not read, as
+    it does with ticks after a long stop: the group goes on at the oldest kept. With any other
+    input that is a loss which a person has to look at (PositionLostError, and no progress).
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        group: str,
+        step: Step[State],
+        on_failure: OnFailure,
+        may_skip: Collection[str] = (),
+    ) -> None:
         self._log = log
         self._group = group
         self._step = step
         self._on_failure = on_failure
+        self._may_skip = may_skip
         self._states: dict[int, State] = {}
-        self._failed_at: dict[Place, Exception] = {}
         self._stopping = threading.Event()
         self._ready = False
-        self._records = self._commits = self._failures = 0
-        self._last_progress_at: float | None = None
+        self._records = self._commits = self._failures = self._unreviewed = 0
+        self._last_commit_at: float | None = None
         self._last_error: str | None = None
 
     def run(self) -> None:
@@ -111,16 +136,21 @@ class StepRunner(Generic[State]):
         self._stopping.set()
 
     def run_once(self, wait_s: float = 0.0) -> int:
-        """One batch; the number of records handled. After an error it may be called again."""
+        """One batch; the number of records handled.
+
+        After an error nothing of the batch took effect; the next call starts over from what is
+        committed.
+        """
         try:
             batch = self._log.read(self._group, self._step.inputs, BATCH_RECORDS, wait_s)
             self._follow_assignment(batch)
-            self._ready = True
             if batch.positions:
-                self._commit(batch)
+                self._log.commit(self._group, batch.positions, self._decide_all(batch.records))
+                self._note_commit(batch)
         except BaseException as error:
             self._start_over(error)
             raise
+        self._ready, self._last_error = True, None
         return len(batch.records)
 
     def figures(self) -> Figures:
@@ -130,33 +160,43 @@ class StepRunner(Generic[State]):
             self._records,
             self._commits,
             self._failures,
+            self._unreviewed,
             self._lag(),
-            self._last_progress_at,
+            self._last_commit_at,
             self._last_error,
         )
 
     def _went_well(self) -> bool:
         try:
             self.run_once(READ_WAIT_S)
+        except PositionLostError:
+            return self._skipped_ahead()
         except LogFencedError:
             raise
         except LogError:
             return False
         return True
 
-    def _commit(self, batch: Batch) -> None:
-        self._log.commit(self._group, batch.positions, self._decide_all(batch.records))
-        self._failed_at.clear()
-        self._records += len(batch.records)
-        self._commits += 1
-        self._last_progress_at = time.time()
-        self._last_error = None
+    def _skipped_ahead(self) -> bool:
+        """Whether the group could go on at the oldest kept of the topics that it may skip."""
+        try:
+            lost = self._lost()
+            if lost:
+                self._log.commit(self._group, lost, ())
+        except LogError as error:
+            self._start_over(error)
+            return False
+        structlog.get_logger().warning("positions_skipped", group=self._group, places=len(lost))
+        return bool(lost)
 
-    def _start_over(self, error: BaseException) -> None:
-        self._ready = False
-        self._last_error = type(error).__name__
-        self._states.clear()
-        self._log.rewind(self._group)
+    def _lost(self) -> dict[TopicPartition, int]:
+        committed = self._log.committed(self._group)
+        return {
+            at: start
+            for topic in self._may_skip
+            for partition, start in self._log.starts(topic).items()
+            if committed.get(at := TopicPartition(topic, partition), start) < start
+        }
 
     def _lag(self) -> int:
         committed = self._log.committed(self._group)
@@ -178,38 +218,86 @@ class StepRunner(Generic[State]):
         state = self._step.empty(partition)
         for topic in self._step.state_topics:
             for stored in self._log.load(TopicPartition(topic, partition)):
-                self._step.restore(state, stored)
+                self._restore(state, stored)
         return state
 
-    def _decide_all(self, records: Sequence[Stored]) -> list[Record]:
-        partitions = dict.fromkeys(stored.partition for stored in records)
-        return [
-            output
-            for partition in partitions
-            for output in self._decide_partition(
-                partition, [stored for stored in records if stored.partition == partition]
-            )
-        ]
+    def _restore(self, state: State, stored: Stored) -> None:
+        try:
+            self._step.restore(state, stored)
+        except Exception as error:  # noqa: BLE001 - raised again, without a text from the row
+            problem = f"state row {_place(stored)} cannot be read: {type(error).__name__}"
+            raise LogError(problem) from None
 
-    def _decide_partition(self, partition: int, records: Sequence[Stored]) -> list[Record]:
+    def _decide_all(self, records: Sequence[Stored]) -> list[Record]:
+        own: dict[int, list[Stored]] = {}
+        for stored in records:
+            own.setdefault(stored.partition, []).append(stored)
+        return [output for of_one in own.values() for output in self._decide_partition(of_one)]
+
+    def _decide_partition(self, records: Sequence[Stored]) -> list[Record]:
+        failed: dict[str, Sequence[Record]] = {}
         while True:
             outputs: list[Record] = []
-            if all(self._decides(stored, outputs) for stored in records):
+            if all(self._decides(stored, outputs, failed) for stored in records):
                 return outputs
+            partition = records[0].partition
             self._states[partition] = self._restored(partition)
 
-    def _decides(self, stored: Stored, outputs: list[Record]) -> bool:
-        place = (stored.topic, stored.partition, stored.offset)
-        if place in self._failed_at:
-            outputs += self._on_failure(stored, self._failed_at[place])
+    def _decides(
+        self, stored: Stored, outputs: list[Record], failed: dict[str, Sequence[Record]]
+    ) -> bool:
+        if failed and _place(stored) in failed:
+            outputs += failed[_place(stored)]
             return True
-        try:
-            outputs += self._step.decide(self._states[stored.partition], stored)
-        except Exception as error:  # noqa: BLE001 - the supervisor: no record stops a partition
-            self._failed_at[place] = error
-            self._failures += 1
+        state = self._states[stored.partition]
+        decided = self._attempt(lambda: self._step.decide(state, stored))
+        if isinstance(decided, Exception):
+            failed[_place(stored)] = self._review(stored, decided)
             return False
+        outputs += decided
         return True
+
+    def _review(self, stored: Stored, error: Exception) -> Sequence[Record]:
+        self._failures += 1
+        self._say("step_failed", stored, error)
+        review = self._attempt(lambda: self._on_failure(stored, error))
+        if not isinstance(review, Exception):
+            return review
+        self._unreviewed += 1
+        self._say("review_failed", stored, review)
+        return ()
+
+    def _attempt(self, decide: Callable[[], Sequence[Record]]) -> Sequence[Record] | Exception:
+        try:
+            records = decide()
+            check(self._log.topics, records)
+        except Exception as error:  # noqa: BLE001 - the supervisor: no record stops a partition
+            return error
+        return records
+
+    def _note_commit(self, batch: Batch) -> None:
+        self._records += len(batch.records)
+        self._commits += 1
+        self._last_commit_at = time.time()
+
+    def _start_over(self, error: BaseException) -> None:
+        self._ready = False
+        # A LogError's text tells what to do; another's may tell of a patient.
+        text = f": {error}" if isinstance(error, LogError) else ""
+        self._last_error = f"{type(error).__name__}{text}"
+        structlog.get_logger().error("batch_failed", group=self._group, error=self._last_error)
+        self._states.clear()
+        self._log.rewind(self._group)
+
+    def _say(self, event: str, stored: Stored, error: Exception) -> None:
+        # Neither the record nor the error's text: both may tell of a patient.
+        structlog.get_logger().error(
+            event, group=self._group, record=_place(stored), error=type(error).__name__
+        )
+
+
+def _place(stored: Stored) -> str:
+    return f"{stored.topic}/{stored.partition}/{stored.offset}"
 
 
 def run_in_thread(runner: StepRunner[State], name: str) -> threading.Thread:
