@@ -1,0 +1,37 @@
+"""Configurations to test with, and the CLI as a child process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+LAB = Path(__file__).parents[2] / "deploy" / "examples" / "lab.toml"
+
+
+def lab_text() -> str:
+    return LAB.read_text(encoding="utf-8")
+
+
+def in_process() -> str:
+    """The lab without its socket: only the directory feed is left."""
+    before, _, rest = lab_text().partition("[feeds.hl7]")
+    return before + "[feeds.elvis]" + rest.partition("[feeds.elvis]")[2]
+
+
+def configured(folder: Path, text: str) -> Path:
+    path = folder / "test.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def cli(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The command line in a real process."""
+    return subprocess.run(
+        [sys.executable, "-m", "wardbridge", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONSAFEPATH": "1", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )

@@ -1,0 +1,162 @@
+"""The configuration: what is refused, with which words, and all of it at once."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.authority import AuthorityEntry
+from tests.wardbridge.support import LAB, configured, in_process, lab_text
+from wardbridge.config.load import load
+from wardbridge.config.problems import ConfigError
+
+REGISTER = "id;name;hospital\nMED;Medicin;Norr\nKIR;Kirurgi;Norr\n"
+
+
+def problems(text: str, tmp_path: Path, environment: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(configured(tmp_path, text), tmp_path, environment or {})
+    return [str(problem).removeprefix(f"{tmp_path / 'test.toml'}:") for problem in
+            caught.value.problems]  # fmt: skip
+
+
+def test_the_lab_configuration_is_what_the_documents_say(tmp_path: Path) -> None:
+    found = load(LAB, tmp_path)
+    assert found.settings.log.partitions == 1
+    assert [(feed.identity.name, feed.kind, feed.identity.source, feed.identity.realm)
+            for feed in found.feeds] == [
+        ("hl7", "hl7v2-mllp", "ehr", "lab"), ("elvis", "elvis-directory", "elvis", "lab"),
+    ]  # fmt: skip
+    assert found.register.is_open
+    http = found.settings.http
+    assert (http.host, http.port) == ("127.0.0.1", 8080)
+    timeline = found.settings.authority["lab"].timeline("lab")
+    assert timeline.believed("ANY", None, None) == "ehr"
+
+
+def test_the_lab_configuration_is_warned_of(tmp_path: Path) -> None:
+    assert [warning.partition(":")[0] for warning in load(LAB, tmp_path).warnings()] == [
+        "wards.open"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("port = 8080", "prot = 8080", 'http.prot: unknown key; did you mean "port"?'),
+        ("port = 2575", "prot = 2575", 'feeds.hl7.prot: unknown key; did you mean "port"?'),
+        ("[http]", "[htpp]", 'htpp: unknown key; did you mean "http"?'),
+        ("port = 8080", "port = 0", "http.port: Input should be greater than or equal to 1"),
+        ('kind = "hl7v2-mllp"', 'kind = "hl7-mllp"',
+         'feeds.hl7.kind: unknown kind; did you mean "hl7v2-mllp"?'),
+        ('kind = "hl7v2-mllp"\n', "", "feeds.hl7.kind: this key is required"),
+        ('source = "ehr"', 'source = "her"',
+         "feeds.hl7.source: there is no 'her'; did you mean \"ehr\"?"),
+        ('default = "ehr"', 'default = "her"',
+         "authority.lab.default: there is no 'her'; did you mean \"ehr\"?"),
+        ("[realms.lab]", "[realms.lba]", "there is no 'lab'; did you mean \"lba\"?"),
+        ("open = true", "open = false", 'give either register = "wards.csv" or open = true'),
+        ('[http]\nhost = "127.0.0.1"', '[http]\nhost = "0.0.0.0"',
+         "or say allow_unauthenticated = true"),
+        ('description = "the record system under test"', 'description = "${WARDBRIDGE_NAME}"',
+         "sources.ehr.description: environment variable WARDBRIDGE_NAME is not set"),
+        ('description = "the record system under test"', 'description = "${file:gone}"',
+         "cannot be read: No such file or directory"),
+        ("[http]", "[http", "not TOML:"),
+        ("open = true", 'register = "gone.csv"', "gone.csv: cannot be read"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_with_its_key_and_a_suggestion(
+    old: str, new: str, expected: str, tmp_path: Path
+) -> None:
+    assert old in lab_text()
+    found = problems(lab_text().replace(old, new, 1), tmp_path)
+    assert any(expected in problem for problem in found), found
+
+
+def test_every_error_is_told_at_once_with_its_line(tmp_path: Path) -> None:
+    text = (
+        lab_text()
+        .replace("port = 8080", "prot = 8080")
+        .replace("[realms.lab]", "[realms.lab]\nhospital = 1")
+        .replace('directory = "inbox"', 'directroy = "inbox"')
+    )
+    lines = text.splitlines()
+    found = problems(text, tmp_path)
+    assert len(found) == 4  # the fourth: the directory itself is required
+    for key in ("prot = 8080", "hospital = 1", 'directroy = "inbox"'):
+        assert any(problem.startswith(f"{lines.index(key) + 1}: ") for problem in found), found
+
+
+def test_an_environment_variable_and_a_file_are_put_in(tmp_path: Path) -> None:
+    (tmp_path / "name.txt").write_text("from a file\n")
+    text = lab_text().replace("the record system under test", "${WHO} ${file:name.txt}")
+    found = load(configured(tmp_path, text), tmp_path, {"WHO": "one"})
+    assert found.settings.sources["ehr"].description == "one from a file"
+
+
+def test_a_timeline_keeps_its_order_and_times(tmp_path: Path) -> None:
+    text = in_process().replace(
+        "[authority.lab.wards]",
+        "[authority.lab.wards]\n"
+        'MED = [{ source = "ehr" }, '
+        '{ source = "elvis", effective_at = 2026-12-01T06:00:00+01:00 }]\n',
+    )
+    found = load(configured(tmp_path, text), tmp_path, {})
+    entries = found.settings.authority["lab"].timeline("lab").entries
+    assert [(e.scope, e.name, e.source) for e in entries] == [
+        ("realm", "", "ehr"), ("ward", "MED", "ehr"), ("ward", "MED", "elvis"),
+    ]  # fmt: skip
+    assert _hour(entries[2]) == (5, "UTC")
+
+
+def _hour(entry: AuthorityEntry) -> tuple[int, str]:
+    assert entry.effective_at is not None
+    return entry.effective_at.hour, str(entry.effective_at.tzinfo)
+
+
+def test_a_time_without_an_offset_is_refused(tmp_path: Path) -> None:
+    text = in_process().replace(
+        'default = "ehr"', 'default = [{ source = "ehr", effective_at = 2026-12-01T06:00:00 }]'
+    )
+    assert any("timezone" in problem for problem in problems(text, tmp_path))
+
+
+def test_authority_must_name_wards_and_hospitals_of_the_register(tmp_path: Path) -> None:
+    (tmp_path / "wards.csv").write_text(REGISTER)
+    text = in_process().replace("open = true", 'register = "wards.csv"')
+    text = text.replace("[realms.lab]", '[realms.lab]\nhospitals = ["Nor"]')
+    text = text.replace("[authority.lab.wards]", '[authority.lab.wards]\nMEDD = "elvis"')
+    found = problems(text, tmp_path)
+    assert [problem.partition(": ")[2] for problem in found] == [
+        "realms.lab.hospitals: there is no 'Nor'; did you mean \"Norr\"?",
+        "authority.lab.wards.MEDD: there is no 'MEDD'; did you mean \"MED\"?",
+    ]
+
+
+def test_a_realm_without_authority_is_refused(tmp_path: Path) -> None:
+    text = in_process().replace("[realms.lab]", "[realms.lab]\n[realms.other]")
+    found = problems(text, tmp_path)
+    assert any("authority.other: say whom to believe" in problem for problem in found)
+    assert any("feeds.elvis.realm: this key is required" in problem for problem in found)
+
+
+def test_two_realms_need_to_be_named_by_each_feed(tmp_path: Path) -> None:
+    text = in_process().replace("[realms.lab]", "[realms.lab]\n[realms.other]")
+    text = text.replace("directory =", 'realm = "other"\ndirectory =')
+    text = text.replace("[authority.lab]", '[authority.other]\ndefault = "elvis"\n[authority.lab]')
+    found = load(configured(tmp_path, text), tmp_path, {})
+    assert {feed.identity.name: feed.identity.realm for feed in found.feeds} == {"elvis": "other"}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_loopback_needs_no_permission(host: str, tmp_path: Path) -> None:
+    text = in_process().replace('[http]\nhost = "127.0.0.1"', f'[http]\nhost = "{host}"')
+    assert load(configured(tmp_path, text), tmp_path, {}).settings.http.host == host
+
+
+def test_listening_further_without_access_control_is_allowed_and_warned_of(tmp_path: Path) -> None:
+    text = in_process().replace(
+        '[http]\nhost = "127.0.0.1"', '[http]\nhost = "0.0.0.0"\nallow_unauthenticated = true'
+    )
+    warnings = load(configured(tmp_path, text), tmp_path, {}).warnings()
+    assert any(warning.startswith("http.allow_unauthenticated") for warning in warnings)

@@ -1,0 +1,312 @@
+"""The HTTP surface over a real server: lists, streams, probes, metrics."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from bus.memory import MemoryLog
+from bus.port import Record
+from bus.runner import StepRunner
+from schemas import topics
+from schemas.base import VisitRef
+from schemas.notification import DesignationData, Kind, Notification, Reason
+from schemas.ward import Ward, WardRegister
+from tests.wardbridge.steps import IdleStep
+from wardbridge.components.router import RouterComponent
+from wardbridge.components.tail import Tail
+from wardbridge.http.app import make_app
+from wardbridge.http.board import Board
+from wardbridge.http.hub import Hub
+from wardbridge.http.server import HttpServer
+from wardbridge.http.view import View
+
+AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
+OPEN = WardRegister(open_register=True)
+CLOSED = WardRegister([Ward(id="MED", name="Medicin", hospital="Norr")])
+
+
+def data(ward: str, sequence: int, visit: str = "1", hours: int = 0) -> DesignationData:
+    return DesignationData(
+        kind=Kind.DESIGNATED, reason=Reason.MARKED, realm="lab", ward=ward, hospital=None,
+        visit=VisitRef(source="ehr", visit=visit), version=1, sequence=sequence, announced_at=AT,
+        expected_at=AT + timedelta(hours=hours) if hours else None,
+    )  # fmt: skip
+
+
+def notice(ward: str, sequence: int, visit: str = "1") -> Record:
+    event = Notification(
+        id=f"{ward}-{sequence}", source="/wardbridge/lab", type="wardbridge.designation.x.v1",
+        subject=ward, time=AT, data=data(ward, sequence, visit),
+    )  # fmt: skip
+    return Record(topics.DESIGNATIONS, ward, ward, event.model_dump_json().encode())
+
+
+def row(ward: str, visit: str, hours: int = 0, *, gone: bool = False) -> Record:
+    value = None if gone else data(ward, 1, visit, hours).model_dump_json().encode()
+    return Record(topics.INBOUND, ward, f"{ward}|ehr|{visit}", value)
+
+
+class Surface:
+    """A server over a log in memory."""
+
+    def __init__(self, log: MemoryLog, register: WardRegister, limit: int) -> None:
+        self.log = log
+        self.hub = Hub(Board(), limit)
+        self.tail = Tail(log, self.hub.take)
+        self.router = RouterComponent(StepRunner(log, "router", IdleStep(), lambda *_: ()))
+        self.view = View(log, self.hub, register, self.router, (), (self.tail,), 0.05)
+        self.server = HttpServer(make_app(self.view), "127.0.0.1", 0)
+        self.client = httpx.AsyncClient(timeout=10)
+
+    async def start(self) -> None:
+        await self.router.start()
+        await self.tail.start()
+        await self.server.start()
+        while self.view.blocking() or self.server.blocking():
+            await asyncio.sleep(0)
+        self.client.base_url = httpx.URL(f"http://127.0.0.1:{self.server.bound_port()}")
+
+    async def stop(self) -> None:
+        await self.client.aclose()
+        await self.router.stop()
+        await self.tail.stop()
+        self.hub.close()
+        await self.server.stop()
+        self.log.close()
+
+    async def get(self, path: str) -> Any:
+        return (await self.client.get(path)).raise_for_status().json()
+
+    async def until_seen(self, sequence: int, ward: str = "MED") -> None:
+        while self.hub.board.last_sequence(ward) < sequence:
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def surface(
+    *records: Record, register: WardRegister = OPEN, limit: int = 256, partitions: int = 1
+) -> AsyncIterator[Surface]:
+    log = MemoryLog(partitions)
+    log.append(records)
+    running = Surface(log, register, limit)
+    await running.start()
+    try:
+        yield running
+    finally:
+        await running.stop()
+
+
+@asynccontextmanager
+async def stream(running: Surface, path: str, after: int | None = None) -> AsyncIterator[Any]:
+    headers = {} if after is None else {"Last-Event-ID": str(after)}
+    async with running.client.stream("GET", path, headers=headers) as response:
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/event-stream")
+        events = parsed(response.aiter_lines())
+        await anext(events)  # the retry line: the listener is registered
+        yield events
+
+
+async def parsed(lines: AsyncIterator[str]) -> AsyncIterator[dict[str, str]]:
+    """Events as their fields; a comment is an event without fields."""
+    fields: dict[str, str] = {}
+    async for line in lines:
+        if line:
+            name, _, value = line.partition(":")
+            if name:
+                fields[name] = value.strip()
+        else:
+            yield fields
+            fields = {}
+
+
+async def notices(events: AsyncIterator[dict[str, str]], count: int) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = []
+    while len(found) < count:
+        event = await anext(events)
+        if event:
+            found.append(event)
+    return found
+
+
+def ids(events: list[dict[str, str]]) -> list[tuple[str, str]]:
+    return [(event.get("event", "message"), event["id"]) for event in events]
+
+
+def test_a_list_has_those_on_the_way_expected_first_at_the_top() -> None:
+    async def check() -> None:
+        records = [notice("MED", 1), row("MED", "1"), row("MED", "2", 3), row("MED", "3", 2),
+                   row("MED", "4"), row("MED", "4", gone=True), row("KIR", "5")]  # fmt: skip
+        async with surface(*records) as running:
+            answer = await running.get("/v1/wards/MED/inbound")
+            assert [p["visit"]["visit"] for p in answer["patients"]] == ["3", "2", "1"]
+            assert (answer["ward"], answer["sequence"]) == ("MED", 1)
+            assert answer["patients"][0]["expected_at"] == "2026-01-15T10:00:00Z"
+            assert (await running.get("/v1/wards/GER/inbound"))["patients"] == []
+
+    asyncio.run(check())
+
+
+def test_a_closed_register_has_names_and_answers_404_for_others() -> None:
+    async def check() -> None:
+        async with surface(register=CLOSED) as running:
+            assert (await running.get("/v1/wards/MED/inbound"))["name"] == "Medicin"
+            for path in ("/v1/wards/KIR/inbound", "/v1/wards/KIR/stream"):
+                assert (await running.client.get(path)).status_code == 404
+
+    asyncio.run(check())
+
+
+def test_a_stream_tells_what_happens_from_now_on() -> None:
+    async def check() -> None:
+        async with surface(notice("MED", 1)) as running:
+            async with stream(running, "/v1/wards/MED/stream") as events:
+                running.log.append([notice("MED", 2), notice("KIR", 1), notice("MED", 3)])
+                found = await notices(events, 2)
+            assert ids(found) == [("message", "2"), ("message", "3")]
+            assert json.loads(found[0]["data"])["data"]["sequence"] == 2
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_a_stream_resumes_after_the_last_event_without_a_gap(partitions: int) -> None:
+    async def check() -> None:
+        kept = [notice(ward, n) for n in range(1, 500) for ward in ("MED", "KIR")]
+        async with surface(*kept, partitions=partitions) as running:
+            async with stream(running, "/v1/wards/MED/stream", after=3) as events:
+                running.log.append([notice("MED", 500)])
+                found = await notices(events, 497)
+            assert ids(found) == [("message", str(n)) for n in range(4, 501)]
+
+    asyncio.run(check())
+
+
+def test_the_place_to_resume_from_can_be_in_the_address() -> None:
+    async def check() -> None:
+        async with (
+            surface(notice("MED", 1), notice("MED", 2)) as running,
+            stream(running, "/v1/wards/MED/stream?after=0") as events,
+        ):
+            assert ids(await notices(events, 2)) == [("message", "1"), ("message", "2")]
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize(
+    ("after", "reason"), [(1, "too-old"), (9, "ahead")], ids=["no longer kept", "never given"]
+)
+def test_where_it_cannot_resume_it_says_so_and_goes_on(after: int, reason: str) -> None:
+    async def check() -> None:
+        async with surface(notice("MED", 5), notice("MED", 6)) as running:
+            async with stream(running, "/v1/wards/MED/stream", after=after) as events:
+                running.log.append([notice("MED", 7)])
+                found = await notices(events, 2)
+            assert ids(found) == [("reset", "6"), ("message", "7")]
+            assert json.loads(found[0]["data"]) == {
+                "ward": "MED", "reason": reason, "sequence": 6,
+            }  # fmt: skip
+
+    asyncio.run(check())
+
+
+def test_a_ward_whose_notices_are_all_gone_resets_when_the_next_one_shows_the_gap() -> None:
+    async def check() -> None:
+        async with surface() as running:
+            async with stream(running, "/v1/wards/MED/stream", after=3) as events:
+                running.log.append([notice("MED", 6)])
+                found = await notices(events, 2)
+            assert ids(found) == [("reset", "5"), ("message", "6")]
+
+    asyncio.run(check())
+
+
+def test_a_silent_stream_sends_a_heartbeat() -> None:
+    async def check() -> None:
+        async with surface() as running:
+            async with stream(running, "/v1/wards/MED/stream") as events:
+                assert await anext(events) == {}
+
+    asyncio.run(check())
+
+
+def test_a_reader_that_does_not_keep_up_is_cut_off_and_delays_nobody() -> None:
+    async def check() -> None:
+        async with surface(limit=2) as running:
+            path = "/v1/wards/MED/stream"
+            async with stream(running, path) as slow:
+                running.log.append([notice("MED", n) for n in range(1, 11)])
+                await running.until_seen(10)
+                assert (running.hub.cut_off, running.hub.listeners()) == (1, 0)
+                seen = [event async for event in slow if event]
+            last = int(seen[-1]["id"]) if seen else 0
+            async with stream(running, path, after=last) as again:
+                found = await notices(again, 10 - last)
+            assert ids(seen + found) == [("message", str(n)) for n in range(1, 11)]
+
+    asyncio.run(check())
+
+
+def test_a_listener_that_leaves_is_forgotten() -> None:
+    async def check() -> None:
+        async with surface() as running:
+            async with stream(running, "/v1/wards/MED/stream"):
+                assert running.hub.listeners() == 1
+            while running.hub.listeners():
+                await asyncio.sleep(0)
+
+    asyncio.run(check())
+
+
+def test_a_wrong_last_event_id_is_refused() -> None:
+    async def check() -> None:
+        async with surface() as running:
+            answer = await running.client.get(
+                "/v1/wards/MED/stream", headers={"Last-Event-ID": "yesterday"}
+            )
+            assert answer.status_code == 422
+
+    asyncio.run(check())
+
+
+def test_streams_end_when_the_service_does() -> None:
+    async def check() -> None:
+        async with surface() as running:
+            async with stream(running, "/v1/wards/MED/stream") as events:
+                running.hub.close()
+                assert [event async for event in events if event] == []
+
+    asyncio.run(check())
+
+
+def test_the_probes_and_metrics_tell_how_it_is() -> None:
+    async def check() -> None:
+        async with surface(row("MED", "1")) as running:
+            assert await running.get("/livez") == {"alive": True}
+            assert await running.get("/readyz") == {"ready": True, "blocking": {}}
+            health = await running.get("/health")
+            assert (health["ready"], health["open_designations"]) == (True, 1)
+            text = (await running.client.get("/metrics")).text
+            assert 'wardbridge_component_ready{component="router"} 1.0' in text
+            assert "wardbridge_open_designations 1.0" in text
+
+    asyncio.run(check())
+
+
+def test_readyz_names_what_blocks() -> None:
+    async def check() -> None:
+        async with surface() as running:
+            await running.router.stop()
+            answer = await running.client.get("/readyz")
+            assert answer.status_code == 503
+            assert answer.json() == {
+                "ready": False, "blocking": {"router": "the state is being loaded"},
+            }  # fmt: skip
+
+    asyncio.run(check())

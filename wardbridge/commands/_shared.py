@@ -1,0 +1,57 @@
+"""What commands share: their options, and how they say that they cannot run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import typer
+
+from bus.port import Log, LogError
+from bus.sqlite import SqliteLog
+from wardbridge.config.load import load
+from wardbridge.config.models import Installation
+from wardbridge.config.problems import ConfigError
+from wardbridge.service import log_path
+
+COULD_NOT_RUN: Final = 2
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", help="the configuration file (TOML)", show_default=False)
+]
+DataOption = Annotated[
+    Path, typer.Option("--data", help="folder of the log and of all relative paths")
+]
+HERE: Final = Path()
+
+
+def refuse(text: str) -> NoReturn:
+    """Say why it cannot run, and end."""
+    typer.echo(text, err=True)
+    raise typer.Exit(COULD_NOT_RUN)
+
+
+def installation(config: Path, data: Path) -> Installation:
+    """The configuration, or every problem on the terminal."""
+    try:
+        return load(config, data)
+    except ConfigError as error:
+        refuse(str(error))
+
+
+@contextmanager
+def log_for_reading(data: Path) -> Iterator[Log]:
+    """The log in a data folder, beside a service that may be running."""
+    path = log_path(data)
+    if not path.exists():
+        refuse(f"{path}: there is no log; --data names the folder that the service runs in")
+    try:
+        log = SqliteLog.open_readonly(path)
+    except LogError as error:
+        refuse(str(error))
+    try:
+        yield log
+    finally:
+        log.close()

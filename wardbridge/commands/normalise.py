@@ -1,0 +1,102 @@
+"""``wardbridge normalise``: what a feed makes of files. Nothing is sent, nothing is stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from adapters.common.keys import PatientKeyer
+from adapters.common.outcome import Outcome, Trouble, Verdict
+from wardbridge.commands._shared import HERE, ConfigOption, DataOption, installation, refuse
+from wardbridge.config.models import Feed, Installation
+from wardbridge.config.problems import did_you_mean
+from wardbridge.feeds import KINDS
+from wardbridge.feeds.kind import Reading
+from wardbridge.service import utc_now
+
+SOME_IN_REVIEW: Final = 3
+PUBLIC_SECRET: Final = b"wardbridge normalise: keys in this output are not an installation's"
+
+FeedName = Annotated[str, typer.Option("--feed", help="a name from [feeds]", show_default=False)]
+Paths = Annotated[
+    list[Path], typer.Argument(metavar="PATH…", help="files, or folders to walk", exists=False)
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("normalise")(normalise)
+
+
+def normalise(paths: Paths, config: ConfigOption, feed: FeedName, data: DataOption = HERE) -> None:
+    """Print one JSON object a line for each message or row in the files.
+
+    Exit 0: all accepted or ignored. 3: some went to review, wholly or in part. 2: could not run.
+    Patient keys in the output are made with a public secret, never with the installation's.
+    """
+    found = installation(config, data)
+    chosen = _chosen(found, feed)
+    reading = Reading(chosen.identity, found.register, PatientKeyer(PUBLIC_SECRET[:64]), utc_now)
+    in_review = False
+    for path in list(_files(paths)):
+        for index, outcome in _outcomes(reading, chosen, path):
+            typer.echo(json.dumps(as_json(path, index, outcome), ensure_ascii=False))
+            in_review |= _needs_a_person(outcome)
+    raise typer.Exit(SOME_IN_REVIEW if in_review else 0)
+
+
+def _chosen(found: Installation, name: str) -> Feed:
+    feeds = {feed.identity.name: feed for feed in found.feeds}
+    if name not in feeds:
+        refuse(f"there is no feed {name!r} in {found.file}; {did_you_mean(name, feeds)}")
+    return feeds[name]
+
+
+def _files(paths: list[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(inner for inner in path.rglob("*") if inner.is_file())
+        elif path.is_file():
+            yield path
+        else:
+            refuse(f"{path}: there is no such file or folder")
+
+
+def _outcomes(reading: Reading, feed: Feed, path: Path) -> Iterator[tuple[int, Outcome]]:
+    try:
+        payload = path.read_bytes()
+    except OSError as error:
+        refuse(f"{path} cannot be read: {error.strerror}")
+    yield from KINDS[feed.kind].outcomes(reading, feed.settings, path, payload)
+
+
+def _needs_a_person(outcome: Outcome) -> bool:
+    return outcome.verdict is Verdict.REVIEW or bool(outcome.warnings)
+
+
+def as_json(path: Path, index: int, outcome: Outcome) -> dict[str, Any]:
+    """One line of the output; absent claims are left out, cleared ones are null."""
+    line: dict[str, Any] = {
+        "input": {"path": str(path), "index": index},
+        "outcome": outcome.verdict.value,
+        "reason": outcome.reason,
+        "detail": outcome.detail,
+        "observations": [
+            observation.model_dump(mode="json", exclude_unset=True)
+            for observation in outcome.observations
+        ],
+    }
+    if outcome.where:
+        line["where"] = outcome.where
+    if outcome.warnings:
+        line["warnings"] = [_warning(trouble) for trouble in outcome.warnings]
+    return line
+
+
+def _warning(trouble: Trouble) -> dict[str, str]:
+    where = {"where": trouble.where} if trouble.where else {}
+    return {"reason": trouble.reason, "detail": trouble.detail, **where}

@@ -1,0 +1,59 @@
+"""``wardbridge run``: the service."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from typing import Annotated, Final
+
+import structlog
+import typer
+import uvloop
+
+from bus.port import LogError
+from wardbridge.commands._shared import HERE, ConfigOption, DataOption, installation
+from wardbridge.config.models import Installation
+from wardbridge.logs import configure_logs
+from wardbridge.secret import SecretError
+from wardbridge.service import Service
+
+FAILED: Final = 1
+PortOffset = Annotated[
+    int, typer.Option("--port-offset", min=0, help="added to every port: several side by side")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("run")(run)
+
+
+def run(config: ConfigOption, data: DataOption = HERE, port_offset: PortOffset = 0) -> None:
+    """Run the service until SIGTERM or SIGINT, then drain.
+
+    Exit 0: drained. 1: a part failed, or not all could be finished in time. 2: the configuration
+    is not right.
+    """
+    found = installation(config, data)
+    configure_logs(sys.stderr)
+    for warning in found.warnings():
+        structlog.get_logger().warning("configuration", warning=warning)
+    raise typer.Exit(_serve(found, port_offset))
+
+
+def _serve(found: Installation, port_offset: int) -> int:
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_until_told(Service(found, port_offset)))
+    except (LogError, SecretError, OSError) as error:
+        typer.echo(f"cannot run: {error}", err=True)
+        return FAILED
+
+
+async def _until_told(service: Service) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return await service.run(stop)

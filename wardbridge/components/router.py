@@ -1,0 +1,52 @@
+"""The router's step in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+from bus.runner import Figures, StepRunner
+from wardbridge.components.base import describe
+
+
+class RouterComponent:
+    """Runs a step runner until stopped; the runner retries what can be retried by itself."""
+
+    name = "router"
+
+    def __init__(self, runner: StepRunner[Any]) -> None:
+        self._runner = runner
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+
+    async def start(self) -> None:
+        """Begin; the state is loaded by the thread."""
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Finish the batch in hand."""
+        self._runner.stop()
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join)
+
+    def blocking(self) -> str | None:
+        """The state is being loaded, or the log fails."""
+        figures = self.figures()
+        if figures.ready and figures.last_error is None:
+            return None
+        return figures.last_error or "the state is being loaded"
+
+    def failure(self) -> str | None:
+        """The thread ended by an error."""
+        return describe(self._failure) if self._failure else None
+
+    def figures(self) -> Figures:
+        """Counts since the start, and what waits. Raises LogError when the log is closed."""
+        return self._runner.figures()
+
+    def _run(self) -> None:
+        try:
+            self._runner.run()
+        except Exception as error:  # noqa: BLE001 - the supervisor reads it and ends the process
+            self._failure = error

@@ -1,0 +1,111 @@
+"""One thread follows what the router writes, for all who listen over HTTP.
+
+Per round: first what is new in ``designations``, then what is new in ``inbound``; both are handed
+over together. A commit of the router holds both, so the lists handed over are never older than
+the notices: whoever reads a list and then streams from its sequence misses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from bus.port import Log, LogError, PositionLostError, Stored, TopicPartition
+from schemas import topics
+from wardbridge.components.base import describe
+
+WAIT_S: Final = 0.5
+SCAN_RECORDS: Final = 1_000
+FOLLOWED: Final = (topics.DESIGNATIONS, topics.INBOUND)
+
+
+class News(NamedTuple):
+    """Committed records of both topics, each in order."""
+
+    notices: tuple[Stored, ...]
+    rows: tuple[Stored, ...]
+
+
+class Tail:
+    """Reads both topics from the oldest kept record on; gives news to the event loop."""
+
+    name = "stream"
+
+    def __init__(self, log: Log, deliver: Callable[[News], None]) -> None:
+        self._log = log
+        self._deliver = deliver
+        self._next: dict[TopicPartition, int] = {}
+        self._caught_up = threading.Event()
+        self._stopping = threading.Event()
+        self._refused: LogError | None = None
+        self._failure: Exception | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+
+    async def start(self) -> None:
+        """Begin; until caught up the component blocks."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Hand over what is committed by now, then end."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join)
+
+    def blocking(self) -> str | None:
+        """What is kept is still being read, or the log cannot be read."""
+        if self._refused:
+            return describe(self._refused)
+        return None if self._caught_up.is_set() else "the notices kept are being read"
+
+    def failure(self) -> str | None:
+        """The thread ended by an error."""
+        return describe(self._failure) if self._failure else None
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._round()
+                self._log.wait(FOLLOWED, self._next, WAIT_S)
+            self._round()
+        except Exception as error:  # noqa: BLE001 - the supervisor reads it and ends the process
+            self._failure = error
+
+    def _round(self) -> None:
+        try:
+            while news := self._news():
+                self._hand_over(news)
+            self._caught_up.set()
+            self._refused = None
+        except LogError as error:
+            self._refused = error
+            self._stopping.wait(WAIT_S)
+
+    def _news(self) -> News | None:
+        notices = tuple(self._unread(topics.DESIGNATIONS))
+        rows: list[Stored] = []
+        while found := tuple(self._unread(topics.INBOUND)):
+            rows += found
+        return News(notices, tuple(rows)) if notices or rows else None
+
+    def _unread(self, topic: str) -> Iterator[Stored]:
+        for partition in range(self._log.partitions(topic)):
+            at = TopicPartition(topic, partition)
+            records = self._scan(at)
+            if records:
+                self._next[at] = records[-1].offset + 1
+            yield from records
+
+    def _scan(self, at: TopicPartition) -> list[Stored]:
+        try:
+            return list(self._log.scan(at, self._next.get(at, 0), SCAN_RECORDS))
+        except PositionLostError:  # retention passed by: go on with the oldest kept
+            self._next[at] = self._log.starts(at.topic)[at.partition]
+            return list(self._log.scan(at, self._next[at], SCAN_RECORDS))
+
+    def _hand_over(self, news: News) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._deliver, news)

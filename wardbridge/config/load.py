@@ -1,0 +1,175 @@
+"""From a TOML file to an :class:`Installation`, or to every reason why not.
+
+In this order: the file is TOML; its references are replaced; every table has the shape of its
+model, each feed that of its adapter's; names that refer to one another exist; the ward register
+can be read. A later stage runs only where the earlier ones left something to look at.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from adapters.common.feed import FeedIdentity
+from schemas.ward import WardRegister
+from wardbridge.config.lines import line_at, lines_of
+from wardbridge.config.models import Feed, FeedSection, Installation, Settings
+from wardbridge.config.problems import ConfigError, Place, Problem, did_you_mean, problems_of
+from wardbridge.config.substitution import Substitution
+from wardbridge.feeds import KINDS
+from wardbridge.wards import RegisterError, read_register
+
+_TOML_LINE = re.compile(r"\(at line (\d+)")
+_HEAD = frozenset(FeedSection.model_fields)
+Table = dict[str, Any]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def load(file: Path, data: Path, environment: Mapping[str, str] = os.environ) -> Installation:
+    """Read and check a configuration; its paths start from ``data``. Raises ConfigError."""
+    text = _text_of(file)
+    substitution = Substitution(environment, data)
+    table = substitution.apply(_toml(file, text))
+    problems = substitution.problems
+    settings, models = _shapes(table, problems)
+    register = None
+    if settings is not None:
+        problems += _unknown_names(settings)
+        register = _register(settings, data, problems)
+    if register is None or settings is None or problems:
+        raise ConfigError(_located(file, text, problems))
+    return Installation(file, data, settings, _feeds(settings, models), register)
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigError([Problem((), f"cannot be read: {reason}", file)]) from None
+
+
+def _toml(file: Path, text: str) -> Table:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = _TOML_LINE.search(str(error))
+        problem = Problem((), f"not TOML: {error}", file, int(line[1]) if line else None)
+        raise ConfigError([problem]) from None
+
+
+def _located(file: Path, text: str, problems: list[Problem]) -> list[Problem]:
+    lines = lines_of(text)
+    return [
+        problem if problem.file else replace(problem, file=file, line=line_at(lines, problem.place))
+        for problem in problems
+    ]
+
+
+# -- shapes -----------------------------------------------------------------------------------
+
+
+def _shapes(table: Table, problems: list[Problem]) -> tuple[Settings | None, dict[str, BaseModel]]:
+    """The file's own tables, and each feed's settings; problems are collected."""
+    feeds = table.get("feeds")
+    named = feeds if isinstance(feeds, dict) else {}
+    tables = {name: feed for name, feed in named.items() if isinstance(feed, dict)}
+    heads = {name: _part(feed, head=True) for name, feed in tables.items()}
+    settings = _validated(
+        Settings, {**table, "feeds": {**named, **heads}} if tables else table, (), problems
+    )
+    models = {name: _feed_settings(name, feed, problems) for name, feed in tables.items()}
+    return settings, {name: model for name, model in models.items() if model is not None}
+
+
+def _part(feed: Table, *, head: bool) -> Table:
+    return {key: value for key, value in feed.items() if (key in _HEAD) == head}
+
+
+def _feed_settings(name: str, feed: Table, problems: list[Problem]) -> BaseModel | None:
+    kind = KINDS.get(str(feed.get("kind")))
+    if kind is None:
+        if "kind" in feed:
+            text = f"unknown kind; {did_you_mean(str(feed['kind']), KINDS)}"
+            problems.append(Problem(("feeds", name, "kind"), text))
+        return None
+    return _validated(kind.settings, _part(feed, head=False), ("feeds", name), problems)
+
+
+def _validated(
+    model: type[Model], table: Table, at: Place, problems: list[Problem]
+) -> Model | None:
+    try:
+        return model.model_validate(table)
+    except ValidationError as error:
+        problems += problems_of(error, model, at)
+        return None
+
+
+# -- names that refer to one another ----------------------------------------------------------
+
+
+def _unknown_names(settings: Settings) -> Iterator[Problem]:
+    for name, feed in settings.feeds.items():
+        yield from _unknown(("feeds", name, "source"), feed.source, settings.sources)
+        yield from _unknown(("feeds", name, "realm"), _realm(feed, settings), settings.realms)
+    for realm in settings.realms:
+        if realm not in settings.authority:
+            yield Problem(("authority", realm), "say whom to believe here: default = …")
+    for realm, section in settings.authority.items():
+        yield from _unknown(("authority", realm), realm, settings.realms)
+        for place, source in section.named_sources():
+            yield from _unknown(("authority", realm, *place), source, settings.sources)
+
+
+def _unknown(place: Place, name: str, known: Mapping[str, object]) -> Iterator[Problem]:
+    if not name:
+        yield Problem(place, f"this key is required; {did_you_mean(name, known)}")
+    elif name not in known:
+        yield Problem(place, f"there is no {name!r}; {did_you_mean(name, known)}")
+
+
+def _realm(feed: FeedSection, settings: Settings) -> str:
+    return feed.realm or (next(iter(settings.realms)) if len(settings.realms) == 1 else "")
+
+
+# -- the ward register, and what must agree with it -------------------------------------------
+
+
+def _register(settings: Settings, data: Path, problems: list[Problem]) -> WardRegister | None:
+    file = settings.wards.register_file
+    if file is None:
+        return WardRegister(open_register=True)
+    try:
+        register = read_register(data / file)
+    except RegisterError as error:
+        problems += error.problems
+        return None
+    problems += _disagreements(settings, register)
+    return register
+
+
+def _disagreements(settings: Settings, register: WardRegister) -> Iterator[Problem]:
+    hospitals = {ward.hospital: ward.id for ward in register.wards.values()}
+    for realm, section in settings.realms.items():
+        for hospital in section.hospitals:
+            yield from _unknown(("realms", realm, "hospitals"), hospital, hospitals)
+    for realm, authority in settings.authority.items():
+        for hospital in authority.hospitals:
+            yield from _unknown(("authority", realm, "hospitals", hospital), hospital, hospitals)
+        for ward in authority.wards:
+            yield from _unknown(("authority", realm, "wards", ward), ward, register.wards)
+
+
+def _feeds(settings: Settings, models: Mapping[str, BaseModel]) -> tuple[Feed, ...]:
+    return tuple(
+        Feed(FeedIdentity(name, feed.source, _realm(feed, settings)), feed.kind, models[name])
+        for name, feed in settings.feeds.items()
+    )

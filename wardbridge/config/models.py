@@ -1,0 +1,230 @@
+"""What may stand in the configuration file. Unknown keys are errors; units are in the names.
+
+What is special to one kind of feed is checked by its adapter's own model (``wardbridge.feeds``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from adapters.common.feed import FeedIdentity
+from schemas.authority import Authority, AuthorityEntry, Scope
+from schemas.base import Utc
+from schemas.ward import WardRegister
+
+
+class Section(BaseModel):
+    """Base of every table of the file: frozen, unknown keys forbidden."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LogSection(Section):
+    """The log: one SQLite file, `log.db`, in the data folder."""
+
+    partitions: int = Field(
+        1, ge=1, le=256, description="partitions of each topic; fixed once the log exists"
+    )
+
+
+class RealmSection(Section):
+    """A set of hospitals that share patients."""
+
+    hospitals: tuple[str, ...] = Field(
+        (), description="hospitals as the ward register names them; empty: any"
+    )
+
+
+class SourceSection(Section):
+    """A system that makes claims about patients."""
+
+    description: str = Field("", description="for people: which system this is")
+
+
+class FeedSection(Section):
+    """One connection from a source. The keys of its kind stand beside these."""
+
+    kind: str = Field(description="which adapter reads it; see the kinds below")
+    source: str = Field(description="a name from `[sources]`")
+    realm: str = Field("", description="a name from `[realms]`; empty where there is only one")
+
+
+class WardsSection(Section):
+    """The ward register: the only place where a ward code is resolved."""
+
+    register_file: Path | None = Field(
+        None, alias="register", description="CSV file with the wards: a closed register"
+    )
+    open: bool = Field(
+        default=False,
+        description="each ward code stands for itself: for the lab and foreign messages only",
+    )
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if self.open == (self.register_file is not None):
+            raise ValueError('give either register = "wards.csv" or open = true')
+        return self
+
+
+class Believed(Section):
+    """One entry of a timeline: who is believed, from when."""
+
+    source: str = Field(description="a name from `[sources]`")
+    effective_at: Utc | None = Field(None, description="from when, with offset; none: since ever")
+
+
+def _as_timeline(value: object) -> object:
+    return ({"source": value},) if isinstance(value, str) else value
+
+
+Timeline = Annotated[tuple[Believed, ...], BeforeValidator(_as_timeline)]
+"""A source's name, or a list of entries; the latest that is in effect wins."""
+
+
+class AuthoritySection(Section):
+    """Which source is believed in one realm. A ward's entry wins over its hospital's."""
+
+    default: Timeline = Field(description="for all wards without an entry of their own")
+    hospitals: Mapping[str, Timeline] = Field({}, description="by hospital")
+    wards: Mapping[str, Timeline] = Field({}, description="by ward id")
+
+    def timeline(self, realm: str) -> Authority:
+        """The realm's whole timeline as one value."""
+        entries = tuple(
+            AuthorityEntry(
+                scope=scope, name=name, source=entry.source, effective_at=entry.effective_at
+            )
+            for scope, name, line in self._lines()
+            for entry in line
+        )
+        return Authority(realm=realm, entries=entries)
+
+    def named_sources(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Each source that is named, with the key it stands at."""
+        for scope, name, line in self._lines():
+            place = (f"{scope}s", name) if name else ("default",)
+            for entry in line:
+                yield place, entry.source
+
+    def _lines(self) -> Iterator[tuple[Scope, str, tuple[Believed, ...]]]:
+        yield "realm", "", self.default
+        for hospital, line in self.hospitals.items():
+            yield "hospital", hospital, line
+        for ward, line in self.wards.items():
+            yield "ward", ward, line
+
+
+class RouterSection(Section):
+    """The router: what it keeps, and how often it is told the time."""
+
+    keep_closed_days: int = Field(
+        30, ge=1, le=3650, description="a closed visit is kept so long; then late news is too late"
+    )
+    tick_interval_s: float = Field(
+        10.0, gt=0, le=3600, description="how often time enters the log: authority moves by it"
+    )
+
+
+class HttpSection(Section):
+    """The HTTP surface: ward lists, streams, health, metrics."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
+    port: int = Field(8080, ge=1, le=65535, description="port to listen on")
+    allow_unauthenticated: bool = Field(
+        default=False,
+        description="listen beyond this machine although nobody is asked who they are",
+    )
+    heartbeat_s: float = Field(
+        15.0, gt=0, le=300, description="a silent stream sends a comment so often"
+    )
+
+    @model_validator(mode="after")
+    def _loopback_only(self) -> Self:
+        if not (self.is_loopback or self.allow_unauthenticated):
+            raise ValueError(
+                f"host {self.host!r} can be reached from other machines and there is no access "
+                "control yet: use 127.0.0.1, or say allow_unauthenticated = true"
+            )
+        return self
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+class PrivacySection(Section):
+    """Secrets that keep numbers of patients out of keys."""
+
+    patient_key_file: Path | None = Field(
+        None, description="secret of the patient keys; none: `patient.key`, made on the first run"
+    )
+
+
+class ShutdownSection(Section):
+    """How the service ends when it is told to."""
+
+    drain_s: float = Field(
+        10.0, gt=0, le=300, description="longest time to finish what was acknowledged"
+    )
+
+
+class Settings(Section):
+    """The whole file, but for the settings of each kind of feed."""
+
+    log: LogSection = Field(LogSection(), description="the log")
+    realms: Mapping[str, RealmSection] = Field(min_length=1, description="realms by name")
+    sources: Mapping[str, SourceSection] = Field(min_length=1, description="sources by name")
+    feeds: Mapping[str, FeedSection] = Field(min_length=1, description="feeds by name")
+    wards: WardsSection = Field(description="the ward register")
+    authority: Mapping[str, AuthoritySection] = Field({}, description="authority by realm")
+    router: RouterSection = Field(RouterSection(), description="the router")
+    http: HttpSection = Field(HttpSection(), description="the HTTP surface")
+    privacy: PrivacySection = Field(PrivacySection(), description="secrets")
+    shutdown: ShutdownSection = Field(ShutdownSection(), description="how the service ends")
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One configured feed: who it is, which kind, and the kind's own settings."""
+
+    identity: FeedIdentity
+    kind: str
+    settings: BaseModel
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A configuration that holds together, and the folder that its paths start from."""
+
+    file: Path
+    data: Path
+    settings: Settings
+    feeds: tuple[Feed, ...]
+    register: WardRegister
+
+    def warnings(self) -> list[str]:
+        """What works and is still not right for patients."""
+        found = []
+        if self.register.is_open:
+            found.append(
+                "wards.open: the ward register is open, so any ward code is taken for a ward; "
+                "use a register file where patients are concerned"
+            )
+        if self.settings.http.allow_unauthenticated:
+            found.append(
+                "http.allow_unauthenticated: whoever reaches the port reads every ward's list"
+            )
+        return found

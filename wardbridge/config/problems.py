@@ -1,0 +1,99 @@
+"""What is wrong with a configuration: where, what, and what was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+Place = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One error: the key's place in the file, and what to do about it."""
+
+    place: Place
+    text: str
+    file: Path | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        where = [str(self.file)] if self.file else []
+        where += [str(self.line)] if self.line else []
+        head = ":".join(where)
+        key = ".".join(str(part) for part in self.place)
+        return ": ".join(part for part in (head, key, self.text) if part)
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; ``problems`` has every reason."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A suggestion for a misspelt word, or the list of what is known."""
+    words = sorted(known)
+    near = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    if near:
+        return f'did you mean "{near[0]}"?'
+    return f"known: {', '.join(words)}" if words else "none is configured"
+
+
+def problems_of(error: ValidationError, model: type[BaseModel], at: Place = ()) -> list[Problem]:
+    """Every error of a validation, with suggestions for unknown keys."""
+    return [
+        Problem((*at, *detail["loc"]), _text(dict(detail), model))
+        for detail in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def _text(detail: Mapping[str, Any], model: type[BaseModel]) -> str:
+    if detail["type"] == "extra_forbidden":
+        *parents, key = detail["loc"]
+        return f"unknown key; {did_you_mean(str(key), _keys_at(model, tuple(parents)))}"
+    if detail["type"] == "missing":
+        return "this key is required"
+    return str(detail["msg"]).removeprefix("Value error, ")
+
+
+def _keys_at(model: type[BaseModel], place: Place) -> set[str]:
+    """The keys that the table at a place may have."""
+    found: Any = model
+    for part in place:
+        found = _inside(found, str(part))
+    models = [kind for kind in _alternatives(found) if is_model(kind)]
+    return {key for kind in models for key in fields_by_key(kind)}
+
+
+def _inside(kind: Any, key: str) -> Any:  # noqa: ANN401 - any annotation
+    for candidate in _alternatives(kind):
+        if is_model(candidate):
+            return fields_by_key(candidate).get(key)
+        if arguments := get_args(candidate):  # a mapping's values, a tuple's members
+            return arguments[1] if issubclass(get_origin(candidate), Mapping) else arguments[0]
+    return None
+
+
+def fields_by_key(model: type[BaseModel]) -> dict[str, Any]:
+    """The keys of a model as written in the file, with their annotations."""
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+
+
+def is_model(kind: object) -> bool:
+    """Whether an annotation is a table with keys of its own."""
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _alternatives(kind: Any) -> tuple[Any, ...]:  # noqa: ANN401 - any annotation
+    if get_origin(kind) is Annotated:
+        return _alternatives(get_args(kind)[0])
+    return get_args(kind) if get_origin(kind) in {Union, UnionType} else (kind,)

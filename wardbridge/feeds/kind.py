@@ -1,0 +1,76 @@
+"""What the service asks of every kind of feed, whatever its protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from adapters.common.feed import FeedIdentity
+from adapters.common.keys import PatientKeyer
+from adapters.common.outcome import Outcome
+from bus.port import Log
+from schemas.ward import WardRegister
+
+Options = TypeVar("Options", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What every reader of inputs needs: who it is, which wards there are, secret, clock."""
+
+    identity: FeedIdentity
+    register: WardRegister
+    keyer: PatientKeyer
+    clock: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a running feed lives: its log, the folder of its paths, what is added to its port."""
+
+    log: Log
+    data: Path
+    port_offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FeedStatus:
+    """What health and metrics tell of a feed. ``failure``: it ended and cannot come back."""
+
+    last_seen: datetime | None = None
+    figures: Mapping[str, int] = field(default_factory=dict)
+    blocking: str | None = None
+    failure: str | None = None
+
+
+class RunningFeed(Protocol):
+    """A feed at work."""
+
+    async def start(self) -> None:
+        """Begin to take inputs. Raises OSError where the port or folder cannot be had."""
+        ...
+
+    async def stop(self) -> None:
+        """Take no more; answer or commit what is in hand. Idempotent."""
+        ...
+
+    def status(self) -> FeedStatus:
+        """How it is now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FeedKind(Generic[Options]):
+    """One kind of feed: its settings, how it runs, how it reads a file without the service.
+
+    ``outcomes`` gives, for each input in the bytes of a file, its index and what it means.
+    """
+
+    settings: type[Options]
+    make: Callable[[Reading, Place, Options], RunningFeed]
+    outcomes: Callable[[Reading, Options, Path, bytes], Iterator[tuple[int, Outcome]]]

@@ -1,0 +1,165 @@
+"""The routes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Header, HTTPException, Query, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from pydantic import Field
+
+from schemas.base import Frozen, Utc
+from schemas.notification import DesignationData
+from wardbridge.http.metrics import ViewCollector
+from wardbridge.http.stream import Stream
+from wardbridge.http.view import View
+
+
+class InboundList(Frozen):
+    """Who is on the way to a ward, now. Stream from ``sequence`` to hear what comes next."""
+
+    ward: str
+    name: str | None = Field(None, description="of the ward; none in an open register")
+    sequence: int = Field(description="of the ward's newest notice when the list was read")
+    patients: tuple[DesignationData, ...]
+
+
+class FeedHealth(Frozen):
+    """One feed: when it last had an input, and its counts since the start."""
+
+    name: str
+    last_seen: Utc | None
+    blocking: str | None
+    figures: dict[str, int]
+
+
+class RouterHealth(Frozen):
+    """The router: what it has done since the start, and what waits."""
+
+    records: int
+    commits: int
+    failures: int
+    lag_records: int
+    blocking: str | None
+
+
+class Health(Frozen):
+    """How every part is."""
+
+    ready: bool
+    feeds: tuple[FeedHealth, ...]
+    router: RouterHealth
+    listeners: int
+    listeners_cut_off: int
+    open_designations: int
+
+
+class Readiness(Frozen):
+    """Ready, or what blocks: component to reason."""
+
+    ready: bool
+    blocking: dict[str, str]
+
+
+def make_app(view: View) -> FastAPI:
+    """The application over a running service."""
+    app = FastAPI(title="wardbridge", docs_url=None, redoc_url=None)
+    _add_probes(app, view)
+    _add_metrics(app, view)
+    _add_wards(app, view)
+    return app
+
+
+def _add_probes(app: FastAPI, view: View) -> None:
+    @app.get("/livez")
+    async def livez() -> dict[str, bool]:
+        """The process runs."""
+        return {"alive": True}
+
+    @app.get("/readyz", response_model=Readiness)
+    async def readyz() -> Response:
+        """Ready to do its work; 503 names what blocks."""
+        blocking = view.blocking()
+        body = Readiness(ready=not blocking, blocking=blocking)
+        return JSONResponse(body.model_dump(), status_code=503 if blocking else 200)
+
+    @app.get("/health")
+    async def health() -> Health:
+        """How every part is."""
+        return health_of(view)
+
+
+def _add_metrics(app: FastAPI, view: View) -> None:
+    registry = CollectorRegistry()
+    registry.register(ViewCollector(view))
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        """For Prometheus."""
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _add_wards(app: FastAPI, view: View) -> None:
+    unknown: dict[int | str, dict[str, Any]] = {404: {"description": "no such ward"}}
+
+    @app.get("/v1/wards/{ward}/inbound", responses=unknown)
+    async def inbound(ward: str) -> InboundList:
+        """Who is on the way to the ward, now."""
+        _refuse_unknown(view, ward)
+        known = view.register.wards.get(ward)
+        return InboundList(
+            ward=ward,
+            name=known.name if known else None,
+            sequence=view.hub.board.last_sequence(ward),
+            patients=tuple(view.hub.board.inbound(ward)),
+        )
+
+    @app.get("/v1/wards/{ward}/stream", responses=unknown)
+    async def stream(
+        ward: str,
+        last_event_id: Annotated[int | None, Header(ge=0)] = None,
+        after: Annotated[int | None, Query(ge=0)] = None,
+    ) -> StreamingResponse:
+        """The ward's notices as server-sent events, from ``Last-Event-ID`` (or ``after``) on."""
+        _refuse_unknown(view, ward)
+        start = after if last_event_id is None else last_event_id
+        events = Stream(view.hub, view.log, ward, start, view.heartbeat_s).events()
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+
+
+def _refuse_unknown(view: View, ward: str) -> None:
+    if not view.register.is_open and ward not in view.register.wards:
+        raise HTTPException(404, "the ward register has no such ward")
+
+
+def health_of(view: View) -> Health:
+    """How every part is, as a value."""
+    router = view.router.figures()
+    return Health(
+        ready=not view.blocking(),
+        feeds=tuple(_feed_health(view)),
+        router=RouterHealth(
+            records=router.records,
+            commits=router.commits,
+            failures=router.failures,
+            lag_records=router.lag,
+            blocking=view.router.failure() or view.router.blocking(),
+        ),
+        listeners=view.hub.listeners(),
+        listeners_cut_off=view.hub.cut_off,
+        open_designations=view.hub.board.open_designations(),
+    )
+
+
+def _feed_health(view: View) -> list[FeedHealth]:
+    return [
+        FeedHealth(
+            name=feed.feed_name,
+            last_seen=feed.status().last_seen,
+            blocking=feed.failure() or feed.blocking(),
+            figures=dict(feed.status().figures),
+        )
+        for feed in view.feeds
+    ]

@@ -1,0 +1,92 @@
+"""The read model: who is on the way to each ward, and where each ward's notices stand in the log.
+
+It owns no truth and is rebuilt from the log at each start. Only the event loop's thread touches
+it. A ward's notices are numbered without a gap, so the offsets of its records, kept in order, are
+an index: the notice with sequence *s* is number ``s - first``.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from bus.port import Stored, TopicPartition
+from schemas.notification import DesignationData
+
+_LAST = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class History:
+    """Where a ward's notices lie: ``offsets[i]`` has sequence ``first + i``."""
+
+    at: TopicPartition
+    first: int
+    offsets: array[int] = field(default_factory=lambda: array("Q"))
+
+    @property
+    def last(self) -> int:
+        """Sequence of the newest notice."""
+        return self.first + len(self.offsets) - 1
+
+    def between(self, after: int) -> Sequence[tuple[int, int]]:
+        """(sequence, offset) of each notice after a sequence."""
+        start = after + 1 - self.first
+        return list(enumerate(self.offsets[start:], after + 1))
+
+
+class Board:
+    """Every ward's list and history."""
+
+    def __init__(self) -> None:
+        self._histories: dict[str, History] = {}
+        self._lists: dict[str, dict[str, DesignationData]] = {}
+        self._ward_of: dict[str, str] = {}
+
+    def note(self, notice: Stored) -> tuple[str, int]:
+        """Take a notice in; its ward and sequence."""
+        ward = notice.key or ""
+        history = self._histories.get(ward)
+        if history is None:
+            at = TopicPartition(notice.topic, notice.partition)
+            history = self._histories[ward] = History(at, _sequence(notice))
+        history.offsets.append(notice.offset)
+        return ward, history.last
+
+    def set_row(self, row: Stored) -> None:
+        """Take a row of topic ``inbound`` in: somebody is on the way, or no longer."""
+        key = row.key or ""
+        if row.value is None:
+            self._lists.get(self._ward_of.pop(key, ""), {}).pop(key, None)
+            return
+        data = DesignationData.model_validate_json(row.value)
+        self._ward_of[key] = data.ward
+        self._lists.setdefault(data.ward, {})[key] = data
+
+    def history(self, ward: str) -> History | None:
+        """The ward's notices that are kept, if any."""
+        return self._histories.get(ward)
+
+    def last_sequence(self, ward: str) -> int:
+        """Sequence of the ward's newest notice; 0 before the first."""
+        history = self._histories.get(ward)
+        return history.last if history else 0
+
+    def inbound(self, ward: str) -> list[DesignationData]:
+        """Who is on the way, those expected first at the top."""
+        return sorted(self._lists.get(ward, {}).values(), key=_by_expected_time)
+
+    def open_designations(self) -> int:
+        """How many are on the way to any ward."""
+        return len(self._ward_of)
+
+
+def _sequence(notice: Stored) -> int:
+    return int(json.loads(notice.value or b"")["data"]["sequence"])
+
+
+def _by_expected_time(data: DesignationData) -> tuple[datetime, datetime, str, str]:
+    return (data.expected_at or _LAST, data.announced_at, data.visit.source, data.visit.visit)

@@ -1,0 +1,78 @@
+"""What Prometheus reads: taken from the running parts at each scrape, never kept twice.
+
+Labels are configured names only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from wardbridge.http.view import View
+
+READY: Final = "wardbridge_component_ready"
+FEED: Final = "wardbridge_feed"
+FEED_LAST_SEEN: Final = "wardbridge_feed_last_seen_timestamp_seconds"
+ROUTER_RECORDS: Final = "wardbridge_router_records"
+ROUTER_COMMITS: Final = "wardbridge_router_commits"
+ROUTER_FAILURES: Final = "wardbridge_router_failures"
+ROUTER_LAG: Final = "wardbridge_router_lag_records"
+LISTENERS: Final = "wardbridge_stream_listeners"
+CUT_OFF: Final = "wardbridge_stream_listeners_cut_off"
+OPEN: Final = "wardbridge_open_designations"
+
+
+class ViewCollector(Collector):
+    """Turns the view into metrics."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric, as it is now."""
+        yield from self._components()
+        yield from self._feeds()
+        yield from self._router()
+        yield from self._streams()
+
+    def _components(self) -> Iterable[Metric]:
+        ready = GaugeMetricFamily(READY, "1: does its work; 0: blocked", labels=["component"])
+        blocking = self._view.blocking()
+        for part in self._view.components():
+            ready.add_metric([part.name], part.name not in blocking)
+        return [ready]
+
+    def _feeds(self) -> Iterable[Metric]:
+        figures = GaugeMetricFamily(
+            FEED, "a feed's figures: counts since the start, or how much waits",
+            labels=["feed", "figure"],
+        )  # fmt: skip
+        seen = GaugeMetricFamily(FEED_LAST_SEEN, "when a feed last had an input", labels=["feed"])
+        for feed in self._view.feeds:
+            status = feed.status()
+            for figure, value in status.figures.items():
+                figures.add_metric([feed.feed_name, figure], value)
+            if status.last_seen:
+                seen.add_metric([feed.feed_name], status.last_seen.timestamp())
+        return [figures, seen]
+
+    def _router(self) -> Iterable[Metric]:
+        figures = self._view.router.figures()
+        return [
+            CounterMetricFamily(ROUTER_RECORDS, "records decided", figures.records),
+            CounterMetricFamily(ROUTER_COMMITS, "commits", figures.commits),
+            CounterMetricFamily(ROUTER_FAILURES, "records at which the step failed",
+                                figures.failures),
+            GaugeMetricFamily(ROUTER_LAG, "records that wait to be decided", figures.lag),
+        ]  # fmt: skip
+
+    def _streams(self) -> Iterable[Metric]:
+        hub = self._view.hub
+        return [
+            GaugeMetricFamily(LISTENERS, "open streams", hub.listeners()),
+            CounterMetricFamily(CUT_OFF, "streams ended for not keeping up", hub.cut_off),
+            GaugeMetricFamily(OPEN, "patients on the way to a ward", hub.board.open_designations()),
+        ]

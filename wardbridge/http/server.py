@@ -1,0 +1,85 @@
+"""The HTTP server as a component: uvicorn in the service's own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+
+from wardbridge.components.base import describe
+
+BACKLOG: Final = 512
+CLOSE_WITHIN_S: Final = 3
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # the service handles signals
+
+
+class HttpServer:
+    """Binds at :meth:`start`, so that a port in use is told at once."""
+
+    name = "http"
+
+    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+        self.host, self.port = host, port
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=CLOSE_WITHIN_S,
+                server_header=False,
+            )
+        )
+        self._task: asyncio.Task[None] | None = None
+        self._listening: socket.socket | None = None
+
+    def bound_port(self) -> int:
+        """The port that it listens on, also where 0 was asked for."""
+        return int(self._listening.getsockname()[1]) if self._listening else 0
+
+    async def start(self) -> None:
+        """Listen. Raises OSError where the port cannot be had."""
+        self._listening = self._bind()
+        self._task = asyncio.create_task(self._server.serve([self._listening]), name=self.name)
+
+    async def stop(self) -> None:
+        """Finish the answers in hand."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await asyncio.wait([self._task])
+        if self._listening is not None:
+            self._listening.close()
+
+    def blocking(self) -> str | None:
+        """Not listening yet."""
+        return None if self._server.started else "not listening yet"
+
+    def failure(self) -> str | None:
+        """The server ended without being asked to."""
+        if self._task is None or not self._task.done() or self._server.should_exit:
+            return None
+        error = None if self._task.cancelled() else self._task.exception()
+        return describe(error) if error else "ended by itself"
+
+    def _bind(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((self.host, self.port))
+        except OSError:
+            listening.close()
+            raise
+        listening.listen(BACKLOG)
+        listening.setblocking(False)  # noqa: FBT003 - the socket API
+        return listening

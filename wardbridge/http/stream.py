@@ -1,0 +1,116 @@
+"""One listener's stream: server-sent events (WHATWG HTML, section 9.2).
+
+Each notice is an event without a name, its ``id`` the ward's sequence, its ``data`` the
+CloudEvent. Whoever comes back with ``Last-Event-ID`` gets every notice after it, then the live
+ones, without a gap. Where that cannot be, an event named ``reset`` comes first: its data has the
+``ward``, the ``reason`` (``too-old``: the notices between are no longer kept; ``ahead``: this log
+has never given that number) and the ``sequence`` from which the stream goes on; read the ward's
+list again. A silent stream sends a comment at an interval.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from bus.port import Log, PositionLostError, TopicPartition
+from wardbridge.http.hub import Event, Hub, Listener
+
+RETRY_MS: Final = 2_000
+CHUNK_EVENTS: Final = 200
+TOO_OLD: Final = "too-old"
+AHEAD: Final = "ahead"
+_HEARTBEAT: Final = b": still here\n\n"
+
+
+class _GoneError(Exception):
+    """A notice is no longer kept."""
+
+
+class Stream:
+    """The events for one listener; ``after`` is the last sequence it has, None for none."""
+
+    def __init__(
+        self, hub: Hub, log: Log, ward: str, after: int | None, heartbeat_s: float
+    ) -> None:
+        self._hub = hub
+        self._log = log
+        self._ward = ward
+        self._last = after
+        self._heartbeat_s = heartbeat_s
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """Bytes to send, until the listener is cut off or the service ends."""
+        # No await between the two: what is not in the history by now comes to the listener.
+        listener = self._hub.listen(self._ward)
+        newest = self._hub.board.last_sequence(self._ward)
+        try:
+            yield f"retry: {RETRY_MS}\n\n".encode()
+            async for piece in self._catch_up(newest):
+                yield piece
+            async for piece in self._live(listener):
+                yield piece
+        finally:
+            self._hub.leave(listener)
+
+    async def _catch_up(self, newest: int) -> AsyncIterator[bytes]:
+        history = self._hub.board.history(self._ward)
+        if self._last is None or history is None:
+            self._last = newest if self._last is None else self._last
+        elif self._last > newest:
+            yield self._reset(AHEAD, newest)
+        elif self._last < history.first - 1:
+            yield self._reset(TOO_OLD, newest)
+        else:
+            missed = history.between(self._last)[: newest - self._last]
+            async for piece in self._missed(history.at, missed, newest):
+                yield piece
+
+    async def _missed(
+        self, at: TopicPartition, missed: Sequence[tuple[int, int]], newest: int
+    ) -> AsyncIterator[bytes]:
+        for start in range(0, len(missed), CHUNK_EVENTS):
+            chunk = missed[start : start + CHUNK_EVENTS]
+            try:
+                found = await asyncio.to_thread(self._read, at, chunk)
+            except _GoneError:
+                yield self._reset(TOO_OLD, newest)
+                return
+            for event in found:
+                yield self._sent(event)
+
+    def _read(self, at: TopicPartition, places: Sequence[tuple[int, int]]) -> list[Event]:
+        return [Event(sequence, self._value(at, offset)) for sequence, offset in places]
+
+    def _value(self, at: TopicPartition, offset: int) -> bytes:
+        try:
+            found = self._log.scan(at, offset, 1)
+        except PositionLostError:
+            raise _GoneError from None
+        if not found or found[0].offset != offset:
+            raise _GoneError
+        return found[0].value or b""
+
+    async def _live(self, listener: Listener) -> AsyncIterator[bytes]:
+        while True:
+            try:
+                event = await listener.next(self._heartbeat_s)
+            except TimeoutError:
+                yield _HEARTBEAT
+                continue
+            if event is None:
+                return
+            if self._last and event.sequence != self._last + 1:
+                yield self._reset(TOO_OLD, event.sequence - 1)
+            yield self._sent(event)
+
+    def _sent(self, event: Event) -> bytes:
+        self._last = event.sequence
+        return b"id: %d\ndata: %b\n\n" % (event.sequence, event.data)
+
+    def _reset(self, reason: str, sequence: int) -> bytes:
+        self._last = sequence
+        data = json.dumps({"ward": self._ward, "reason": reason, "sequence": sequence})
+        return f"id: {sequence}\nevent: reset\ndata: {data}\n\n".encode()

@@ -1,0 +1,41 @@
+"""The router's step for an installation, and what becomes of a record at which it fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from bus.port import Log, Record, Stored
+from bus.runner import StepRunner
+from router.core.outbox import review_of_record
+from router.core.state import RouterState
+from router.core.step import RouterStep
+from schemas import topics
+from wardbridge.config.models import Installation
+
+GROUP: Final = "router"
+FAULT: Final = "router-fault"
+
+
+def make_runner(log: Log, installation: Installation) -> StepRunner[RouterState]:
+    """The runner of the router's step. After a long stop old ticks may be gone: no loss."""
+    keep = timedelta(days=installation.settings.router.keep_closed_days)
+    step = RouterStep(installation.register, keep)
+    return StepRunner(log, GROUP, step, review_of_failure, may_skip=(topics.TICKS,))
+
+
+def review_of_failure(stored: Stored, error: Exception) -> Sequence[Record]:
+    """A fault of ours at one record: a person looks at it, the rest goes on."""
+    detail = f"{type(error).__name__} in the router: a fault of this program, please report it"
+    realm = _realm_of(stored)
+    item = review_of_record(stored, realm, FAULT, detail)
+    return [Record(topics.REVIEW, realm, item.id, item.model_dump_json().encode())]
+
+
+def _realm_of(stored: Stored) -> str:
+    try:
+        return str(json.loads(stored.value or b"{}")["realm"])
+    except (ValueError, KeyError, TypeError):
+        return ""

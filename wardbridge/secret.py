@@ -1,0 +1,58 @@
+"""The secret of the patient keys: a file, made once, readable by its owner only.
+
+Another secret gives every patient another key, and two sources would no longer agree on who is
+who; so a missing secret beside a log that is there is an error, never a reason to make a new one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from adapters.common.keys import PatientKeyer
+
+DEFAULT_NAME: Final = "patient.key"
+_RANDOM_BYTES: Final = 32
+_OWNER_ONLY: Final = 0o600
+
+
+class SecretError(Exception):
+    """The secret cannot be had; the message says what to do."""
+
+
+def patient_keyer(data: Path, configured: Path | None, *, may_create: bool) -> PatientKeyer:
+    """The keyer of this installation, its secret made if it ``may_create``. Raises SecretError."""
+    path = data / (configured or DEFAULT_NAME)
+    if configured is None and may_create and not path.exists():
+        _create(path)
+    try:
+        return PatientKeyer(path.read_bytes().strip())
+    except FileNotFoundError:
+        raise SecretError(
+            f"{path} is missing: restore it from the copy that belongs to this log, "
+            "for with another secret every patient would become another"
+        ) from None
+    except OSError as error:
+        raise SecretError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise SecretError(f"{path}: {error}") from None
+
+
+def _create(path: Path) -> None:
+    """Whole and durable under its name, or not there."""
+    unfinished = path.with_name(f".{path.name}.new")
+    unfinished.unlink(missing_ok=True)
+    file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _OWNER_ONLY)
+    try:
+        os.write(file, secrets.token_hex(_RANDOM_BYTES).encode())
+        os.fsync(file)
+    finally:
+        os.close(file)
+    unfinished.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,92 @@
+"""The ward register's file: CSV, UTF-8, semicolon or comma, one row for each ward.
+
+Columns: ``id``, ``name``, ``hospital``, optionally ``care_type``, and any number of
+``alias:<source>`` with the codes that this source uses for the ward, separated by blanks or ``|``
+where a code has blanks. Every error is reported with its line.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from schemas.ward import Ward, WardRegister
+from wardbridge.config.problems import Problem, did_you_mean, problems_of
+
+REQUIRED: Final = ("id", "name", "hospital")
+OPTIONAL: Final = ("care_type",)
+ALIAS: Final = "alias:"
+
+
+class RegisterError(Exception):
+    """The register cannot be used; ``problems`` has every reason."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def read_register(path: Path) -> WardRegister:
+    """The closed register in a file. Raises RegisterError."""
+    rows = _rows(path)
+    problems: list[Problem] = []
+    wards = [ward for line, row in rows if (ward := _ward(path, line, row, problems))]
+    if not rows:
+        problems.append(Problem((), "no ward is listed", path))
+    if problems:
+        raise RegisterError(problems)
+    try:
+        return WardRegister(wards)
+    except ValueError as error:
+        raise RegisterError([Problem((), str(error), path)]) from None
+
+
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise RegisterError([Problem((), f"cannot be read: {reason}", path)]) from None
+    header = text.partition("\n")[0]
+    reader = csv.reader(text.splitlines(), delimiter=";" if ";" in header else ",")
+    columns = [cell.strip() for cell in next(reader, [])]
+    if problems := list(_column_problems(path, columns)):
+        raise RegisterError(problems)
+    return [(reader.line_num, dict(zip(columns, row, strict=False))) for row in reader if any(row)]
+
+
+def _column_problems(path: Path, columns: list[str]) -> Iterator[Problem]:
+    for column in REQUIRED:
+        if column not in columns:
+            yield Problem((column,), "this column is required", path, 1)
+    for column in columns:
+        if column not in {*REQUIRED, *OPTIONAL} and not column.startswith(ALIAS):
+            text = f"unknown column; {did_you_mean(column, [*REQUIRED, *OPTIONAL, ALIAS])}"
+            yield Problem((column,), text, path, 1)
+    for column in {column for column in columns if columns.count(column) > 1}:
+        yield Problem((column,), "this column stands there twice", path, 1)
+
+
+def _ward(path: Path, line: int, row: Mapping[str, str], problems: list[Problem]) -> Ward | None:
+    cells = {column: cell.strip() for column, cell in row.items() if cell.strip()}
+    plain = {column: cell for column, cell in cells.items() if not column.startswith(ALIAS)}
+    aliases = {
+        column.removeprefix(ALIAS).strip(): _codes(cell)
+        for column, cell in cells.items()
+        if column.startswith(ALIAS)
+    }
+    try:
+        return Ward.model_validate({**plain, "aliases": aliases})
+    except ValidationError as error:
+        found = problems_of(error, Ward)
+        problems += [Problem(problem.place, problem.text, path, line) for problem in found]
+        return None
+
+
+def _codes(cell: str) -> tuple[str, ...]:
+    codes = cell.split("|") if "|" in cell else cell.split()
+    return tuple(code.strip() for code in codes if code.strip())
