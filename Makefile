@@ -85,8 +85,8 @@ campaign-crash: $(STAMP) ## the service killed 200 times at random moments under
 	WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_crash.py $(LONG)
 
 .PHONY: campaign-bus
-campaign-bus: $(STAMP) ## the SQLite log killed 300 times while it writes
-	WARDBRIDGE_KILLS=300 $(PYTEST) tests/bus/test_kill.py $(LONG)
+campaign-bus: $(STAMP) ## the SQLite log killed 300 times while it writes, and at each write
+	WARDBRIDGE_KILLS=300 $(PYTEST) tests/bus/test_crash.py tests/bus/test_durability.py $(LONG)
 
 .PHONY: campaign-properties
 campaign-properties: $(STAMP) ## the invariants over many more generated histories
