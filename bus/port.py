@@ -131,7 +131,9 @@ class Log(Protocol):
     def submit(self, records: Sequence[Record], on_done: Callable[[LogError | None], None]) -> None:
         """Append without waiting; ``on_done`` is called once, from a thread of the engine.
 
-        ``None`` means durable. Called in the order of submission for one submitting thread.
+        ``None`` means durable. Called in the order of submission for one submitting thread. It
+        must be quick: others wait for the same thread. (The memory engine calls it before
+        ``submit`` returns.)
         Raises :class:`RecordTooLargeError` at once, before anything is queued.
         """
         ...
@@ -146,7 +148,7 @@ class Log(Protocol):
         Waits at most ``wait_s`` for the first record. Only one thread reads for a group in a
         process. Reading advances an in-memory cursor; what was read and not committed is read
         again after :meth:`rewind` or a restart. A group without position starts at the oldest
-        record kept.
+        record kept; one whose position is older than that gets :class:`PositionLostError`.
         """
         ...
 
