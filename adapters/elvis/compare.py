@@ -216,9 +216,10 @@ class _Step:
     ) -> PatientState:
         if old is None or old.ended:
             return self._first_sighting(old, fresh, content, listing)
-        listed = {**old.listed, self._moment.scope: listing}
         if self._is_superseded(old):
-            return replace(old, listed=listed)
+            # Not observed, so it is compared anew the next time that it stands there.
+            listing, content = listing._replace(row=""), old.content
+        listed = {**old.listed, self._moment.scope: listing}
         return replace(old, content=content, listed=listed)
 
     def _first_sighting(

@@ -130,6 +130,8 @@ def _set_patient(state: SnapshotState, key: str, new: PatientState | None) -> No
     old = state.patients.pop(key, None)
     for scope in old.listed if old else ():
         del state.listed[scope][key]
+        if not state.listed[scope]:
+            del state.listed[scope]
     state.unlisted.discard(key)
     state.ended.pop(key, None)
     if new is None:
