@@ -10,8 +10,10 @@ from schemas.topics import MAX_RECORD_BYTES, Topic
 
 def size_of(record: Record) -> int:
     """Bytes that count against the limit: key, value and headers, text as UTF-8."""
-    headers = sum(len(name.encode()) + len(value) for name, value in record.headers)
-    return len((record.key or "").encode()) + len(record.value or b"") + headers
+    size = len((record.key or "").encode()) + len(record.value or b"")
+    for name, value in record.headers:
+        size += len(name.encode()) + len(value)
+    return size
 
 
 def known(topics: Mapping[str, Topic], name: str) -> Topic:
@@ -22,15 +24,20 @@ def known(topics: Mapping[str, Topic], name: str) -> Topic:
         raise LogError(f"there is no topic {name!r} in the topics table") from None
 
 
-def check(topics: Mapping[str, Topic], records: Iterable[Record]) -> None:
-    """Raise LogError for the first record that no engine would take; names no key or value."""
+def check(topics: Mapping[str, Topic], records: Iterable[Record]) -> int:
+    """The size of all records. Raises LogError for the first that no engine would take.
+
+    The error names no key and no value: both may tell of a patient.
+    """
+    total = 0
     for record in records:
         topic = known(topics, record.topic)
-        _check_size(record)
+        total += _checked_size(record)
         _check_key(record, topic)
+    return total
 
 
-def _check_size(record: Record) -> None:
+def _checked_size(record: Record) -> int:
     try:
         record.route.encode()
         size = size_of(record)
@@ -42,6 +49,7 @@ def _check_size(record: Record) -> None:
         raise RecordTooLargeError(
             f"a record for {record.topic!r} has {size} bytes; {MAX_RECORD_BYTES} are allowed"
         )
+    return size
 
 
 def _check_key(record: Record, topic: Topic) -> None:

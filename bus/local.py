@@ -39,9 +39,10 @@ def system_clock_ms() -> int:
 
 
 class Write(NamedTuple):
-    """What is written in one transaction: records, and the positions of a group."""
+    """What is written in one transaction: checked records, and the positions of a group."""
 
     records: Sequence[Record]
+    size: int
     group: str = ""
     positions: Mapping[TopicPartition, int] = MappingProxyType({})
 
@@ -98,13 +99,11 @@ class LocalLog(ABC):
 
     def submit(self, records: Sequence[Record], on_done: OnDone) -> None:
         """Append without waiting; see the port."""
-        check(self.topics, records)
-        self._enqueue(Write(records), on_done)
+        self._enqueue(Write(records, check(self.topics, records)), on_done)
 
     def append(self, records: Sequence[Record]) -> None:
         """Append and wait until durable."""
-        check(self.topics, records)
-        self._write(Write(records))
+        self._write(Write(records, check(self.topics, records)))
 
     def commit(
         self, group: str, positions: Mapping[TopicPartition, int], records: Sequence[Record]
@@ -112,8 +111,7 @@ class LocalLog(ABC):
         """Outputs, state and positions together; see the port."""
         for at in positions:
             self._check_at(at)
-        check(self.topics, records)
-        self._write(Write(records, group, positions))
+        self._write(Write(records, check(self.topics, records), group, positions))
 
     def scan(self, at: TopicPartition, offset: int, limit: int) -> Sequence[Stored]:
         """Committed records from ``offset`` on, without a group; see the port."""

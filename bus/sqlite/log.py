@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from bus.checks import size_of
 from bus.local import LocalLog, OnDone, Write
 from bus.port import Record, TopicPartition
 from bus.sqlite import schema
@@ -77,8 +76,7 @@ class SqliteLog(SqliteReader):
     def _enqueue(self, write: Write, on_done: OnDone) -> None:
         drafts = [self._draft(record) for record in write.records]
         by_slot = {self._slots[at]: offset for at, offset in write.positions.items()}
-        size = sum(map(size_of, write.records))
-        self._writer.put(Item(write.group, by_slot, drafts, size, on_done))
+        self._writer.put(Item(write.group, by_slot, drafts, write.size, on_done))
 
     def _draft(self, record: Record) -> Draft:
         at = TopicPartition(record.topic, self.partition_of(record.topic, record.route))

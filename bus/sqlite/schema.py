@@ -16,6 +16,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -71,11 +72,13 @@ def slot_of(row_id: int) -> int:
     return row_id >> OFFSET_BITS
 
 
-def headers_to_text(headers: Sequence[Header]) -> str | None:
+@lru_cache(maxsize=256)  # the same few feeds and types, in every record
+def headers_to_text(headers: tuple[Header, ...]) -> str | None:
     """Headers as JSON; bytes as Latin-1, which maps each byte to one character."""
     return json.dumps([(n, v.decode("latin-1")) for n, v in headers]) if headers else None
 
 
+@lru_cache(maxsize=256)
 def headers_from_text(text: str | None) -> tuple[Header, ...]:
     """The reverse of :func:`headers_to_text`."""
     return tuple((n, v.encode("latin-1")) for n, v in json.loads(text)) if text else ()

@@ -1,4 +1,8 @@
-"""SIGKILL at random moments: what was acknowledged is there, what was committed is whole."""
+"""SIGKILL at random moments: what was acknowledged is there, what was committed is whole.
+
+Three threads append pairs of records and a fourth commits outputs, state and positions, each saying
+what was acknowledged; whatever the pipe still held after the kill counts as said.
+"""
 
 import os
 import random
@@ -8,7 +12,7 @@ from pathlib import Path
 
 from bus.port import TopicPartition
 from bus.sqlite import SqliteLog
-from schemas.topics import DESIGNATIONS, RAW, STATE
+from schemas.topics import DESIGNATIONS, RAW, REVIEW, STATE
 
 KILLS = int(os.environ.get("WARDBRIDGE_KILLS", "12"))
 
@@ -78,6 +82,7 @@ def _check(path: Path, appended: set[str], committed: int) -> None:
     raw = [s.key for s in log.scan(TopicPartition(RAW, 0), 0, 10**6)]
     out = [s.key for s in log.scan(TopicPartition(DESIGNATIONS, 0), 0, 10**6)]
     counted = {s.key: int(s.value or b"0") for s in log.load(TopicPartition(STATE, 0))}
+    assert [s.key for s in log.scan(TopicPartition(REVIEW, 0), 0, 10**6)] == raw
     assert appended <= set(raw)
     assert len(set(raw)) == len(raw)
     position = log.committed("g").get(TopicPartition(RAW, 0), 0)
