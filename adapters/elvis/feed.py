@@ -94,7 +94,7 @@ class ElvisDirectoryFeed:
         """Handle every complete file, in order of export time, then name."""
         if self._monotonic() < self._try_again_at:
             return
-        complete = self._oldest_first(self._inbox.complete(self._monotonic()))
+        complete = self._inbox.complete(self._monotonic())[:FILES_AT_ONCE]
         read = [(path, file) for path in complete if (file := self._read(path))]
         try:
             for path, file in sorted(read, key=_export_order):
@@ -107,10 +107,6 @@ class ElvisDirectoryFeed:
             self._back_off()
         else:
             self._failed_in_a_row = 0
-
-    def _oldest_first(self, paths: Iterable[Path]) -> list[Path]:
-        dated = sorted((path.stat().st_mtime_ns, path) for path in paths)
-        return [path for _, path in dated[:FILES_AT_ONCE]]
 
     def _read(self, path: Path) -> Incoming | None:
         try:

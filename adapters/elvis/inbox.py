@@ -69,14 +69,13 @@ class Inbox:
             (self.directory / name).mkdir(parents=True, exist_ok=True)
 
     def complete(self, now_s: float) -> list[Path]:
-        """The files that are complete, by name; ``now_s`` is a clock that never goes back."""
-        waiting = self.waiting()
+        """The complete files, oldest first; ``now_s`` is of a clock that never goes back."""
+        seen = {path: found for path in self.waiting() if (found := _signature(path))}
         if self._watching.done_marker:
-            return [path for path in waiting if self._is_marked(path)]
-        signatures = {path: _signature(path) for path in waiting}
-        return self._stable.observe(
-            {path: signature for path, signature in signatures.items() if signature}, now_s
-        )
+            complete = [path for path in seen if self._is_marked(path)]
+        else:
+            complete = self._stable.observe(seen, now_s)
+        return sorted(complete, key=lambda path: (seen[path].mtime_ns, path))
 
     def waiting(self) -> list[Path]:
         """Every export file in the directory and in ``approved/``, complete or not."""

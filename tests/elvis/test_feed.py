@@ -1,0 +1,363 @@
+"""The feed on a real directory and the log in memory: what is committed, what is moved where."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from adapters.elvis.feed import ElvisDirectoryFeed
+from adapters.elvis.inbox import Inbox, Signature, StableFiles
+from adapters.elvis.settings import ElvisSettings, Watching
+from bus.memory import MemoryLog
+from bus.port import LogError, LogFencedError, Record, TopicPartition
+from schemas.observation import Envelope, RawPointer
+from schemas.review import ReviewItem
+from schemas.ward import WardRegister
+from tests.elvis.exports import FEED, KEYER, NOON, File, Row, export
+
+ANNA = Row("B1", "2", "1", "TEST-001", responsible="B1")
+BO = Row("B2", "2", "1", "TEST-002", responsible="B2")
+
+
+class Clocks:
+    """Wall clock and monotonic clock, moved by hand together."""
+
+    def __init__(self) -> None:
+        self.passed_s = 0.0
+
+    def now(self) -> datetime:
+        return NOON + timedelta(hours=12, seconds=self.passed_s)
+
+    def monotonic(self) -> float:
+        return self.passed_s
+
+
+class FailingLog(MemoryLog):
+    """Refuses commits while ``error`` is set; ``kept`` ones take effect all the same."""
+
+    error: LogError | None = None
+    takes_effect = False
+
+    def commit(
+        self, group: str, positions: Mapping[TopicPartition, int], records: Sequence[Record]
+    ) -> None:
+        if self.error is None or self.takes_effect:
+            super().commit(group, positions, records)
+        if self.error is not None:
+            raise self.error
+
+
+class Ward:
+    """A feed on a directory, with everything at hand."""
+
+    def __init__(self, directory: Path, watching: Watching | None = None) -> None:
+        self.directory = directory
+        self.clocks = Clocks()
+        self.log = FailingLog()
+        self.settings = ElvisSettings(directory=directory, watching=watching or Watching())
+        Inbox(directory, self.settings.watching).prepare()
+        self.feed = self.new_feed()
+
+    def new_feed(self) -> ElvisDirectoryFeed:
+        register = WardRegister(open_register=True)
+        return ElvisDirectoryFeed(
+            FEED,
+            self.settings,
+            register,
+            KEYER,
+            self.log,
+            self.clocks.now,
+            self.clocks.monotonic,
+        )
+
+    def put(self, name: str, file: File) -> Path:
+        path = self.directory / name
+        path.write_bytes(file.payload())
+        return self.dated(path)
+
+    def dated(self, path: Path) -> Path:
+        changed_s = self.clocks.now().timestamp()
+        os.utime(path, (changed_s, changed_s))
+        return path
+
+    def look_until_stable(self) -> None:
+        for _ in range(2):
+            self.feed.look()
+            self.clocks.passed_s += 1.0
+        self.feed.look()
+
+    def names(self, folder: str = ".") -> list[str]:
+        found = (path for path in (self.directory / folder).iterdir() if path.is_file())
+        return sorted(path.name.split("-", 1)[-1] for path in found)
+
+    def values(self, topic: str) -> list[bytes]:
+        stored = self.log.scan(TopicPartition(topic, 0), 0, 1000)
+        return [record.value or b"" for record in stored]
+
+    def observed(self) -> list[str]:
+        envelopes = [Envelope.model_validate_json(value) for value in self.values("observations")]
+        return [
+            f"{one.patient.identifiers[0].value} {one.what}"
+            for envelope in envelopes
+            for one in envelope.observations
+        ]
+
+
+@pytest.fixture
+def ward(tmp_path: Path) -> Ward:
+    return Ward(tmp_path / "inbox")
+
+
+def test_a_complete_file_is_committed_and_moved_to_done(ward: Ward) -> None:
+    ward.put("a.csv", export(0, ANNA))
+    ward.look_until_stable()
+    assert ward.observed() == ["TEST-001 described"]
+    assert (ward.names(), ward.names("done"), ward.names("rejected")) == ([], ["a.csv"], [])
+    pointer = RawPointer.model_validate_json(ward.values("raw")[0])
+    assert (pointer.name, pointer.size) == ("a.csv", len(export(0, ANNA).payload()))
+    assert (ward.directory / "done" / f"{pointer.sha256[:12]}-a.csv").exists()
+    assert ward.feed.figures() == {
+        "files_accepted": 1,
+        "observations": 1,
+        "warnings": 0,
+        "files_waiting": 0,
+    }
+    assert ward.feed.last_seen is not None
+
+
+def test_a_file_is_left_alone_while_it_changes(ward: Ward) -> None:
+    payload = export(0, ANNA).payload()
+    path = ward.directory / "a.csv"
+    for size in (40, 200, len(payload)):
+        path.write_bytes(payload[:size])
+        ward.dated(path)
+        ward.feed.look()
+        ward.clocks.passed_s += 1.5
+        assert ward.observed() == []
+    ward.feed.look()
+    assert ward.observed() == ["TEST-001 described"]
+
+
+def test_a_cut_file_is_given_time_then_rejected_with_its_reason(ward: Ward) -> None:
+    payload = export(0, ANNA).payload()
+    path = ward.directory / "a.csv"
+    path.write_bytes(payload[:-10])
+    ward.dated(path)
+    ward.look_until_stable()
+    assert ward.names() == ["a.csv"]
+    assert ward.values("review") == []
+    ward.clocks.passed_s += 60
+    ward.look_until_stable()
+    assert ward.names("rejected") == ["a.csv", "a.csv.reason.json"]
+    item = ReviewItem.model_validate_json(ward.values("review")[0])
+    assert (item.reason, item.withheld) == ("trailer-missing", True)
+    assert item.raw is not None
+    assert item.raw.name == "a.csv"
+
+
+def test_a_cut_file_that_is_completed_in_time_is_accepted(ward: Ward) -> None:
+    payload = export(0, ANNA).payload()
+    path = ward.directory / "a.csv"
+    path.write_bytes(payload[:200])
+    ward.dated(path)
+    ward.look_until_stable()
+    path.write_bytes(payload)
+    ward.dated(path)
+    ward.look_until_stable()
+    assert ward.names("done") == ["a.csv"]
+    assert ward.values("review") == []
+
+
+def test_the_reason_file_names_what_to_do(ward: Ward) -> None:
+    ward.put("a.csv", export(0, ANNA)._replace(counted=7))
+    ward.look_until_stable()
+    reason = next((ward.directory / "rejected").glob("*.reason.json"))
+    told = json.loads(reason.read_text(encoding="utf-8"))
+    assert told["reason"] == "count-differs"
+    assert told["where"] == "line 8"
+    assert "export it again" in told["detail"]
+    assert told["file"] == "a.csv"
+
+
+def test_with_a_marker_only_marked_files_are_complete(tmp_path: Path) -> None:
+    ward = Ward(tmp_path, Watching(done_marker=".klar"))
+    ward.put("a.csv", export(0, ANNA))
+    ward.look_until_stable()
+    assert ward.observed() == []
+    (tmp_path / "a.csv.klar").touch()
+    ward.feed.look()
+    assert ward.observed() == ["TEST-001 described"]
+    assert ward.names() == []
+
+
+def test_files_are_taken_in_order_of_export_time_whatever_their_names(ward: Ward) -> None:
+    ward.put("c.csv", export(0, ANNA))
+    ward.put("b.csv", export(15))
+    ward.put("a.csv", export(30, ANNA))
+    ward.look_until_stable()
+    assert ward.observed() == ["TEST-001 described", "TEST-001 discharged", "TEST-001 described"]
+    assert ward.names("rejected") == []
+
+
+def test_names_of_other_kinds_and_hidden_files_are_left(ward: Ward) -> None:
+    for name in ("notes.txt", ".a.csv", "a.csv.tmp"):
+        ward.put(name, export(0, ANNA))
+    ward.look_until_stable()
+    assert ward.names() == [".a.csv", "a.csv.tmp", "notes.txt"]
+    assert ward.observed() == []
+
+
+def test_a_crash_between_commit_and_move_only_moves(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ward.put("a.csv", export(0, ANNA))
+    ward.put("b.csv", export(15, ANNA)._replace(counted=7))
+    with monkeypatch.context() as crash:
+        crash.setattr(Path, "replace", _no_move)
+        ward.look_until_stable()
+    assert ward.names() == ["a.csv", "b.csv"]
+    written = {topic: len(ward.values(topic)) for topic in ("raw", "observations", "review")}
+    assert written == {"raw": 2, "observations": 1, "review": 1}
+    ward.feed = ward.new_feed()
+    ward.look_until_stable()
+    assert (ward.names("done"), ward.names()) == (["a.csv"], [])
+    assert ward.names("rejected") == ["b.csv", "b.csv.reason.json"]
+    assert {topic: len(ward.values(topic)) for topic in written} == written
+
+
+def _no_move(_: Path, __: Path) -> Path:
+    raise OSError("the process ends here")
+
+
+def test_a_restarted_feed_goes_on_where_it_was(ward: Ward) -> None:
+    ward.put("a.csv", export(0, ANNA))
+    ward.look_until_stable()
+    ward.feed = ward.new_feed()
+    ward.put("b.csv", export(15, ANNA, BO))
+    ward.put("a-again.csv", export(0, ANNA))
+    ward.look_until_stable()
+    assert ward.observed() == ["TEST-001 described", "TEST-002 described"]
+    assert ward.names("done") == ["a-again.csv", "a.csv", "b.csv"]
+
+
+@pytest.mark.parametrize("takes_effect", [False, True])
+def test_when_the_log_fails_files_stay_and_nothing_is_lost_or_doubled(
+    ward: Ward, *, takes_effect: bool
+) -> None:
+    ward.put("a.csv", export(0, ANNA))
+    ward.log.error, ward.log.takes_effect = LogError("the disk is away"), takes_effect
+    ward.look_until_stable()
+    assert ward.feed.figures()["commits_failed"] == 1 + (not takes_effect)
+    assert ward.names() == ([] if takes_effect else ["a.csv"])
+    ward.log.error = None
+    ward.clocks.passed_s += 60
+    ward.look_until_stable()
+    assert ward.observed() == ["TEST-001 described"]
+    assert ward.names("done") == ["a.csv"]
+
+
+def test_tries_after_failures_are_spaced_out(ward: Ward) -> None:
+    ward.put("a.csv", export(0, ANNA))
+    ward.log.error = LogError("the disk is away")
+    for _ in range(100):
+        ward.feed.look()
+        ward.clocks.passed_s += 1.0
+    assert ward.feed.figures()["commits_failed"] == 7
+
+
+def test_a_fenced_feed_ends(ward: Ward) -> None:
+    ward.put("a.csv", export(0, ANNA))
+    ward.log.error = LogFencedError("a newer owner")
+    with pytest.raises(LogFencedError):
+        ward.look_until_stable()
+
+
+def test_a_quarantined_file_is_accepted_once_a_person_approves_it(ward: Ward) -> None:
+    crowd = [Row("B1", str(bed), "1", f"TEST-{bed:03d}") for bed in range(10)]
+    ward.put("a.csv", export(0, *crowd))
+    ward.look_until_stable()
+    ward.put("b.csv", export(15))
+    ward.look_until_stable()
+    assert ward.names("rejected") == ["b.csv", "b.csv.reason.json"]
+    kept = next((ward.directory / "rejected").glob("*.csv"))
+    kept.replace(ward.directory / "approved" / kept.name)
+    ward.look_until_stable()
+    assert ward.observed().count("TEST-003 discharged") == 1
+    assert (ward.names("done"), ward.names("rejected")) == (["a.csv", "b.csv"], [])
+
+
+def test_a_file_that_cannot_be_opened_stops_no_other(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ward.put("a.csv", export(0, BO))
+    ward.put("b.csv", export(15, ANNA))
+    read_bytes = Path.read_bytes
+    with monkeypatch.context() as locked:
+        locked.setattr(Path, "read_bytes", lambda path: _read_unless_a(path, read_bytes))
+        ward.look_until_stable()
+    assert ward.observed() == ["TEST-001 described"]
+    assert ward.names() == ["a.csv"]
+    assert ward.feed.figures()["files_unreadable"] >= 1
+
+
+def _read_unless_a(path: Path, read_bytes: Callable[[Path], bytes]) -> bytes:
+    if path.name == "a.csv":
+        raise PermissionError(path)
+    return read_bytes(path)
+
+
+def test_a_file_that_vanishes_between_two_steps_is_no_failure(ward: Ward) -> None:
+    path = ward.put("a.csv", export(0, ANNA))
+    ward.feed.look()
+    path.unlink()
+    ward.look_until_stable()
+    assert ward.observed() == []
+
+
+def test_stable_files_need_an_earlier_sighting_with_the_same_size_and_time() -> None:
+    stable, path = StableFiles(2.0), Path("a.csv")
+    steps = [(0.0, 10), (1.0, 10), (2.5, 11), (3.0, 11), (4.5, 11), (5.0, 11)]
+    told = [bool(stable.observe({path: Signature(size, 1)}, at)) for at, size in steps]
+    assert told == [False, False, False, False, True, True]
+    assert stable.observe({}, 6.0) == []
+    assert stable.observe({path: Signature(11, 1)}, 9.0) == []
+
+
+@pytest.mark.parametrize("polling", [False, True])
+def test_the_thread_sees_files_appear(tmp_path: Path, *, polling: bool) -> None:
+    watching = Watching(stable_s=0.0, look_s=0.05, polling=polling)
+    settings = ElvisSettings(directory=tmp_path / "inbox", watching=watching)
+    log, register = MemoryLog(), WardRegister(open_register=True)
+    feed = ElvisDirectoryFeed(FEED, settings, register, KEYER, log, Clocks().now)
+    feed.start()
+    try:
+        for number in range(3):
+            part = tmp_path / "inbox" / f"{number}.part"
+            part.write_bytes(export(number, ANNA._replace(bed=str(number))).payload())
+            part.replace(part.with_suffix(".csv"))
+            seen = {TopicPartition("observations", 0): number}
+            assert log.wait(["observations"], seen, 20.0)
+    finally:
+        feed.stop()
+    assert feed.failure is None
+    assert not feed.is_alive()
+
+
+def test_a_feed_that_fails_says_why(tmp_path: Path) -> None:
+    settings = ElvisSettings(directory=tmp_path, watching=Watching(stable_s=0.0, look_s=0.05))
+    register, log = WardRegister(open_register=True), FailingLog()
+    log.error = LogFencedError("a newer owner")
+    feed = ElvisDirectoryFeed(FEED, settings, register, KEYER, log, Clocks().now)
+    (tmp_path / "a.csv").write_bytes(export(0, ANNA).payload())
+    feed.start()
+    for thread in threading.enumerate():
+        if thread.name == "feed-elvis":
+            thread.join(20.0)
+    assert isinstance(feed.failure, LogFencedError)
+    feed.stop()
