@@ -20,6 +20,11 @@ def _folded(wards: Collection[str]) -> set[str]:
     return {ward.casefold() for ward in wards}
 
 
+def _lacking(wards: Collection[str], among: Collection[str]) -> list[str]:
+    there = _folded(among)
+    return sorted(ward for ward in wards if ward.casefold() not in there)
+
+
 def scope_of(
     export: Export, scopes: Collection[Scope], known: Mapping[str, ScopeState]
 ) -> str | Trouble:
@@ -39,11 +44,11 @@ def scope_of(
 
 
 def _wards_differ(export: Export, expected: Collection[str], *, may_grow: bool) -> Trouble | None:
-    missing = sorted(_folded(expected) - _folded(export.wards))
+    missing = _lacking(expected, export.wards)
     if missing:
         detail = f"the export does not cover {missing}: export them too, or change the scope"
         return Trouble("wards-missing", detail)
-    more = sorted(_folded(export.wards) - _folded(expected))
+    more = _lacking(export.wards, expected)
     if more and not may_grow:
         detail = f"the export covers {more} beyond the scope: add them to the scope"
         return Trouble("wards-unexpected", detail)
@@ -62,13 +67,16 @@ def not_older(sequence: int, last: ScopeState | None) -> Trouble | None:
     """A snapshot as old as the scope's newest, or older, tells nothing about now."""
     if last is None or sequence > last.sequence:
         return None
-    detail = "a later export of this scope, or another of the same time, was accepted before"
+    detail = (
+        "a later export of this scope, or another of the same time, was accepted before: nothing "
+        "is lost by leaving this one; export again if the last one was wrong"
+    )
     return Trouble("older-than-last", detail)
 
 
 def each_ward_listed(export: Export, ward_codes: Collection[str]) -> Trouble | None:
     """One row a place, occupied or not: a covered ward without any row was left out."""
-    silent = sorted(_folded(export.wards) - set(ward_codes))
+    silent = _lacking(export.wards, ward_codes)
     if not silent:
         return None
     detail = f"no rows for {silent}, which the header says are covered: export them, or remove them"

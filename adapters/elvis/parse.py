@@ -148,7 +148,7 @@ def _columns(row: Row, form: ExportFormat) -> dict[str, int]:
         raise _UnreadableError(
             "header-unexpected",
             f"column names differ: missing {missing}, unknown column numbers {unknown}, each may "
-            "stand once; map them under columns, or list them under ignored_columns",
+            "stand once; check the charset, map them under columns, or list them in ignored_columns",
             f"line {row.line}",
         )
     return {field: names.index(name) for field, name in wanted.items()}
