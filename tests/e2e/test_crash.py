@@ -20,6 +20,7 @@ from bus.port import Stored, TopicPartition
 from bus.sqlite import SqliteLog
 from schemas import topics
 from schemas.notification import DesignationData, Notification
+from tests.support.exports import WARDS as EXPORTED_WARDS
 from tests.support.exports import Exports
 from tests.support.histories import Histories
 from tests.support.mllp import MllpClient, code_of, control_id_of, fields_of
@@ -88,11 +89,12 @@ def test_sigkill_under_load(tmp_path: Path) -> None:
 
 
 def _config(folder: Path) -> Path:
-    wards = "".join(f'wards.{ward} = "elvis"\n' for ward in ("E1", "E2", "E3", "E4"))
+    """The lab, with four wards for which the exports are believed."""
+    head = "[authority.lab.wards]\n"
     text = LAB.read_text(encoding="utf-8")
-    head = '[authority.region]\ndefault = "ehr"\n'
     assert head in text
     config = folder / "lab.toml"
+    wards = "".join(f'{ward} = "elvis"\n' for ward in EXPORTED_WARDS)
     config.write_text(text.replace(head, head + wards), encoding="utf-8")
     return config
 

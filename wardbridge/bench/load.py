@@ -30,8 +30,20 @@ def admission(number: int, at: str) -> bytes:
             f"PID|1||B{number}^^^BENCH^MR||Bench^Patient||19700101|X|||Gatan 1^^Orten^^41100^SE",
             "PD1||||",
             "NK1|1|Bench^Relative|SPO",
-            f"PV1|1|I|W{number % 40}^{number % 9}^A|U|||||D2^Second|MED|||||||D1^Doctor|I|V{number}"
-            f"|||||||||||||||||||||||||{at}",
+            "|".join(
+                (
+                    "PV1",
+                    "1",
+                    "I",
+                    f"W{number % 40}^{number % 9}^A",
+                    "U",
+                    *[""] * 4,
+                    "D2^Second",
+                    "MED",
+                )
+                + ("",) * 6
+                + ("D1^Doctor", "I", f"V{number}", *[""] * 24, at)
+            ),
             "PV2|||Observation|||||202601200800",
             "OBX|1|NM|8867-4^Pulse^LN||72|/min",
             "OBX|2|NM|8310-5^Temp^LN||37.1|Cel",
@@ -81,7 +93,7 @@ class Sender(asyncio.Protocol):
         self._buffer = b""
         self._send()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
         """The end, wanted or not."""
         if not self._done.done():
             self._done.set_result(None)

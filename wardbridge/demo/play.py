@@ -6,6 +6,7 @@ at any pace. Raises DemoError when a ward is told something else than the story 
 
 from __future__ import annotations
 
+import json
 import queue
 import subprocess
 import sys
@@ -20,6 +21,9 @@ from typing import Final
 import httpx
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from bus.port import TopicPartition
+from bus.sqlite import SqliteLog
+from schemas import topics
 from wardbridge.demo import client, story
 from wardbridge.demo.client import Listener, Notice
 from wardbridge.demo.screen import Screen
@@ -28,7 +32,16 @@ MLLP_PORT: Final = 2575
 HTTP_PORT: Final = 8080
 READY_WITHIN_S: Final = 30.0
 TOLD_WITHIN_S: Final = 15.0
-WARDS: Final = ("NORR-AKM", "NORR-KIR", "NORR-MED", "NORR-GER", "SODER-AKM", "SODER-MED", "SODER-GER")
+WARDS: Final = (
+    "NORR-AKM",
+    "NORR-KIR",
+    "NORR-MED",
+    "NORR-GER",
+    "SODER-AKM",
+    "SODER-MED",
+    "SODER-GER",
+)
+REVIEW_SHOWN: Final = 100
 REFUSED: Final = frozenset({"AR", "AE"})
 
 
@@ -46,6 +59,7 @@ class Demo:
     pace_s: float
     day: date = field(default_factory=lambda: datetime.now(UTC).date() - timedelta(days=1))
     told: list[Notice] = field(default_factory=list)
+    process: subprocess.Popen[bytes] | None = None
 
     @property
     def base_url(self) -> str:
@@ -59,13 +73,18 @@ class Demo:
         for name in ("demo.toml", "wards.csv"):
             (self.folder / "data" / name).write_bytes(story.content(name, self.day))
         with (self.folder / "service.log").open("wb") as log:
-            process = subprocess.Popen(self._command(), stdout=log, stderr=log)
+            self.process = process = subprocess.Popen(self._command(), stdout=log, stderr=log)
             try:
                 self._wait_until_ready(process)
                 yield
             finally:
                 process.terminate()
                 process.wait()
+
+    def wait(self) -> None:
+        """Until the service ends, or the caller is interrupted."""
+        if self.process is not None:
+            self.process.wait()
 
     def _command(self) -> Sequence[str]:
         data = self.folder / "data"
@@ -139,8 +158,17 @@ class Demo:
             raise DemoError(f"{step.file}: a notice too many, {notices.get()['data']['kind']}")
 
     def show_end(self) -> None:
-        """Each ward's list, as the service gives it."""
+        """What is in review, and each ward's list, as the service gives them."""
+        self.screen.review(self._in_review())
         self.screen.title("Who is on the way now")
         for ward in WARDS:
             answer = httpx.get(f"{self.base_url}/v1/wards/{ward}/inbound")
             self.screen.ward(ward, answer.raise_for_status().json()["patients"])
+
+    def _in_review(self) -> list[dict[str, str]]:
+        log = SqliteLog.open_readonly(self.folder / "data" / "log.db")
+        try:
+            stored = log.scan(TopicPartition(topics.REVIEW, 0), 0, REVIEW_SHOWN)
+        finally:
+            log.close()
+        return [json.loads(each.value or b"{}") for each in stored]

@@ -1,0 +1,164 @@
+"""Figures of the running service: acknowledgements a second, and from answer to notice.
+
+The service and the load run as processes of their own, side by side on this machine: the load
+takes its share of the same cores.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import httpx
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from wardbridge.bench.figure import Figure
+
+MLLP_PORT: Final = 2575
+HTTP_PORT: Final = 8080
+READY_WITHIN_S: Final = 30.0
+WARM_UP: Final = 2_000
+MESSAGES: Final = 20_000
+PACED_PER_S: Final = 200
+PACED_FOR_S: Final = 10
+WARD: Final = "BENCH"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A service that is ready."""
+
+    mllp_port: int
+    url: str
+
+
+@contextlib.contextmanager
+def service(offset: int) -> Iterator[Running]:
+    """The lab on an empty log."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = files("wardbridge.bench") / "bench.toml"
+        command = (
+            sys.executable, "-m", "wardbridge", "run", "--config", str(config),
+            "--data", folder, "--port-offset", str(offset),
+        )  # fmt: skip
+        with (Path(folder) / "service.log").open("wb") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+            try:
+                running = Running(MLLP_PORT + offset, f"http://127.0.0.1:{HTTP_PORT + offset}")
+                _wait_until_ready(running.url)
+                yield running
+            finally:
+                process.terminate()
+                process.wait()
+
+
+@retry(
+    stop=stop_after_delay(READY_WITHIN_S),
+    wait=wait_fixed(0.05),
+    retry=retry_if_exception_type(httpx.HTTPError),
+    reraise=True,
+)
+def _wait_until_ready(url: str) -> None:
+    httpx.get(f"{url}/readyz").raise_for_status()
+
+
+def acknowledged(offset: int) -> Iterator[Figure]:
+    """MLLP to durable to AA, at 1, 8 and 32 connections, on one warm service."""
+    with service(offset) as running:
+        _load(running, 8, WARM_UP, 0)
+        for number, (connections, floor, aim) in enumerate(
+            ((1, None, None), (8, 6_000, 12_000), (32, 10_000, 20_000)), 1
+        ):
+            found = _load(running, connections, MESSAGES // (8 if connections == 1 else 1), number)
+            what = f"MLLP to durable to AA, {connections} connections"
+            note = f"p50 {found['p50_ms']:.1f} ms, p99 {found['p99_ms']:.1f} ms"
+            yield Figure(what, found["per_s"], "messages/s", floor, aim, note=note)
+
+
+def _load(running: Running, connections: int, messages: int, series: int) -> dict[str, float]:
+    first = series * 10_000_000
+    command: Sequence[str] = (
+        sys.executable, "-m", "wardbridge.bench.load", str(running.mllp_port), str(connections),
+        str(messages), str(first),
+    )  # fmt: skip
+    answer = subprocess.run(command, check=True, capture_output=True, text=True)
+    found: dict[str, float] = json.loads(answer.stdout)
+    if found["refused"]:
+        raise RuntimeError(f"{found['refused']} of {found['messages']} messages were not accepted")
+    return found
+
+
+def told(offset: int) -> Iterator[Figure]:
+    """From the answer to the notice at a subscriber, at a steady rate."""
+    with service(offset) as running:
+        arrived: dict[str, float] = {}
+        listening = threading.Event()
+        wanted = PACED_PER_S * PACED_FOR_S
+        listener = threading.Thread(
+            target=_listen, args=(running.url, wanted, arrived, listening), daemon=True
+        )
+        listener.start()
+        listening.wait(READY_WITHIN_S)
+        answered = _pace(running.mllp_port, wanted)
+        listener.join(READY_WITHIN_S)
+        if len(arrived) < wanted:
+            raise RuntimeError(f"{len(arrived)} of {wanted} notices came")
+        took = sorted(1000 * (arrived[visit] - answered[visit]) for visit in answered)
+        p99 = took[int(len(took) * 0.99)]
+        note = f"p50 {statistics.median(took):.1f} ms, {PACED_PER_S} messages/s"
+        yield Figure(
+            "answer to notice at a subscriber, p99", p99, "ms", 50, 20, lower=True, note=note
+        )
+
+
+def _listen(url: str, wanted: int, arrived: dict[str, float], listening: threading.Event) -> None:
+    with httpx.stream("GET", f"{url}/v1/wards/{WARD}/stream", timeout=None) as response:  # noqa: S113
+        listening.set()
+        for line in response.iter_lines():
+            if line.startswith("data:"):
+                arrived[json.loads(line[5:])["data"]["visit"]["visit"]] = time.perf_counter()
+            if len(arrived) == wanted:
+                return
+
+
+def _pace(port: int, wanted: int) -> dict[str, float]:
+    answered: dict[str, float] = {}
+    at = time.strftime("%Y%m%d%H%M%S+0000", time.gmtime())
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        began = time.perf_counter()
+        for number in range(wanted):
+            visit = f"T{number}"
+            time.sleep(max(0.0, began + number / PACED_PER_S - time.perf_counter()))
+            connection.sendall(b"\x0b" + _mark(visit, at) + b"\x1c\r")
+            answer = b""
+            while not answer.endswith(b"\x1c\r"):
+                answer += connection.recv(65_536)
+            answered[visit] = time.perf_counter()
+    return answered
+
+
+def _mark(visit: str, at: str) -> bytes:
+    pv1 = [""] * 43
+    pv1[1], pv1[2], pv1[3], pv1[19], pv1[42] = "1", "I", "AKM^1^1", visit, f"{WARD}^^"
+    return "\r".join(
+        (
+            f"MSH|^~\\&|EHR|NORR|WB|REG|{at}||ADT^A14^ADT_A05|{visit}|P|2.5.1|||||SWE|UNICODE UTF-8",
+            f"EVN||{at}",
+            f"PID|1||{visit}^^^BENCH^MR",
+            "PV1|" + "|".join(pv1[1:]),
+            "",
+        )
+    ).encode()
