@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from bus.memory import MemoryLog
-from bus.port import Record
+from bus.port import LogError, Record
 from bus.runner import StepRunner
 from schemas import topics
 from schemas.base import VisitRef
@@ -52,29 +52,33 @@ def row(ward: str, visit: str, hours: int = 0, *, gone: bool = False) -> Record:
     return Record(topics.INBOUND, ward, f"{ward}|ehr|{visit}", value)
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - nothing else tells of it
+        await asyncio.sleep(0)
+
+
 class Surface:
     """A server over a log in memory."""
 
     def __init__(self, log: MemoryLog, register: WardRegister, limit: int) -> None:
         self.log = log
         self.hub = Hub(Board(), limit)
-        self.tail = Tail(log, self.hub.take)
-        self.router = RouterComponent(StepRunner(log, "router", IdleStep(), lambda *_: ()))
+        self.tail = Tail(log, self.hub.take, wait_s=0.02)
+        self.runner = StepRunner(log, "router", IdleStep(), lambda *_: ())
+        self.runner.run_once()
+        self.router = RouterComponent(self.runner)
         self.view = View(log, self.hub, register, self.router, (), (self.tail,), 0.05)
         self.server = HttpServer(make_app(self.view), "127.0.0.1", 0)
         self.client = httpx.AsyncClient(timeout=10)
 
     async def start(self) -> None:
-        await self.router.start()
         await self.tail.start()
         await self.server.start()
-        while self.view.blocking() or self.server.blocking():
-            await asyncio.sleep(0)
+        await until(lambda: not (self.view.blocking() or self.server.blocking()))
         self.client.base_url = httpx.URL(f"http://127.0.0.1:{self.server.bound_port()}")
 
     async def stop(self) -> None:
         await self.client.aclose()
-        await self.router.stop()
         await self.tail.stop()
         self.hub.close()
         await self.server.stop()
@@ -84,8 +88,7 @@ class Surface:
         return (await self.client.get(path)).raise_for_status().json()
 
     async def until_seen(self, sequence: int, ward: str = "MED") -> None:
-        while self.hub.board.last_sequence(ward) < sequence:
-            await asyncio.sleep(0)
+        await until(lambda: self.hub.board.last_sequence(ward) >= sequence)
 
 
 @asynccontextmanager
@@ -229,9 +232,8 @@ def test_a_ward_whose_notices_are_all_gone_resets_when_the_next_one_shows_the_ga
 
 def test_a_silent_stream_sends_a_heartbeat() -> None:
     async def check() -> None:
-        async with surface() as running:
-            async with stream(running, "/v1/wards/MED/stream") as events:
-                assert await anext(events) == {}
+        async with surface() as running, stream(running, "/v1/wards/MED/stream") as events:
+            assert await anext(events) == {}
 
     asyncio.run(check())
 
@@ -258,8 +260,7 @@ def test_a_listener_that_leaves_is_forgotten() -> None:
         async with surface() as running:
             async with stream(running, "/v1/wards/MED/stream"):
                 assert running.hub.listeners() == 1
-            while running.hub.listeners():
-                await asyncio.sleep(0)
+            await until(lambda: not running.hub.listeners())
 
     asyncio.run(check())
 
@@ -277,10 +278,9 @@ def test_a_wrong_last_event_id_is_refused() -> None:
 
 def test_streams_end_when_the_service_does() -> None:
     async def check() -> None:
-        async with surface() as running:
-            async with stream(running, "/v1/wards/MED/stream") as events:
-                running.hub.close()
-                assert [event async for event in events if event] == []
+        async with surface() as running, stream(running, "/v1/wards/MED/stream") as events:
+            running.hub.close()
+            assert [event async for event in events if event] == []
 
     asyncio.run(check())
 
@@ -299,14 +299,20 @@ def test_the_probes_and_metrics_tell_how_it_is() -> None:
     asyncio.run(check())
 
 
-def test_readyz_names_what_blocks() -> None:
+def refuse(*_arguments: object) -> None:
+    raise LogError("the disk is gone")
+
+
+def test_readyz_names_what_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     async def check() -> None:
         async with surface() as running:
-            await running.router.stop()
+            monkeypatch.setattr(running.log, "read", refuse)
+            with pytest.raises(LogError):
+                running.runner.run_once()
             answer = await running.client.get("/readyz")
             assert answer.status_code == 503
             assert answer.json() == {
-                "ready": False, "blocking": {"router": "the state is being loaded"},
+                "ready": False, "blocking": {"router": "LogError: the disk is gone"},
             }  # fmt: skip
 
     asyncio.run(check())

@@ -16,7 +16,7 @@ from bus.port import Log, LogError, PositionLostError, Stored, TopicPartition
 from schemas import topics
 from wardbridge.components.base import describe
 
-WAIT_S: Final = 0.5
+WAIT_S: Final = 0.5  # how long `stop` may have to wait for an idle tail
 SCAN_RECORDS: Final = 1_000
 FOLLOWED: Final = (topics.DESIGNATIONS, topics.INBOUND)
 
@@ -33,7 +33,8 @@ class Tail:
 
     name = "stream"
 
-    def __init__(self, log: Log, deliver: Callable[[News], None]) -> None:
+    def __init__(self, log: Log, deliver: Callable[[News], None], wait_s: float = WAIT_S) -> None:
+        self._wait_s = wait_s
         self._log = log
         self._deliver = deliver
         self._next: dict[TopicPartition, int] = {}
@@ -69,7 +70,7 @@ class Tail:
         try:
             while not self._stopping.is_set():
                 self._round()
-                self._log.wait(FOLLOWED, self._next, WAIT_S)
+                self._log.wait(FOLLOWED, self._next, self._wait_s)
             self._round()
         except Exception as error:  # noqa: BLE001 - the supervisor reads it and ends the process
             self._failure = error
@@ -82,7 +83,7 @@ class Tail:
             self._refused = None
         except LogError as error:
             self._refused = error
-            self._stopping.wait(WAIT_S)
+            self._stopping.wait(self._wait_s)
 
     def _news(self) -> News | None:
         notices = tuple(self._unread(topics.DESIGNATIONS))

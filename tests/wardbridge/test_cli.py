@@ -1,0 +1,168 @@
+"""The commands, each in a process of its own."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.topics import TOPICS
+from tests.wardbridge.support import LAB, cli, configured, in_process, lab_text
+
+EXPORT = (
+    "Exporttid;2026-01-15 06:00\nSjukhus;Söder\nAvdelningar;AKM,MED\n"
+    "Avdelning;Rum;Plats;Patient-id;Medicinskt ansvarig enhet;Inskriven;Planerad utskrivning;"
+    "Avsedd avdelning;Förväntad tid;Permission;Överbeläggning;Sekretess\n"
+    "AKM;1;1;200001012384;MED;2026-01-15 05:00;;MED;2026-01-15 08:00;;;\n"
+    "MED;1;1;;;;;;;;;\n"
+    "Antal rader;2\n"
+)
+MESSAGE = (
+    "MSH|^~\\&|EHR|NORR|WB|REG|20260115061500||ADT^A14|M03|P|2.5.1|||||SWE|UNICODE UTF-8\r"
+    "EVN||20260115061500\r"
+    "PID|1||200001012384^^^&1.2.752.129.2.1.3.1&ISO^NI\r"
+    "PV1|1|I|N10^^||||||||||||||||90001|||||||||||||||||||||||N51^^\r"
+)
+
+
+def export(folder: Path, text: str = EXPORT, name: str = "export.csv") -> Path:
+    path = folder / name
+    path.write_bytes(text.encode("windows-1252"))
+    return path
+
+
+def lines(output: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def normalise(*paths: Path, feed: str = "elvis", config: Path = LAB) -> tuple[int, Sequence[Any]]:
+    done = cli("normalise", "--config", config, "--feed", feed, *paths)
+    assert "Traceback" not in done.stderr
+    return done.returncode, lines(done.stdout)
+
+
+def test_check_says_that_the_lab_is_right_and_warns_of_its_open_register(tmp_path: Path) -> None:
+    done = cli("check", "--config", LAB, "--data", tmp_path)
+    assert done.returncode == 0
+    assert "right; 2 feeds, wards: any" in done.stdout
+    assert done.stderr.startswith("warning: wards.open:")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_tells_every_error_and_ends_with_two(tmp_path: Path) -> None:
+    text = lab_text().replace("port = 8080", "prot = 8080").replace('= "inbox"', "= 7")
+    done = cli("check", "--config", configured(tmp_path, text))
+    assert done.returncode == 2
+    assert 'http.prot: unknown key; did you mean "port"?' in done.stderr
+    assert "feeds.elvis.directory: " in done.stderr
+
+
+def test_run_refuses_a_wrong_configuration_before_it_touches_anything(tmp_path: Path) -> None:
+    config = configured(tmp_path, lab_text().replace("port = 8080", "prot = 8080"))
+    done = cli("run", "--config", config, "--data", tmp_path / "data")
+    assert done.returncode == 2
+    assert not (tmp_path / "data").exists()
+
+
+def test_normalise_prints_a_line_for_each_row(tmp_path: Path) -> None:
+    code, found = normalise(export(tmp_path))
+    assert code == 0
+    assert [(line["outcome"], line["reason"], line["input"]["index"]) for line in found] == [
+        ("accepted", "accepted", 0), ("ignored", "place-vacant", 1),
+    ]  # fmt: skip
+    claims = found[0]["observations"][0]["claims"]
+    assert claims["mark"]["ward"] == "MED"
+    assert claims["planned_discharge_at"] is None  # cleared, not absent
+    assert found[0]["input"]["path"] == str(tmp_path / "export.csv")
+
+
+def test_normalise_ends_with_three_when_something_is_in_review(tmp_path: Path) -> None:
+    code, found = normalise(export(tmp_path, EXPORT.partition("Antal")[0]))
+    assert code == 3
+    assert [line["outcome"] for line in found] == ["review"]
+    assert found[0]["observations"] == []
+    assert found[0]["detail"]
+
+
+def test_normalise_ends_with_three_when_a_part_was_unreadable(tmp_path: Path) -> None:
+    code, found = normalise(export(tmp_path, EXPORT.replace("2026-01-15 08:00", "soon")))
+    assert code == 3
+    assert found[0]["outcome"] == "accepted"
+    assert found[0]["warnings"][0]["reason"]
+    assert "expected_at" not in found[0]["observations"][0]["claims"]
+
+
+def test_normalise_reads_messages_one_after_another_and_walks_folders(tmp_path: Path) -> None:
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    (tmp_path / "in" / "a.hl7").write_text(MESSAGE + "\r\n\x1c\r\n\x0b" + MESSAGE, newline="")
+    (tmp_path / "in" / "deep" / "b.hl7").write_text(MESSAGE.replace("\r", "\n"), newline="")
+    code, found = normalise(tmp_path / "in", feed="hl7")
+    assert code == 0
+    assert [(Path(line["input"]["path"]).name, line["input"]["index"]) for line in found] == [
+        ("a.hl7", 0), ("a.hl7", 1), ("b.hl7", 0),
+    ]  # fmt: skip
+    first, second, third = (line["observations"][0] for line in found)
+    assert first["what"] == "admission-planned"
+    assert first["claims"]["mark"]["ward"] == "N51"
+    assert "planned_discharge_at" not in first["claims"]
+    assert first["id"] == second["id"] == third["id"]
+
+
+def test_normalise_sends_rubbish_to_review(tmp_path: Path) -> None:
+    (tmp_path / "fax.hl7").write_text("Dear colleague,\n")
+    code, found = normalise(tmp_path / "fax.hl7", feed="hl7")
+    assert code == 3
+    assert [line["outcome"] for line in found] == ["review"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--feed", "elvsi", "."), 'did you mean "elvis"?'),
+        (("--feed", "elvis", "gone.csv"), "there is no such file or folder"),
+    ],
+)
+def test_normalise_that_cannot_run_ends_with_two(
+    arguments: tuple[str, ...], text: str, tmp_path: Path
+) -> None:
+    done = cli("normalise", "--config", LAB, *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert text in done.stderr
+
+
+def test_normalise_stores_nothing(tmp_path: Path) -> None:
+    path = export(tmp_path)
+    cli("normalise", "--config", LAB, "--feed", "elvis", path, cwd=tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_normalise_with_a_closed_register_reviews_an_unknown_ward(tmp_path: Path) -> None:
+    (tmp_path / "wards.csv").write_text("id;name;hospital;alias:elvis\nA;A;Söder;AKM\n")
+    config = configured(tmp_path, in_process().replace("open = true", 'register = "wards.csv"'))
+    done = cli("normalise", "--config", config, "--data", tmp_path, "--feed", "elvis",
+               export(tmp_path))  # fmt: skip
+    assert done.returncode == 3
+    claims = [o["claims"] for line in lines(done.stdout) for o in line["observations"]]
+    assert all("mark" not in claim for claim in claims)
+
+
+def test_topics_lists_the_whole_table() -> None:
+    listed = cli("topics").stdout.splitlines()[1:]
+    assert [line.split()[0] for line in listed] == [topic.name for topic in TOPICS]
+
+
+def test_schema_lists_prints_and_writes(tmp_path: Path) -> None:
+    names = cli("schema").stdout.split()
+    assert {"notification", "inbound", "asyncapi"} <= set(names)
+    printed = json.loads(cli("schema", "notification").stdout)
+    assert printed["$id"] == "urn:wardbridge:notification:1"
+    assert cli("schema", "--write", tmp_path).returncode == 0
+    assert json.loads((tmp_path / "notification.schema.json").read_text()) == printed
+    assert cli("schema", "notificaton").returncode == 2
+
+
+def test_review_without_a_log_says_what_data_means(tmp_path: Path) -> None:
+    done = cli("review", "list", "--data", tmp_path)
+    assert done.returncode == 2
+    assert "--data names the folder" in done.stderr
