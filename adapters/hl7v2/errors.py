@@ -60,8 +60,8 @@ class LogUnavailableError(Hl7Error):
     reason = "not-stored"
 
 
-class NotUsedError(Hl7Error):
-    """Stored, and waiting in review for a person: told only where the feed asks for it."""
+class InternalError(Hl7Error):
+    """Our fault: the message is stored and in review, and this program has to be mended."""
 
     answer = "AE"
-    reason = "in-review"
+    reason = "internal-error"

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from adapters.hl7v2 import charset
@@ -23,7 +24,8 @@ from adapters.hl7v2.errors import DelimiterError, NotHl7Error
 NULL: Final = '""'
 BOM: Final = b"\xef\xbb\xbf"
 BLANK: Final = b" \t\r\n"
-MIN_HEADER_CHARS: Final = 6  # MSH, separator, and at least component and repetition
+NAME_CHARS: Final = 3
+UNDEFINED: Final = "\ud800"  # a lone surrogate: no text that was decoded strictly holds it
 CHARSET_FIELD: Final = 18
 MAX_DELIMITERS: Final = 5  # the fifth, since v2.7, marks truncated values
 _SEGMENT_END: Final = re.compile(r"\r\n|\r|\n(?=[A-Z][A-Z0-9]{2}(?:[^A-Za-z0-9 ]|$))|\n+$")
@@ -31,7 +33,7 @@ _LINE_END: Final = re.compile(rb"[\r\n]")
 
 
 class Delimiters(NamedTuple):
-    """MSH-1 and MSH-2; an empty string where the sender defined none."""
+    """MSH-1 and MSH-2; :data:`UNDEFINED` where the sender defined none."""
 
     field: str
     component: str
@@ -46,9 +48,7 @@ class Delimiters(NamedTuple):
 
     def unescape(self, text: str, codec: str = "utf-8") -> str:
         r"""Text with ``\F\ \S\ \R\ \T\ \E\`` and ``\Xhh\`` resolved; other escapes stay."""
-        if not self.escape or self.escape not in text:
-            return text
-        return _unescape(text, self, codec)
+        return _unescape(text, self, codec) if self.escape in text else text
 
 
 class Segment:
@@ -73,82 +73,64 @@ class Segment:
     def repetitions(self, field: int) -> list[str]:
         """The field's repetitions as sent; none for an empty field."""
         raw = self.raw(field)
-        mark = self._delimiters.repetition
-        if not raw:
-            return []
-        return raw.split(mark) if mark and mark in raw else [raw]
+        return raw.split(self._delimiters.repetition) if raw else []
 
     def components(self, repetition: str) -> list[str]:
         """A repetition's components as sent."""
-        mark = self._delimiters.component
-        return repetition.split(mark) if mark else [repetition]
+        return repetition.split(self._delimiters.component)
 
     def subcomponents(self, component: str) -> list[str]:
         """A component's subcomponents, unescaped, blanks around them removed."""
-        mark = self._delimiters.subcomponent
-        parts = component.split(mark) if mark and mark in component else [component]
-        return [self._delimiters.unescape(part, self._codec).strip() for part in parts]
+        return [self._text(part) for part in component.split(self._delimiters.subcomponent)]
 
     def first(self, field: int, component: int = 1) -> str:
         """First repetition, first subcomponent of a component; unescaped, "" where empty."""
         raw = self.raw(field)
         if not raw or raw == NULL:
             return raw
-        parts = self.components(self.repetitions(field)[0])
-        return self.subcomponents(parts[component - 1])[0] if component <= len(parts) else ""
+        raw = raw.partition(self._delimiters.repetition)[0]
+        parts = raw.split(self._delimiters.component, component)
+        if component > len(parts):
+            return ""
+        return self._text(parts[component - 1].partition(self._delimiters.subcomponent)[0])
+
+    def _text(self, raw: str) -> str:
+        return self._delimiters.unescape(raw, self._codec).strip()
 
 
 class Message:
     """A message; segments are split into fields when first asked for."""
 
-    __slots__ = ("_lines", "_segments", "codec", "delimiters", "header")
+    __slots__ = ("_first_lines", "_lines", "_segments", "codec", "delimiters", "header")
 
     def __init__(self, lines: list[str], delimiters: Delimiters, codec: str) -> None:
         self._lines = lines
-        self._segments: dict[str, Segment] = {}
+        self._first_lines = {line[:NAME_CHARS]: line for line in reversed(lines)}
         self.delimiters = delimiters
         self.codec = codec
         header = lines[0].split(delimiters.field)
-        self.header = Segment(["MSH", delimiters.field, *header[1:]], delimiters, codec)
+        header.insert(1, delimiters.field)
+        self.header = Segment(header, delimiters, codec)
+        self._segments = {"MSH": self.header}
 
     def first(self, name: str) -> Segment:
         """The first segment of that name; one without fields where there is none."""
         found = self._segments.get(name)
         if found is None:
-            found = next(iter(self.all(name)), None) or self._split(name)
-            self._segments[name] = found
+            found = self._segments[name] = self._split(self._first_lines.get(name, name))
         return found
-
-    def has(self, name: str) -> bool:
-        """Whether there is a segment of that name."""
-        return any(line.startswith(name) for line in self._lines)
-
-    def all(self, name: str) -> Iterable[Segment]:
-        """All segments of that name, in order."""
-        if name == "MSH":
-            return (self.header,)
-        return (self._split(line) for line in self._lines if self._is(line, name))
 
     def sequence(self, *names: str) -> Iterable[tuple[str, Segment]]:
         """The segments of those names in the order in which they stand."""
         return (
-            (name, self._split(line))
-            for line in self._lines
-            for name in names
-            if self._is(line, name)
+            (line[:NAME_CHARS], self._split(line))
+            for line in self._lines[1:]
+            if line[:NAME_CHARS] in names
         )
-
-    def names(self) -> list[str]:
-        """The names of all segments, in order."""
-        return [line.partition(self.delimiters.field)[0] for line in self._lines]
 
     def body(self) -> str:
         """All segments but MSH as sent, their ends made CR."""
         return "\r".join(self._lines[1:])
-
-    def _is(self, line: str, name: str) -> bool:
-        size = len(name)
-        return line.startswith(name) and line[size : size + 1] in {"", self.delimiters.field}
 
     def _split(self, line: str) -> Segment:
         return Segment(line.split(self.delimiters.field), self.delimiters, self.codec)
@@ -160,21 +142,20 @@ def read(payload: bytes, fallback_charset: str = "iso8859-1") -> Message:
     if not payload.startswith(b"MSH"):
         raise NotHl7Error("it does not begin with MSH", "MSH")
     header = _LINE_END.split(payload, maxsplit=1)[0].decode("latin-1")
-    delimiters = _delimiters(header)
+    delimiters = _delimiters(header[3:4], header[4:].partition(header[3:4] or " ")[0])
     text, codec = charset.decode(payload, _declared(header, delimiters), fallback_charset)
     return Message(_lines(text), delimiters, codec)
 
 
-def _delimiters(header: str) -> Delimiters:
-    if len(header) < MIN_HEADER_CHARS:
+@lru_cache(maxsize=64)
+def _delimiters(separator: str, marks: str) -> Delimiters:
+    if not separator or not marks:
         raise NotHl7Error("MSH ends before its delimiters", "MSH-2")
-    separator = header[3]
-    marks = header[4:].partition(separator)[0]
     used = [separator, *marks]
     distinct = len(set(used)) == len(used) <= 1 + MAX_DELIMITERS
-    if not distinct or not marks or not all(_may_delimit(mark) for mark in used):
+    if not distinct or not all(_may_delimit(mark) for mark in used):
         raise DelimiterError("the delimiters are not distinct signs", "MSH-2")
-    return Delimiters(separator, *(marks[place : place + 1] for place in range(4)))
+    return Delimiters(separator, *(marks[place : place + 1] or UNDEFINED for place in range(4)))
 
 
 def _may_delimit(mark: str) -> bool:
@@ -185,9 +166,7 @@ def _declared(header: str, delimiters: Delimiters) -> str:
     fields = header.split(delimiters.field, CHARSET_FIELD)
     if len(fields) < CHARSET_FIELD:
         return ""
-    first = fields[CHARSET_FIELD - 1]
-    if delimiters.repetition:
-        first = first.partition(delimiters.repetition)[0]
+    first = fields[CHARSET_FIELD - 1].partition(delimiters.repetition)[0]
     return first.strip().strip('"')
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -41,15 +42,14 @@ class TimeReader:
 
     def read(self, text: str, field: str, received_at: datetime) -> Moment | None:
         """The moment that a field says, or None where it holds no time."""
-        match = _DTM.fullmatch(text)
-        if match is None:
+        written = _written(text)
+        if written is None:
             return None
+        if written.tzinfo is UTC:
+            return Moment(written, f"{field} with offset")
         try:
-            written = _written(match)
-            if match[8]:
-                return Moment(_with_offset(written, match[8]), f"{field} with offset")
             return self._local(written, field, received_at)
-        except (ValueError, OverflowError):
+        except OverflowError:  # the first or last day of the calendar
             return None
 
     def _local(self, written: datetime, field: str, received_at: datetime) -> Moment:
@@ -66,13 +66,21 @@ class TimeReader:
         return Moment(moment, f"{field} in {self._name}, first pass of the repeated hour")
 
 
-def _written(match: re.Match[str]) -> datetime:
-    year, month, day, hour, minute, second, fraction, _ = match.groups()
-    microsecond = int(fraction.ljust(6, "0")) if fraction else 0
-    return datetime(  # noqa: DTZ001 - the zone follows
-        int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0),
-        microsecond,
-    )  # fmt: skip
+@lru_cache(maxsize=256)  # one message repeats its times, and so do those of one moment
+def _written(text: str) -> datetime | None:
+    """In UTC where the text carries an offset, without zone where it does not."""
+    match = _DTM.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second, fraction, offset = match.groups(default="0")
+    try:
+        written = datetime(  # noqa: DTZ001 - the zone follows
+            int(year), int(month), int(day), int(hour), int(minute), int(second),
+            int(fraction.ljust(6, "0")),
+        )  # fmt: skip
+        return written if offset == "0" else _with_offset(written, offset)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _with_offset(written: datetime, offset: str) -> datetime:

@@ -1,0 +1,140 @@
+"""Acknowledgements: MSH, MSA and, for anything but a yes, ERR.
+
+Source: HL7 v2.5.1 chapter 2, sections 2.9 (processing rules), 2.15.5 (ERR), 2.15.8 (MSA).
+
+* Original mode (MSH-15 and MSH-16 empty): AA, AE or AR.
+* Enhanced mode: by the time of the answer the message is both stored and read, so there is one
+  answer a message, never two that a sender could credit to different messages: the application
+  acknowledgement (AA, AE, AR) where MSH-16 asks for it, else the accept acknowledgement (CA, CE,
+  CR) where MSH-15 does, else none.
+
+Invariant: MSA-2 repeats MSH-10 as sent; texts name fields and reasons, never anything of a patient.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from adapters.common.outcome import Outcome
+from adapters.hl7v2 import reader
+from adapters.hl7v2.errors import Answer, Hl7Error
+from adapters.hl7v2.reader import NULL, Delimiters, Message
+
+DEFAULT: Final = Delimiters("|", "^", "~", "\\", "&")
+VERSION: Final = "2.5.1"
+CHARSET: Final = "UNICODE UTF-8"
+_ALWAYS, _ON_ERROR, _ON_SUCCESS, _NEVER = "AL", "ER", "SU", "NE"
+_ACCEPT: Final[dict[Answer, str]] = {"AA": "CA", "AE": "CE", "AR": "CR"}
+_REVIEWED: Final = "207^Application internal error^HL70357"
+
+
+class Verdict(NamedTuple):
+    """What the sender is to be told: the code, and for a no the ERR segment's parts."""
+
+    answer: Answer
+    code: str = ""
+    reason: str = ""
+    detail: str = ""
+    where: str | None = None
+
+
+YES: Final = Verdict("AA")
+
+
+def of_error(error: Hl7Error) -> Verdict:
+    """The no that an error stands for."""
+    return Verdict(error.answer, error.code, error.reason, error.detail, error.where)
+
+
+def of_review(outcome: Outcome, answer: Answer) -> Verdict:
+    """What is told of a message that waits in review: yes, or AE where the feed asks for it."""
+    if answer == "AA":
+        return YES
+    return Verdict(answer, _REVIEWED, outcome.reason, outcome.detail, outcome.where)
+
+
+def acknowledgement(
+    message: Message | None, verdict: Verdict, now: datetime, number: str, *, always: bool = False
+) -> bytes | None:
+    """The answer's bytes without framing, or None where the sender wants none.
+
+    ``number`` is the answer's own control id. ``message`` is None where no MSH could be read.
+    """
+    code = verdict.answer if message is None or always else _asked_for(message, verdict.answer)
+    if code is None:
+        return None
+    marks = DEFAULT if message is None else message.delimiters
+    segments = [_header(message, marks, now, number), _msa(message, marks, code)]
+    if verdict.answer != "AA":
+        segments.append(_err(verdict, marks))
+    codec = "utf-8" if message is None else message.codec
+    return ("\r".join(segments) + "\r").encode(codec, "backslashreplace")
+
+
+def header_of(head: bytes) -> Message | None:
+    """The MSH of a message of which only the beginning is known, if that much is readable."""
+    try:
+        return reader.read(head.partition(b"\r")[0].partition(b"\n")[0])
+    except Hl7Error:
+        return None
+
+
+def _asked_for(message: Message, answer: Answer) -> str | None:
+    accept, application = message.header.first(15), message.header.first(16)
+    if accept in {"", NULL} and application in {"", NULL}:
+        return answer
+    if _wanted(application, answer):
+        return answer
+    return _ACCEPT[answer] if _wanted(accept, answer) else None
+
+
+def _wanted(condition: str, answer: Answer) -> bool:
+    if condition == _ON_ERROR:
+        return answer != "AA"
+    if condition == _ON_SUCCESS:
+        return answer == "AA"
+    return condition not in {_NEVER, "", NULL}  # a code that the table has not: better one too many
+
+
+def _header(message: Message | None, marks: Delimiters, now: datetime, number: str) -> str:
+    raw = message.header.raw if message else _nothing
+    kind = "ACK"
+    if message and (event := message.header.first(9, 2)):
+        kind = marks.component.join(("ACK", event, "ACK"))
+    fields = [
+        "MSH", raw(2) or "^~\\&", raw(5), raw(6), raw(3), raw(4),
+        now.astimezone(UTC).strftime("%Y%m%d%H%M%S+0000"), "", kind, number, raw(11) or "P",
+        raw(12) or VERSION, "", "", "", "", "", raw(18) if message else CHARSET,
+    ]  # fmt: skip
+    return marks.field.join(fields)
+
+
+def _msa(message: Message | None, marks: Delimiters, code: str) -> str:
+    return marks.field.join(("MSA", code, message.header.raw(10) if message else ""))
+
+
+def _err(verdict: Verdict, marks: Delimiters) -> str:
+    """ERR-2 location, ERR-3 HL7 code, ERR-4 severity, ERR-5 our reason, ERR-8 text for a person."""
+    location = _location(verdict.where).replace("^", marks.component)
+    code = verdict.code.replace("^", marks.component)
+    text = _escaped(verdict.detail, marks)
+    return marks.field.join(("ERR", "", location, code, "E", verdict.reason, "", "", text))
+
+
+def _location(where: str | None) -> str:
+    """``PV1-3`` as an ERL: segment, its occurrence, field."""
+    segment, _, field = (where or "").partition("-")
+    field, _, component = field.partition(".")
+    parts = [segment, "1", field, "1", component] if component else [segment, "1", field]
+    return "^".join(parts if field else parts[:1])
+
+
+def _escaped(text: str, marks: Delimiters) -> str:
+    for mark in marks:
+        text = text.replace(mark, " ")
+    return text
+
+
+def _nothing(_field: int) -> str:
+    return ""

@@ -1,0 +1,276 @@
+"""One MLLP connection: frames in, answers out in the order of the frames, after they are durable.
+
+Theory of operation
+-------------------
+Each frame takes a place in a queue (:class:`_Place`) and is handed to the log at once, so that a
+sender which pipelines has many on their way, and the log makes them durable together. An answer is
+written when its place has one and all places before it have been answered: a later message that
+is durable sooner waits. Nothing here blocks; the log calls back from its own thread, and the
+server carries that into the loop once for as many as have come.
+
+Reading pauses while too much is on its way, or while the sender does not read its answers. A
+sender that closes its side is answered to the end (RFC 9293 half-close), then disconnected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from adapters.common.feed import records_of
+from adapters.common.keys import raw_pointer
+from adapters.common.outcome import Trouble, Verdict, to_review
+from adapters.hl7v2 import ack
+from adapters.hl7v2.errors import Answer, InternalError, LogUnavailableError, TooLargeError
+from adapters.hl7v2.figures import ControlIds, Figures
+from adapters.hl7v2.framing import CR, FS, VT, Event, Frame, Framer, Garbage, TooLarge
+from adapters.hl7v2.mapping import Normaliser, Reading
+from adapters.hl7v2.profile import Listener
+from adapters.hl7v2.reader import Message
+from bus.port import Log, LogError, RecordTooLargeError
+
+NUMBER_CHARS: Final = 20  # MSH-10 has at most 20 characters before v2.7
+RESUME_SHARE: Final = 2  # reading goes on when half of what may be on its way is answered
+
+
+class Host(Protocol):
+    """What a connection needs of its server."""
+
+    normaliser: Normaliser
+    log: Log
+    listener: Listener
+    figures: Figures
+    control_ids: ControlIds
+
+    def now(self) -> datetime:
+        """The time of day, UTC."""
+        ...
+
+    def opened(self, connection: Connection) -> bool:
+        """Whether there is room for one more."""
+        ...
+
+    def closed(self, connection: Connection) -> None:
+        """The connection is gone."""
+        ...
+
+    def stored(self, place: Place, error: LogError | None) -> None:
+        """The log is done with a place's records; called from any thread."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """A frame's place in the queue of answers, and what to say when its turn comes."""
+
+    connection: Connection
+    size: int
+    message: Message | None
+    verdict: ack.Verdict
+    at: datetime
+    number: str
+    always: bool = False
+    answered: bool = False
+    answer: bytes | None = None
+
+    def settle(self, error: LogError | None) -> None:
+        """Durable, or not: then the sender is told to send it again, whatever it said."""
+        if error is not None:
+            self.verdict = ack.of_error(LogUnavailableError("nothing was stored: send it again"))
+        self.answer = ack.acknowledgement(
+            self.message, self.verdict, self.at, self.number, always=self.always
+        )
+        self.answered = True
+
+
+class Connection(asyncio.Protocol):
+    """One sender."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._framer = Framer(host.listener.max_message_bytes)
+        self._places: deque[Place] = deque()
+        self._bytes = 0
+        self._transport: asyncio.Transport | None = None
+        self._paused = self._peer_is_slow = self._ending = False
+        self._heard_at = 0.0
+
+    # asyncio calls these
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A sender came."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream transport is
+        self._transport = transport
+        if not self._host.opened(self):
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        if self._ending:
+            return
+        self._heard_at = asyncio.get_running_loop().time()
+        for event in self._framer.feed(data):
+            self._take(event)
+        self.write_answers()
+
+    def eof_received(self) -> bool:
+        """The sender will send no more; whether to keep our side open."""
+        for event in self._framer.finish():
+            self._take(event)
+        self._paused = True  # there is nothing left to read
+        self.end()
+        return self._host.listener.tls is None  # TLS cannot be half-closed
+
+    def pause_writing(self) -> None:
+        """The sender does not read its answers."""
+        self._peer_is_slow = True
+        self._regulate()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._peer_is_slow = False
+        self._regulate()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Gone; what is on its way becomes durable all the same, and is sent again by the sender."""
+        del exc
+        self._transport = None
+        self._host.closed(self)
+
+    # the server calls these
+
+    def write_answers(self) -> None:
+        """Write every answer whose turn has come."""
+        places, out = self._places, []
+        while places and places[0].answered:
+            place = places.popleft()
+            self._bytes -= place.size
+            if place.answer is not None:
+                self._host.figures.answers[place.verdict.answer] += 1
+                out.append(VT + place.answer + FS + CR)
+        if out and self._transport is not None:
+            self._transport.write(b"".join(out))
+        self._regulate()
+        self._close_if_done()
+
+    def end(self) -> None:
+        """Take no more, answer what is on its way, then close."""
+        self._ending = True
+        self._regulate()
+        self._close_if_done()
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def stalled(self, now: float, after_s: float) -> bool:
+        """Whether the sender has been silent for too long amid a frame."""
+        waiting = self._framer.mid_frame and not self._paused and not self._ending
+        return waiting and now - self._heard_at >= after_s
+
+    # frames
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Frame(payload):
+                self._message(payload)
+            case TooLarge(head, size):
+                self._refuse(head, size)
+            case Garbage(size):
+                self._host.figures.noise_bytes += size
+
+    def _message(self, payload: bytes) -> None:
+        host, at = self._host, self._host.now()
+        host.figures.heard(payload, at)
+        reading = self._read(payload, at)
+        self._note(reading, payload)
+        feed, profile = host.normaliser.feed, host.normaliser.profile
+        pointer = raw_pointer(payload, at, feed.name)
+        records = records_of(feed, pointer, at, payload, reading.outcome)
+        place = Place(
+            self, len(payload), reading.message, _verdict(reading, profile.review_answer), at,
+            pointer.id[:NUMBER_CHARS], profile.answers == "always",
+        )  # fmt: skip
+        self._add(place)
+        try:
+            host.log.submit(records, lambda error: host.stored(place, error))
+        except RecordTooLargeError:
+            host.figures.too_large += 1
+            place.verdict = ack.of_error(_too_large(host.listener))
+            place.settle(None)
+        except LogError as error:
+            host.stored(place, error)
+
+    def _read(self, payload: bytes, at: datetime) -> Reading:
+        """What it means. A fault of ours costs one message its use, never the connection."""
+        try:
+            return self._host.normaliser.read(payload, at)
+        except Exception as error:  # noqa: BLE001 - the one supervisor of a message
+            fault = InternalError(f"{type(error).__name__} while reading")
+            outcome = to_review(Trouble(fault.reason, fault.detail))
+            return Reading(outcome, None, fault)
+
+    def _note(self, reading: Reading, payload: bytes) -> None:
+        figures = self._host.figures
+        figures.became(reading.outcome)
+        control_id = reading.message.header.raw(10) if reading.message else ""
+        if control_id and self._host.control_ids.reused(control_id, payload):
+            figures.control_ids_reused += 1
+
+    def _refuse(self, head: bytes, size: int) -> None:
+        """AR for a message that was never kept."""
+        host, at = self._host, self._host.now()
+        host.figures.too_large += 1
+        host.figures.last_message_at = at
+        verdict = ack.of_error(_too_large(host.listener))
+        number = f"R{host.figures.too_large}"
+        place = Place(self, min(size, len(head)), ack.header_of(head), verdict, at, number)
+        place.always = True
+        place.settle(None)
+        self._add(place)
+
+    def _add(self, place: Place) -> None:
+        self._places.append(place)
+        self._bytes += place.size
+
+    # flow
+
+    def _regulate(self) -> None:
+        """Pause or resume reading by what is on its way."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        pause = self._ending or self._peer_is_slow or self._too_much_on_its_way()
+        if pause != self._paused:
+            self._paused = pause
+            if pause:
+                self._transport.pause_reading()
+            else:
+                self._heard_at = asyncio.get_running_loop().time()
+                self._transport.resume_reading()
+
+    def _too_much_on_its_way(self) -> bool:
+        limits = self._host.listener
+        share = RESUME_SHARE if self._paused else 1
+        many = len(self._places) * share > limits.max_unanswered
+        return many or self._bytes * share > limits.max_unanswered_bytes
+
+    def _close_if_done(self) -> None:
+        if self._ending and not self._places and self._transport is not None:
+            self._transport.close()
+
+
+def _too_large(listener: Listener) -> TooLargeError:
+    limit = listener.max_message_bytes
+    return TooLargeError(f"more than {limit} bytes, or than the log takes of one message")
+
+
+def _verdict(reading: Reading, review_answer: Answer) -> ack.Verdict:
+    if reading.fault is not None:
+        return ack.of_error(reading.fault)
+    if reading.outcome.verdict is Verdict.REVIEW:
+        return ack.of_review(reading.outcome, review_answer)
+    return ack.YES
