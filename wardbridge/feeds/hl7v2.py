@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from pydantic import Field
 
-from adapters.common.outcome import Outcome
-from adapters.hl7v2.profile import Hl7Profile, Listener
-from wardbridge.feeds.kind import FeedKind, Place, Reading, RunningFeed
+from adapters.common.outcome import Outcome, Trouble, to_review
+from adapters.hl7v2.batch import split
+from adapters.hl7v2.figures import Figures
+from adapters.hl7v2.mapping import Normaliser
+from adapters.hl7v2.profile import Hl7Profile, Listener, Tls
+from adapters.hl7v2.server import MllpServer
+from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading
+
+HIGHEST_PORT: Final = 65_535
 
 
 class Hl7Settings(Listener):
@@ -18,14 +26,68 @@ class Hl7Settings(Listener):
     profile: Hl7Profile = Field(Hl7Profile(), description="what the messages mean")
 
 
-def _make(reading: Reading, place: Place, settings: Hl7Settings) -> RunningFeed:
-    raise NotImplementedError
+class Hl7Feed:
+    """The MLLP listener, in the service's event loop."""
+
+    def __init__(self, reading: Reading, place: Place, settings: Hl7Settings) -> None:
+        self._server = MllpServer(
+            _normaliser(reading, settings), place.log, _moved(settings, place)
+        )
+
+    async def start(self) -> None:
+        """Listen. Raises OSError where the port or a certificate cannot be had."""
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """Answer what is on its way, then hang up."""
+        await self._server.drain()
+
+    def status(self) -> FeedStatus:
+        """Counts since the start."""
+        figures = self._server.figures
+        return FeedStatus(figures.last_message_at, _counts(figures), dict(figures.outcomes))
+
+
+def _normaliser(reading: Reading, settings: Hl7Settings) -> Normaliser:
+    return Normaliser(reading.identity, settings.profile, reading.register, reading.keyer)
+
+
+def _moved(settings: Hl7Settings, place: Place) -> Listener:
+    """The listener, its port moved by the offset, its files looked for in the data folder."""
+    port = settings.port + place.port_offset if settings.port else 0
+    if port > HIGHEST_PORT:
+        raise OSError(f"port {port} does not exist: choose a smaller --port-offset")
+    tls = settings.tls and _tls_in(place.data, settings.tls)
+    return settings.model_copy(update={"port": port, "tls": tls})
+
+
+def _tls_in(folder: Path, tls: Tls) -> Tls:
+    files = tls.model_dump(exclude_none=True)
+    return Tls.model_validate({key: str(folder / name) for key, name in files.items()})
+
+
+def _counts(figures: Figures) -> dict[str, int]:
+    counts = {
+        field.name: value
+        for field in dataclasses.fields(figures)
+        if isinstance(value := getattr(figures, field.name), int)
+    }
+    return counts | {f"answers_{code}": number for code, number in figures.answers.items()}
 
 
 def _outcomes(
     reading: Reading, settings: Hl7Settings, path: Path, payload: bytes
 ) -> Iterator[tuple[int, Outcome]]:
-    raise NotImplementedError
+    """One for each message, then one for each trouble of the file as a whole."""
+    del path
+    normaliser, found = _normaliser(reading, settings), split(payload)
+    troubles = found.troubles
+    if not found.messages and not troubles:
+        troubles = (Trouble("no-message", "the file has no message in it"),)
+    for index, message in enumerate(found.messages):
+        yield index, normaliser.normalise(message, reading.clock())
+    for index, trouble in enumerate(troubles, len(found.messages)):
+        yield index, to_review(trouble)
 
 
-KIND = FeedKind(settings=Hl7Settings, make=_make, outcomes=_outcomes)
+KIND = FeedKind(settings=Hl7Settings, make=Hl7Feed, outcomes=_outcomes)

@@ -40,10 +40,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class FeedStatus:
-    """What health and metrics tell of a feed. ``failure``: it ended and cannot come back."""
+    """What health and metrics tell of a feed.
+
+    ``outcomes`` counts inputs by verdict and reason. ``failure``: it ended and cannot come back.
+    """
 
     last_seen: datetime | None = None
     figures: Mapping[str, int] = field(default_factory=dict)
+    outcomes: Mapping[tuple[str, str], int] = field(default_factory=dict)
     blocking: str | None = None
     failure: str | None = None
 

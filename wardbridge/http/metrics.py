@@ -15,6 +15,7 @@ from wardbridge.http.view import View
 
 READY: Final = "wardbridge_component_ready"
 FEED: Final = "wardbridge_feed"
+FEED_OUTCOMES: Final = "wardbridge_feed_outcomes"
 FEED_LAST_SEEN: Final = "wardbridge_feed_last_seen_timestamp_seconds"
 ROUTER_RECORDS: Final = "wardbridge_router_records"
 ROUTER_COMMITS: Final = "wardbridge_router_commits"
@@ -51,13 +52,18 @@ class ViewCollector(Collector):
             labels=["feed", "figure"],
         )  # fmt: skip
         seen = GaugeMetricFamily(FEED_LAST_SEEN, "when a feed last had an input", labels=["feed"])
+        outcomes = CounterMetricFamily(
+            FEED_OUTCOMES, "what became of inputs", labels=["feed", "outcome", "reason"]
+        )
         for feed in self._view.feeds:
             status = feed.status()
+            for (outcome, reason), count in status.outcomes.items():
+                outcomes.add_metric([feed.feed_name, outcome, reason], count)
             for figure, value in status.figures.items():
                 figures.add_metric([feed.feed_name, figure], value)
             if status.last_seen:
                 seen.add_metric([feed.feed_name], status.last_seen.timestamp())
-        return [figures, seen]
+        return [figures, outcomes, seen]
 
     def _router(self) -> Iterable[Metric]:
         figures = self._view.router.figures()

@@ -1,0 +1,217 @@
+"""The service as a process: a message in over MLLP, a ward told, a stop, a restart."""
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from tests.support.exports import Exports
+from tests.support.histories import Visit, message
+from tests.support.mllp import MllpClient, code_of
+from tests.support.service import Service
+from tests.wardbridge.support import LAB, cli, configured, in_process, lab_text
+
+AT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    made = Service(tmp_path / "data")
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.kill()
+
+
+def started(service: Service) -> Service:
+    service.start()
+    service.wait_until_ready()
+    return service
+
+
+def tell(service: Service, *events: tuple[str, str], visit: str = "V1", step: int = 0) -> None:
+    """Send events about a visit, a second apart; each must be accepted."""
+    with MllpClient(service.mllp_port) as client:
+        for number, (event, ward) in enumerate(events, step):
+            at = Visit(visit, AT + timedelta(seconds=number))
+            answer = client.ask(message(at, event, f"{visit}-{number}", ward=ward))
+            assert code_of(answer) == "AA", answer
+
+
+@contextmanager
+def stream(service: Service, ward: str, after: int | None = None) -> Iterator[Iterator[Any]]:
+    headers = {} if after is None else {"Last-Event-ID": str(after)}
+    url = f"{service.url}/v1/wards/{ward}/stream"
+    with httpx.stream("GET", url, headers=headers, timeout=20) as response:
+        lines = response.iter_lines()
+        assert next(lines).startswith("retry:")
+        yield (json.loads(line[6:]) for line in lines if line.startswith("data: "))
+
+
+def kinds(events: Iterator[Any], count: int) -> list[tuple[str, str, int]]:
+    found = [next(events)["data"] for _ in range(count)]
+    return [(data["kind"], data["reason"], data["sequence"]) for data in found]
+
+
+def visits(service: Service, ward: str) -> list[str]:
+    patients = service.get(f"/v1/wards/{ward}/inbound")["patients"]
+    return [patient["visit"]["visit"] for patient in patients]
+
+
+@retry(
+    stop=stop_after_delay(20), wait=wait_fixed(0.02),
+    retry=retry_if_exception_type(AssertionError), reraise=True,
+)  # fmt: skip
+def until_on_list(service: Service, ward: str, expected: list[str]) -> None:
+    assert visits(service, ward) == expected
+
+
+def test_a_mark_over_mllp_is_told_to_the_ward_and_stands_on_its_list(service: Service) -> None:
+    started(service)
+    with stream(service, "W1") as events:
+        tell(service, ("A14", "W1"))
+        assert kinds(events, 1) == [("designated", "marked", 1)]
+        assert visits(service, "W1") == ["V1"]
+        tell(service, ("A27", "W1"), step=1)
+        assert kinds(events, 1) == [("withdrawn", "cancelled", 2)]
+    assert visits(service, "W1") == []
+
+
+def test_sigterm_drains_and_a_restart_resumes(service: Service) -> None:
+    started(service)
+    tell(service, *[("A14", "W1"), ("A14", "W2")] * 20)
+    assert service.stop() == 0
+    started(service)
+    # What was acknowledged was decided before the end: the list is right at once.
+    assert (visits(service, "W1"), visits(service, "W2")) == ([], ["V1"])
+    with stream(service, "W1", after=1) as events:
+        tell(service, ("A14", "W1"), step=40)
+        told = kinds(events, 40)
+    assert [sequence for _, _, sequence in told] == list(range(2, 42))
+    assert [kind for kind, _, _ in told] == ["withdrawn", "designated"] * 20
+    assert service.stop() == 0
+
+
+def test_an_open_stream_ends_with_the_service(service: Service) -> None:
+    started(service)
+    with stream(service, "W1") as events:
+        process = service.process
+        assert process is not None
+        process.send_signal(signal.SIGTERM)
+        assert list(events) == []
+    assert service.stop() == 0
+
+
+def test_an_export_is_told_where_its_source_is_believed(tmp_path: Path) -> None:
+    exports = Exports(7)
+    authority = "[authority.lab.wards]\n" + "".join(f'E{n} = "elvis"\n' for n in range(1, 5))
+    config = configured(tmp_path, lab_text().replace("[authority.lab.wards]\n", authority))
+    service = Service(tmp_path / "data", config)
+    started(service)
+    try:
+        while not exports.open_designations():
+            name, content = exports.next()
+        inbox = service.data / "inbox"
+        (inbox / f".{name}").write_bytes(content)
+        (inbox / f".{name}").rename(inbox / name)
+        for ward in {ward for ward, _ in exports.open_designations()}:
+            expected = sum(w == ward for w, _ in exports.open_designations())
+            until_count(service, ward, expected)
+    finally:
+        assert service.stop() == 0
+
+
+@retry(
+    stop=stop_after_delay(20), wait=wait_fixed(0.05),
+    retry=retry_if_exception_type(AssertionError), reraise=True,
+)  # fmt: skip
+def until_count(service: Service, ward: str, expected: int) -> None:
+    assert len(visits(service, ward)) == expected
+
+
+def test_two_run_side_by_side(service: Service, tmp_path: Path) -> None:
+    other = Service(tmp_path / "other")
+    started(service)
+    started(other)
+    try:
+        tell(service, ("A14", "W1"), visit="HERE")
+        tell(other, ("A14", "W1"), visit="THERE")
+        until_on_list(service, "W1", ["HERE"])
+        until_on_list(other, "W1", ["THERE"])
+    finally:
+        assert (service.stop(), other.stop()) == (0, 0)
+
+
+def test_a_second_one_on_the_same_data_is_refused(service: Service) -> None:
+    started(service)
+    done = cli("run", "--config", LAB, "--data", service.data, "--port-offset", "1")
+    assert done.returncode == 1
+    assert "is being written by process" in done.stderr
+
+
+def test_a_port_in_use_is_told_and_ends_it(service: Service, tmp_path: Path) -> None:
+    started(service)
+    done = cli("run", "--config", LAB, "--data", tmp_path / "x", "--port-offset", str(service.offset))
+    assert done.returncode == 1
+    assert "cannot run:" in done.stderr
+
+
+def test_a_log_without_its_secret_is_refused(service: Service) -> None:
+    started(service)
+    assert service.stop() == 0
+    (service.data / "patient.key").unlink()
+    done = cli("run", "--config", LAB, "--data", service.data)
+    assert done.returncode == 1
+    assert "patient.key is missing: restore it" in done.stderr
+
+
+def test_what_is_in_review_can_be_listed_beside_the_service(service: Service) -> None:
+    started(service)
+    with MllpClient(service.mllp_port) as client:
+        client.ask(message(Visit("", AT), "A14", "no-visit", ward="W1"))
+    listed = cli("review", "list", "--data", service.data)
+    (item,) = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert (item["feed"], item["source"]) == ("hl7", "ehr")
+    shown = cli("review", "show", item["id"], "--data", service.data)
+    assert json.loads(shown.stdout)["kept"]["outcome"] == "review"
+    assert cli("review", "list", "--data", service.data, "--feed", "elvis").stdout == ""
+    assert cli("review", "show", "gone", "--data", service.data).returncode == 2
+
+
+def test_its_log_lines_are_json_and_name_no_patient(service: Service) -> None:
+    started(service)
+    tell(service, ("A14", "W1"), visit="SECRETVISIT")
+    until_on_list(service, "W1", ["SECRETVISIT"])
+    assert service.stop() == 0
+    log = (service.data.parent / f"{service.data.name}.log").read_text(encoding="utf-8")
+    events = [json.loads(line)["event"] for line in log.splitlines()]
+    assert {"started", "stopped"} <= set(events)
+    for secret in ("SECRETVISIT", "Åström"):
+        assert secret not in log
+
+
+def test_health_tells_of_feeds_and_the_router(service: Service) -> None:
+    started(service)
+    tell(service, ("A14", "W1"))
+    until_on_list(service, "W1", ["V1"])
+    health = service.get("/health")
+    feeds = {feed["name"]: feed for feed in health["feeds"]}
+    assert set(feeds) == {"hl7", "elvis"}
+    assert feeds["hl7"]["last_seen"] is not None
+    assert feeds["elvis"]["last_seen"] is None
+    assert (health["ready"], health["open_designations"]) == (True, 1)
+    metrics = httpx.get(f"{service.url}/metrics").text
+    assert 'wardbridge_feed_last_seen_timestamp_seconds{feed="hl7"}' in metrics
+
+
+def test_without_a_socket_feed_the_service_works_too(tmp_path: Path) -> None:
+    service = Service(tmp_path / "data", configured(tmp_path, in_process()))
+    started(service)
+    assert [feed["name"] for feed in service.get("/health")["feeds"]] == ["elvis"]
+    assert service.stop() == 0
