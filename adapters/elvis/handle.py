@@ -7,6 +7,7 @@ if it is refused for the same reason.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -26,7 +27,7 @@ from adapters.elvis.row import make_sheet
 from adapters.elvis.settings import ElvisSettings
 from adapters.elvis.state import Change, FileState, SnapshotState
 from bus.port import Record
-from schemas.observation import RawPointer
+from schemas.observation import Observation, RawPointer
 from schemas.ward import WardRegister
 
 OBSERVATIONS_IN_ENVELOPE: Final = 400
@@ -151,12 +152,17 @@ def outcomes(
     judged = _judge(SnapshotState(), file, context)
     if isinstance(judged, Trouble) or isinstance(file.parsed, Trouble):
         return [(0, handle(SnapshotState(), file, context).outcome)]
-    return [(number, _row_outcome(number, judged)) for number in range(len(file.parsed.rows))]
+    observed = {number: [observation] for number, observation in judged.observed}
+    troubles: dict[int, list[Trouble]] = {}
+    for number, trouble in judged.troubles:
+        troubles.setdefault(number, []).append(trouble)
+    return [
+        (number, _row_outcome(observed.get(number, []), troubles.get(number, [])))
+        for number in range(len(file.parsed.rows))
+    ]
 
 
-def _row_outcome(number: int, judged: Comparison) -> Outcome:
-    observations = [one for row, one in judged.observed if row == number]
-    troubles = [one for row, one in judged.troubles if row == number]
+def _row_outcome(observations: Sequence[Observation], troubles: Sequence[Trouble]) -> Outcome:
     if observations:
         return accepted(observations, troubles)
     if troubles:

@@ -6,7 +6,7 @@ costs a hash and a look-up; only the others are read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -44,37 +44,57 @@ class Scan:
     wards: set[str] = field(default_factory=set)
 
 
-def scan(rows: Iterable[Row], reader: RowReader, settled: Mapping[str, str]) -> Scan:
+def scan(rows: Sequence[Row], reader: RowReader, settled: Mapping[str, str]) -> Scan:
     """Go over the rows once; ``settled`` maps the digest of an unchanged row to its patient."""
-    found = Scan()
-    for number, row in enumerate(rows):
-        if reader.is_whole(row):
-            found.wards.add(reader.ward_code(row))
-        if not reader.is_vacant(row):
-            _take(found, number, row, reader, settled)
-    return found
+    return _Scanner(rows, reader, settled).scan()
 
 
-def _take(
-    found: Scan, number: int, row: Row, reader: RowReader, settled: Mapping[str, str]
-) -> None:
-    digest = reader.digest(row)
-    key = settled.get(digest)
-    patient = reader.patient(row) if key is None else None
-    if isinstance(patient, Trouble):
-        found.unreadable.append(RowTrouble(number, digest, patient))
-        return
-    key = patient.key if patient else str(key)
-    if key in found.listed:
-        _contradict(found, key, RowTrouble(number, digest, reader.twice(row)))
-        return
-    found.listed[key] = Listing(digest, reader.ward_code(row))
-    if patient:
-        found.fresh[key] = Fresh(number, row, patient)
+class _Scanner:
+    def __init__(self, rows: Sequence[Row], reader: RowReader, settled: Mapping[str, str]) -> None:
+        self._rows = rows
+        self._reader = reader
+        self._settled = settled
+        self._first: dict[str, int] = {}
+        self._found = Scan()
 
+    def scan(self) -> Scan:
+        for number, row in enumerate(self._rows):
+            if self._reader.is_whole(row):
+                self._found.wards.add(self._reader.ward_code(row))
+            if not self._reader.is_vacant(row):
+                self._take(number, row)
+        return self._found
 
-def _contradict(found: Scan, key: str, trouble: RowTrouble) -> None:
-    # Which of the rows is right cannot be known: the patient is there, nothing more is said.
-    found.listed[key] = found.listed[key]._replace(row="")
-    found.fresh.pop(key, None)
-    found.twice.append(trouble)
+    def _take(self, number: int, row: Row) -> None:
+        digest = self._reader.digest(row)
+        key = self._settled.get(digest)
+        if key is not None:
+            self._list(key, number, Listing(digest, self._reader.ward_code(row)))
+            return
+        patient = self._reader.patient(row)
+        if isinstance(patient, Trouble):
+            self._found.unreadable.append(RowTrouble(number, digest, patient))
+            return
+        if self._list(patient.key, number, Listing(digest, self._reader.ward_code(row))):
+            self._found.fresh[patient.key] = Fresh(number, row, patient)
+
+    def _list(self, key: str, number: int, listing: Listing) -> bool:
+        if key in self._found.listed:
+            self._contradict(key, number, listing)
+            return False
+        self._found.listed[key] = listing
+        self._first[key] = number
+        return True
+
+    def _contradict(self, key: str, number: int, listing: Listing) -> None:
+        # Which of the rows is right cannot be known: the patient is there, nothing more is said.
+        first = self._found.listed[key]
+        if first.row:
+            self._tell_twice(self._first[key], first.row)
+        self._tell_twice(number, listing.row)
+        self._found.listed[key] = first._replace(row="")
+        self._found.fresh.pop(key, None)
+
+    def _tell_twice(self, number: int, digest: str) -> None:
+        trouble = self._reader.twice(self._rows[number])
+        self._found.twice.append(RowTrouble(number, digest, trouble))

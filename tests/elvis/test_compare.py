@@ -167,7 +167,10 @@ def test_two_rows_of_one_patient_change_nothing_and_keep_the_visit() -> None:
     player.play(export(0, ANNA))
     twice = export(15, ANNA._replace(bed="2"), ANNA._replace(bed="3"))
     outcome = player.play(twice)
-    assert (_whats(outcome), [one.reason for one in outcome.warnings]) == ([], ["patient-twice"])
+    assert (_whats(outcome), [(one.reason, one.where) for one in outcome.warnings]) == (
+        [],
+        [("patient-twice", f"line {line}, column Patient-id") for line in (7, 8)],
+    )
     again = export(30, *twice.rows[2:])
     assert player.play(again).warnings == ()
     assert len(player.play(export(45, ANNA._replace(bed="3"))).observations) == 1

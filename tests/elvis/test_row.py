@@ -185,6 +185,13 @@ def test_a_row_with_too_few_cells_goes_to_review() -> None:
     ]
 
 
+def test_two_rows_of_one_patient_both_go_to_review() -> None:
+    file = File(0, [BASE, Row("B1", "9", "9"), BASE._replace(bed="2"), BASE], wards="B1")
+    result = outcomes(file.payload(), "file.csv", file.at, context(register=REGISTER))
+    reasons = [one.reason for _, one in result]
+    assert reasons == ["patient-twice", "place-vacant", "patient-twice", "patient-twice"]
+
+
 def test_a_column_that_is_not_exported_is_absent() -> None:
     form = ExportFormat(columns=Columns(leave="", protection=""))
     names = form.columns.named().values()
