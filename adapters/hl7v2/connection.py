@@ -18,7 +18,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from adapters.common.feed import records_of
 from adapters.common.keys import raw_pointer
@@ -102,10 +102,10 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A sender came."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream transport is
-        self._transport = transport
+        # uvloop has transports of its own that do not inherit from asyncio's
+        self._transport = cast("asyncio.Transport", transport)
         if not self._host.opened(self):
-            transport.abort()
+            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
