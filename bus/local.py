@@ -117,8 +117,9 @@ class LocalLog(ABC):
         """Committed records from ``offset`` on, without a group; see the port."""
         self._check_at(at)
         records = self._fetch(at, offset, limit)
-        if not self.topics[at.topic].compacted:
-            self._check_kept(at, offset)  # after fetching: what went meanwhile is noticed
+        # Asked after fetching: what went meanwhile is noticed.
+        if not self.topics[at.topic].compacted and (not records or records[0].offset > offset):
+            self._check_kept(at, offset)
         return records
 
     def read(self, group: str, topics: Sequence[str], limit: int, wait_s: float) -> Batch:
@@ -180,13 +181,16 @@ class LocalLog(ABC):
         if cursor is None:
             cursor = self._cursors[group] = dict(self.committed(group))
         for at in self._partitions_of(topics):
-            if at not in cursor:  # a group without position starts at the oldest record kept
-                cursor[at] = self.starts(at.topic)[at.partition]
+            cursor[at] = self._next(cursor, at)
         return cursor
+
+    def _next(self, seen: Mapping[TopicPartition, int], at: TopicPartition) -> int:
+        # Who has no position starts at the oldest record kept.
+        return seen[at] if at in seen else self.starts(at.topic)[at.partition]
 
     def _is_ahead(self, topics: Sequence[str], seen: Mapping[TopicPartition, int]) -> bool:
         return any(
-            end > seen.get(TopicPartition(topic, partition), 0)
+            end > self._next(seen, TopicPartition(topic, partition))
             for topic in topics
             for partition, end in self.ends(topic).items()
         )

@@ -103,5 +103,5 @@ def _opened(
         connection = schema.connect_writer(path)
         undo.callback(connection.close)
         schema.prepare(connection, partitions, table)
-        schema.flush_folder(path)
+        schema.flush(path.parent)
     return connection

@@ -79,9 +79,11 @@ class SqliteReader(LocalLog):
 
     def copy_to(self, target: Path) -> None:
         """A consistent copy of the whole log, also while it is written; ``target`` must be new."""
-        if target.exists():
-            raise LogError(f"{target} is there already: name another file for the copy")
-        self._connections.copy_to(target)
+        with opening(target):
+            _make_private(target)
+            self._connections.copy_to(target)
+            schema.flush(target)  # VACUUM INTO does not
+            schema.flush(target.parent)
 
     def _enqueue(self, write: Write, on_done: OnDone) -> None:  # noqa: ARG002 - refuses all
         raise LogError(f"{self.path} is open for reading only")
@@ -89,3 +91,10 @@ class SqliteReader(LocalLog):
     def close(self) -> None:
         """See the port."""
         self._connections.close()
+
+
+def _make_private(target: Path) -> None:
+    try:
+        schema.make_private(target)
+    except FileExistsError:
+        raise LogError("it is there already: name another file for the copy") from None

@@ -24,9 +24,11 @@ from bus.port import Header, LogError, TopicPartition
 from schemas.topics import Topic
 
 SCHEMA_VERSION: Final = 1
+APPLICATION_ID: Final = 0x77626C67  # "wblg" (SQLite documentation, "PRAGMA application_id")
 OFFSET_BITS: Final = 44
 BUSY_TIMEOUT_MS: Final = 10_000
 CHECKPOINT_PAGES: Final = 4_000  # rarer, larger checkpoints: fewer stalls between commits
+CACHE_KIB: Final = 64 * 1024  # of the writer: state rows are replaced all over their tables
 WAL_KEPT_BYTES: Final = 64 * 1024 * 1024  # what a long reader made it grow beyond is given back
 
 TABLES: Final = """
@@ -52,6 +54,10 @@ CREATE INDEX tombstone ON record (at_ms) WHERE value IS NULL;
 END: Final = (
     "SELECT max(floor, coalesce((SELECT max(id) + 1 - ? FROM record WHERE id >= ? AND id < ?), 0))"
     " FROM slot WHERE id = ?"
+)
+
+_KIND: Final = (
+    "SELECT application_id, (SELECT count(*) FROM sqlite_master) FROM pragma_application_id"
 )
 
 Slots = dict[TopicPartition, int]
@@ -97,16 +103,22 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     return connection
 
 
+def make_private(path: Path) -> None:
+    """Make an empty file that only its owner may read; SQLite would let others."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
 def connect_writer(path: Path) -> sqlite3.Connection:
     """The writing connection; makes the file, which only its owner may read."""
     with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        make_private(path)
     connection = connect(path, read_only=False)
     try:
         _version(connection)  # before anything is changed in a file that may not be ours
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         connection.execute(f"PRAGMA journal_size_limit={WAL_KEPT_BYTES}")
     except BaseException:
         connection.close()
@@ -120,6 +132,7 @@ def prepare(connection: sqlite3.Connection, partitions: int, table: Sequence[Top
     if not _version(connection):
         for statement in TABLES.split(";"):
             connection.execute(statement)
+        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
     _check_partitions(connection, partitions)
     connection.executemany(
@@ -162,17 +175,20 @@ def end_of(connection: sqlite3.Connection, slot: int) -> int:
     return int(end)
 
 
-def flush_folder(path: Path) -> None:
-    """Make the new file's name itself survive loss of power."""
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+def flush(path: Path) -> None:
+    """Make a file's content, or a folder's names, survive loss of power."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(folder)
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)
 
 
 def _version(connection: sqlite3.Connection) -> int:
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    ((kind, tables),) = connection.execute(_KIND)
+    if tables and kind != APPLICATION_ID:
+        raise LogError("this is the database of another program: name another file")
     if version > SCHEMA_VERSION:
         raise LogError(
             f"the log was written by a newer wardbridge (file version {version}, this one knows "

@@ -13,7 +13,10 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
+
+import structlog
 
 from bus.local import OnDone, tell
 from bus.port import LogError
@@ -29,8 +32,6 @@ _DELETE: Final = "DELETE FROM record WHERE id = ?"
 _SET_POSITION: Final = "INSERT OR REPLACE INTO position (reader, slot, next) VALUES (?, ?, ?)"
 
 Row = tuple[int, int, str | None, str | None, bytes | None]  # as in _INSERT
-# What binding a value can raise beside sqlite3's own errors: none of it may end the thread.
-_FAULTS: Final = (sqlite3.Error, ArithmeticError, LookupError, TypeError, ValueError, MemoryError)
 
 
 class Draft(NamedTuple):
@@ -93,6 +94,21 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
+        try:
+            self._serve()
+        finally:
+            self._refuse_the_rest()
+
+    def _refuse_the_rest(self) -> None:
+        # Nobody is left when the thread ends as it should; if it ever does not, nobody may hang.
+        with self._accepting, suppress(queue.Empty):
+            self._stopped = True
+            while True:
+                item = self._queue.get_nowait()
+                if item is not None:
+                    tell(item.on_done, LogError("the log's writer has ended"))
+
+    def _serve(self) -> None:
         going_on = True
         while going_on:
             items, going_on = self._take()
@@ -132,7 +148,7 @@ class Writer:
             self._connection.execute("BEGIN IMMEDIATE")
             self._insert(items, ends)
             self._connection.execute("COMMIT")
-        except _FAULTS as fault:
+        except Exception as fault:  # noqa: BLE001 - the supervisor: the writer outlives any item
             self._roll_back()
             return fault
         self._ends.update(ends)
@@ -140,8 +156,11 @@ class Writer:
         return None
 
     def _roll_back(self) -> None:
-        if self._connection.in_transaction:  # SQLite itself rolls back when the disk is full
-            self._connection.execute("ROLLBACK")
+        # SQLite itself rolls back when the disk is full. If this fails, so does the next BEGIN,
+        # which tells its waiters.
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
     def _insert(self, items: Sequence[Item], ends: dict[int, int]) -> None:
         now_ms = self._timing.clock_ms()
@@ -177,9 +196,8 @@ class Writer:
             return
         more = False
         try:
-            more = upkeep.tidy(
-                self._connection, self._retention_s, self._ends, self._timing.clock_ms()
-            )
-        except sqlite3.Error:
-            self._roll_back()  # no room to tidy, or a long reader: the next round tries again
+            more = upkeep.tidy(self._connection, self._retention_s, self._timing.clock_ms())
+        except sqlite3.Error as error:  # no room to tidy, or a long reader: the next round
+            structlog.get_logger().warning("tidying_put_off", error=str(error))
+            self._roll_back()
         self._next_tidy = time.monotonic() + (0.0 if more else self._timing.tidy_interval_s)

@@ -312,8 +312,10 @@ def test_retention_moves_the_start_and_gives_no_offset_twice(engine: Engine) -> 
     log = engine.reopen(log)
     end = log.ends(RAW)[0]
     assert log.starts(RAW)[0] == end >= 10
+    assert not log.wait([RAW], {}, 0.0)
     assert log.read("new", [RAW], 10, 0.0).records == ()
     log.append([raw("r", "next")])
+    assert log.wait([RAW], {}, 0.0)
     (stored,) = read_all(log, "new", [RAW])
     assert (stored.key, stored.offset) == ("next", end)
 

@@ -191,6 +191,7 @@ def test_a_copy_by_the_log_or_by_sqlite_is_whole(tmp_path: Path) -> None:
         closing(sqlite3.connect(tmp_path / "copy2.db")) as target,
     ):
         source.backup(target)
+    assert stat.S_IMODE((tmp_path / "copy1.db").stat().st_mode) == 0o600
     assert_whole_copy(tmp_path / "copy1.db")
     assert_whole_copy(tmp_path / "copy2.db")
     with pytest.raises(LogError, match="is there already"):
@@ -208,13 +209,12 @@ def test_retention_works_in_slices(tmp_path: Path) -> None:
     slots, now_ms = log._slots, log.scan(TopicPartition(RAW, 0), 0, 1)[0].timestamp_ms + YEARS_MS
     log.close()
     small, large = (slots[TopicPartition(topic, 0)] for topic in (RAW, DESIGNATIONS))
-    ends = {small: upkeep.SLICE_RECORDS + 10, large: 20}
     with closing(sqlite3.connect(tmp_path / "log.db", isolation_level=None)) as connection:
         left = list[tuple[int, int]]()
         more = True
         while more:
             before = connection.total_changes
-            more = upkeep.tidy(connection, {small: 1, large: 1}, ends, now_ms)
+            more = upkeep.tidy(connection, {small: 1, large: 1}, now_ms)
             assert connection.total_changes - before <= upkeep.SLICE_RECORDS + 2
             left += connection.execute(
                 "SELECT count(*), coalesce(sum(length(value)), 0) FROM record"
@@ -336,6 +336,35 @@ def test_partitions_cannot_be_changed_in_place(tmp_path: Path) -> None:
         with pytest.raises(LogError, match=f"has 2 partitions and {partitions} are configured"):
             SqliteLog.open(tmp_path / "log.db", partitions=partitions)
     SqliteLog.open(tmp_path / "log.db", partitions=2).close()
+
+
+def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE slot (id)")
+    before = path.read_bytes()
+    for opener in (SqliteLog.open, SqliteLog.open_readonly):
+        with pytest.raises(LogError, match="database of another program"):
+            opener(path)
+    assert path.read_bytes() == before
+
+
+def test_what_a_topic_left_behind_stops_no_upkeep(sqlite_engine: SqliteEngine) -> None:
+    log = sqlite_engine(1)
+    assert isinstance(log, SqliteLog)
+    log.append([Record(INBOUND, "w", "k", b"v"), Record(INBOUND, "w", "k", None)])
+    log.close()
+    sqlite_engine.clock.now_ms += YEARS_MS
+    fewer = [topic for topic in TOPICS if topic.name != INBOUND]
+    timing = upkeep.Timing(sqlite_engine.clock, 0.0, 0.0)
+    log = SqliteLog.open(log.path, table=fewer, timing=timing)
+    for _ in range(3):  # tidied after each
+        log.append([raw("r", "a")])
+    log.close()
+    log = SqliteLog.open(log.path)
+    assert log.scan(TopicPartition(INBOUND, 0), 0, 10) == []
+    assert log.ends(INBOUND) == {0: 2}
+    log.close()
 
 
 def test_topics_of_another_version_are_added_or_left_alone(tmp_path: Path) -> None:
