@@ -12,11 +12,10 @@ import httpx
 import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from tests.support.exports import Exports
 from tests.support.histories import Visit, message
 from tests.support.mllp import MllpClient, code_of
 from tests.support.service import Service
-from tests.wardbridge.support import LAB, cli, configured, in_process, lab_text
+from tests.wardbridge.support import EXPORT, LAB, cli, configured, export, in_process, lab_text
 
 AT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 
@@ -109,20 +108,14 @@ def test_an_open_stream_ends_with_the_service(service: Service) -> None:
 
 
 def test_an_export_is_told_where_its_source_is_believed(tmp_path: Path) -> None:
-    exports = Exports(7)
-    authority = "[authority.lab.wards]\n" + "".join(f'E{n} = "elvis"\n' for n in range(1, 5))
+    authority = '[authority.lab.wards]\nMED = "elvis"\n'
     config = configured(tmp_path, lab_text().replace("[authority.lab.wards]\n", authority))
     service = Service(tmp_path / "data", config)
     started(service)
     try:
-        while not exports.open_designations():
-            name, content = exports.next()
-        inbox = service.data / "inbox"
-        (inbox / f".{name}").write_bytes(content)
-        (inbox / f".{name}").rename(inbox / name)
-        for ward in {ward for ward, _ in exports.open_designations()}:
-            expected = sum(w == ward for w, _ in exports.open_designations())
-            until_count(service, ward, expected)
+        hidden = export(service.data / "inbox", EXPORT, ".export.part")
+        hidden.rename(hidden.with_name("export.csv"))
+        until_listed(service, "MED", 1)
     finally:
         assert service.stop() == 0
 
@@ -131,7 +124,7 @@ def test_an_export_is_told_where_its_source_is_believed(tmp_path: Path) -> None:
     stop=stop_after_delay(20), wait=wait_fixed(0.05),
     retry=retry_if_exception_type(AssertionError), reraise=True,
 )  # fmt: skip
-def until_count(service: Service, ward: str, expected: int) -> None:
+def until_listed(service: Service, ward: str, expected: int) -> None:
     assert len(visits(service, ward)) == expected
 
 
@@ -157,7 +150,9 @@ def test_a_second_one_on_the_same_data_is_refused(service: Service) -> None:
 
 def test_a_port_in_use_is_told_and_ends_it(service: Service, tmp_path: Path) -> None:
     started(service)
-    done = cli("run", "--config", LAB, "--data", tmp_path / "x", "--port-offset", str(service.offset))
+    done = cli(
+        "run", "--config", LAB, "--data", tmp_path / "x", "--port-offset", str(service.offset)
+    )
     assert done.returncode == 1
     assert "cannot run:" in done.stderr
 
