@@ -189,7 +189,10 @@ class Log(Protocol):
         ...
 
     def load(self, at: TopicPartition) -> Iterator[Stored]:
-        """A compacted partition's newest record per key, tombstoned keys left out."""
+        """A compacted partition's newest record per key, tombstoned keys left out.
+
+        Streamed, as of the first record given: take it in one go.
+        """
         ...
 
     def close(self) -> None:
