@@ -28,7 +28,7 @@ NAME_CHARS: Final = 3
 UNDEFINED: Final = "\ud800"  # a lone surrogate: no text that was decoded strictly holds it
 CHARSET_FIELD: Final = 18
 MAX_DELIMITERS: Final = 5  # the fifth, since v2.7, marks truncated values
-_SEGMENT_END: Final = re.compile(r"\r\n|\r|\n(?=[A-Z][A-Z0-9]{2}(?:[^A-Za-z0-9 ]|$))|\n+$")
+_SEGMENT_END: Final = re.compile(r"\r\n|\r|\n(?=[A-Z][A-Z0-9]{2}(?:[^A-Za-z0-9 ]|$))")
 _LINE_END: Final = re.compile(rb"[\r\n]")
 
 
@@ -171,7 +171,9 @@ def _declared(header: str, delimiters: Delimiters) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    lines = _SEGMENT_END.split(text) if "\n" in text else text.split("\r")
+    if "\n" not in text:
+        return [line for line in text.split("\r") if line]
+    lines = (line.strip("\n") for line in _SEGMENT_END.split(text))
     return [line for line in lines if line]
 
 

@@ -1,0 +1,59 @@
+"""Files of messages are split, and trailers are compared."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapters.hl7v2.batch import split
+
+A, B = b"MSH|^~\\&|a\rPID|1", b"MSH|^~\\&|b\rPID|2"
+
+
+@pytest.mark.parametrize(
+    "between", [b"\r", b"\n", b"\r\n", b"\r\n\r\n", b"\n \n", b"\x1c\r\x0b", b"\x1c\r\n\x0b"]
+)
+def test_several_in_a_row(between: bytes) -> None:
+    assert split(b"\x0b" + A + between + B + b"\x1c\r").messages == (A, B)
+
+
+def test_one_and_none() -> None:
+    assert split(A).messages == (A,)
+    assert split(b"\xef\xbb\xbf" + A + b"\r\n").messages == (A,)
+    assert split(b" \r\n").messages == ()
+
+
+def test_what_is_no_message_is_a_message_of_its_own() -> None:
+    assert split(b"fax\r" + A).messages == (b"fax", A)
+
+
+def _batch(counted: bytes, batches: bytes = b"1") -> bytes:
+    lines = (b"FHS|^~\\&|x", b"BHS|^~\\&|x", A, B, b"BTS|" + counted, b"FTS|" + batches, b"")
+    return b"\r".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("content", "where"),
+    [
+        (_batch(b"2"), []),
+        (_batch(b""), []),
+        (_batch(b"3"), ["BTS-1"]),
+        (_batch(b"2", b"2"), ["FTS-1"]),
+        (_batch(b"1", b"7"), ["BTS-1", "FTS-1"]),
+        (_batch(b"2|comment"), []),
+    ],
+)
+def test_trailers_count(content: bytes, where: list[str]) -> None:
+    found = split(content)
+    assert found.messages == (A, B)
+    assert [trouble.where for trouble in found.troubles] == where
+    assert {trouble.reason for trouble in found.troubles} <= {"batch-count-differs"}
+
+
+def test_each_batch_of_a_file_counts_for_itself() -> None:
+    lines = (b"FHS|", b"BHS|", A, b"BTS|1", b"BHS|", A, B, b"BTS|2", b"FTS|2")
+    found = split(b"\n".join(lines))
+    assert (len(found.messages), found.troubles) == (3, ())
+
+
+def test_segments_behind_a_header_line_are_not_lost() -> None:
+    assert split(b"MSH|^~\\&|a\rFHS|x\rPID|1\rBTS|1").messages == (A,)
