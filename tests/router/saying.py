@@ -89,7 +89,8 @@ class Source:
         trigger, rank = TRIGGERS[what]
         visit = None if what in (What.PERSON_UPDATED, What.PATIENTS_MERGED) else self.visit
         content = claims.model_dump_json(exclude_unset=True) + str(movement) + str(merged_into)
-        identity = f"{self.name} {visit} {self.patient} {what} {when} {content}"
+        # what is said twice in one second differs in some field that is of no concern here
+        identity = f"{self.name} {visit} {self.patient} {what} {when} {content} {self.said}"
         return Observation(
             id=hashlib.sha256(identity.encode()).hexdigest()[:24],
             revision=revision,

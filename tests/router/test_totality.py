@@ -1,0 +1,102 @@
+"""Total and consistent for any statements at all, sensible or not.
+
+No truth is known here: whatever is said, nothing raises, each ward's stream is well formed, and
+the end is what a fresh router makes of the same statements in the order of their stamps.
+"""
+
+from datetime import datetime, timedelta
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.core import observe
+from schemas.observation import Claims, Observation, Protection, What
+from tests.router.hearing import Router
+from tests.router.saying import START, Source, place
+from tests.router.test_invariants import (
+    RANDOMS,
+    Tally,
+    assert_incremental_is_refold,
+    assert_well_formed,
+    in_some_order,
+    tell,
+)
+
+_PLACES = st.sampled_from(["W1", "W2", "W3", "W1/1", "W2/1/A"]).map(place)
+_TIMES = st.integers(0, 20).map(lambda hours: START + timedelta(hours=hours))
+_CLAIMS: dict[str, st.SearchStrategy[object]] = {
+    "place": st.none() | _PLACES,
+    "mark": st.none() | _PLACES,
+    "expected_at": st.none() | _TIMES,
+    "planned_discharge_at": st.none() | _TIMES,
+    "responsible_ward": st.none() | st.sampled_from(["W1", "W2"]),
+    "admitting_doctor": st.none() | st.sampled_from(["D1", "D2"]),
+    "on_leave": st.none() | st.booleans(),
+    "visit_class": st.none() | st.sampled_from(["I", "E"]),
+    "protection": st.none() | st.sampled_from(Protection),
+}
+_OPENING = (What.ADMISSION_PLANNED, What.TRANSFER_PLANNED, What.DESCRIBED, What.ADMITTED) * 2
+
+
+@st.composite
+def statements(draw: st.DrawFn) -> Observation:
+    """Any kind of observation with any claims, of few visits, patients and seconds."""
+    source = Source(
+        draw(st.sampled_from(["ehr", "elvis"])),
+        draw(st.sampled_from(["v1", "v|2%", "v3"])),
+        draw(st.sampled_from(["p1", "p2", "p3"])),
+        said=draw(st.integers(0, 3)),
+    )
+    claims = draw(st.fixed_dictionaries({}, optional=_CLAIMS))
+    what = draw(st.sampled_from([*What, *_OPENING]))
+    said = source.observe(
+        what,
+        Claims.model_validate(claims),
+        at=_at(draw(st.integers(0, 5))),
+        movement=draw(st.none() | st.sampled_from(["m1", "m2"])),
+        merged_into=draw(st.sampled_from(["p1", "p2", "p3"])),
+        shape=draw(st.sampled_from(["event", "state"])),
+        revision=draw(st.integers(0, 1)),
+    )
+    return _cancelling(said) if draw(st.integers(0, 5)) == 0 else said
+
+
+def _at(second: int) -> datetime:
+    return START + timedelta(seconds=second)
+
+
+def _cancelling(said: Observation) -> Observation:
+    if said.movement is None:
+        return said
+    movement = said.movement.model_copy(update={"action": "cancel"})
+    return said.model_copy(update={"movement": movement, "id": f"{said.id}-x"})
+
+
+def test_whatever_is_said_nothing_raises_and_order_decides_nothing() -> None:
+    tally = Tally("totality")
+
+    @settings(max_examples=4 * settings().max_examples)
+    @given(st.lists(statements(), min_size=6, max_size=25), RANDOMS)
+    def holds(said: list[Observation], random: Random) -> None:
+        crooked = Router("ehr", "W1=elvis")
+        tell(crooked, random, in_some_order(random, said))
+        crooked.believe("ehr", "W1=elvis")
+        straight = Router("ehr", "W1=elvis").hear(*sorted(said, key=Observation.sort_key))
+        assert crooked.encounters == straight.encounters
+        assert _open(crooked) == _open(straight)
+        assert crooked.inbound == crooked.open
+        assert_well_formed(crooked.told)
+        assert_incremental_is_refold(crooked)
+        assert {item.reason for item in crooked.review} <= {observe.ALIAS_CYCLE}
+        tally.extra["circles of merges"] += bool(crooked.review)
+        tally.count(crooked)
+
+    holds()
+    tally.report(share=20)
+
+
+def _open(router: Router) -> set[tuple[object, ...]]:
+    """By what backs them: which visit a continued one is announced under depends on the order."""
+    told = router.state.realms["lab"].told.values()
+    return {(each.backing, each.terms) for each in told if each.backing is not None}
