@@ -25,6 +25,7 @@ ALLOWED_KEYS: Final = frozenset(
         "warning", "count", "group", "places", "record",
     }
 )  # fmt: skip
+LIBRARIES_LEVEL: Final = "WARNING"
 _TEMPLATES_TRUSTED: Final = ("uvicorn",)
 _OWN_RECORD: Final = "_record"
 
@@ -58,7 +59,8 @@ def raised_at(trace: TracebackType | None) -> str:
 
 def template_only(_logger: object, _method: str, event: Event) -> Event:
     """A library's record: its template where the library is known to use one, without values."""
-    record = event.get(_OWN_RECORD)
+    event.pop("_from_structlog", None)
+    record = event.pop(_OWN_RECORD, None)
     if isinstance(record, logging.LogRecord):
         event["logger"] = record.name
         trusted = record.name.split(".")[0] in _TEMPLATES_TRUSTED
@@ -90,7 +92,7 @@ def configure_logs(stream: TextIO, level: str = "INFO") -> None:
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
-    logging.basicConfig(handlers=[handler], level=level, force=True)
+    logging.basicConfig(handlers=[handler], level=LIBRARIES_LEVEL, force=True)
 
 
 def event_of(line: Mapping[str, Any]) -> str:

@@ -86,7 +86,7 @@ class Service:
             for part in parts.in_order():
                 started.append(part)
                 await part.start()
-            self._logger.info("started", feeds=[feed.name for feed in parts.feeds])
+            self._logger.info("started", feeds=[feed.feed_name for feed in parts.feeds])
             failed = await self._watch(parts, stop)
         except BaseException:
             await _stop_all(started)

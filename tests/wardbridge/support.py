@@ -7,6 +7,15 @@ from pathlib import Path
 
 LAB = Path(__file__).parents[2] / "deploy" / "examples" / "lab.toml"
 
+EXPORT = (
+    "Exporttid;2026-01-15 06:00\nSjukhus;Söder\nAvdelningar;AKM,MED\n"
+    "Avdelning;Rum;Plats;Patient-id;Medicinskt ansvarig enhet;Inskriven;Planerad utskrivning;"
+    "Avsedd avdelning;Förväntad tid;Permission;Överbeläggning;Sekretess\n"
+    "AKM;1;1;200001012384;MED;2026-01-15 05:00;;MED;2026-01-15 08:00;;;\n"
+    "MED;1;1;;;;;;;;;\n"
+    "Antal rader;2\n"
+)
+
 
 def lab_text() -> str:
     return LAB.read_text(encoding="utf-8")
@@ -35,3 +44,9 @@ def cli(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Completed
         check=False,
         timeout=60,
     )
+
+
+def export(folder: Path, text: str = EXPORT, name: str = "export.csv") -> Path:
+    path = folder / name
+    path.write_bytes(text.encode("windows-1252"))
+    return path

@@ -8,28 +8,14 @@ from typing import Any
 import pytest
 
 from schemas.topics import TOPICS
-from tests.wardbridge.support import LAB, cli, configured, in_process, lab_text
+from tests.wardbridge.support import EXPORT, LAB, cli, configured, export, in_process, lab_text
 
-EXPORT = (
-    "Exporttid;2026-01-15 06:00\nSjukhus;Söder\nAvdelningar;AKM,MED\n"
-    "Avdelning;Rum;Plats;Patient-id;Medicinskt ansvarig enhet;Inskriven;Planerad utskrivning;"
-    "Avsedd avdelning;Förväntad tid;Permission;Överbeläggning;Sekretess\n"
-    "AKM;1;1;200001012384;MED;2026-01-15 05:00;;MED;2026-01-15 08:00;;;\n"
-    "MED;1;1;;;;;;;;;\n"
-    "Antal rader;2\n"
-)
 MESSAGE = (
     "MSH|^~\\&|EHR|NORR|WB|REG|20260115061500||ADT^A14|M03|P|2.5.1|||||SWE|UNICODE UTF-8\r"
     "EVN||20260115061500\r"
     "PID|1||200001012384^^^&1.2.752.129.2.1.3.1&ISO^NI\r"
     "PV1|1|I|N10^^||||||||||||||||90001|||||||||||||||||||||||N51^^\r"
 )
-
-
-def export(folder: Path, text: str = EXPORT, name: str = "export.csv") -> Path:
-    path = folder / name
-    path.write_bytes(text.encode("windows-1252"))
-    return path
 
 
 def lines(output: str) -> list[dict[str, Any]]:
