@@ -26,7 +26,10 @@ SWEEPS_PER_STALL: Final = 4  # a stalled sender is noticed at most a quarter lat
 
 
 class MllpServer:
-    """One feed's port. ``figures`` are safe to read from the loop's thread."""
+    """One feed's port. ``figures`` are safe to read from the loop's thread.
+
+    ``port`` is the one listened on, once started.
+    """
 
     def __init__(self, normaliser: Normaliser, log: Log, listener: Listener | None = None) -> None:
         self.normaliser = normaliser
@@ -34,6 +37,7 @@ class MllpServer:
         self.listener = listener or Listener()
         self.figures = Figures()
         self.control_ids = ControlIds()
+        self.port = self.listener.port
         self._connections: set[Connection] = set()
         self._done: deque[tuple[Place, LogError | None]] = deque()
         self._waking = False
@@ -50,15 +54,8 @@ class MllpServer:
         self._server = await self._loop.create_server(
             lambda: Connection(self), self.listener.host, self.listener.port, ssl=tls
         )
+        self.port = self._server.sockets[0].getsockname()[1]
         self._sweep()
-
-    @property
-    def port(self) -> int:
-        """The port listened on."""
-        if self._server is None:
-            raise RuntimeError("start() comes first")
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
 
     async def drain(self, timeout_s: float = DRAIN_S) -> None:
         """Take nothing more, answer what is on its way, then close; after the time, abort."""

@@ -28,7 +28,7 @@ def segment(name: str, fields: Mapping[int, str]) -> str:
     return "|".join((name, *(fields.get(number, "") for number in range(1, last + 1))))
 
 
-def message(  # noqa: PLR0913
+def message(
     trigger: str,
     pv1: Mapping[int, str] | None = None,
     *more: str,

@@ -397,16 +397,16 @@ def test_normalising_again_with_another_profile_keeps_the_id() -> None:
 
 
 def test_no_detail_repeats_what_was_sent() -> None:
-    secret = "Hemlig"
+    private = "Hemlig"
     for payload in (
-        message("A15", {42: ""}, pid=f"{secret}^^^LAB^MR"),
-        message(secret, THERE),
-        message("A15", {**THERE, 19: ""}, pid=secret),
-        message("A27", {42: secret}),
+        message("A15", {42: ""}, pid=f"{private}^^^LAB^MR"),
+        message(private, THERE),
+        message("A15", {**THERE, 19: ""}, pid=private),
+        message("A27", {42: private}),
     ):
         outcome = normaliser(wards=CLOSED).normalise(payload, RECEIVED_AT)
         assert outcome.verdict is Verdict.REVIEW
-        assert secret not in f"{outcome.detail}{outcome.where}{outcome.warnings}"
+        assert private not in f"{outcome.detail}{outcome.where}{outcome.warnings}"
 
 
 # total

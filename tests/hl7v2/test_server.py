@@ -1,0 +1,381 @@
+"""The listener over real sockets: every way of sending, durability, order, limits, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from adapters.hl7v2 import reader
+from adapters.hl7v2.figures import ControlIds
+from adapters.hl7v2.mapping import Normaliser
+from adapters.hl7v2.profile import Hl7Profile, Listener, Tls
+from adapters.hl7v2.server import MllpServer
+from bus.memory import MemoryLog
+from bus.port import LogError, LogFullError, Record, TopicPartition
+from schemas import topics
+from tests.hl7v2.lab import message, normaliser
+
+GOOD, TIMEOUT_S = message("A15", {42: "W2"}), 20
+
+
+def framed(payload: bytes) -> bytes:
+    return b"\x0b" + payload + b"\x1c\r"
+
+
+def numbered(number: int) -> bytes:
+    return message("A15", {42: "W2"}, msh={10: f"N{number}"})
+
+
+class HeldLog(MemoryLog):
+    """Tells nobody that anything is durable until ``release``; ``error`` is what it tells then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: list[Callable[[LogError | None], None]] = []
+        self.arrived = asyncio.Event()
+
+    def submit(self, records: Sequence[Record], on_done: Callable[[LogError | None], None]) -> None:
+        super().submit(records, lambda _: self.held.append(on_done))
+        self.arrived.set()
+
+    async def holds(self, count: int) -> None:
+        async with asyncio.timeout(TIMEOUT_S):
+            while len(self.held) < count:
+                self.arrived.clear()
+                await self.arrived.wait()
+
+
+class Sender:
+    """One connection to the listener."""
+
+    def __init__(self, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
+        self.reader, self.writer = streams
+
+    async def send(self, *pieces: bytes) -> None:
+        for piece in pieces:
+            self.writer.write(piece)
+            await self.writer.drain()
+
+    async def answer(self) -> tuple[str, str]:
+        """MSA-1 and MSA-2 of the next answer."""
+        async with asyncio.timeout(TIMEOUT_S):
+            answer = await self.reader.readuntil(b"\x1c\r")
+        msa = reader.read(answer.strip(b"\x0b\x1c\r")).first("MSA")
+        return msa.raw(1), msa.raw(2)
+
+    async def end(self) -> bytes:
+        """What still comes until the listener closes."""
+        async with asyncio.timeout(TIMEOUT_S):
+            return await self.reader.read()
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    log: MemoryLog, listener: Listener | None = None, adapter: Normaliser | None = None
+) -> AsyncIterator[tuple[MllpServer, Sender]]:
+    server = MllpServer(adapter or normaliser(), log, listener or Listener(port=0))
+    await server.start()
+    sender = Sender(await asyncio.open_connection("127.0.0.1", server.port))
+    try:
+        yield server, sender
+    finally:
+        sender.writer.close()
+        await server.drain(timeout_s=0)
+
+
+def stored(log: MemoryLog, topic: str) -> list[bytes | None]:
+    return [record.value for record in log.scan(TopicPartition(topic, 0), 0, 10_000)]
+
+
+LATIN = message("A15", {42: "W2"}, "NTE|1||Ö").decode()
+CASES: dict[str, tuple[list[bytes], list[str]]] = {
+    "two in one write": ([framed(GOOD) * 2], ["AA", "AA"]),
+    "three in one write": ([framed(GOOD) * 3], ["AA", "AA", "AA"]),
+    "in pieces": ([framed(GOOD)[:20], framed(GOOD)[20:]], ["AA"]),
+    "byte by byte": ([bytes([byte]) for byte in framed(GOOD)], ["AA"]),
+    "FS and CR in separate packets": ([b"\x0b" + GOOD + b"\x1c", b"\r"], ["AA"]),
+    "LF after FS CR": ([framed(GOOD) + b"\n", framed(GOOD)], ["AA", "AA"]),
+    "bytes before VT": ([b"noise" + framed(GOOD)], ["AA"]),
+    "FS without CR": ([b"\x0b" + GOOD + b"\x1c" + framed(GOOD)], ["AA", "AA"]),
+    "no VT": ([GOOD + b"\x1c\r"], ["AA"]),
+    "UTF-8 without MSH-18": ([framed(LATIN.encode())], ["AA"]),
+    "latin-1 without MSH-18": ([framed(LATIN.encode("latin-1"))], ["AA"]),
+    "latin-1 with MSH-18": (
+        [framed(LATIN.replace("|2.5.1\r", "|2.5.1||||||8859/1\r").encode("latin-1"))],
+        ["AA"],
+    ),
+    "latin-1 that calls itself UTF-8": (
+        [framed(LATIN.replace("|2.5.1\r", "|2.5.1||||||UNICODE UTF-8\r").encode("latin-1"))],
+        ["AR"],
+    ),
+    "not HL7": ([framed(b"Fax to ward 51")], ["AR"]),
+    "an empty frame": ([framed(b"")], ["AR"]),
+    "LF between segments": ([framed(GOOD.replace(b"\r", b"\n"))], ["AA"]),
+    "CRLF between segments": ([framed(GOOD.replace(b"\r", b"\r\n"))], ["AA"]),
+    "200 kB": ([framed(GOOD + b"OBX|1|" + b"x" * 200_000 + b"\r")], ["AA"]),
+    "over the limit": ([framed(GOOD + b"x" * 1_000_000)], ["AR"]),
+    "rubbish, then a good one": ([framed(b"?") + framed(GOOD)], ["AR", "AA"]),
+}
+
+
+async def _case(case: str) -> None:
+    pieces, expected = CASES[case]
+    log = MemoryLog()
+    async with serving(log) as (server, sender):
+        await sender.send(*pieces)
+        assert [(await sender.answer())[0] for _ in expected] == expected
+        await sender.send(framed(GOOD))
+        assert await sender.answer() == ("AA", "C1"), "the connection stays open and in step"
+        await sender.send(b"")
+        accepted = len(stored(log, topics.OBSERVATIONS))
+        assert accepted == expected.count("AA") + 1
+        assert len(stored(log, topics.RAW)) == server.figures.messages
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_way_of_sending_is_answered_rightly(case: str) -> None:
+    asyncio.run(_case(case))
+
+
+def test_no_answer_before_it_is_durable_and_answers_keep_the_order() -> None:
+    async def play() -> None:
+        log = HeldLog()
+        async with serving(log) as (_, sender):
+            await sender.send(framed(numbered(1)) + framed(numbered(2)) + framed(numbered(3)))
+            await log.holds(3)
+            log.held[1](None)
+            log.held[2](None)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(sender.reader.read(1), 0.05)
+            log.held[0](None)
+            answers = [await sender.answer() for _ in range(3)]
+            assert answers == [("AA", "N1"), ("AA", "N2"), ("AA", "N3")]
+
+    asyncio.run(play())
+
+
+def test_a_failing_log_is_ae_never_aa() -> None:
+    async def play() -> None:
+        log = HeldLog()
+        async with serving(log) as (server, sender):
+            await sender.send(framed(numbered(1)) + framed(b"rubbish") + framed(numbered(2)))
+            await log.holds(3)
+            log.held[0](LogFullError("no room"))
+            log.held[1](LogFullError("no room"))
+            log.held[2](None)
+            answers = [await sender.answer() for _ in range(3)]
+            assert answers == [("AE", "N1"), ("AE", ""), ("AA", "N2")]
+            assert server.figures.not_stored == 2
+
+    asyncio.run(play())
+
+
+def test_a_closed_log_is_ae_and_the_connection_stays() -> None:
+    async def play() -> None:
+        log = MemoryLog()
+        async with serving(log) as (_, sender):
+            log.close()
+            await sender.send(framed(numbered(1)))
+            assert await sender.answer() == ("AE", "N1")
+
+    asyncio.run(play())
+
+
+def test_a_message_that_becomes_too_large_a_record_is_refused_for_good() -> None:
+    async def play() -> None:
+        room = "\\X01\\" * 150_000  # five bytes here, six in JSON
+        payload = message("A02", {3: f"W1^{room}"})
+        async with serving(MemoryLog(), adapter=normaliser()) as (server, sender):
+            await sender.send(framed(payload))
+            assert await sender.answer() == ("AR", "C1")
+            assert server.figures.too_large == 1
+
+    asyncio.run(play())
+
+
+def test_a_half_closed_socket_is_answered_to_the_end() -> None:
+    async def play() -> None:
+        log = HeldLog()
+        async with serving(log) as (_, sender):
+            await sender.send(framed(numbered(1)) + framed(numbered(2)) + b"\x0bMSH|half")
+            sender.writer.write_eof()
+            await log.holds(2)
+            for done in log.held:
+                done(None)
+            rest = await sender.end()
+            assert rest.count(b"MSA|AA|N") == 2
+
+    asyncio.run(play())
+
+
+def test_a_sender_that_stalls_amid_a_frame_is_disconnected() -> None:
+    async def play() -> None:
+        listener = Listener(port=0, stall_s=0.05)
+        async with serving(MemoryLog(), listener) as (server, sender):
+            await sender.send(framed(numbered(1)) + b"\x0bMSH|^~")
+            assert (await sender.end()).count(b"MSA|AA|N1") == 1
+            assert server.figures.stalled == 1
+
+    asyncio.run(play())
+
+
+def test_an_idle_sender_is_not_stalled() -> None:
+    async def play() -> None:
+        listener = Listener(port=0, stall_s=0.02)
+        async with serving(MemoryLog(), listener) as (_, sender):
+            other = Sender(await asyncio.open_connection(*sender.writer.get_extra_info("peername")))
+            await other.send(b"\x0b")
+            assert await other.end() == b"", "the stalled one goes first"
+            await sender.send(framed(numbered(1)))
+            assert await sender.answer() == ("AA", "N1")
+            other.writer.close()
+
+    asyncio.run(play())
+
+
+def test_reading_pauses_while_too_much_is_on_its_way() -> None:
+    async def play() -> None:
+        log = HeldLog()
+        async with serving(log, Listener(port=0, max_unanswered=2)) as (_, sender):
+            await sender.send(framed(numbered(1)) * 3)
+            await log.holds(3)
+            await sender.send(framed(numbered(2)))
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(log.holds(4), 0.05)
+            for done in log.held[:3]:
+                done(None)
+            await log.holds(4)
+            log.held[3](None)
+            assert [(await sender.answer())[1] for _ in range(4)] == ["N1", "N1", "N1", "N2"]
+
+    asyncio.run(play())
+
+
+def test_more_connections_than_allowed_are_closed() -> None:
+    async def play() -> None:
+        async with serving(MemoryLog(), Listener(port=0, max_connections=1)) as (server, sender):
+            await sender.send(framed(numbered(1)))
+            await sender.answer()
+            second = Sender(await asyncio.open_connection("127.0.0.1", server.port))
+            with contextlib.suppress(ConnectionResetError):
+                assert await second.end() == b""
+            second.writer.close()
+            assert server.figures.connections_refused == 1
+            await sender.send(framed(numbered(2)))
+            assert await sender.answer() == ("AA", "N2")
+
+    asyncio.run(play())
+
+
+def test_drain_answers_what_is_on_its_way_and_takes_nothing_more() -> None:
+    async def play() -> None:
+        log = HeldLog()
+        async with serving(log) as (server, sender):
+            await sender.send(framed(numbered(1)))
+            await log.holds(1)
+            draining = asyncio.create_task(server.drain())
+            await asyncio.sleep(0)
+            log.held[0](None)
+            assert (await sender.end()).count(b"MSA|AA|N1") == 1
+            await draining
+            with pytest.raises(OSError, match=r"[Cc]onnect"):
+                await asyncio.open_connection("127.0.0.1", server.port)
+
+    asyncio.run(play())
+
+
+def test_drain_gives_up_on_a_log_that_never_answers() -> None:
+    async def play() -> None:
+        log = HeldLog()
+        async with serving(log) as (server, sender):
+            await sender.send(framed(numbered(1)))
+            await log.holds(1)
+            await server.drain(timeout_s=0.01)
+            with contextlib.suppress(ConnectionResetError):
+                assert await sender.end() == b""
+
+    asyncio.run(play())
+
+
+def test_review_is_answered_as_the_feed_asks() -> None:
+    async def play(profile: Hl7Profile) -> str:
+        async with serving(MemoryLog(), adapter=normaliser(profile)) as (_, sender):
+            await sender.send(framed(message("A17")))
+            return (await sender.answer())[0]
+
+    assert asyncio.run(play(Hl7Profile())) == "AA"
+    assert asyncio.run(play(Hl7Profile(review_answer="AE"))) == "AE"
+
+
+def test_a_fault_of_ours_is_ae_and_in_review(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(*_: object) -> object:
+        raise ZeroDivisionError
+
+    async def play() -> None:
+        log = MemoryLog()
+        async with serving(log) as (server, sender):
+            await sender.send(framed(GOOD))
+            assert (await sender.answer())[0] == "AE"
+            assert server.figures.outcomes["review", "internal-error"] == 1
+            assert len(stored(log, topics.REVIEW)) == 1
+
+    monkeypatch.setattr(Normaliser, "read", read)
+    asyncio.run(play())
+
+
+def test_figures() -> None:
+    async def play() -> None:
+        async with serving(MemoryLog()) as (server, sender):
+            await sender.send(b"??" + framed(GOOD) + framed(message("A24")) + framed(b"fax"))
+            for _ in range(3):
+                await sender.answer()
+            figures = server.figures
+            assert figures.outcomes == {
+                ("accepted", "accepted"): 1, ("ignored", "links"): 1, ("review", "not-hl7"): 1,
+            }  # fmt: skip
+            assert figures.answers == {"AA": 2, "AR": 1}
+            assert (figures.noise_bytes, figures.control_ids_reused, figures.messages) == (2, 1, 3)
+            assert figures.last_message_at is not None
+            assert (figures.connections, figures.connections_total) == (1, 1)
+
+    asyncio.run(play())
+
+
+def test_control_ids_are_remembered_within_bounds() -> None:
+    ids = ControlIds(remembered=2)
+    assert [ids.reused("a", b"1"), ids.reused("a", b"1"), ids.reused("a", b"2")] == [
+        False, False, True,
+    ]  # fmt: skip
+    ids.reused("b", b"")
+    ids.reused("c", b"")
+    assert not ids.reused("a", b"3"), "the oldest was forgotten"
+
+
+def test_tls(tmp_path: Path) -> None:
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    command += ["-subj", "/CN=localhost", "-keyout", key, "-out", certificate]
+    subprocess.run(command, check=True, capture_output=True)
+
+    async def play() -> None:
+        listener = Listener(port=0, tls=Tls(certificate_file=certificate, key_file=key))
+        server = MllpServer(normaliser(), MemoryLog(), listener)
+        await server.start()
+        context = ssl.create_default_context(cafile=certificate)
+        sender = Sender(
+            await asyncio.open_connection(
+                "127.0.0.1", server.port, ssl=context, server_hostname="localhost"
+            )
+        )
+        await sender.send(framed(numbered(1)))
+        assert await sender.answer() == ("AA", "N1")
+        sender.writer.close()
+        await server.drain()
+
+    asyncio.run(play())
