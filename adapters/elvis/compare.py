@@ -7,8 +7,7 @@ Pure. Invariants:
 * Absence is not discharge: a visit ends when every scope has a newest snapshot later than the
   visit's last sighting (by more than ``absence_grace_s``) that lacks it. The next sighting starts
   a new episode, a new visit.
-* A row whose patient cannot be read may be anybody's: while a file has one, nobody is absent
-  from it.
+* A row whose patient cannot be read may be anybody's: a file that has one ends nobody.
 """
 
 from __future__ import annotations
@@ -92,10 +91,11 @@ def compare(
         return refused
     reader = RowReader(context.sheet, export)
     found = scan(export.rows, reader, _settled(state, scope))
-    absent = _absent(state, scope, found)
+    before = state.listed.get(scope, {})
+    absent = before.keys() - found.listed.keys()
     refused = guards.each_ward_listed(export, found.wards)
     if not (refused or arrival.approved):
-        refused = _refused_by_rows(state.listed.get(scope, {}), found, absent, export, context)
+        refused = _refused_by_rows(before, found, absent, export, context)
     if refused:
         return refused
     newest = _newest(moment, last, found, arrival.sha256, export.wards)
@@ -116,12 +116,6 @@ def _settled(state: SnapshotState, scope: str) -> dict[str, str]:
         for key, listing in state.listed.get(scope, {}).items()
         if len(state.patients[key].listed) == 1
     }
-
-
-def _absent(state: SnapshotState, scope: str, found: Scan) -> frozenset[str]:
-    if found.unreadable:
-        return frozenset()
-    return frozenset(state.listed.get(scope, {}).keys() - found.listed.keys())
 
 
 def _refused_by_time(moment: _Moment, last: ScopeState | None, context: Context) -> Trouble | None:
