@@ -54,6 +54,10 @@ STORIES: dict[str, Story] = {
         [ehr.row("X", "W"), ehr.row("X")],
         ["W designated marked", "W withdrawn cancelled"],
     ),
+    "a state that drops the mark as the patient comes has told of an arrival": (
+        [ehr.row("X", "W"), ehr.row("W")],
+        ["W designated marked", "W arrived moved-in"],
+    ),
     "an event that does not speak of the mark leaves it": (
         [ehr.a14("W"), ehr.a08(), ehr.a16(T)],
         ["W designated marked"],
