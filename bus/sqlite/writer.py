@@ -101,8 +101,9 @@ class Writer:
 
     def _refuse_the_rest(self) -> None:
         # Nobody is left when the thread ends as it should; if it ever does not, nobody may hang.
-        with self._accepting, suppress(queue.Empty):
+        with self._accepting:
             self._stopped = True
+        with suppress(queue.Empty):
             while True:
                 item = self._queue.get_nowait()
                 if item is not None:

@@ -169,6 +169,21 @@ def test_what_fails_for_its_own_values_fails_alone(tmp_path: Path) -> None:
     log.close()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_nobody_hangs_if_the_writer_ever_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault_of_ours(*_given: object) -> bool:
+        raise RuntimeError("never seen before")
+
+    monkeypatch.setattr(upkeep, "tidy", fault_of_ours)
+    log = SqliteLog.open(tmp_path / "log.db", timing=upkeep.Timing(first_tidy_s=0.0))
+    log._writer._thread.join(30)
+    with pytest.raises(LogError, match="closed"):
+        log.append([raw("r", "a")])
+    log.close()
+
+
 # -- copies ---------------------------------------------------------------------------------------
 
 
