@@ -127,6 +127,7 @@ def _export(exports: Exports, service: Service, stopping: threading.Event) -> No
 )
 def _wait_until_settled(service: Service) -> None:
     assert list((service.data / "inbox").glob("*.csv")) == []
+    assert list((service.data / "inbox" / "rejected").glob("*.csv")) == []
     log = SqliteLog.open_readonly(service.data / "log.db")
     try:
         end = log.ends(topics.OBSERVATIONS)[0]

@@ -1,6 +1,5 @@
 """The main job, as the README starts it: every notice, in the order in which the wards hear it."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +46,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> list[Notification]:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    return [Notification.model_validate(json.loads(line)) for line in file.open()]
+    return [Notification.model_validate_json(line) for line in file.read_text().splitlines()]
 
 
 def _in_stockholm(notice: Notification) -> str:
@@ -68,9 +67,9 @@ def test_every_ward_is_told_exactly_its_story(told: list[Notification]) -> None:
 
 
 def test_each_wards_notices_are_numbered_without_a_gap(told: list[Notification]) -> None:
-    for ward in EXPECTED:
+    for ward, story in EXPECTED.items():
         sequence = [notice.data.sequence for notice in told if notice.data.ward == ward]
-        assert sequence == list(range(1, len(EXPECTED[ward]) + 1))
+        assert sequence == list(range(1, len(story) + 1))
 
 
 def test_no_notice_names_a_patient(told: list[Notification]) -> None:

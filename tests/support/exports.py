@@ -54,7 +54,7 @@ class Exports:
         for _ in range(2):
             self._admitted += 1
             expected = self._expected + timedelta(minutes=self._admitted)
-            self.patients.append(Patient(f"X{self._admitted}", expected))
+            self.patients.append(Patient(f"LOCAL-{self._admitted}", expected))
 
     def _change(self, patient: Patient) -> None:
         choice = self._random.random()
@@ -66,7 +66,8 @@ class Exports:
             patient.mark = ""
 
     def _file(self) -> bytes:
-        rows = [self._row(number, patient) for number, patient in enumerate(self.patients)]
+        rows = [f"{ward};9;9;;;;;;;;;" for ward in (*WARDS, ELSEWHERE)]  # each has a vacant place
+        rows += [self._row(number, patient) for number, patient in enumerate(self.patients)]
         local = self._at.strftime("%Y-%m-%d %H:%M:%S+0000")
         lines = [
             f"Exporttid;{local}",
