@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Trouble
 from adapters.elvis import guards
+from adapters.elvis.observe import Moment, Observer
 from adapters.elvis.parse import Export
 from adapters.elvis.row import RowReader, Sheet
 from adapters.elvis.scan import Fresh, RowTrouble, Scan, scan
@@ -33,10 +34,8 @@ from adapters.elvis.state import (
     is_later,
     sequence_of,
 )
-from schemas.observation import Claims, Observation, OrderStamp, Rank, What
+from schemas.observation import Observation
 
-TRIGGER: Final = "row"
-RECORDED_RULE: Final = "export time"
 _DAY_US: Final = 86_400_000_000
 
 
@@ -65,18 +64,6 @@ class Comparison:
     troubles: tuple[tuple[int, Trouble], ...]
 
 
-class _Moment(NamedTuple):
-    """The snapshot being compared: its scope and time, and when it reached us."""
-
-    scope: str
-    at: datetime
-    received_at: datetime
-
-    @property
-    def sequence(self) -> int:
-        return sequence_of(self.at, self.scope)
-
-
 def compare(
     state: SnapshotState, export: Export, arrival: Arrival, context: Context
 ) -> Comparison | Trouble:
@@ -85,7 +72,7 @@ def compare(
     if isinstance(scope, Trouble):
         return scope
     last = state.scopes.get(scope)
-    moment = _Moment(scope, _exported_at(export, scope, last), arrival.received_at)
+    moment = Moment(scope, _exported_at(export, scope, last), arrival.received_at)
     refused = _refused_by_time(moment, last, context)
     if refused:
         return refused
@@ -118,7 +105,7 @@ def _settled(state: SnapshotState, scope: str) -> dict[str, str]:
     }
 
 
-def _refused_by_time(moment: _Moment, last: ScopeState | None, context: Context) -> Trouble | None:
+def _refused_by_time(moment: Moment, last: ScopeState | None, context: Context) -> Trouble | None:
     ahead = guards.not_ahead(moment.at, moment.received_at, context.settings.guards)
     return ahead or guards.not_older(moment.sequence, last)
 
@@ -136,7 +123,7 @@ def _refused_by_rows(
 
 
 def _newest(
-    moment: _Moment,
+    moment: Moment,
     last: ScopeState | None,
     found: Scan,
     sha256: str,
@@ -156,20 +143,14 @@ class _Step:
     """One accepted snapshot against the state before it."""
 
     def __init__(
-        self, state: SnapshotState, moment: _Moment, newest: ScopeState, context: Context
+        self, state: SnapshotState, moment: Moment, newest: ScopeState, context: Context
     ) -> None:
         self._state = state
         self._moment = moment
         self._context = context
         self._last = state.scopes.get(moment.scope)
         self._newest = newest
-        self._recorded = moment.at.isoformat()
-        self._stamp = OrderStamp(
-            at=moment.at,
-            sequence=moment.sequence,
-            rank=Rank.UPDATE,
-            received_at=moment.received_at,
-        )
+        self._observer = Observer(context.feed, context.sheet.keyer, moment)
         self._scopes = {**state.scopes, moment.scope: newest}
         self._patients: dict[str, PatientState | None] = {}
         self._observed: list[tuple[int | None, Observation]] = []
@@ -203,7 +184,8 @@ class _Step:
         if new != old:
             self._patients[key] = new
         if old is None or old.ended or new.content != old.content:
-            self._observed.append((fresh.number, self._described(new, claims, fresh)))
+            told = self._observer.described(new, claims, fresh.row)
+            self._observed.append((fresh.number, told))
 
     def _sighted(
         self, old: PatientState | None, fresh: Fresh, content: str, listing: Listing
@@ -257,7 +239,7 @@ class _Step:
         if patient.listed or not self._every_scope_lacks(patient):
             return
         self._patients[key] = replace(patient, ended=self._moment.sequence)
-        self._observed.append((None, self._discharged(patient)))
+        self._observed.append((None, self._observer.discharged(patient)))
 
     def _every_scope_lacks(self, patient: PatientState) -> bool:
         named = {scope.name for scope in self._context.settings.scopes} or set(self._scopes)
@@ -284,39 +266,3 @@ class _Step:
 
     def _hash(self, *parts: str) -> str:
         return self._context.sheet.keyer.hash(*parts)
-
-    def _described(self, patient: PatientState, claims: Claims, fresh: Fresh) -> Observation:
-        as_sent = "\x1f".join(fresh.row.cells)
-        return Observation(
-            id=self._observation_id(patient, as_sent),
-            source=self._context.feed.source,
-            feed=self._context.feed.name,
-            what=What.DESCRIBED,
-            trigger=TRIGGER,
-            shape="state",
-            visit=patient.visit,
-            patient=patient.patient,
-            claims=claims,
-            recorded_at=self._moment.at,
-            recorded_rule=RECORDED_RULE,
-            stamp=self._stamp,
-        )
-
-    def _discharged(self, patient: PatientState) -> Observation:
-        return Observation(
-            id=self._observation_id(patient, "absent"),
-            source=self._context.feed.source,
-            feed=self._context.feed.name,
-            what=What.DISCHARGED,
-            trigger=TRIGGER,
-            shape="event",
-            visit=patient.visit,
-            patient=patient.patient,
-            recorded_at=self._moment.at,
-            recorded_rule=RECORDED_RULE,
-            stamp=self._stamp.model_copy(update={"rank": Rank.DISCHARGE}),
-        )
-
-    def _observation_id(self, patient: PatientState, as_sent: str) -> str:
-        source = self._context.feed.source
-        return self._hash("observation", source, patient.visit, TRIGGER, self._recorded, as_sent)

@@ -98,6 +98,13 @@ def test_a_warning_is_told_once_while_the_row_stands_unchanged() -> None:
     assert [len(player.play(export(at, row)).warnings) for at in (0, 15, 30)] == [1, 0, 0]
 
 
+def test_a_warning_is_told_once_also_of_a_patient_whom_two_scopes_list() -> None:
+    player = Player(context(TWO_SCOPES))
+    row = ANNA._replace(leave="kanske")
+    player.play_all([export(0, row), _skene(1, row._replace(ward="S1")), export(15, row)])
+    assert player.play(export(30, row)).warnings == ()
+
+
 # -- absence -----------------------------------------------------------------------------------------
 
 
