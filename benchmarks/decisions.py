@@ -1,0 +1,189 @@
+"""What the router does a second, in memory and committed; restart with 100,000 open visits.
+
+Run as ``python benchmarks/decisions.py``. Budget lines of the design: observation to committed
+decision, one process, on SQLite: floor 3,000/s, aim 10,000/s; restart with 100,000 open visits of
+10 observations: floor 15 s and 800 MB, aim 5 s and 400 MB.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from pathlib import Path
+
+from bus.port import Record, Stored
+from bus.runner import StepRunner
+from bus.sqlite import SqliteLog
+from router.core.facts import fact_of, row_of
+from router.core.state import Realm, RouterState, Visit
+from router.core.step import RouterStep
+from schemas import topics
+from schemas.authority import Authority, AuthorityEntry
+from schemas.observation import (
+    Claims,
+    Envelope,
+    Location,
+    Observation,
+    OrderStamp,
+    Patient,
+    Rank,
+    RawPointer,
+    What,
+)
+from schemas.ward import WardRegister
+
+REALM, SOURCE, GROUP = "bench", "ehr", "router"
+VISITS, FACTS = 100_000, 10
+RATE_VISITS = 2_000
+WARDS = 40
+START = datetime(2026, 3, 2, 6, tzinfo=UTC)
+DEEDS = (What.ADMITTED, What.TRANSFER_PLANNED, What.UPDATED, What.UPDATED, What.TRANSFERRED)
+"""What a visit's observations are, over and over: each round designates and arrives."""
+
+
+def key(*parts: object) -> str:
+    """As long as a real id or patient key."""
+    return blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+
+
+def claims(what: What, visit: int, number: int) -> Claims:
+    """Those that such an observation usually carries."""
+    ward = f"W{(visit + number // len(DEEDS)) % WARDS}"
+    if what is What.TRANSFER_PLANNED:
+        return Claims(mark=Location(ward=ward), expected_at=START)
+    place = "AKM" if what is What.ADMITTED else ward
+    if what is What.UPDATED:
+        return Claims(visit_class="I", admitting_doctor="D1")
+    return Claims(place=Location(ward=place, room="3", bed="2"), visit_class="I")
+
+
+def observation(visit: int, number: int) -> Observation:
+    """One of a visit's."""
+    what, at = DEEDS[number % len(DEEDS)], START + timedelta(minutes=number)
+    return Observation(
+        id=key(visit, number),
+        source=SOURCE,
+        feed="hl7",
+        what=what,
+        trigger="A00",
+        shape="event",
+        visit=f"V{visit:08d}",
+        patient=Patient(key=key("patient", visit), identifiers=()),
+        claims=claims(what, visit, number),
+        recorded_at=at,
+        recorded_rule="EVN-2",
+        stamp=OrderStamp(at=at, sequence=number, rank=Rank.MOVEMENT, received_at=at),
+    )
+
+
+def envelope(said: Observation) -> Record:
+    """An input of its own, as HL7 messages are."""
+    raw = RawPointer(id=said.id, sha256="0" * 64, size=900)
+    whole = Envelope(
+        realm=REALM, source=SOURCE, feed="hl7", received_at=said.recorded_at, raw=raw,
+        observations=(said,),
+    )  # fmt: skip
+    return Record(topics.OBSERVATIONS, REALM, said.id, whole.to_json())
+
+
+def inputs() -> list[Record]:
+    """The visits side by side, as they come in a hospital."""
+    authority = Authority(
+        realm=REALM, entries=(AuthorityEntry(scope="realm", name="", source=SOURCE),)
+    )
+    value = authority.model_dump_json().encode()
+    told = [envelope(observation(v, n)) for n in range(FACTS) for v in range(RATE_VISITS)]
+    return [Record(topics.AUTHORITY, REALM, REALM, value), *told]
+
+
+def new_step() -> RouterStep:
+    """Over an open register, as wards are of no matter here."""
+    return RouterStep(WardRegister(open_register=True))
+
+
+def runner_on(log: SqliteLog) -> StepRunner[RouterState]:
+    """The service's runner; a step that raises ends the benchmark."""
+    return StepRunner(log, GROUP, new_step(), _fail)
+
+
+def _fail(_stored: Stored, error: Exception) -> Sequence[Record]:
+    raise error
+
+
+def decisions_per_s_in_memory(records: Sequence[Record]) -> float:
+    """Bytes of an envelope to decided records, one core."""
+    step = new_step()
+    state = step.empty(0)
+    began = time.perf_counter()
+    for offset, record in enumerate(records):
+        step.decide(state, Stored(record.topic, 0, offset, record.key, record.value, (), 0))
+    return len(records) / (time.perf_counter() - began)
+
+
+def decisions_per_s_committed(records: Sequence[Record], directory: Path) -> float:
+    """Read, decided and committed through the runner on SQLite."""
+    log = SqliteLog.open(directory / "rate.db")
+    log.append(records)
+    runner = runner_on(log)
+    began = time.perf_counter()
+    while runner.run_once():
+        pass
+    took_s = time.perf_counter() - began
+    log.close()
+    return len(records) / took_s
+
+
+def state_rows() -> Iterator[Record]:
+    """The state of so many open visits, as the router writes it."""
+    realm = Realm(REALM)
+    for number in range(VISITS):
+        visit = Visit(SOURCE, f"V{number:08d}")
+        for place in range(FACTS):
+            fact = fact_of(observation(number, place))
+            yield Record(topics.STATE, REALM, realm.fact_key(visit, fact), row_of(fact))
+
+
+def fill(path: Path) -> None:
+    """A log that holds them."""
+    log, rows = SqliteLog.open(path), state_rows()
+    while chunk := [row for row, _ in zip(rows, range(5000), strict=False)]:
+        log.append(chunk)
+    log.close()
+
+
+def restart(path: Path) -> dict[str, float]:
+    """In a process of its own: until the first batch is read, and the most memory it had."""
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    log = SqliteLog.open(path)
+    began = time.perf_counter()
+    runner_on(log).run_once()
+    took_s = time.perf_counter() - began
+    log.close()
+    most_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"seconds": took_s, "mb": most_kb / 1024, "of_that_mb_before": before_kb / 1024}
+
+
+def main() -> None:
+    """Print the figures."""
+    if len(sys.argv) > 1:
+        print(json.dumps(restart(Path(sys.argv[1]))))
+        return
+    with tempfile.TemporaryDirectory() as name:
+        directory, records = Path(name), inputs()
+        print(f"in memory: {decisions_per_s_in_memory(records):,.0f} decisions/s")
+        print(f"on SQLite: {decisions_per_s_committed(records, directory):,.0f} decisions/s")
+        fill(directory / "restart.db")
+        command = [sys.executable, __file__, str(directory / "restart.db")]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+        print(f"restart, {VISITS:,} visits of {FACTS}: {done.stdout.strip()}")
+
+
+if __name__ == "__main__":
+    main()
