@@ -11,7 +11,7 @@ import logging
 import logging.config
 import sys
 import traceback
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
 from types import TracebackType
 from typing import Any, Final, TextIO
 
@@ -93,8 +93,3 @@ def configure_logs(stream: TextIO, level: str = "INFO") -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=LIBRARIES_LEVEL, force=True)
-
-
-def event_of(line: Mapping[str, Any]) -> str:
-    """The event of a parsed log line."""
-    return str(line["event"])

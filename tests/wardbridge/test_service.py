@@ -1,0 +1,172 @@
+"""The composition root: what it writes at the start, what ends it, in which order it ends."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bus.memory import MemoryLog
+from bus.port import LogError, Stored, TopicPartition
+from bus.sqlite import SqliteLog
+from schemas import topics
+from schemas.authority import Authority, AuthorityEntry, Tick
+from tests.wardbridge.support import configured, in_process
+from wardbridge import service as service_module
+from wardbridge.components.ticker import Ticker
+from wardbridge.config.load import load
+from wardbridge.feeds import KINDS
+from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading
+from wardbridge.routing import review_of_failure
+from wardbridge.service import Service, log_path, write_authority
+
+AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
+OBSERVATIONS = TopicPartition(topics.OBSERVATIONS, 0)
+ELVIS = "elvis-directory"
+
+
+@dataclass
+class FakeFeed:
+    """A feed that does nothing but keep account."""
+
+    state: FeedStatus = field(default_factory=FeedStatus)
+    refuses: bool = False
+    calls: list[str] = field(default_factory=list)
+
+    async def start(self) -> None:
+        self.calls.append("start")
+        if self.refuses:
+            raise OSError("port taken")
+
+    async def stop(self) -> None:
+        self.calls.append("stop")
+
+    def status(self) -> FeedStatus:
+        return self.state
+
+
+@pytest.fixture
+def feed(monkeypatch: pytest.MonkeyPatch) -> FakeFeed:
+    """Stands in for the lab's directory feed."""
+    fake = FakeFeed()
+
+    def make(_reading: Reading, _place: Place, _settings: Any) -> FakeFeed:
+        return fake
+
+    kind = KINDS[ELVIS]
+    replaced = FeedKind(settings=kind.settings, make=make, outcomes=kind.outcomes)
+    monkeypatch.setattr(service_module, "KINDS", {**KINDS, ELVIS: replaced})
+    return fake
+
+
+def installed(folder: Path) -> Service:
+    text = in_process().replace("port = 8080", "port = 1")
+    installation = load(configured(folder, text), folder / "data", {})
+    return Service(installation, port_offset=unused_port() - 1)
+
+
+def unused_port() -> int:
+    async def bound() -> int:
+        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+        async with server:
+            return int(server.sockets[0].getsockname()[1])
+
+    return asyncio.run(bound())
+
+
+def run(service: Service, *, told_to_stop: bool) -> int:
+    async def running() -> int:
+        stop = asyncio.Event()
+        if told_to_stop:
+            stop.set()
+        return await service.run(stop)
+
+    return asyncio.run(running())
+
+
+def test_told_to_stop_it_drains_and_ends_with_zero(feed: FakeFeed, tmp_path: Path) -> None:
+    assert run(installed(tmp_path), told_to_stop=True) == 0
+    assert feed.calls == ["start", "stop"]
+
+
+def test_a_feed_that_cannot_recover_ends_it_with_one(feed: FakeFeed, tmp_path: Path) -> None:
+    feed.state = FeedStatus(failure="OSError")
+    assert run(installed(tmp_path), told_to_stop=False) == 1
+    assert feed.calls == ["start", "stop"]
+
+
+def test_a_feed_that_cannot_start_ends_it_and_lets_go_of_the_log(
+    feed: FakeFeed, tmp_path: Path
+) -> None:
+    feed.refuses = True
+    with pytest.raises(OSError, match="port taken"):
+        run(installed(tmp_path), told_to_stop=False)
+    SqliteLog.open(log_path(tmp_path / "data")).close()
+
+
+def test_the_configured_authority_is_written_when_it_differs_from_the_last() -> None:
+    log = MemoryLog()
+    first = Authority(realm="lab", entries=(AuthorityEntry(scope="realm", source="ehr"),))
+    second = Authority(realm="lab", entries=(AuthorityEntry(scope="realm", source="elvis"),))
+    written = [write_authority(log, [timeline]) for timeline in (first, first, second, first)]
+    assert written == [["lab"], [], ["lab"], ["lab"]]
+    assert log.ends(topics.AUTHORITY) == {0: 3}
+
+
+def test_it_ticks_at_once_for_every_realm() -> None:
+    log = MemoryLog()
+    ticker = Ticker(log, ["north", "south"], 3600, lambda: AT)
+
+    async def check() -> None:
+        await ticker.start()
+        await asyncio.to_thread(log.wait, [topics.TICKS], {}, 10)
+        assert ticker.blocking() is None
+        await ticker.stop()
+        assert ticker.failure() is None
+
+    asyncio.run(check())
+    said = [Tick.model_validate_json(r.value or b"") for r in log.scan(ticks_at(), 0, 9)]
+    assert [(tick.realm, tick.at) for tick in said] == [("north", AT), ("south", AT)]
+
+
+def ticks_at() -> TopicPartition:
+    return TopicPartition(topics.TICKS, 0)
+
+
+def test_a_tick_that_the_log_refuses_shows_and_does_not_end_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = MemoryLog()
+    asked = asyncio.Event()
+
+    async def check() -> None:
+        loop = asyncio.get_running_loop()
+
+        def refuse(*_: object) -> None:
+            loop.call_soon_threadsafe(asked.set)
+            raise LogError("full")
+
+        monkeypatch.setattr(log, "append", refuse)
+        ticker = Ticker(log, ["lab"], 0.001, lambda: AT)
+        await ticker.start()
+        for _ in range(3):
+            await asked.wait()
+            asked.clear()
+        assert (ticker.blocking(), ticker.failure()) == ("LogError", None)
+        await ticker.stop()
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize(
+    ("value", "realm"), [(b'{"realm": "lab"}', "lab"), (b"not json", ""), (b"[]", "")]
+)
+def test_a_record_at_which_the_router_fails_goes_to_review(value: bytes, realm: str) -> None:
+    stored = Stored(*OBSERVATIONS, 7, "key", value, (), 1_768_464_000_000)
+    (record,) = review_of_failure(stored, ZeroDivisionError("secret"))
+    assert (record.topic, record.route) == (topics.REVIEW, realm)
+    assert b'"reason":"router-fault"' in (record.value or b"")
+    assert b"ZeroDivisionError" in (record.value or b"")
+    assert b"secret" not in (record.value or b"")
