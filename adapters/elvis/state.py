@@ -148,6 +148,9 @@ def _set_patient(state: SnapshotState, key: str, new: PatientState | None) -> No
 # -- rows in the log --------------------------------------------------------------------------
 
 
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def records_of(feed: str, change: Change) -> list[Record]:
     """The change as records of topic ``snapshots``."""
     return [
@@ -164,7 +167,7 @@ def records_of(feed: str, change: Change) -> list[Record]:
 
 
 def _record(feed: str, kind: str, key: str, row: dict[str, Any] | None) -> Record:
-    text = row and json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+    text = row and _COMPACT.encode(row)
     return Record(topics.SNAPSHOTS, feed, f"{feed}|{kind}|{key}", text.encode() if text else None)
 
 
