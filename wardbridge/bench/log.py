@@ -13,12 +13,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from bus.port import LogError, Record, Stored, TopicPartition
 from bus.runner import StepRunner
 from bus.sqlite import SqliteLog
 from schemas.topics import DESIGNATIONS, OBSERVATIONS, RAW, STATE
+from wardbridge.bench.figure import Figure
 
 MESSAGE: Final = b"x" * 700  # an ADT message of a dozen segments
 ENVELOPE: Final = b"y" * 900
@@ -26,14 +27,6 @@ ROW: Final = b"z" * 300
 REALM: Final = "realm"
 ROWS_A_CALL: Final = 5_000
 ANNOUNCED: Final = 5_000  # designations open at a time: their rows are replaced over and over
-
-
-class Figure(NamedTuple):
-    """One measured line: what, how much, of what."""
-
-    what: str
-    value: float
-    unit: str
 
 
 def figures(folder: Path, seconds: float = 4.0, rows: int = 1_000_000) -> Iterator[Figure]:

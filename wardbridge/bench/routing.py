@@ -1,8 +1,7 @@
 """What the router does a second, in memory and committed; restart with 100,000 open visits.
 
-Run as ``python benchmarks/decisions.py``. Budget lines of the design: observation to committed
-decision, one process, on SQLite: floor 3,000/s, aim 10,000/s; restart with 100,000 open visits of
-10 observations: floor 15 s and 800 MB, aim 5 s and 400 MB.
+Each visit is designated and arrives over and over, so that most records lead to a notice or end one.
+The restart runs in a process of its own, so that its memory can be told.
 """
 
 from __future__ import annotations
@@ -38,6 +37,7 @@ from schemas.observation import (
     What,
 )
 from schemas.ward import WardRegister
+from wardbridge.bench.figure import Figure
 
 REALM, SOURCE, GROUP = "bench", "ehr", "router"
 VISITS, FACTS = 100_000, 10
@@ -170,20 +170,28 @@ def restart(path: Path) -> dict[str, float]:
     return {"seconds": took_s, "mb": most_kb / 1024, "of_that_mb_before": before_kb / 1024}
 
 
-def main() -> None:
-    """Print the figures."""
-    if len(sys.argv) > 1:
-        print(json.dumps(restart(Path(sys.argv[1]))))
-        return
-    with tempfile.TemporaryDirectory() as name:
-        directory, records = Path(name), inputs()
-        print(f"in memory: {decisions_per_s_in_memory(records):,.0f} decisions/s")
-        print(f"on SQLite: {decisions_per_s_committed(records, directory):,.0f} decisions/s")
-        fill(directory / "restart.db")
-        command = [sys.executable, __file__, str(directory / "restart.db")]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
-        print(f"restart, {VISITS:,} visits of {FACTS}: {done.stdout.strip()}")
+def figures() -> Iterator[Figure]:
+    """Decisions a second."""
+    records = inputs()
+    yield Figure("router: decided in memory", decisions_per_s_in_memory(records), "records/s")
+    with tempfile.TemporaryDirectory() as folder:
+        rate = decisions_per_s_committed(records, Path(folder))
+        yield Figure("router: observation to committed decision", rate, "records/s", 3_000, 10_000)
+
+
+def restart_figures() -> Iterator[Figure]:
+    """Until the first batch is read, and the memory it takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "restart.db"
+        fill(path)
+        command = [sys.executable, "-m", "wardbridge.bench.routing", str(path)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    what = f"restart with {VISITS:,} visits of {FACTS} observations"
+    yield Figure(what, found["seconds"], "s", 15, 5, lower=True)
+    note = f"{found['of_that_mb_before']:.0f} MB of it before the start"
+    yield Figure(what, found["mb"], "MB", 800, 400, lower=True, note=note)
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(restart(Path(sys.argv[1]))))  # noqa: T201

@@ -1,0 +1,63 @@
+"""``wardbridge bench``: the budget lines, measured here and now."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from wardbridge.bench import adt, exports, live, log, report, routing
+from wardbridge.bench.figure import Figure
+
+BELOW_FLOOR: Final = 1
+
+
+class Part(StrEnum):
+    """What can be measured by itself."""
+
+    ADT = "adt"
+    LOG = "log"
+    ROUTER = "router"
+    RESTART = "restart"
+    EXPORTS = "exports"
+    ACKNOWLEDGED = "acknowledged"
+    TOLD = "told"
+
+
+Offset = Annotated[int, typer.Option("--port-offset", min=0, help="added to the lab's ports")]
+Parts = Annotated[list[Part] | None, typer.Argument(help="what to measure; all if not said")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("bench")(bench)
+
+
+def bench(parts: Parts = None, port_offset: Offset = 20_000) -> None:
+    """Measure the budget lines on this machine, each beside its floor. Takes minutes.
+
+    Exit 0: none is below its floor. 1: some are.
+    """
+    console = Console()
+    chosen = parts or list(Part)
+    good = report.show(_measured(chosen, port_offset), console)
+    raise typer.Exit(0 if good else BELOW_FLOOR)
+
+
+def _measured(parts: list[Part], offset: int) -> Iterator[Figure]:
+    measures: Mapping[Part, Callable[[], Iterator[Figure]]] = {
+        Part.ADT: adt.figures,
+        Part.LOG: lambda: log.figures(Path(tempfile.gettempdir())),
+        Part.ROUTER: routing.figures,
+        Part.RESTART: routing.restart_figures,
+        Part.EXPORTS: exports.figures,
+        Part.ACKNOWLEDGED: lambda: live.acknowledged(offset),
+        Part.TOLD: lambda: live.told(offset),
+    }
+    for part in parts:
+        yield from measures[part]()
