@@ -160,6 +160,11 @@ class Source:
     def a08(self, at: datetime | None = None, **claims: object) -> Observation:
         return self.observe(What.UPDATED, Claims.model_validate(claims), at=at)
 
+    def z99(self, movement: str, at: datetime | None = None) -> Observation:
+        """IHE PAM's historic movement management: the movement is cancelled (ZBE-4)."""
+        said = self.observe(What.UPDATED, at=at, movement=movement)
+        return said.model_copy(update={"movement": Movement(id=movement, action="cancel")})
+
     def a16(self, leaves_at: datetime, at: datetime | None = None) -> Observation:
         claims = Claims(planned_discharge_at=leaves_at)
         return self.observe(What.DISCHARGE_PLANNED, claims, at=at)

@@ -37,6 +37,19 @@ STORIES: dict[str, Story] = {
         [ehr.a01("ER"), ehr.a14("W"), ehr.a02("W"), ehr.a12()],
         ["W designated marked", "W arrived moved-in", "W designated reopened"],
     ),
+    "a cancel sets the place it carries": (
+        [ehr.a14("W"), ehr.a02("X"), ehr.a12("W"), ehr.a08(place={"ward": "X"})],
+        ["W designated marked", "W arrived moved-in"],
+    ),
+    "an update may cancel a movement by its id": (
+        [
+            ehr.a01("ER"),
+            ehr.a14("W"),
+            ehr.a02("W", movement="m1"),
+            ehr.z99("m1"),
+        ],
+        ["W designated marked", "W arrived moved-in", "W designated reopened"],
+    ),
     "first seen where marked is fulfilled in silence": ([ehr.row("W", "W"), ehr.row("X")], []),
     "first seen marked and elsewhere is announced": (
         [ehr.row("X", "W")],
@@ -183,6 +196,12 @@ def test_one_cancel_twice_annuls_one_move() -> None:
     said = [s.a01("ER"), s.a02("W1"), s.a02("W2"), s.a12()]
     router = Router().hear(*said, again(said[-1]))
     assert router.encounters["ehr|v1"]["place"]["ward"] == "W1"
+
+
+def test_a_cancelled_discharge_plan_leaves_the_one_before() -> None:
+    s = Source()
+    router = Router().hear(s.a16(minutes(90)), s.a16(minutes(99)), s.a25())
+    assert router.encounters["ehr|v1"]["planned_discharge_at"] == "2026-01-20T07:30:00Z"
 
 
 def test_marked_by_a_state_and_cancelled_by_an_event() -> None:
