@@ -44,8 +44,11 @@ class LocationReader:
         ward = self._resolve(code)
         if ward is None:
             return self._unknown(code, where)
-        room = _part(segment, components, self._layout.room)
-        return Location(ward=ward, room=room, bed=_part(segment, components, self._layout.bed))
+        said = {"ward": ward}
+        for name, position in (("room", self._layout.room), ("bed", self._layout.bed)):
+            if text := _part(segment, components, position):
+                said[name] = text
+        return Location.model_validate(said)
 
     def ward(self, segment: Segment, path: FieldPath) -> str | Trouble | None:
         """The ward a filled field names: its component, else an XON's identifier, else its first."""
@@ -77,8 +80,8 @@ class LocationReader:
         return Trouble(WARD_UNKNOWN, detail, where)
 
 
-def _part(segment: Segment, components: list[str], position: int | None) -> str | None:
+def _part(segment: Segment, components: list[str], position: int | None) -> str:
     if position is None or position > len(components):
-        return None
+        return ""
     text = segment.subcomponents(components[position - 1])[0]
-    return text if text != NULL and text else None
+    return "" if text == NULL else text

@@ -68,7 +68,9 @@ class Segment:
     def is_empty(self, field: int) -> bool:
         """Whether the field says nothing: no text in it but delimiters and blanks."""
         raw = self.raw(field)
-        return not raw or not raw.strip(self._delimiters.hollow)
+        if not raw or raw[0].isalnum():  # most fields: nothing else to look at
+            return not raw
+        return not raw.strip(self._delimiters.hollow)
 
     def repetitions(self, field: int) -> list[str]:
         """The field's repetitions as sent; none for an empty field."""

@@ -52,7 +52,7 @@ Meaning = VisitEvent | PersonEvent | Later | Unconcerned
 
 _LIES: Final = ("PV1-3",)
 _PASSES: Final = ("PV1-11", "PV1-3")
-_ASKED_FOR: Final = ("EVN-3", "PV2-8")
+_ASKED_FOR: Final = ("EVN-3", "PV2-8")  # PV2-8 is of an admission, never of a transfer
 _LEAVES: Final = ("PV2-9",)
 
 _ADMITTED: Final = VisitEvent(What.ADMITTED, Rank.MOVEMENT, _LIES, planned_discharge=_LEAVES)
@@ -78,7 +78,7 @@ TRIGGERS: Final[dict[str, Meaning]] = {
     "A38": _UNPLANNED,
     "A14": VisitEvent(What.ADMISSION_PLANNED, Rank.PLAN, expected=_ASKED_FOR, needs_ward=True),
     "A27": _UNPLANNED,
-    "A15": VisitEvent(What.TRANSFER_PLANNED, Rank.PLAN, expected=_ASKED_FOR, needs_ward=True),
+    "A15": VisitEvent(What.TRANSFER_PLANNED, Rank.PLAN, expected=("EVN-3",), needs_ward=True),
     "A26": _UNPLANNED,
     "A16": VisitEvent(What.DISCHARGE_PLANNED, Rank.PLAN, planned_discharge=("PV2-9", "EVN-3")),
     "A25": _cancelled(What.DISCHARGE_PLAN_CANCELLED),

@@ -227,16 +227,19 @@ def test_a_wrong_profile_is_refused(wrong: dict[str, object]) -> None:
         ("A15", {3: "20260115140000"}, {}, "expected_at", 13),
         ("A14", {}, {8: "20260115150000"}, "expected_at", 14),
         ("A14", {3: "20260115140000"}, {8: "20260115150000"}, "expected_at", 13),
+        ("A15", {}, {8: "20260115150000"}, "expected_at", None),
         ("A16", {3: "20260115140000"}, {9: "20260115160000"}, "planned_discharge_at", 15),
         ("A16", {3: "20260115140000"}, {}, "planned_discharge_at", 13),
         ("A01", {}, {9: "20260115160000"}, "planned_discharge_at", 15),
     ],
 )
 def test_planned_times(
-    event: str, evn: dict[int, str], pv2: dict[int, str], field: str, hour: int
+    event: str, evn: dict[int, str], pv2: dict[int, str], field: str, hour: int | None
 ) -> None:
     claims = claimed(message(event, THERE, segment("PV2", pv2), evn=evn))
-    assert getattr(claims, field) == datetime(2026, 1, 15, hour, tzinfo=UTC)
+    expected = None if hour is None else datetime(2026, 1, 15, hour, tzinfo=UTC)
+    assert getattr(claims, field) == expected
+    assert claims.says(field) == (hour is not None)
 
 
 def test_recorded_and_occurred() -> None:
