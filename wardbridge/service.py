@@ -9,6 +9,7 @@ with an exit code other than zero: whatever supervises it starts it again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -149,8 +150,11 @@ class Service:
     async def _drain(self, parts: Parts) -> bool:
         """End in order; False when something acknowledged is left for the next start."""
         began = time.monotonic()
-        await _stop_all([parts.ticker, *parts.feeds])
-        unfinished = await self._decide_the_rest(parts.router, began)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.shutdown.drain_s):
+                await _stop_all([parts.ticker, *parts.feeds])
+                await _decide_the_rest(parts.router)
+        unfinished = parts.router.figures().lag
         await parts.router.stop()
         await parts.tail.stop()
         parts.hub.close()
@@ -158,14 +162,6 @@ class Service:
         seconds = round(time.monotonic() - began, 3)
         self._logger.info("stopped", seconds=seconds, unfinished=unfinished)
         return not unfinished
-
-    async def _decide_the_rest(self, router: RouterComponent, began: float) -> int:
-        deadline = began + self._settings.shutdown.drain_s
-        while not router.failure() and (waiting := router.figures().lag):
-            if time.monotonic() > deadline:
-                return waiting
-            await asyncio.sleep(DRAIN_LOOK_S)
-        return 0
 
 
 class Parts:
@@ -186,6 +182,11 @@ class Parts:
     def in_order(self) -> list[Component]:
         """Health first, so that a slow start can be seen; feeds last."""
         return [self.server, self.router, self.tail, self.ticker, *self.feeds]
+
+
+async def _decide_the_rest(router: RouterComponent) -> None:
+    while not router.failure() and router.figures().lag:  # noqa: ASYNC110 - it has no event
+        await asyncio.sleep(DRAIN_LOOK_S)
 
 
 async def _stop_all(parts: Sequence[Component]) -> None:

@@ -230,6 +230,37 @@ def test_a_ward_whose_notices_are_all_gone_resets_when_the_next_one_shows_the_ga
     asyncio.run(check())
 
 
+def test_who_asks_for_all_is_told_when_the_first_are_no_longer_kept() -> None:
+    async def check() -> None:
+        async with surface() as running:
+            async with stream(running, "/v1/wards/MED/stream", after=0) as events:
+                running.log.append([notice("MED", 5)])
+                found = await notices(events, 2)
+            assert ids(found) == [("reset", "4"), ("message", "5")]
+
+    asyncio.run(check())
+
+
+def test_who_asks_for_what_comes_next_is_not_told_of_what_was() -> None:
+    async def check() -> None:
+        async with surface() as running, stream(running, "/v1/wards/MED/stream") as events:
+            running.log.append([notice("MED", 5)])
+            assert ids(await notices(events, 1)) == [("message", "5")]
+
+    asyncio.run(check())
+
+
+def test_a_history_with_a_missing_number_is_not_resumed_across_it() -> None:
+    async def check() -> None:
+        async with surface(notice("MED", 1), notice("MED", 2), notice("MED", 4)) as running:
+            async with stream(running, "/v1/wards/MED/stream", after=1) as events:
+                assert ids(await notices(events, 1)) == [("reset", "4")]
+            async with stream(running, "/v1/wards/MED/stream", after=3) as events:
+                assert ids(await notices(events, 1)) == [("message", "4")]
+
+    asyncio.run(check())
+
+
 def test_a_silent_stream_sends_a_heartbeat() -> None:
     async def check() -> None:
         async with surface() as running, stream(running, "/v1/wards/MED/stream") as events:

@@ -170,3 +170,25 @@ def test_a_record_at_which_the_router_fails_goes_to_review(value: bytes, realm: 
     assert b'"reason":"router-fault"' in (record.value or b"")
     assert b"ZeroDivisionError" in (record.value or b"")
     assert b"secret" not in (record.value or b"")
+
+
+def test_what_cannot_be_decided_in_time_is_left_for_the_next_start_and_told(
+    feed: FakeFeed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise LogError("no room")
+
+    monkeypatch.setattr(SqliteLog, "commit", never)
+    text = in_process().replace("port = 8080", "port = 1") + "\n[shutdown]\ndrain_s = 0.05\n"
+    installation = load(configured(tmp_path, text), tmp_path / "data", {})
+    service = Service(installation, port_offset=unused_port() - 1)
+    assert run(service, told_to_stop=True) == 1
+    assert feed.calls == ["start", "stop"]
+
+
+def test_a_port_that_does_not_exist_is_told(feed: FakeFeed, tmp_path: Path) -> None:
+    text = in_process().replace("port = 8080", "port = 60000")
+    installation = load(configured(tmp_path, text), tmp_path / "data", {})
+    with pytest.raises(OSError, match="choose a smaller --port-offset"):
+        run(Service(installation, port_offset=10_000), told_to_stop=True)
+    assert feed.calls == []

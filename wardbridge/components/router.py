@@ -6,6 +6,7 @@ import asyncio
 import threading
 from typing import Any
 
+from bus.port import LogError
 from bus.runner import Figures, StepRunner
 from wardbridge.components.base import describe
 
@@ -32,7 +33,10 @@ class RouterComponent:
 
     def blocking(self) -> str | None:
         """The state is being loaded, or the log fails."""
-        figures = self.figures()
+        try:
+            figures = self.figures()
+        except LogError as error:
+            return describe(error)
         if figures.ready and figures.last_error is None:
             return None
         return figures.last_error or "the state is being loaded"

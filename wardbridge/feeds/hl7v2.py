@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from pydantic import Field
 
@@ -16,8 +15,6 @@ from adapters.hl7v2.mapping import Normaliser
 from adapters.hl7v2.profile import Hl7Profile, Listener, Tls
 from adapters.hl7v2.server import MllpServer
 from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading
-
-HIGHEST_PORT: Final = 65_535
 
 
 class Hl7Settings(Listener):
@@ -55,8 +52,6 @@ def _normaliser(reading: Reading, settings: Hl7Settings) -> Normaliser:
 def _moved(settings: Hl7Settings, place: Place) -> Listener:
     """The listener, its port moved by the offset, its files looked for in the data folder."""
     port = settings.port + place.port_offset if settings.port else 0
-    if port > HIGHEST_PORT:
-        raise OSError(f"port {port} does not exist: choose a smaller --port-offset")
     tls = settings.tls and _tls_in(place.data, settings.tls)
     return settings.model_copy(update={"port": port, "tls": tls})
 

@@ -7,7 +7,7 @@ an index: the notice with sequence *s* is number ``s - first``.
 
 from __future__ import annotations
 
-import json
+import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from bus.port import Stored, TopicPartition
 from schemas.notification import DesignationData
 
+# Parsing every notice kept would make a start slow. In a JSON text the quotes are escaped.
+_SEQUENCE = re.compile(rb'"sequence":\s*(\d+)')
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -49,12 +51,14 @@ class Board:
     def note(self, notice: Stored) -> tuple[str, int]:
         """Take a notice in; its ward and sequence."""
         ward = notice.key or ""
+        sequence = _sequence(notice)
         history = self._histories.get(ward)
-        if history is None:
+        if history is None or sequence != history.last + 1:
+            # The oldest kept; or, should a number ever be missing, a history that begins anew.
             at = TopicPartition(notice.topic, notice.partition)
-            history = self._histories[ward] = History(at, _sequence(notice))
+            history = self._histories[ward] = History(at, sequence)
         history.offsets.append(notice.offset)
-        return ward, history.last
+        return ward, sequence
 
     def set_row(self, row: Stored) -> None:
         """Take a row of topic ``inbound`` in: somebody is on the way, or no longer."""
@@ -85,7 +89,8 @@ class Board:
 
 
 def _sequence(notice: Stored) -> int:
-    return int(json.loads(notice.value or b"")["data"]["sequence"])
+    found = _SEQUENCE.search(notice.value or b"")
+    return int(found[1]) if found else 0
 
 
 def _by_expected_time(data: DesignationData) -> tuple[datetime, datetime, str, str]:

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from wardbridge.components.base import describe
 
 BACKLOG: Final = 512
+HIGHEST_PORT: Final = 65_535
 CLOSE_WITHIN_S: Final = 3
 
 
@@ -72,6 +73,8 @@ class HttpServer:
         return describe(error) if error else "ended by itself"
 
     def _bind(self) -> socket.socket:
+        if self.port > HIGHEST_PORT:
+            raise OSError(f"port {self.port} does not exist: choose a smaller --port-offset")
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -57,8 +57,10 @@ class Stream:
 
     async def _catch_up(self, newest: int) -> AsyncIterator[bytes]:
         history = self._hub.board.history(self._ward)
-        if self._last is None or history is None:
-            self._last = newest if self._last is None else self._last
+        if self._last is None:
+            self._last = newest or None
+        elif history is None:
+            return  # nothing is kept: the next notice shows whether something was missed
         elif self._last > newest:
             yield self._reset(AHEAD, newest)
         elif self._last < history.first - 1:
@@ -102,7 +104,7 @@ class Stream:
                 continue
             if event is None:
                 return
-            if self._last and event.sequence != self._last + 1:
+            if self._last is not None and event.sequence != self._last + 1:
                 yield self._reset(TOO_OLD, event.sequence - 1)
             yield self._sent(event)
 
