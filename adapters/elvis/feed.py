@@ -110,13 +110,17 @@ class ElvisDirectoryFeed:
 
     def _read(self, path: Path) -> Incoming | None:
         try:
-            payload, changed_s = path.read_bytes(), path.stat().st_mtime
+            payload, changed_s = self._beginning(path), path.stat().st_mtime
         except OSError:
             self._figures["files_unreadable"] += 1
             return None
         approved = self._inbox.is_approved(path)
         file = incoming(payload, path.name, self._clock(), self._context, approved=approved)
         return None if self._may_be_growing(file, changed_s) else file
+
+    def _beginning(self, path: Path) -> bytes:
+        with path.open("rb") as file:
+            return file.read(self._context.settings.guards.file_bytes + 1)
 
     def _may_be_growing(self, file: Incoming, changed_s: float) -> bool:
         if self._watching.done_marker or not file.may_grow:

@@ -55,6 +55,14 @@ def _wards_differ(export: Export, expected: Collection[str], *, may_grow: bool) 
     return None
 
 
+def not_too_large(size: int, guards: Guards) -> Trouble | None:
+    """No export of a region is so large; reading it whole could end the service."""
+    if size <= guards.file_bytes:
+        return None
+    detail = f"larger than {guards.file_bytes} bytes: it is no export, or file_bytes is too low"
+    return Trouble("file-too-large", detail)
+
+
 def not_ahead(exported_at: datetime, received_at: datetime, guards: Guards) -> Trouble | None:
     """An export from the future would make every right one after it look old."""
     if exported_at <= received_at + timedelta(seconds=guards.future_s):

@@ -20,6 +20,7 @@ from adapters.common.feed import (
 )
 from adapters.common.keys import PatientKeyer, raw_pointer
 from adapters.common.outcome import Outcome, Trouble, Verdict, accepted, ignored, to_review
+from adapters.elvis import guards
 from adapters.elvis import state as snapshot_state
 from adapters.elvis.compare import Arrival, Comparison, Context, compare
 from adapters.elvis.parse import Export, may_be_growing, parse
@@ -66,9 +67,15 @@ def make_context(
 def incoming(
     payload: bytes, name: str, received_at: datetime, context: Context, *, approved: bool = False
 ) -> Incoming:
-    """The file's bytes, read as far as that needs no earlier snapshot."""
-    parsed = parse(payload, context.settings.format)
+    """The file's bytes, read as far as that needs no earlier snapshot.
+
+    Of a file that is too large, ``guards.file_bytes`` and one more suffice.
+    """
     raw = raw_pointer(payload, received_at, context.feed.name, name=name)
+    too_large = guards.not_too_large(len(payload), context.settings.guards)
+    if too_large:
+        return Incoming(raw, too_large, received_at, approved, may_grow=False)
+    parsed = parse(payload, context.settings.format)
     may_grow = isinstance(parsed, Trouble) and may_be_growing(payload, context.settings.format)
     return Incoming(raw, parsed, received_at, approved, may_grow)
 

@@ -183,8 +183,12 @@ def _single(row: Row, what: str) -> str:
 
 
 def _wards(row: Row, form: ExportFormat) -> tuple[str, ...]:
-    wards = tuple(code.strip() for code in _single(row, "wards").split(form.ward_delimiter))
-    return tuple(code for code in wards if code)
+    codes = [code.strip() for code in _single(row, "list of wards").split(form.ward_delimiter)]
+    if not all(codes):
+        raise _UnreadableError(
+            "header-unexpected", "a ward covered has no code: export again", f"line {row.line}"
+        )
+    return tuple(codes)
 
 
 def _export_time(row: Row, times: TimeReader) -> tuple[datetime, datetime]:

@@ -8,12 +8,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
 from adapters.elvis.feed import ElvisDirectoryFeed
 from adapters.elvis.inbox import Inbox, Signature, StableFiles
-from adapters.elvis.settings import ElvisSettings, Watching
+from adapters.elvis.settings import ElvisSettings, Guards, Watching
 from bus.memory import MemoryLog
 from bus.port import LogError, LogFencedError, Record, TopicPartition
 from schemas.observation import Envelope, RawPointer
@@ -297,19 +298,31 @@ def test_a_file_that_cannot_be_opened_stops_no_other(
 ) -> None:
     ward.put("a.csv", export(0, BO))
     ward.put("b.csv", export(15, ANNA))
-    read_bytes = Path.read_bytes
+    opened = Path.open
     with monkeypatch.context() as locked:
-        locked.setattr(Path, "read_bytes", lambda path: _read_unless_a(path, read_bytes))
+        locked.setattr(Path, "open", lambda path, mode: _open_unless_a(path, mode, opened))
         ward.look_until_stable()
     assert ward.observed() == ["TEST-001 described"]
     assert ward.names() == ["a.csv"]
     assert ward.feed.figures()["files_unreadable"] >= 1
 
 
-def _read_unless_a(path: Path, read_bytes: Callable[[Path], bytes]) -> bytes:
+def _open_unless_a(path: Path, mode: str, opened: Callable[[Path, str], IO[Any]]) -> IO[Any]:
     if path.name == "a.csv":
         raise PermissionError(path)
-    return read_bytes(path)
+    return opened(path, mode)
+
+
+def test_a_file_that_is_too_large_is_refused_without_being_read_whole(ward: Ward) -> None:
+    guards = Guards(file_bytes=1000)
+    ward.settings = ward.settings.model_copy(update={"guards": guards})
+    ward.feed = ward.new_feed()
+    ward.put("a.csv", export(0, *[ANNA] * 50))
+    ward.look_until_stable()
+    pointer = RawPointer.model_validate_json(ward.values("raw")[0])
+    assert pointer.size == 1001
+    assert ReviewItem.model_validate_json(ward.values("review")[0]).reason == "file-too-large"
+    assert ward.names("rejected") == ["a.csv", "a.csv.reason.json"]
 
 
 def test_a_file_that_vanishes_between_two_steps_is_no_failure(ward: Ward) -> None:

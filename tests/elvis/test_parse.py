@@ -54,6 +54,11 @@ EDITS: dict[str, tuple[Callable[[str], str], str, str | None]] = {
         "line 1",
     ),
     "hospital empty": (lambda text: text.replace("SÄS Borås", ""), "header-unexpected", "line 2"),
+    "a ward without code": (
+        lambda text: text.replace("B1,B2", "B1,,B2"),
+        "header-unexpected",
+        "line 3",
+    ),
     "column renamed": (
         lambda text: text.replace("Sekretess", "Skydd"),
         "header-unexpected",
