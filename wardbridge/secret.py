@@ -1,7 +1,7 @@
 """The secret of the patient keys: a file, made once, readable by its owner only.
 
 Another secret gives every patient another key, and two sources would no longer agree on who is
-who; so a missing secret beside a log that is there is an error, never a reason to make a new one.
+who; so beside a log that has taken inputs a missing secret is an error, never a reason to make one.
 """
 
 from __future__ import annotations

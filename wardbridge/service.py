@@ -72,15 +72,14 @@ class Service:
         """Work until told to stop or a part fails; the exit code."""
         data = self._installation.data
         data.mkdir(parents=True, exist_ok=True)
-        is_new = not log_path(data).exists()
         log = SqliteLog.open(log_path(data), partitions=self._settings.log.partitions)
         try:
-            return await self._run_on(log, stop, is_new=is_new)
+            return await self._run_on(log, stop)
         finally:
             await asyncio.to_thread(log.close)
 
-    async def _run_on(self, log: Log, stop: asyncio.Event, *, is_new: bool) -> int:
-        parts = self._parts(log, is_new=is_new)
+    async def _run_on(self, log: Log, stop: asyncio.Event) -> int:
+        parts = self._parts(log)
         write_authority(log, self._timelines())
         started: list[Component] = []
         try:
@@ -98,7 +97,7 @@ class Service:
     def _timelines(self) -> list[Authority]:
         return [section.timeline(realm) for realm, section in self._settings.authority.items()]
 
-    def _parts(self, log: Log, *, is_new: bool) -> Parts:
+    def _parts(self, log: Log) -> Parts:
         board = Board()
         hub = Hub(board)
         router = RouterComponent(make_runner(log, self._installation))
@@ -106,7 +105,7 @@ class Service:
         ticker = Ticker(
             log, list(self._settings.realms), self._settings.router.tick_interval_s, self._clock
         )
-        feeds = self._feeds(log, is_new=is_new)
+        feeds = self._feeds(log)
         view = View(
             log,
             hub,
@@ -120,11 +119,10 @@ class Service:
         server = HttpServer(make_app(view), http.host, http.port + self._port_offset)
         return Parts(router, tail, ticker, server, hub, feeds)
 
-    def _feeds(self, log: Log, *, is_new: bool) -> list[FeedComponent]:
+    def _feeds(self, log: Log) -> list[FeedComponent]:
         installation = self._installation
-        keyer = patient_keyer(
-            installation.data, self._settings.privacy.patient_key_file, may_create=is_new
-        )
+        secret = self._settings.privacy.patient_key_file
+        keyer = patient_keyer(installation.data, secret, may_create=not has_received(log))
         place = Place(log, installation.data, self._port_offset)
 
         def made(feed: Feed) -> FeedComponent:
@@ -192,6 +190,11 @@ async def _decide_the_rest(router: RouterComponent) -> None:
 async def _stop_all(parts: Sequence[Component]) -> None:
     for part in reversed(parts):
         await part.stop()
+
+
+def has_received(log: Log) -> bool:
+    """Whether the log has ever taken an input, also one that is no longer kept."""
+    return any(log.ends(topics.RAW).values())
 
 
 def write_authority(log: Log, timelines: Sequence[Authority]) -> list[str]:

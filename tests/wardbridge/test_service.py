@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bus.memory import MemoryLog
-from bus.port import LogError, Stored, TopicPartition
+from bus.port import LogError, Record, Stored, TopicPartition
 from bus.sqlite import SqliteLog
 from schemas import topics
 from schemas.authority import Authority, AuthorityEntry, Tick
@@ -20,6 +20,7 @@ from wardbridge.config.load import load
 from wardbridge.feeds import KINDS
 from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading
 from wardbridge.routing import review_of_failure
+from wardbridge.secret import SecretError
 from wardbridge.service import Service, log_path, write_authority
 
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
@@ -191,4 +192,23 @@ def test_a_port_that_does_not_exist_is_told(feed: FakeFeed, tmp_path: Path) -> N
     installation = load(configured(tmp_path, text), tmp_path / "data", {})
     with pytest.raises(OSError, match="choose a smaller --port-offset"):
         run(Service(installation, port_offset=10_000), told_to_stop=True)
+    assert feed.calls == []
+
+
+def test_a_start_that_broke_off_before_the_secret_was_made_can_be_made_again(
+    feed: FakeFeed, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    SqliteLog.open(log_path(tmp_path / "data")).close()
+    assert run(installed(tmp_path), told_to_stop=True) == 0
+    assert feed.calls == ["start", "stop"]
+
+
+def test_beside_a_log_with_inputs_no_secret_is_made(feed: FakeFeed, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    log = SqliteLog.open(log_path(tmp_path / "data"))
+    log.append([Record(topics.RAW, "lab", "id", b"bytes")])
+    log.close()
+    with pytest.raises(SecretError, match="restore it"):
+        run(installed(tmp_path), told_to_stop=True)
     assert feed.calls == []
