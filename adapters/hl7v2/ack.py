@@ -7,6 +7,7 @@ Source: HL7 v2.5.1 chapter 2, sections 2.9 (processing rules), 2.15.5 (ERR), 2.1
   answer a message, never two that a sender could credit to different messages: the application
   acknowledgement (AA, AE, AR) where MSH-16 asks for it, else the accept acknowledgement (CA, CE,
   CR) where MSH-15 does, else none.
+* An acknowledgement that comes as a message is never answered: two listeners would never end.
 
 Invariant: MSA-2 repeats MSH-10 as sent; texts name fields and reasons, never anything of a patient.
 """
@@ -22,6 +23,7 @@ from adapters.hl7v2.errors import Answer, Hl7Error
 from adapters.hl7v2.reader import NULL, Delimiters, Message
 
 DEFAULT: Final = Delimiters("|", "^", "~", "\\", "&")
+ACK: Final = "ACK"
 VERSION: Final = "2.5.1"
 CHARSET: Final = "UNICODE UTF-8"
 _ALWAYS, _ON_ERROR, _ON_SUCCESS, _NEVER = "AL", "ER", "SU", "NE"
@@ -61,6 +63,8 @@ def acknowledgement(
 
     ``number`` is the answer's own control id. ``message`` is None where no MSH could be read.
     """
+    if message is not None and message.header.first(9) == ACK:
+        return None
     code = verdict.answer if message is None or always else _asked_for(message, verdict.answer)
     if code is None:
         return None
@@ -99,9 +103,9 @@ def _wanted(condition: str, answer: Answer) -> bool:
 
 def _header(message: Message | None, marks: Delimiters, now: datetime, number: str) -> str:
     raw = message.header.raw if message else _nothing
-    kind = "ACK"
+    kind = ACK
     if message and (event := message.header.first(9, 2)):
-        kind = marks.component.join(("ACK", event, "ACK"))
+        kind = marks.component.join((ACK, event, ACK))
     fields = [
         "MSH", raw(2) or "^~\\&", raw(5), raw(6), raw(3), raw(4),
         now.astimezone(UTC).strftime("%Y%m%d%H%M%S+0000"), "", kind, number, raw(11) or "P",

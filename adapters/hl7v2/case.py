@@ -9,10 +9,11 @@ from typing import Final
 
 from adapters.common.outcome import Trouble
 from adapters.hl7v2.profile import FieldPath
-from adapters.hl7v2.reader import NULL, Message, Segment
+from adapters.hl7v2.reader import MAX_TEXT_CHARS, NULL, Message, Segment
 from adapters.hl7v2.times import Moment, TimeReader
 from schemas.observation import Movement
 
+TOO_LONG: Final = ("text-too-long", f"no code has more than {MAX_TEXT_CHARS} characters")
 _ACTIONS: Final = {"INSERT": "insert", "UPDATE": "update", "CANCEL": "cancel"}
 _ACTION_FIELD: Final = 4
 _ACTION_MAY_STAND_IN: Final = (4, 5, 3)
@@ -48,13 +49,16 @@ class Case:
         """The first of the fields that says anything."""
         for path in paths:
             segment = self.message.first(path.segment)
-            if not segment.is_empty(path.field):
+            if path.field < len(segment.fields) and not segment.is_empty(path.field):
                 return path, segment
         return None
 
     def text(self, path: FieldPath) -> str:
         """A field's text: "" says nothing, NULL says that there is none."""
-        return self.message.first(path.segment).first(path.field, path.component or 1)
+        segment = self.message.first(path.segment)
+        if path.field >= len(segment.fields):  # many segments end early: asked for often
+            return ""
+        return segment.first(path.field, path.component or 1)
 
     def moment(self, path: FieldPath) -> Moment | None:
         """A field's time; None (with a warning if it says anything) where it holds none."""
@@ -69,15 +73,17 @@ class Case:
 
 def zbe_shift(zbe: Segment) -> int:
     """By how many fields a ZBE is shifted: some official examples are, by one."""
+    if len(zbe.fields) <= min(_ACTION_MAY_STAND_IN):
+        return 0
     for place in _ACTION_MAY_STAND_IN:
         if zbe.first(place).upper() in _ACTIONS:
             return place - _ACTION_FIELD
     return 0
 
 
-def movement_of(message: Message) -> Movement | None:
+def movement_of(case: Case) -> Movement | None:
     """IHE PAM's ZBE, leniently: movement id (1), action (4), historic (5), original event (6)."""
-    zbe = message.first("ZBE")
+    zbe = case.message.first("ZBE")
     number = zbe.first(1)
     if number in {"", NULL}:
         return None
@@ -87,4 +93,7 @@ def movement_of(message: Message) -> Movement | None:
         said["action"] = action
     if (original := zbe.first(6 + shift)) not in {"", NULL}:
         said["original_event"] = original
+    if max(len(number), len(original)) > MAX_TEXT_CHARS:
+        case.warn(*TOO_LONG, "ZBE-1")
+        return None
     return Movement.model_validate(said)

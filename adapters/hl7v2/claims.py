@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from adapters.common.outcome import Trouble
-from adapters.hl7v2.case import Case, WithheldError, zbe_shift
+from adapters.hl7v2.case import TOO_LONG, Case, WithheldError, zbe_shift
 from adapters.hl7v2.location import WARD_UNKNOWN, LocationReader
 from adapters.hl7v2.profile import FieldPath, Hl7Profile, field_path
-from adapters.hl7v2.reader import NULL
+from adapters.hl7v2.reader import MAX_TEXT_CHARS, NULL
 from adapters.hl7v2.triggers import TRIGGERS, VisitEvent
 from schemas.observation import Claims, Location, Movement, Protection, What
 
@@ -120,13 +120,18 @@ class ClaimsReader:
 
     def _describe(self, case: Case, said: Said) -> None:
         for path, name in ((_CLASS, "visit_class"), (self._doctor, "admitting_doctor")):
-            if text := case.text(path):
+            if len(text := case.text(path)) > MAX_TEXT_CHARS:
+                case.warn(*TOO_LONG, path.text)
+            elif text:
                 said[name] = None if text == NULL else text
+        self._responsible_ward(case, said)
+
+    def _responsible_ward(self, case: Case, said: Said) -> None:
         path = self._responsible
         segment = case.message.first(path.segment)
-        if path.segment == "ZBE":
-            path = path._replace(field=path.field + zbe_shift(segment))
-        if segment.is_empty(path.field):
+        if path.segment == "ZBE" and (shift := zbe_shift(segment)):
+            path = path._replace(field=path.field + shift)
+        if path.field >= len(segment.fields) or segment.is_empty(path.field):
             return
         ward = self._locations.ward(segment, path)
         if isinstance(ward, Trouble):

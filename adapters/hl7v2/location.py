@@ -11,8 +11,9 @@ import re
 from typing import Final
 
 from adapters.common.outcome import Trouble
+from adapters.hl7v2.case import TOO_LONG
 from adapters.hl7v2.profile import FieldPath, LocationLayout
-from adapters.hl7v2.reader import NULL, Segment
+from adapters.hl7v2.reader import MAX_TEXT_CHARS, NULL, Segment
 from schemas.observation import Location
 from schemas.ward import WardRegister
 
@@ -48,6 +49,8 @@ class LocationReader:
         for name, position in (("room", self._layout.room), ("bed", self._layout.bed)):
             if text := _part(segment, components, position):
                 said[name] = text
+        if max(map(len, said.values())) > MAX_TEXT_CHARS:
+            return Trouble(*TOO_LONG, where)
         return Location.model_validate(said)
 
     def ward(self, segment: Segment, path: FieldPath) -> str | Trouble | None:
@@ -69,6 +72,8 @@ class LocationReader:
         return next(filter(None, segment.subcomponents(components[self._layout.ward - 1])), "")
 
     def _resolve(self, code: str) -> str | None:
+        if len(code) > MAX_TEXT_CHARS:
+            return None
         if self._wards.is_open and _DATE.fullmatch(code):
             return None
         return self._wards.resolve(self._source, code)

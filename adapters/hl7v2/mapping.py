@@ -23,7 +23,7 @@ from adapters.hl7v2.errors import Hl7Error
 from adapters.hl7v2.location import LocationReader
 from adapters.hl7v2.patient import PatientReader
 from adapters.hl7v2.profile import Hl7Profile, field_path
-from adapters.hl7v2.reader import NULL, Message, Segment
+from adapters.hl7v2.reader import MAX_TEXT_CHARS, NULL, Message, Segment
 from adapters.hl7v2.stamp import observation_id, order_stamp, recorded
 from adapters.hl7v2.times import TimeReader
 from adapters.hl7v2.triggers import (
@@ -38,7 +38,6 @@ from adapters.hl7v2.triggers import (
 from schemas.observation import Movement, Observation, Patient, Rank, What
 from schemas.ward import WardRegister
 
-MAX_VISIT_CHARS: Final = 200  # it becomes a key of the log; real visit numbers have some twenty
 MAX_MERGES: Final = 100  # in one message: their envelope must fit into a record
 _OCCURRED: Final = (field_path("EVN-6"), field_path("ZBE-2"))
 
@@ -103,7 +102,7 @@ class Normaliser:
                 return ignored(reason, detail)
 
     def _visit_event(self, case: Case, event: VisitEvent) -> Outcome:
-        movement = movement_of(case.message)
+        movement = movement_of(case)
         event = _meant(case, event, movement)
         visit = self._visit_number(case)
         patient = self._patient(case, case.message.first("PID"), 3)
@@ -153,8 +152,8 @@ class Normaliser:
         if visit in {"", NULL}:
             detail = "the feed's visit field is empty: nothing tells which stay it is about"
             raise WithheldError("visit-missing", detail, self._visit.text)
-        if len(visit) > MAX_VISIT_CHARS:
-            detail = f"a visit number has at most {MAX_VISIT_CHARS} characters"
+        if len(visit) > MAX_TEXT_CHARS:
+            detail = f"a visit number has at most {MAX_TEXT_CHARS} characters"
             raise WithheldError("visit-unreadable", detail, self._visit.text)
         return visit
 

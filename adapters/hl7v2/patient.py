@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 
 from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import Trouble
+from adapters.hl7v2.case import TOO_LONG
 from adapters.hl7v2.profile import IdentifierChoice, PatientSettings
-from adapters.hl7v2.reader import NULL, Segment
+from adapters.hl7v2.reader import MAX_TEXT_CHARS, NULL, Segment
 from schemas.identifiers import OIDS, IdentifierKind, classify
 from schemas.observation import Patient, PatientIdentifier
 
@@ -37,6 +38,12 @@ class _Number(NamedTuple):
     type: str
     warning: str | None
 
+    @property
+    def is_too_long(self) -> bool:
+        """Whether it would not be let out of this adapter."""
+        longest = max(len(self.identifier.value), len(self.identifier.assigner or ""))
+        return longest > MAX_TEXT_CHARS
+
 
 class PatientReader:
     """Reads patients of one feed."""
@@ -58,6 +65,8 @@ class PatientReader:
             for n in numbers
             if n.warning
         ]
+        if any(n.is_too_long for n in numbers):
+            return Trouble("patient-unreadable", TOO_LONG[1], where), []
         if not numbers:
             return Trouble("patient-missing", "no identifier says who it is about", where), doubts
         chosen = self._choose(numbers)
@@ -97,6 +106,8 @@ class PatientReader:
         return found.kind, found.value, found.warning
 
     def _choose(self, numbers: list[_Number]) -> PatientIdentifier | None:
+        if len(numbers) == 1:
+            return numbers[0].identifier
         if self._settings.national_first:
             for kind in NATIONAL:
                 if of_kind := [n for n in numbers if n.identifier.kind is kind]:

@@ -25,6 +25,9 @@ NULL: Final = '""'
 BOM: Final = b"\xef\xbb\xbf"
 BLANK: Final = b" \t\r\n"
 NAME_CHARS: Final = 3
+MAX_TEXT_CHARS: Final = 200
+"""Longest text that leaves this adapter. Real codes and numbers have a few dozen; one of half a
+megabyte would fit into a record here, and stop whoever writes two of them into a record later."""
 UNDEFINED: Final = "\ud800"  # a lone surrogate: no text that was decoded strictly holds it
 CHARSET_FIELD: Final = 18
 MAX_DELIMITERS: Final = 5  # the fifth, since v2.7, marks truncated values
@@ -83,18 +86,22 @@ class Segment:
 
     def subcomponents(self, component: str) -> list[str]:
         """A component's subcomponents, unescaped, blanks around them removed."""
+        if component.isalnum():
+            return [component]
         return [self._text(part) for part in component.split(self._delimiters.subcomponent)]
 
     def first(self, field: int, component: int = 1) -> str:
         """First repetition, first subcomponent of a component; unescaped, "" where empty."""
-        raw = self.raw(field)
+        raw = self.fields[field] if field < len(self.fields) else ""
         if not raw or raw == NULL:
             return raw
-        raw = raw.partition(self._delimiters.repetition)[0]
-        parts = raw.split(self._delimiters.component, component)
+        if raw.isalnum():  # most fields: no delimiter in it
+            return raw if component == 1 else ""
+        _, mark, repetition, _, subcomponent = self._delimiters
+        parts = raw.partition(repetition)[0].split(mark, component)
         if component > len(parts):
             return ""
-        return self._text(parts[component - 1].partition(self._delimiters.subcomponent)[0])
+        return self._text(parts[component - 1].partition(subcomponent)[0])
 
     def _text(self, raw: str) -> str:
         return self._delimiters.unescape(raw, self._codec).strip()

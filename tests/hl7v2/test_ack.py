@@ -50,6 +50,12 @@ def test_msh_15_and_16_decide(
         assert (answer and answer.first("MSA").raw(1)) == expected
 
 
+def test_an_acknowledgement_is_never_answered() -> None:
+    asked = reader.read(b"MSH|^~\\&|||||||ACK^A01|7|P|2.5.1\rMSA|AA|C1\r")
+    assert _answer(asked, ack.YES, always=True) is None
+    assert _answer(asked, AE) is None
+
+
 def test_a_feed_may_answer_always() -> None:
     answer = _answer(_asking("NE", "NE"), ack.YES, always=True)
     assert answer is not None

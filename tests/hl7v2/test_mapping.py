@@ -290,6 +290,28 @@ def test_an_unreadable_time_is_absent_with_a_warning() -> None:
     assert not outcome.observations[0].claims.says("expected_at")
 
 
+LONG = "x" * 201
+
+
+@pytest.mark.parametrize(
+    ("payload", "where"),
+    [
+        (message("A02", {3: f"W1^{LONG}"}), "PV1-3"),
+        (message("A02", {17: LONG}), "PV1-17"),
+        (message("A02", {2: LONG}), "PV1-2"),
+        (message("A02", {}, segment("ZBE", {1: LONG})), "ZBE-1"),
+    ],
+)
+def test_no_text_leaves_that_is_longer_than_any_code(payload: bytes, where: str) -> None:
+    outcome = normaliser().normalise(payload, RECEIVED_AT)
+    assert [(w.reason, w.where) for w in outcome.warnings] == [("text-too-long", where)]
+    assert LONG not in outcome.observations[0].model_dump_json()
+
+
+def test_a_ward_code_longer_than_any_is_unknown_in_an_open_register_too() -> None:
+    assert reason(message("A15", {42: LONG})) == ("accepted", "ward-unknown")
+
+
 # movements (IHE PAM)
 
 

@@ -56,6 +56,8 @@ def test_the_patient_is_chosen_by_kind_and_type(pid_3: str, key: str) -> None:
         ("1^^^X^AA~2^^^Y^BB", "patient-ambiguous"),
         (f"{NATIONAL}~{OTHER_PERSON}^^^&{PNR_OID}&ISO", "patient-ambiguous"),
         ("~".join(f"{n}^^^X^MR" for n in range(51)), "patient-unreadable"),
+        ("4" * 201, "patient-unreadable"),
+        ("4^^^" + "X" * 201, "patient-unreadable"),
     ],
 )
 def test_no_patient_no_guess(pid_3: str, code: str) -> None:

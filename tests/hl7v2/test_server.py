@@ -189,9 +189,10 @@ def test_a_closed_log_is_ae_and_the_connection_stays() -> None:
 
 def test_a_message_that_becomes_too_large_a_record_is_refused_for_good() -> None:
     async def play() -> None:
-        room = "\\X01\\" * 150_000  # five bytes here, six in JSON
-        payload = message("A02", {3: f"W1^{room}"})
-        async with serving(MemoryLog(), adapter=normaliser()) as (server, sender):
+        others = "".join(f"~{'9' * 90}{n}^^^X^AN" for n in range(40))
+        merges = (f"MRG|{n}^^^LAB^MR{others}" for n in range(100))
+        payload = message("A40", {}, *merges, pid=f"4711^^^LAB^MR{others}")
+        async with serving(MemoryLog()) as (server, sender):
             await sender.send(framed(payload))
             assert await sender.answer() == ("AR", "C1")
             assert server.figures.too_large == 1
