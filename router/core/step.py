@@ -7,11 +7,11 @@ no other way to a notification.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from bus.port import Record, Stored
 from router.core.announce import Announcer
@@ -27,6 +27,11 @@ from schemas.observation import Envelope
 from schemas.ward import WardRegister
 
 UNREADABLE: Final = "unreadable-record"
+_MODELS: Final[Mapping[str, type[BaseModel]]] = {
+    topics.OBSERVATIONS: Envelope,
+    topics.AUTHORITY: Authority,
+    topics.TICKS: Tick,
+}
 DEFAULT_KEEP: Final = timedelta(days=30)
 SWEPT_PER_TICK: Final = 200  # 100,000 visits are looked at within a day of ticks, 3 minutes apart
 
@@ -34,18 +39,12 @@ SWEPT_PER_TICK: Final = 200  # 100,000 visits are looked at within a day of tick
 class RouterStep:
     """The step of ``bus.runner``. ``keep``: how long visits that are over are remembered."""
 
-    # Authority and ticks first: the engines of one machine read the topics in this order.
     inputs: Sequence[str] = (topics.AUTHORITY, topics.TICKS, topics.OBSERVATIONS)
     state_topics: Sequence[str] = (topics.STATE,)
 
     def __init__(self, register: WardRegister, keep: timedelta = DEFAULT_KEEP) -> None:
         self._register = register
         self._keep = keep
-        self._deciders: Mapping[str, Callable[[RouterState, Stored], Outbox]] = {
-            topics.OBSERVATIONS: self._observe,
-            topics.AUTHORITY: self._believe,
-            topics.TICKS: self._tick,
-        }
 
     def empty(self, partition: int) -> RouterState:
         """A state without rows."""
@@ -60,9 +59,20 @@ class RouterStep:
     def decide(self, state: RouterState, stored: Stored) -> Sequence[Record]:
         """The outputs and state rows that a record leads to; changes ``state`` in place."""
         try:
-            return self._deciders[stored.topic](state, stored).records
-        except ValidationError as error:
+            said = _MODELS[stored.topic].model_validate_json(stored.value or b"")
+        except ValidationError as error:  # nothing of the state has been touched yet
             return self._unreadable(stored, error)
+        return self._decided(state, said, moment(stored.timestamp_ms * 1000)).records
+
+    def _decided(self, state: RouterState, said: BaseModel, at: datetime) -> Outbox:
+        match said:
+            case Envelope():
+                return self._observe(state, said)
+            case Authority():
+                return self._believe(state, said, at)
+            case Tick():
+                return self._tick(state, said)
+        raise TypeError(f"the router reads no {type(said).__name__}")
 
     def _unreadable(self, stored: Stored, error: ValidationError) -> Sequence[Record]:
         realm = stored.key if stored.topic != topics.OBSERVATIONS and stored.key else ""
@@ -73,8 +83,7 @@ class RouterStep:
         outbox.review(review_of_record(stored, realm, UNREADABLE, detail))
         return outbox.records
 
-    def _observe(self, state: RouterState, stored: Stored) -> Outbox:
-        envelope = Envelope.model_validate_json(stored.value or b"")
+    def _observe(self, state: RouterState, envelope: Envelope) -> Outbox:
         realm, outbox = state.realm(envelope.realm), Outbox(envelope.realm)
         observer = Observer(realm, outbox, envelope, self._keep)
         touched: set[str] = set()
@@ -83,16 +92,14 @@ class RouterStep:
         Announcer(realm, self._register, outbox, envelope.received_at).reconcile(touched)
         return outbox
 
-    def _believe(self, state: RouterState, stored: Stored) -> Outbox:
-        authority = Authority.model_validate_json(stored.value or b"")
+    def _believe(self, state: RouterState, authority: Authority, written_at: datetime) -> Outbox:
         realm, outbox = state.realm(authority.realm), Outbox(authority.realm)
         realm.authority = authority
         outbox.state(realm.key("authority"), authority.model_dump_json().encode())
-        self._follow_authority(realm, outbox, realm.clock or moment(stored.timestamp_ms * 1000))
+        self._follow_authority(realm, outbox, realm.clock or written_at)
         return outbox
 
-    def _tick(self, state: RouterState, stored: Stored) -> Outbox:
-        tick = Tick.model_validate_json(stored.value or b"")
+    def _tick(self, state: RouterState, tick: Tick) -> Outbox:
         realm, outbox = state.realm(tick.realm), Outbox(tick.realm)
         if realm.clock is not None and tick.at <= realm.clock:
             return outbox
