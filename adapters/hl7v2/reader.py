@@ -97,11 +97,12 @@ class Segment:
             return raw
         if raw.isalnum():  # most fields: no delimiter in it
             return raw if component == 1 else ""
-        _, mark, repetition, _, subcomponent = self._delimiters
+        _, mark, repetition, escape, subcomponent = self._delimiters
         parts = raw.partition(repetition)[0].split(mark, component)
         if component > len(parts):
             return ""
-        return self._text(parts[component - 1].partition(subcomponent)[0])
+        text = parts[component - 1].partition(subcomponent)[0]
+        return self._text(text) if escape in text else text.strip()
 
     def _text(self, raw: str) -> str:
         return self._delimiters.unescape(raw, self._codec).strip()

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvloop
 
 from adapters.hl7v2 import reader
 from adapters.hl7v2.figures import ControlIds
@@ -30,6 +32,16 @@ def framed(payload: bytes) -> bytes:
 
 def numbered(number: int) -> bytes:
     return message("A15", {42: "W2"}, msh={10: f"N{number}"})
+
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+@pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """Both loops: the service uses uvloop, and a listener must not depend on it."""
+    chosen: Run = request.param
+    return chosen
 
 
 class HeldLog(MemoryLog):
@@ -139,11 +151,11 @@ async def _case(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_each_way_of_sending_is_answered_rightly(case: str) -> None:
-    asyncio.run(_case(case))
+def test_each_way_of_sending_is_answered_rightly(run: Run, case: str) -> None:
+    run(_case(case))
 
 
-def test_no_answer_before_it_is_durable_and_answers_keep_the_order() -> None:
+def test_no_answer_before_it_is_durable_and_answers_keep_the_order(run: Run) -> None:
     async def play() -> None:
         log = HeldLog()
         async with serving(log) as (_, sender):
@@ -157,10 +169,10 @@ def test_no_answer_before_it_is_durable_and_answers_keep_the_order() -> None:
             answers = [await sender.answer() for _ in range(3)]
             assert answers == [("AA", "N1"), ("AA", "N2"), ("AA", "N3")]
 
-    asyncio.run(play())
+    run(play())
 
 
-def test_a_failing_log_is_ae_never_aa() -> None:
+def test_a_failing_log_is_ae_never_aa(run: Run) -> None:
     async def play() -> None:
         log = HeldLog()
         async with serving(log) as (server, sender):
@@ -173,10 +185,10 @@ def test_a_failing_log_is_ae_never_aa() -> None:
             assert answers == [("AE", "N1"), ("AE", ""), ("AA", "N2")]
             assert server.figures.not_stored == 2
 
-    asyncio.run(play())
+    run(play())
 
 
-def test_a_closed_log_is_ae_and_the_connection_stays() -> None:
+def test_a_closed_log_is_ae_and_the_connection_stays(run: Run) -> None:
     async def play() -> None:
         log = MemoryLog()
         async with serving(log) as (_, sender):
@@ -184,10 +196,10 @@ def test_a_closed_log_is_ae_and_the_connection_stays() -> None:
             await sender.send(framed(numbered(1)))
             assert await sender.answer() == ("AE", "N1")
 
-    asyncio.run(play())
+    run(play())
 
 
-def test_a_message_that_becomes_too_large_a_record_is_refused_for_good() -> None:
+def test_a_message_that_becomes_too_large_a_record_is_refused_for_good(run: Run) -> None:
     async def play() -> None:
         others = "".join(f"~{'9' * 90}{n}^^^X^AN" for n in range(40))
         merges = (f"MRG|{n}^^^LAB^MR{others}" for n in range(100))
@@ -197,10 +209,10 @@ def test_a_message_that_becomes_too_large_a_record_is_refused_for_good() -> None
             assert await sender.answer() == ("AR", "C1")
             assert server.figures.too_large == 1
 
-    asyncio.run(play())
+    run(play())
 
 
-def test_a_half_closed_socket_is_answered_to_the_end() -> None:
+def test_a_half_closed_socket_is_answered_to_the_end(run: Run) -> None:
     async def play() -> None:
         log = HeldLog()
         async with serving(log) as (_, sender):
@@ -212,10 +224,10 @@ def test_a_half_closed_socket_is_answered_to_the_end() -> None:
             rest = await sender.end()
             assert rest.count(b"MSA|AA|N") == 2
 
-    asyncio.run(play())
+    run(play())
 
 
-def test_a_sender_that_stalls_amid_a_frame_is_disconnected() -> None:
+def test_a_sender_that_stalls_amid_a_frame_is_disconnected(run: Run) -> None:
     async def play() -> None:
         listener = Listener(port=0, stall_s=0.05)
         async with serving(MemoryLog(), listener) as (server, sender):
@@ -223,10 +235,10 @@ def test_a_sender_that_stalls_amid_a_frame_is_disconnected() -> None:
             assert (await sender.end()).count(b"MSA|AA|N1") == 1
             assert server.figures.stalled == 1
 
-    asyncio.run(play())
+    run(play())
 
 
-def test_an_idle_sender_is_not_stalled() -> None:
+def test_an_idle_sender_is_not_stalled(run: Run) -> None:
     async def play() -> None:
         listener = Listener(port=0, stall_s=0.02)
         async with serving(MemoryLog(), listener) as (_, sender):
@@ -237,10 +249,10 @@ def test_an_idle_sender_is_not_stalled() -> None:
             assert await sender.answer() == ("AA", "N1")
             other.writer.close()
 
-    asyncio.run(play())
+    run(play())
 
 
-def test_reading_pauses_while_too_much_is_on_its_way() -> None:
+def test_reading_pauses_while_too_much_is_on_its_way(run: Run) -> None:
     async def play() -> None:
         log = HeldLog()
         async with serving(log, Listener(port=0, max_unanswered=2)) as (_, sender):
@@ -255,10 +267,10 @@ def test_reading_pauses_while_too_much_is_on_its_way() -> None:
             log.held[3](None)
             assert [(await sender.answer())[1] for _ in range(4)] == ["N1", "N1", "N1", "N2"]
 
-    asyncio.run(play())
+    run(play())
 
 
-def test_more_connections_than_allowed_are_closed() -> None:
+def test_more_connections_than_allowed_are_closed(run: Run) -> None:
     async def play() -> None:
         async with serving(MemoryLog(), Listener(port=0, max_connections=1)) as (server, sender):
             await sender.send(framed(numbered(1)))
@@ -271,10 +283,10 @@ def test_more_connections_than_allowed_are_closed() -> None:
             await sender.send(framed(numbered(2)))
             assert await sender.answer() == ("AA", "N2")
 
-    asyncio.run(play())
+    run(play())
 
 
-def test_drain_answers_what_is_on_its_way_and_takes_nothing_more() -> None:
+def test_drain_answers_what_is_on_its_way_and_takes_nothing_more(run: Run) -> None:
     async def play() -> None:
         log = HeldLog()
         async with serving(log) as (server, sender):
@@ -288,10 +300,10 @@ def test_drain_answers_what_is_on_its_way_and_takes_nothing_more() -> None:
             with pytest.raises(OSError, match=r"[Cc]onnect"):
                 await asyncio.open_connection("127.0.0.1", server.port)
 
-    asyncio.run(play())
+    run(play())
 
 
-def test_drain_gives_up_on_a_log_that_never_answers() -> None:
+def test_drain_gives_up_on_a_log_that_never_answers(run: Run) -> None:
     async def play() -> None:
         log = HeldLog()
         async with serving(log) as (server, sender):
@@ -301,20 +313,20 @@ def test_drain_gives_up_on_a_log_that_never_answers() -> None:
             with contextlib.suppress(ConnectionResetError):
                 assert await sender.end() == b""
 
-    asyncio.run(play())
+    run(play())
 
 
-def test_review_is_answered_as_the_feed_asks() -> None:
+def test_review_is_answered_as_the_feed_asks(run: Run) -> None:
     async def play(profile: Hl7Profile) -> str:
         async with serving(MemoryLog(), adapter=normaliser(profile)) as (_, sender):
             await sender.send(framed(message("A17")))
             return (await sender.answer())[0]
 
-    assert asyncio.run(play(Hl7Profile())) == "AA"
-    assert asyncio.run(play(Hl7Profile(review_answer="AE"))) == "AE"
+    assert run(play(Hl7Profile())) == "AA"
+    assert run(play(Hl7Profile(review_answer="AE"))) == "AE"
 
 
-def test_a_fault_of_ours_is_ae_and_in_review(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_ours_is_ae_and_in_review(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def read(*_: object) -> object:
         raise ZeroDivisionError
 
@@ -327,10 +339,10 @@ def test_a_fault_of_ours_is_ae_and_in_review(monkeypatch: pytest.MonkeyPatch) ->
             assert len(stored(log, topics.REVIEW)) == 1
 
     monkeypatch.setattr(Normaliser, "read", read)
-    asyncio.run(play())
+    run(play())
 
 
-def test_figures() -> None:
+def test_figures(run: Run) -> None:
     async def play() -> None:
         async with serving(MemoryLog()) as (server, sender):
             await sender.send(b"??" + framed(GOOD) + framed(message("A24")) + framed(b"fax"))
@@ -345,7 +357,7 @@ def test_figures() -> None:
             assert figures.last_message_at is not None
             assert (figures.connections, figures.connections_total) == (1, 1)
 
-    asyncio.run(play())
+    run(play())
 
 
 def test_control_ids_are_remembered_within_bounds() -> None:
@@ -358,7 +370,7 @@ def test_control_ids_are_remembered_within_bounds() -> None:
     assert not ids.reused("a", b"3"), "the oldest was forgotten"
 
 
-def test_tls(tmp_path: Path) -> None:
+def test_tls(run: Run, tmp_path: Path) -> None:
     key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
     command += ["-subj", "/CN=localhost", "-keyout", key, "-out", certificate]
@@ -379,4 +391,4 @@ def test_tls(tmp_path: Path) -> None:
         sender.writer.close()
         await server.drain()
 
-    asyncio.run(play())
+    run(play())
