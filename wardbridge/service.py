@@ -85,7 +85,7 @@ class Service:
         try:
             for part in parts.in_order():
                 started.append(part)
-                await part.start()
+                await _start(part)
             self._logger.info("started", feeds=[feed.feed_name for feed in parts.feeds])
             failed = await self._watch(parts, stop)
         except BaseException:
@@ -180,6 +180,13 @@ class Parts:
     def in_order(self) -> list[Component]:
         """Health first, so that a slow start can be seen; feeds last."""
         return [self.server, self.router, self.tail, self.ticker, *self.feeds]
+
+
+async def _start(part: Component) -> None:
+    try:
+        await part.start()
+    except OSError as error:
+        raise OSError(f"{part.name}: {error.strerror or error}") from error
 
 
 async def _decide_the_rest(router: RouterComponent) -> None:
