@@ -61,6 +61,7 @@ class Fact(NamedTuple):
 
 
 _ROW: Final = TypeAdapter(Fact)
+_USUAL_END: Final = b",null,false,null]"  # neither a movement nor a merge: the defaults
 
 
 def fact_of(said: Observation) -> Fact:
@@ -81,8 +82,9 @@ def fact_of(said: Observation) -> Fact:
 
 
 def row_of(fact: Fact) -> bytes:
-    """The fact as its row of state."""
-    return _ROW.dump_json(fact, exclude_unset=True)
+    """The fact as its row of state; what a row usually ends with is left out."""
+    row = _ROW.dump_json(fact, exclude_unset=True)
+    return row[: -len(_USUAL_END)] + b"]" if row.endswith(_USUAL_END) else row
 
 
 def parsed(row: bytes) -> Fact:

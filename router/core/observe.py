@@ -53,7 +53,7 @@ class Observer:
             return self._review(
                 said, TOO_LATE, f"{said.trigger} is older than what is kept of visits that ended"
             )
-        return self._add(self._realm.visit(said.source, said.visit), fact)
+        return self._add(self._realm.visit((said.source, said.visit)), fact)
 
     def _kept_visit(self, source: str, number: str) -> Visit | None:
         visit = self._realm.visits.get((source, number))
@@ -79,7 +79,7 @@ class Observer:
         if old_key is not None and old_key != key:
             outbox.state(old_key, None)
         outbox.state(key, row)
-        realm.index((visit.source, visit.visit), fact.patient, marked(fact))
+        realm.index(visit.at, fact.patient, marked(fact))
         outbox.encounter(visit)
         return touched | {realm.patient_of(visit)}
 

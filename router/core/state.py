@@ -26,7 +26,7 @@ from router.core.aliases import Aliases
 from router.core.believed import Believed
 from router.core.designations import Announced, Name
 from router.core.facts import Fact, parsed, row_of
-from router.core.keys import joined, plain
+from router.core.keys import joined, parted
 from router.core.visit import Fold, folded
 from schemas.authority import Authority
 
@@ -37,14 +37,23 @@ VisitKey = tuple[str, str]
 class Visit:
     """One visit: its rows, and its fold once it was touched."""
 
-    __slots__ = ("_rows", "_unread", "fold_", "source", "visit")
+    __slots__ = ("_rows", "_unread", "at", "fold_")
 
     def __init__(self, source: str, visit: str) -> None:
-        self.source = source
-        self.visit = visit
+        self.at: VisitKey = (source, visit)
         self.fold_: Fold | None = None
-        self._rows: dict[str, bytes] = {}
+        self._rows: dict[str, bytes] | None = None
         self._unread: list[bytes] = []
+
+    @property
+    def source(self) -> str:
+        """Whose visit it is."""
+        return self.at[0]
+
+    @property
+    def visit(self) -> str:
+        """Its number at the source."""
+        return self.at[1]
 
     def restore(self, row: bytes) -> None:
         """Put one committed row back, unparsed."""
@@ -52,31 +61,35 @@ class Visit:
 
     def facts(self) -> Iterator[Fact]:
         """Every fact held, in no order."""
-        return map(parsed, [*self._rows.values(), *self._unread])
+        return map(parsed, [*(self._rows or {}).values(), *self._unread])
 
     def known(self, fact_id: str) -> Fact | None:
         """The fact as held, if it is."""
-        self.fold()
-        row = self._rows.get(fact_id)
+        row = self._read().get(fact_id)
         return parsed(row) if row is not None else None
 
     def fold(self) -> Fold:
         """What the facts amount to."""
         if self.fold_ is None:
-            self._rows |= {parsed(row).id: row for row in self._unread}
-            self._unread = []
             self.fold_ = folded(self.facts())
         return self.fold_
 
     def add(self, fact: Fact) -> bytes:
         """Take in a fact; its row."""
-        fold, is_new = self.fold(), fact.id not in self._rows
-        row = self._rows[fact.id] = row_of(fact)
+        fold, rows = self.fold(), self._read()
+        is_new = fact.id not in rows
+        row = rows[fact.id] = row_of(fact)
         if is_new and fold.follows(fact):
             fold.advance(fact)
         else:
             self.fold_ = folded(self.facts())
         return row
+
+    def _read(self) -> dict[str, bytes]:
+        if self._rows is None:
+            self._rows = {parsed(row).id: row for row in self._unread}
+            self._unread = []
+        return self._rows
 
     def glance(self) -> Fold:
         """The fold, without keeping what a look at every visit would fill the memory with."""
@@ -89,7 +102,7 @@ class Realm:
     def __init__(self, name: str) -> None:
         self.name = name
         self.visits: dict[VisitKey, Visit] = {}
-        self.by_patient: dict[str, set[VisitKey]] = {}
+        self.by_patient: dict[str, tuple[VisitKey, ...]] = {}
         self.by_ward: dict[str, set[VisitKey]] = {}
         self.aliases: dict[str, Aliases] = {}
         self.persons: dict[str, dict[str, dict[str, bytes]]] = {}
@@ -100,6 +113,7 @@ class Realm:
         self.clock: datetime | None = None
         self.believed = Believed(None, None)
         self.unswept: list[VisitKey] = []
+        self._sources: dict[str, str] = {}
 
     def key(self, kind: str, *about: str) -> str:
         """The key of a row."""
@@ -111,25 +125,31 @@ class Realm:
 
     def index(self, at: VisitKey, patient: str, ward: str) -> None:
         """Find the visit by this patient and this marked ward (empty: none) from now on."""
-        self.by_patient.setdefault(patient, set()).add(at)
+        others = self.by_patient.get(patient, ())
+        if at not in others:
+            self.by_patient[patient] = (*others, at)
         if ward:
             self.by_ward.setdefault(ward, set()).add(at)
 
-    def visit(self, source: str, number: str) -> Visit:
+    def visit(self, at: VisitKey) -> Visit:
         """The visit, new if it was not known."""
-        found = self.visits.get((source, number))
-        if found is None:
-            found = self.visits[source, number] = Visit(source, number)
-        return found
+        return self.visits.get(at) or self._new_visit(*at)
+
+    def _new_visit(self, source: str, number: str) -> Visit:
+        source = self._sources.setdefault(source, source)  # a hundred thousand share one string
+        visit = Visit(source, number)
+        self.visits[visit.at] = visit
+        return visit
 
     def drop(self, visit: Visit) -> list[str]:
         """Forget a visit; the keys of its rows."""
-        at = (visit.source, visit.visit)
         facts = list(visit.facts())
         for fact in facts:
-            self.by_patient.get(fact.patient, set()).discard(at)
-            self.by_ward.get(marked(fact), set()).discard(at)
-        del self.visits[at]
+            others = self.by_patient.pop(fact.patient, ())
+            if others := tuple(at for at in others if at != visit.at):
+                self.by_patient[fact.patient] = others
+            self.by_ward.get(marked(fact), set()).discard(visit.at)
+        del self.visits[visit.at]
         return [self.fact_key(visit, fact) for fact in facts]
 
     def aliases_of(self, source: str) -> Aliases:
@@ -180,18 +200,19 @@ class RouterState:
 
     def restore(self, key: str, row: bytes) -> None:
         """Put one committed row back."""
-        name, kind, *about = key.split("|")
-        realm = self.realm(plain(name))
+        name, kind, *about = key.split("|") if "%" not in key else parted(key)
+        realm = self.realm(name)
         if kind == "fact":
             _restore_fact(realm, about, row)
         else:
-            _RESTORERS[kind](realm, [plain(part) for part in about], row)
+            _RESTORERS[kind](realm, about, row)
 
 
 def _restore_fact(realm: Realm, about: list[str], row: bytes) -> None:
-    source, number, patient, ward, _ = map(plain, about) if "%" in "".join(about) else about
-    realm.visit(source, number).restore(row)
-    realm.index((source, number), patient, ward)
+    source, number, patient, ward, _ = about
+    visit = realm.visit((source, number))
+    visit.restore(row)
+    realm.index(visit.at, patient, ward)
 
 
 def _restore_merge(realm: Realm, about: list[str], row: bytes) -> None:

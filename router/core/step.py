@@ -33,7 +33,7 @@ _MODELS: Final[Mapping[str, type[BaseModel]]] = {
     topics.TICKS: Tick,
 }
 DEFAULT_KEEP: Final = timedelta(days=30)
-SWEPT_PER_TICK: Final = 200  # 100,000 visits are looked at within a day of ticks, 3 minutes apart
+SWEPT_PER_TICK: Final = 200  # some 20 ms; 500 ticks look at 100,000 visits
 
 
 class RouterStep:

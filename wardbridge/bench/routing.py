@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 
 from bus.port import Record, Stored
@@ -152,7 +153,7 @@ def state_rows() -> Iterator[Record]:
 def fill(path: Path) -> None:
     """A log that holds them."""
     log, rows = SqliteLog.open(path), state_rows()
-    while chunk := [row for row, _ in zip(rows, range(5000), strict=False)]:
+    while chunk := list(islice(rows, 5000)):
         log.append(chunk)
     log.close()
 
