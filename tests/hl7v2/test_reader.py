@@ -37,6 +37,11 @@ def test_segments_end_in_cr_lf_or_both(end: str) -> None:
     assert message.body() == "PID|1\rPV1|2"
 
 
+def test_a_byte_order_mark_or_blank_lines_in_front_do_no_harm() -> None:
+    for front in (b"\xef\xbb\xbf", b"\r\n", b" "):
+        assert reader.read(front + b"MSH|^~\\&|S|").header.first(3) == "S"
+
+
 def test_a_lone_line_feed_in_a_text_ends_no_segment() -> None:
     message = reader.read(b"MSH|^~\\&|S\rNTE|one\ntwo\rPV1|2\r")
     assert message.first("NTE").raw(1) == "one\ntwo"
