@@ -262,11 +262,22 @@ def test_authority_there_and_back_tells_a_patient_known_alike_to_both_nothing() 
     s, elvis = Source(), Source("elvis", visit="e1")
     router = Router("ehr").hear(s.a14("W"), elvis.row("ER", "W"))
     router.believe("elvis").believe("ehr").believe("elvis")
+    router.hear(elvis.row("ER", "W"), elvis.row("X", "W"))
     assert router.words == ["W designated marked"]
     router.hear(elvis.row("W", "W"))
     assert router.words == ["W designated marked", "W arrived moved-in"]
     assert router.told[-1].data.visit.source == "ehr"  # as announced
     assert router.told[-1].data.version == 2
+
+
+def test_no_ward_is_told_twice_of_a_visit_whose_announcement_another_visit_backs() -> None:
+    v9 = Source("ehr", visit="v9")
+    v2, v4 = Source("elvis", visit="v2"), Source("elvis", visit="v4")
+    router = Router("elvis").hear(v2.row("ER", "W"), v9.a14("W")).believe("ehr")
+    router.hear(v2.row("ER"), v4.row("ER", "W")).believe("elvis")
+    assert router.words == ["W designated marked"]
+    router.hear(v2.row("ER", "W"))
+    assert router.open == {("W", "elvis", "v2"), ("W", "elvis", "v4")}
 
 
 def test_authority_moves_the_claims_of_one_source_only() -> None:
@@ -340,6 +351,19 @@ def test_a_late_one_is_folded_where_it_belongs() -> None:
     first, late, last = s.a14("W1"), s.a14("W2"), s.a02("W1")
     router = Router().hear(first, last, late)
     assert router.words == ["W1 designated marked", "W1 arrived moved-in", "W2 designated marked"]
+
+
+def test_a_late_arrival_was_an_arrival_wherever_the_patient_went_next() -> None:
+    s = Source()
+    marked, late, last = s.a14("W"), s.a02("W"), s.a02("X")
+    router = Router().hear(marked, last, late)
+    assert router.words == ["W designated marked", "W arrived moved-in"]
+
+
+def test_a_cancelled_discharge_restores_the_place() -> None:
+    s = Source()
+    router = Router().hear(s.a01("ER"), s.a03(), s.a13())
+    assert router.encounters["ehr|v1"]["place"]["ward"] == "ER"
 
 
 def test_version_sequence_and_id() -> None:
