@@ -15,6 +15,7 @@ sender that closes its side is answered to the end (RFC 9293 half-close), then d
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +33,7 @@ from adapters.hl7v2.profile import Listener
 from adapters.hl7v2.reader import Message
 from bus.port import Log, LogError, RecordTooLargeError
 
+KEEPALIVE_IDLE_S: Final = 60  # the system's own two hours would fill the port with the dead
 NUMBER_CHARS: Final = 20  # MSH-10 has at most 20 characters before v2.7
 RESUME_SHARE: Final = 2  # reading goes on when half of what may be on its way is answered
 
@@ -104,7 +106,9 @@ class Connection(asyncio.Protocol):
         """A sender came."""
         # uvloop has transports of its own that do not inherit from asyncio's
         self._transport = cast("asyncio.Transport", transport)
-        if not self._host.opened(self):
+        if self._host.opened(self):
+            _keep_alive(self._transport)
+        else:
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -192,7 +196,7 @@ class Connection(asyncio.Protocol):
         pointer = raw_pointer(payload, at, feed.name)
         records = records_of(feed, pointer, at, payload, reading.outcome)
         place = Place(
-            self, len(payload), reading.message, _verdict(reading, profile.review_answer), at,
+            self, len(payload), reading.message or ack.header_of(payload), _verdict(reading, profile.review_answer), at,
             pointer.id[:NUMBER_CHARS], profile.answers == "always",
         )  # fmt: skip
         self._add(place)
@@ -261,6 +265,13 @@ class Connection(asyncio.Protocol):
     def _close_if_done(self) -> None:
         if self._ending and not self._places and self._transport is not None:
             self._transport.close()
+
+
+def _keep_alive(transport: asyncio.Transport) -> None:
+    """Let the system notice a sender that vanished, so that its connection does not stay."""
+    peer: socket.socket = transport.get_extra_info("socket")
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
 
 
 def _too_large(listener: Listener) -> TooLargeError:

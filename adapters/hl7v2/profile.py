@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from adapters.hl7v2 import charset
 from adapters.hl7v2.framing import MAX_MESSAGE_BYTES
+from adapters.hl7v2.triggers import TRIGGERS, VisitEvent
 from schemas.identifiers import IdentifierKind
 from schemas.observation import Protection
 
@@ -58,10 +59,16 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _visit_event(trigger: str) -> str:
+    if isinstance(TRIGGERS.get(trigger), VisitEvent):
+        return trigger
+    raise ValueError(f"{trigger!r} is no event of a visit: write one like A14 or A08")
+
+
 FieldName = Annotated[str, AfterValidator(_known_field)]
 CharsetName = Annotated[str, AfterValidator(_known_charset)]
 ZoneName = Annotated[str, AfterValidator(_known_zone)]
-Trigger = Annotated[str, Field(pattern=r"^[A-Z]\d\d$")]
+Trigger = Annotated[str, AfterValidator(_visit_event)]
 
 
 class _Settings(BaseModel):

@@ -207,6 +207,7 @@ def test_one_visit_key_per_feed_and_never_a_fallback() -> None:
     [
         {"marks": {"A15": ("PV1",)}},
         {"marks": {"a15": ("PV1-42",)}},
+        {"marks": {"A31": ("PV1-42",)}},
         {"zone": "Europe/Atlantis"},
         {"charset": "latin-99"},
         {"visitt": "PV1-19"},

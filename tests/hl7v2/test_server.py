@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -14,6 +15,7 @@ import pytest
 import uvloop
 
 from adapters.hl7v2 import reader
+from adapters.hl7v2.connection import KEEPALIVE_IDLE_S
 from adapters.hl7v2.figures import ControlIds
 from adapters.hl7v2.mapping import Normaliser
 from adapters.hl7v2.profile import Hl7Profile, Listener, Tls
@@ -266,6 +268,30 @@ def test_reading_pauses_while_too_much_is_on_its_way(run: Run) -> None:
             await log.holds(4)
             log.held[3](None)
             assert [(await sender.answer())[1] for _ in range(4)] == ["N1", "N1", "N1", "N2"]
+
+    run(play())
+
+
+def test_a_refused_message_is_answered_with_its_control_id_where_it_can_be_read(run: Run) -> None:
+    async def play() -> None:
+        payload, _ = CASES["latin-1 that calls itself UTF-8"]
+        async with serving(MemoryLog()) as (_, sender):
+            await sender.send(*payload)
+            assert await sender.answer() == ("AR", "C1")
+
+    run(play())
+
+
+def test_the_system_looks_after_senders_that_vanish(run: Run) -> None:
+    async def play() -> None:
+        async with serving(MemoryLog()) as (server, sender):
+            await sender.send(framed(GOOD))
+            await sender.answer()
+            (connection,) = server._connections
+            assert connection._transport is not None
+            peer = connection._transport.get_extra_info("socket")
+            assert peer.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == KEEPALIVE_IDLE_S
 
     run(play())
 
