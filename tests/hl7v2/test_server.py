@@ -272,6 +272,16 @@ def test_reading_pauses_while_too_much_is_on_its_way(run: Run) -> None:
     run(play())
 
 
+def test_reading_goes_on_when_what_was_on_its_way_is_answered(run: Run) -> None:
+    async def play() -> None:
+        async with serving(MemoryLog(), Listener(port=0, max_unanswered_bytes=1)) as (_, sender):
+            for number in range(3):
+                await sender.send(framed(numbered(number)))
+                assert await sender.answer() == ("AA", f"N{number}")
+
+    run(play())
+
+
 def test_a_refused_message_is_answered_with_its_control_id_where_it_can_be_read(run: Run) -> None:
     async def play() -> None:
         payload, _ = CASES["latin-1 that calls itself UTF-8"]
