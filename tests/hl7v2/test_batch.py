@@ -55,5 +55,9 @@ def test_each_batch_of_a_file_counts_for_itself() -> None:
     assert (len(found.messages), found.troubles) == (3, ())
 
 
+def test_a_batch_ends_with_its_trailer_also_where_the_next_has_no_header() -> None:
+    assert split(b"\n".join((A, b"BTS|1", A, B, b"BTS|2", b"FTS|2"))).troubles == ()
+
+
 def test_segments_behind_a_header_line_are_not_lost() -> None:
     assert split(b"MSH|^~\\&|a\rFHS|x\rPID|1\rBTS|1").messages == (A,)
