@@ -12,7 +12,7 @@ Source: HL7 v2.5.1 chapter 2A, DTM. Rules, each named in the rule string of what
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -89,4 +89,4 @@ def _with_offset(written: datetime, offset: str) -> datetime:
     if minutes >= MINUTES_AN_HOUR or ahead > MAX_OFFSET_MINUTES:
         raise ValueError("no such offset")
     east = timedelta(minutes=-ahead if offset[0] == "-" else ahead)
-    return written.replace(tzinfo=timezone(east)).astimezone(UTC)
+    return written.replace(tzinfo=UTC) - east

@@ -59,5 +59,10 @@ def test_a_batch_ends_with_its_trailer_also_where_the_next_has_no_header() -> No
     assert split(b"\n".join((A, b"BTS|1", A, B, b"BTS|2", b"FTS|2"))).troubles == ()
 
 
+def test_messages_before_a_batch_are_not_counted_with_it() -> None:
+    found = split(b"\n".join((A, b"BHS|", B, b"BTS|1")))
+    assert (found.messages, found.troubles) == ((A, B), ())
+
+
 def test_segments_behind_a_header_line_are_not_lost() -> None:
     assert split(b"MSH|^~\\&|a\rFHS|x\rPID|1\rBTS|1").messages == (A,)
