@@ -119,7 +119,7 @@ def test_a_moment_is_kept_in_utc_or_refused(moment: datetime) -> None:
     except ValidationError:
         assert moment.year in {1, 9999}
     else:
-        assert kept == moment
+        assert kept.timestamp() == moment.timestamp()  # == fails for times a zone skips
         assert kept.tzinfo is UTC
 
 
