@@ -22,7 +22,7 @@ READY_WITHIN_S, GONE_WITHIN_S = 30, 30
 def free_offset() -> int:
     """An offset at which both of the lab's ports are free."""
     while True:
-        offset = random.randint(1000, 50_000)
+        offset = random.randint(1000, 24_000)  # below the ephemeral ports
         if all(_is_free(port + offset) for port in (MLLP_PORT, HTTP_PORT)):
             return offset
 
