@@ -7,7 +7,7 @@ import pytest
 from router.core import observe, step
 from schemas import topics
 from schemas.observation import Observation, Protection
-from tests.router.hearing import Router
+from tests.router.hearing import Router, rows
 from tests.router.saying import Source, again, minutes
 
 ehr = Source()
@@ -324,6 +324,13 @@ def test_person_data_protects_and_follows_a_merge() -> None:
     assert router.told[-1].data.changes == ("protected",)
 
 
+def test_a_source_that_lifts_a_protection_mark_has_lifted_it() -> None:
+    s = Source()
+    protects, lifts = s.a31(Protection.PROTECTED), s.a31(Protection.NONE)
+    for order in ((protects, lifts), (lifts, protects)):
+        assert not Router().hear(*order, s.a14("W")).told[-1].data.protected
+
+
 def test_both_visits_of_a_patient_stand_apart() -> None:
     one, two = Source(visit="1"), Source(visit="2")
     router = Router().hear(one.a14("W"), two.a14("W"), one.a03())
@@ -342,7 +349,9 @@ def test_a_revision_may_name_another_patient() -> None:
     s = Source()
     said = s.a14("W1")
     mended = said.model_copy(update={"revision": 1, "patient": Source(patient="q").a03().patient})
-    router = Router().hear(said, mended).restart().hear(s.a02("W1"))
+    router = Router().hear(said, mended)
+    assert sum("|fact|" in key for key in rows(router.records, topics.STATE)) == 1
+    router.restart().hear(s.a02("W1"))
     assert router.words == ["W1 designated marked", "W1 changed updated", "W1 arrived moved-in"]
 
 
