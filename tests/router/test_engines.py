@@ -132,7 +132,7 @@ def test_net_truth(open_log: OpenLog) -> None:
         tally.notifications += len(told)
 
     holds()
-    tally.report()
+    tally.report(share=12)
 
 
 def test_every_notification_equals_an_undisturbed_routers(open_log: OpenLog) -> None:
@@ -151,4 +151,4 @@ def test_every_notification_equals_an_undisturbed_routers(open_log: OpenLog) -> 
         tally.count(fresh)
 
     holds()
-    tally.report()
+    tally.report(share=12)

@@ -40,7 +40,7 @@ class Tally:
         self.with_open += bool(router.open)
         self.notifications += len(router.told)
 
-    def report(self, *needed: str, share: int = 4) -> None:
+    def report(self, *needed: str, share: int = 8) -> None:
         """Print it, and fail where less than one history in ``share`` put the property to use."""
         extra = ", ".join(f"{count} {name}" for name, count in sorted(self.extra.items()))
         print(
