@@ -31,8 +31,10 @@ class Exports:
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
-        self._at = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(days=1)
-        self._expected = self._at + timedelta(days=2)
+        self._at = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(
+            days=7
+        )  # a long campaign must not reach now
+        self._expected = self._at + timedelta(days=8)
         self._admitted = 0
         self.patients: list[Patient] = []
 
@@ -45,7 +47,7 @@ class Exports:
         self._at += timedelta(minutes=1)
         for patient in self.patients:
             self._change(patient)
-        if len(self.patients) > 40:
+        while len(self.patients) > 40:
             self.patients.pop(self._random.randrange(len(self.patients)))
         self._admit()
         return f"{self._at:%Y%m%d-%H%M}.csv", self._file()
@@ -67,7 +69,7 @@ class Exports:
 
     def _file(self) -> bytes:
         rows = [f"{ward};9;9;;;;;;;;;" for ward in (*WARDS, ELSEWHERE)]  # each has a vacant place
-        rows += [self._row(number, patient) for number, patient in enumerate(self.patients)]
+        rows += [self._row(patient) for patient in self.patients]
         local = self._at.strftime("%Y-%m-%d %H:%M:%S+0000")
         lines = [
             f"Exporttid;{local}",
@@ -77,10 +79,10 @@ class Exports:
         lines += [COLUMNS, *rows, f"Antal rader;{len(rows)}", ""]
         return "\r\n".join(lines).encode("cp1252")
 
-    def _row(self, number: int, patient: Patient) -> str:
+    def _row(self, patient: Patient) -> str:
         expected = f"{patient.expected_at:%Y-%m-%d %H:%M:%S+0000}" if patient.mark else ""
         cells = (
-            patient.place, "1", str(number), patient.number, "", "2026-01-10 10:00", "",
+            patient.place, "1", patient.number, patient.number, "", "2026-01-10 10:00", "",
             patient.mark, expected, "", "", "",
         )  # fmt: skip
         return ";".join(cells)

@@ -16,7 +16,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 LAB = Path(__file__).parents[2] / "deploy" / "examples" / "lab.toml"
 MLLP_PORT, HTTP_PORT = 2575, 8080
-READY_WITHIN_S, GONE_WITHIN_S = 30, 30
+READY_WITHIN_S, GONE_WITHIN_S = 60, 30
 
 
 def free_offset() -> int:
