@@ -32,8 +32,11 @@ class ElvisFeed:
         await asyncio.to_thread(self._feed.stop)
 
     def status(self) -> FeedStatus:
-        """Counts, and whether the thread lives."""
-        return FeedStatus(self._feed.last_seen, self._feed.figures(), failure=self._failure())
+        """Counts, what blocks, and whether the thread lives."""
+        feed = self._feed
+        return FeedStatus(
+            feed.last_seen, feed.figures(), blocking=feed.blocking, failure=self._failure()
+        )
 
     def _failure(self) -> str | None:
         if self._feed.is_alive():
