@@ -71,10 +71,12 @@ class Surface:
         self.server = HttpServer(make_app(self.view), "127.0.0.1", 0)
         self.client = httpx.AsyncClient(timeout=10)
 
-    async def start(self) -> None:
-        await self.tail.start()
+    async def start(self, *, is_read: bool) -> None:
+        if is_read:
+            await self.tail.start()
         await self.server.start()
-        await until(lambda: not (self.view.blocking() or self.server.blocking()))
+        await until(lambda: not self.server.blocking())
+        await until(lambda: not (is_read and self.view.blocking()))
         self.client.base_url = httpx.URL(f"http://127.0.0.1:{self.server.bound_port()}")
 
     async def stop(self) -> None:
@@ -93,12 +95,17 @@ class Surface:
 
 @asynccontextmanager
 async def surface(
-    *records: Record, register: WardRegister = OPEN, limit: int = 256, partitions: int = 1
+    *records: Record,
+    register: WardRegister = OPEN,
+    limit: int = 256,
+    partitions: int = 1,
+    is_read: bool = True,
 ) -> AsyncIterator[Surface]:
+    """``is_read``: the tail has read what is kept, as some time after a start."""
     log = MemoryLog(partitions)
     log.append(records)
     running = Surface(log, register, limit)
-    await running.start()
+    await running.start(is_read=is_read)
     try:
         yield running
     finally:
@@ -257,6 +264,53 @@ def test_a_history_with_a_missing_number_is_not_resumed_across_it() -> None:
                 assert ids(await notices(events, 1)) == [("reset", "4")]
             async with stream(running, "/v1/wards/MED/stream", after=3) as events:
                 assert ids(await notices(events, 1)) == [("message", "4")]
+
+    asyncio.run(check())
+
+
+def test_after_a_start_no_list_is_shown_before_it_is_whole() -> None:
+    async def check() -> None:
+        async with surface(row("MED", "1"), is_read=False) as running:
+            early = await running.client.get("/v1/wards/MED/inbound")
+            assert (early.status_code, early.headers["Retry-After"]) == (503, "1")
+            assert early.json() == {"detail": "the notices kept are being read"}
+            await running.tail.start()
+            await until(lambda: not running.view.blocking())
+            answer = await running.get("/v1/wards/MED/inbound")
+            assert [p["visit"]["visit"] for p in answer["patients"]] == ["1"]
+
+    asyncio.run(check())
+
+
+def test_after_a_start_a_listener_waits_for_its_history_and_resumes_in_it() -> None:
+    """Not: "this log never gave that number", only because it has not been read so far yet."""
+
+    async def check() -> None:
+        kept = [notice("MED", number) for number in range(1, 10)]
+        async with surface(*kept, is_read=False) as running:
+            path, headers = "/v1/wards/MED/stream", {"Last-Event-ID": "7"}
+            async with running.client.stream("GET", path, headers=headers) as response:
+                events = parsed(response.aiter_lines())
+                assert await anext(events) == {}  # a heartbeat
+                await running.tail.start()
+                found = [event for event in await notices(events, 3) if "id" in event]
+            assert ids(found) == [("message", "8"), ("message", "9")]
+
+    asyncio.run(check())
+
+
+def test_a_list_that_can_no_longer_be_followed_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def check() -> None:
+        async with surface(row("MED", "1")) as running:
+            with monkeypatch.context() as gone:
+                gone.setattr(running.log, "scan", refuse)
+                await until(lambda: running.tail.blocking() is not None)
+                answer = await running.client.get("/v1/wards/MED/inbound")
+                assert answer.status_code == 503
+            await until(lambda: running.tail.blocking() is None)
+            assert len((await running.get("/v1/wards/MED/inbound"))["patients"]) == 1
 
     asyncio.run(check())
 

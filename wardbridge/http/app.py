@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Header, HTTPException, Query, Response
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -14,6 +14,8 @@ from schemas.notification import DesignationData
 from wardbridge.http.metrics import ViewCollector
 from wardbridge.http.stream import Stream
 from wardbridge.http.view import View
+
+ASK_AGAIN_S: Final = 1
 
 
 class InboundList(Frozen):
@@ -102,11 +104,16 @@ def _add_metrics(app: FastAPI, view: View) -> None:
 
 def _add_wards(app: FastAPI, view: View) -> None:
     unknown: dict[int | str, dict[str, Any]] = {404: {"description": "no such ward"}}
+    unread: dict[int | str, dict[str, Any]] = {
+        503: {"description": "the list is not whole, `detail` says why: ask again"}
+    }
 
-    @app.get("/v1/wards/{ward}/inbound", responses=unknown)
+    @app.get("/v1/wards/{ward}/inbound", responses=unknown | unread)
     async def inbound(ward: str) -> InboundList:
         """Who is on the way to the ward, now."""
         _refuse_unknown(view, ward)
+        if reason := await view.why_lists_wait():
+            raise HTTPException(503, reason, {"Retry-After": str(ASK_AGAIN_S)})
         known = view.register.wards.get(ward)
         return InboundList(
             ward=ward,
@@ -124,7 +131,9 @@ def _add_wards(app: FastAPI, view: View) -> None:
         """The ward's notices as server-sent events, from ``Last-Event-ID`` (or ``after``) on."""
         _refuse_unknown(view, ward)
         start = after if last_event_id is None else last_event_id
-        events = Stream(view.hub, view.log, ward, start, view.heartbeat_s).events()
+        events = Stream(
+            view.hub, view.log, ward, start, view.heartbeat_s, view.why_lists_wait
+        ).events()
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
