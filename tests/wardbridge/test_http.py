@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -169,6 +170,19 @@ def test_a_closed_register_has_names_and_answers_404_for_others() -> None:
             assert (await running.get("/v1/wards/MED/inbound"))["name"] == "Medicin"
             for path in ("/v1/wards/KIR/inbound", "/v1/wards/KIR/stream"):
                 assert (await running.client.get(path)).status_code == 404
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("ward", ["IVA/HIA", "Åre 3", "a%2Fb", "x/inbound"])
+def test_a_ward_is_found_whatever_signs_its_code_has(ward: str) -> None:
+    async def check() -> None:
+        async with surface(row(ward, "1"), notice(ward, 1)) as running:
+            path = f"/v1/wards/{quote(ward, safe='')}"
+            answer = await running.get(f"{path}/inbound")
+            assert (answer["ward"], len(answer["patients"])) == (ward, 1)
+            async with stream(running, f"{path}/stream", after=0) as events:
+                assert ids(await notices(events, 1)) == [("message", "1")]
 
     asyncio.run(check())
 

@@ -103,12 +103,13 @@ def _add_metrics(app: FastAPI, view: View) -> None:
 
 
 def _add_wards(app: FastAPI, view: View) -> None:
+    # path: a ward's code may hold a slash
     unknown: dict[int | str, dict[str, Any]] = {404: {"description": "no such ward"}}
     unread: dict[int | str, dict[str, Any]] = {
         503: {"description": "the list is not whole, `detail` says why: ask again"}
     }
 
-    @app.get("/v1/wards/{ward}/inbound", responses=unknown | unread)
+    @app.get("/v1/wards/{ward:path}/inbound", responses=unknown | unread)
     async def inbound(ward: str) -> InboundList:
         """Who is on the way to the ward, now."""
         _refuse_unknown(view, ward)
@@ -122,7 +123,7 @@ def _add_wards(app: FastAPI, view: View) -> None:
             patients=tuple(view.hub.board.inbound(ward)),
         )
 
-    @app.get("/v1/wards/{ward}/stream", responses=unknown)
+    @app.get("/v1/wards/{ward:path}/stream", responses=unknown)
     async def stream(
         ward: str,
         last_event_id: Annotated[int | None, Header(ge=0)] = None,
