@@ -1,8 +1,8 @@
 """From a TOML file to an :class:`Installation`, or to every reason why not.
 
 In this order: the file is TOML; its references are replaced; every table has the shape of its
-model, each feed that of its adapter's; names that refer to one another exist; the ward register
-can be read. A later stage runs only where the earlier ones left something to look at.
+model, each feed that of its adapter's; names that refer to one another exist; no two parts want
+what only one can have; the ward register can be read. A later stage runs only where the earlier ones left something to look at.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,10 +20,11 @@ from pydantic import BaseModel, ValidationError
 from adapters.common.feed import FeedIdentity
 from schemas.ward import WardRegister
 from wardbridge.config.lines import line_at, lines_of
-from wardbridge.config.models import Feed, FeedSection, Installation, Settings
+from wardbridge.config.models import Feed, FeedSection, HttpSection, Installation, Settings
 from wardbridge.config.problems import ConfigError, Place, Problem, did_you_mean, problems_of
 from wardbridge.config.substitution import Substitution
 from wardbridge.feeds import KINDS
+from wardbridge.feeds.kind import held_port
 from wardbridge.wards import RegisterError, read_register
 
 _TOML_LINE = re.compile(r"\(at line (\d+)")
@@ -42,6 +43,7 @@ def load(file: Path, data: Path, environment: Mapping[str, str] = os.environ) ->
     register = None
     if settings is not None:
         problems += _unknown_names(settings)
+        problems += _wanted_twice(_feeds(settings, models), settings.http)
         register = _register(settings, data, problems)
     if register is None or settings is None or problems:
         raise ConfigError(_located(file, text, problems))
@@ -140,6 +142,19 @@ def _realm(feed: FeedSection, settings: Settings) -> str:
     return feed.realm or (next(iter(settings.realms)) if len(settings.realms) == 1 else "")
 
 
+# -- what only one can have -------------------------------------------------------------------
+
+
+def _wanted_twice(feeds: Iterable[Feed], http: HttpSection) -> Iterator[Problem]:
+    holders = {held_port(http.host, http.port): "http"}
+    for feed in feeds:
+        place = ("feeds", feed.identity.name)
+        for held in KINDS[feed.kind].holds(feed.identity, feed.settings):
+            holder = holders.setdefault(held, ".".join(place))
+            if holder != ".".join(place):
+                yield Problem(place, f"{held.what}: {holder} has that already; {held.advice}")
+
+
 # -- the ward register, and what must agree with it -------------------------------------------
 
 
@@ -172,4 +187,5 @@ def _feeds(settings: Settings, models: Mapping[str, BaseModel]) -> tuple[Feed, .
     return tuple(
         Feed(FeedIdentity(name, feed.source, _realm(feed, settings)), feed.kind, models[name])
         for name, feed in settings.feeds.items()
+        if name in models
     )
