@@ -169,6 +169,16 @@ def test_authority_must_name_wards_and_hospitals_of_the_register(tmp_path: Path)
     ]
 
 
+def test_aliases_must_be_of_a_source_that_exists(tmp_path: Path) -> None:
+    (tmp_path / "wards.csv").write_text("id;name;hospital;alias:elvs\nMED;Medicin;Norr;M1\n")
+    text = in_process().replace("open = true", 'register = "wards.csv"')
+    (found,) = problems(text, tmp_path)
+    assert found == (
+        f"{tmp_path / 'wards.csv'}:1: alias:elvs: there is no source 'elvs'; "
+        'did you mean "elvis"?'
+    )
+
+
 def test_a_realm_without_authority_is_refused(tmp_path: Path) -> None:
     text = in_process().replace("[realms.lab]", "[realms.lab]\n[realms.other]")
     found = problems(text, tmp_path)

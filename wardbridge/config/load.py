@@ -25,7 +25,7 @@ from wardbridge.config.problems import ConfigError, Place, Problem, did_you_mean
 from wardbridge.config.substitution import Substitution
 from wardbridge.feeds import KINDS
 from wardbridge.feeds.kind import held_port
-from wardbridge.wards import RegisterError, read_register
+from wardbridge.wards import ALIAS, RegisterError, read_register
 
 _TOML_LINE = re.compile(r"\(at line (\d+)")
 _HEAD = frozenset(FeedSection.model_fields)
@@ -168,6 +168,7 @@ def _register(settings: Settings, data: Path, problems: list[Problem]) -> WardRe
         problems += error.problems
         return None
     problems += _disagreements(settings, register)
+    problems += _unknown_aliases(data / file, register, settings.sources)
     return register
 
 
@@ -181,6 +182,16 @@ def _disagreements(settings: Settings, register: WardRegister) -> Iterator[Probl
             yield from _unknown(("authority", realm, "hospitals", hospital), hospital, hospitals)
         for ward in authority.wards:
             yield from _unknown(("authority", realm, "wards", ward), ward, register.wards)
+
+
+def _unknown_aliases(
+    file: Path, register: WardRegister, sources: Mapping[str, object]
+) -> Iterator[Problem]:
+    """Codes under a source that does not exist would be known to nobody."""
+    named = {source for ward in register.wards.values() for source in ward.aliases}
+    for source in sorted(named - sources.keys()):
+        text = f"there is no source {source!r}; {did_you_mean(source, sources)}"
+        yield Problem((f"{ALIAS}{source}",), text, file, 1)
 
 
 def _feeds(settings: Settings, models: Mapping[str, BaseModel]) -> tuple[Feed, ...]:
