@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,16 @@ def normalise(*paths: Path, feed: str = "elvis", config: Path = LAB) -> tuple[in
     done = cli("normalise", "--config", config, "--feed", feed, *paths)
     assert "Traceback" not in done.stderr
     return done.returncode, lines(done.stdout)
+
+
+def test_the_version_can_be_asked_for() -> None:
+    done = cli("--version")
+    assert (done.returncode, done.stdout) == (0, f"{version('wardbridge')}\n")
+
+
+def test_normalise_of_no_file_at_all_could_not_run(tmp_path: Path) -> None:
+    done = cli("normalise", "--config", LAB, "--feed", "hl7", tmp_path)
+    assert (done.returncode, done.stderr) == (2, f"there is no file in {tmp_path}\n")
 
 
 def test_check_says_that_the_lab_is_right_and_warns_of_its_open_register(tmp_path: Path) -> None:

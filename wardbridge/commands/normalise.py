@@ -42,7 +42,10 @@ def normalise(paths: Paths, config: ConfigOption, feed: FeedName, data: DataOpti
     chosen = _chosen(found, feed)
     reading = Reading(chosen.identity, found.register, PatientKeyer(PUBLIC_SECRET[:64]), utc_now)
     in_review = False
-    for path in list(_files(paths)):
+    files = list(_files(paths))
+    if not files:
+        refuse("there is no file in " + ", ".join(map(str, paths)))
+    for path in files:
         for index, outcome in _outcomes(reading, chosen, path):
             typer.echo(json.dumps(as_json(path, index, outcome), ensure_ascii=False))
             in_review |= _needs_a_person(outcome)
