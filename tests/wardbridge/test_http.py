@@ -61,7 +61,9 @@ async def until(condition: Callable[[], bool]) -> None:
 class Surface:
     """A server over a log in memory."""
 
-    def __init__(self, log: MemoryLog, register: WardRegister, limit: int) -> None:
+    def __init__(
+        self, log: MemoryLog, register: WardRegister, limit: int, max_streams: int
+    ) -> None:
         self.log = log
         self.hub = Hub(Board(), limit)
         self.tail = Tail(log, self.hub.take, wait_s=0.02)
@@ -69,7 +71,7 @@ class Surface:
         self.runner.run_once()
         self.router = RouterComponent(self.runner)
         self.view = View(log, self.hub, register, self.router, (), (self.tail,), 0.05)
-        self.server = HttpServer(make_app(self.view), "127.0.0.1", 0)
+        self.server = HttpServer(make_app(self.view, max_streams), "127.0.0.1", 0)
         self.client = httpx.AsyncClient(timeout=10)
 
     async def start(self, *, is_read: bool) -> None:
@@ -101,11 +103,12 @@ async def surface(
     limit: int = 256,
     partitions: int = 1,
     is_read: bool = True,
+    max_streams: int = 10,
 ) -> AsyncIterator[Surface]:
     """``is_read``: the tail has read what is kept, as some time after a start."""
     log = MemoryLog(partitions)
     log.append(records)
-    running = Surface(log, register, limit)
+    running = Surface(log, register, limit, max_streams)
     await running.start(is_read=is_read)
     try:
         yield running
@@ -350,6 +353,20 @@ def test_a_reader_that_does_not_keep_up_is_cut_off_and_delays_nobody() -> None:
             async with stream(running, path, after=last) as again:
                 found = await notices(again, 10 - last)
             assert ids(seen + found) == [("message", str(n)) for n in range(1, 11)]
+
+    asyncio.run(check())
+
+
+def test_streams_beyond_the_limit_are_refused_and_the_probes_are_not() -> None:
+    async def check() -> None:
+        async with surface(max_streams=1) as running:
+            path = "/v1/wards/MED/stream"
+            async with stream(running, path):
+                assert (await running.client.get(path)).status_code == 503
+                assert await running.get("/livez") == {"alive": True}
+            await until(lambda: not running.hub.listeners())
+            async with stream(running, path):
+                assert running.hub.listeners() == 1
 
     asyncio.run(check())
 

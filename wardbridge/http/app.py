@@ -16,6 +16,9 @@ from wardbridge.http.stream import Stream
 from wardbridge.http.view import View
 
 ASK_AGAIN_S: Final = 1
+MAX_STREAMS: Final = 500
+"""Open at once. Each holds a file descriptor that record systems need to connect, and a
+subscriber that leaks connections must not keep a hospital's messages out."""
 
 
 class InboundList(Frozen):
@@ -64,12 +67,12 @@ class Readiness(Frozen):
     blocking: dict[str, str]
 
 
-def make_app(view: View) -> FastAPI:
+def make_app(view: View, max_streams: int = MAX_STREAMS) -> FastAPI:
     """The application over a running service."""
     app = FastAPI(title="wardbridge", docs_url=None, redoc_url=None)
     _add_probes(app, view)
     _add_metrics(app, view)
-    _add_wards(app, view)
+    _add_wards(app, view, max_streams)
     return app
 
 
@@ -102,12 +105,10 @@ def _add_metrics(app: FastAPI, view: View) -> None:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _add_wards(app: FastAPI, view: View) -> None:
+def _add_wards(app: FastAPI, view: View, max_streams: int) -> None:
     # path: a ward's code may hold a slash
     unknown: dict[int | str, dict[str, Any]] = {404: {"description": "no such ward"}}
-    unread: dict[int | str, dict[str, Any]] = {
-        503: {"description": "the list is not whole, `detail` says why: ask again"}
-    }
+    unread = _unavailable("the list is not whole, `detail` says why: ask again")
 
     @app.get("/v1/wards/{ward:path}/inbound", responses=unknown | unread)
     async def inbound(ward: str) -> InboundList:
@@ -123,7 +124,9 @@ def _add_wards(app: FastAPI, view: View) -> None:
             patients=tuple(view.hub.board.inbound(ward)),
         )
 
-    @app.get("/v1/wards/{ward:path}/stream", responses=unknown)
+    full = _unavailable("too many streams are open: close some")
+
+    @app.get("/v1/wards/{ward:path}/stream", responses=unknown | full)
     async def stream(
         ward: str,
         last_event_id: Annotated[int | None, Header(ge=0)] = None,
@@ -131,12 +134,18 @@ def _add_wards(app: FastAPI, view: View) -> None:
     ) -> StreamingResponse:
         """The ward's notices as server-sent events, from ``Last-Event-ID`` (or ``after``) on."""
         _refuse_unknown(view, ward)
+        if view.hub.listeners() >= max_streams:
+            raise HTTPException(503, "too many streams are open: close those not needed")
         start = after if last_event_id is None else last_event_id
         events = Stream(
             view.hub, view.log, ward, start, view.heartbeat_s, view.why_lists_wait
         ).events()
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+
+
+def _unavailable(description: str) -> dict[int | str, dict[str, Any]]:
+    return {503: {"description": description}}
 
 
 def _refuse_unknown(view: View, ward: str) -> None:
