@@ -63,6 +63,9 @@ def test_the_lab_configuration_is_warned_of(tmp_path: Path) -> None:
          "cannot be read: No such file or directory"),
         ("[http]", "[http", "not TOML:"),
         ("open = true", 'register = "gone.csv"', "gone.csv: cannot be read"),
+        ("[sources.elvis]", '[sources."el|vis"]', "sources.el|vis: a name has letters, digits"),
+        ("[realms.lab]", "[realms]\nlab = 1", "realms.lab: a table is wanted here"),
+        ("[realms.lab]", "[realms]", "realms: at least one is needed"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_with_its_key_and_a_suggestion(

@@ -28,6 +28,7 @@ from wardbridge.feeds.kind import held_port
 from wardbridge.wards import ALIAS, RegisterError, read_register
 
 _TOML_LINE = re.compile(r"\(at line (\d+)")
+_NAME = re.compile(r"[\w.-]+")
 _HEAD = frozenset(FeedSection.model_fields)
 Table = dict[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
@@ -42,6 +43,7 @@ def load(file: Path, data: Path, environment: Mapping[str, str] = os.environ) ->
     settings, models = _shapes(table, problems)
     register = None
     if settings is not None:
+        problems += _odd_names(settings)
         problems += _unknown_names(settings)
         problems += _wanted_twice(_feeds(settings, models), settings.http)
         register = _register(settings, data, problems)
@@ -116,6 +118,15 @@ def _validated(
 
 
 # -- names that refer to one another ----------------------------------------------------------
+
+
+def _odd_names(settings: Settings) -> Iterator[Problem]:
+    """Names become parts of keys in the log, of addresses and of metrics' labels."""
+    named = {"realms": settings.realms, "sources": settings.sources, "feeds": settings.feeds}
+    for table, names in named.items():
+        for name in names:
+            if not _NAME.fullmatch(name):
+                yield Problem((table, name), "a name has letters, digits, '-', '_' and '.' only")
 
 
 def _unknown_names(settings: Settings) -> Iterator[Problem]:
