@@ -487,6 +487,26 @@ def test_a_file_that_is_too_large_is_refused_without_being_read_whole(ward: Ward
     assert ward.names("rejected") == ["a.csv", "a.csv.reason.json"]
 
 
+@pytest.mark.parametrize("step", ["parse", "compare"])
+def test_a_fault_of_ours_at_one_file_refuses_it_and_ends_nothing(
+    ward: Ward, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ward.put("a.csv", export(0, BO))
+    with monkeypatch.context() as faulty:
+        faulty.setattr(f"adapters.elvis.handle.{step}", _fault)
+        ward.look_until_stable()
+    ward.put("b.csv", export(15, ANNA))
+    ward.look_until_stable()
+    item = ReviewItem.model_validate_json(ward.values("review")[0])
+    assert (item.reason, item.detail.partition(":")[0]) == ("internal-error", "ZeroDivisionError")
+    assert ward.names("rejected") == ["a.csv", "a.csv.reason.json"]
+    assert ward.observed() == ["TEST-001 described"]
+
+
+def _fault(*_: object) -> object:
+    return 1 / 0
+
+
 def test_a_file_that_vanishes_between_two_steps_is_no_failure(ward: Ward) -> None:
     path = ward.put("a.csv", export(0, ANNA))
     ward.feed.look()
