@@ -167,6 +167,24 @@ def test_a_list_has_those_on_the_way_expected_first_at_the_top() -> None:
     asyncio.run(check())
 
 
+def test_no_ward_at_all_is_no_ward_of_an_open_register_either() -> None:
+    async def check() -> None:
+        async with surface() as running:
+            for path in ("/v1/wards//inbound", "/v1/wards//stream"):
+                assert (await running.client.get(path)).status_code == 404
+
+    asyncio.run(check())
+
+
+def test_the_published_paths_name_the_ward_plainly() -> None:
+    async def check() -> None:
+        async with surface() as running:
+            paths = (await running.get("/openapi.json"))["paths"]
+            assert {"/v1/wards/{ward}/inbound", "/v1/wards/{ward}/stream"} <= paths.keys()
+
+    asyncio.run(check())
+
+
 def test_a_closed_register_has_names_and_answers_404_for_others() -> None:
     async def check() -> None:
         async with surface(register=CLOSED) as running:

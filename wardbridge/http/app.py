@@ -149,7 +149,7 @@ def _unavailable(description: str) -> dict[int | str, dict[str, Any]]:
 
 
 def _refuse_unknown(view: View, ward: str) -> None:
-    if not view.register.is_open and ward not in view.register.wards:
+    if not ward or not (view.register.is_open or ward in view.register.wards):
         raise HTTPException(404, "the ward register has no such ward")
 
 
