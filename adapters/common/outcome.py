@@ -37,7 +37,10 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one input means. ``warnings`` are troubles beside an accepted rest."""
+    """What one input means. ``warnings`` are troubles beside an accepted rest.
+
+    ``degraded``: a stricter reader refuses the input, here, for a reason that does not touch us.
+    """
 
     verdict: Verdict
     reason: str
@@ -45,13 +48,22 @@ class Outcome:
     where: str | None = None
     observations: tuple[Observation, ...] = ()
     warnings: tuple[Trouble, ...] = ()
+    degraded: str | None = None
 
 
-def accepted(observations: Sequence[Observation], warnings: Sequence[Trouble] = ()) -> Outcome:
+def accepted(
+    observations: Sequence[Observation],
+    warnings: Sequence[Trouble] = (),
+    degraded: str | None = None,
+) -> Outcome:
     """Understood, wholly or but for the warnings (then the first one's code is the reason)."""
     reason = warnings[0].reason if warnings else ACCEPTED_WHOLE
     return Outcome(
-        Verdict.ACCEPTED, reason, observations=tuple(observations), warnings=tuple(warnings)
+        Verdict.ACCEPTED,
+        reason,
+        observations=tuple(observations),
+        warnings=tuple(warnings),
+        degraded=degraded,
     )
 
 

@@ -1,0 +1,85 @@
+"""Bytes to one JSON object: strictly UTF-8, no key twice, not deeper than any real resource.
+
+Format: FHIR R4 and R5, section "JSON Representation of Resources", over RFC 8259. A parser that
+takes the last of two equal keys would let one sender and one receiver read two different wards out
+of the same bytes, so a repeated key is refused.
+
+Invariant: :func:`read` returns an object with a ``resourceType`` or raises RefusedError.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final, NoReturn
+
+from adapters.fhir.refusal import RefusedError
+
+BOM: Final = b"\xef\xbb\xbf"
+MAX_DEPTH: Final = 100
+"""Levels of objects and arrays. Real resources have a dozen; the parser gives up near a thousand."""
+_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+
+Object = dict[str, Any]
+
+
+def read(payload: bytes) -> Object:
+    """The resource in the bytes. Raises RefusedError."""
+    return _resource(parsed(payload))
+
+
+def parsed(payload: bytes) -> object:
+    """The JSON value in the bytes. Raises RefusedError."""
+    payload = payload.removeprefix(BOM)
+    _look_at_depth(payload)
+    try:
+        document = _DECODER.decode(payload.decode("utf-8"))
+        if _SURROGATE.search(payload):  # half of a pair is no character, and cannot be stored
+            json.dumps(document, ensure_ascii=False).encode("utf-8")
+    except UnicodeError:
+        raise RefusedError("charset-unreadable", "the bytes are not UTF-8 throughout") from None
+    except (ValueError, RecursionError):  # also a number of thousands of digits
+        raise RefusedError("not-json", "the bytes are not JSON as RFC 8259 has it") from None
+    return document
+
+
+def _resource(document: object) -> Object:
+    if not isinstance(document, dict):
+        raise RefusedError("not-a-resource", "a resource is a JSON object", "%resource")
+    if not isinstance(document.get("resourceType"), str):
+        raise RefusedError("not-a-resource", "resourceType says what it is", "resourceType")
+    return document
+
+
+def _look_at_depth(payload: bytes) -> None:
+    if payload.count(b"{") + payload.count(b"[") <= MAX_DEPTH:  # most: no need to look closer
+        return
+    depth = 0
+    for token in _TOKEN.finditer(payload):
+        sign = payload[token.start()]
+        depth += (sign in b"[{") - (sign in b"]}")
+        if depth > MAX_DEPTH:
+            detail = f"no resource has more than {MAX_DEPTH} levels"
+            raise RefusedError("nested-too-deep", detail, "%resource")
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> Object:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise RefusedError("duplicate-key", "an object has the same key twice", "%resource")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)  # NaN and Infinity, which Python would take
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_without_repetition, parse_constant=_no_constant
+)
+
+
+def canonical(resource: Object) -> bytes:
+    """The same for the same content, whatever the order of keys and the blanks between."""
+    return json.dumps(resource, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
