@@ -26,7 +26,7 @@ def normaliser(wards: WardRegister = OPEN, **profile: object) -> Normaliser:
     return Normaliser(FEED, FhirProfile.model_validate(profile), wards, KEYER)
 
 
-def encounter(version: int = 1, **elements: object) -> Json:
+def encounter(version: int = 1, /, **elements: object) -> Json:
     """An R4 Encounter of visit V1 at a quarter past eleven; a keyword sets or (None) drops."""
     found: Json = {
         "resourceType": "Encounter",
@@ -41,7 +41,7 @@ def encounter(version: int = 1, **elements: object) -> Json:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def encounter_r5(version: int = 1, **elements: object) -> Json:
+def encounter_r5(version: int = 1, /, **elements: object) -> Json:
     """The same in R5."""
     r5: Json = {"class": [{"coding": [{"code": "IMP"}]}]}
     return encounter(version, **(r5 | elements))
@@ -58,7 +58,7 @@ def bundle(kind: str, *resources: Json, **elements: object) -> Json:
     return {"resourceType": "Bundle", "type": kind, "entry": entries} | elements
 
 
-def outcome(document: object, wards: WardRegister = OPEN, **profile: object) -> Outcome:
+def outcome(document: object, wards: WardRegister = OPEN, /, **profile: object) -> Outcome:
     payload = document if isinstance(document, bytes) else json.dumps(document).encode()
     return normaliser(wards, **profile).normalise(payload, RECEIVED_AT)
 
