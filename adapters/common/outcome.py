@@ -27,12 +27,14 @@ class Verdict(StrEnum):
 class Trouble:
     """One thing that could not be understood: becomes a review item.
 
-    ``where`` names the field (``PV1-3``), row and column, or FHIRPath expression.
+    ``where`` names the field (``PV1-3``), row and column, or FHIRPath expression. ``withholds``: a
+    part of the input that stands by itself (an entry of a batch) is not used because of it.
     """
 
     reason: str
     detail: str
     where: str | None = None
+    withholds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def read_bundle(bundle: Element, known: Resources | None = None) -> Reading:
         for entry in _stating(entries, kind, resources)
         if (encounter := entry.resource) is not None
     ]
-    troubles = [Trouble(*each) for each in other]
+    troubles = [Trouble(*each, withholds=True) for each in other]
     return Reading(statements, troubles + _left_out(entries), kind in WHOLE)
 
 

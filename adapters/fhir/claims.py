@@ -138,7 +138,8 @@ class ClaimsReader:
         self, element: Element, child: str, name: str, said: Said, troubles: list[Trouble]
     ) -> None:
         text = element.text(child)
-        moment = read_time(text, f"{element.path}.{child}", self.zone) if text else None
+        expression = "value" if child.startswith("value") else child  # a choice, in FHIRPath
+        moment = read_time(text, f"{element.path}.{expression}", self.zone) if text else None
         if isinstance(moment, Trouble):
             troubles.append(moment)
         else:

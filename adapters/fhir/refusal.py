@@ -17,17 +17,18 @@ class RefusedError(Exception):
 
     def __init__(self, reason: str, detail: str, where: str | None = None) -> None:
         super().__init__(reason)
-        self.trouble = Trouble(reason, detail, where)
+        self.trouble = Trouble(reason, detail, where, withholds=True)
 
 
 class Answer(NamedTuple):
-    """How a refusal is told over HTTP."""
+    """How a trouble is told over HTTP; the status counts only where all of an input is refused."""
 
     status: int
     issue: str
 
 
 BUSINESS_RULE: Final = Answer(422, "business-rule")
+_BESIDE: Final = Answer(422, "value")
 
 ANSWERS: Final[dict[str, Answer]] = {
     # the bytes
@@ -55,6 +56,31 @@ ANSWERS: Final[dict[str, Answer]] = {
     "time-without-zone": Answer(422, "value"),
     "time-unreadable": Answer(422, "value"),
     "internal-error": Answer(500, "exception"),
+    # what can be wrong beside what is used
+    "location-status-unknown": Answer(422, "code-invalid"),
+    "ward-unknown": Answer(422, "not-found"),
+    "place-ambiguous": Answer(422, "multiple-matches"),
+    "location-without-ward": _BESIDE,
+    "recorded-in-the-future": _BESIDE,
+    "identifier-not-of-its-kind": _BESIDE,
+    "identifier-of-another-kind": _BESIDE,
+    "century-missing": _BESIDE,
+    "check-digit-over-12-positions": _BESIDE,
+    "server-outcome": Answer(422, "incomplete"),
+    # the request
+    "token-missing": Answer(401, "login"),
+    "token-may-not": Answer(403, "forbidden"),
+    "too-often": Answer(429, "throttled"),
+    "too-many-waiting": Answer(503, "throttled"),
+    "not-stored": Answer(503, "transient"),
+    "content-type-not-read": Answer(415, "not-supported"),
+    "if-match-not-offered": Answer(412, "not-supported"),
+    "resource-elsewhere": Answer(400, "invalid"),
+    "id-differs": Answer(400, "invalid"),
+    "id-unreadable": Answer(400, "invalid"),
+    "body-cut-off": Answer(400, "incomplete"),
+    "no-such-route": Answer(404, "not-supported"),
+    "no-such-interaction": Answer(405, "not-supported"),
 }
 
 

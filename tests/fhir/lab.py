@@ -22,7 +22,7 @@ OPEN: Final = WardRegister(open_register=True)
 Json = dict[str, Any]
 
 
-def normaliser(wards: WardRegister = OPEN, **profile: object) -> Normaliser:
+def normaliser(wards: WardRegister = OPEN, /, **profile: object) -> Normaliser:
     return Normaliser(FEED, FhirProfile.model_validate(profile), wards, KEYER)
 
 

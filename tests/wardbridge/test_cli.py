@@ -31,7 +31,7 @@ def normalise(*paths: Path, feed: str = "elvis", config: Path = LAB) -> tuple[in
 def test_check_says_that_the_lab_is_right_and_warns_of_its_open_register(tmp_path: Path) -> None:
     done = cli("check", "--config", LAB, "--data", tmp_path)
     assert done.returncode == 0
-    assert "right; 2 feeds, wards: any" in done.stdout
+    assert "right; 3 feeds, wards: any" in done.stdout
     assert done.stderr.startswith("warning: wards.open:")
     assert list(tmp_path.iterdir()) == []
 
