@@ -63,6 +63,24 @@ def test_normalise_prints_a_line_for_each_row(tmp_path: Path) -> None:
     assert found[0]["input"]["path"] == str(tmp_path / "export.csv")
 
 
+def test_normalise_reads_fhir_resources_one_a_file_or_one_a_line(tmp_path: Path) -> None:
+    stay = {
+        "resourceType": "Encounter", "status": "in-progress", "class": {"code": "IMP"},
+        "identifier": [{"type": {"coding": [{"code": "VN"}]}, "value": "90001"}],
+        "subject": {"identifier": {"value": "200001012384"}},
+        "location": [{"status": "planned", "location": {"identifier": {"value": "N51"}}}],
+    }  # fmt: skip
+    text = json.dumps(stay)
+    (tmp_path / "a.json").write_text(text, encoding="utf-8")
+    (tmp_path / "b.ndjson").write_text(f"{text}\n{{}}\n", encoding="utf-8")
+    code, found = normalise(tmp_path, feed="fhir")
+    assert code == 3
+    assert [(line["reason"], line["input"]["index"]) for line in found] == [
+        ("accepted", 0), ("accepted", 0), ("not-a-resource", 1),
+    ]  # fmt: skip
+    assert found[0]["observations"][0]["claims"]["mark"] == {"ward": "N51"}
+
+
 def test_normalise_ends_with_three_when_something_is_in_review(tmp_path: Path) -> None:
     code, found = normalise(export(tmp_path, EXPORT.partition("Antal")[0]))
     assert code == 3
