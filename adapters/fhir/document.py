@@ -78,8 +78,11 @@ def _no_constant(name: str) -> NoReturn:
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_without_repetition, parse_constant=_no_constant
 )
+_CANONICAL: Final = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
+)
 
 
 def canonical(resource: Object) -> bytes:
     """The same for the same content, whatever the order of keys and the blanks between."""
-    return json.dumps(resource, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    return _CANONICAL.encode(resource).encode()

@@ -19,13 +19,17 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 class Element:
-    """One JSON object of a resource, and its FHIRPath expression."""
+    """One JSON object of a resource, and its FHIRPath expression.
 
-    __slots__ = ("content", "path")
+    Arrays are looked through once: several rules ask for the same.
+    """
+
+    __slots__ = ("_arrays", "content", "path")
 
     def __init__(self, content: Object, path: str) -> None:
         self.content = content
         self.path = path
+        self._arrays: dict[str, list[Element]] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self.content
@@ -37,7 +41,7 @@ class Element:
             return ""
         if type(value) is not str:
             raise self._wrong(name, "a string")
-        if len(value) > longest or _CONTROL.search(value):
+        if len(value) > longest or not (value.isprintable() or _CONTROL.search(value) is None):
             detail = f"at most {longest} characters, and no control characters"
             raise RefusedError("text-unreadable", detail, f"{self.path}.{name}")
         return value.strip()
@@ -60,9 +64,20 @@ class Element:
         value = self.content.get(name)
         if value is None:
             return []
-        if type(value) is not list or any(type(item) is not dict for item in value):
+        found = self._arrays.get(name)
+        if found is None:
+            found = self._arrays[name] = self._looked_through(name, value)
+        return found
+
+    def _looked_through(self, name: str, value: object) -> list[Element]:
+        if type(value) is not list:
             raise self._wrong(name, "an array of objects")
-        return [Element(item, f"{self.path}.{name}[{at}]") for at, item in enumerate(value)]
+        found = []
+        for at, item in enumerate(value):
+            if type(item) is not dict:
+                raise self._wrong(name, "an array of objects")
+            found.append(Element(item, f"{self.path}.{name}[{at}]"))
+        return found
 
     def is_true(self, name: str) -> bool:
         """Whether a boolean child is true."""

@@ -150,6 +150,8 @@ def _label(found: Element | None, reference: Element) -> str:
 
 def merged(spots: list[Spot], where: str) -> Location | Trouble:
     """The one place that several entries of the same status describe together, part by part."""
+    if len(spots) == 1 and spots[0].ward:  # nearly always
+        return _location(spots[0].ward, spots[0].room, spots[0].bed)
     wards = {spot.ward for spot in spots if spot.ward}
     if len(wards) > 1:
         return Trouble("place-ambiguous", "several wards at once: which one cannot be told", where)
@@ -157,10 +159,20 @@ def merged(spots: list[Spot], where: str) -> Location | Trouble:
         return Trouble(WARD_UNKNOWN, _UNKNOWN, unknown.where)
     if not wards:
         return Trouble("location-without-ward", "a site, a room or a bed, and no ward", where)
-    said = {"ward": wards.pop()}
     rooms = {spot.room for spot in spots if spot.room}
     beds = {spot.bed for spot in spots if spot.bed}
-    said |= {
-        name: texts.pop() for name, texts in (("room", rooms), ("bed", beds)) if len(texts) == 1
-    }
+    return _location(wards.pop(), _only(rooms), _only(beds))
+
+
+def _only(names: set[str]) -> str | None:
+    return names.pop() if len(names) == 1 else None
+
+
+def _location(ward: str, room: str | None, bed: str | None) -> Location:
+    """Room and bed are left out where they are not said."""
+    said = {"ward": ward}
+    if room:
+        said["room"] = room
+    if bed:
+        said["bed"] = bed
     return Location.model_validate(said)

@@ -67,7 +67,7 @@ def _contained(number: str, inside: Element) -> Element | None:
 
 def logical_id(reference: str) -> str:
     """The id in ``Type/id``, also at the end of an address; "" where there is none."""
-    address = reference.partition("/_history/")[0]
-    if address.startswith(("#", "urn:")) or "/" not in address:
+    if reference[:1] == "#" or reference[:4] == "urn:":
         return ""
-    return address.rpartition("/")[2]
+    kind, _, number = reference.partition("/_history/")[0].rpartition("/")
+    return number if kind else ""
