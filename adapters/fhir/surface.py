@@ -13,13 +13,14 @@ from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, TypedDict
 
 from fastapi import FastAPI, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Route
 
 from adapters.common.outcome import Outcome, Trouble, Verdict
 from adapters.fhir import answer
@@ -44,6 +45,22 @@ class FhirResponse(JSONResponse):
     """A resource."""
 
     media_type = FHIR_JSON
+
+
+class _Told(TypedDict):
+    """What every route that takes something has in common, for the OpenAPI document."""
+
+    response_class: type[FhirResponse]
+    responses: dict[int | str, dict[str, Any]]
+
+
+_TOLD: Final = _Told(
+    response_class=FhirResponse,
+    responses={
+        "4XX": {"description": "an OperationOutcome: refused, and why"},
+        "5XX": {"description": "an OperationOutcome: not stored, send it again"},
+    },
+)
 
 
 class Surface:
@@ -87,19 +104,19 @@ class Surface:
     def _add_encounters(self, app: FastAPI) -> None:
         one = answer.openapi_body("the Encounter as it is now", "Encounter")
 
-        @app.post(f"{BASE}/Encounter", status_code=201, openapi_extra=one)
+        @app.post(f"{BASE}/Encounter", status_code=201, openapi_extra=one, **_TOLD)
         async def create(request: Request) -> Response:
             """State an Encounter."""
             taken = await self._take(request, "encounter", _is_encounter)
             return _encounter_response(request, taken, 201)
 
-        @app.put(f"{BASE}/Encounter/{{number}}", openapi_extra=one)
+        @app.put(f"{BASE}/Encounter/{{number}}", openapi_extra=one, **_TOLD)
         async def update(request: Request, number: LogicalId) -> Response:
             """State an Encounter by its id."""
             taken = await self._take(request, "encounter", _is_encounter_of(number))
             return _encounter_response(request, taken, 200)
 
-        @app.put(f"{BASE}/Encounter", openapi_extra=one)
+        @app.put(f"{BASE}/Encounter", openapi_extra=one, **_TOLD)
         async def conditional_update(request: Request) -> Response:
             """State the Encounter that has the identifier of the query."""
             asked = dict(request.query_params)
@@ -107,7 +124,9 @@ class Surface:
             return _encounter_response(request, taken, 200)
 
     def _add_bundles(self, app: FastAPI) -> None:
-        @app.post(BASE, openapi_extra=answer.openapi_body("a transaction or batch", "Bundle"))
+        both = answer.openapi_body("a transaction or batch", "Bundle")
+
+        @app.post(BASE, openapi_extra=both, **_TOLD)
         async def transaction(request: Request) -> Response:
             """State what a transaction or batch Bundle holds; a transaction is taken whole."""
             taken = await self._take(request, "bundle", _is_bundle("transaction", "batch"))
@@ -115,14 +134,14 @@ class Surface:
 
         message = answer.openapi_body("a message Bundle", "Bundle")
 
-        @app.post(f"{BASE}/$process-message", openapi_extra=message)
+        @app.post(f"{BASE}/$process-message", openapi_extra=message, **_TOLD)
         async def process_message(request: Request) -> Response:
             """Take a message, whole or not at all."""
             return _told(await self._take(request, "message", _is_bundle("message")))
 
         told = answer.openapi_body("a notification Bundle", "Bundle")
 
-        @app.post(f"{BASE}/notifications", openapi_extra=told)
+        @app.post(f"{BASE}/notifications", openapi_extra=told, **_TOLD)
         async def notifications(request: Request) -> Response:
             """Take what a subscription's channel sends: handshake, heartbeat, events."""
             check = _is_bundle("history", "subscription-notification")
@@ -183,17 +202,25 @@ class Surface:
             headers["WWW-Authenticate"] = "Bearer"
         return FhirResponse(answer.refusal(trouble), status, headers)
 
-    async def _no_route(self, _request: Request, error: Exception) -> Response:
+    async def _no_route(self, request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
         is_known = status == HTTPStatus.METHOD_NOT_ALLOWED
         reason = "no-such-interaction" if is_known else "no-such-route"
-        headers = error.headers if isinstance(error, HTTPException) else None
+        headers = {"Allow": _allowed(request)} if is_known else None
         trouble = Trouble(reason, "GET /fhir/metadata tells what there is")
         return FhirResponse(answer.refusal(trouble), status, headers)
 
     async def _bad_address(self, _request: Request, _error: Exception) -> Response:
         trouble = Trouble("id-unreadable", "a logical id has 1 to 64 letters, digits, - and .")
         return FhirResponse(answer.refusal(trouble), answer_to(trouble.reason).status)
+
+
+def _allowed(request: Request) -> str:
+    """Every method of the address: the router itself names those of one route only."""
+    path = request.url.path
+    routes = (each for each in request.app.routes if isinstance(each, Route))
+    matching = (each for each in routes if each.path_regex.match(path))
+    return ", ".join(sorted({method for each in matching for method in each.methods or ()}))
 
 
 # what a body must be
