@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
+import subprocess
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -276,22 +280,44 @@ def test_the_capability_statement_says_what_is_offered() -> None:
         assert {each["code"] for each in offered["interaction"]} == {"create", "update"}
 
 
+MODELS = {
+    "R4": ("fhir.resources.R4B.capabilitystatement", "fhir.resources.R4B.operationoutcome",
+           "fhir.resources.R4B.bundle"),
+    "R5": ("fhir.resources.capabilitystatement", "fhir.resources.operationoutcome",
+           "fhir.resources.bundle"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("edition", ["R4", "R5"])
+def test_what_the_endpoint_says_is_what_the_specification_has(edition: str) -> None:
+    endpoint = Endpoint(profile={"edition": edition})
+    statement, outcome, response = (import_module(name) for name in MODELS[edition])
+    statement.CapabilityStatement.model_validate(endpoint.send("GET", "/fhir/metadata").json())
+    refused = endpoint.send("POST", "/fhir/Encounter", encounter(status="here"))
+    outcome.OperationOutcome.model_validate(refused.json())
+    response.Bundle.model_validate(endpoint.send("POST", "/fhir", bundle("batch")).json())
+
+
 # over a real server
 
 
 @asynccontextmanager
-async def listening(endpoint: Endpoint) -> AsyncIterator[str]:
-    server = HttpServer(endpoint.app, "127.0.0.1", 0)
+async def listening(endpoint: Endpoint, tls: dict[str, str] | None = None) -> AsyncIterator[str]:
+    server = HttpServer(endpoint.app, "127.0.0.1", 0, tls)
     await server.start()
     try:
-        yield f"http://127.0.0.1:{server.bound_port()}"
+        yield f"{'https' if tls else 'http'}://localhost:{server.bound_port()}"
     finally:
         await server.stop()
 
 
-def over_http(endpoint: Endpoint, use: Callable[[str], Awaitable[Any]]) -> Any:
+def over_http(
+    endpoint: Endpoint,
+    use: Callable[[str], Awaitable[Any]],
+    tls: dict[str, str] | None = None,
+) -> Any:
     async def run() -> Any:
-        async with listening(endpoint) as url:
+        async with listening(endpoint, tls) as url:
             return await use(url)
 
     return asyncio.run(run())
@@ -358,3 +384,29 @@ def test_requests_side_by_side_are_each_stored_once() -> None:
 
 def _many() -> Iterator[Json]:
     return (encounter(number, location=[at("A")]) for number in range(1, 31))
+
+
+def _certificate(folder: Path, name: str) -> tuple[str, str]:
+    """A self-signed certificate and its key."""
+    key, certificate = str(folder / f"{name}.key"), str(folder / f"{name}.pem")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    return certificate, key
+
+
+def test_who_shows_no_certificate_of_the_feed_is_not_let_in(tmp_path: Path) -> None:
+    ours, theirs = _certificate(tmp_path, "ours"), _certificate(tmp_path, "theirs")
+    tls = {"certificate_file": ours[0], "key_file": ours[1], "client_ca_file": theirs[0]}
+
+    async def use(url: str) -> list[int]:
+        context = ssl.create_default_context(cafile=ours[0])
+        async with httpx.AsyncClient(verify=context) as stranger:
+            with pytest.raises(httpx.TransportError):
+                await stranger.get(f"{url}/fhir/metadata")
+        context.load_cert_chain(*theirs)
+        async with httpx.AsyncClient(verify=context) as client:
+            response = await client.post(f"{url}/fhir/Encounter", json=GOOD)
+        return [response.status_code]
+
+    assert over_http(Endpoint(), use, tls) == [201]
