@@ -87,6 +87,32 @@ def notification(bundle: Element) -> Element | None:
     return first if bundle.text("type") in {"history", "subscription-notification"} else None
 
 
+def named_in(bundle: Element) -> list[str]:
+    """The Encounters that a notification names without giving them; none where it gives any."""
+    status = notification(bundle)
+    if status is None or any(e.resource_type == "Encounter" for e in _resources(bundle)):
+        return []
+    names = [reference.uri("reference") for reference in _focuses(status)]
+    return [each for each in dict.fromkeys(names) if "Encounter/" in each]
+
+
+def _focuses(status: Element) -> Iterator[Element]:
+    """What the events are about, in either form of status."""
+    for event in status.elements("notificationEvent"):
+        if focus := event.element("focus"):
+            yield focus
+    for event in status.elements("parameter"):
+        for part in event.elements("part"):
+            if part.text("name") == "focus" and (focus := part.element("valueReference")):
+                yield focus
+
+
+def _resources(bundle: Element) -> Iterator[Element]:
+    for each in bundle.elements("entry"):
+        if found := each.element("resource"):
+            yield found
+
+
 def _entries(bundle: Element) -> Iterator[Entry]:
     for index, each in enumerate(bundle.elements("entry")):
         found = each.element("resource")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -21,6 +21,7 @@ from adapters.common.keys import raw_pointer
 from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.fhir.document import Object, read
 from adapters.fhir.mapping import Normaliser
+from adapters.fhir.references import Resources
 from adapters.fhir.refusal import RefusedError
 from bus.port import Log, LogError, Record, RecordTooLargeError
 
@@ -28,6 +29,7 @@ READ_ASIDE_BYTES: Final = 32_000
 """A larger body is read in a thread: a whole Bundle would keep all other senders waiting."""
 
 Check = Callable[[Object], None]
+Beside = Callable[[Object], Awaitable[Resources]]
 
 
 @dataclass
@@ -74,46 +76,57 @@ class Intake:
         self, normaliser: Normaliser, log: Log, clock: Callable[[], datetime], max_waiting: int
     ) -> None:
         self.figures = Figures()
+        self.profile = normaliser.profile
         self._normaliser = normaliser
         self._log = log
         self._clock = clock
         self._max_waiting = max_waiting
 
-    async def take(self, payload: bytes, check: Check, refused: Trouble | None = None) -> Taken:
-        """Read, store, and tell what became of it. ``refused``: the headers already forbid its use.
+    async def take(
+        self,
+        payload: bytes,
+        check: Check,
+        already: Outcome | None = None,
+        beside: Beside | None = None,
+    ) -> Taken:
+        """Read, store, and tell what became of it.
 
-        Raises NotTakenError where it could not be stored.
+        ``already``: what became of it is known without reading. ``beside`` fetches what it refers to, and
+        what that raises goes through. Raises NotTakenError where it could not be stored.
         """
         if self.figures.waiting >= self._max_waiting:
             raise NotTakenError(Trouble("too-many-waiting", "the log is behind: send it again"))
         self.figures.waiting += 1
         try:
-            return await self._take(payload, check, refused)
+            known = await beside(_read_or_nothing(payload)) if beside else None
+            return await self._take(payload, check, already, known)
         finally:
             self.figures.waiting -= 1
 
-    async def _take(self, payload: bytes, check: Check, refused: Trouble | None) -> Taken:
+    async def _take(
+        self, payload: bytes, check: Check, already: Outcome | None, known: Resources | None
+    ) -> Taken:
         at, feed = self._clock(), self._normaliser.feed
         self.figures.last_seen = at
         self.figures.body_bytes += len(payload)
-        if refused is not None:
-            taken = Taken(to_review(refused), None)
+        if already is not None:
+            taken = Taken(already, None)
         elif len(payload) > READ_ASIDE_BYTES:
-            taken = await asyncio.to_thread(self._read, payload, at, check)
+            taken = await asyncio.to_thread(self._read, payload, at, check, known)
         else:
-            taken = self._read(payload, at, check)
+            taken = self._read(payload, at, check, known)
         pointer = raw_pointer(payload, at, feed.name)
         await self._store(records_of(feed, pointer, at, payload, taken.outcome))
         self.figures.became(taken.outcome)
         return taken
 
-    def _read(self, payload: bytes, at: datetime, check: Check) -> Taken:
+    def _read(self, payload: bytes, at: datetime, check: Check, known: Resources | None) -> Taken:
         """What it means. A fault of ours costs one body its use, never the endpoint."""
         document = None
         try:
             document = read(payload)
             check(document)
-            return Taken(self._normaliser.outcome_of(document, at), document)
+            return Taken(self._normaliser.outcome_of(document, at, known), document)
         except RefusedError as refused:
             return Taken(to_review(refused.trouble), document)
         except Exception as error:  # noqa: BLE001 - the one supervisor of a body
@@ -145,3 +158,11 @@ class Intake:
         if error is not None:
             self.figures.not_stored += 1
             raise NotTakenError(Trouble("not-stored", "the log could not write: send it again"))
+
+
+def _read_or_nothing(payload: bytes) -> Object:
+    """The input for whoever fetches beside it; one that cannot be read refers to nothing."""
+    try:
+        return read(payload)
+    except RefusedError:
+        return {"resourceType": ""}

@@ -73,6 +73,7 @@ ANSWERS: Final[dict[str, Answer]] = {
     "too-often": Answer(429, "throttled"),
     "too-many-waiting": Answer(503, "throttled"),
     "not-stored": Answer(503, "transient"),
+    "not-fetched": Answer(503, "transient"),
     "content-type-not-read": Answer(415, "not-supported"),
     "if-match-not-offered": Answer(412, "not-supported"),
     "resource-elsewhere": Answer(400, "invalid"),

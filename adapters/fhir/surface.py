@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Annotated, Any, Final, TypedDict
+from typing import Annotated, Any, Final, Protocol, TypedDict
 
 from fastapi import FastAPI, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -22,15 +22,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
-from adapters.common.outcome import Outcome, Trouble, Verdict
+from adapters.common.outcome import Outcome, Trouble, Verdict, ignored, to_review
 from adapters.fhir import answer
 from adapters.fhir.answer import Json
-from adapters.fhir.document import Object
+from adapters.fhir.bundle import named_in
+from adapters.fhir.client import RemoteError
+from adapters.fhir.document import Object, read
 from adapters.fhir.element import Element, resource
 from adapters.fhir.gate import Rate, Tokens, refuse_if_match, refuse_unread_type
 from adapters.fhir.intake import Check, Intake, NotTakenError, Taken
 from adapters.fhir.listener import Deed, FhirListener
-from adapters.fhir.profile import FhirProfile
+from adapters.fhir.references import Resources
 from adapters.fhir.refusal import RefusedError, answer_to
 
 BASE: Final = "/fhir"
@@ -63,19 +65,35 @@ _TOLD: Final = _Told(
 )
 
 
+class Fetch(Protocol):
+    """Reads from the server that notifies."""
+
+    async def read(self, reference: str) -> bytes | None:
+        """One resource as its bytes; None where there is none. Raises RemoteError."""
+        ...
+
+    async def beside(self, document: Object) -> Resources:
+        """What an input refers to. Raises RemoteError."""
+        ...
+
+
 class Surface:
-    """One feed's endpoint. ``now`` tells the time of day, ``clock`` seconds that never go back."""
+    """One feed's endpoint. ``now`` tells the time of day, ``clock`` seconds that never go back.
+
+    ``fetch`` reads what notifications name from the server that sends them.
+    """
 
     def __init__(
         self,
         intake: Intake,
-        profile: FhirProfile,
         listener: FhirListener,
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
+        fetch: Fetch | None = None,
     ) -> None:
+        self._fetch = fetch
         self._intake = intake
-        self._profile = profile
+        self._edition = intake.profile.edition
         self._listener = listener
         self._now = now
         self._tokens = Tokens(listener.tokens)
@@ -98,7 +116,7 @@ class Surface:
         @app.get(f"{BASE}/metadata", response_class=FhirResponse)
         async def metadata() -> FhirResponse:
             """What this endpoint takes."""
-            edition, release = self._profile.edition, version("wardbridge")
+            edition, release = self._edition, version("wardbridge")
             return FhirResponse(answer.capability_statement(edition, self._now(), release))
 
     def _add_encounters(self, app: FastAPI) -> None:
@@ -145,30 +163,50 @@ class Surface:
         async def notifications(request: Request) -> Response:
             """Take what a subscription's channel sends: handshake, heartbeat, events."""
             check = _is_bundle("history", "subscription-notification")
-            return _told(await self._take(request, "notification", check))
+            payload = await self._let_in(request, "notification")
+            already = self._refused_by_headers(request)
+            if already is None and self._fetch is not None:
+                already = await self._fetched(payload, self._fetch)
+            return _told(await self._intake.take(payload, check, already))
 
     # the door
 
+    async def _fetched(self, payload: bytes, fetch: Fetch) -> Outcome | None:
+        """Take in what a notification names and does not give; None where it names nothing."""
+        names = _names_in(payload)
+        try:
+            for name in names:
+                if (each := await fetch.read(name)) is not None:
+                    await self._intake.take(each, _is_encounter, beside=fetch.beside)
+        except RemoteError:
+            detail = "what it names could not be fetched: send it again"
+            raise self._at_the_door("not-fetched", detail) from None
+        return ignored("notification-fetched", "what it names was fetched") if names else None
+
     async def _take(self, request: Request, deed: Deed, check: Check) -> Taken:
         """Let in, read, store."""
+        payload = await self._let_in(request, deed)
+        return await self._intake.take(payload, check, self._refused_by_headers(request))
+
+    async def _let_in(self, request: Request, deed: Deed) -> bytes:
+        """The body, if its sender may send it. Raises NotTakenError."""
         self._intake.figures.requests += 1
         if reason := self._tokens.refusal(request.headers.get("authorization", ""), deed):
             raise self._at_the_door(reason, "show a token of this feed that may send this")
         if not self._rate.takes():
             raise self._at_the_door("too-often", "more requests a second than this feed takes")
-        payload = await self._body(request)
-        return await self._intake.take(payload, check, self._refused_by_headers(request))
+        return await self._body(request)
 
     def _at_the_door(self, reason: str, detail: str) -> NotTakenError:
         self._intake.figures.refused_at_the_door += 1
         return NotTakenError(Trouble(reason, detail))
 
-    def _refused_by_headers(self, request: Request) -> Trouble | None:
+    def _refused_by_headers(self, request: Request) -> Outcome | None:
         try:
-            refuse_unread_type(request.headers.get("content-type", ""), self._profile.edition)
+            refuse_unread_type(request.headers.get("content-type", ""), self._edition)
             refuse_if_match(request.headers.get("if-match", ""))
         except RefusedError as refused:
-            return refused.trouble
+            return to_review(refused.trouble)
         return None
 
     async def _body(self, request: Request) -> bytes:
@@ -213,6 +251,14 @@ class Surface:
     async def _bad_address(self, _request: Request, _error: Exception) -> Response:
         trouble = Trouble("id-unreadable", "a logical id has 1 to 64 letters, digits, - and .")
         return FhirResponse(answer.refusal(trouble), answer_to(trouble.reason).status)
+
+
+def _names_in(payload: bytes) -> list[str]:
+    """What a notification names and does not give; nothing where it cannot be read at all."""
+    try:
+        return named_in(resource(read(payload)))
+    except RefusedError:
+        return []
 
 
 def _allowed(request: Request) -> str:

@@ -19,8 +19,7 @@ import pytest
 
 from adapters.fhir.intake import Intake
 from adapters.fhir.listener import FhirListener
-from adapters.fhir.profile import FhirProfile
-from adapters.fhir.surface import Surface
+from adapters.fhir.surface import Fetch, Surface
 from bus.memory import MemoryLog
 from bus.port import LogError, LogFullError, Record, Stored, TopicPartition
 from schemas import topics
@@ -54,6 +53,7 @@ class Endpoint:
         self,
         log: MemoryLog | None = None,
         profile: dict[str, object] | None = None,
+        fetch: Fetch | None = None,
         **listener: object,
     ) -> None:
         self.log = log or MemoryLog()
@@ -61,8 +61,8 @@ class Endpoint:
         settings = FhirListener.model_validate(listener)
         reader = normaliser(**(profile or {}))
         self.intake = Intake(reader, self.log, lambda: NOW, settings.max_waiting)
-        profile_ = FhirProfile.model_validate(profile or {})
-        self.app = Surface(self.intake, profile_, settings, lambda: NOW, self.clock).app()
+        surface = Surface(self.intake, settings, lambda: NOW, self.clock, fetch)
+        self.app = surface.app()
 
     def send(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
