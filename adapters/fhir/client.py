@@ -59,12 +59,14 @@ class FhirClient:
         self._http = http
         self._sleep = sleep
         self._grant = grant
-        self._base = remote.base_url.rstrip("/") + "/"
+        self._base = remote.base_url.rstrip("/")
 
     def address(self, reference: str) -> str | None:
         """The address of a relative or absolute reference; None where it leads elsewhere."""
-        found = urljoin(self._base, reference)
-        return found if found.startswith(self._base) and ".." not in found else None
+        found = urljoin(f"{self._base}/", reference)
+        rest = found.removeprefix(self._base)
+        is_ours = found.startswith(self._base) and rest[:1] in {"", "/", "?"}
+        return found if is_ours and ".." not in rest else None
 
     async def read(self, reference: str) -> bytes | None:
         """One resource as its bytes; None where there is none. Raises RemoteError."""
@@ -123,7 +125,8 @@ class FhirClient:
         return response.content
 
     async def _headers(self) -> dict[str, str]:
-        headers = {"Accept": "application/fhir+json"}
+        # strict: an unknown search parameter must be refused, not passed over
+        headers = {"Accept": "application/fhir+json", "Prefer": "handling=strict"}
         if self._grant is not None:
             headers["Authorization"] = f"Bearer {await self._grant.token()}"
         elif self._remote.token is not None:

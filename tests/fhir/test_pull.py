@@ -93,7 +93,10 @@ def test_a_search_goes_on_to_its_last_page() -> None:
     assert len(run(pages(server.client(), "Encounter?patient=1"))) == 3
 
 
-@pytest.mark.parametrize("following", ["https://elsewhere.test/r4/?page=2", f"{BASE}../admin"])
+@pytest.mark.parametrize(
+    "following",
+    ["https://elsewhere.test/r4/?page=2", f"{BASE}../admin", "https://ehr.test/r45/Encounter"],
+)
 def test_a_page_elsewhere_is_not_asked_for(following: str) -> None:
     server = Server({"Encounter?_count=2": page(following=following)})
     with pytest.raises(RemoteError, match="another server"):
