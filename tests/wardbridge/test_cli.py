@@ -170,3 +170,25 @@ def test_review_without_a_log_says_what_data_means(tmp_path: Path) -> None:
     done = cli("review", "list", "--data", tmp_path)
     assert done.returncode == 2
     assert "--data names the folder" in done.stderr
+
+
+def test_a_mapping_is_tested_against_what_is_expected_of_each_sample(tmp_path: Path) -> None:
+    def run(*more: str) -> tuple[int, str]:
+        done = cli("test", "--config", LAB, "--feed", "hl7", *more, tmp_path)
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout
+
+    sample, expected = tmp_path / "a14.hl7", tmp_path / "a14.hl7.expected.json"
+    sample.write_text(MESSAGE, encoding="utf-8")
+    code, output = run()
+    assert (code, "nothing is expected yet" in output) == (1, True)
+    assert run("--update")[0] == 0
+    assert json.loads(expected.read_text(encoding="utf-8"))[0]["outcome"] == "accepted"
+    assert run() == (0, "1 samples, 0 differ, 0 orphans\n")
+    sample.write_text(MESSAGE.replace("N51", "N52"), encoding="utf-8")
+    code, output = run()
+    assert code == 1
+    changed = [line.replace(" ", "") for line in output.splitlines() if '"ward"' in line]
+    assert changed == ['-"ward":"N51"', '+"ward":"N52"']
+    sample.unlink()
+    assert run()[0] == 2
