@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from adapters.common.outcome import Outcome, Trouble, Verdict
-from adapters.fhir.edition import EditionName
+from adapters.fhir.names import EditionName
 from adapters.fhir.refusal import answer_to
 
 REASONS: Final = "urn:x-wardbridge:reason"
@@ -115,7 +115,7 @@ def capability_statement(edition: EditionName, date: datetime, version: str) -> 
         "software": {"name": "wardbridge", "version": version},
         "implementation": {"description": "Takes Encounters in, for bed coordination"},
         "fhirVersion": VERSIONS[edition],
-        "format": ["json"],
+        "format": ["json", "xml"],
         "rest": [
             {
                 "mode": "server",

@@ -1,4 +1,4 @@
-"""Bytes to one JSON object: strictly UTF-8, no key twice, not deeper than any real resource.
+"""Bytes to one object: JSON (or XML, made into the same), strictly UTF-8, no key twice, not deeper than any real resource.
 
 Format: FHIR R4 and R5, section "JSON Representation of Resources", over RFC 8259. A parser that
 takes the last of two equal keys would let one sender and one receiver read two different wards out
@@ -13,6 +13,8 @@ import json
 import re
 from typing import Any, Final, NoReturn
 
+from adapters.fhir.markup import read_xml
+from adapters.fhir.names import EditionName, Object
 from adapters.fhir.refusal import RefusedError
 
 BOM: Final = b"\xef\xbb\xbf"
@@ -21,12 +23,19 @@ MAX_DEPTH: Final = 100
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
-Object = dict[str, Any]
 
-
-def read(payload: bytes) -> Object:
-    """The resource in the bytes. Raises RefusedError."""
+def read(payload: bytes, edition: EditionName = "R4") -> Object:
+    """The resource in the bytes, JSON or XML of the edition. Raises RefusedError."""
+    if payload.removeprefix(BOM).lstrip()[:1] == b"<":
+        return read_xml(_text(payload.removeprefix(BOM)).lstrip(), edition)
     return _resource(parsed(payload))
+
+
+def _text(payload: bytes) -> str:
+    try:
+        return payload.decode("utf-8")
+    except UnicodeError:
+        raise RefusedError("charset-unreadable", "the bytes are not UTF-8 throughout") from None
 
 
 def parsed(payload: bytes) -> object:

@@ -7,13 +7,13 @@ refused: read by the wrong edition, ``finished`` would be no status and ``class`
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from adapters.fhir.element import Element
+from adapters.fhir.names import EditionName
 from adapters.fhir.refusal import RefusedError
 from schemas.observation import Rank, What
 
-EditionName = Literal["R4", "R4B", "R5"]
 _EXTENSION: Final = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Encounter."
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from adapters.fhir.document import Object
+from adapters.fhir.names import Object
 from adapters.fhir.refusal import RefusedError
 
 MAX_TEXT_CHARS: Final = 200

@@ -12,11 +12,15 @@ from hmac import compare_digest
 from typing import Final
 
 from adapters.fhir.answer import VERSIONS
-from adapters.fhir.edition import EditionName
 from adapters.fhir.listener import Deed, Token
+from adapters.fhir.names import EditionName
 from adapters.fhir.refusal import RefusedError
 
-JSON_TYPES: Final = frozenset({"application/fhir+json", "application/json", "text/json"})
+READ_TYPES: Final = frozenset(
+    f"{kind}{form}"
+    for form in ("json", "xml")
+    for kind in ("application/fhir+", "application/", "text/")
+)
 _BEARER: Final = "bearer "
 
 
@@ -78,11 +82,11 @@ class Rate:
 
 
 def refuse_unread_type(content_type: str, edition: EditionName) -> None:
-    """Raises RefusedError unless the body is announced as JSON in UTF-8, of the feed's edition."""
+    """Raises RefusedError unless the body is announced as JSON or XML in UTF-8, of the feed's edition."""
     kind, *parameters = (part.strip() for part in content_type.lower().split(";"))
     said = dict(part.partition("=")[::2] for part in parameters)
-    if kind not in JSON_TYPES or said.get("charset", "utf-8").strip('"') not in {"utf-8", "utf8"}:
-        detail = "send application/fhir+json in UTF-8"
+    if kind not in READ_TYPES or said.get("charset", "utf-8").strip('"') not in {"utf-8", "utf8"}:
+        detail = "send application/fhir+json or application/fhir+xml in UTF-8"
         raise RefusedError("content-type-not-read", detail)
     version = said.get("fhirversion", "").strip('"')
     if version and not VERSIONS[edition].startswith(version):

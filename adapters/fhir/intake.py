@@ -19,8 +19,9 @@ from typing import Final, NamedTuple
 from adapters.common.feed import records_of
 from adapters.common.keys import raw_pointer
 from adapters.common.outcome import Outcome, Trouble, to_review
-from adapters.fhir.document import Object, read
+from adapters.fhir.document import read
 from adapters.fhir.mapping import Normaliser
+from adapters.fhir.names import Object
 from adapters.fhir.references import Resources
 from adapters.fhir.refusal import RefusedError
 from bus.port import Log, LogError, Record, RecordTooLargeError
@@ -98,7 +99,7 @@ class Intake:
             raise NotTakenError(Trouble("too-many-waiting", "the log is behind: send it again"))
         self.figures.waiting += 1
         try:
-            known = await beside(_read_or_nothing(payload)) if beside else None
+            known = await beside(self._read_or_nothing(payload)) if beside else None
             return await self._take(payload, check, already, known)
         finally:
             self.figures.waiting -= 1
@@ -124,7 +125,7 @@ class Intake:
         """What it means. A fault of ours costs one body its use, never the endpoint."""
         document = None
         try:
-            document = read(payload)
+            document = read(payload, self.profile.edition)
             check(document)
             return Taken(self._normaliser.outcome_of(document, at, known), document)
         except RefusedError as refused:
@@ -159,10 +160,9 @@ class Intake:
             self.figures.not_stored += 1
             raise NotTakenError(Trouble("not-stored", "the log could not write: send it again"))
 
-
-def _read_or_nothing(payload: bytes) -> Object:
-    """The input for whoever fetches beside it; one that cannot be read refers to nothing."""
-    try:
-        return read(payload)
-    except RefusedError:
-        return {"resourceType": ""}
+    def _read_or_nothing(self, payload: bytes) -> Object:
+        """The input for whoever fetches beside it; one that cannot be read refers to nothing."""
+        try:
+            return read(payload, self.profile.edition)
+        except RefusedError:
+            return {"resourceType": ""}

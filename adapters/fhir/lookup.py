@@ -13,8 +13,9 @@ from typing import Final
 
 from adapters.fhir.bundle import read_bundle
 from adapters.fhir.client import FhirClient, RemoteError, TryAgainError
-from adapters.fhir.document import Object, read
+from adapters.fhir.document import read
 from adapters.fhir.element import Element, resource
+from adapters.fhir.names import Object
 from adapters.fhir.references import MAX_STEPS, Resources
 from adapters.fhir.refusal import RefusedError
 from adapters.fhir.statement import Statement

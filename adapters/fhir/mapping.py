@@ -19,9 +19,10 @@ from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import Outcome, Trouble, Verdict, accepted, ignored, to_review
 from adapters.fhir.bundle import notification, read_bundle
 from adapters.fhir.claims import ClaimsReader
-from adapters.fhir.document import Object, read
+from adapters.fhir.document import read
 from adapters.fhir.edition import EDITIONS, meaning_of, refuse_other_edition
 from adapters.fhir.element import Element, resource
+from adapters.fhir.names import Object
 from adapters.fhir.patient import PatientReader
 from adapters.fhir.profile import FhirProfile
 from adapters.fhir.references import Resources
@@ -55,7 +56,7 @@ class Normaliser:
     ) -> Outcome:
         """What one resource or Bundle means; ``known`` are resources fetched beside it."""
         try:
-            return self.outcome_of(read(payload), received_at, known)
+            return self.outcome_of(read(payload, self.profile.edition), received_at, known)
         except RefusedError as refused:
             return to_review(refused.trouble)
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from adapters.fhir.edition import EditionName
+from adapters.fhir.names import EditionName
 from schemas.identifiers import IdentifierKind
 from schemas.observation import Claims, Protection
 

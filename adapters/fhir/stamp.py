@@ -95,10 +95,10 @@ def observation_id(source: str, visit: str, statement: Statement, when: Recorded
     for part in (source, visit, "Encounter", when.as_sent):
         digest.update(part.encode())
         digest.update(b"\0")
-    digest.update(canonical(statement.encounter.content))
+    digest.update(canonical(_without(statement.encounter, "text")))
     for each in _referred_to(statement.encounter, statement.resources):
         digest.update(b"\0")
-        digest.update(canonical(_undressed(each)))
+        digest.update(canonical(_without(each, "meta", "text")))
     return digest.hexdigest()
 
 
@@ -120,6 +120,6 @@ def _references(encounter: Element) -> Iterator[Element]:
             yield reference
 
 
-def _undressed(each: Element) -> dict[str, object]:
-    """Without what differs between channels and says nothing of who or where."""
-    return {key: value for key, value in each.content.items() if key not in {"meta", "text"}}
+def _without(each: Element, *names: str) -> dict[str, object]:
+    """Without what differs between channels and says nothing: the narrative, others' versions."""
+    return {key: value for key, value in each.content.items() if key not in names}

@@ -15,8 +15,7 @@ from typing import Final
 
 from pydantic import BaseModel, ValidationError
 
-from adapters.fhir.document import Object
-from adapters.fhir.edition import EditionName
+from adapters.fhir.names import EditionName, Object
 
 MODULES: Final[Mapping[EditionName, str]] = {
     "R4": "fhir.resources.R4B.encounter",

@@ -27,11 +27,12 @@ from adapters.fhir import answer
 from adapters.fhir.answer import Json
 from adapters.fhir.bundle import named_in
 from adapters.fhir.client import RemoteError
-from adapters.fhir.document import Object, read
+from adapters.fhir.document import read
 from adapters.fhir.element import Element, resource
 from adapters.fhir.gate import Rate, Tokens, refuse_if_match, refuse_unread_type
 from adapters.fhir.intake import Check, Intake, NotTakenError, Taken
 from adapters.fhir.listener import Deed, FhirListener
+from adapters.fhir.names import EditionName, Object
 from adapters.fhir.references import Resources
 from adapters.fhir.refusal import RefusedError, answer_to
 
@@ -173,7 +174,7 @@ class Surface:
 
     async def _fetched(self, payload: bytes, fetch: Fetch) -> Outcome | None:
         """Take in what a notification names and does not give; None where it names nothing."""
-        names = _names_in(payload)
+        names = _names_in(payload, self._edition)
         try:
             for name in names:
                 if (each := await fetch.read(name)) is not None:
@@ -253,10 +254,10 @@ class Surface:
         return FhirResponse(answer.refusal(trouble), answer_to(trouble.reason).status)
 
 
-def _names_in(payload: bytes) -> list[str]:
+def _names_in(payload: bytes, edition: EditionName) -> list[str]:
     """What a notification names and does not give; nothing where it cannot be read at all."""
     try:
-        return named_in(resource(read(payload)))
+        return named_in(resource(read(payload, edition)))
     except RefusedError:
         return []
 
