@@ -25,10 +25,11 @@ from starlette.routing import Route
 from adapters.common.outcome import Outcome, Trouble, Verdict, ignored, to_review
 from adapters.fhir import answer
 from adapters.fhir.answer import Json
+from adapters.fhir.belongs import is_bundle, is_encounter, is_encounter_of, is_encounter_with
 from adapters.fhir.bundle import named_in
 from adapters.fhir.client import RemoteError
 from adapters.fhir.document import read
-from adapters.fhir.element import Element, resource
+from adapters.fhir.element import resource
 from adapters.fhir.gate import Rate, Tokens, refuse_if_match, refuse_unread_type
 from adapters.fhir.intake import Check, Intake, NotTakenError, Taken
 from adapters.fhir.listener import Deed, FhirListener
@@ -126,20 +127,20 @@ class Surface:
         @app.post(f"{BASE}/Encounter", status_code=201, openapi_extra=one, **_TOLD)
         async def create(request: Request) -> Response:
             """State an Encounter."""
-            taken = await self._take(request, "encounter", _is_encounter)
+            taken = await self._take(request, "encounter", is_encounter)
             return _encounter_response(request, taken, 201)
 
         @app.put(f"{BASE}/Encounter/{{number}}", openapi_extra=one, **_TOLD)
         async def update(request: Request, number: LogicalId) -> Response:
             """State an Encounter by its id."""
-            taken = await self._take(request, "encounter", _is_encounter_of(number))
+            taken = await self._take(request, "encounter", is_encounter_of(number))
             return _encounter_response(request, taken, 200)
 
         @app.put(f"{BASE}/Encounter", openapi_extra=one, **_TOLD)
         async def conditional_update(request: Request) -> Response:
             """State the Encounter that has the identifier of the query."""
             asked = dict(request.query_params)
-            taken = await self._take(request, "encounter", _is_encounter_with(asked))
+            taken = await self._take(request, "encounter", is_encounter_with(asked))
             return _encounter_response(request, taken, 200)
 
     def _add_bundles(self, app: FastAPI) -> None:
@@ -148,7 +149,7 @@ class Surface:
         @app.post(BASE, openapi_extra=both, **_TOLD)
         async def transaction(request: Request) -> Response:
             """State what a transaction or batch Bundle holds; a transaction is taken whole."""
-            taken = await self._take(request, "bundle", _is_bundle("transaction", "batch"))
+            taken = await self._take(request, "bundle", is_bundle("transaction", "batch"))
             return _bundle_response(taken)
 
         message = answer.openapi_body("a message Bundle", "Bundle")
@@ -156,14 +157,14 @@ class Surface:
         @app.post(f"{BASE}/$process-message", openapi_extra=message, **_TOLD)
         async def process_message(request: Request) -> Response:
             """Take a message, whole or not at all."""
-            return _told(await self._take(request, "message", _is_bundle("message")))
+            return _told(await self._take(request, "message", is_bundle("message")))
 
         told = answer.openapi_body("a notification Bundle", "Bundle")
 
         @app.post(f"{BASE}/notifications", openapi_extra=told, **_TOLD)
         async def notifications(request: Request) -> Response:
             """Take what a subscription's channel sends: handshake, heartbeat, events."""
-            check = _is_bundle("history", "subscription-notification")
+            check = is_bundle("history", "subscription-notification")
             payload = await self._let_in(request, "notification")
             already = self._refused_by_headers(request)
             if already is None and self._fetch is not None:
@@ -178,7 +179,7 @@ class Surface:
         try:
             for name in names:
                 if (each := await fetch.read(name)) is not None:
-                    await self._intake.take(each, _is_encounter, beside=fetch.beside)
+                    await self._intake.take(each, is_encounter, beside=fetch.beside)
         except RemoteError:
             detail = "what it names could not be fetched: send it again"
             raise self._at_the_door("not-fetched", detail) from None
@@ -268,57 +269,6 @@ def _allowed(request: Request) -> str:
     routes = (each for each in request.app.routes if isinstance(each, Route))
     matching = (each for each in routes if each.path_regex.match(path))
     return ", ".join(sorted({method for each in matching for method in each.methods or ()}))
-
-
-# what a body must be
-
-
-def _is_encounter(document: Object) -> None:
-    if document["resourceType"] != "Encounter":
-        raise RefusedError("resource-elsewhere", "an Encounter belongs here", "resourceType")
-
-
-def _is_encounter_of(number: str) -> Check:
-    def check(document: Object) -> None:
-        _is_encounter(document)
-        if document.get("id") != number:
-            detail = "the Encounter's id is not the one in the address"
-            raise RefusedError("id-differs", detail, "Encounter.id")
-
-    return check
-
-
-def _is_encounter_with(asked: dict[str, str]) -> Check:
-    """By one identifier, which the Encounter must have: who it is decides itself, not the query."""
-
-    def check(document: Object) -> None:
-        _is_encounter(document)
-        wanted = asked.get("identifier", "")
-        if set(asked) != {"identifier"} or wanted not in _search_tokens(resource(document)):
-            detail = "a conditional update is by one identifier that the Encounter has"
-            raise RefusedError("id-differs", detail, "Encounter.identifier")
-
-    return check
-
-
-def _search_tokens(encounter: Element) -> set[str]:
-    """Each way to search for an identifier: ``value`` and ``system|value``."""
-    found = set[str]()
-    for each in encounter.elements("identifier"):
-        if value := each.text("value"):
-            found |= {value, f"{each.uri('system')}|{value}"}
-    return found
-
-
-def _is_bundle(*kinds: str) -> Check:
-    def check(document: Object) -> None:
-        if document["resourceType"] != "Bundle":
-            raise RefusedError("resource-elsewhere", "a Bundle belongs here", "resourceType")
-        if document.get("type") not in kinds:
-            detail = f"a Bundle of type {' or '.join(kinds)} belongs here"
-            raise RefusedError("resource-elsewhere", detail, "Bundle.type")
-
-    return check
 
 
 # answers
