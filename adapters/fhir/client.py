@@ -26,6 +26,7 @@ from tenacity import (
 from adapters.fhir.document import read
 from adapters.fhir.element import resource
 from adapters.fhir.grant import Grant
+from adapters.fhir.listener import MAX_BODY_BYTES
 from adapters.fhir.remote import Remote
 
 MAX_PAGES: Final = 10_000
@@ -39,6 +40,10 @@ Sleep = Callable[[float], Awaitable[None]]
 
 class RemoteError(Exception):
     """The server's answer cannot be used; the text names its status, never its content."""
+
+
+class TooMuchError(RemoteError):
+    """More than a record of the log takes: a smaller page may do."""
 
 
 class TryAgainError(RemoteError):
@@ -73,10 +78,10 @@ class FhirClient:
         address = self.address(reference)
         return None if address is None else await self._get(address)
 
-    async def search(self, query: str) -> AsyncIterator[bytes]:
+    async def search(self, query: str, page_size: int) -> AsyncIterator[bytes]:
         """The pages of a search. Raises RemoteError amid them where one cannot be had."""
         separator = "&" if "?" in query else "?"
-        address = self.address(f"{query}{separator}_count={self._remote.page_size}")
+        address = self.address(f"{query}{separator}_count={page_size}")
         seen: set[str] = set()
         while address is not None:
             if address in seen or len(seen) >= MAX_PAGES:
@@ -112,7 +117,14 @@ class FhirClient:
             raise TryAgainError(type(error).__name__) from None
 
     async def _get_once(self, address: str) -> bytes | None:
-        response = await self._http.get(address, headers=await self._headers())
+        request = self._http.build_request("GET", address, headers=await self._headers())
+        response = await self._http.send(request, stream=True)
+        try:
+            return await self._content(response)
+        finally:
+            await response.aclose()
+
+    async def _content(self, response: httpx.Response) -> bytes | None:
         if response.status_code in _GONE:
             return None
         if response.status_code == _NOT_OURS and self._grant is not None:
@@ -122,7 +134,12 @@ class FhirClient:
             raise TryAgainError(f"status {response.status_code}", _retry_after_s(response))
         if not response.is_success:
             raise RemoteError(f"status {response.status_code}")
-        return response.content
+        content = bytearray()
+        async for piece in response.aiter_bytes():
+            content += piece
+            if len(content) > MAX_BODY_BYTES:
+                raise TooMuchError(f"more than {MAX_BODY_BYTES} bytes in one answer")
+        return bytes(content)
 
     async def _headers(self) -> dict[str, str]:
         # strict: an unknown search parameter must be refused, not passed over

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from adapters.fhir.client import FhirClient, RemoteError
+from adapters.fhir.client import FhirClient, RemoteError, TooMuchError
 from adapters.fhir.intake import Intake, NotTakenError
 from adapters.fhir.lookup import Lookup
 from adapters.fhir.remote import Remote
@@ -49,8 +49,7 @@ class Poller:
         try:
             for search in self._remote.searches:
                 since = self._since.isoformat().replace("+00:00", "Z")
-                async for page in self._client.search(search.replace("{since}", since)):
-                    await self._intake.take(page, _anything, beside=self._lookup.beside)
+                await self._ask(search.replace("{since}", since), self._remote.page_size)
         except RemoteError as error:
             self.failure = f"the server: {error}"
         except NotTakenError as error:
@@ -59,6 +58,16 @@ class Poller:
             self.failure = None
             self.rounds += 1
             self._since = began - timedelta(seconds=self._remote.overlap_s)
+
+    async def _ask(self, search: str, page_size: int) -> None:
+        """Every page of a search; by smaller ones where a page is more than a record takes."""
+        try:
+            async for page in self._client.search(search, page_size):
+                await self._intake.take(page, _anything, beside=self._lookup.beside)
+        except TooMuchError:
+            if page_size == 1:
+                raise
+            await self._ask(search, page_size // 2)
 
 
 def _anything(document: object) -> None:

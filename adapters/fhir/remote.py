@@ -42,7 +42,10 @@ class Remote(_Settings):
         300.0, ge=0, description="how far each `{since}` lies before the last round: clocks differ"
     )
     page_size: int = Field(
-        50, ge=1, le=1_000, description="`_count`; a page must fit into a record of the log"
+        50,
+        ge=1,
+        le=1_000,
+        description="`_count`; halved for a search whose page is more than a record of the log takes",
     )
     timeout_s: float = Field(30.0, gt=0, description="of one request")
     give_up_s: float = Field(300.0, gt=0, description="how long a failing request is tried again")

@@ -75,7 +75,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def pages(client: FhirClient, query: str) -> list[bytes]:
-    return [page async for page in client.search(query)]
+    return [page async for page in client.search(query, 2)]
 
 
 def page(*resources: Json, following: str | None = None) -> Json:
@@ -200,8 +200,8 @@ class Round:
 
 def test_each_page_of_a_round_is_an_input_and_the_round_moves_on() -> None:
     search = "Encounter?_lastUpdated=ge{since}"
-    first = "Encounter?_lastUpdated=ge2026-01-15T11:59:00Z&_count=2"
-    second = "Encounter?_lastUpdated=ge2026-01-15T11:59:30Z&_count=2"
+    first = "Encounter?_lastUpdated=ge2026-01-15T11:59:00Z&_count=50"
+    second = "Encounter?_lastUpdated=ge2026-01-15T11:59:30Z&_count=50"
     left_out = {"resourceType": "OperationOutcome", "issue": [{"severity": "warning"}]}
     server = Server({
         first: page(STAY, following="?page=2"), "?page=2": page(left_out), second: page(),
@@ -219,7 +219,7 @@ def test_each_page_of_a_round_is_an_input_and_the_round_moves_on() -> None:
 
 
 def test_a_round_that_fails_amid_its_pages_is_asked_for_again() -> None:
-    first = "Encounter?_lastUpdated=ge2026-01-15T11:59:00Z&_count=2"
+    first = "Encounter?_lastUpdated=ge2026-01-15T11:59:00Z&_count=50"
     server = Server({first: page(following="?page=2"), "?page=2": httpx.Response(500)})
     rounds = Round(server, "Encounter?_lastUpdated=ge{since}")
     run(rounds.poller.round())
@@ -229,6 +229,27 @@ def test_a_round_that_fails_amid_its_pages_is_asked_for_again() -> None:
     run(rounds.poller.round())
     assert rounds.poller.failure is None
     assert server.asked.count(first) == 2
+
+
+def test_a_page_that_is_more_than_a_record_takes_is_asked_for_by_smaller_ones() -> None:
+    padded = page(STAY) | {"text": {"div": "x" * 1_000_000}}
+    server = Server({
+        "Encounter?patient=p&_count=50": padded, "Encounter?patient=p&_count=25": padded,
+        "Encounter?patient=p&_count=12": page(STAY), "Patient/p": PATIENT,
+    })  # fmt: skip
+    rounds = Round(server, "Encounter?patient=p")
+    run(rounds.poller.round())
+    assert (rounds.poller.rounds, rounds.poller.failure) == (1, None)
+    assert rounds.stored(topics.RAW) == 1
+
+
+def test_a_resource_that_is_more_than_a_record_takes_ends_the_round_with_a_reason() -> None:
+    sizes = (50, 25, 12, 6, 3, 1)
+    padded = page(STAY) | {"text": {"div": "x" * 1_000_000}}
+    server = Server({f"Encounter?patient=p&_count={size}": padded for size in sizes})
+    rounds = Round(server, "Encounter?patient=p")
+    run(rounds.poller.round())
+    assert "in one answer" in (rounds.poller.failure or "")
 
 
 def _names_only() -> Json:
