@@ -214,7 +214,7 @@ def test_health_tells_of_feeds_and_the_router(running: Service) -> None:
     until_on_list(running, "HEALTH", ["H1"])
     health = running.get("/health")
     feeds = {feed["name"]: feed for feed in health["feeds"]}
-    assert set(feeds) == {"hl7", "elvis"}
+    assert set(feeds) == {"hl7", "fhir", "elvis"}
     assert feeds["hl7"]["last_seen"] is not None
     assert feeds["elvis"]["last_seen"] is None
     assert health["ready"]

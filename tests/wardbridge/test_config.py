@@ -24,7 +24,8 @@ def test_the_lab_configuration_is_what_the_documents_say(tmp_path: Path) -> None
     assert found.settings.log.partitions == 1
     assert [(feed.identity.name, feed.kind, feed.identity.source, feed.identity.realm)
             for feed in found.feeds] == [
-        ("hl7", "hl7v2-mllp", "ehr", "lab"), ("elvis", "elvis-directory", "elvis", "lab"),
+        ("hl7", "hl7v2-mllp", "ehr", "lab"), ("fhir", "fhir", "ehr", "lab"),
+        ("elvis", "elvis-directory", "elvis", "lab"),
     ]  # fmt: skip
     assert found.register.is_open
     http = found.settings.http
