@@ -4,6 +4,7 @@ An engine opens logs in a place of its own, opens one again as a restart would, 
 records of a topic older than retention allows.
 """
 
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from bus.local import LocalLog
 from bus.memory import MemoryLog
 from bus.port import Log
 from bus.sqlite import SqliteLog
+from bus.sqlite.attached import AttachedLog
+from bus.sqlite.serving import serve
 from bus.sqlite.upkeep import Timing
 
 YEARS_MS = 3 * 365 * 86_400_000
@@ -99,6 +102,42 @@ class SqliteEngine(Engine):
             log.append([])  # an empty transaction; a slice is tidied after it
 
 
-ENGINES: dict[str, Callable[[Path], Engine]] = {"memory": MemoryEngine, "sqlite": SqliteEngine}
+class AttachedEngine(Engine):
+    """SQLite as a process sees it that another one writes for; here both are this process."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.writing = SqliteEngine(folder)
+        self.writers: dict[int, Log] = {}
+
+    def open(self, partitions: int) -> Log:
+        return self._attach(self.writing(partitions))
+
+    def _attach(self, writer: Log) -> Log:
+        assert isinstance(writer, SqliteLog)
+        ours, theirs = socket.socketpair()
+        serve(writer, theirs)
+        attached = AttachedLog(writer.path, ours)
+        self.writers[id(attached)] = writer
+        return attached
+
+    def reopen(self, log: Log) -> Log:
+        log.close()
+        self.opened.append(again := self._attach(self.writing.reopen(self.writers[id(log)])))
+        return again
+
+    def expire(self, log: Log, topic: str) -> None:
+        self.writing.expire(self.writers[id(log)], topic)
+
+    def close(self) -> None:
+        super().close()
+        self.writing.close()
+
+
+ENGINES: dict[str, Callable[[Path], Engine]] = {
+    "memory": MemoryEngine,
+    "sqlite": SqliteEngine,
+    "sqlite-attached": AttachedEngine,
+}
 
 __all__ = ["ENGINES", "Clock", "Engine", "SqliteEngine"]
