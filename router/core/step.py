@@ -33,6 +33,8 @@ _MODELS: Final[Mapping[str, type[BaseModel]]] = {
     topics.TICKS: Tick,
 }
 DEFAULT_KEEP: Final = timedelta(days=30)
+SET_BACK: Final = timedelta(days=1)
+"""A tick so far behind the last says that the clock was ahead then: it is believed."""
 SWEPT_PER_TICK: Final = 200  # some 20 ms; 500 ticks look at 100,000 visits
 
 
@@ -102,11 +104,12 @@ class RouterStep:
 
     def _tick(self, state: RouterState, tick: Tick) -> Outbox:
         realm, outbox = state.realm(tick.realm), Outbox(tick.realm)
-        if realm.clock is not None and tick.at <= realm.clock:
+        set_back = realm.clock is not None and tick.at < realm.clock - SET_BACK
+        if realm.clock is not None and tick.at <= realm.clock and not set_back:
             return outbox
         realm.clock = tick.at
         outbox.state(realm.key("clock"), tick.at.isoformat().encode())
-        if not realm.believed.holds_at(tick.at):
+        if set_back or not realm.believed.holds_at(tick.at):
             self._follow_authority(realm, outbox, tick.at)
         if not realm.looked_over:  # a restart may have brought another register
             realm.looked_over = True

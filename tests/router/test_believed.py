@@ -10,7 +10,7 @@ from router.core.believed import Believed
 from router.core.keys import joined, parted
 from schemas.authority import Authority, AuthorityEntry
 from tests.router.hearing import Router, authority
-from tests.router.saying import REALM, Source, minutes
+from tests.router.saying import REALM, START, Source, minutes
 
 _NAMES = {"ward": ["W1", "W2"], "hospital": ["H1", "H2"], "realm": [""]}
 _MINUTES = st.none() | st.integers(0, 5).map(minutes)
@@ -65,3 +65,18 @@ def test_a_clock_that_goes_back_changes_nothing() -> None:
 @pytest.mark.parametrize("parts", [("a", "b"), ("a|b", "%7C", ""), ("%", "|", "%25|")])
 def test_a_key_splits_into_its_parts(parts: tuple[str, ...]) -> None:
     assert tuple(parted(joined(*parts))) == parts
+
+
+def test_a_clock_that_was_ahead_for_a_moment_moves_no_authority_for_good() -> None:
+    router = Router("W1=ehr", "W1=elvis@08:00").tick(minutes(1))
+    router.hear(Source("ehr").a14("W1"))
+    router.tick(START + timedelta(days=3650))
+    router.tick(minutes(5))
+    assert router.wards == ["W1"]
+
+
+def test_a_tick_that_comes_a_little_late_sets_no_clock_back() -> None:
+    router = Router("W1=ehr", "W1=elvis@08:00")
+    router.hear(Source("ehr").a14("W1"))
+    assert router.tick(minutes(300)).wards == []
+    assert router.tick(minutes(5)).wards == []
