@@ -161,7 +161,7 @@ class StepRunner(Generic[State]):
             self._commits,
             self._failures,
             self._unreviewed,
-            self._lag(),
+            lag_of(self._log, self._group, self._step.inputs),
             self._last_commit_at,
             self._last_error,
         )
@@ -197,16 +197,6 @@ class StepRunner(Generic[State]):
             for partition, start in self._log.starts(topic).items()
             if committed.get(at := TopicPartition(topic, partition), start) < start
         }
-
-    def _lag(self) -> int:
-        committed = self._log.committed(self._group)
-        return sum(
-            end - committed.get(TopicPartition(topic, partition), start)
-            for topic in self._step.inputs
-            for (partition, end), start in zip(
-                self._log.ends(topic).items(), self._log.starts(topic).values(), strict=True
-            )
-        )
 
     def _follow_assignment(self, batch: Batch) -> None:
         for partition in set(self._states) - batch.assigned:
@@ -305,3 +295,15 @@ def run_in_thread(runner: StepRunner[State], name: str) -> threading.Thread:
     thread = threading.Thread(target=runner.run, name=name, daemon=True)
     thread.start()
     return thread
+
+
+def lag_of(log: Log, group: str, inputs: Sequence[str]) -> int:
+    """How many records of the topics wait for the group: an upper bound, as offsets have holes."""
+    committed = log.committed(group)
+    return sum(
+        end - committed.get(TopicPartition(topic, partition), start)
+        for topic in inputs
+        for (partition, end), start in zip(
+            log.ends(topic).items(), log.starts(topic).values(), strict=True
+        )
+    )

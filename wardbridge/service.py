@@ -22,9 +22,10 @@ from bus.port import Log, Record, TopicPartition
 from bus.sqlite import SqliteLog
 from schemas import topics
 from schemas.authority import Authority
-from wardbridge.components.base import Component
+from wardbridge.components.base import Component, RouterPart
 from wardbridge.components.feed import FeedComponent
 from wardbridge.components.router import RouterComponent
+from wardbridge.components.router_process import RouterProcess
 from wardbridge.components.tail import Tail
 from wardbridge.components.ticker import Ticker
 from wardbridge.config.models import Feed, Installation
@@ -100,7 +101,7 @@ class Service:
     def _parts(self, log: Log) -> Parts:
         board = Board()
         hub = Hub(board)
-        router = RouterComponent(make_runner(log, self._installation))
+        router = self._router(log)
         tail = Tail(log, hub.take)
         ticker = Ticker(
             log, list(self._settings.realms), self._settings.router.tick_interval_s, self._clock
@@ -118,6 +119,12 @@ class Service:
         http = self._settings.http
         server = HttpServer(make_app(view), http.host, http.port + self._port_offset)
         return Parts(router, tail, ticker, server, hub, feeds)
+
+    def _router(self, log: Log) -> RouterPart:
+        """Beside a log that other processes can attach to, one of its own."""
+        if isinstance(log, SqliteLog):
+            return RouterProcess(log, self._installation)
+        return RouterComponent(make_runner(log, self._installation))
 
     def _feeds(self, log: Log) -> list[FeedComponent]:
         installation = self._installation
@@ -167,7 +174,7 @@ class Parts:
 
     def __init__(  # noqa: PLR0913, PLR0917 - each part named once
         self,
-        router: RouterComponent,
+        router: RouterPart,
         tail: Tail,
         ticker: Ticker,
         server: HttpServer,
@@ -189,7 +196,7 @@ async def _start(part: Component) -> None:
         raise OSError(f"{part.name}: {error.strerror or error}") from error
 
 
-async def _decide_the_rest(router: RouterComponent) -> None:
+async def _decide_the_rest(router: RouterPart) -> None:
     while not router.failure() and router.figures().lag:  # noqa: ASYNC110 - it has no event
         await asyncio.sleep(DRAIN_LOOK_S)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from bus.runner import Figures
+
 
 class Component(Protocol):
     """A part of the service. Started in one order, stopped in the reverse."""
@@ -27,6 +29,14 @@ class Component(Protocol):
 
     def failure(self) -> str | None:
         """Why it never will again; the service then ends. None otherwise."""
+        ...
+
+
+class RouterPart(Component, Protocol):
+    """The router, wherever it runs."""
+
+    def figures(self) -> Figures:
+        """Counts since the start, and what waits. Raises LogError when the log is closed."""
         ...
 
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from bus.port import Log
 from schemas.ward import WardRegister
-from wardbridge.components.base import Component
+from wardbridge.components.base import Component, RouterPart
 from wardbridge.components.feed import FeedComponent
-from wardbridge.components.router import RouterComponent
 from wardbridge.components.tail import Tail
 from wardbridge.http.hub import Hub
 
@@ -22,7 +21,7 @@ class View:
     log: Log
     hub: Hub
     register: WardRegister
-    router: RouterComponent
+    router: RouterPart
     feeds: Sequence[FeedComponent]
     others: Sequence[Component]
     heartbeat_s: float
