@@ -2,8 +2,9 @@
 
 Theory of operation
 -------------------
-Each frame takes a place in a queue (:class:`_Place`) and is handed to the log at once, so that a
-sender which pipelines has many on their way, and the log makes them durable together. An answer is
+Each frame takes a place in a queue (:class:`Place`) and goes to the log with all that the same turn
+of the loop brings, so that a sender which pipelines has many on their way, and the log makes them
+durable together. An answer is
 written when its place has one and all places before it have been answered: a later message that
 is durable sooner waits. Nothing here blocks; the log calls back from its own thread, and the
 server carries that into the loop once for as many as have come.
@@ -17,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol, cast
@@ -25,13 +27,13 @@ from adapters.common.feed import records_of
 from adapters.common.keys import raw_pointer
 from adapters.common.outcome import Trouble, Verdict, to_review
 from adapters.hl7v2 import ack
-from adapters.hl7v2.errors import Answer, InternalError, LogUnavailableError, TooLargeError
+from adapters.hl7v2.errors import Answer, Hl7Error, InternalError, TooLargeError
 from adapters.hl7v2.figures import ControlIds, Figures
 from adapters.hl7v2.framing import CR, FS, VT, Event, Frame, Framer, Garbage, TooLarge
 from adapters.hl7v2.mapping import Normaliser, Reading
 from adapters.hl7v2.profile import Listener
 from adapters.hl7v2.reader import Message
-from bus.port import Log, LogError, RecordTooLargeError
+from bus.port import Record
 
 KEEPALIVE_IDLE_S: Final = 60  # the system's own two hours would fill the port with the dead
 NUMBER_CHARS: Final = 20  # MSH-10 has at most 20 characters before v2.7
@@ -42,7 +44,6 @@ class Host(Protocol):
     """What a connection needs of its server."""
 
     normaliser: Normaliser
-    log: Log
     listener: Listener
     figures: Figures
     control_ids: ControlIds
@@ -59,8 +60,8 @@ class Host(Protocol):
         """The connection is gone."""
         ...
 
-    def stored(self, place: Place, error: LogError | None) -> None:
-        """The log is done with a place's records; called from any thread."""
+    def store(self, place: Place, records: Sequence[Record]) -> None:
+        """Make the place's records durable, then settle it."""
         ...
 
 
@@ -78,10 +79,10 @@ class Place:
     answered: bool = False
     answer: bytes | None = None
 
-    def settle(self, error: LogError | None) -> None:
-        """Durable, or not: then the sender is told to send it again, whatever it said."""
+    def settle(self, error: Hl7Error | None) -> None:
+        """Durable, or not: then the sender is told why, whatever the message said."""
         if error is not None:
-            self.verdict = ack.of_error(LogUnavailableError("nothing was stored: send it again"))
+            self.verdict = ack.of_error(error)
         self.answer = ack.acknowledgement(
             self.message, self.verdict, self.at, self.number, always=self.always
         )
@@ -200,14 +201,7 @@ class Connection(asyncio.Protocol):
             pointer.id[:NUMBER_CHARS], profile.answers == "always",
         )  # fmt: skip
         self._add(place)
-        try:
-            host.log.submit(records, lambda error: host.stored(place, error))
-        except RecordTooLargeError:
-            host.figures.too_large += 1
-            place.verdict = ack.of_error(_too_large(host.listener))
-            place.settle(None)
-        except LogError as error:
-            host.stored(place, error)
+        host.store(place, records)
 
     def _read(self, payload: bytes, at: datetime) -> Reading:
         """What it means. A fault of ours costs one message its use, never the connection."""
@@ -230,7 +224,7 @@ class Connection(asyncio.Protocol):
         host, at = self._host, self._host.now()
         host.figures.too_large += 1
         host.figures.last_message_at = at
-        verdict = ack.of_error(_too_large(host.listener))
+        verdict = ack.of_error(too_large(host.listener))
         number = f"R{host.figures.too_large}"
         place = Place(self, min(size, len(head)), ack.header_of(head), verdict, at, number)
         place.always = True
@@ -274,7 +268,8 @@ def _keep_alive(transport: asyncio.Transport) -> None:
     peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
 
 
-def _too_large(listener: Listener) -> TooLargeError:
+def too_large(listener: Listener) -> TooLargeError:
+    """What a sender is told whose message no record can hold."""
     limit = listener.max_message_bytes
     return TooLargeError(f"more than {limit} bytes, or than the log takes of one message")
 

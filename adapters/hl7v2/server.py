@@ -1,8 +1,9 @@
 """The MLLP listener of one feed: connections, durability, stalls, drain.
 
 Invariant: a sender is told yes only after the log has called back that everything of its message
-is durable; when the log fails it is told AE, never AA. The log calls back from a thread of its
-own; all completions that have come by then are carried into the loop by one wake-up.
+is durable; when the log fails it is told AE, never AA. What one turn of the loop brings, from all
+connections, goes to the log in one call. The log calls back from a thread of its own; all
+completions that have come by then are carried into the loop by one wake-up.
 """
 
 from __future__ import annotations
@@ -12,17 +13,26 @@ import contextlib
 import ssl
 import threading
 from collections import deque
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
-from adapters.hl7v2.connection import Connection, Place
+from adapters.hl7v2.connection import Connection, Place, too_large
+from adapters.hl7v2.errors import Hl7Error, LogUnavailableError
 from adapters.hl7v2.figures import ControlIds, Figures
 from adapters.hl7v2.mapping import Normaliser
 from adapters.hl7v2.profile import Listener, Tls
-from bus.port import Log, LogError
+from bus.port import Log, LogError, LogFullError, Record, RecordTooLargeError
 
 DRAIN_S: Final = 10.0
 SWEEPS_PER_STALL: Final = 4  # a stalled sender is noticed at most a quarter late
+
+
+class Waiting(NamedTuple):
+    """A place, and what is to be durable before it is settled."""
+
+    place: Place
+    records: Sequence[Record]
 
 
 class MllpServer:
@@ -39,7 +49,8 @@ class MllpServer:
         self.control_ids = ControlIds()
         self.port = self.listener.port
         self._connections: set[Connection] = set()
-        self._done: deque[tuple[Place, LogError | None]] = deque()
+        self._gathered: list[Waiting] = []
+        self._done: deque[tuple[Sequence[Waiting], LogError | None]] = deque()
         self._waking = False
         self._wake_lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -97,9 +108,38 @@ class MllpServer:
         if not self._connections:
             self._empty.set()
 
-    def stored(self, place: Place, error: LogError | None) -> None:
-        """The log is done with a message; called from any thread."""
-        self._done.append((place, error))
+    def store(self, place: Place, records: Sequence[Record]) -> None:
+        """Hand the records to the log with all else that this turn of the loop brings."""
+        self._gathered.append(Waiting(place, records))
+        if len(self._gathered) == 1 and self._loop is not None:
+            self._loop.call_soon(self._hand_over)
+
+    # the log
+
+    def _hand_over(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        self._submit(gathered)
+
+    def _submit(self, batch: Sequence[Waiting]) -> None:
+        records = [record for waiting in batch for record in waiting.records]
+        try:
+            self.log.submit(records, lambda error: self._stored(batch, error))
+        except RecordTooLargeError as error:
+            if len(batch) == 1:
+                self._stored(batch, error)
+            else:
+                self._submit_each(batch)
+        except LogError as error:
+            self._stored(batch, error)
+
+    def _submit_each(self, batch: Sequence[Waiting]) -> None:
+        """One message's fault is no other's."""
+        for waiting in batch:
+            self._submit([waiting])
+
+    def _stored(self, batch: Sequence[Waiting], error: LogError | None) -> None:
+        """The log is done with a batch; called from any thread."""
+        self._done.append((batch, error))
         with self._wake_lock:
             if self._waking or self._loop is None:
                 return
@@ -112,12 +152,26 @@ class MllpServer:
             self._waking = False
         touched: dict[Connection, None] = {}
         while self._done:
-            place, error = self._done.popleft()
-            self.figures.not_stored += error is not None
-            place.settle(error)
-            touched[place.connection] = None
+            batch, error = self._done.popleft()
+            if error is not None and len(batch) > 1 and not isinstance(error, LogFullError):
+                self._submit_each(batch)
+                continue
+            for place, _ in batch:
+                place.settle(self._told(error))
+                touched[place.connection] = None
         for connection in touched:
             connection.write_answers()
+
+    def _told(self, error: LogError | None) -> Hl7Error | None:
+        match error:
+            case None:
+                return None
+            case RecordTooLargeError():
+                self.figures.too_large += 1
+                return too_large(self.listener)
+            case _:
+                self.figures.not_stored += 1
+                return LogUnavailableError("nothing was stored: send it again")
 
     # time
 

@@ -21,7 +21,7 @@ from adapters.hl7v2.mapping import Normaliser
 from adapters.hl7v2.profile import Hl7Profile, Listener, Tls
 from adapters.hl7v2.server import MllpServer
 from bus.memory import MemoryLog
-from bus.port import LogError, LogFullError, Record, TopicPartition
+from bus.port import LogError, LogFullError, Record, RecordTooLargeError, TopicPartition
 from schemas import topics
 from tests.hl7v2.lab import message, normaliser
 
@@ -87,6 +87,13 @@ class Sender:
         """What still comes until the listener closes."""
         async with asyncio.timeout(TIMEOUT_S):
             return await self.reader.read()
+
+
+async def send_apart(sender: Sender, log: HeldLog, *payloads: bytes) -> None:
+    """Each in a turn of the loop of its own, so that each is handed to the log alone."""
+    for count, payload in enumerate(payloads, 1):
+        await sender.send(framed(payload))
+        await log.holds(count)
 
 
 @contextlib.asynccontextmanager
@@ -161,8 +168,7 @@ def test_no_answer_before_it_is_durable_and_answers_keep_the_order(run: Run) -> 
     async def play() -> None:
         log = HeldLog()
         async with serving(log) as (_, sender):
-            await sender.send(framed(numbered(1)) + framed(numbered(2)) + framed(numbered(3)))
-            await log.holds(3)
+            await send_apart(sender, log, numbered(1), numbered(2), numbered(3))
             log.held[1](None)
             log.held[2](None)
             with pytest.raises(TimeoutError):
@@ -178,14 +184,65 @@ def test_a_failing_log_is_ae_never_aa(run: Run) -> None:
     async def play() -> None:
         log = HeldLog()
         async with serving(log) as (server, sender):
-            await sender.send(framed(numbered(1)) + framed(b"rubbish") + framed(numbered(2)))
-            await log.holds(3)
+            await send_apart(sender, log, numbered(1), b"rubbish", numbered(2))
             log.held[0](LogFullError("no room"))
             log.held[1](LogFullError("no room"))
             log.held[2](None)
             answers = [await sender.answer() for _ in range(3)]
             assert answers == [("AE", "N1"), ("AE", ""), ("AA", "N2")]
             assert server.figures.not_stored == 2
+
+    run(play())
+
+
+def test_what_one_turn_brings_is_handed_over_in_one_call(run: Run) -> None:
+    async def play() -> None:
+        log = HeldLog()
+        async with serving(log) as (_, sender):
+            await sender.send(framed(numbered(1)) + framed(numbered(2)) + framed(numbered(3)))
+            await log.holds(1)
+            log.held[0](None)
+            answers = [await sender.answer() for _ in range(3)]
+            assert answers == [("AA", "N1"), ("AA", "N2"), ("AA", "N3")]
+            assert len(log.held) == 1
+
+    run(play())
+
+
+class PickyLog(MemoryLog):
+    """Fails what holds a bad message: when asked, or when it would be durable."""
+
+    def __init__(self, error: LogError, *, at_once: bool) -> None:
+        super().__init__()
+        self.error, self.at_once = error, at_once
+
+    def submit(self, records: Sequence[Record], on_done: Callable[[LogError | None], None]) -> None:
+        if not any(b"BAD" in (record.value or b"") for record in records):
+            super().submit(records, on_done)
+        elif self.at_once:
+            raise self.error
+        else:
+            on_done(self.error)
+
+
+@pytest.mark.parametrize(
+    ("error", "at_once", "answer"),
+    [
+        (RecordTooLargeError("too large"), True, "AR"),
+        (LogError("a value it cannot take"), False, "AE"),
+    ],
+)
+def test_one_message_that_the_log_refuses_costs_no_other(
+    run: Run, error: LogError, *, at_once: bool, answer: str
+) -> None:
+    async def play() -> None:
+        log = PickyLog(error, at_once=at_once)
+        async with serving(log) as (_, sender):
+            bad = message("A15", {42: "W2"}, "NTE|1||BAD", msh={10: "N2"})
+            await sender.send(framed(numbered(1)) + framed(bad) + framed(numbered(3)))
+            answers = [await sender.answer() for _ in range(3)]
+            assert answers == [("AA", "N1"), (answer, "N2"), ("AA", "N3")]
+            assert len(stored(log, topics.RAW)) == 2
 
     run(play())
 
@@ -220,9 +277,8 @@ def test_a_half_closed_socket_is_answered_to_the_end(run: Run) -> None:
         async with serving(log) as (_, sender):
             await sender.send(framed(numbered(1)) + framed(numbered(2)) + b"\x0bMSH|half")
             sender.writer.write_eof()
-            await log.holds(2)
-            for done in log.held:
-                done(None)
+            await log.holds(1)
+            log.held[0](None)
             rest = await sender.end()
             assert rest.count(b"MSA|AA|N") == 2
 
@@ -259,14 +315,13 @@ def test_reading_pauses_while_too_much_is_on_its_way(run: Run) -> None:
         log = HeldLog()
         async with serving(log, Listener(port=0, max_unanswered=2)) as (_, sender):
             await sender.send(framed(numbered(1)) * 3)
-            await log.holds(3)
+            await log.holds(1)
             await sender.send(framed(numbered(2)))
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(log.holds(4), 0.05)
-            for done in log.held[:3]:
-                done(None)
-            await log.holds(4)
-            log.held[3](None)
+                await asyncio.wait_for(log.holds(2), 0.05)
+            log.held[0](None)
+            await log.holds(2)
+            log.held[1](None)
             assert [(await sender.answer())[1] for _ in range(4)] == ["N1", "N1", "N1", "N2"]
 
     run(play())
