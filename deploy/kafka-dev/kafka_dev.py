@@ -253,6 +253,10 @@ def _ports(demands: Demands) -> dict[str, int]:
 
 
 def _members(address: str) -> int:
+    host, port = address.split(":")
+    with socket.socket() as probe:  # the client would leave the sockets of failed attempts open
+        if probe.connect_ex((host, int(port))):
+            return 0
     try:
         admin = KafkaAdminClient(
             bootstrap_servers=address, bootstrap_timeout_ms=1000, request_timeout_ms=2000
