@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -18,11 +20,28 @@ def make_app() -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
+        callback=_common,
     )
     for module in pkgutil.iter_modules(commands.__path__):
         if not module.name.startswith("_"):
             importlib.import_module(f"{commands.__name__}.{module.name}").add_to(app)
     return app
+
+
+def _say_version(*, asked: bool) -> None:
+    if asked:
+        typer.echo(version("wardbridge"))
+        raise typer.Exit
+
+
+def _common(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="say it, and end"),
+    ] = False,
+) -> None:
+    """What stands before any command."""
 
 
 def main() -> None:

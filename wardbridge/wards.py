@@ -56,7 +56,15 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     columns = [cell.strip() for cell in next(reader, [])]
     if problems := list(_column_problems(path, columns)):
         raise RegisterError(problems)
-    return [(reader.line_num, dict(zip(columns, row, strict=False))) for row in reader if any(row)]
+    rows = [(reader.line_num, row) for row in reader if any(row)]
+    if problems := [_too_wide(path, line) for line, row in rows if len(row) > len(columns)]:
+        raise RegisterError(problems)
+    return [(line, dict(zip(columns, row, strict=False))) for line, row in rows]
+
+
+def _too_wide(path: Path, line: int) -> Problem:
+    text = "more cells than columns: a separator too many shifts every code after it"
+    return Problem((), text, path, line)
 
 
 def _column_problems(path: Path, columns: list[str]) -> Iterator[Problem]:

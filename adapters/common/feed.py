@@ -51,6 +51,8 @@ def raw_record(feed: FeedIdentity, raw: RawPointer, value: bytes, outcome: Outco
         ("outcome", outcome.verdict.value.encode()),
         ("reason", outcome.reason.encode()),
     )
+    if outcome.degraded is not None:
+        headers += (("degraded", outcome.degraded.encode()),)
     return Record(topics.RAW, feed.realm, raw.id, value, headers)
 
 

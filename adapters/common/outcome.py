@@ -27,17 +27,22 @@ class Verdict(StrEnum):
 class Trouble:
     """One thing that could not be understood: becomes a review item.
 
-    ``where`` names the field (``PV1-3``), row and column, or FHIRPath expression.
+    ``where`` names the field (``PV1-3``), row and column, or FHIRPath expression. ``withholds``: a
+    part of the input that stands by itself (an entry of a batch) is not used because of it.
     """
 
     reason: str
     detail: str
     where: str | None = None
+    withholds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one input means. ``warnings`` are troubles beside an accepted rest."""
+    """What one input means. ``warnings`` are troubles beside an accepted rest.
+
+    ``degraded``: a stricter reader refuses the input, here, for a reason that does not touch us.
+    """
 
     verdict: Verdict
     reason: str
@@ -45,13 +50,22 @@ class Outcome:
     where: str | None = None
     observations: tuple[Observation, ...] = ()
     warnings: tuple[Trouble, ...] = ()
+    degraded: str | None = None
 
 
-def accepted(observations: Sequence[Observation], warnings: Sequence[Trouble] = ()) -> Outcome:
+def accepted(
+    observations: Sequence[Observation],
+    warnings: Sequence[Trouble] = (),
+    degraded: str | None = None,
+) -> Outcome:
     """Understood, wholly or but for the warnings (then the first one's code is the reason)."""
     reason = warnings[0].reason if warnings else ACCEPTED_WHOLE
     return Outcome(
-        Verdict.ACCEPTED, reason, observations=tuple(observations), warnings=tuple(warnings)
+        Verdict.ACCEPTED,
+        reason,
+        observations=tuple(observations),
+        warnings=tuple(warnings),
+        degraded=degraded,
     )
 
 

@@ -5,26 +5,33 @@ then the state in memory; then the file is moved. A crash before the commit leav
 handled again; one between commit and move leaves a file whose hash is known: it is only moved.
 When the log fails, files stay where they are, and the state is loaded anew before the next try,
 for what was committed may not be known.
+
+No file stops another: one that cannot be read, may still grow or cannot be moved is left aside
+and tried again. A file is moved only while it is the one that was read: what a writer has put
+into its place meanwhile is read as any other.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from watchfiles import watch
 
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
-from adapters.common.outcome import Trouble, Verdict
+from adapters.common.outcome import Outcome, Trouble, Verdict
 from adapters.elvis import state as snapshot_state
 from adapters.elvis.handle import Handled, Incoming, handle, incoming, make_context, records_of
-from adapters.elvis.inbox import Inbox
+from adapters.elvis.inbox import Inbox, Signature
 from adapters.elvis.settings import ElvisSettings
 from adapters.elvis.state import SnapshotState
 from bus.port import Log, LogError, LogFencedError, TopicPartition
@@ -35,6 +42,23 @@ FILES_AT_ONCE: Final = 16
 """Parsed files held in memory, to take them in order of their export times."""
 
 _WATCH_STEP_MS: Final = 20
+
+
+class _Found(NamedTuple):
+    """A file as it was read; ``signature`` tells whether it is still the one that stands there."""
+
+    path: Path
+    signature: Signature
+    file: Incoming
+
+
+class _ToMove(NamedTuple):
+    """A handled file, as far as moving it needs; kept while it cannot be moved."""
+
+    path: Path
+    signature: Signature
+    sha256: str
+    outcome: Outcome
 
 
 class ElvisDirectoryFeed:
@@ -53,6 +77,7 @@ class ElvisDirectoryFeed:
         self.identity = identity
         self.last_seen: datetime | None = None
         self.failure: Exception | None = None
+        self.blocking: str | None = None
         self._context = make_context(identity, settings, register, keyer)
         self._watching = settings.watching
         self._scopes = [scope.name for scope in settings.scopes]
@@ -62,6 +87,9 @@ class ElvisDirectoryFeed:
         self._inbox = Inbox(settings.directory, settings.watching)
         self._state: SnapshotState | None = None
         self._figures: Counter[str] = Counter()
+        self._waiting = 0
+        self._growing: dict[Path, Signature] = {}
+        self._unmoved: dict[Path, _ToMove] = {}
         self._failed_in_a_row = 0
         self._try_again_at = 0.0
         self._stopping = threading.Event()
@@ -81,8 +109,11 @@ class ElvisDirectoryFeed:
             self._thread.join()
 
     def figures(self) -> Mapping[str, int]:
-        """Counts since the start, and the files that wait now."""
-        return {**self._figures, "files_waiting": len(self._inbox.waiting())}
+        """Counts since the start, and the files that waited after the last look.
+
+        No I/O: health is asked in the event loop, and a share that hangs must not stop it.
+        """
+        return {**self._figures, "files_waiting": self._waiting}
 
     def is_alive(self) -> bool:
         """Whether the thread runs; if it ended by itself, ``failure`` says why."""
@@ -94,49 +125,80 @@ class ElvisDirectoryFeed:
         """Handle every complete file, in order of export time, then name."""
         if self._monotonic() < self._try_again_at:
             return
-        complete = self._inbox.complete(self._monotonic())[:FILES_AT_ONCE]
-        read = [(path, file) for path in complete if (file := self._read(path))]
+        self._move_again()
+        read = list(islice(self._readable(self._complete()), FILES_AT_ONCE))
         try:
-            for path, file in sorted(read, key=_export_order):
+            for found in sorted(read, key=_export_order):
                 if self._stopping.is_set():
                     return
-                self._take(path, file)
+                self._take(found)
         except LogFencedError:
             raise
-        except LogError:
-            self._back_off()
+        except LogError as error:
+            self._back_off(error)
         else:
             self._failed_in_a_row = 0
 
-    def _read(self, path: Path) -> Incoming | None:
+    def _complete(self) -> list[Path]:
         try:
-            payload, changed_s = self._beginning(path), path.stat().st_mtime
+            seen = self._inbox.waiting()
+        except OSError as error:
+            self._figures["looks_failed"] += 1
+            self.blocking = f"the directory cannot be read: {error.strerror or error}"
+            return []
+        self.blocking = None
+        self._waiting = len(seen)
+        self._growing = {path: was for path, was in self._growing.items() if path in seen}
+        return self._inbox.complete(seen, self._monotonic())
+
+    def _readable(self, paths: Iterable[Path]) -> Iterator[_Found]:
+        for path in paths:
+            if path not in self._unmoved and (found := self._read(path)):
+                yield found
+
+    def _read(self, path: Path) -> _Found | None:
+        try:
+            with path.open("rb") as file:
+                before = Signature.of(os.fstat(file.fileno()))
+                if self._is_left_to_grow(path, before):
+                    return None
+                payload = file.read(self._context.settings.guards.file_bytes + 1)
+                after = Signature.of(os.fstat(file.fileno()))
         except OSError:
             self._figures["files_unreadable"] += 1
             return None
+        if before != after:
+            return None
+        return self._whole(_Found(path, before, self._incoming(path, payload)))
+
+    def _incoming(self, path: Path, payload: bytes) -> Incoming:
         approved = self._inbox.is_approved(path)
-        file = incoming(payload, path.name, self._clock(), self._context, approved=approved)
-        return None if self._may_be_growing(file, changed_s) else file
+        return incoming(payload, path.name, self._clock(), self._context, approved=approved)
 
-    def _beginning(self, path: Path) -> bytes:
-        with path.open("rb") as file:
-            return file.read(self._context.settings.guards.file_bytes + 1)
+    def _whole(self, found: _Found) -> _Found | None:
+        if found.file.may_grow and not self._has_settled(found.signature):
+            self._growing[found.path] = found.signature
+            return None
+        return found
 
-    def _may_be_growing(self, file: Incoming, changed_s: float) -> bool:
-        if self._watching.done_marker or not file.may_grow:
-            return False
-        settled_at = datetime.fromtimestamp(changed_s, UTC) + timedelta(
-            seconds=self._watching.incomplete_s
-        )
-        return self._clock() < settled_at
+    def _is_left_to_grow(self, path: Path, signature: Signature) -> bool:
+        """Whether it was seen to be cut before, and has not changed nor settled since."""
+        return self._growing.get(path) == signature and not self._has_settled(signature)
 
-    def _take(self, path: Path, file: Incoming) -> None:
+    def _has_settled(self, signature: Signature) -> bool:
+        if self._watching.done_marker:
+            return True
+        changed_at = datetime.fromtimestamp(signature.mtime_ns / 1e9, UTC)
+        return self._clock() >= changed_at + timedelta(seconds=self._watching.incomplete_s)
+
+    def _take(self, found: _Found) -> None:
         state = self._loaded()
-        handled = handle(state, file, self._context)
-        self._commit(handled, file)
+        handled = handle(state, found.file, self._context)
+        self._commit(handled, found.file)
         snapshot_state.apply(state, handled.change)
         self._count(handled)
-        self._move(path, file, handled)
+        outcome = replace(handled.outcome, observations=())
+        self._move(_ToMove(found.path, found.signature, found.file.raw.sha256, outcome))
 
     def _loaded(self) -> SnapshotState:
         if self._state is None:
@@ -153,15 +215,29 @@ class ElvisDirectoryFeed:
         if records:
             self._log.commit(f"feed:{self.identity.name}", {}, records)
 
-    def _move(self, path: Path, file: Incoming, handled: Handled) -> None:
-        # A move that fails is tried again at the next look: the hash is known by then.
+    def _move_again(self) -> None:
+        for handled in list(self._unmoved.values()):
+            self._move(handled)
+
+    def _move(self, handled: _ToMove) -> None:
+        path = handled.path
+        self._unmoved.pop(path, None)
+        if not self._inbox.is_unchanged(path, handled.signature):
+            self._figures["files_replaced"] += 1
+            return
         try:
-            if handled.outcome.verdict is Verdict.REVIEW:
-                self._inbox.reject(path, file.raw.sha256, handled.outcome)
-            else:
-                self._inbox.finish(path, file.raw.sha256)
+            self._put_away(handled)
         except OSError:
             self._figures["moves_failed"] += 1
+            self._unmoved[path] = handled
+        else:
+            self._waiting = max(0, self._waiting - 1)
+
+    def _put_away(self, handled: _ToMove) -> None:
+        if handled.outcome.verdict is Verdict.REVIEW:
+            self._inbox.reject(handled.path, handled.sha256, handled.outcome)
+        else:
+            self._inbox.finish(handled.path, handled.sha256)
 
     def _count(self, handled: Handled) -> None:
         self.last_seen = self._clock()
@@ -170,8 +246,9 @@ class ElvisDirectoryFeed:
         self._figures["observations"] += len(handled.outcome.observations)
         self._figures["warnings"] += len(handled.outcome.warnings)
 
-    def _back_off(self) -> None:
+    def _back_off(self, error: LogError) -> None:
         self._state = None
+        self.blocking = f"exports cannot be committed: {error}"
         self._figures["commits_failed"] += 1
         longest = self._watching.retry_max_s
         doubled = self._watching.retry_s * 2 ** min(self._failed_in_a_row, 16)
@@ -202,8 +279,7 @@ class ElvisDirectoryFeed:
         )
 
 
-def _export_order(read: tuple[Path, Incoming]) -> tuple[datetime, str]:
-    path, file = read
-    if isinstance(file.parsed, Trouble):
-        return (file.received_at, path.name)
-    return (file.parsed.exported_at, path.name)
+def _export_order(found: _Found) -> tuple[datetime, str]:
+    parsed = found.file.parsed
+    at = found.file.received_at if isinstance(parsed, Trouble) else parsed.exported_at
+    return (at, found.path.name)

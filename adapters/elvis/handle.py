@@ -75,28 +75,46 @@ def incoming(
     too_large = guards.not_too_large(len(payload), context.settings.guards)
     if too_large:
         return Incoming(raw, too_large, received_at, approved, may_grow=False)
-    parsed = parse(payload, context.settings.format)
+    try:
+        parsed = parse(payload, context.settings.format)
+    except Exception as error:  # noqa: BLE001 - as in handle
+        return Incoming(raw, _fault(error), received_at, approved, may_grow=False)
     may_grow = isinstance(parsed, Trouble) and may_be_growing(payload, context.settings.format)
     return Incoming(raw, parsed, received_at, approved, may_grow)
 
 
 def handle(state: SnapshotState, file: Incoming, context: Context) -> Handled:
-    """Judge one file against the state; the state is left as it is."""
+    """Judge one file against the state; the state is left as it is. Total: nothing raises."""
+    try:
+        return _handled(state, file, context)
+    except Exception as error:  # noqa: BLE001 - one file must not end the service at every start
+        return _refused(state, file, _fault(error), context)
+
+
+def _handled(state: SnapshotState, file: Incoming, context: Context) -> Handled:
     known = state.files.get(file.raw.sha256)
     if known and known.verdict == Verdict.ACCEPTED:
         return Handled(ignored("file-known", "accepted before"), Change(), is_known=True)
     judged = _judge(state, file, context)
-    if isinstance(judged, Comparison):
-        outcome = accepted(
-            [observation for _, observation in judged.observed],
-            [trouble for _, trouble in judged.troubles],
-        )
-        change = judged.change
-    else:
-        outcome, change = to_review(judged), Change()
-        if known and known.reason == judged.reason:
-            return Handled(outcome, change, is_known=True)
-    return Handled(outcome, replace(change, files=_files(state, file, outcome, context)))
+    if isinstance(judged, Trouble):
+        return _refused(state, file, judged, context)
+    outcome = accepted(
+        [observation for _, observation in judged.observed],
+        [trouble for _, trouble in judged.troubles],
+    )
+    return Handled(outcome, replace(judged.change, files=_files(state, file, outcome, context)))
+
+
+def _refused(state: SnapshotState, file: Incoming, trouble: Trouble, context: Context) -> Handled:
+    outcome, known = to_review(trouble), state.files.get(file.raw.sha256)
+    if known and known.reason == trouble.reason:
+        return Handled(outcome, Change(), is_known=True)
+    return Handled(outcome, Change(files=_files(state, file, outcome, context)))
+
+
+def _fault(error: Exception) -> Trouble:
+    detail = f"{type(error).__name__}: a fault of this program, please report it with the version"
+    return Trouble("internal-error", detail)
 
 
 def _judge(state: SnapshotState, file: Incoming, context: Context) -> Comparison | Trouble:

@@ -9,7 +9,10 @@ rejected file moves it to ``approved/``.
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -27,6 +30,11 @@ class Signature(NamedTuple):
 
     size: int
     mtime_ns: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> Signature:
+        """From what the file system says of it."""
+        return cls(found.st_size, found.st_mtime_ns)
 
 
 class StableFiles:
@@ -68,18 +76,28 @@ class Inbox:
         for name in (DONE, REJECTED, APPROVED):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
 
-    def complete(self, now_s: float) -> list[Path]:
-        """The complete files, oldest first; ``now_s`` is of a clock that never goes back."""
-        seen = {path: found for path in self.waiting() if (found := _signature(path))}
+    def waiting(self) -> dict[Path, Signature]:
+        """Every export file in the directory and in ``approved/``, complete or not.
+
+        A file that cannot be looked at is passed over until it can. Raises OSError where the
+        directory itself cannot be read: an empty one and an unreachable one are not the same.
+        """
+        folders = (self.directory, self.approved) if self.approved.is_dir() else (self.directory,)
+        files = (path for folder in folders for path in self._exports_in(folder))
+        return {path: found for path in sorted(files) if (found := _signature(path))}
+
+    def complete(self, seen: Mapping[Path, Signature], now_s: float) -> list[Path]:
+        """The complete ones of those waiting, oldest first; ``now_s``: a clock never set back."""
         if self._watching.done_marker:
             complete = [path for path in seen if self._is_marked(path)]
         else:
             complete = self._stable.observe(seen, now_s)
         return sorted(complete, key=lambda path: (seen[path].mtime_ns, path))
 
-    def waiting(self) -> list[Path]:
-        """Every export file in the directory and in ``approved/``, complete or not."""
-        return sorted(path for path in self._export_files() if path.is_file())
+    @staticmethod
+    def is_unchanged(path: Path, signature: Signature) -> bool:
+        """Whether the file is still the one that had this signature."""
+        return _signature(path) == signature
 
     def is_approved(self, path: Path) -> bool:
         """Whether a person put the file into ``approved/``."""
@@ -103,11 +121,11 @@ class Inbox:
         self._reason(path, sha256).write_text(text, encoding="utf-8")
         return self._move(path, REJECTED, sha256)
 
-    def _export_files(self) -> Iterator[Path]:
-        for folder in (self.directory, self.approved):
-            for path in folder.glob(self._watching.pattern):
-                if not path.name.startswith("."):
-                    yield path
+    def _exports_in(self, folder: Path) -> Iterator[Path]:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if fnmatchcase(entry.name, self._watching.pattern) and entry.name[0] != ".":
+                    yield folder / entry.name
 
     def _is_marked(self, path: Path) -> bool:
         return self.is_approved(path) or self._marker(path).exists()
@@ -131,8 +149,9 @@ def _kept_name(path: Path, sha256: str) -> str:
 
 
 def _signature(path: Path) -> Signature | None:
+    """Of a file that is there and can be looked at; folders and pipes are none."""
     try:
         found = path.stat()
-    except FileNotFoundError:
+    except OSError:  # gone, a link to nowhere, or a network share that stumbles
         return None
-    return Signature(found.st_size, found.st_mtime_ns)
+    return Signature.of(found) if stat.S_ISREG(found.st_mode) else None

@@ -11,11 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from io import StringIO
-from typing import NamedTuple
+from itertools import islice
+from typing import Final, NamedTuple
 
 from adapters.common.outcome import Trouble
 from adapters.elvis.format import ExportFormat
 from adapters.elvis.times import TimeReader
+
+MAX_ROWS: Final = 100_000
+"""A region has some 5,000 places. Without a limit a damaged file of nothing but separators takes
+gigabytes, ends the service, and is read again at its next start."""
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 
@@ -92,13 +97,20 @@ def _position(payload: bytes, offset: int) -> str:
 def _rows(text: str, form: ExportFormat) -> list[Row]:
     reader = csv.reader(StringIO(text, newline=""), delimiter=form.delimiter, strict=True)
     try:
-        rows = [Row(reader.line_num, tuple(cells)) for cells in reader if cells]
+        filled = (Row(reader.line_num, tuple(cells)) for cells in reader if cells)
+        rows = list(islice(filled, MAX_ROWS + 1))
     except csv.Error as error:
         raise _UnreadableError(
             "csv-unreadable",
             f"the quoting is broken ({error}): export again, or check the delimiter",
             f"line {reader.line_num}",
         ) from None
+    if len(rows) > MAX_ROWS:
+        raise _UnreadableError(
+            "too-many-rows",
+            f"no export has more than {MAX_ROWS} rows: the file is damaged; export it again",
+            f"line {rows[-1].line}",
+        )
     return [row for row in rows if len(row.cells) > 1 or row.cells[0].strip()]
 
 

@@ -36,7 +36,7 @@ class Guards(Settings):
         0.1, ge=0, le=1, description="largest tolerated share of rows with an unreadable patient"
     )
     file_bytes: int = Field(
-        50_000_000, ge=1000, description="a larger file is refused, and not read further"
+        10_000_000, ge=1000, description="a larger file is refused, and not read further"
     )
     future_s: int = Field(300, ge=0, description="how far ahead of our clock an export may be")
     absence_grace_s: int = Field(

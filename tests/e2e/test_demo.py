@@ -1,10 +1,14 @@
 """The main job, as the README starts it: every notice, in the order in which the wards hear it."""
 
+import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 
 from schemas.notification import Notification
@@ -83,3 +87,25 @@ def test_no_notice_names_a_patient(told: list[Notification]) -> None:
     }
     assert len(numbers) > 5
     assert not [number for number in numbers if number in text]
+
+
+@pytest.mark.parametrize("told_to_end", [signal.SIGINT, signal.SIGTERM])
+def test_kept_up_it_can_be_looked_at_until_it_is_told_to_end_and_leaves_nothing(
+    told_to_end: signal.Signals, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "wardbridge", "demo", "--pace", "0", "--keep"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONSAFEPATH": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as demo:
+        assert demo.stdout is not None
+        shown = ""
+        while "Ctrl-C ends it" not in shown:
+            shown += demo.stdout.readline() or pytest.fail(f"it ended too soon:\n{shown}")
+        health = re.search(r"http://\S+/health", shown)
+        assert health is not None
+        assert httpx.get(health[0]).json()["ready"] is True
+        demo.send_signal(told_to_end)
+        demo.communicate(timeout=30)
+    assert demo.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(health[0])

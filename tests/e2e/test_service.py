@@ -1,12 +1,15 @@
 """The service as a process: a message in over MLLP, a ward told, a stop, a restart."""
 
 import json
+import shutil
 import signal
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -113,8 +116,9 @@ def test_an_export_is_told_where_its_source_is_believed(tmp_path: Path) -> None:
     service = Service(tmp_path / "data", config)
     started(service)
     try:
-        of_today = EXPORT.replace("2026-01-15", f"{AT:%Y-%m-%d}")
-        hidden = export(service.data / "inbox", of_today, ".export.part")
+        exported_at = f"{AT.astimezone(ZoneInfo('Europe/Stockholm')):%Y-%m-%d %H:%M}"
+        of_now = EXPORT.replace("Exporttid;2026-01-15 06:00", f"Exporttid;{exported_at}")
+        hidden = export(service.data / "inbox", of_now, ".export.part")
         hidden.rename(hidden.with_name("export.csv"))
         until_listed(service, "MED", 1)
     finally:
@@ -168,6 +172,31 @@ def test_its_logs_name_no_patient_and_without_its_secret_it_does_not_start_again
     assert "patient.key is missing: restore it" in done.stderr
 
 
+def test_a_copy_taken_while_it_runs_is_a_service_of_its_own(
+    running: Service, service: Service
+) -> None:
+    """The steps of docs/operating.md: backup, restore, send again what came after the copy."""
+    tell(running, ("A14", "COPY"), visit="BEFORE")
+    until_on_list(running, "COPY", ["BEFORE"])
+    service.data.mkdir()
+    with (
+        closing(sqlite3.connect(running.data / "log.db")) as log,
+        closing(sqlite3.connect(service.data / "log.db")) as copy,
+    ):
+        log.backup(copy)
+    shutil.copy(running.data / "patient.key", service.data)
+    tell(running, ("A14", "COPY"), visit="AFTER")
+    until_on_list(running, "COPY", ["BEFORE", "AFTER"])
+    started(service)
+    assert visits(service, "COPY") == ["BEFORE"]
+    with stream(service, "COPY", after=2) as events:
+        assert next(events) == {"ward": "COPY", "reason": "ahead", "sequence": 1}
+        tell(service, ("A14", "COPY"), visit="BEFORE")
+        tell(service, ("A14", "COPY"), visit="AFTER")
+        assert kinds(events, 1) == [("designated", "marked", 2)]
+    assert visits(service, "COPY") == ["BEFORE", "AFTER"]
+
+
 def test_what_is_in_review_can_be_listed_beside_the_service(running: Service) -> None:
     with MllpClient(running.mllp_port) as client:
         client.ask(message(Visit("", AT), "A14", "no-visit", ward="W1"))
@@ -185,7 +214,7 @@ def test_health_tells_of_feeds_and_the_router(running: Service) -> None:
     until_on_list(running, "HEALTH", ["H1"])
     health = running.get("/health")
     feeds = {feed["name"]: feed for feed in health["feeds"]}
-    assert set(feeds) == {"hl7", "elvis"}
+    assert set(feeds) == {"hl7", "fhir", "elvis"}
     assert feeds["hl7"]["last_seen"] is not None
     assert feeds["elvis"]["last_seen"] is None
     assert health["ready"]

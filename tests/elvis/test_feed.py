@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self, cast
 
 import pytest
 
-from adapters.elvis.feed import ElvisDirectoryFeed
+from adapters.elvis.feed import FILES_AT_ONCE, ElvisDirectoryFeed
 from adapters.elvis.inbox import Inbox, Signature, StableFiles
 from adapters.elvis.settings import ElvisSettings, Guards, Watching
 from bus.memory import MemoryLog
@@ -44,6 +45,7 @@ class FailingLog(MemoryLog):
 
     error: LogError | None = None
     takes_effect = False
+    after_commit: Callable[[], None] | None = None
 
     def commit(
         self, group: str, positions: Mapping[TopicPartition, int], records: Sequence[Record]
@@ -52,6 +54,9 @@ class FailingLog(MemoryLog):
             super().commit(group, positions, records)
         if self.error is not None:
             raise self.error
+        if self.after_commit is not None:
+            then, self.after_commit = self.after_commit, None
+            then()
 
 
 class Ward:
@@ -82,6 +87,11 @@ class Ward:
         path.write_bytes(file.payload())
         return self.dated(path)
 
+    def cut(self, name: str, file: File) -> Path:
+        path = self.directory / name
+        path.write_bytes(file.payload()[:-10])
+        return self.dated(path)
+
     def dated(self, path: Path) -> Path:
         changed_s = self.clocks.now().timestamp()
         os.utime(path, (changed_s, changed_s))
@@ -92,6 +102,9 @@ class Ward:
             self.feed.look()
             self.clocks.passed_s += 1.0
         self.feed.look()
+
+    def blocking(self) -> str | None:
+        return self.feed.blocking
 
     def names(self, folder: str = ".") -> list[str]:
         found = (path for path in (self.directory / folder).iterdir() if path.is_file())
@@ -146,10 +159,7 @@ def test_a_file_is_left_alone_while_it_changes(ward: Ward) -> None:
 
 
 def test_a_cut_file_is_given_time_then_rejected_with_its_reason(ward: Ward) -> None:
-    payload = export(0, ANNA).payload()
-    path = ward.directory / "a.csv"
-    path.write_bytes(payload[:-10])
-    ward.dated(path)
+    ward.cut("a.csv", export(0, ANNA))
     ward.look_until_stable()
     assert ward.names() == ["a.csv"]
     assert ward.values("review") == []
@@ -256,6 +266,8 @@ def test_when_the_log_fails_files_stay_and_nothing_is_lost_or_doubled(
     ward.look_until_stable()
     assert ward.feed.figures()["commits_failed"] == 1 + (not takes_effect)
     assert ward.names() == ([] if takes_effect else ["a.csv"])
+    blocked = None if takes_effect else "exports cannot be committed: the disk is away"
+    assert ward.blocking() == blocked
     ward.log.error = None
     ward.clocks.passed_s += 60
     ward.look_until_stable()
@@ -308,9 +320,159 @@ def test_a_file_that_cannot_be_opened_stops_no_other(
 
 
 def _open_unless_a(path: Path, mode: str, opened: Callable[[Path, str], IO[Any]]) -> IO[Any]:
-    if path.name == "a.csv":
+    if path.name.startswith("a"):
         raise PermissionError(path)
     return opened(path, mode)
+
+
+def test_files_that_cannot_be_opened_starve_no_other(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(FILES_AT_ONCE + 1):
+        ward.put(f"a{number:02}.csv", export(0, BO))
+    ward.clocks.passed_s += 1.0
+    ward.put("b.csv", export(15, ANNA))
+    opened = Path.open
+    with monkeypatch.context() as locked:
+        locked.setattr(Path, "open", lambda path, mode: _open_unless_a(path, mode, opened))
+        ward.look_until_stable()
+    assert ward.observed() == ["TEST-001 described"]
+
+
+def test_cut_files_that_wait_for_their_end_starve_no_other(ward: Ward) -> None:
+    for number in range(FILES_AT_ONCE + 1):
+        ward.cut(f"a{number:02}.csv", export(number, BO))
+    ward.clocks.passed_s += 1.0
+    ward.put("b.csv", export(30, ANNA))
+    ward.look_until_stable()
+    assert ward.observed() == ["TEST-001 described"]
+    assert ward.values("review") == []
+
+
+def test_files_that_cannot_be_moved_starve_no_other_and_are_moved_later(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as read_only:
+        read_only.setattr(Path, "replace", _no_move)
+        for number in range(FILES_AT_ONCE + 1):
+            ward.put(f"a{number:02}.csv", export(number, BO))
+        ward.look_until_stable()
+        ward.put("b.csv", export(30, ANNA, BO))
+        ward.look_until_stable()
+    assert ward.observed() == ["TEST-002 described", "TEST-001 described"]
+    assert ward.feed.figures()["files_waiting"] == FILES_AT_ONCE + 2
+    ward.feed.look()
+    assert (ward.names(), len(ward.names("done"))) == ([], FILES_AT_ONCE + 2)
+    assert ward.feed.figures()["files_waiting"] == 0
+
+
+def test_a_file_put_in_the_place_of_one_that_was_read_is_not_moved_unread(ward: Ward) -> None:
+    path = ward.put("a.csv", export(0, ANNA))
+    ward.log.after_commit = lambda: _replaced(path, export(15, ANNA, BO))
+    ward.look_until_stable()
+    assert (ward.names(), ward.names("done")) == (["a.csv"], [])
+    ward.look_until_stable()
+    assert ward.observed() == ["TEST-001 described", "TEST-002 described"]
+    assert (ward.names(), ward.names("done")) == ([], ["a.csv"])
+    assert ward.feed.figures()["files_replaced"] == 1
+
+
+def _replaced(path: Path, file: File) -> None:
+    beside = path.with_suffix(".part")
+    beside.write_bytes(file.payload())
+    beside.replace(path)
+
+
+def test_a_file_that_changes_while_it_is_read_is_left_until_it_rests(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = ward.put("a.csv", export(0, ANNA))
+    opened = Path.open
+    with monkeypatch.context() as writer:
+        writer.setattr(Path, "open", lambda one, mode: _open_and_write(one, mode, opened))
+        ward.look_until_stable()
+        assert ward.values("raw") == []
+    path.write_bytes(export(0, ANNA, BO).payload())
+    ward.look_until_stable()
+    assert ward.observed() == ["TEST-001 described", "TEST-002 described"]
+
+
+def _open_and_write(path: Path, mode: str, opened: Callable[[Path, str], IO[Any]]) -> IO[Any]:
+    return cast("IO[Any]", _Written(opened(path, mode), path))
+
+
+class _Written:
+    """A file that another program writes to between its first byte and its last."""
+
+    def __init__(self, file: IO[Any], path: Path) -> None:
+        self._file, self._path = file, path
+
+    def read(self, size: int) -> bytes:
+        payload: bytes = self._file.read(size)
+        os.utime(self._path, ns=(0, os.fstat(self._file.fileno()).st_mtime_ns + 1))
+        return payload
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def test_a_share_that_stumbles_ends_nothing(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    ward.put("a.csv", export(0, ANNA))
+    asked = Path.stat
+    with monkeypatch.context() as stale:
+        stale.setattr(Path, "stat", lambda path, **how: _stat_unless_csv(path, how, asked))
+        ward.look_until_stable()
+    assert ward.observed() == []
+    ward.look_until_stable()
+    assert ward.observed() == ["TEST-001 described"]
+
+
+def _stat_unless_csv(
+    path: Path, how: dict[str, bool], asked: Callable[..., os.stat_result]
+) -> os.stat_result:
+    if path.suffix == ".csv":
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+    return asked(path, **how)
+
+
+def test_a_directory_that_is_not_there_blocks_and_is_no_empty_one(ward: Ward) -> None:
+    ward.put("a.csv", export(0, ANNA))
+    away = ward.directory.rename(ward.directory.with_name("away"))
+    ward.look_until_stable()
+    assert ward.blocking() == "the directory cannot be read: No such file or directory"
+    away.rename(ward.directory)
+    ward.look_until_stable()
+    assert (ward.blocking(), ward.observed()) == (None, ["TEST-001 described"])
+
+
+def test_what_is_no_file_is_left(ward: Ward) -> None:
+    (ward.directory / "folder.csv").mkdir()
+    os.mkfifo(ward.directory / "pipe.csv")
+    (ward.directory / "nowhere.csv").symlink_to("nowhere")
+    (ward.directory / "circle.csv").symlink_to("circle.csv")
+    (ward.directory / "link.csv").symlink_to(ward.put("real.txt", export(0, ANNA)))
+    ward.look_until_stable()
+    assert ward.observed() == ["TEST-001 described"]
+    assert ward.names("done") == ["link.csv"]
+    assert ward.feed.figures()["files_waiting"] == 0
+
+
+def test_figures_ask_the_file_system_nothing(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are asked in the event loop, where a share that hangs would stop every feed."""
+    path = ward.put("a.csv", export(0, ANNA))
+    ward.feed.look()
+    with monkeypatch.context() as hangs:
+        for asks in ("stat", "glob", "iterdir"):
+            hangs.setattr(Path, asks, None)
+        hangs.setattr(os, "scandir", None)
+        figures = ward.feed.figures()
+    assert (path.exists(), figures["files_waiting"]) == (True, 1)
 
 
 def test_a_file_that_is_too_large_is_refused_without_being_read_whole(ward: Ward) -> None:
@@ -323,6 +485,26 @@ def test_a_file_that_is_too_large_is_refused_without_being_read_whole(ward: Ward
     assert pointer.size == 1001
     assert ReviewItem.model_validate_json(ward.values("review")[0]).reason == "file-too-large"
     assert ward.names("rejected") == ["a.csv", "a.csv.reason.json"]
+
+
+@pytest.mark.parametrize("step", ["parse", "compare"])
+def test_a_fault_of_ours_at_one_file_refuses_it_and_ends_nothing(
+    ward: Ward, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ward.put("a.csv", export(0, BO))
+    with monkeypatch.context() as faulty:
+        faulty.setattr(f"adapters.elvis.handle.{step}", _fault)
+        ward.look_until_stable()
+    ward.put("b.csv", export(15, ANNA))
+    ward.look_until_stable()
+    item = ReviewItem.model_validate_json(ward.values("review")[0])
+    assert (item.reason, item.detail.partition(":")[0]) == ("internal-error", "ZeroDivisionError")
+    assert ward.names("rejected") == ["a.csv", "a.csv.reason.json"]
+    assert ward.observed() == ["TEST-001 described"]
+
+
+def _fault(*_: object) -> object:
+    return 1 / 0
 
 
 def test_a_file_that_vanishes_between_two_steps_is_no_failure(ward: Ward) -> None:

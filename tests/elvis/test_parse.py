@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from adapters.common.outcome import Trouble
 from adapters.elvis.format import ExportFormat
-from adapters.elvis.parse import Export, may_be_growing, parse
+from adapters.elvis.parse import MAX_ROWS, Export, may_be_growing, parse
 from tests.elvis.exports import FORM, Row, export
 
 GOOD = export(0, Row("B1", "12", "1", "TEST-001", mark="B2"), Row("", "", "", "TEST-002"))
@@ -74,6 +74,11 @@ EDITS: dict[str, tuple[Callable[[str], str], str, str | None]] = {
         lambda text: text.replace(";", ","),
         "header-unexpected",
         "line 1",
+    ),
+    "nothing but separators": (
+        lambda text: text + ";\n" * MAX_ROWS,
+        "too-many-rows",
+        f"line {MAX_ROWS + 1}",
     ),
     "export time in words": (
         lambda text: text.replace("2026-03-02 12:00:00", "i dag"),

@@ -2,12 +2,17 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from router.core.observe import ALIAS_CYCLE, NO_SURVIVOR, NO_VISIT, TOO_LATE
+from router.core.step import UNREADABLE
 from schemas.documents import json_schema
 from tests.packaging.project import ROOT, make_targets, run_python, tracked_files
+from wardbridge.config.load import load
+from wardbridge.routing import FAULT
 
 DOCUMENTS = sorted(str(path.relative_to(ROOT)) for path in tracked_files() if path.suffix == ".md")
 ENTRANCES = ("README.md", "CONTRIBUTING.md")
@@ -81,6 +86,23 @@ def test_the_notices_shown_in_the_documents_are_valid() -> None:
     validator = Draft202012Validator(json_schema("notification"))
     for notice in shown:
         validator.validate(notice)
+
+
+def test_the_configuration_shown_to_integration_engineers_is_right(tmp_path: Path) -> None:
+    """Both files as the page shows them: nothing to mend, nothing to be warned of."""
+    shown = text_of("docs/integration.md")
+    for name, language in (("wards.csv", "csv"), ("shown.toml", "toml")):
+        (block,) = re.findall(rf"```{language}\n(.*?)```", shown, re.DOTALL)
+        (tmp_path / name).write_text(block, encoding="utf-8")
+    found = load(tmp_path / "shown.toml", tmp_path)
+    assert found.warnings() == []
+    assert [feed.identity.name for feed in found.feeds] == ["hl7", "elvis"]
+
+
+def test_every_reason_of_the_router_is_explained_to_operators() -> None:
+    reasons = {NO_VISIT, NO_SURVIVOR, TOO_LATE, ALIAS_CYCLE, UNREADABLE, FAULT}
+    told = set(re.findall(r"^\| `([a-z-]+)` \|", text_of("docs/operating.md"), re.MULTILINE))
+    assert told == reasons
 
 
 def test_every_target_says_what_it_does() -> None:

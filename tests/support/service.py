@@ -16,15 +16,15 @@ import httpx
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 LAB = Path(__file__).parents[2] / "deploy" / "examples" / "lab.toml"
-MLLP_PORT, HTTP_PORT = 2575, 8080
+MLLP_PORT, HTTP_PORT, FHIR_PORT = 2575, 8080, 8090
 READY_WITHIN_S, GONE_WITHIN_S = 60, 30
 
 
 def free_offset() -> int:
-    """An offset at which both of the lab's ports are free."""
+    """An offset at which all of the lab's ports are free."""
     while True:
         offset = random.randint(1000, 24_000)  # below the ephemeral ports
-        if all(_is_free(port + offset) for port in (MLLP_PORT, HTTP_PORT)):
+        if all(_is_free(port + offset) for port in (MLLP_PORT, HTTP_PORT, FHIR_PORT)):
             return offset
 
 

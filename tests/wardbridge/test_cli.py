@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,20 @@ def normalise(*paths: Path, feed: str = "elvis", config: Path = LAB) -> tuple[in
     return done.returncode, lines(done.stdout)
 
 
+def test_the_version_can_be_asked_for() -> None:
+    done = cli("--version")
+    assert (done.returncode, done.stdout) == (0, f"{version('wardbridge')}\n")
+
+
+def test_normalise_of_no_file_at_all_could_not_run(tmp_path: Path) -> None:
+    done = cli("normalise", "--config", LAB, "--feed", "hl7", tmp_path)
+    assert (done.returncode, done.stderr) == (2, f"there is no file in {tmp_path}\n")
+
+
 def test_check_says_that_the_lab_is_right_and_warns_of_its_open_register(tmp_path: Path) -> None:
     done = cli("check", "--config", LAB, "--data", tmp_path)
     assert done.returncode == 0
-    assert "right; 2 feeds, wards: any" in done.stdout
+    assert "right; 3 feeds, wards: any" in done.stdout
     assert done.stderr.startswith("warning: wards.open:")
     assert list(tmp_path.iterdir()) == []
 
@@ -61,6 +72,24 @@ def test_normalise_prints_a_line_for_each_row(tmp_path: Path) -> None:
     assert claims["mark"]["ward"] == "MED"
     assert claims["planned_discharge_at"] is None  # cleared, not absent
     assert found[0]["input"]["path"] == str(tmp_path / "export.csv")
+
+
+def test_normalise_reads_fhir_resources_one_a_file_or_one_a_line(tmp_path: Path) -> None:
+    stay = {
+        "resourceType": "Encounter", "status": "in-progress", "class": {"code": "IMP"},
+        "identifier": [{"type": {"coding": [{"code": "VN"}]}, "value": "90001"}],
+        "subject": {"identifier": {"value": "200001012384"}},
+        "location": [{"status": "planned", "location": {"identifier": {"value": "N51"}}}],
+    }  # fmt: skip
+    text = json.dumps(stay)
+    (tmp_path / "a.json").write_text(text, encoding="utf-8")
+    (tmp_path / "b.ndjson").write_text(f"{text}\n{{}}\n", encoding="utf-8")
+    code, found = normalise(tmp_path, feed="fhir")
+    assert code == 3
+    assert [(line["reason"], line["input"]["index"]) for line in found] == [
+        ("accepted", 0), ("accepted", 0), ("not-a-resource", 1),
+    ]  # fmt: skip
+    assert found[0]["observations"][0]["claims"]["mark"] == {"ward": "N51"}
 
 
 def test_normalise_ends_with_three_when_something_is_in_review(tmp_path: Path) -> None:
@@ -152,3 +181,25 @@ def test_review_without_a_log_says_what_data_means(tmp_path: Path) -> None:
     done = cli("review", "list", "--data", tmp_path)
     assert done.returncode == 2
     assert "--data names the folder" in done.stderr
+
+
+def test_a_mapping_is_tested_against_what_is_expected_of_each_sample(tmp_path: Path) -> None:
+    def run(*more: str) -> tuple[int, str]:
+        done = cli("test", "--config", LAB, "--feed", "hl7", *more, tmp_path)
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout
+
+    sample, expected = tmp_path / "a14.hl7", tmp_path / "a14.hl7.expected.json"
+    sample.write_text(MESSAGE, encoding="utf-8")
+    code, output = run()
+    assert (code, "nothing is expected yet" in output) == (1, True)
+    assert run("--update")[0] == 0
+    assert json.loads(expected.read_text(encoding="utf-8"))[0]["outcome"] == "accepted"
+    assert run() == (0, "1 samples, 0 differ, 0 orphans\n")
+    sample.write_text(MESSAGE.replace("N51", "N52"), encoding="utf-8")
+    code, output = run()
+    assert code == 1
+    changed = [line.replace(" ", "") for line in output.splitlines() if '"ward"' in line]
+    assert changed == ['-"ward":"N51"', '+"ward":"N52"']
+    sample.unlink()
+    assert run()[0] == 2

@@ -24,7 +24,8 @@ def test_the_lab_configuration_is_what_the_documents_say(tmp_path: Path) -> None
     assert found.settings.log.partitions == 1
     assert [(feed.identity.name, feed.kind, feed.identity.source, feed.identity.realm)
             for feed in found.feeds] == [
-        ("hl7", "hl7v2-mllp", "ehr", "lab"), ("elvis", "elvis-directory", "elvis", "lab"),
+        ("hl7", "hl7v2-mllp", "ehr", "lab"), ("fhir", "fhir", "ehr", "lab"),
+        ("elvis", "elvis-directory", "elvis", "lab"),
     ]  # fmt: skip
     assert found.register.is_open
     http = found.settings.http
@@ -63,6 +64,9 @@ def test_the_lab_configuration_is_warned_of(tmp_path: Path) -> None:
          "cannot be read: No such file or directory"),
         ("[http]", "[http", "not TOML:"),
         ("open = true", 'register = "gone.csv"', "gone.csv: cannot be read"),
+        ("[sources.elvis]", '[sources."el|vis"]', "sources.el|vis: a name has letters, digits"),
+        ("[realms.lab]", "[realms]\nlab = 1", "realms.lab: a table is wanted here"),
+        ("[realms.lab]", "[realms]", "realms: at least one is needed"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_with_its_key_and_a_suggestion(
@@ -71,6 +75,42 @@ def test_what_is_wrong_is_told_with_its_key_and_a_suggestion(
     assert old in lab_text()
     found = problems(lab_text().replace(old, new, 1), tmp_path)
     assert any(expected in problem for problem in found), found
+
+
+_HL7_AGAIN = '[feeds.more]\nkind = "hl7v2-mllp"\nsource = "ehr"\nport = {port}\n[http]'
+_ELVIS_AGAIN = """[feeds.more]
+kind = "elvis-directory"
+source = "{source}"
+directory = "{directory}"
+[http]"""
+
+
+@pytest.mark.parametrize(
+    ("added", "expected"),
+    [
+        (_HL7_AGAIN.format(port=2575),
+         "feeds.more: port 2575 of 127.0.0.1: feeds.hl7 has that already"),
+        (_HL7_AGAIN.format(port=8080), "feeds.more: port 8080 of 127.0.0.1: http has that already"),
+        (_ELVIS_AGAIN.format(source="ehr", directory="inbox/"),
+         "feeds.more: directory inbox: feeds.elvis has that already"),
+        (_ELVIS_AGAIN.format(source="elvis", directory="another"),
+         "name all scopes of the source in one feed"),
+    ],
+    ids=["a feed's port", "the port of http", "a directory", "an export source"],
+)  # fmt: skip
+def test_what_only_one_can_have_is_not_given_to_two(
+    added: str, expected: str, tmp_path: Path
+) -> None:
+    (found,) = problems(lab_text().replace("[http]", added), tmp_path)
+    assert expected in found
+
+
+def test_feeds_that_share_nothing_stand_side_by_side(tmp_path: Path) -> None:
+    more = _HL7_AGAIN.format(port=0).replace("feeds.more", "feeds.free")
+    text = lab_text().replace("[http]", _ELVIS_AGAIN.format(source="ehr", directory="another"))
+    text = text.replace("[http]", more).replace("[http]", _HL7_AGAIN.format(port=0))
+    text = text.replace("[feeds.more]", "[feeds.other]", 1)
+    assert len(load(configured(tmp_path, text), tmp_path).feeds) == 5
 
 
 def test_every_error_is_told_at_once_with_its_line(tmp_path: Path) -> None:
@@ -131,6 +171,16 @@ def test_authority_must_name_wards_and_hospitals_of_the_register(tmp_path: Path)
         "realms.lab.hospitals: there is no 'Nor'; did you mean \"Norr\"?",
         "authority.lab.wards.MEDD: there is no 'MEDD'; did you mean \"MED\"?",
     ]
+
+
+def test_aliases_must_be_of_a_source_that_exists(tmp_path: Path) -> None:
+    (tmp_path / "wards.csv").write_text("id;name;hospital;alias:elvs\nMED;Medicin;Norr;M1\n")
+    text = in_process().replace("open = true", 'register = "wards.csv"')
+    (found,) = problems(text, tmp_path)
+    assert found == (
+        f"{tmp_path / 'wards.csv'}:1: alias:elvs: there is no source 'elvs'; "
+        'did you mean "elvis"?'
+    )
 
 
 def test_a_realm_without_authority_is_refused(tmp_path: Path) -> None:

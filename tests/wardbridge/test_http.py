@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -60,7 +61,9 @@ async def until(condition: Callable[[], bool]) -> None:
 class Surface:
     """A server over a log in memory."""
 
-    def __init__(self, log: MemoryLog, register: WardRegister, limit: int) -> None:
+    def __init__(
+        self, log: MemoryLog, register: WardRegister, limit: int, max_streams: int
+    ) -> None:
         self.log = log
         self.hub = Hub(Board(), limit)
         self.tail = Tail(log, self.hub.take, wait_s=0.02)
@@ -68,13 +71,15 @@ class Surface:
         self.runner.run_once()
         self.router = RouterComponent(self.runner)
         self.view = View(log, self.hub, register, self.router, (), (self.tail,), 0.05)
-        self.server = HttpServer(make_app(self.view), "127.0.0.1", 0)
+        self.server = HttpServer(make_app(self.view, max_streams), "127.0.0.1", 0)
         self.client = httpx.AsyncClient(timeout=10)
 
-    async def start(self) -> None:
-        await self.tail.start()
+    async def start(self, *, is_read: bool) -> None:
+        if is_read:
+            await self.tail.start()
         await self.server.start()
-        await until(lambda: not (self.view.blocking() or self.server.blocking()))
+        await until(lambda: not self.server.blocking())
+        await until(lambda: not (is_read and self.view.blocking()))
         self.client.base_url = httpx.URL(f"http://127.0.0.1:{self.server.bound_port()}")
 
     async def stop(self) -> None:
@@ -93,12 +98,18 @@ class Surface:
 
 @asynccontextmanager
 async def surface(
-    *records: Record, register: WardRegister = OPEN, limit: int = 256, partitions: int = 1
+    *records: Record,
+    register: WardRegister = OPEN,
+    limit: int = 256,
+    partitions: int = 1,
+    is_read: bool = True,
+    max_streams: int = 10,
 ) -> AsyncIterator[Surface]:
+    """``is_read``: the tail has read what is kept, as some time after a start."""
     log = MemoryLog(partitions)
     log.append(records)
-    running = Surface(log, register, limit)
-    await running.start()
+    running = Surface(log, register, limit, max_streams)
+    await running.start(is_read=is_read)
     try:
         yield running
     finally:
@@ -156,12 +167,43 @@ def test_a_list_has_those_on_the_way_expected_first_at_the_top() -> None:
     asyncio.run(check())
 
 
+def test_no_ward_at_all_is_no_ward_of_an_open_register_either() -> None:
+    async def check() -> None:
+        async with surface() as running:
+            for path in ("/v1/wards//inbound", "/v1/wards//stream"):
+                assert (await running.client.get(path)).status_code == 404
+
+    asyncio.run(check())
+
+
+def test_the_published_paths_name_the_ward_plainly() -> None:
+    async def check() -> None:
+        async with surface() as running:
+            paths = (await running.get("/openapi.json"))["paths"]
+            assert {"/v1/wards/{ward}/inbound", "/v1/wards/{ward}/stream"} <= paths.keys()
+
+    asyncio.run(check())
+
+
 def test_a_closed_register_has_names_and_answers_404_for_others() -> None:
     async def check() -> None:
         async with surface(register=CLOSED) as running:
             assert (await running.get("/v1/wards/MED/inbound"))["name"] == "Medicin"
             for path in ("/v1/wards/KIR/inbound", "/v1/wards/KIR/stream"):
                 assert (await running.client.get(path)).status_code == 404
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("ward", ["IVA/HIA", "Åre 3", "a%2Fb", "x/inbound"])
+def test_a_ward_is_found_whatever_signs_its_code_has(ward: str) -> None:
+    async def check() -> None:
+        async with surface(row(ward, "1"), notice(ward, 1)) as running:
+            path = f"/v1/wards/{quote(ward, safe='')}"
+            answer = await running.get(f"{path}/inbound")
+            assert (answer["ward"], len(answer["patients"])) == (ward, 1)
+            async with stream(running, f"{path}/stream", after=0) as events:
+                assert ids(await notices(events, 1)) == [("message", "1")]
 
     asyncio.run(check())
 
@@ -261,6 +303,53 @@ def test_a_history_with_a_missing_number_is_not_resumed_across_it() -> None:
     asyncio.run(check())
 
 
+def test_after_a_start_no_list_is_shown_before_it_is_whole() -> None:
+    async def check() -> None:
+        async with surface(row("MED", "1"), is_read=False) as running:
+            early = await running.client.get("/v1/wards/MED/inbound")
+            assert (early.status_code, early.headers["Retry-After"]) == (503, "1")
+            assert early.json() == {"detail": "the notices kept are being read"}
+            await running.tail.start()
+            await until(lambda: not running.view.blocking())
+            answer = await running.get("/v1/wards/MED/inbound")
+            assert [p["visit"]["visit"] for p in answer["patients"]] == ["1"]
+
+    asyncio.run(check())
+
+
+def test_after_a_start_a_listener_waits_for_its_history_and_resumes_in_it() -> None:
+    """Not: "this log never gave that number", only because it has not been read so far yet."""
+
+    async def check() -> None:
+        kept = [notice("MED", number) for number in range(1, 10)]
+        async with surface(*kept, is_read=False) as running:
+            path, headers = "/v1/wards/MED/stream", {"Last-Event-ID": "7"}
+            async with running.client.stream("GET", path, headers=headers) as response:
+                events = parsed(response.aiter_lines())
+                assert await anext(events) == {}  # a heartbeat
+                await running.tail.start()
+                found = [event for event in await notices(events, 3) if "id" in event]
+            assert ids(found) == [("message", "8"), ("message", "9")]
+
+    asyncio.run(check())
+
+
+def test_a_list_that_can_no_longer_be_followed_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def check() -> None:
+        async with surface(row("MED", "1")) as running:
+            with monkeypatch.context() as gone:
+                gone.setattr(running.log, "scan", refuse)
+                await until(lambda: running.tail.blocking() is not None)
+                answer = await running.client.get("/v1/wards/MED/inbound")
+                assert answer.status_code == 503
+            await until(lambda: running.tail.blocking() is None)
+            assert len((await running.get("/v1/wards/MED/inbound"))["patients"]) == 1
+
+    asyncio.run(check())
+
+
 def test_a_silent_stream_sends_a_heartbeat() -> None:
     async def check() -> None:
         async with surface() as running, stream(running, "/v1/wards/MED/stream") as events:
@@ -282,6 +371,20 @@ def test_a_reader_that_does_not_keep_up_is_cut_off_and_delays_nobody() -> None:
             async with stream(running, path, after=last) as again:
                 found = await notices(again, 10 - last)
             assert ids(seen + found) == [("message", str(n)) for n in range(1, 11)]
+
+    asyncio.run(check())
+
+
+def test_streams_beyond_the_limit_are_refused_and_the_probes_are_not() -> None:
+    async def check() -> None:
+        async with surface(max_streams=1) as running:
+            path = "/v1/wards/MED/stream"
+            async with stream(running, path):
+                assert (await running.client.get(path)).status_code == 503
+                assert await running.get("/livez") == {"alive": True}
+            await until(lambda: not running.hub.listeners())
+            async with stream(running, path):
+                assert running.hub.listeners() == 1
 
     asyncio.run(check())
 

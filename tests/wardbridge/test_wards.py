@@ -42,6 +42,7 @@ def test_a_comma_and_a_byte_order_mark_do_as_well(tmp_path: Path) -> None:
         ("id;name;hospital\nA;B;C\na;B;C\n", "ward 'a' is listed twice"),
         ("id;name;hospital;alias:x\nA;B;C;1\nB;B;C;1\n", "names both 'A' and 'B'"),
         ("id;name;hospital\n", "no ward is listed"),
+        ("id;name;hospital;alias:x\nA;B;C;;1\n", "2: more cells than columns"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(text: str, expected: str, tmp_path: Path) -> None:

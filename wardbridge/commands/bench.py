@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
-from wardbridge.bench import adt, exports, live, log, report, routing
+from wardbridge.bench import adt, encounters, exports, live, log, report, routing
 from wardbridge.bench.figure import Figure
 
 BELOW_FLOOR: Final = 1
@@ -21,6 +21,7 @@ class Part(StrEnum):
     """What can be measured by itself."""
 
     ADT = "adt"
+    FHIR = "fhir"
     LOG = "log"
     ROUTER = "router"
     RESTART = "restart"
@@ -52,6 +53,7 @@ def bench(parts: Parts = None, port_offset: Offset = 20_000) -> None:
 def _measured(parts: list[Part], offset: int) -> Iterator[Figure]:
     measures: Mapping[Part, Callable[[], Iterator[Figure]]] = {
         Part.ADT: adt.figures,
+        Part.FHIR: encounters.figures,
         Part.LOG: lambda: log.figures(Path(tempfile.gettempdir())),
         Part.ROUTER: routing.figures,
         Part.RESTART: routing.restart_figures,

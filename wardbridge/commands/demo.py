@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import socket
 import tempfile
 from pathlib import Path
@@ -37,6 +38,8 @@ def demo(*, keep: Keep = False, pace: Pace = PACE_S, told: Told = None) -> None:
 
     Exit 0: every ward was told what the story says. 1: not so.
     """
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: the service must not stay behind
+        signal.signal(number, signal.default_int_handler)
     console = Console()
     folder = Path(tempfile.mkdtemp(prefix="wardbridge-demo-"))
     performance = Demo(folder, Screen(console), _free_offset(), pace)

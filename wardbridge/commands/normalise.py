@@ -39,17 +39,21 @@ def normalise(paths: Paths, config: ConfigOption, feed: FeedName, data: DataOpti
     Patient keys in the output are made with a public secret, never with the installation's.
     """
     found = installation(config, data)
-    chosen = _chosen(found, feed)
-    reading = Reading(chosen.identity, found.register, PatientKeyer(PUBLIC_SECRET[:64]), utc_now)
+    which = chosen(found, feed)
+    reading = Reading(which.identity, found.register, PatientKeyer(PUBLIC_SECRET[:64]), utc_now)
     in_review = False
-    for path in list(_files(paths)):
-        for index, outcome in _outcomes(reading, chosen, path):
+    files = list(_files(paths))
+    if not files:
+        refuse("there is no file in " + ", ".join(map(str, paths)))
+    for path in files:
+        for index, outcome in outcomes_of(reading, which, path):
             typer.echo(json.dumps(as_json(path, index, outcome), ensure_ascii=False))
             in_review |= _needs_a_person(outcome)
     raise typer.Exit(SOME_IN_REVIEW if in_review else 0)
 
 
-def _chosen(found: Installation, name: str) -> Feed:
+def chosen(found: Installation, name: str) -> Feed:
+    """The feed of this name, or an end that suggests another."""
     feeds = {feed.identity.name: feed for feed in found.feeds}
     if name not in feeds:
         refuse(f"there is no feed {name!r} in {found.file}; {did_you_mean(name, feeds)}")
@@ -66,7 +70,8 @@ def _files(paths: list[Path]) -> Iterator[Path]:
             refuse(f"{path}: there is no such file or folder")
 
 
-def _outcomes(reading: Reading, feed: Feed, path: Path) -> Iterator[tuple[int, Outcome]]:
+def outcomes_of(reading: Reading, feed: Feed, path: Path) -> Iterator[tuple[int, Outcome]]:
+    """What the feed makes of each input in a file."""
     try:
         payload = path.read_bytes()
     except OSError as error:
@@ -90,6 +95,8 @@ def as_json(path: Path, index: int, outcome: Outcome) -> dict[str, Any]:
             for observation in outcome.observations
         ],
     }
+    if outcome.degraded:
+        line["degraded"] = outcome.degraded
     if outcome.where:
         line["where"] = outcome.where
     if outcome.warnings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import sys
 from typing import Annotated, Final
@@ -19,6 +20,7 @@ from wardbridge.secret import SecretError
 from wardbridge.service import Service
 
 FAILED: Final = 1
+FILES: Final = 65_536  # connections and files open at once; a shell's usual 1,024 are soon used up
 PortOffset = Annotated[
     int, typer.Option("--port-offset", min=0, help="added to every port: several side by side")
 ]
@@ -37,9 +39,17 @@ def run(config: ConfigOption, data: DataOption = HERE, port_offset: PortOffset =
     """
     found = installation(config, data)
     configure_logs(sys.stderr)
+    allow_more_files()
     for warning in found.warnings():
         structlog.get_logger().warning("configuration", warning=warning)
     raise typer.Exit(_serve(found, port_offset))
+
+
+def allow_more_files() -> None:
+    """As many as whoever started us lets us have, up to what is of use."""
+    allowed, highest = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if highest == resource.RLIM_INFINITY else min(FILES, highest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(allowed, wanted), highest))
 
 
 def _serve(found: Installation, port_offset: int) -> int:

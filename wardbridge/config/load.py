@@ -1,8 +1,8 @@
 """From a TOML file to an :class:`Installation`, or to every reason why not.
 
 In this order: the file is TOML; its references are replaced; every table has the shape of its
-model, each feed that of its adapter's; names that refer to one another exist; the ward register
-can be read. A later stage runs only where the earlier ones left something to look at.
+model, each feed that of its adapter's; names that refer to one another exist; no two parts want
+what only one can have; the ward register can be read. A later stage runs only where the earlier ones left something to look at.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,13 +20,15 @@ from pydantic import BaseModel, ValidationError
 from adapters.common.feed import FeedIdentity
 from schemas.ward import WardRegister
 from wardbridge.config.lines import line_at, lines_of
-from wardbridge.config.models import Feed, FeedSection, Installation, Settings
+from wardbridge.config.models import Feed, FeedSection, HttpSection, Installation, Settings
 from wardbridge.config.problems import ConfigError, Place, Problem, did_you_mean, problems_of
 from wardbridge.config.substitution import Substitution
 from wardbridge.feeds import KINDS
-from wardbridge.wards import RegisterError, read_register
+from wardbridge.feeds.kind import held_port
+from wardbridge.wards import ALIAS, RegisterError, read_register
 
 _TOML_LINE = re.compile(r"\(at line (\d+)")
+_NAME = re.compile(r"[\w.-]+")
 _HEAD = frozenset(FeedSection.model_fields)
 Table = dict[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
@@ -41,7 +43,9 @@ def load(file: Path, data: Path, environment: Mapping[str, str] = os.environ) ->
     settings, models = _shapes(table, problems)
     register = None
     if settings is not None:
+        problems += _odd_names(settings)
         problems += _unknown_names(settings)
+        problems += _wanted_twice(_feeds(settings, models), settings.http)
         register = _register(settings, data, problems)
     if register is None or settings is None or problems:
         raise ConfigError(_located(file, text, problems))
@@ -116,6 +120,15 @@ def _validated(
 # -- names that refer to one another ----------------------------------------------------------
 
 
+def _odd_names(settings: Settings) -> Iterator[Problem]:
+    """Names become parts of keys in the log, of addresses and of metrics' labels."""
+    named = {"realms": settings.realms, "sources": settings.sources, "feeds": settings.feeds}
+    for table, names in named.items():
+        for name in names:
+            if not _NAME.fullmatch(name):
+                yield Problem((table, name), "a name has letters, digits, '-', '_' and '.' only")
+
+
 def _unknown_names(settings: Settings) -> Iterator[Problem]:
     for name, feed in settings.feeds.items():
         yield from _unknown(("feeds", name, "source"), feed.source, settings.sources)
@@ -140,6 +153,19 @@ def _realm(feed: FeedSection, settings: Settings) -> str:
     return feed.realm or (next(iter(settings.realms)) if len(settings.realms) == 1 else "")
 
 
+# -- what only one can have -------------------------------------------------------------------
+
+
+def _wanted_twice(feeds: Iterable[Feed], http: HttpSection) -> Iterator[Problem]:
+    holders = {held_port(http.host, http.port): "http"}
+    for feed in feeds:
+        place = ("feeds", feed.identity.name)
+        for held in KINDS[feed.kind].holds(feed.identity, feed.settings):
+            holder = holders.setdefault(held, ".".join(place))
+            if holder != ".".join(place):
+                yield Problem(place, f"{held.what}: {holder} has that already; {held.advice}")
+
+
 # -- the ward register, and what must agree with it -------------------------------------------
 
 
@@ -153,6 +179,7 @@ def _register(settings: Settings, data: Path, problems: list[Problem]) -> WardRe
         problems += error.problems
         return None
     problems += _disagreements(settings, register)
+    problems += _unknown_aliases(data / file, register, settings.sources)
     return register
 
 
@@ -168,8 +195,19 @@ def _disagreements(settings: Settings, register: WardRegister) -> Iterator[Probl
             yield from _unknown(("authority", realm, "wards", ward), ward, register.wards)
 
 
+def _unknown_aliases(
+    file: Path, register: WardRegister, sources: Mapping[str, object]
+) -> Iterator[Problem]:
+    """Codes under a source that does not exist would be known to nobody."""
+    named = {source for ward in register.wards.values() for source in ward.aliases}
+    for source in sorted(named - sources.keys()):
+        text = f"there is no source {source!r}; {did_you_mean(source, sources)}"
+        yield Problem((f"{ALIAS}{source}",), text, file, 1)
+
+
 def _feeds(settings: Settings, models: Mapping[str, BaseModel]) -> tuple[Feed, ...]:
     return tuple(
         Feed(FeedIdentity(name, feed.source, _realm(feed, settings)), feed.kind, models[name])
         for name, feed in settings.feeds.items()
+        if name in models
     )

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 Place = tuple[str | int, ...]
+_TABLE_WANTED: Final = frozenset({"dict_type", "mapping_type", "model_type", "dataclass_type"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,10 @@ def _text(detail: Mapping[str, Any], model: type[BaseModel]) -> str:
         return f"unknown key; {did_you_mean(str(key), _keys_at(model, tuple(parents)))}"
     if detail["type"] == "missing":
         return "this key is required"
+    if detail["type"] in _TABLE_WANTED:
+        return "a table is wanted here, with keys of its own"
+    if detail["type"] == "too_short":
+        return "at least one is needed"
     return str(detail["msg"]).removeprefix("Value error, ")
 
 

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Outcome
 from adapters.elvis.feed import ElvisDirectoryFeed
 from adapters.elvis.handle import make_context, outcomes
 from adapters.elvis.settings import ElvisSettings
 from wardbridge.components.base import describe
-from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading
+from wardbridge.feeds.kind import FeedKind, FeedStatus, Held, Place, Reading
 
 
 class ElvisFeed:
@@ -32,8 +33,11 @@ class ElvisFeed:
         await asyncio.to_thread(self._feed.stop)
 
     def status(self) -> FeedStatus:
-        """Counts, and whether the thread lives."""
-        return FeedStatus(self._feed.last_seen, self._feed.figures(), failure=self._failure())
+        """Counts, what blocks, and whether the thread lives."""
+        feed = self._feed
+        return FeedStatus(
+            feed.last_seen, feed.figures(), blocking=feed.blocking, failure=self._failure()
+        )
 
     def _failure(self) -> str | None:
         if self._feed.is_alive():
@@ -48,4 +52,13 @@ def _outcomes(
     yield from outcomes(payload, path.name, reading.clock(), context)
 
 
-KIND = FeedKind(settings=ElvisSettings, make=ElvisFeed, outcomes=_outcomes)
+def _holds(identity: FeedIdentity, settings: ElvisSettings) -> Iterator[Held]:
+    yield Held(f"directory {settings.directory}", "give each feed a directory of its own")
+    yield Held(
+        f"the exports of source {identity.source!r} in realm {identity.realm!r}",
+        "a patient is gone when every scope lacks them, and a feed knows its own scopes only; name "
+        "all scopes of the source in one feed, and let its directory collect the files of all",
+    )
+
+
+KIND = FeedKind(settings=ElvisSettings, make=ElvisFeed, outcomes=_outcomes, holds=_holds)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from pydantic import Field
 
+from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.hl7v2.batch import split
 from adapters.hl7v2.figures import Figures
 from adapters.hl7v2.mapping import Normaliser
 from adapters.hl7v2.profile import Hl7Profile, Listener, Tls
 from adapters.hl7v2.server import MllpServer
-from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading
+from wardbridge.feeds.kind import FeedKind, FeedStatus, Held, Place, Reading, held_port
 
 
 class Hl7Settings(Listener):
@@ -85,4 +86,9 @@ def _outcomes(
         yield index, to_review(trouble)
 
 
-KIND = FeedKind(settings=Hl7Settings, make=Hl7Feed, outcomes=_outcomes)
+def _holds(_identity: FeedIdentity, settings: Hl7Settings) -> Iterator[Held]:
+    if settings.port:
+        yield held_port(settings.host, settings.port)
+
+
+KIND = FeedKind(settings=Hl7Settings, make=Hl7Feed, outcomes=_outcomes, holds=_holds)

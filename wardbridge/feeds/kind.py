@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel
 
@@ -68,13 +68,31 @@ class RunningFeed(Protocol):
         ...
 
 
+class Held(NamedTuple):
+    """What only one part of an installation can have, and what to do where two want it."""
+
+    what: str
+    advice: str
+
+
+def held_port(host: str, port: int) -> Held:
+    """A port to listen on."""
+    return Held(f"port {port} of {host}", "give each a port of its own")
+
+
+def _holds_nothing(_identity: FeedIdentity, _settings: BaseModel) -> Iterable[Held]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class FeedKind(Generic[Options]):
     """One kind of feed: its settings, how it runs, how it reads a file without the service.
 
-    ``outcomes`` gives, for each input in the bytes of a file, its index and what it means.
+    ``outcomes`` gives, for each input in the bytes of a file, its index and what it means;
+    ``holds`` what no two feeds may share.
     """
 
     settings: type[Options]
     make: Callable[[Reading, Place, Options], RunningFeed]
     outcomes: Callable[[Reading, Options, Path, bytes], Iterator[tuple[int, Outcome]]]
+    holds: Callable[[FeedIdentity, Options], Iterable[Held]] = _holds_nothing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Header, HTTPException, Query, Response
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -15,6 +15,11 @@ from schemas.notification import DesignationData
 from wardbridge.http.metrics import ViewCollector
 from wardbridge.http.stream import Stream
 from wardbridge.http.view import View
+
+ASK_AGAIN_S: Final = 1
+MAX_STREAMS: Final = 500
+"""Open at once. Each holds a file descriptor that record systems need to connect, and a
+subscriber that leaks connections must not keep a hospital's messages out."""
 
 
 class InboundList(Frozen):
@@ -63,12 +68,12 @@ class Readiness(Frozen):
     blocking: dict[str, str]
 
 
-def make_app(view: View) -> FastAPI:
+def make_app(view: View, max_streams: int = MAX_STREAMS) -> FastAPI:
     """The application over a running service."""
     app = FastAPI(title="wardbridge", docs_url=None, redoc_url=None)
     _add_probes(app, view)
     _add_metrics(app, view)
-    _add_wards(app, view)
+    _add_wards(app, view, max_streams)
     return app
 
 
@@ -102,13 +107,17 @@ def _add_metrics(app: FastAPI, view: View) -> None:
         return Response(page, media_type=CONTENT_TYPE_LATEST)
 
 
-def _add_wards(app: FastAPI, view: View) -> None:
+def _add_wards(app: FastAPI, view: View, max_streams: int) -> None:
+    # path: a ward's code may hold a slash
     unknown: dict[int | str, dict[str, Any]] = {404: {"description": "no such ward"}}
+    unread = _unavailable("the list is not whole, `detail` says why: ask again")
 
-    @app.get("/v1/wards/{ward}/inbound", responses=unknown)
+    @app.get("/v1/wards/{ward:path}/inbound", responses=unknown | unread)
     async def inbound(ward: str) -> InboundList:
         """Who is on the way to the ward, now."""
         _refuse_unknown(view, ward)
+        if reason := await view.why_lists_wait():
+            raise HTTPException(503, reason, {"Retry-After": str(ASK_AGAIN_S)})
         known = view.register.wards.get(ward)
         return InboundList(
             ward=ward,
@@ -117,7 +126,9 @@ def _add_wards(app: FastAPI, view: View) -> None:
             patients=tuple(view.hub.board.inbound(ward)),
         )
 
-    @app.get("/v1/wards/{ward}/stream", responses=unknown)
+    full = _unavailable("too many streams are open: close some")
+
+    @app.get("/v1/wards/{ward:path}/stream", responses=unknown | full)
     async def stream(
         ward: str,
         last_event_id: Annotated[int | None, Header(ge=0)] = None,
@@ -125,14 +136,22 @@ def _add_wards(app: FastAPI, view: View) -> None:
     ) -> StreamingResponse:
         """The ward's notices as server-sent events, from ``Last-Event-ID`` (or ``after``) on."""
         _refuse_unknown(view, ward)
+        if view.hub.listeners() >= max_streams:
+            raise HTTPException(503, "too many streams are open: close those not needed")
         start = after if last_event_id is None else last_event_id
-        events = Stream(view.hub, view.log, ward, start, view.heartbeat_s).events()
+        events = Stream(
+            view.hub, view.log, ward, start, view.heartbeat_s, view.why_lists_wait
+        ).events()
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
+def _unavailable(description: str) -> dict[int | str, dict[str, Any]]:
+    return {503: {"description": description}}
+
+
 def _refuse_unknown(view: View, ward: str) -> None:
-    if not view.register.is_open and ward not in view.register.wards:
+    if not ward or not (view.register.is_open or ward in view.register.wards):
         raise HTTPException(404, "the ward register has no such ward")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+import ssl
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import uvicorn
@@ -25,12 +26,20 @@ class _Server(uvicorn.Server):
 
 
 class HttpServer:
-    """Binds at :meth:`start`, so that a port in use is told at once."""
+    """Binds at :meth:`start`, so that a port in use is told at once.
+
+    ``tls``: ``certificate_file`` and ``key_file``, and ``client_ca_file`` where whoever connects
+    must show one of its certificates.
+    """
 
     name = "http"
 
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+    def __init__(
+        self, app: FastAPI, host: str, port: int, tls: Mapping[str, str] | None = None
+    ) -> None:
         self.host, self.port = host, port
+        tls = tls or {}
+        client_ca = tls.get("client_ca_file")
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -39,6 +48,10 @@ class HttpServer:
                 lifespan="off",
                 timeout_graceful_shutdown=CLOSE_WITHIN_S,
                 server_header=False,
+                ssl_certfile=tls.get("certificate_file"),
+                ssl_keyfile=tls.get("key_file"),
+                ssl_ca_certs=client_ca,
+                ssl_cert_reqs=ssl.CERT_REQUIRED if client_ca else ssl.CERT_NONE,
             )
         )
         self._task: asyncio.Task[None] | None = None
@@ -49,7 +62,8 @@ class HttpServer:
         return int(self._listening.getsockname()[1]) if self._listening else 0
 
     async def start(self) -> None:
-        """Listen. Raises OSError where the port cannot be had."""
+        """Listen. Raises OSError where the port or a certificate cannot be had."""
+        self._server.config.load()
         self._listening = self._bind()
         self._task = asyncio.create_task(self._server.serve([self._listening]), name=self.name)
 

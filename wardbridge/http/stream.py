@@ -5,14 +5,15 @@ CloudEvent. Whoever comes back with ``Last-Event-ID`` gets every notice after it
 ones, without a gap. Where that cannot be, an event named ``reset`` comes first: its data has the
 ``ward``, the ``reason`` (``too-old``: the notices between are no longer kept; ``ahead``: this log
 has never given that number) and the ``sequence`` from which the stream goes on; read the ward's
-list again. A silent stream sends a comment at an interval.
+list again. A silent stream sends a comment at an interval, also while, after a start, what is
+kept is still being read: a number is compared with the newest one only once that is known.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final
 
 from bus.port import Log, PositionLostError, TopicPartition
@@ -20,6 +21,7 @@ from wardbridge.http.hub import Event, Hub, Listener
 
 RETRY_MS: Final = 2_000
 CHUNK_EVENTS: Final = 200
+LOOK_S: Final = 0.05  # how often a stream that waits for the history looks whether it is there
 TOO_OLD: Final = "too-old"
 AHEAD: Final = "ahead"
 _HEARTBEAT: Final = b": still here\n\n"
@@ -30,11 +32,21 @@ class _GoneError(Exception):
 
 
 class Stream:
-    """The events for one listener; ``after`` is the last sequence it has, None for none."""
+    """The events for one listener; ``after`` is the last sequence it has, None for none.
 
-    def __init__(
-        self, hub: Hub, log: Log, ward: str, after: int | None, heartbeat_s: float
+    ``must_wait`` tells why the hub does not know all that is kept, None once it does.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - one listener's terms
+        self,
+        hub: Hub,
+        log: Log,
+        ward: str,
+        after: int | None,
+        heartbeat_s: float,
+        must_wait: Callable[[], Awaitable[str | None]],
     ) -> None:
+        self._must_wait = must_wait
         self._hub = hub
         self._log = log
         self._ward = ward
@@ -43,6 +55,8 @@ class Stream:
 
     async def events(self) -> AsyncIterator[bytes]:
         """Bytes to send, until the listener is cut off or the service ends."""
+        async for beat in self._until_all_is_read():
+            yield beat
         # No await between the two: what is not in the history by now comes to the listener.
         listener = self._hub.listen(self._ward)
         newest = self._hub.board.last_sequence(self._ward)
@@ -54,6 +68,15 @@ class Stream:
                 yield piece
         finally:
             self._hub.leave(listener)
+
+    async def _until_all_is_read(self) -> AsyncIterator[bytes]:
+        silent_s = 0.0
+        while await self._must_wait():
+            await asyncio.sleep(LOOK_S)
+            silent_s += LOOK_S
+            if silent_s >= self._heartbeat_s:
+                yield _HEARTBEAT
+                silent_s = 0.0
 
     async def _catch_up(self, newest: int) -> AsyncIterator[bytes]:
         history = self._hub.board.history(self._ward)

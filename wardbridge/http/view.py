@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from schemas.ward import WardRegister
 from wardbridge.components.base import Component
 from wardbridge.components.feed import FeedComponent
 from wardbridge.components.router import RouterComponent
+from wardbridge.components.tail import Tail
 from wardbridge.http.hub import Hub
 
 
@@ -33,3 +35,13 @@ class View:
         """Component to reason, for each that does not do its work now."""
         reasons = {part.name: part.failure() or part.blocking() for part in self.components()}
         return {name: reason for name, reason in reasons.items() if reason}
+
+    async def why_lists_wait(self) -> str | None:
+        """Why the board may lack something that is committed: after a start it is still read.
+
+        A list that is not whole must never be shown: it looks like a ward nobody comes to.
+        """
+        tails = [part for part in self.others if part.name == Tail.name]
+        reasons = [part.failure() or part.blocking() for part in tails]
+        await asyncio.sleep(0)  # what the tail has handed over by now is on the board after this
+        return next(filter(None, reasons), None)

@@ -1,0 +1,158 @@
+"""What a sender is told, as FHIR resources: pure values.
+
+Sources: http://hl7.org/fhir/R4/operationoutcome.html, http.html#transaction-response, and
+capabilitystatement.html. Texts name elements and rules, never values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+from adapters.common.outcome import Outcome, Trouble, Verdict
+from adapters.fhir.names import EditionName
+from adapters.fhir.refusal import answer_to
+
+REASONS: Final = "urn:x-wardbridge:reason"
+VERSIONS: Final[dict[EditionName, str]] = {"R4": "4.0.1", "R4B": "4.3.0", "R5": "5.0.0"}
+_UNSAYABLE: Final = frozenset({"", "resourceType"})  # no FHIRPath expression leads there
+
+Json = dict[str, Any]
+
+
+def issue(severity: str, code: str, trouble: Trouble) -> Json:
+    """One issue of an OperationOutcome."""
+    found: Json = {
+        "severity": severity,
+        "code": code,
+        "details": {"coding": [{"system": REASONS, "code": trouble.reason}]},
+    }
+    if trouble.detail:
+        found["diagnostics"] = trouble.detail
+    if trouble.where is not None and trouble.where not in _UNSAYABLE:
+        found["expression"] = [trouble.where]
+    return found
+
+
+def operation_outcome(issues: Sequence[Json]) -> Json:
+    """The resource; it has at least one issue."""
+    return {"resourceType": "OperationOutcome", "issue": list(issues)}
+
+
+def refusal(trouble: Trouble) -> Json:
+    """Not taken, or taken to review only: why."""
+    return operation_outcome([issue("error", answer_to(trouble.reason).issue, trouble)])
+
+
+def status_of(outcome: Outcome) -> int:
+    """The HTTP status for what became of an input that is durable."""
+    if outcome.verdict is Verdict.REVIEW:
+        return answer_to(outcome.reason).status
+    return HTTPStatus.OK
+
+
+def told(outcome: Outcome) -> Json:
+    """What became of an input, as an OperationOutcome."""
+    if outcome.verdict is Verdict.REVIEW:
+        first = Trouble(outcome.reason, outcome.detail, outcome.where)
+        issues = [issue("error", answer_to(outcome.reason).issue, first)]
+    elif outcome.verdict is Verdict.IGNORED:
+        return operation_outcome(
+            [issue("information", "informational", Trouble(outcome.reason, outcome.detail))]
+        )
+    else:
+        issues = []
+    issues += map(_beside, outcome.warnings)
+    return operation_outcome(issues or [_all_well(outcome)])
+
+
+def _beside(trouble: Trouble) -> Json:
+    """What is wrong beside a rest that is used."""
+    severity = "error" if trouble.withholds else "warning"
+    return issue(severity, answer_to(trouble.reason).issue, trouble)
+
+
+def _all_well(outcome: Outcome) -> Json:
+    detail = f"{len(outcome.observations)} Encounters taken in"
+    return issue("information", "informational", Trouble(outcome.reason, detail))
+
+
+def bundle_response(kind: str, entries: int, outcome: Outcome) -> Json:
+    """The response to a batch or transaction that was taken: a status for each entry."""
+    found = [each for each in outcome.warnings if _entry_of(each) is not None]
+    refused = {_entry_of(each): each for each in sorted(found, key=lambda each: each.withholds)}
+    return {
+        "resourceType": "Bundle",
+        "type": f"{kind}-response",
+        "entry": [{"response": _entry_response(refused.get(at))} for at in range(entries)],
+    }
+
+
+def _entry_response(trouble: Trouble | None) -> Json:
+    if trouble is None:
+        return {"status": "200 OK"}
+    told_of = operation_outcome([_beside(trouble)])
+    status = HTTPStatus(answer_to(trouble.reason).status if trouble.withholds else 200)
+    return {"status": f"{status.value} {status.phrase}", "outcome": told_of}
+
+
+def _entry_of(trouble: Trouble) -> int | None:
+    """Which entry of the Bundle a trouble is about."""
+    head, _, rest = (trouble.where or "").partition("[")
+    number = rest.partition("]")[0]
+    return int(number) if head == "Bundle.entry" and number.isdecimal() else None
+
+
+def capability_statement(edition: EditionName, date: datetime, version: str) -> Json:
+    """What the endpoint takes: Encounters are stated, never given back; ``If-Match`` is not offered."""
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": date.date().isoformat(),
+        "kind": "instance",
+        "software": {"name": "wardbridge", "version": version},
+        "implementation": {"description": "Takes Encounters in, for bed coordination"},
+        "fhirVersion": VERSIONS[edition],
+        "format": ["json", "xml"],
+        "rest": [
+            {
+                "mode": "server",
+                "resource": [
+                    {
+                        "type": "Encounter",
+                        "interaction": [{"code": "create"}, {"code": "update"}],
+                        "versioning": "versioned",
+                        "updateCreate": True,
+                        "conditionalUpdate": True,
+                    }
+                ],
+                "interaction": [{"code": "transaction"}, {"code": "batch"}],
+                "operation": [
+                    {
+                        "name": "process-message",
+                        "definition": "http://hl7.org/fhir/OperationDefinition/"
+                        "MessageHeader-process-message",
+                    }
+                ],
+            }
+        ],
+    }
+
+
+def openapi_body(description: str, resource: str) -> Json:
+    """The request body of a route, for the OpenAPI document."""
+    schema = {
+        "type": "object",
+        "properties": {"resourceType": {"const": resource}},
+        "required": ["resourceType"],
+    }
+    kinds: Iterable[str] = ("application/fhir+json", "application/json")
+    return {
+        "requestBody": {
+            "description": description,
+            "required": True,
+            "content": {kind: {"schema": schema} for kind in kinds},
+        }
+    }

@@ -1,0 +1,61 @@
+"""What a body must be where it is sent to: each check raises RefusedError, or says nothing."""
+
+from __future__ import annotations
+
+from adapters.fhir.element import Element, resource
+from adapters.fhir.intake import Check
+from adapters.fhir.names import Object
+from adapters.fhir.refusal import RefusedError
+
+
+def is_encounter(document: Object) -> None:
+    """Any Encounter."""
+    if document["resourceType"] != "Encounter":
+        raise RefusedError("resource-elsewhere", "an Encounter belongs here", "resourceType")
+
+
+def is_encounter_of(number: str) -> Check:
+    """The Encounter of the id in the address."""
+
+    def check(document: Object) -> None:
+        is_encounter(document)
+        if document.get("id") != number:
+            detail = "the Encounter's id is not the one in the address"
+            raise RefusedError("id-differs", detail, "Encounter.id")
+
+    return check
+
+
+def is_encounter_with(asked: dict[str, str]) -> Check:
+    """By one identifier, which the Encounter must have: who it is decides itself, not the query."""
+
+    def check(document: Object) -> None:
+        is_encounter(document)
+        wanted = asked.get("identifier", "")
+        if set(asked) != {"identifier"} or wanted not in _search_tokens(resource(document)):
+            detail = "a conditional update is by one identifier that the Encounter has"
+            raise RefusedError("id-differs", detail, "Encounter.identifier")
+
+    return check
+
+
+def _search_tokens(encounter: Element) -> set[str]:
+    """Each way to search for an identifier: ``value`` and ``system|value``."""
+    found = set[str]()
+    for each in encounter.elements("identifier"):
+        if value := each.text("value"):
+            found |= {value, f"{each.uri('system')}|{value}"}
+    return found
+
+
+def is_bundle(*kinds: str) -> Check:
+    """A Bundle of one of these types."""
+
+    def check(document: Object) -> None:
+        if document["resourceType"] != "Bundle":
+            raise RefusedError("resource-elsewhere", "a Bundle belongs here", "resourceType")
+        if document.get("type") not in kinds:
+            detail = f"a Bundle of type {' or '.join(kinds)} belongs here"
+            raise RefusedError("resource-elsewhere", detail, "Bundle.type")
+
+    return check

@@ -1,0 +1,198 @@
+"""Which Encounters a Bundle states, and what the rest of it is there for.
+
+Source: http://hl7.org/fhir/R4/bundle.html, messaging.html, http.html; Da Vinci Unsolicited
+Notifications (message Bundles); Subscriptions R5 Backport 1.1.0 (a history Bundle that begins with
+Parameters, in R4B with SubscriptionStatus); R5 subscriptions (``subscription-notification``).
+
+* ``transaction`` and ``batch``: entries that create or update; a deletion is not read, and in a
+  transaction refuses the whole.
+* ``message``: the Encounters that MessageHeader.focus leads to, else all.
+* ``searchset``: the matches; what is included is only referred to. An OperationOutcome among them
+  says that something was left out: it is reported, never taken for absence.
+* ``history``, ``collection`` and notifications: every Encounter.
+
+In a transaction or a message all Encounters stand or fall together; elsewhere each for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from adapters.common.outcome import Trouble
+from adapters.fhir.element import Element, resource
+from adapters.fhir.references import Resources
+from adapters.fhir.refusal import RefusedError
+from adapters.fhir.statement import Statement
+
+WHOLE: Final = frozenset({"transaction", "message"})
+SENT_WHEN_STAMPED: Final = frozenset({"transaction", "batch", "message", "collection"})
+TYPES: Final = WHOLE | {
+    "batch",
+    "searchset",
+    "history",
+    "collection",
+    "subscription-notification",
+}
+_WRITES: Final = frozenset({"POST", "PUT"})
+_LEFT_OUT: Final = frozenset({"fatal", "error", "warning"})
+
+
+class Entry(NamedTuple):
+    """One entry: the element, its resource if it has one, its place."""
+
+    element: Element
+    resource: Element | None
+    position: int
+
+
+class Reading(NamedTuple):
+    """What a Bundle states. ``whole``: one Encounter refused, all refused."""
+
+    statements: list[Statement]
+    troubles: list[Trouble]
+    whole: bool
+
+
+def read_bundle(bundle: Element, known: Resources | None = None) -> Reading:
+    """Raises RefusedError where the Bundle as a whole cannot be used."""
+    kind = bundle.text("type")
+    if kind not in TYPES:
+        detail = f"one of {', '.join(sorted(TYPES))} is read"
+        raise RefusedError("bundle-type-not-read", detail, "Bundle.type")
+    bundle.refuse_modifiers()
+    entries = list(_entries(bundle))
+    other = list(_other_methods(entries))
+    if other and kind in WHOLE:
+        raise RefusedError(*other[0])
+    resources = Resources(beyond=known)
+    for entry in entries:
+        if entry.resource is not None:
+            resources.add(entry.element.uri("fullUrl"), entry.resource)
+    statements = [
+        Statement(encounter, resources, _said_at(bundle, kind, entry), entry.position)
+        for entry in _stating(entries, kind, resources)
+        if (encounter := entry.resource) is not None
+    ]
+    troubles = [Trouble(*each, withholds=True) for each in other]
+    return Reading(statements, troubles + _left_out(entries), kind in WHOLE)
+
+
+def notification(bundle: Element) -> Element | None:
+    """The status of a subscription notification, if the Bundle is one."""
+    entries = bundle.elements("entry")
+    first = entries[0].element("resource") if entries else None
+    if first is None or first.resource_type not in {"SubscriptionStatus", "Parameters"}:
+        return None
+    return first if bundle.text("type") in {"history", "subscription-notification"} else None
+
+
+def named_in(bundle: Element) -> list[str]:
+    """The Encounters that a notification names without giving them; none where it gives any."""
+    status = notification(bundle)
+    if status is None or any(e.resource_type == "Encounter" for e in _resources(bundle)):
+        return []
+    names = [reference.uri("reference") for reference in _focuses(status)]
+    return [each for each in dict.fromkeys(names) if "Encounter/" in each]
+
+
+def _focuses(status: Element) -> Iterator[Element]:
+    """What the events are about, in either form of status."""
+    for event in status.elements("notificationEvent"):
+        if focus := event.element("focus"):
+            yield focus
+    for event in status.elements("parameter"):
+        for part in event.elements("part"):
+            if part.text("name") == "focus" and (focus := part.element("valueReference")):
+                yield focus
+
+
+def _resources(bundle: Element) -> Iterator[Element]:
+    for each in bundle.elements("entry"):
+        if found := each.element("resource"):
+            yield found
+
+
+def _entries(bundle: Element) -> Iterator[Entry]:
+    for index, each in enumerate(bundle.elements("entry")):
+        found = each.element("resource")
+        if found is not None and not found.resource_type:
+            raise RefusedError("not-a-resource", "resourceType says what it is", found.path)
+        yield Entry(each, found and resource(found.content, found.path), index)
+
+
+def _other_methods(entries: list[Entry]) -> Iterator[tuple[str, str, str]]:
+    """A deleted or patched Encounter would be one whose end is guessed."""
+    detail = "an Encounter is created or updated as a whole; its end is a status"
+    for entry in entries:
+        request = entry.element.element("request")
+        if request is not None and _is_about_encounter(entry, request) and not _writes(entry):
+            yield "method-not-read", detail, f"{request.path}.method"
+
+
+def _writes(entry: Entry) -> bool:
+    """Whether the entry states its resource: anything but a deletion, a patch or a question."""
+    request = entry.element.element("request")
+    return request is None or request.text("method") in _WRITES
+
+
+def _is_about_encounter(entry: Entry, request: Element) -> bool:
+    return request.uri("url").startswith("Encounter") or (
+        entry.resource is not None and entry.resource.resource_type == "Encounter"
+    )
+
+
+def _stating(entries: list[Entry], kind: str, resources: Resources) -> list[Entry]:
+    encounters = [
+        entry
+        for entry in entries
+        if entry.resource is not None
+        and entry.resource.resource_type == "Encounter"
+        and _writes(entry)
+    ]
+    if kind == "searchset":
+        return [entry for entry in encounters if _search_mode(entry) in {"", "match"}]
+    if kind == "message":
+        focused = _focused(entries, resources)
+        return [entry for entry in encounters if _is_among(entry, focused)] or encounters
+    return encounters
+
+
+def _search_mode(entry: Entry) -> str:
+    search = entry.element.element("search")
+    return search.text("mode") if search else ""
+
+
+def _focused(entries: list[Entry], resources: Resources) -> list[Element]:
+    header = entries[0].resource if entries else None
+    if header is None or header.resource_type != "MessageHeader":
+        detail = "a message begins with its MessageHeader"
+        raise RefusedError("message-header-missing", detail, "Bundle.entry[0].resource")
+    found = (resources.resolve(each.uri("reference"), header) for each in header.elements("focus"))
+    return [each for each in found if each is not None]
+
+
+def _is_among(entry: Entry, focused: list[Element]) -> bool:
+    content = entry.resource.content if entry.resource else None
+    return any(each.content is content for each in focused)
+
+
+def _said_at(bundle: Element, kind: str, entry: Entry) -> tuple[str, str] | None:
+    response = entry.element.element("response")
+    if response is not None and (text := response.text("lastModified")):
+        return text, f"{response.path}.lastModified"
+    if kind in SENT_WHEN_STAMPED and (text := bundle.text("timestamp")):
+        return text, "Bundle.timestamp"
+    return None
+
+
+def _left_out(entries: list[Entry]) -> list[Trouble]:
+    """What a server says that it did not give."""
+    detail = "the server left something out, or could not do as it was asked"
+    return [
+        Trouble("server-outcome", detail, issue.path)
+        for entry in entries
+        if entry.resource is not None and entry.resource.resource_type == "OperationOutcome"
+        for issue in entry.resource.elements("issue")
+        if issue.text("severity") in _LEFT_OUT
+    ]

@@ -1,0 +1,174 @@
+"""Reads from a FHIR server: one resource, or a search page by page; retried, and never guessed.
+
+Sources: http://hl7.org/fhir/R4/http.html#read, http.html#paging; RFC 9110, section 10.2.3
+(``Retry-After``). Only addresses under the server's own base are asked: a link or a reference that
+leads elsewhere would send our token there.
+
+Invariant: a search that fails amid its pages raises. What was found before is not all there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from email.utils import parsedate_to_datetime
+from typing import Final
+from urllib.parse import urljoin
+
+import httpx
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_exponential_jitter,
+)
+
+from adapters.fhir.document import read
+from adapters.fhir.element import resource
+from adapters.fhir.grant import Grant
+from adapters.fhir.listener import MAX_BODY_BYTES
+from adapters.fhir.remote import Remote
+
+MAX_PAGES: Final = 10_000
+MAX_WAIT_S: Final = 120.0
+_TRY_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_NOT_OURS: Final = 401
+_GONE: Final = frozenset({404, 410})
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class RemoteError(Exception):
+    """The server's answer cannot be used; the text names its status, never its content."""
+
+
+class TooMuchError(RemoteError):
+    """More than a record of the log takes: a smaller page may do."""
+
+
+class TryAgainError(RemoteError):
+    """It may be another time, after as long as the server says."""
+
+    def __init__(self, detail: str, after_s: float | None = None) -> None:
+        super().__init__(detail)
+        self.after_s = after_s
+
+
+class FhirClient:
+    """One server. ``sleep`` waits between tries."""
+
+    def __init__(
+        self, remote: Remote, http: httpx.AsyncClient, sleep: Sleep, grant: Grant | None = None
+    ) -> None:
+        self._remote = remote
+        self._http = http
+        self._sleep = sleep
+        self._grant = grant
+        self._base = remote.base_url.rstrip("/")
+
+    def address(self, reference: str) -> str | None:
+        """The address of a relative or absolute reference; None where it leads elsewhere."""
+        found = urljoin(f"{self._base}/", reference)
+        rest = found.removeprefix(self._base)
+        is_ours = found.startswith(self._base) and rest[:1] in {"", "/", "?"}
+        return found if is_ours and ".." not in rest else None
+
+    async def read(self, reference: str) -> bytes | None:
+        """One resource as its bytes; None where there is none. Raises RemoteError."""
+        address = self.address(reference)
+        return None if address is None else await self._get(address)
+
+    async def search(self, query: str, page_size: int) -> AsyncIterator[bytes]:
+        """The pages of a search. Raises RemoteError amid them where one cannot be had."""
+        separator = "&" if "?" in query else "?"
+        address = self.address(f"{query}{separator}_count={page_size}")
+        seen: set[str] = set()
+        while address is not None:
+            if address in seen or len(seen) >= MAX_PAGES:
+                raise RemoteError("the pages of a search lead in a circle")
+            seen.add(address)
+            page = await self._get(address)
+            if page is None:
+                raise RemoteError("a page of a search is gone")
+            yield page
+            address = self._next_of(page)
+
+    def _next_of(self, page: bytes) -> str | None:
+        bundle = resource(read(page))
+        links = [each for each in bundle.elements("link") if each.text("relation") == "next"]
+        if not links:
+            return None
+        found = self.address(links[0].uri("url"))
+        if found is None:
+            raise RemoteError("the next page lies on another server")
+        return found
+
+    async def _get(self, address: str) -> bytes | None:
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type((TryAgainError, httpx.TransportError)),
+            stop=stop_after_delay(self._remote.give_up_s),
+            wait=_pause,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            return await retrying(self._get_once, address)
+        except httpx.HTTPError as error:
+            raise TryAgainError(type(error).__name__) from None
+
+    async def _get_once(self, address: str) -> bytes | None:
+        request = self._http.build_request("GET", address, headers=await self._headers())
+        response = await self._http.send(request, stream=True)
+        try:
+            return await self._content(response)
+        finally:
+            await response.aclose()
+
+    async def _content(self, response: httpx.Response) -> bytes | None:
+        if response.status_code in _GONE:
+            return None
+        if response.status_code == _NOT_OURS and self._grant is not None:
+            self._grant.forget()
+            raise TryAgainError("the token was not taken")
+        if response.status_code in _TRY_AGAIN:
+            raise TryAgainError(f"status {response.status_code}", _retry_after_s(response))
+        if not response.is_success:
+            raise RemoteError(f"status {response.status_code}")
+        content = bytearray()
+        async for piece in response.aiter_bytes():
+            content += piece
+            if len(content) > MAX_BODY_BYTES:
+                raise TooMuchError(f"more than {MAX_BODY_BYTES} bytes in one answer")
+        return bytes(content)
+
+    async def _headers(self) -> dict[str, str]:
+        # strict: an unknown search parameter must be refused, not passed over
+        headers = {"Accept": "application/fhir+json", "Prefer": "handling=strict"}
+        if self._grant is not None:
+            headers["Authorization"] = f"Bearer {await self._grant.token()}"
+        elif self._remote.token is not None:
+            headers["Authorization"] = f"Bearer {self._remote.token.get_secret_value()}"
+        return headers
+
+
+def _pause(state: RetryCallState) -> float:
+    """As long as the server says, else longer each time; never longer than the limit."""
+    error = state.outcome.exception() if state.outcome else None
+    said = error.after_s if isinstance(error, TryAgainError) else None
+    pause = _BACKOFF(state) if said is None else said
+    return min(pause, MAX_WAIT_S)
+
+
+_BACKOFF: Final = wait_exponential_jitter(multiplier=0.5, max=MAX_WAIT_S)
+
+
+def _retry_after_s(response: httpx.Response) -> float | None:
+    """``Retry-After`` in seconds: a number, or a date beside the answer's own ``Date``."""
+    said = response.headers.get("Retry-After", "")
+    if said.isdecimal():
+        return float(said)
+    try:
+        until = parsedate_to_datetime(said)
+        return max(0.0, (until - parsedate_to_datetime(response.headers["Date"])).total_seconds())
+    except (ValueError, TypeError, KeyError):
+        return None

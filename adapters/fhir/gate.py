@@ -1,0 +1,101 @@
+"""Who may send, how often, and whether the headers announce what this endpoint reads: pure.
+
+Sources: RFC 6750 (bearer tokens); http://hl7.org/fhir/R4/http.html#mime-type, versioning#mt-version
+(``fhirVersion``); RFC 9110, section 13.1.1 (``If-Match``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Final
+
+from adapters.fhir.answer import VERSIONS
+from adapters.fhir.listener import Deed, Token
+from adapters.fhir.names import EditionName
+from adapters.fhir.refusal import RefusedError
+
+READ_TYPES: Final = frozenset(
+    f"{kind}{form}"
+    for form in ("json", "xml")
+    for kind in ("application/fhir+", "application/", "text/")
+)
+_BEARER: Final = "bearer "
+
+
+class Tokens:
+    """The tokens of one feed. A comparison takes the same time whatever was shown."""
+
+    def __init__(self, tokens: tuple[Token, ...]) -> None:
+        self._known = [
+            (sha256(each.secret.get_secret_value().encode()).digest(), each) for each in tokens
+        ]
+
+    @property
+    def are_asked(self) -> bool:
+        """Whether senders must show one."""
+        return bool(self._known)
+
+    def bearer(self, authorization: str) -> Token | None:
+        """Whose token the header shows."""
+        if authorization[: len(_BEARER)].lower() != _BEARER:
+            return None
+        shown = sha256(authorization[len(_BEARER) :].strip().encode()).digest()
+        found = [each for digest, each in self._known if compare_digest(digest, shown)]
+        return found[0] if found else None
+
+    def refusal(self, authorization: str, deed: Deed) -> str | None:
+        """Why the request may not be made: a reason, or None."""
+        if not self.are_asked:
+            return None
+        token = self.bearer(authorization)
+        if token is None:
+            return "token-missing"
+        return None if deed in token.may else "token-may-not"
+
+
+class Rate:
+    """A bucket that fills with ``per_s`` requests a second and holds one second's worth."""
+
+    def __init__(self, per_s: float, clock: Callable[[], float]) -> None:
+        self._per_s = per_s
+        self._clock = clock
+        self._holds = max(per_s, 1.0)
+        self._left = self._holds
+        self._at = clock()
+
+    def takes(self) -> bool:
+        """Whether one more may come now."""
+        now = self._clock()
+        self._left = min(self._holds, self._left + (now - self._at) * self._per_s)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+    @property
+    def retry_after_s(self) -> int:
+        """After how many whole seconds one more may come."""
+        return max(1, -int(-(1 - self._left) // self._per_s))
+
+
+def refuse_unread_type(content_type: str, edition: EditionName) -> None:
+    """Raises RefusedError unless the body is announced as JSON or XML in UTF-8, of the feed's edition."""
+    kind, *parameters = (part.strip() for part in content_type.lower().split(";"))
+    said = dict(part.partition("=")[::2] for part in parameters)
+    if kind not in READ_TYPES or said.get("charset", "utf-8").strip('"') not in {"utf-8", "utf8"}:
+        detail = "send application/fhir+json or application/fhir+xml in UTF-8"
+        raise RefusedError("content-type-not-read", detail)
+    version = said.get("fhirversion", "").strip('"')
+    if version and not VERSIONS[edition].startswith(version):
+        detail = f"this feed speaks {edition}; Content-Type announces another edition"
+        raise RefusedError("other-fhir-version", detail)
+
+
+def refuse_if_match(if_match: str) -> None:
+    """Raises RefusedError where the sender makes the update depend on a version."""
+    if if_match:
+        detail = "versions are ordered as they are read, whenever they arrive: send without it"
+        raise RefusedError("if-match-not-offered", detail)

@@ -1,0 +1,81 @@
+"""SMART backend services: an access token for an assertion that we sign.
+
+Source: SMART App Launch 2.2.0, "Backend Services" and "Client Authentication: Asymmetric". The
+assertion lives for five minutes at most and is never used twice; a token is asked for anew a
+minute before it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+import httpx
+import jwt
+
+from adapters.fhir.remote import Backend
+
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+ASSERTION_LIVES: Final = timedelta(minutes=4)
+RENEW_BEFORE: Final = timedelta(minutes=1)
+USUAL_LIFE_S: Final = 300  # where the server does not say: the longest that SMART recommends
+
+
+class Grant:
+    """The token of one client at one server."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        key: bytes,
+        http: httpx.AsyncClient,
+        now: Callable[[], datetime],
+        number: Callable[[], str] = lambda: str(uuid4()),
+    ) -> None:
+        self._backend = backend
+        self._key = key
+        self._http = http
+        self._now = now
+        self._number = number
+        self._token = ""
+        self._until: datetime | None = None
+
+    async def token(self) -> str:
+        """A token that is good for now. Raises httpx.HTTPError where none can be had."""
+        now = self._now()
+        if self._until is None or now >= self._until - RENEW_BEFORE:
+            await self._renew(now)
+        return self._token
+
+    def forget(self) -> None:
+        """The server did not take it: ask for another."""
+        self._until = None
+
+    async def _renew(self, now: datetime) -> None:
+        form = {
+            "grant_type": "client_credentials",
+            "scope": self._backend.scope,
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": self.assertion(now),
+        }
+        response = await self._http.post(self._backend.token_url, data=form)
+        response.raise_for_status()
+        said: dict[str, Any] = response.json()
+        self._token = str(said["access_token"])
+        self._until = now + timedelta(seconds=float(said.get("expires_in", USUAL_LIFE_S)))
+
+    def assertion(self, now: datetime) -> str:
+        """Who we are, signed."""
+        backend = self._backend
+        claims = {
+            "iss": backend.client_id,
+            "sub": backend.client_id,
+            "aud": backend.token_url,
+            "exp": now + ASSERTION_LIVES,
+            "iat": now,
+            "jti": self._number(),
+        }
+        headers = {"kid": backend.key_id, "typ": "JWT"}
+        return jwt.encode(claims, self._key, algorithm=backend.algorithm, headers=headers)

@@ -1,0 +1,168 @@
+"""One request's body: read, made durable, answered; the same for every route.
+
+Invariant: a sender is told yes only after the log has called back that the body and everything
+that follows from it are durable; when the log fails it is told 503, never 200. What is refused
+before it is stored (no token, too large, too often) is counted; everything else is in ``raw``, and
+in review where it cannot be used, also with the wrong content type.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from adapters.common.feed import records_of
+from adapters.common.keys import raw_pointer
+from adapters.common.outcome import Outcome, Trouble, to_review
+from adapters.fhir.document import read
+from adapters.fhir.mapping import Normaliser
+from adapters.fhir.names import Object
+from adapters.fhir.references import Resources
+from adapters.fhir.refusal import RefusedError
+from bus.port import Log, LogError, Record, RecordTooLargeError
+
+READ_ASIDE_BYTES: Final = 32_000
+"""A larger body is read in a thread: a whole Bundle would keep all other senders waiting."""
+
+Check = Callable[[Object], None]
+Beside = Callable[[Object], Awaitable[Resources]]
+
+
+@dataclass
+class Figures:
+    """Counted since the start. ``last_seen`` is when a body last came."""
+
+    requests: int = 0
+    body_bytes: int = 0
+    refused_at_the_door: int = 0
+    too_large: int = 0
+    not_stored: int = 0
+    degraded: int = 0
+    waiting: int = 0
+    last_seen: datetime | None = None
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def became(self, outcome: Outcome) -> None:
+        """What a body turned out to be: by verdict and reason."""
+        self.outcomes[outcome.verdict.value, outcome.reason] += 1
+        self.degraded += outcome.degraded is not None
+        for warning in outcome.warnings:
+            self.outcomes["warning", warning.reason] += 1
+
+
+class Taken(NamedTuple):
+    """What became of a durable body, and the body itself where it could be read at all."""
+
+    outcome: Outcome
+    document: Object | None
+
+
+class NotTakenError(Exception):
+    """Nothing of the body is kept; the sender must be told why."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.reason)
+        self.trouble = trouble
+
+
+class Intake:
+    """Takes the bodies of one feed."""
+
+    def __init__(
+        self, normaliser: Normaliser, log: Log, clock: Callable[[], datetime], max_waiting: int
+    ) -> None:
+        self.figures = Figures()
+        self.profile = normaliser.profile
+        self._normaliser = normaliser
+        self._log = log
+        self._clock = clock
+        self._max_waiting = max_waiting
+
+    async def take(
+        self,
+        payload: bytes,
+        check: Check,
+        already: Outcome | None = None,
+        beside: Beside | None = None,
+    ) -> Taken:
+        """Read, store, and tell what became of it.
+
+        ``already``: what became of it is known without reading. ``beside`` fetches what it refers to, and
+        what that raises goes through. Raises NotTakenError where it could not be stored.
+        """
+        if self.figures.waiting >= self._max_waiting:
+            raise NotTakenError(Trouble("too-many-waiting", "the log is behind: send it again"))
+        self.figures.waiting += 1
+        try:
+            known = await beside(self._read_or_nothing(payload)) if beside else None
+            return await self._take(payload, check, already, known)
+        finally:
+            self.figures.waiting -= 1
+
+    async def _take(
+        self, payload: bytes, check: Check, already: Outcome | None, known: Resources | None
+    ) -> Taken:
+        at, feed = self._clock(), self._normaliser.feed
+        self.figures.last_seen = at
+        self.figures.body_bytes += len(payload)
+        if already is not None:
+            taken = Taken(already, None)
+        elif len(payload) > READ_ASIDE_BYTES:
+            taken = await asyncio.to_thread(self._read, payload, at, check, known)
+        else:
+            taken = self._read(payload, at, check, known)
+        pointer = raw_pointer(payload, at, feed.name)
+        await self._store(records_of(feed, pointer, at, payload, taken.outcome))
+        self.figures.became(taken.outcome)
+        return taken
+
+    def _read(self, payload: bytes, at: datetime, check: Check, known: Resources | None) -> Taken:
+        """What it means. A fault of ours costs one body its use, never the endpoint."""
+        document = None
+        try:
+            document = read(payload, self.profile.edition)
+            check(document)
+            return Taken(self._normaliser.outcome_of(document, at, known), document)
+        except RefusedError as refused:
+            return Taken(to_review(refused.trouble), document)
+        except Exception as error:  # noqa: BLE001 - the one supervisor of a body
+            detail = f"{type(error).__name__} while reading"
+            return Taken(to_review(Trouble("internal-error", detail)), document)
+
+    async def _store(self, records: list[Record]) -> None:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[LogError | None] = loop.create_future()
+
+        def settle(error: LogError | None) -> None:
+            if not done.done():
+                done.set_result(error)
+
+        def settled(error: LogError | None) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(settle, error)
+
+        try:
+            self._log.submit(records, settled)
+            error = await asyncio.shield(done)
+        except RecordTooLargeError:
+            self.figures.too_large += 1
+            raise NotTakenError(
+                Trouble("too-large", "more than the log takes of one body")
+            ) from None
+        except LogError as failed:
+            error = failed
+        if error is not None:
+            self.figures.not_stored += 1
+            raise NotTakenError(Trouble("not-stored", "the log could not write: send it again"))
+
+    def _read_or_nothing(self, payload: bytes) -> Object:
+        """The input for whoever fetches beside it; one that cannot be read refers to nothing."""
+        try:
+            return read(payload, self.profile.edition)
+        except RefusedError:
+            return {"resourceType": ""}

@@ -1,0 +1,178 @@
+"""Where a Location or an Organization is, as a ward of the register; nothing is guessed.
+
+Source: http://hl7.org/fhir/R4/location.html (physicalType, R5: form; partOf). A bed leads through
+its room to its ward. What a Location that is not at hand still says is its logical id, its
+identifier and, where the profile allows it, its display.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Literal, NamedTuple
+
+from adapters.common.outcome import Trouble
+from adapters.fhir.element import MAX_TEXT_CHARS, Element
+from adapters.fhir.profile import PlaceSettings
+from adapters.fhir.references import Resources, logical_id
+from schemas.observation import Location
+from schemas.ward import WardRegister
+
+WARD_UNKNOWN: Final = "ward-unknown"
+_UNKNOWN: Final = "the ward register has no such code for this source: add it or an alias"
+
+Part = Literal["bed", "room", "ward", "other"]
+_PARTS: Final[dict[str, Part]] = {
+    "bd": "bed",
+    "ro": "room",
+    **dict.fromkeys(("si", "bu", "jdn", "rd", "ho", "ve"), "other"),  # site, building, …
+}
+"""Codes of ``location-physical-type`` that are no care unit; every other place may be one."""
+
+
+class Spot(NamedTuple):
+    """What one ``Encounter.location`` says: a ward, a room, a bed, each or none.
+
+    ``unknown``: it is a ward or may be one, and the register does not know it.
+    """
+
+    where: str
+    ward: str | None = None
+    room: str | None = None
+    bed: str | None = None
+    unknown: bool = False
+
+
+class PlaceReader:
+    """Reads the places of one source."""
+
+    def __init__(
+        self, settings: PlaceSettings, wards: WardRegister, source: str, kind: str
+    ) -> None:
+        self._settings = settings
+        self._wards = wards
+        self._source = source
+        self._kind = kind
+
+    def spot(self, entry: Element, encounter: Element, resources: Resources) -> Spot | None:
+        """What an ``Encounter.location`` leads to; None where it names no Location."""
+        reference = entry.element("location")
+        if reference is None:
+            return None
+        said: dict[str, str] = {}
+        unknown = False
+        for part, found in self._chain(entry, reference, encounter, resources):
+            if part in {"bed", "room"}:
+                said.setdefault(part, _label(found, reference))
+            elif part == "ward":
+                ward = self._resolve(self._codes(None if said else reference, found))
+                if ward is not None:
+                    return Spot(reference.path, ward, said.get("room"), said.get("bed"))
+                unknown = True
+        return Spot(reference.path, None, said.get("room"), said.get("bed"), unknown)
+
+    def ward(self, reference: Element, encounter: Element, resources: Resources) -> str | Trouble:
+        """The ward that a reference to an Organization names."""
+        found = resources.resolve(reference.uri("reference"), encounter)
+        codes = self._codes(reference, found)
+        return self._resolve(codes) or Trouble(WARD_UNKNOWN, _UNKNOWN, reference.path)
+
+    def _chain(
+        self, entry: Element, reference: Element, encounter: Element, resources: Resources
+    ) -> Iterator[tuple[Part, Element | None]]:
+        """Each Location on the way up, and which part of a hospital it is."""
+        start = resources.resolve(reference.uri("reference"), encounter)
+        if start is None:
+            yield self._part(entry), None
+            return
+        for each in resources.follow(start, "partOf", encounter):
+            each.refuse_modifiers()
+            part = self._part(each)
+            if each is start and part == "ward":  # the entry may know better
+                part = self._part(entry)
+            yield part, each
+
+    def _part(self, each: Element) -> Part:
+        codes = [coding.text("code") for coding in each.codings(self._kind)]
+        return next((_PARTS[code] for code in codes if code in _PARTS), "ward")
+
+    def _codes(self, reference: Element | None, found: Element | None) -> list[str]:
+        """The candidates for a code, in the profile's order."""
+        return [
+            code
+            for source in self._settings.code_from
+            for code in self._codes_from(source, reference, found)
+            if code
+        ]
+
+    def _codes_from(
+        self, source: str, reference: Element | None, found: Element | None
+    ) -> list[str]:
+        match source:
+            case "identifier":
+                return self._identifiers(reference, found)
+            case "id":
+                by_reference = logical_id(reference.uri("reference")) if reference else ""
+                return [(found.text("id") if found else "") or by_reference]
+            case "name":
+                return [found.text("name")] if found else []
+            case _:
+                return [self._display(reference)] if reference else []
+
+    def _identifiers(self, reference: Element | None, found: Element | None) -> list[str]:
+        logical = reference.element("identifier") if reference else None
+        identifiers = found.elements("identifier") if found else []
+        systems = self._settings.systems
+        return [
+            each.text("value")
+            for each in (*identifiers, *([logical] if logical else []))
+            if not systems or each.text("system") in systems
+        ]
+
+    def _display(self, reference: Element) -> str:
+        display, part = reference.text("display"), self._settings.display_part
+        if part is None:
+            return display
+        parts = [each.strip() for each in display.split(",")]
+        return parts[part - 1] if part <= len(parts) else ""
+
+    def _resolve(self, codes: list[str]) -> str | None:
+        known = (self._wards.resolve(self._source, code) for code in codes)
+        return next((ward for ward in known if ward and len(ward) <= MAX_TEXT_CHARS), None)
+
+
+def _label(found: Element | None, reference: Element) -> str:
+    """What a room or bed is called."""
+    if found is None:
+        return reference.text("display")
+    identifiers = [each.text("value") for each in found.elements("identifier")]
+    return next(filter(None, (*identifiers, found.text("name"))), "")
+
+
+def merged(spots: list[Spot], where: str) -> Location | Trouble:
+    """The one place that several entries of the same status describe together, part by part."""
+    if len(spots) == 1 and spots[0].ward:  # nearly always
+        return _location(spots[0].ward, spots[0].room, spots[0].bed)
+    wards = {spot.ward for spot in spots if spot.ward}
+    if len(wards) > 1:
+        return Trouble("place-ambiguous", "several wards at once: which one cannot be told", where)
+    if unknown := next((spot for spot in spots if spot.unknown), None):
+        return Trouble(WARD_UNKNOWN, _UNKNOWN, unknown.where)
+    if not wards:
+        return Trouble("location-without-ward", "a site, a room or a bed, and no ward", where)
+    rooms = {spot.room for spot in spots if spot.room}
+    beds = {spot.bed for spot in spots if spot.bed}
+    return _location(wards.pop(), _only(rooms), _only(beds))
+
+
+def _only(names: set[str]) -> str | None:
+    return names.pop() if len(names) == 1 else None
+
+
+def _location(ward: str, room: str | None, bed: str | None) -> Location:
+    """Room and bed are left out where they are not said."""
+    said = {"ward": ward}
+    if room:
+        said["room"] = room
+    if bed:
+        said["bed"] = bed
+    return Location.model_validate(said)

@@ -1,0 +1,115 @@
+"""What an input refers to and does not bring along: fetched, remembered for a while.
+
+Only what the mapping asks for is fetched: the Patient, the Organization, the Locations and what
+they are part of. A reference that leads nowhere stays unresolved, and the mapping says so; a server
+that does not answer raises, for then the input must wait.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from adapters.fhir.bundle import read_bundle
+from adapters.fhir.client import FhirClient, RemoteError, TryAgainError
+from adapters.fhir.document import read
+from adapters.fhir.element import Element, resource
+from adapters.fhir.names import Object
+from adapters.fhir.references import MAX_STEPS, Resources
+from adapters.fhir.refusal import RefusedError
+from adapters.fhir.statement import Statement
+
+MAX_REMEMBERED: Final = 10_000
+
+
+class Lookup:
+    """Fetches for one server. ``clock`` counts seconds and never goes back."""
+
+    def __init__(self, client: FhirClient, cache_s: float, clock: Callable[[], float]) -> None:
+        self._client = client
+        self._cache_s = cache_s
+        self._clock = clock
+        self._remembered: OrderedDict[str, tuple[float, Object | None]] = OrderedDict()
+
+    async def read(self, reference: str) -> bytes | None:
+        """One resource as it is now, never from memory. Raises RemoteError."""
+        return await self._client.read(reference)
+
+    async def beside(self, document: Object) -> Resources:
+        """Everything that the input's Encounters refer to beyond itself. Raises RemoteError."""
+        found = Resources()
+        for statement in _statements(document):
+            for reference in filter(None, _references(statement.encounter)):
+                await self._follow(reference, statement, found)
+        return found
+
+    async def _follow(self, reference: str, statement: Statement, found: Resources) -> None:
+        """The resource, then what it is part of, upwards."""
+        for _ in range(MAX_STEPS):
+            known = statement.resources.resolve(reference, statement.encounter)
+            each = known or found.resolve(reference, statement.encounter)
+            if each is None:
+                content = await self._fetch(reference)
+                if content is None:
+                    return
+                each = resource(content)
+                found.add(self._client.address(reference) or "", each)
+            reference = _reference_of(each, "partOf")
+            if not reference:
+                return
+
+    async def _fetch(self, reference: str) -> Object | None:
+        address = self._client.address(reference)
+        if address is None or reference.startswith(("#", "urn:")):
+            return None
+        now = self._clock()
+        at, content = self._remembered.get(address, (float("-inf"), None))
+        if now - at <= self._cache_s:
+            return content
+        try:
+            content = _parsed(await self._client.read(reference))
+        except TryAgainError:
+            raise
+        except RemoteError:
+            return None  # refused to us: what needs it says what is missing, others go on
+        self._remembered[address] = (now, content)
+        self._remembered.move_to_end(address)
+        if len(self._remembered) > MAX_REMEMBERED:
+            self._remembered.popitem(last=False)
+        return content
+
+
+def _parsed(payload: bytes | None) -> Object | None:
+    try:
+        return None if payload is None else read(payload)
+    except RefusedError:
+        return None  # as good as not there: what needs it says what is missing
+
+
+def _statements(document: Object) -> list[Statement]:
+    top = resource(document)
+    if top.resource_type == "Encounter":
+        return [Statement(top, Resources())]
+    try:
+        return read_bundle(top).statements if top.resource_type == "Bundle" else []
+    except RefusedError:
+        return []  # the mapping refuses it, and says why
+
+
+def _references(encounter: Element) -> Iterator[str]:
+    try:
+        for name in ("subject", "serviceProvider"):
+            yield _reference_of(encounter, name)
+        for entry in encounter.elements("location"):
+            yield _reference_of(entry, "location")
+    except RefusedError:
+        return  # likewise
+
+
+def _reference_of(element: Element, name: str) -> str:
+    try:
+        reference = element.element(name)
+        return reference.uri("reference") if reference else ""
+    except RefusedError:
+        return ""

@@ -1,0 +1,212 @@
+"""One input's bytes to what they mean: an outcome with observations, or with a reason why not.
+
+Invariants
+----------
+* Total: any bytes give an outcome with a stable reason; nothing raises.
+* A broken form, an unreadable status, visit, patient or version withholds an Encounter; any other
+  element that cannot be read is absent, with a warning.
+* A transaction or a message is used whole or not at all.
+* The bytes are never written anew: what is kept is what came.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from adapters.common.feed import FeedIdentity
+from adapters.common.keys import PatientKeyer
+from adapters.common.outcome import Outcome, Trouble, Verdict, accepted, ignored, to_review
+from adapters.fhir.bundle import notification, read_bundle
+from adapters.fhir.claims import ClaimsReader
+from adapters.fhir.document import read
+from adapters.fhir.edition import EDITIONS, meaning_of, refuse_other_edition
+from adapters.fhir.element import Element, resource
+from adapters.fhir.names import Object
+from adapters.fhir.patient import PatientReader
+from adapters.fhir.profile import FhirProfile
+from adapters.fhir.references import Resources
+from adapters.fhir.refusal import RefusedError
+from adapters.fhir.stamp import observation_id, order_stamp, recorded
+from adapters.fhir.statement import Statement
+from adapters.fhir.strict import first_fault
+from adapters.fhir.times import read_time
+from schemas.observation import Observation, What
+from schemas.ward import WardRegister
+
+TRIGGER: Final = "Encounter"
+_SUBSETTED: Final = "SUBSETTED"
+
+
+class Normaliser:
+    """Reads one feed's inputs. Keeps nothing: all requests of a feed may share it."""
+
+    def __init__(
+        self, feed: FeedIdentity, profile: FhirProfile, wards: WardRegister, keyer: PatientKeyer
+    ) -> None:
+        self.feed = feed
+        self.profile = profile
+        self._edition = EDITIONS[profile.edition]
+        self._skew = timedelta(seconds=profile.future_s)
+        self._patients = PatientReader(profile.patient, keyer)
+        self._claims = ClaimsReader(profile, self._edition, wards, feed.source)
+
+    def normalise(
+        self, payload: bytes, received_at: datetime, known: Resources | None = None
+    ) -> Outcome:
+        """What one resource or Bundle means; ``known`` are resources fetched beside it."""
+        try:
+            return self.outcome_of(read(payload, self.profile.edition), received_at, known)
+        except RefusedError as refused:
+            return to_review(refused.trouble)
+
+    def outcome_of(
+        self, document: Object, received_at: datetime, known: Resources | None = None
+    ) -> Outcome:
+        """What a parsed resource means. Raises RefusedError where nothing of it can be used."""
+        top = resource(document)
+        match top.resource_type:
+            case "Encounter":
+                return self._single(Statement(top, known or Resources()), received_at)
+            case "Bundle":
+                return self._bundle(top, received_at, known)
+            case _:
+                return ignored("no-encounter", "neither an Encounter nor a Bundle")
+
+    def _single(self, statement: Statement, received_at: datetime) -> Outcome:
+        observation, warnings = self._observation(statement, received_at)
+        return self._accepted([observation], warnings, [statement])
+
+    def _bundle(self, bundle: Element, received_at: datetime, known: Resources | None) -> Outcome:
+        found = read_bundle(bundle, known)
+        observations: list[Observation] = []
+        used: list[Statement] = []
+        warnings, refused = list(found.troubles), list[Trouble]()
+        for statement in found.statements:
+            try:
+                observation, doubts = self._observation(statement, received_at)
+            except RefusedError as error:
+                if found.whole:
+                    raise
+                refused.append(error.trouble)
+            else:
+                observations.append(observation)
+                used.append(statement)
+                warnings += doubts
+        if not observations:
+            return _of_nothing(bundle, refused, warnings)
+        return self._accepted(observations, [*refused, *warnings], used)
+
+    def _accepted(
+        self, observations: list[Observation], warnings: list[Trouble], used: list[Statement]
+    ) -> Outcome:
+        return accepted(observations, warnings, degraded=self._first_fault(used))
+
+    def _first_fault(self, used: list[Statement]) -> str | None:
+        """Where the edition's own model refuses what the lean reader has accepted."""
+        if self.profile.check == "lean":
+            return None
+        faults = (first_fault(each.encounter.content, self.profile.edition) for each in used)
+        return next(filter(None, faults), None)
+
+    def _observation(
+        self, statement: Statement, received_at: datetime
+    ) -> tuple[Observation, list[Trouble]]:
+        encounter = statement.encounter
+        self._refuse_unusable(encounter)
+        meaning = meaning_of(encounter, self._edition)
+        visit = self._visit(encounter)
+        patient, doubts = self._patients.read(encounter, statement.resources)
+        when = recorded(statement, received_at, self.profile.unversioned)
+        stamp, late = order_stamp(statement, when, meaning.rank, received_at, self._skew)
+        claims, troubles = self._claims.read(encounter, meaning, statement.resources)
+        said: dict[str, object] = {
+            "id": observation_id(self.feed.source, visit, statement, when),
+            "source": self.feed.source,
+            "feed": self.feed.name,
+            "what": meaning.what,
+            "trigger": TRIGGER,
+            "shape": "state",
+            "visit": visit,
+            "patient": patient,
+            "claims": claims,
+            "recorded_at": when.moment.at,
+            "recorded_rule": when.moment.rule,
+            "stamp": stamp,
+        }
+        if meaning.what is What.DISCHARGED:
+            said |= self._ended(encounter, troubles)
+        return Observation.model_validate(said), [*doubts, *late, *troubles]
+
+    def _refuse_unusable(self, encounter: Element) -> None:
+        refuse_other_edition(encounter, self._edition)
+        encounter.refuse_modifiers()
+        meta = encounter.element("meta")
+        for tag in meta.elements("tag") if meta else ():
+            if tag.text("code") == _SUBSETTED:
+                detail = "a part of an Encounter would clear what was left out: ask for all of it"
+                raise RefusedError("resource-incomplete", detail, tag.path)
+
+    def _visit(self, encounter: Element) -> str:
+        key = self.profile.visit
+        if key.by == "id":
+            numbers = {encounter.text("id")}
+        else:
+            numbers = {
+                each.text("value")
+                for each in encounter.elements("identifier")
+                if (key.system is None or each.uri("system") == key.system)
+                and (key.type is None or each.has_code("type", key.type))
+            }
+        numbers.discard("")
+        where = f"{encounter.path}.{key.by}"
+        if not numbers:
+            detail = "the feed's visit key is not there: nothing tells which stay it is about"
+            raise RefusedError("visit-missing", detail, where)
+        if len(numbers) > 1:
+            detail = "several identifiers could be the visit's: name its system in the profile"
+            raise RefusedError("visit-ambiguous", detail, where)
+        return numbers.pop()
+
+    def _ended(self, encounter: Element, troubles: list[Trouble]) -> dict[str, object]:
+        """When the stay ended, as far as it is said."""
+        period = encounter.element(self._edition.period)
+        text = period.text("end") if period else ""
+        if period is None or not text:
+            return {}
+        moment = read_time(text, f"{period.path}.end", self._claims.zone)
+        if isinstance(moment, Trouble):
+            troubles.append(moment)
+            return {}
+        return {"occurred_at": moment.at, "occurred_rule": moment.rule}
+
+
+def _of_nothing(bundle: Element, refused: list[Trouble], warnings: list[Trouble]) -> Outcome:
+    """A Bundle none of whose Encounters was used, or that has none."""
+    troubles = [*refused, *warnings]
+    if troubles:
+        first = to_review(troubles[0])
+        return Outcome(
+            Verdict.REVIEW, first.reason, first.detail, first.where, warnings=tuple(troubles[1:])
+        )
+    status = notification(bundle)
+    if status is not None:
+        return _of_notification(status)
+    return ignored("no-encounter", "the Bundle states no Encounter")
+
+
+def _of_notification(status: Element) -> Outcome:
+    """A notification without Encounters: a sign of life, or names to fetch by."""
+    kind = notification_type(status)
+    if kind in {"handshake", "heartbeat"}:
+        return ignored("subscription-alive", "the subscription says that it works")
+    detail = "the notification names Encounters without giving them: they must be fetched"
+    return to_review(Trouble("notification-without-content", detail, status.path))
+
+
+def notification_type(status: Element) -> str:
+    """``handshake``, ``heartbeat``, ``event-notification``, …, in either form of status."""
+    if status.resource_type == "SubscriptionStatus":
+        return status.text("type")
+    named = (each for each in status.elements("parameter") if each.text("name") == "type")
+    return next((each.text("valueCode") for each in named), "")

@@ -1,0 +1,103 @@
+"""Who an Encounter is about: ``subject``, and the number among the Patient's that is its key.
+
+Source: http://hl7.org/fhir/R4/datatypes.html#Identifier. A logical reference (``subject.identifier``)
+says who it is by itself; otherwise the Patient must be at hand. A name or a ``display`` never is.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from adapters.common.identity import Number, Preference, chosen, number
+from adapters.common.keys import PatientKeyer
+from adapters.common.outcome import Trouble
+from adapters.fhir.element import Element
+from adapters.fhir.profile import PatientSettings
+from adapters.fhir.references import Resources, logical_id
+from adapters.fhir.refusal import RefusedError
+from schemas.identifiers import IdentifierKind
+from schemas.observation import Patient, PatientIdentifier
+
+MAX_IDENTIFIERS: Final = 50
+_OID: Final = "urn:oid:"
+
+
+class PatientReader:
+    """Reads the patients of one feed."""
+
+    def __init__(self, settings: PatientSettings, keyer: PatientKeyer) -> None:
+        self._settings = settings
+        self._keyer = keyer
+        self._preferences = [Preference(each.assigner, each.type) for each in settings.prefer]
+
+    def read(self, encounter: Element, resources: Resources) -> tuple[Patient, list[Trouble]]:
+        """The patient, and what is doubtful about the numbers. Raises RefusedError."""
+        subject = encounter.element("subject")
+        if subject is None:
+            where = f"{encounter.path}.subject"
+            raise RefusedError("patient-missing", "nothing says who it is about", where)
+        reference = subject.uri("reference")
+        if self._settings.by == "id":
+            found = resources.resolve(reference, encounter) if reference else None
+            return self._by_id(found.text("id") if found else logical_id(reference), subject), []
+        identifiers, where = self._identifiers(encounter, subject, reference, resources)
+        return self._by_identifier(identifiers, where)
+
+    def _by_id(self, value: str, subject: Element) -> Patient:
+        if not value:
+            detail = "the reference has no logical id, by which this feed knows patients"
+            raise RefusedError("patient-missing", detail, f"{subject.path}.reference")
+        identifier = PatientIdentifier(
+            kind=IdentifierKind.LOCAL, value=value, assigner="Patient.id"
+        )
+        return Patient(key=self._keyer.key(identifier), identifiers=(identifier,))
+
+    @staticmethod
+    def _identifiers(
+        encounter: Element, subject: Element, reference: str, resources: Resources
+    ) -> tuple[list[Element], str]:
+        found = resources.resolve(reference, encounter) if reference else None
+        if found is not None:
+            if found.resource_type != "Patient":
+                detail = "it leads to something else than a Patient"
+                raise RefusedError("patient-missing", detail, f"{subject.path}.reference")
+            found.refuse_modifiers()
+            return found.elements("identifier"), f"{found.path}.identifier"
+        if logical := subject.element("identifier"):
+            return [logical], logical.path
+        if not reference:
+            raise RefusedError("patient-missing", "nothing says who it is about", subject.path)
+        detail = "the Patient is neither here nor named by an identifier"
+        raise RefusedError("reference-unresolved", detail, f"{subject.path}.reference")
+
+    def _by_identifier(
+        self, identifiers: list[Element], where: str
+    ) -> tuple[Patient, list[Trouble]]:
+        if len(identifiers) > MAX_IDENTIFIERS:
+            raise RefusedError("patient-unreadable", "too many identifiers", where)
+        filled = [each for each in identifiers if each.text("value")]
+        numbers = [self._number(each) for each in filled]
+        if not numbers:
+            raise RefusedError("patient-missing", "no identifier says who it is about", where)
+        current = [n for n, each in zip(numbers, filled, strict=True) if each.text("use") != "old"]
+        key = chosen(
+            current or numbers, self._preferences, national_first=self._settings.national_first
+        )
+        if key is None:
+            detail = "several identifiers could be the patient's: name the assigner in the profile"
+            raise RefusedError("patient-ambiguous", detail, where)
+        distinct = tuple(dict.fromkeys(each.identifier for each in numbers))
+        doubts = [
+            Trouble(each.warning, "the number is kept; look at it", where)
+            for each in numbers
+            if each.warning
+        ]
+        return Patient(key=self._keyer.key(key), identifiers=distinct), doubts
+
+    def _number(self, identifier: Element) -> Number:
+        system = identifier.text("system")
+        assigner = self._settings.assigners.get(system, system.removeprefix(_OID))
+        codes = [coding.text("code") for coding in identifier.codings("type")]
+        return number(
+            identifier.text("value"), assigner, next(iter(codes), ""), self._settings.kinds
+        )

@@ -1,0 +1,153 @@
+"""What one FHIR feed's Encounters mean: the part of a feed that every hospital sets for itself.
+
+Each setting's default is what the FHIR specification, the official v2-to-FHIR mapping or the
+Nordic convention says; nothing here depends on which product speaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from adapters.fhir.names import EditionName
+from schemas.identifiers import IdentifierKind
+from schemas.observation import Claims, Protection
+
+MAX_SKEW_S: Final = 1_800
+CONFIDENTIALITY: Final = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+DEFAULT_PROTECTION: Final = {
+    f"{CONFIDENTIALITY}|{code}": level
+    for codes, level in (
+        ("ULMN", Protection.NONE),
+        ("R", Protection.CONFIDENTIAL),
+        ("V", Protection.PROTECTED),
+    )
+    for code in codes
+}
+ALL_CLAIMS: Final = tuple(Claims.model_fields)
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        raise ValueError(f"{name!r} is no time zone: write one like Europe/Stockholm") from None
+    return name
+
+
+def _known_claim(name: str) -> str:
+    if name not in ALL_CLAIMS:
+        raise ValueError(f"{name!r} is no claim: write one of {', '.join(ALL_CLAIMS)}")
+    return name
+
+
+ZoneName = Annotated[str, AfterValidator(_known_zone)]
+ClaimName = Annotated[str, AfterValidator(_known_claim)]
+CodeFrom = Literal["identifier", "id", "name", "display"]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class VisitKey(_Settings):
+    """What numbers the visit: one rule for the feed, without which a visit would be two.
+
+    The default is where the official v2-to-FHIR mapping puts PV1-19, so that an HL7 feed and a
+    FHIR feed of one source speak of the same visit.
+    """
+
+    by: Literal["identifier", "id"] = Field(
+        "identifier", description="an identifier of the Encounter, or its logical id"
+    )
+    type: str | None = Field("VN", description="code of that identifier's type; none: any")
+    system: str | None = Field(None, description="that identifier's system; none: any, or none")
+
+
+class IdentifierChoice(_Settings):
+    """One way to recognise the patient's number among the identifiers of a Patient."""
+
+    assigner: str | None = Field(None, description="as `assigners` makes it from the system")
+    type: str | None = Field(None, description="code of the identifier's type, for example MR")
+
+
+class PatientSettings(_Settings):
+    """Whose number the patient's key is made from. National numbers go before all others."""
+
+    by: Literal["identifier", "id"] = Field(
+        "identifier",
+        description="an identifier of the Patient, or its logical id: for a source whose "
+        "Patients cannot be had, and then never found under another source's number",
+    )
+    national_first: bool = Field(default=True, description="prefer national and reserve numbers")
+    prefer: tuple[IdentifierChoice, ...] = Field(
+        tuple(IdentifierChoice(type=code) for code in ("MR", "MRN", "PI", "PT", "PN")),
+        description="among the others, the first of these that is there",
+    )
+    kinds: Mapping[str, IdentifierKind] = Field(
+        default_factory=dict,
+        description="what an assigner's numbers are, where their form alone must not decide",
+    )
+    assigners: Mapping[str, str] = Field(
+        default_factory=dict,
+        description="identifier system to assigner as the source's HL7 feed names it in CX-4; "
+        "`urn:oid:` is left out by itself",
+    )
+
+
+class PlaceSettings(_Settings):
+    """How a Location or an Organization becomes a ward of the register."""
+
+    code_from: tuple[CodeFrom, ...] = Field(
+        ("identifier", "id"),
+        min_length=1,
+        description="where the ward's code may stand, in order: the first that the register knows",
+    )
+    systems: tuple[str, ...] = Field(
+        (), description="identifier systems that hold ward codes; empty: any"
+    )
+    display_part: int | None = Field(
+        None,
+        ge=1,
+        le=9,
+        description="which comma-separated part of `display` is the ward; none: all of it",
+    )
+
+
+class FhirProfile(_Settings):
+    """How to read one feed's Encounters."""
+
+    edition: EditionName = Field("R4", description="the edition of FHIR that the feed speaks")
+    check: Literal["strict", "lean"] = Field(
+        "strict",
+        description="whether each Encounter is also held against the edition's whole model; one "
+        "that only the lean reader accepts is used and counted as degraded",
+    )
+    reserved_marks: bool = Field(
+        default=False,
+        description="whether a location with status `reserved` designates, besides `planned`",
+    )
+    claims: tuple[ClaimName, ...] = Field(
+        ALL_CLAIMS,
+        description="what this feed is believed to say; leave out what another feed of the same "
+        "source owns, or an Encounter without it would clear it",
+    )
+    visit: VisitKey = Field(VisitKey(), description="what numbers the visit")
+    patient: PatientSettings = Field(PatientSettings(), description="which number is the patient")
+    place: PlaceSettings = Field(PlaceSettings(), description="how places become wards")
+    protection: Mapping[str, Protection] = Field(
+        DEFAULT_PROTECTION,
+        description="security labels (`system|code`) and what they mean; another counts as unknown",
+    )
+    unversioned: Literal["review", "receipt"] = Field(
+        "review",
+        description="an Encounter that does not say when it was recorded: wait for a person, or "
+        "take it for newer than all that came before",
+    )
+    zone: ZoneName = Field("Europe/Stockholm", description="of dates without a time of day")
+    future_s: int = Field(
+        300, ge=0, le=MAX_SKEW_S, description="how far ahead of our clock a recorded time may be"
+    )

@@ -1,0 +1,56 @@
+"""A FHIR server that Encounters are pulled from: where it is, who we are there, what we ask."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Backend(_Settings):
+    """SMART backend services: a token for a signed assertion, renewed before it ends."""
+
+    token_url: str = Field(description="the authorisation server's token endpoint")
+    client_id: str = Field(description="who we are there")
+    key_file: str = Field(description="PEM: the private key that signs")
+    key_id: str = Field(description="`kid` under which the server knows the public key")
+    algorithm: Literal["RS384", "ES384"] = Field("RS384", description="as the key is")
+    scope: str = Field(
+        "system/Encounter.rs system/Patient.r system/Location.r system/Organization.r",
+        description="what is asked for",
+    )
+
+
+class Remote(_Settings):
+    """A server and the searches that are asked of it, again and again."""
+
+    base_url: str = Field(description="its base: references within it are followed, others never")
+    searches: tuple[str, ...] = Field(
+        (),
+        description="each a search such as `Encounter?patient=123` or, where the server offers it, "
+        "`Encounter?_lastUpdated=ge{since}`; `{since}` is the start of the last good round",
+    )
+    interval_s: float = Field(60.0, gt=0, le=86_400, description="from one round to the next")
+    look_back_s: float = Field(
+        86_400.0, ge=0, description="how far before the start the first `{since}` lies"
+    )
+    overlap_s: float = Field(
+        300.0, ge=0, description="how far each `{since}` lies before the last round: clocks differ"
+    )
+    page_size: int = Field(
+        50,
+        ge=1,
+        le=1_000,
+        description="`_count`; halved for a search whose page is more than a record of the log takes",
+    )
+    timeout_s: float = Field(30.0, gt=0, description="of one request")
+    give_up_s: float = Field(300.0, gt=0, description="how long a failing request is tried again")
+    cache_s: float = Field(
+        3_600.0, ge=0, description="how long a Patient, Location or Organization is remembered"
+    )
+    token: SecretStr | None = Field(None, description="a bearer token that never changes")
+    backend: Backend | None = Field(None, description="or a token by SMART backend services")

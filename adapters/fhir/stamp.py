@@ -1,0 +1,125 @@
+"""When an Encounter's version was recorded, where it sorts, and the identity that follows.
+
+Source: http://hl7.org/fhir/R4/resource.html#Meta. ``meta.lastUpdated`` sorts versions, and
+``meta.versionId`` those of one moment. Versions without either are in no order: unless the feed's
+profile lets the receipt decide, a person must look.
+
+Invariant: the id depends on source, visit, recorded time as sent, the Encounter's content and that
+of what it refers to, whatever the order of keys, the Bundle around it or the channel. What is
+referred to counts because the same version tells more once a reference resolves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from adapters.common.outcome import Trouble
+from adapters.fhir.document import canonical
+from adapters.fhir.element import Element
+from adapters.fhir.references import Resources
+from adapters.fhir.refusal import RefusedError
+from adapters.fhir.statement import Statement
+from adapters.fhir.times import Moment, read_time
+from schemas.observation import OrderStamp, Rank
+
+ID_BYTES: Final = 16
+MAX_SEQUENCE_DIGITS: Final = 18  # what a signed 64-bit integer always holds
+BY_RECEIPT: Final = "receipt"
+
+
+class Recorded(NamedTuple):
+    """When it was recorded, by which rule, and the text that said so ("" if none did)."""
+
+    moment: Moment
+    as_sent: str
+
+
+def recorded(statement: Statement, received_at: datetime, unversioned: str) -> Recorded:
+    """Raises RefusedError where no element says when, or one does and cannot be read."""
+    said = _said(statement)
+    if said is not None:
+        return Recorded(_instant(*said), said[0])
+    if unversioned == BY_RECEIPT:
+        return Recorded(Moment(received_at, BY_RECEIPT), received_at.isoformat())
+    detail = "nothing says which version is newer; the profile's `unversioned` may take the receipt"
+    raise RefusedError("version-missing", detail, f"{statement.encounter.path}.meta.lastUpdated")
+
+
+def _instant(text: str, where: str) -> Moment:
+    moment = read_time(text, where, ZoneInfo("UTC"))
+    if isinstance(moment, Moment) and "T" in text:
+        return moment
+    if isinstance(moment, Trouble):
+        raise RefusedError(moment.reason, moment.detail, moment.where)
+    raise RefusedError("time-unreadable", "a day orders no versions", where)
+
+
+def _said(statement: Statement) -> tuple[str, str] | None:
+    meta = statement.encounter.element("meta")
+    if meta is not None and (text := meta.text("lastUpdated")):
+        return text, f"{meta.path}.lastUpdated"
+    return statement.said_at
+
+
+def order_stamp(
+    statement: Statement, when: Recorded, rank: Rank, received_at: datetime, skew: timedelta
+) -> tuple[OrderStamp, list[Trouble]]:
+    """Where it sorts; a recorded time too far in the future sorts by its receipt."""
+    at, troubles = when.moment.at, []
+    if at > received_at + skew:
+        detail = "sorted by the time of receipt instead"
+        troubles.append(Trouble("recorded-in-the-future", detail, when.moment.rule))
+        at = received_at
+    sequence = (
+        statement.position if when.moment.rule == BY_RECEIPT else _version(statement.encounter)
+    )
+    stamp = OrderStamp(at=at, sequence=sequence, rank=rank, received_at=received_at)
+    return stamp, troubles
+
+
+def _version(encounter: Element) -> int:
+    """``meta.versionId`` where the server counts, else 0: the time must do."""
+    meta = encounter.element("meta")
+    text = meta.text("versionId") if meta else ""
+    counts = text.isdecimal() and text.isascii() and len(text) <= MAX_SEQUENCE_DIGITS
+    return int(text) if counts else 0
+
+
+def observation_id(source: str, visit: str, statement: Statement, when: Recorded) -> str:
+    """The identity of what is stated."""
+    digest = blake2b(digest_size=ID_BYTES)
+    for part in (source, visit, "Encounter", when.as_sent):
+        digest.update(part.encode())
+        digest.update(b"\0")
+    digest.update(canonical(_without(statement.encounter, "text")))
+    for each in _referred_to(statement.encounter, statement.resources):
+        digest.update(b"\0")
+        digest.update(canonical(_without(each, "meta", "text")))
+    return digest.hexdigest()
+
+
+def _referred_to(encounter: Element, resources: Resources) -> Iterator[Element]:
+    """Patient, Organization and Locations, as far as they are at hand; contained ones are within."""
+    for reference in _references(encounter):
+        address = reference.uri("reference")
+        start = resources.resolve(address, encounter) if address[:1] not in {"", "#"} else None
+        if start is not None:
+            yield from resources.follow(start, "partOf", encounter)
+
+
+def _references(encounter: Element) -> Iterator[Element]:
+    for name in ("subject", "serviceProvider"):
+        if reference := encounter.element(name):
+            yield reference
+    for entry in encounter.elements("location"):
+        if reference := entry.element("location"):
+            yield reference
+
+
+def _without(each: Element, *names: str) -> dict[str, object]:
+    """Without what differs between channels and says nothing: the narrative, others' versions."""
+    return {key: value for key, value in each.content.items() if key not in names}

@@ -1,0 +1,48 @@
+"""The second look: a whole Encounter held against the edition's model of ``fhir.resources``.
+
+The lean reader decides what an Encounter says; this tells whether it is one as the specification
+has it. R4 and R4B share a model: their Encounters are the same. Its checks are looser than a
+server's validator (a wrong code of a required value set passes) and stricter in others (an element
+that nobody knows does not), so neither takes the place of the lean reader's own checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from typing import Final
+
+from pydantic import BaseModel, ValidationError
+
+from adapters.fhir.names import EditionName, Object
+
+MODULES: Final[Mapping[EditionName, str]] = {
+    "R4": "fhir.resources.R4B.encounter",
+    "R4B": "fhir.resources.R4B.encounter",
+    "R5": "fhir.resources.encounter",
+}
+MAX_EXPRESSION_CHARS: Final = 200  # an unknown element's name is the sender's
+
+
+@cache
+def model_of(edition: EditionName) -> type[BaseModel]:
+    """The edition's model of Encounter, loaded when first asked for: that takes a while."""
+    found: type[BaseModel] = import_module(MODULES[edition]).Encounter
+    return found
+
+
+def first_fault(encounter: Object, edition: EditionName) -> str | None:
+    """The FHIRPath expression of the first thing that the model refuses, or None."""
+    try:
+        model_of(edition).model_validate(encounter)
+    except ValidationError as error:
+        return _expression(error.errors(include_url=False, include_input=False)[0]["loc"])
+    except (ValueError, TypeError, RecursionError):  # the library's own checks, beside pydantic's
+        return "Encounter"
+    return None
+
+
+def _expression(place: tuple[str | int, ...]) -> str:
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+    return f"Encounter{''.join(parts)}"[:MAX_EXPRESSION_CHARS]

@@ -1,0 +1,300 @@
+"""The routes of one feed's FHIR endpoint: who may send what, and how each is answered.
+
+Base ``/fhir``. ``POST`` and ``PUT`` of an Encounter, transaction and batch Bundles at the base,
+``$process-message``, ``notifications`` for the channels of subscriptions, ``metadata`` for whoever
+asks. Every refusal is an OperationOutcome. Bodies are taken in pieces and never kept beyond the
+limit: what is larger is refused while it still comes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Annotated, Any, Final, Protocol, TypedDict
+
+from fastapi import FastAPI, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.routing import Route
+
+from adapters.common.outcome import Outcome, Trouble, Verdict, ignored, to_review
+from adapters.fhir import answer
+from adapters.fhir.answer import Json
+from adapters.fhir.belongs import is_bundle, is_encounter, is_encounter_of, is_encounter_with
+from adapters.fhir.bundle import named_in
+from adapters.fhir.client import RemoteError
+from adapters.fhir.document import read
+from adapters.fhir.element import resource
+from adapters.fhir.gate import Rate, Tokens, refuse_if_match, refuse_unread_type
+from adapters.fhir.intake import Check, Intake, NotTakenError, Taken
+from adapters.fhir.listener import Deed, FhirListener
+from adapters.fhir.names import EditionName, Object
+from adapters.fhir.references import Resources
+from adapters.fhir.refusal import RefusedError, answer_to
+
+BASE: Final = "/fhir"
+FHIR_JSON: Final = "application/fhir+json"
+_ID: Final = r"^[A-Za-z0-9\-\.]{1,64}$"
+_SENT_AGAIN: Final = frozenset({429, 503})
+
+LogicalId = Annotated[str, Path(pattern=_ID, description="the Encounter's logical id")]
+
+
+class FhirResponse(JSONResponse):
+    """A resource."""
+
+    media_type = FHIR_JSON
+
+
+class _Told(TypedDict):
+    """What every route that takes something has in common, for the OpenAPI document."""
+
+    response_class: type[FhirResponse]
+    responses: dict[int | str, dict[str, Any]]
+
+
+_TOLD: Final = _Told(
+    response_class=FhirResponse,
+    responses={
+        "4XX": {"description": "an OperationOutcome: refused, and why"},
+        "5XX": {"description": "an OperationOutcome: not stored, send it again"},
+    },
+)
+
+
+class Fetch(Protocol):
+    """Reads from the server that notifies."""
+
+    async def read(self, reference: str) -> bytes | None:
+        """One resource as its bytes; None where there is none. Raises RemoteError."""
+        ...
+
+    async def beside(self, document: Object) -> Resources:
+        """What an input refers to. Raises RemoteError."""
+        ...
+
+
+class Surface:
+    """One feed's endpoint. ``now`` tells the time of day, ``clock`` seconds that never go back.
+
+    ``fetch`` reads what notifications name from the server that sends them.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        listener: FhirListener,
+        now: Callable[[], datetime],
+        clock: Callable[[], float] = time.monotonic,
+        fetch: Fetch | None = None,
+    ) -> None:
+        self._fetch = fetch
+        self._intake = intake
+        self._edition = intake.profile.edition
+        self._listener = listener
+        self._now = now
+        self._tokens = Tokens(listener.tokens)
+        self._rate = Rate(listener.max_requests_per_s, clock)
+
+    def app(self) -> FastAPI:
+        """The application."""
+        app = FastAPI(title="wardbridge FHIR", docs_url=None, redoc_url=None)
+        app.add_exception_handler(NotTakenError, self._not_taken)
+        app.add_exception_handler(HTTPException, self._no_route)
+        app.add_exception_handler(RequestValidationError, self._bad_address)
+        self._add_metadata(app)
+        self._add_encounters(app)
+        self._add_bundles(app)
+        return app
+
+    # the routes
+
+    def _add_metadata(self, app: FastAPI) -> None:
+        @app.get(f"{BASE}/metadata", response_class=FhirResponse)
+        async def metadata() -> FhirResponse:
+            """What this endpoint takes."""
+            edition, release = self._edition, version("wardbridge")
+            return FhirResponse(answer.capability_statement(edition, self._now(), release))
+
+    def _add_encounters(self, app: FastAPI) -> None:
+        one = answer.openapi_body("the Encounter as it is now", "Encounter")
+
+        @app.post(f"{BASE}/Encounter", status_code=201, openapi_extra=one, **_TOLD)
+        async def create(request: Request) -> Response:
+            """State an Encounter."""
+            taken = await self._take(request, "encounter", is_encounter)
+            return _encounter_response(request, taken, 201)
+
+        @app.put(f"{BASE}/Encounter/{{number}}", openapi_extra=one, **_TOLD)
+        async def update(request: Request, number: LogicalId) -> Response:
+            """State an Encounter by its id."""
+            taken = await self._take(request, "encounter", is_encounter_of(number))
+            return _encounter_response(request, taken, 200)
+
+        @app.put(f"{BASE}/Encounter", openapi_extra=one, **_TOLD)
+        async def conditional_update(request: Request) -> Response:
+            """State the Encounter that has the identifier of the query."""
+            asked = dict(request.query_params)
+            taken = await self._take(request, "encounter", is_encounter_with(asked))
+            return _encounter_response(request, taken, 200)
+
+    def _add_bundles(self, app: FastAPI) -> None:
+        both = answer.openapi_body("a transaction or batch", "Bundle")
+
+        @app.post(BASE, openapi_extra=both, **_TOLD)
+        async def transaction(request: Request) -> Response:
+            """State what a transaction or batch Bundle holds; a transaction is taken whole."""
+            taken = await self._take(request, "bundle", is_bundle("transaction", "batch"))
+            return _bundle_response(taken)
+
+        message = answer.openapi_body("a message Bundle", "Bundle")
+
+        @app.post(f"{BASE}/$process-message", openapi_extra=message, **_TOLD)
+        async def process_message(request: Request) -> Response:
+            """Take a message, whole or not at all."""
+            return _told(await self._take(request, "message", is_bundle("message")))
+
+        told = answer.openapi_body("a notification Bundle", "Bundle")
+
+        @app.post(f"{BASE}/notifications", openapi_extra=told, **_TOLD)
+        async def notifications(request: Request) -> Response:
+            """Take what a subscription's channel sends: handshake, heartbeat, events."""
+            check = is_bundle("history", "subscription-notification")
+            payload = await self._let_in(request, "notification")
+            already = self._refused_by_headers(request)
+            if already is None and self._fetch is not None:
+                already = await self._fetched(payload, self._fetch)
+            return _told(await self._intake.take(payload, check, already))
+
+    # the door
+
+    async def _fetched(self, payload: bytes, fetch: Fetch) -> Outcome | None:
+        """Take in what a notification names and does not give; None where it names nothing."""
+        names = _names_in(payload, self._edition)
+        try:
+            for name in names:
+                if (each := await fetch.read(name)) is not None:
+                    await self._intake.take(each, is_encounter, beside=fetch.beside)
+        except RemoteError:
+            detail = "what it names could not be fetched: send it again"
+            raise self._at_the_door("not-fetched", detail) from None
+        return ignored("notification-fetched", "what it names was fetched") if names else None
+
+    async def _take(self, request: Request, deed: Deed, check: Check) -> Taken:
+        """Let in, read, store."""
+        payload = await self._let_in(request, deed)
+        return await self._intake.take(payload, check, self._refused_by_headers(request))
+
+    async def _let_in(self, request: Request, deed: Deed) -> bytes:
+        """The body, if its sender may send it. Raises NotTakenError."""
+        self._intake.figures.requests += 1
+        if reason := self._tokens.refusal(request.headers.get("authorization", ""), deed):
+            raise self._at_the_door(reason, "show a token of this feed that may send this")
+        if not self._rate.takes():
+            raise self._at_the_door("too-often", "more requests a second than this feed takes")
+        return await self._body(request)
+
+    def _at_the_door(self, reason: str, detail: str) -> NotTakenError:
+        self._intake.figures.refused_at_the_door += 1
+        return NotTakenError(Trouble(reason, detail))
+
+    def _refused_by_headers(self, request: Request) -> Outcome | None:
+        try:
+            refuse_unread_type(request.headers.get("content-type", ""), self._edition)
+            refuse_if_match(request.headers.get("if-match", ""))
+        except RefusedError as refused:
+            return to_review(refused.trouble)
+        return None
+
+    async def _body(self, request: Request) -> bytes:
+        """The body, or 413 as soon as it is known to be larger than the limit."""
+        announced = request.headers.get("content-length", "")
+        if announced.isdecimal() and int(announced) > self._listener.max_body_bytes:
+            raise self._too_large()
+        body = bytearray()
+        try:
+            async for piece in request.stream():
+                body += piece
+                if len(body) > self._listener.max_body_bytes:
+                    raise self._too_large()
+        except ClientDisconnect:
+            raise self._at_the_door("body-cut-off", "the body ended before its end") from None
+        return bytes(body)
+
+    def _too_large(self) -> NotTakenError:
+        self._intake.figures.too_large += 1
+        limit = self._listener.max_body_bytes
+        return NotTakenError(Trouble("too-large", f"a body has at most {limit} bytes"))
+
+    # what is not taken
+
+    async def _not_taken(self, _request: Request, error: Exception) -> Response:
+        trouble = error.trouble if isinstance(error, NotTakenError) else Trouble("not-stored", "")
+        status, headers = answer_to(trouble.reason).status, {}
+        if status in _SENT_AGAIN:
+            headers["Retry-After"] = str(self._rate.retry_after_s)
+        if status == answer_to("token-missing").status:
+            headers["WWW-Authenticate"] = "Bearer"
+        return FhirResponse(answer.refusal(trouble), status, headers)
+
+    async def _no_route(self, request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
+        is_known = status == HTTPStatus.METHOD_NOT_ALLOWED
+        reason = "no-such-interaction" if is_known else "no-such-route"
+        headers = {"Allow": _allowed(request)} if is_known else None
+        trouble = Trouble(reason, "GET /fhir/metadata tells what there is")
+        return FhirResponse(answer.refusal(trouble), status, headers)
+
+    async def _bad_address(self, _request: Request, _error: Exception) -> Response:
+        trouble = Trouble("id-unreadable", "a logical id has 1 to 64 letters, digits, - and .")
+        return FhirResponse(answer.refusal(trouble), answer_to(trouble.reason).status)
+
+
+def _names_in(payload: bytes, edition: EditionName) -> list[str]:
+    """What a notification names and does not give; nothing where it cannot be read at all."""
+    try:
+        return named_in(resource(read(payload, edition)))
+    except RefusedError:
+        return []
+
+
+def _allowed(request: Request) -> str:
+    """Every method of the address: the router itself names those of one route only."""
+    path = request.url.path
+    routes = (each for each in request.app.routes if isinstance(each, Route))
+    matching = (each for each in routes if each.path_regex.match(path))
+    return ", ".join(sorted({method for each in matching for method in each.methods or ()}))
+
+
+# answers
+
+
+def _told(taken: Taken) -> Response:
+    return FhirResponse(answer.told(taken.outcome), answer.status_of(taken.outcome))
+
+
+def _encounter_response(request: Request, taken: Taken, status: int) -> Response:
+    if taken.outcome.verdict is not Verdict.ACCEPTED:
+        return _told(taken)
+    said = taken.outcome.observations[0]
+    number = (taken.document or {}).get("id") or said.id
+    base = str(request.base_url).rstrip("/")
+    location = f"{base}{BASE}/Encounter/{number}/_history/{said.stamp.sequence}"
+    return FhirResponse(answer.told(taken.outcome), status, {"Location": location})
+
+
+def _bundle_response(taken: Taken) -> Response:
+    if taken.document is None or not _is_used(taken.outcome):
+        return _told(taken)
+    kind, entries = taken.document["type"], taken.document.get("entry", [])
+    body: Json = answer.bundle_response(kind, len(entries), taken.outcome)
+    return FhirResponse(body)
+
+
+def _is_used(outcome: Outcome) -> bool:
+    return outcome.verdict is not Verdict.REVIEW

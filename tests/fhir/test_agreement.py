@@ -1,0 +1,84 @@
+"""HL7 and FHIR of one source speak of the same patient and the same visit, by the same keys."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from schemas.observation import Patient
+from tests.fhir.lab import Json, encounter, outcome
+from tests.hl7v2.lab import RECEIVED_AT, message, normaliser
+
+NUMBERS: Final = ("200001012384", "19810829M071", "4711", "8100", "0001012384")
+ASSIGNERS: Final = ("1.2.752.129.2.1.3.1", "1.2.752.113.11.0.2.1.1.1", "1.2.3.4", "LAB", "")
+SYSTEMS: Final = {"urn:lab": "LAB"}
+
+
+class Shown(NamedTuple):
+    """One number of a patient, as both feeds show it."""
+
+    value: str
+    assigner: str
+    type: str
+
+    @property
+    def cx(self) -> str:
+        hd = f"&{self.assigner}&ISO" if "." in self.assigner else self.assigner
+        return f"{self.value}^^^{hd}^{self.type}"
+
+    @property
+    def identifier(self) -> Json:
+        system = f"urn:oid:{self.assigner}" if "." in self.assigner else "urn:lab"
+        kind = {"type": {"coding": [{"code": self.type}]}} if self.type else {}
+        return {"value": self.value} | ({"system": system} if self.assigner else {}) | kind
+
+
+SHOWN = st.builds(
+    Shown,
+    st.sampled_from(NUMBERS),
+    st.sampled_from(ASSIGNERS),
+    st.sampled_from(["MR", "PI", "SS", ""]),
+)
+
+
+def _by_hl7(shown: list[Shown], visit: str) -> tuple[Patient | str, str | None]:
+    payload = message("A08", {19: visit}, pid="~".join(each.cx for each in shown))
+    found = normaliser().normalise(payload, RECEIVED_AT)
+    if not found.observations:
+        return found.reason, None
+    return found.observations[0].patient, found.observations[0].visit
+
+
+def _by_fhir(shown: list[Shown], visit: str) -> tuple[Patient | str, str | None]:
+    patient = {
+        "resourceType": "Patient", "id": "p", "identifier": [each.identifier for each in shown],
+    }  # fmt: skip
+    document = encounter(
+        contained=[patient],
+        subject={"reference": "#p"},
+        identifier=[{"type": {"coding": [{"code": "VN"}]}, "value": visit}],
+    )
+    found = outcome(document, patient={"assigners": SYSTEMS})
+    if not found.observations:
+        return found.reason, None
+    return found.observations[0].patient, found.observations[0].visit
+
+
+@given(st.lists(SHOWN, min_size=1, max_size=4), st.sampled_from(["90001", "A-7"]))
+def test_the_same_numbers_are_the_same_patient_and_the_same_visit(
+    shown: list[Shown], visit: str
+) -> None:
+    by_hl7, by_fhir = _by_hl7(shown, visit), _by_fhir(shown, visit)
+    event("told" if isinstance(by_hl7[0], Patient) else str(by_hl7[0]))
+    assert by_fhir == by_hl7
+
+
+def test_a_national_number_is_the_same_patient_by_its_uri_and_by_its_oid() -> None:
+    uri = "http://electronichealth.se/identifier/personnummer"
+    subject = {"identifier": {"system": uri, "value": "20000101-2384"}}
+    by_fhir = outcome(encounter(subject=subject)).observations[0].patient
+    by_hl7, _ = _by_hl7([Shown("200001012384", "1.2.752.129.2.1.3.1", "NNSWE")], "V1")
+    assert isinstance(by_hl7, Patient)
+    assert by_fhir.key == by_hl7.key

@@ -1,0 +1,140 @@
+"""Pulling from a real FHIR server, and what its validator says of our own resources."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
+
+import httpx
+import pytest
+
+from adapters.fhir.client import FhirClient
+from adapters.fhir.intake import Intake
+from adapters.fhir.lookup import Lookup
+from adapters.fhir.poller import Poller
+from adapters.fhir.remote import Remote
+from bus.memory import MemoryLog
+from bus.port import TopicPartition
+from schemas import topics
+from schemas.observation import Envelope
+from tests.fhir.lab import Json, at, bundle, encounter, normaliser
+from tests.fhir.test_surface import Clock, Endpoint
+from tests.support import hapi
+
+pytestmark = [hapi.present, pytest.mark.timeout(600)]  # the first run fetches the server
+
+NOW: Final = datetime(2026, 1, 15, 12, tzinfo=UTC)
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="module")
+def server() -> str:
+    """A server with a ward, its bed, a patient and five stays of theirs."""
+    url = hapi.address()
+    ward: Json = {"resourceType": "Location", "id": "w1", "identifier": [{"value": "N51"}]}
+    bed: Json = {
+        "resourceType": "Location", "id": "b1", "name": "12", "partOf": {"reference": "Location/w1"},
+        "physicalType": {"coding": [{"code": "bd"}]},
+    }  # fmt: skip
+    patient: Json = {"resourceType": "Patient", "id": "p1", "identifier": [{"value": "4711"}]}
+    with httpx.Client(base_url=f"{url}/fhir", timeout=60) as client:
+        for each in (ward, bed, patient, *map(_stay, range(5))):
+            put = client.put(f"/{each['resourceType']}/{each['id']}", json=each)
+            assert put.is_success, put.text
+    return url
+
+
+def _stay(number: int) -> Json:
+    visit = {"type": {"coding": [{"code": "VN"}]}, "value": f"V{number}"}
+    return encounter(
+        id=f"s{number}",
+        identifier=[visit],
+        subject={"reference": "Patient/p1"},
+        location=[at("b1", "planned")],
+        meta={"lastUpdated": (NOW - timedelta(minutes=number)).isoformat()},
+    )
+
+
+class Pulled:
+    """A poller of the real server on a log in memory."""
+
+    def __init__(self, server: str, *searches: str) -> None:
+        self.log = MemoryLog()
+        self._remote = Remote(
+            base_url=f"{server}/fhir", searches=searches, page_size=2, look_back_s=150
+        )
+
+    async def round(self) -> Poller:
+        async with httpx.AsyncClient(timeout=60) as http:
+            client = FhirClient(self._remote, http, asyncio.sleep)
+            intake = Intake(normaliser(), self.log, lambda: NOW, 10)
+            poller = Poller(self._remote, client, Lookup(client, 60, Clock()), intake, lambda: NOW)
+            await poller.round()
+            return poller
+
+    def visits(self) -> set[tuple[str | None, str | None]]:
+        """Visit and marked ward of every observation."""
+        stored = self.log.scan(TopicPartition(topics.OBSERVATIONS, 0), 0, 100)
+        envelopes = (Envelope.model_validate_json(each.value or b"") for each in stored)
+        return {
+            (said.visit, said.claims.mark.ward if said.claims.mark else None)
+            for each in envelopes
+            for said in each.observations
+        }
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+@pytest.mark.parametrize(
+    ("search", "numbers"),
+    [
+        ("Encounter?patient=p1", range(5)),
+        ("Encounter?identifier=V3", [3]),
+        ("Encounter?_id=s1", [1]),
+        ("Encounter?_lastUpdated=ge{since}", range(3)),
+    ],
+)
+def test_every_page_of_a_search_is_taken_with_what_it_refers_to(
+    server: str, search: str, numbers: list[int]
+) -> None:
+    pulled = Pulled(server, search)
+    poller = run(pulled.round())
+    assert poller.failure is None
+    assert pulled.visits() == {(f"V{number}", "N51") for number in numbers}
+
+
+def test_a_search_that_the_server_does_not_offer_is_told_and_not_taken_for_nothing(
+    server: str,
+) -> None:
+    pulled = Pulled(server, "Observation?patient=p1")
+    poller = run(pulled.round())
+    assert poller.failure is not None
+    assert poller.rounds == 0
+
+
+def _faults(server: str, document: Json) -> list[str]:
+    response = httpx.post(f"{server}/validate", json=document, timeout=120)
+    issues = response.json()["issue"]
+    return [each["diagnostics"] for each in issues if each["severity"] in {"error", "fatal"}]
+
+
+def test_the_validator_finds_nothing_wrong_with_what_we_say(server: str) -> None:
+    endpoint = Endpoint()
+    said = [
+        endpoint.send("GET", "/fhir/metadata"),
+        endpoint.send("POST", "/fhir/Encounter", encounter()),
+        endpoint.send("POST", "/fhir/Encounter", encounter(status="here")),
+        endpoint.send("POST", "/fhir/Encounter", b"{"),
+        endpoint.send("POST", "/fhir", bundle("batch", encounter(), encounter(status="x"))),
+        endpoint.send("DELETE", "/fhir/Encounter/1"),
+    ]
+    assert [_faults(server, each.json()) for each in said] == [[]] * len(said)
+
+
+def test_the_validator_finds_what_is_wrong(server: str) -> None:
+    wrong = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "no"}]}
+    assert _faults(server, wrong)

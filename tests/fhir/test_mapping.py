@@ -1,0 +1,274 @@
+"""Rules of the mapping, one table each; the stories are in ``tests/golden/fhir``."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from adapters.fhir.edition import R4, R5
+from adapters.fhir.refusal import ANSWERS
+from schemas.observation import What
+from schemas.ward import Ward, WardRegister
+from tests.fhir.lab import RECEIVED_AT as NOW
+from tests.fhir.lab import (
+    Json,
+    at,
+    bundle,
+    claimed,
+    doubts,
+    encounter,
+    encounter_r5,
+    normaliser,
+    observed,
+    outcome,
+    reason,
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "what", "on_leave"),
+    [
+        ("planned", What.DESCRIBED, False),
+        ("arrived", What.DESCRIBED, False),
+        ("triaged", What.DESCRIBED, False),
+        ("in-progress", What.DESCRIBED, False),
+        ("onleave", What.DESCRIBED, True),
+        ("finished", What.DISCHARGED, False),
+        ("cancelled", What.ADMISSION_CANCELLED, False),
+        ("entered-in-error", What.ADMISSION_CANCELLED, False),
+    ],
+)
+def test_each_status_of_r4_means_one_thing(status: str, what: What, on_leave: bool) -> None:  # noqa: FBT001
+    said = observed(encounter(status=status))
+    assert (said.what, said.claims.on_leave, said.shape) == (what, on_leave, "state")
+
+
+@pytest.mark.parametrize(
+    ("status", "what", "on_leave"),
+    [
+        ("planned", What.DESCRIBED, False),
+        ("in-progress", What.DESCRIBED, False),
+        ("on-hold", What.DESCRIBED, True),
+        ("discharged", What.DISCHARGED, False),
+        ("completed", What.DISCHARGED, False),
+        ("discontinued", What.DISCHARGED, False),
+        ("cancelled", What.ADMISSION_CANCELLED, False),
+        ("entered-in-error", What.ADMISSION_CANCELLED, False),
+    ],
+)
+def test_each_status_of_r5_means_one_thing(status: str, what: What, on_leave: bool) -> None:  # noqa: FBT001
+    said = observed(encounter_r5(status=status), edition="R5")
+    assert (said.what, said.claims.on_leave) == (what, on_leave)
+
+
+def test_a_status_that_says_nothing_withholds_the_encounter() -> None:
+    for edition, document in (("R4", encounter), ("R5", encounter_r5)):
+        found = reason(document(status="unknown"), edition=edition)
+        assert found == ("review", "status-unknown", "Encounter.status")
+
+
+@pytest.mark.parametrize("name", sorted(R4.foreign | R5.foreign))
+def test_an_element_of_the_other_edition_is_refused_and_never_read(name: str) -> None:
+    foreign_to_r4 = name in R4.foreign
+    document = encounter(**{name: {}}) if foreign_to_r4 else encounter_r5(**{name: {}})
+    edition = "R4" if foreign_to_r4 else "R5"
+    assert reason(document, edition=edition) == (
+        "review", "other-fhir-version", f"Encounter.{name}",
+    )  # fmt: skip
+
+
+def test_r4b_is_read_as_r4_and_each_edition_refuses_the_other_class() -> None:
+    assert observed(encounter(), edition="R4B") == observed(encounter())
+    assert reason(encounter(), edition="R5")[1:] == ("other-fhir-version", "Encounter.class")
+    assert reason(encounter_r5())[1:] == ("other-fhir-version", "Encounter.class")
+
+
+@pytest.mark.parametrize(
+    ("locations", "place", "mark"),
+    [
+        ([at("A")], "A", None),
+        ([at("A", None)], "A", None),
+        ([at("A", None, period={"end": "2026-01-15"})], None, None),
+        ([at("A", None), at("B")], "B", None),
+        ([at("A", "completed"), at("B")], "B", None),
+        ([at("A"), at("B", "planned")], "A", "B"),
+        ([at("A"), at("B", "reserved")], "A", None),
+        ([at("B", "planned"), at("B")], "B", "B"),
+        ([], None, None),
+    ],
+    ids=str,
+)
+def test_a_status_decides_between_place_and_mark(
+    locations: list[Json], place: str | None, mark: str | None
+) -> None:
+    claims = claimed(encounter(location=locations))
+    assert claims.says("place")
+    assert claims.says("mark")
+    assert (claims.place and claims.place.ward, claims.mark and claims.mark.ward) == (place, mark)
+
+
+def test_reserved_marks_only_where_the_profile_says_so() -> None:
+    document = encounter(location=[at("B", "reserved")])
+    assert claimed(document).mark is None
+    mark = claimed(document, reserved_marks=True).mark
+    assert mark is not None
+    assert mark.ward == "B"
+
+
+def test_a_planned_location_that_is_temporary_marks_nothing() -> None:
+    url = "http://hl7.org/fhir/uv/v2mappings/StructureDefinition/temporary-location"
+    temporary = [{"url": url, "valueBoolean": True}]
+    assert claimed(encounter(location=[at("B", "planned", extension=temporary)])).mark is None
+
+
+def test_a_mark_that_cannot_be_read_is_absent_and_keeps_its_time_to_itself() -> None:
+    wards = WardRegister([Ward(id="A", name="A", hospital="H")])
+    planned = at("B", "planned", period={"start": "2026-01-15T14:00:00+01:00"})
+    found = outcome(encounter(location=[at("A"), planned]), wards)
+    claims = found.observations[0].claims
+    assert [each.reason for each in found.warnings] == ["ward-unknown"]
+    assert not claims.says("mark")
+    assert not claims.says("expected_at")
+    assert claims.says("place")
+
+
+def test_two_marked_wards_are_no_mark_and_two_entries_of_one_ward_are_one() -> None:
+    assert doubts(encounter(location=[at("A", "planned"), at("B", "planned")])) == [
+        ("place-ambiguous", "Encounter.location")
+    ]
+    assert claimed(encounter(location=[at("A", "planned"), at("A", "planned")])).mark is not None
+
+
+def test_what_the_feed_does_not_own_is_not_said() -> None:
+    claims = claimed(encounter(location=[at("A"), at("B", "planned")]), claims=["place"])
+    assert claims.model_fields_set == {"place"}
+
+
+def test_a_visit_that_is_over_claims_neither_place_nor_mark() -> None:
+    for status in ("finished", "cancelled"):
+        claims = claimed(encounter(status=status, location=[at("A"), at("B", "planned")]))
+        assert not claims.model_fields_set & {"place", "mark", "expected_at"}
+
+
+@pytest.mark.parametrize(
+    ("code", "visit_class"),
+    [("IMP", "I"), ("ACUTE", "I"), ("NONAC", "I"), ("EMER", "E"), ("AMB", "O"), ("PRENC", "P"),
+     ("HH", "HH")],
+)  # fmt: skip
+def test_the_class_is_told_as_hl7_tells_it(code: str, visit_class: str) -> None:
+    assert claimed(encounter(**{"class": {"code": code}})).visit_class == visit_class
+    r5 = encounter_r5(**{"class": [{"coding": [{"code": code}]}]})
+    assert claimed(r5, edition="R5").visit_class == visit_class
+
+
+def test_the_version_orders_and_the_time_goes_before_it() -> None:
+    stamps = [
+        observed(encounter(meta={"versionId": version, "lastUpdated": time})).stamp
+        for version, time in (
+            ("2", "2026-01-15T10:00:00Z"),
+            ("10", "2026-01-15T10:00:00Z"),
+            ("1", "2026-01-15T10:00:00.001Z"),
+        )
+    ]
+    assert [(stamp.at, stamp.sequence) for stamp in stamps] == sorted(
+        (stamp.at, stamp.sequence) for stamp in stamps
+    )
+
+
+def test_an_opaque_version_sorts_by_its_time_alone() -> None:
+    meta = {"versionId": "a7", "lastUpdated": "2026-01-15T10:00:00Z"}
+    assert observed(encounter(meta=meta)).stamp.sequence == 0
+
+
+def test_without_a_version_the_receipt_decides_only_where_the_profile_says_so() -> None:
+    document = encounter(meta=None)
+    assert reason(document)[1] == "version-missing"
+    said = observed(document, unversioned="receipt")
+    assert (said.recorded_rule, said.stamp.at) == ("receipt", NOW)
+
+
+def test_a_bundle_that_was_stamped_tells_when_its_encounter_was_said() -> None:
+    said = observed(bundle("batch", encounter(meta=None), timestamp="2026-01-15T10:00:00Z"))
+    assert said.recorded_rule == "Bundle.timestamp"
+    found = bundle("searchset", encounter(meta=None), timestamp="2026-01-15T10:00:00Z")
+    assert reason(found)[1] == "version-missing"  # when it was searched says nothing
+
+
+def test_the_same_version_is_the_same_observation_by_whatever_channel() -> None:
+    document = encounter(location=[at("A")])
+    shuffled = dict(reversed(document.items()))
+    ids = {
+        observed(each).id
+        for each in (
+            document,
+            shuffled,
+            json.dumps(document, indent=4).encode(),
+            bundle("transaction", document),
+            bundle("searchset", document, timestamp="2026-01-15T10:00:00Z"),
+        )
+    }
+    assert len(ids) == 1
+    assert observed(encounter(2, location=[at("A")])).id not in ids
+
+
+def test_the_same_version_tells_more_once_its_reference_resolves() -> None:
+    document = encounter(location=[at("b", "planned")])
+    ward = {"resourceType": "Location", "id": "b", "identifier": [{"value": "W"}]}
+    assert observed(document).id != observed(bundle("collection", document, ward)).id
+
+
+def test_another_profile_keeps_the_id() -> None:
+    document = encounter(location=[at("A"), at("B", "reserved")])
+    assert observed(document).id == observed(document, reserved_marks=True, claims=["mark"]).id
+
+
+def test_the_visit_key_is_one_rule_and_never_a_fallback() -> None:
+    document = encounter(identifier=[{"value": "77", "system": "urn:x"}])
+    assert reason(document)[1:] == ("visit-missing", "Encounter.identifier")
+    assert observed(document, visit={"type": None}).visit == "77"
+    assert observed(document, visit={"type": None, "system": "urn:x"}).visit == "77"
+    assert reason(document, visit={"type": None, "system": "urn:y"})[1] == "visit-missing"
+    assert observed(document, visit={"by": "id"}).visit == "e1"
+    two = encounter(identifier=[{"value": "77"}, {"value": "78"}])
+    assert reason(two, visit={"type": None})[1] == "visit-ambiguous"
+
+
+def test_degraded_is_what_only_the_lean_reader_accepts() -> None:
+    document = encounter(wardOfHope="W", location=[at("A")])
+    found = outcome(document)
+    assert (found.verdict.value, found.degraded) == ("accepted", "Encounter.wardOfHope")
+    assert not found.warnings
+    assert outcome(document, check="lean").degraded is None
+    assert outcome(encounter()).degraded is None
+
+
+def test_a_message_is_used_whole_or_not_at_all() -> None:
+    header = {"resourceType": "MessageHeader", "focus": []}
+    good, bad = encounter(), encounter(id="e2", status="here")
+    assert reason(bundle("message", header, good, bad))[:2] == ("review", "status-unknown")
+    assert len(outcome(bundle("collection", good, bad)).observations) == 1
+
+
+def test_two_resources_of_one_id_lead_nowhere() -> None:
+    document = encounter(location=[at("b")])
+    wards = [
+        {"resourceType": "Location", "id": "b", "identifier": [{"value": name}]} for name in "VW"
+    ]
+    place = claimed(bundle("collection", document, *wards)).place
+    assert place is not None
+    assert place.ward == "b"  # only the reference's own id is left
+
+
+def test_the_reader_keeps_nothing_between_inputs() -> None:
+    reader = normaliser()
+    patient = {"resourceType": "Patient", "id": "p", "identifier": [{"value": "1"}]}
+    document = encounter(subject={"reference": "Patient/p"})
+    whole = json.dumps(bundle("transaction", patient, document)).encode()
+    assert reader.normalise(whole, NOW).observations
+    alone = reader.normalise(json.dumps(document).encode(), NOW)
+    assert alone.reason == "reference-unresolved"
+
+
+def test_every_refusal_has_an_answer_of_a_client_or_server_error() -> None:
+    assert all(answer.status >= 400 for answer in ANSWERS.values())

@@ -1,0 +1,352 @@
+"""Pulling from a server: pages, retries, tokens, references, rounds that fail half-way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from urllib.parse import parse_qs
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from adapters.fhir.client import FhirClient, RemoteError, TryAgainError
+from adapters.fhir.grant import ASSERTION_TYPE, Grant
+from adapters.fhir.intake import Intake
+from adapters.fhir.lookup import Lookup
+from adapters.fhir.poller import Poller
+from adapters.fhir.remote import Backend, Remote
+from bus.memory import MemoryLog
+from schemas import topics
+from tests.fhir.lab import Json, at, encounter, normaliser
+from tests.fhir.test_surface import Clock, Endpoint, told
+
+BASE = "https://ehr.test/r4/"
+NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
+SHOWN = "opens nothing"
+PATIENT: Json = {"resourceType": "Patient", "id": "p", "identifier": [{"value": "4711"}]}
+BED: Json = {
+    "resourceType": "Location", "id": "b", "physicalType": {"coding": [{"code": "bd"}]},
+    "name": "12", "partOf": {"reference": "Location/w"},
+}  # fmt: skip
+WARD: Json = {"resourceType": "Location", "id": "w", "identifier": [{"value": "N51"}]}
+STAY: Json = encounter(subject={"reference": "Patient/p"}, location=[at("b")])
+
+Answer = httpx.Response | Callable[[httpx.Request], httpx.Response]
+T = TypeVar("T")
+
+
+class Server:
+    """A FHIR server as a table of answers; a list is used up from its front."""
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        self.answers = answers
+        self.asked: list[str] = []
+        self.authorizations: list[str] = []
+        self.slept: list[float] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        address = str(request.url).removeprefix(BASE)
+        self.asked.append(address)
+        self.authorizations.append(request.headers.get("authorization", ""))
+        answer = self.answers.get(address, httpx.Response(404))
+        if isinstance(answer, list):
+            answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, httpx.Response) else httpx.Response(200, json=answer)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+    def client(self, grant: Grant | None = None, **remote: object) -> FhirClient:
+        http = httpx.AsyncClient(transport=httpx.MockTransport(self))
+        settings = Remote.model_validate({"base_url": BASE, "page_size": 2} | remote)
+        return FhirClient(settings, http, self.sleep, grant)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+async def pages(client: FhirClient, query: str) -> list[bytes]:
+    return [page async for page in client.search(query, 2)]
+
+
+def page(*resources: Json, following: str | None = None) -> Json:
+    link = [{"relation": "next", "url": following}] if following else []
+    entries = [{"resource": each, "search": {"mode": "match"}} for each in resources]
+    return {"resourceType": "Bundle", "type": "searchset", "link": link, "entry": entries}
+
+
+def test_a_search_goes_on_to_its_last_page() -> None:
+    server = Server({
+        "Encounter?patient=1&_count=2": page(following=f"{BASE}?page=2"),
+        "?page=2": page(following="?page=3"),
+        "?page=3": page(),
+    })  # fmt: skip
+    assert len(run(pages(server.client(), "Encounter?patient=1"))) == 3
+
+
+@pytest.mark.parametrize(
+    "following",
+    ["https://elsewhere.test/r4/?page=2", f"{BASE}../admin", "https://ehr.test/r45/Encounter"],
+)
+def test_a_page_elsewhere_is_not_asked_for(following: str) -> None:
+    server = Server({"Encounter?_count=2": page(following=following)})
+    with pytest.raises(RemoteError, match="another server"):
+        run(pages(server.client(token=SHOWN), "Encounter"))
+    assert server.asked == ["Encounter?_count=2"]
+
+
+def test_pages_in_a_circle_end() -> None:
+    server = Server({"Encounter?_count=2": page(following=f"{BASE}Encounter?_count=2")})
+    with pytest.raises(RemoteError, match="circle"):
+        run(pages(server.client(), "Encounter"))
+
+
+def test_a_page_that_is_gone_is_no_end() -> None:
+    server = Server({"Encounter?_count=2": page(following=f"{BASE}?page=2")})
+    with pytest.raises(RemoteError, match="gone"):
+        run(pages(server.client(), "Encounter"))
+
+
+def test_a_server_that_asks_for_patience_gets_it() -> None:
+    busy = httpx.Response(429, headers={"Retry-After": "7"})
+    until = httpx.Response(503, headers={
+        "Date": "Thu, 15 Jan 2026 12:00:00 GMT", "Retry-After": "Thu, 15 Jan 2026 12:00:09 GMT",
+    })  # fmt: skip
+    server = Server({"Encounter/1": [busy, until, httpx.ConnectError("cut"), STAY]})
+    assert run(server.client().read("Encounter/1")) is not None
+    assert server.slept[:2] == [7.0, 9.0]
+    assert 0 < server.slept[2] <= 3.0
+
+
+def test_no_server_makes_us_wait_for_ever() -> None:
+    busy = httpx.Response(429, headers={"Retry-After": "86400"})
+    server = Server({"Encounter/1": [busy, STAY]})
+    run(server.client().read("Encounter/1"))
+    assert server.slept == [120.0]
+
+
+def test_what_is_not_there_is_none_and_what_is_refused_is_an_error() -> None:
+    server = Server({"Encounter/2": httpx.Response(403)})
+    assert run(server.client().read("Encounter/1")) is None
+    with pytest.raises(RemoteError, match="403"):
+        run(server.client().read("Encounter/2"))
+    assert server.slept == []
+
+
+def _beside(server: Server, clock: Clock) -> Lookup:
+    return Lookup(server.client(), 60, clock)
+
+
+def test_what_an_encounter_refers_to_is_fetched_upwards_and_remembered() -> None:
+    clock = Clock()
+    server = Server({"Patient/p": PATIENT, "Location/b": BED, "Location/w": WARD})
+    lookup = _beside(server, clock)
+    known = run(lookup.beside(STAY))
+    assert server.asked == ["Patient/p", "Location/b", "Location/w"]
+    run(lookup.beside(STAY))
+    assert len(server.asked) == 3
+    clock.now = 61
+    run(lookup.beside(STAY))
+    assert len(server.asked) == 6
+    outcome = normaliser().normalise(json.dumps(STAY).encode(), NOW, known)
+    place = outcome.observations[0].claims.place
+    assert place is not None
+    assert (place.ward, place.bed) == ("N51", "12")
+
+
+def test_what_is_in_the_bundle_or_elsewhere_is_not_fetched() -> None:
+    server = Server({})
+    foreign = encounter(
+        subject={"reference": "https://elsewhere.test/Patient/p"},
+        serviceProvider={"reference": "urn:uuid:1"},
+        location=[{"location": {"reference": "#c"}}],
+    )
+    run(_beside(server, Clock()).beside(foreign))
+    run(_beside(server, Clock()).beside(page(STAY, PATIENT, BED, WARD)))
+    assert server.asked == []
+
+
+def test_a_reference_refused_to_us_leaves_the_rest_readable() -> None:
+    answers = {"Patient/p": httpx.Response(403), "Location/b": BED, "Location/w": WARD}
+    known = run(_beside(Server(answers), Clock()).beside(STAY))
+    outcome = normaliser().normalise(json.dumps(STAY).encode(), NOW, known)
+    assert outcome.reason == "reference-unresolved"
+
+
+class Round:
+    """A poller on a log in memory."""
+
+    def __init__(self, server: Server, *searches: str) -> None:
+        self.log = MemoryLog()
+        self.now = NOW
+        intake = Intake(normaliser(), self.log, lambda: self.now, 10)
+        remote = Remote(base_url=BASE, searches=searches, look_back_s=60, overlap_s=30)
+        client = server.client(give_up_s=0.001)
+        lookup = Lookup(client, 60, Clock())
+        self.poller = Poller(remote, client, lookup, intake, lambda: self.now)
+
+    def stored(self, topic: str) -> int:
+        return sum(self.log.ends(topic).values())
+
+
+def test_each_page_of_a_round_is_an_input_and_the_round_moves_on() -> None:
+    search = "Encounter?_lastUpdated=ge{since}"
+    first = "Encounter?_lastUpdated=ge2026-01-15T11:59:00Z&_count=50"
+    second = "Encounter?_lastUpdated=ge2026-01-15T11:59:30Z&_count=50"
+    left_out = {"resourceType": "OperationOutcome", "issue": [{"severity": "warning"}]}
+    server = Server({
+        first: page(STAY, following="?page=2"), "?page=2": page(left_out), second: page(),
+        "Patient/p": PATIENT, "Location/b": BED, "Location/w": WARD,
+    })  # fmt: skip
+    rounds = Round(server, search)
+    run(rounds.poller.round())
+    assert (rounds.poller.rounds, rounds.poller.failure) == (1, None)
+    assert rounds.stored(topics.RAW) == 2
+    assert rounds.stored(topics.OBSERVATIONS) == 1
+    assert rounds.stored(topics.REVIEW) == 1  # something was left out: never taken for absence
+    rounds.now = NOW + timedelta(seconds=60)
+    run(rounds.poller.round())
+    assert second in server.asked
+
+
+def test_a_round_that_fails_amid_its_pages_is_asked_for_again() -> None:
+    first = "Encounter?_lastUpdated=ge2026-01-15T11:59:00Z&_count=50"
+    server = Server({first: page(following="?page=2"), "?page=2": httpx.Response(500)})
+    rounds = Round(server, "Encounter?_lastUpdated=ge{since}")
+    run(rounds.poller.round())
+    assert rounds.poller.failure == "the server: status 500"
+    server.answers["?page=2"] = page()
+    rounds.now = NOW + timedelta(seconds=60)
+    run(rounds.poller.round())
+    assert rounds.poller.failure is None
+    assert server.asked.count(first) == 2
+
+
+def test_a_page_that_is_more_than_a_record_takes_is_asked_for_by_smaller_ones() -> None:
+    padded = page(STAY) | {"text": {"div": "x" * 1_000_000}}
+    server = Server({
+        "Encounter?patient=p&_count=50": padded, "Encounter?patient=p&_count=25": padded,
+        "Encounter?patient=p&_count=12": page(STAY), "Patient/p": PATIENT,
+    })  # fmt: skip
+    rounds = Round(server, "Encounter?patient=p")
+    run(rounds.poller.round())
+    assert (rounds.poller.rounds, rounds.poller.failure) == (1, None)
+    assert rounds.stored(topics.RAW) == 1
+
+
+def test_a_resource_that_is_more_than_a_record_takes_ends_the_round_with_a_reason() -> None:
+    sizes = (50, 25, 12, 6, 3, 1)
+    padded = page(STAY) | {"text": {"div": "x" * 1_000_000}}
+    server = Server({f"Encounter?patient=p&_count={size}": padded for size in sizes})
+    rounds = Round(server, "Encounter?patient=p")
+    run(rounds.poller.round())
+    assert "in one answer" in (rounds.poller.failure or "")
+
+
+def _names_only() -> Json:
+    event = {"eventNumber": "1", "focus": {"reference": "Encounter/e1"}}
+    status = {
+        "resourceType": "SubscriptionStatus", "type": "event-notification",
+        "notificationEvent": [event],
+    }  # fmt: skip
+    return {"resourceType": "Bundle", "type": "history", "entry": [{"resource": status}]}
+
+
+def test_what_a_notification_names_is_fetched_before_it_is_answered() -> None:
+    server = Server({"Encounter/e1": STAY, "Patient/p": PATIENT})
+    endpoint = Endpoint(fetch=_beside(server, Clock()))
+    response = endpoint.send("POST", "/fhir/notifications", _names_only())
+    assert (response.status_code, told(response)[0][1]) == (200, "notification-fetched")
+    assert endpoint.kept()[:2] == (2, 1)
+    assert json.loads(endpoint.stored(topics.RAW)[0].value or b"") == STAY
+
+
+def test_a_notification_whose_names_cannot_be_fetched_is_to_be_sent_again() -> None:
+    server = Server({"Encounter/e1": httpx.Response(503)})
+    lookup = Lookup(server.client(give_up_s=0.001), 60, Clock())
+    endpoint = Endpoint(fetch=lookup)
+    response = endpoint.send("POST", "/fhir/notifications", _names_only())
+    assert (response.status_code, told(response)[0][1]) == (503, "not-fetched")
+    assert endpoint.kept() == (0, 0, 0)
+
+
+# tokens
+
+
+class Issuer:
+    """An authorisation server that counts what it gives."""
+
+    def __init__(self) -> None:
+        self.forms: list[dict[str, list[str]]] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.forms.append(parse_qs(request.content.decode()))
+        body = {"access_token": f"T{len(self.forms)}", "expires_in": 300}
+        return httpx.Response(200, json=body)
+
+
+KEY = ec.generate_private_key(ec.SECP384R1())
+BACKEND = Backend(
+    token_url="https://auth.test/token",  # noqa: S106 - an address
+    client_id="wardbridge", key_file="key.pem", key_id="k1", algorithm="ES384",
+)  # fmt: skip
+
+
+def _grant(issuer: Issuer, now: Callable[[], datetime]) -> Grant:
+    pem = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    http = httpx.AsyncClient(transport=httpx.MockTransport(issuer))
+    return Grant(BACKEND, pem, http, now)
+
+
+def test_a_token_is_asked_for_with_an_assertion_that_the_server_can_check() -> None:
+    issuer = Issuer()
+    now = datetime.now(UTC)
+    assert run(_grant(issuer, lambda: now).token()) == "T1"
+    (form,) = issuer.forms
+    assert form["grant_type"] == ["client_credentials"]
+    assert form["client_assertion_type"] == [ASSERTION_TYPE]
+    said = form["client_assertion"][0]
+    claims = jwt.decode(said, KEY.public_key(), algorithms=["ES384"], audience=BACKEND.token_url)
+    assert (claims["iss"], claims["sub"]) == ("wardbridge", "wardbridge")
+    assert claims["exp"] - claims["iat"] <= 300
+    assert jwt.get_unverified_header(said)["kid"] == "k1"
+
+
+def test_a_token_is_kept_until_shortly_before_it_ends_and_each_assertion_is_new() -> None:
+    issuer, clock = Issuer(), Clock()
+    grant = _grant(issuer, lambda: NOW + timedelta(seconds=clock.now))
+
+    async def ask() -> list[str]:
+        found = []
+        for clock.now in (0, 239, 240):
+            found.append(await grant.token())
+        return found
+
+    assert run(ask()) == ["T1", "T1", "T2"]
+    assertions = {form["client_assertion"][0] for form in issuer.forms}
+    assert len(assertions) == 2
+
+
+def test_a_token_that_is_not_taken_is_replaced() -> None:
+    issuer = Issuer()
+    grant = _grant(issuer, lambda: NOW)
+    server = Server({"Encounter/1": [httpx.Response(401), STAY]})
+    assert run(server.client(grant).read("Encounter/1")) is not None
+    assert server.authorizations == ["Bearer T1", "Bearer T2"]
+
+
+def test_without_a_grant_a_refused_token_is_an_error_at_once() -> None:
+    server = Server({"Encounter/1": httpx.Response(401)})
+    with pytest.raises(RemoteError, match="401") as caught:
+        run(server.client(token=SHOWN).read("Encounter/1"))
+    assert not isinstance(caught.value, TryAgainError)
+    assert server.authorizations == [f"Bearer {SHOWN}"]

@@ -1,0 +1,23 @@
+"""What ``wardbridge run`` does before the service is there."""
+
+import resource
+from collections.abc import Iterator
+
+import pytest
+
+from wardbridge.commands.run import FILES, allow_more_files
+
+
+@pytest.fixture
+def highest() -> Iterator[int]:
+    """The most files that this process may have open; its own limit is a quarter of it."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[0] // 4, before[1]))
+    yield before[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_it_takes_as_many_files_as_it_may_have(highest: int) -> None:
+    allow_more_files()
+    most = FILES if highest == resource.RLIM_INFINITY else min(FILES, highest)
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, highest)

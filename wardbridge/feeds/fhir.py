@@ -1,0 +1,148 @@
+"""The FHIR adapter as a kind of feed."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+from pydantic import Field
+
+from adapters.common.outcome import Outcome, Trouble, to_review
+from adapters.fhir.client import FhirClient
+from adapters.fhir.grant import Grant
+from adapters.fhir.intake import Figures, Intake
+from adapters.fhir.listener import FhirListener, Tls
+from adapters.fhir.lookup import Lookup
+from adapters.fhir.mapping import Normaliser
+from adapters.fhir.poller import Poller
+from adapters.fhir.profile import FhirProfile
+from adapters.fhir.remote import Remote
+from adapters.fhir.surface import Surface
+from wardbridge.components.base import describe
+from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading
+from wardbridge.http.server import HttpServer
+
+
+class FhirSettings(FhirListener):
+    """One FHIR endpoint, and what the Encounters sent to it mean."""
+
+    profile: FhirProfile = Field(FhirProfile(), description="what the Encounters mean")
+    pull: Remote | None = Field(None, description="a server that is asked besides")
+
+
+class FhirFeed:
+    """The endpoint and the poller, in the service's event loop."""
+
+    def __init__(self, reading: Reading, place: Place, settings: FhirSettings) -> None:
+        normaliser = _normaliser(reading, settings)
+        self._intake = Intake(normaliser, place.log, reading.clock, settings.max_waiting)
+        self._pulling = (
+            Pulling(settings.pull, self._intake, place.data, reading.clock)
+            if settings.pull
+            else None
+        )
+        fetch = self._pulling.lookup if self._pulling else None
+        surface = Surface(self._intake, settings, reading.clock, fetch=fetch)
+        port = settings.port + place.port_offset if settings.port else 0
+        tls = _tls_in(place.data, settings.tls) if settings.tls else None
+        self._server = HttpServer(surface.app(), settings.host, port, tls)
+
+    async def start(self) -> None:
+        """Listen. Raises OSError where the port or a certificate cannot be had."""
+        await self._server.start()
+        if self._pulling is not None:
+            self._pulling.start()
+
+    async def stop(self) -> None:
+        """Answer what is on its way, then hang up."""
+        if self._pulling is not None:
+            await self._pulling.stop()
+        await self._server.stop()
+
+    @property
+    def port(self) -> int:
+        """The port listened on, once started."""
+        return self._server.bound_port()
+
+    def status(self) -> FeedStatus:
+        """Counts since the start, and whether the endpoint is up."""
+        figures, pulling = self._intake.figures, self._pulling
+        return FeedStatus(
+            figures.last_seen,
+            _counts(figures) | ({"rounds": pulling.poller.rounds} if pulling else {}),
+            dict(figures.outcomes),
+            blocking=self._server.blocking() or (pulling.poller.failure if pulling else None),
+            failure=self._server.failure() or (pulling.ended() if pulling else None),
+        )
+
+
+class Pulling:
+    """The poller of one server, its connections and its task."""
+
+    def __init__(
+        self, remote: Remote, intake: Intake, data: Path, clock: Callable[[], datetime]
+    ) -> None:
+        self._http = httpx.AsyncClient(timeout=remote.timeout_s)
+        grant = None
+        if remote.backend is not None:
+            key = (data / remote.backend.key_file).read_bytes()
+            grant = Grant(remote.backend, key, self._http, clock)
+        client = FhirClient(remote, self._http, asyncio.sleep, grant)
+        self.lookup = Lookup(client, remote.cache_s, time.monotonic)
+        self.poller = Poller(remote, client, self.lookup, intake, clock)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin the rounds."""
+        self._task = asyncio.create_task(self.poller.run(), name="fhir pull")
+
+    async def stop(self) -> None:
+        """End amid a round: the next start asks again."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        await self._http.aclose()
+
+    def ended(self) -> str | None:
+        """The task ended by itself."""
+        if self._task is None or not self._task.done() or self._task.cancelled():
+            return None
+        error = self._task.exception()
+        return describe(error) if error else "ended by itself"
+
+
+def _normaliser(reading: Reading, settings: FhirSettings) -> Normaliser:
+    return Normaliser(reading.identity, settings.profile, reading.register, reading.keyer)
+
+
+def _tls_in(folder: Path, tls: Tls) -> dict[str, str]:
+    return {key: str(folder / name) for key, name in tls.model_dump(exclude_none=True).items()}
+
+
+def _counts(figures: Figures) -> dict[str, int]:
+    return {
+        each.name: value
+        for each in dataclasses.fields(figures)
+        if isinstance(value := getattr(figures, each.name), int)
+    }
+
+
+def _outcomes(
+    reading: Reading, settings: FhirSettings, path: Path, payload: bytes
+) -> Iterator[tuple[int, Outcome]]:
+    """One for each resource: a file holds one, or one a line (``.ndjson``)."""
+    normaliser = _normaliser(reading, settings)
+    resources = payload.splitlines() if path.suffix == ".ndjson" else [payload]
+    inputs = [each for each in resources if each.strip()]
+    if not inputs:
+        yield 0, to_review(Trouble("no-resource", "the file has no resource in it"))
+    for index, each in enumerate(inputs):
+        yield index, normaliser.normalise(each, reading.clock())
+
+
+KIND = FeedKind(settings=FhirSettings, make=FhirFeed, outcomes=_outcomes)
