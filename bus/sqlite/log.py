@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
 from bus.local import LocalLog, OnDone, Write
-from bus.port import Record, TopicPartition
+from bus.port import TopicPartition
 from bus.sqlite import schema
 from bus.sqlite.errors import opening
 from bus.sqlite.lock import WriterLock
 from bus.sqlite.reader import SqliteReader
 from bus.sqlite.upkeep import SYSTEM_TIMING, Timing
-from bus.sqlite.writer import Draft, Item, Writer
+from bus.sqlite.writer import Item, Writer
 from schemas.topics import TOPICS, Topic
 
 
@@ -40,6 +40,7 @@ class SqliteLog(SqliteReader):
             with opening(path):
                 self._ends = {s: schema.end_of(connection, s) for s in self._slots.values()}
             kept = {slot: self.topics[at.topic].retention_s for at, slot in self._slots.items()}
+            self._followers: list[Callable[[], None]] = []
             by_time = {slot: seconds for slot, seconds in kept.items() if seconds is not None}
             self._writer = Writer(connection, self._ends, by_time, self._publish, timing)
             self._release = undo.pop_all()
@@ -74,19 +75,31 @@ class SqliteLog(SqliteReader):
         return LocalLog.wait(self, topics, seen, wait_s)
 
     def _enqueue(self, write: Write, on_done: OnDone) -> None:
-        drafts = [self._draft(record) for record in write.records]
-        by_slot = {self._slots[at]: offset for at, offset in write.positions.items()}
-        self._writer.put(Item(write.group, by_slot, drafts, write.size, on_done))
+        self._writer.put(self._item(write, on_done))
 
-    def _draft(self, record: Record) -> Draft:
-        at = TopicPartition(record.topic, self.partition_of(record.topic, record.route))
-        headers = schema.headers_to_text(record.headers)
-        return Draft(self._slots[at], record.key, headers, record.value)
+    def put(self, item: Item) -> None:
+        """Write what an attached process has checked and drafted (``bus.sqlite.serving``)."""
+        self._writer.put(item)
+
+    def follow(self, hear: Callable[[], None]) -> None:
+        """Call ``hear`` after every commit, from the writer's thread; it must be quick."""
+        self._followers.append(hear)
+
+    def unfollow(self, hear: Callable[[], None]) -> None:
+        """Call it no longer."""
+        self._followers.remove(hear)
+
+    def is_ahead(self, seen: Mapping[int, int]) -> bool:
+        """Whether one of the slots has a record at or after ``seen``."""
+        ends = self._ends
+        return any(ends[slot] > offset for slot, offset in seen.items())
 
     def _publish(self, ends: Mapping[int, int]) -> None:
         with self._changed:
             self._ends.update(ends)
             self._changed.notify_all()
+        for hear in tuple(self._followers):
+            hear()
 
     def close(self) -> None:
         """See the port."""

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from bus.local import LocalLog, OnDone, Write
-from bus.port import LogError, Stored, TopicPartition
+from bus.port import LogError, Record, Stored, TopicPartition
 from bus.sqlite import schema
 from bus.sqlite.connections import Connections
 from bus.sqlite.errors import opening
+from bus.sqlite.writer import Draft, Item
 from schemas.topics import TOPICS, Topic
 
 FOLLOW_INTERVAL_S: Final = 0.1  # how often a reader in another process looks for news
@@ -87,6 +88,17 @@ class SqliteReader(LocalLog):
 
     def _enqueue(self, write: Write, on_done: OnDone) -> None:  # noqa: ARG002 - refuses all
         raise LogError(f"{self.path} is open for reading only")
+
+    def _item(self, write: Write, on_done: OnDone) -> Item:
+        """What is written, by the slots of this file."""
+        by_slot = {self._slots[at]: offset for at, offset in write.positions.items()}
+        drafts = [self._draft(record) for record in write.records]
+        return Item(write.group, by_slot, drafts, write.size, on_done)
+
+    def _draft(self, record: Record) -> Draft:
+        at = TopicPartition(record.topic, self.partition_of(record.topic, record.route))
+        headers = schema.headers_to_text(record.headers)
+        return (self._slots[at], record.key, headers, record.value)
 
     def close(self) -> None:
         """See the port."""

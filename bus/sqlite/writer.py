@@ -34,13 +34,9 @@ _SET_POSITION: Final = "INSERT OR REPLACE INTO position (reader, slot, next) VAL
 Row = tuple[int, int, str | None, str | None, bytes | None]  # as in _INSERT
 
 
-class Draft(NamedTuple):
-    """A record that has its slot, and not yet its offset."""
-
-    slot: int
-    key: str | None
-    headers: str | None
-    value: bytes | None
+Draft = tuple[int, str | None, str | None, bytes | None]
+"""Slot, key, headers and value of a record that has no offset yet: a plain tuple, as processes
+hand many of them to one another (``bus.sqlite.attached``)."""
 
 
 class Item(NamedTuple):
@@ -167,11 +163,11 @@ class Writer:
         now_ms = self._timing.clock_ms()
         waiting: list[Row] = []
         for item in items:
-            for draft in item.drafts:
-                row_id = self._next_id(draft.slot, ends)
-                waiting.append((row_id, now_ms, draft.key, draft.headers, draft.value))
-                if draft.slot not in self._retention_s:
-                    self._replace_newest(draft.slot, draft.key, row_id, waiting)
+            for slot, key, headers, value in item.drafts:
+                row_id = self._next_id(slot, ends)
+                waiting.append((row_id, now_ms, key, headers, value))
+                if slot not in self._retention_s:
+                    self._replace_newest(slot, key, row_id, waiting)
             for slot, offset in item.positions.items():
                 self._connection.execute(_SET_POSITION, (item.group, slot, offset))
         self._connection.executemany(_INSERT, waiting)

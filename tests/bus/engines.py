@@ -4,6 +4,7 @@ An engine opens logs in a place of its own, opens one again as a restart would, 
 records of a topic older than retention allows.
 """
 
+import socket
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -19,6 +20,8 @@ from bus.local import LocalLog
 from bus.memory import MemoryLog
 from bus.port import Log
 from bus.sqlite import SqliteLog
+from bus.sqlite.attached import AttachedLog
+from bus.sqlite.serving import serve
 from bus.sqlite.upkeep import Timing
 from tests.support.kafka import brokers
 
@@ -106,6 +109,38 @@ class SqliteEngine(Engine):
             log.append([])  # an empty transaction; a slice is tidied after it
 
 
+class AttachedEngine(Engine):
+    """SQLite as a process sees it that another one writes for; here both are this process."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.writing = SqliteEngine(folder)
+        self.writers: dict[int, Log] = {}
+
+    def open(self, partitions: int) -> Log:
+        return self._attach(self.writing(partitions))
+
+    def _attach(self, writer: Log) -> Log:
+        assert isinstance(writer, SqliteLog)
+        ours, theirs = socket.socketpair()
+        serve(writer, theirs)
+        attached = AttachedLog(writer.path, ours)
+        self.writers[id(attached)] = writer
+        return attached
+
+    def reopen(self, log: Log) -> Log:
+        log.close()
+        self.opened.append(again := self._attach(self.writing.reopen(self.writers[id(log)])))
+        return again
+
+    def expire(self, log: Log, topic: str) -> None:
+        self.writing.expire(self.writers[id(log)], topic)
+
+    def close(self) -> None:
+        super().close()
+        self.writing.close()
+
+
 class KafkaEngine(Engine):
     """A real broker; each log has topics and groups of its own by its prefix."""
 
@@ -146,6 +181,7 @@ def one_broker(addresses: Sequence[str], **changed: Any) -> KafkaSettings:
 ENGINES: dict[str, Callable[[Path], Engine]] = {
     "memory": MemoryEngine,
     "sqlite": SqliteEngine,
+    "sqlite-attached": AttachedEngine,
     "kafka": KafkaEngine,
 }
 

@@ -78,6 +78,7 @@ def test_what_is_wrong_is_told_with_its_key_and_a_suggestion(
 
 
 _HL7_AGAIN = '[feeds.more]\nkind = "hl7v2-mllp"\nsource = "ehr"\nport = {port}\n[http]'
+_FHIR_AGAIN = '[feeds.more]\nkind = "fhir"\nsource = "ehr"\nport = {port}\n[http]'
 _ELVIS_AGAIN = """[feeds.more]
 kind = "elvis-directory"
 source = "{source}"
@@ -91,12 +92,14 @@ directory = "{directory}"
         (_HL7_AGAIN.format(port=2575),
          "feeds.more: port 2575 of 127.0.0.1: feeds.hl7 has that already"),
         (_HL7_AGAIN.format(port=8080), "feeds.more: port 8080 of 127.0.0.1: http has that already"),
+        (_FHIR_AGAIN.format(port=2575),
+         "feeds.more: port 2575 of 127.0.0.1: feeds.hl7 has that already"),
         (_ELVIS_AGAIN.format(source="ehr", directory="inbox/"),
          "feeds.more: directory inbox: feeds.elvis has that already"),
         (_ELVIS_AGAIN.format(source="elvis", directory="another"),
          "name all scopes of the source in one feed"),
     ],
-    ids=["a feed's port", "the port of http", "a directory", "an export source"],
+    ids=["a feed's port", "the port of http", "a port for FHIR", "a directory", "an export source"],
 )  # fmt: skip
 def test_what_only_one_can_have_is_not_given_to_two(
     added: str, expected: str, tmp_path: Path
@@ -110,7 +113,7 @@ def test_feeds_that_share_nothing_stand_side_by_side(tmp_path: Path) -> None:
     text = lab_text().replace("[http]", _ELVIS_AGAIN.format(source="ehr", directory="another"))
     text = text.replace("[http]", more).replace("[http]", _HL7_AGAIN.format(port=0))
     text = text.replace("[feeds.more]", "[feeds.other]", 1)
-    assert len(load(configured(tmp_path, text), tmp_path).feeds) == 5
+    assert len(load(configured(tmp_path, text), tmp_path).feeds) == 6
 
 
 def test_every_error_is_told_at_once_with_its_line(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 from pydantic import Field
 
+from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.fhir.client import FhirClient
 from adapters.fhir.grant import Grant
@@ -24,7 +25,7 @@ from adapters.fhir.profile import FhirProfile
 from adapters.fhir.remote import Remote
 from adapters.fhir.surface import Surface
 from wardbridge.components.base import describe
-from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading
+from wardbridge.feeds.kind import FeedKind, FeedStatus, Held, Place, Reading, held_port
 from wardbridge.http.server import HttpServer
 
 
@@ -145,4 +146,9 @@ def _outcomes(
         yield index, normaliser.normalise(each, reading.clock())
 
 
-KIND = FeedKind(settings=FhirSettings, make=FhirFeed, outcomes=_outcomes)
+def _holds(_identity: FeedIdentity, settings: FhirSettings) -> Iterator[Held]:
+    if settings.port:
+        yield held_port(settings.host, settings.port)
+
+
+KIND = FeedKind(settings=FhirSettings, make=FhirFeed, outcomes=_outcomes, holds=_holds)

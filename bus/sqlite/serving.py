@@ -1,0 +1,82 @@
+"""The writing process serves others of its installation: they read the file, it writes for them.
+
+Each connection has a thread that takes requests; the writer's thread answers, after the flush. An
+answer is a few bytes, and an attached process reads its answers in a thread of its own, so the
+writer never waits for one that is busy. When a connection ends, what it had sent is still written.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+from functools import partial
+from multiprocessing.connection import Connection
+
+from bus.port import LogError
+from bus.sqlite.log import SqliteLog
+from bus.sqlite.wire import Ahead, Await, Done, Put
+from bus.sqlite.writer import Item
+
+
+def serve(log: SqliteLog, attached: socket.socket) -> threading.Thread:
+    """Serve one attached process until it hangs up."""
+    client = _Client(log, Connection(attached.detach()))
+    log.follow(client.look)
+    thread = threading.Thread(target=client.run, name="log-server", daemon=True)
+    thread.start()
+    return thread
+
+
+class _Client:
+    """One attached process, as the writing process sees it."""
+
+    def __init__(self, log: SqliteLog, connection: Connection) -> None:
+        self._log = log
+        self._connection = connection
+        self._sending = threading.Lock()
+        self._waiting = threading.Lock()
+        self._waiters: dict[int, Await] = {}
+
+    def run(self) -> None:
+        """Take requests until the connection ends."""
+        with suppress(EOFError, OSError):
+            while True:
+                self._take(self._connection.recv())
+        self._log.unfollow(self.look)
+        self._connection.close()
+
+    def look(self) -> None:
+        """Tell every waiter for whom something has come."""
+        if not self._waiters:
+            return
+        with self._waiting:
+            due = [each for each in self._waiters.values() if self._log.is_ahead(each.seen)]
+            for each in due:
+                del self._waiters[each.waiter]
+        for each in due:
+            self._say(Ahead(each.waiter, each.turn))
+
+    def _take(self, request: Put | Await) -> None:
+        match request:
+            case Put():
+                self._put(request)
+            case Await():
+                with self._waiting:
+                    self._waiters[request.waiter] = request
+                self.look()
+
+    def _put(self, request: Put) -> None:
+        on_done = partial(self._done, request.number)
+        item = Item(request.group, request.positions, request.drafts, request.size, on_done)
+        try:
+            self._log.put(item)
+        except LogError as error:  # it is closing
+            on_done(error)
+
+    def _done(self, number: int, error: LogError | None) -> None:
+        self._say(Done(number, error))
+
+    def _say(self, answer: Done | Ahead) -> None:
+        with suppress(OSError), self._sending:  # it is gone: nobody is left to tell
+            self._connection.send(answer)

@@ -1,0 +1,48 @@
+"""What the writing process and the processes attached to it say to one another.
+
+Each message is one object on a ``multiprocessing.connection.Connection``, which pickles: both ends
+are one installation's own processes, and the socket is a pair that only they inherit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from bus.port import LogError
+from bus.sqlite.writer import Draft
+
+
+class Put(NamedTuple):
+    """Write this in one transaction; ``number`` comes back in :class:`Done`."""
+
+    number: int
+    group: str
+    positions: Mapping[int, int]
+    drafts: Sequence[Draft]
+    size: int
+
+
+class Done(NamedTuple):
+    """It is durable, or the error says why nothing of it is there."""
+
+    number: int
+    error: LogError | None
+
+
+class Await(NamedTuple):
+    """Say :class:`Ahead` once a slot has a record at or after ``seen``.
+
+    One of each ``waiter`` is kept: a newer ``turn`` takes the place of the one before.
+    """
+
+    waiter: int
+    turn: int
+    seen: Mapping[int, int]
+
+
+class Ahead(NamedTuple):
+    """What was waited for is there."""
+
+    waiter: int
+    turn: int
