@@ -5,6 +5,7 @@ Invariants
 * Total: any bytes give an outcome with a stable reason; nothing raises.
 * Only an unreadable trigger, visit or patient withholds a message, and a plan or a cancel whose
   ward cannot be told; any other unreadable field is absent, with a warning.
+* What MSH-11 says is a test (HL7 v2.5.1 chapter 2, table 0103) tells no ward of a patient.
 * MSH-9.2 names the event, whatever EVN-1 says; the control id decides nothing.
 """
 
@@ -83,6 +84,10 @@ class Normaliser:
         kind, trigger = message.header.first(9), message.header.first(9, 2)
         if kind not in {"ADT", "", NULL}:
             return ignored("not-adt", "a message of another kind than ADT")
+        if message.header.first(11) not in self.profile.processing_ids:
+            raise WithheldError(
+                "not-production", "training or debugging: see the profile", "MSH-11"
+            )
         meaning = TRIGGERS.get(trigger) if kind == "ADT" else None
         if meaning is None:
             raise _unknown_trigger(trigger)

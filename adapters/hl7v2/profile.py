@@ -66,6 +66,7 @@ def _visit_event(trigger: str) -> str:
 
 
 FieldName = Annotated[str, AfterValidator(_known_field)]
+ProcessingId = Literal["P", "T", "D", ""]
 CharsetName = Annotated[str, AfterValidator(_known_charset)]
 ZoneName = Annotated[str, AfterValidator(_known_zone)]
 Trigger = Annotated[str, AfterValidator(_visit_event)]
@@ -156,6 +157,11 @@ class Hl7Profile(_Settings):
     )
     future_s: int = Field(
         300, ge=0, le=MAX_SKEW_S, description="how far ahead of our clock a recorded time may be"
+    )
+    processing_ids: tuple[ProcessingId, ...] = Field(
+        ("P", ""),
+        description="MSH-11 of what is meant: P production, T training, D debugging; "
+        "anything else waits for a person, so that a test tells no ward of a patient",
     )
     review_answer: Literal["AA", "AE"] = Field(
         "AA", description="what the sender of a message is told that is stored but in review"

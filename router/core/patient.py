@@ -32,22 +32,43 @@ def _is_of(realm: Realm, visit: Visit, patient: str) -> bool:
     return realm.patient_of(visit) == patient
 
 
-def protection_of(realm: Realm, patient: str, visits: Iterable[Visit]) -> Protection:
+def numbers_of(realm: Realm, patient: str) -> set[str]:
+    """Every number that any source holds for this patient's own: where it masks, doubt counts."""
+    found, waiting = {patient}, [patient]
+    while waiting:
+        number = waiting.pop()
+        for aliases in realm.aliases.values():
+            fresh = ({aliases.resolve(number)} | aliases.members(number)) - found
+            found |= fresh
+            waiting += fresh
+    return found
+
+
+def everyone_known_as(realm: Realm, patients: Iterable[str]) -> set[str]:
+    """These patients, as every source resolves their numbers: what protects one protects all."""
+    numbers = set[str]().union(*(numbers_of(realm, patient) for patient in patients))
+    return numbers.union(
+        each.resolve(number) for each in realm.aliases.values() for number in numbers
+    )
+
+
+def protection_of(realm: Realm, patient: str) -> Protection:
     """The strictest that any source says; what a source says is the newest that it said."""
     newest: dict[str, _Said] = {}
-    for source, said in _said_of(realm, patient, visits):
+    for source, said in _said_of(realm, numbers_of(realm, patient)):
         newest[source] = max(said, newest.get(source, said))
     levels = [level for _, level in newest.values()]
     return max(levels, key=_STRICTNESS.__getitem__, default=Protection.NONE)
 
 
-def _said_of(realm: Realm, patient: str, visits: Iterable[Visit]) -> Iterator[tuple[str, _Said]]:
-    for visit in visits:
+def _said_of(realm: Realm, numbers: set[str]) -> Iterator[tuple[str, _Said]]:
+    keys = set[VisitKey]().union(*(realm.by_patient.get(number, ()) for number in numbers))
+    for visit in filter(None, map(realm.visits.get, keys)):
         fold = visit.fold()
-        if fold.protection is not None and fold.protection_order is not None:
+        if fold.patient in numbers and fold.protection is not None and fold.protection_order:
             yield visit.source, (fold.protection_order, fold.protection)
     for source, persons in realm.persons.items():
-        for number in realm.aliases_of(source).members(patient):
+        for number in numbers:
             for row in persons.get(number, {}).values():
                 fact = parsed(row)
                 yield source, (fact.order, fact.claims.protection or Protection.NONE)
@@ -60,7 +81,7 @@ def effective(realm: Realm, patients: Iterable[str], register: WardRegister) -> 
         visits = visits_of(realm, patient)
         awaited = [visit for visit in visits if _is_believed(realm, visit, register)]
         if awaited:
-            protected = protection_of(realm, patient, visits) is not Protection.NONE
+            protected = protection_of(realm, patient) is not Protection.NONE
             found += [_effective(visit, patient, protected=protected) for visit in awaited]
     return found
 

@@ -113,6 +113,7 @@ class Realm:
         self.clock: datetime | None = None
         self.believed = Believed(None, None)
         self.unswept: list[VisitKey] = []
+        self.looked_over = False
         self._sources: dict[str, str] = {}
 
     def key(self, kind: str, *about: str) -> str:

@@ -18,7 +18,7 @@ from router.core.announce import Announcer
 from router.core.facts import moment
 from router.core.observe import Observer
 from router.core.outbox import Outbox, review_of_record
-from router.core.patient import believed_for
+from router.core.patient import believed_for, everyone_known_as
 from router.core.retention import sweep
 from router.core.state import Realm, RouterState
 from schemas import topics
@@ -89,6 +89,7 @@ class RouterStep:
         touched: set[str] = set()
         for said in envelope.observations:
             touched |= observer.take_in(said)
+        touched = everyone_known_as(realm, touched)
         Announcer(realm, self._register, outbox, envelope.received_at).reconcile(touched)
         return outbox
 
@@ -107,6 +108,10 @@ class RouterStep:
         outbox.state(realm.key("clock"), tick.at.isoformat().encode())
         if not realm.believed.holds_at(tick.at):
             self._follow_authority(realm, outbox, tick.at)
+        if not realm.looked_over:  # a restart may have brought another register
+            realm.looked_over = True
+            touched = set(_patients_of(realm, _wards(realm)))
+            Announcer(realm, self._register, outbox, tick.at).reconcile(touched)
         sweep(realm, outbox, self._keep, SWEPT_PER_TICK)
         return outbox
 

@@ -398,6 +398,28 @@ def test_unknown_events(msh_9: str, expected: tuple[str, str]) -> None:
     assert reason(message("A01", HERE, msh={9: msh_9})) == expected
 
 
+@pytest.mark.parametrize(
+    ("msh_11", "taken", "expected"),
+    [
+        ("P", None, "accepted"),
+        ("", None, "accepted"),
+        ("P^T", None, "accepted"),
+        ("T", None, "not-production"),
+        ("D", None, "not-production"),
+        ("X", None, "not-production"),
+        ("T", ("P", "T"), "accepted"),
+        ("P", ("T",), "not-production"),
+    ],
+)
+def test_what_is_sent_as_a_test_tells_no_ward(
+    msh_11: str, taken: tuple[str, ...] | None, expected: str
+) -> None:
+    profile = Hl7Profile.model_validate({} if taken is None else {"processing_ids": taken})
+    sent = message("A14", THERE, msh={11: msh_11})
+    verdict = "accepted" if expected == "accepted" else "review"
+    assert reason(sent, profile) == (verdict, expected)
+
+
 def test_the_same_statement_is_the_same_observation() -> None:
     first = observed(message("A15", THERE))
     again = message("A15", THERE, msh={7: "20260115120500", 10: "C2"}).replace(b"\r", b"\r\n")

@@ -7,62 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from router.core.step import RouterStep
-from schemas import topics
-from schemas.authority import Authority, AuthorityEntry
-from schemas.observation import Observation, Protection
-from schemas.ward import Ward, WardRegister
+from schemas.observation import Observation
 from tests.router.hearing import Router
-from tests.router.saying import REALM, START, Source, minutes
-
-MASKED_BY_NUMBER = "protection is asked of numbers that the protecting source itself has merged"
-
-
-def is_masked(router: Router) -> bool:
-    return router.told[-1].data.protected
-
-
-@pytest.mark.xfail(strict=True, reason=MASKED_BY_NUMBER)
-def test_a_merge_of_one_source_unmasks_nobody_whom_another_protects() -> None:
-    """Invariant 10: now the ward is told ``changed``, and that the person is not protected."""
-    bed_system = Source("elvis", visit="e1", patient="old")
-    record_system = Source("ehr", patient="old")
-    router = Router("ehr")
-    router.hear(bed_system.row("ED", protection=Protection.PROTECTED), record_system.a14("W1"))
-    assert is_masked(router)
-    router.hear(record_system.a40("new"))
-    assert is_masked(router)
-
-
-@pytest.mark.xfail(strict=True, reason=MASKED_BY_NUMBER)
-def test_person_data_of_one_source_protects_under_the_number_that_another_has_merged() -> None:
-    router = Router("ehr")
-    router.hear(Source("ehr", patient="old").a40("new"), Source("ehr", patient="new").a14("W1"))
-    router.hear(Source("elvis", patient="old").a31(Protection.PROTECTED))
-    assert is_masked(router)
-
-
-def in_hospital(hospital: str) -> RouterStep:
-    return RouterStep(WardRegister([Ward(id="W1", name="one", hospital=hospital)]))
-
-
-@pytest.mark.xfail(strict=True, reason="nothing looks at the wards when the register is another")
-def test_a_ward_that_the_register_moves_to_another_hospital_follows_its_authority() -> None:
-    """Invariant 3: the list keeps whom a source announced that is not believed there any more."""
-    router = Router()
-    router.step = in_hospital("north")
-    hospitals = {"north": "ehr", "south": "elvis"}
-    entries = tuple(
-        AuthorityEntry(scope="hospital", name=name, source=source)
-        for name, source in hospitals.items()
-    )
-    timeline = Authority(realm=REALM, entries=entries)
-    router.feed(topics.AUTHORITY, timeline.model_dump_json().encode())
-    router.hear(Source("ehr").a14("W1"))
-    assert router.wards == ["W1"]
-    router.step = in_hospital("south")
-    router.restart().tick(minutes(60))
-    assert router.wards == []
+from tests.router.saying import START, Source, minutes
 
 
 @pytest.mark.xfail(strict=True, reason="a tick that lies before the last one is passed over")
