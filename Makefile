@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
-APT := sudo apt-get install -y make git python3 python3-venv strace
+APT := sudo apt-get install -y make git python3 python3-venv strace openjdk-17-jre-headless maven
 PYTEST = $(BIN)/python -m pytest
 LONG := -s --timeout 7200
 
@@ -79,6 +79,11 @@ lock: $(STAMP) ## pin the newest dependencies with hashes (needs the network)
 	env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal \
 	  --generate-hashes --python-version 3.11 --extra dev --upgrade --no-config --no-header \
 	  --no-emit-index-url --no-emit-find-links --output-file constraints.txt pyproject.toml
+
+BROKERS := 1
+.PHONY: kafka-dev
+kafka-dev: $(STAMP) ## a real Kafka on free ports until interrupted; BROKERS=3 for three
+	$(BIN)/python deploy/kafka-dev/kafka_dev.py --brokers $(BROKERS)
 
 .PHONY: campaign-crash
 campaign-crash: $(STAMP) ## the service killed 200 times at random moments under load

@@ -13,13 +13,11 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 import structlog
 
 from bus.port import Log, Record, TopicPartition
-from bus.sqlite import SqliteLog
 from schemas import topics
 from schemas.authority import Authority
 from wardbridge.components.base import Component, RouterPart
@@ -36,17 +34,12 @@ from wardbridge.http.board import Board
 from wardbridge.http.hub import Hub
 from wardbridge.http.server import HttpServer
 from wardbridge.http.view import View
+from wardbridge.log import open_log
 from wardbridge.routing import make_runner
 from wardbridge.secret import patient_keyer
 
-LOG_NAME: Final = "log.db"
 WATCH_INTERVAL_S: Final = 0.25
 DRAIN_LOOK_S: Final = 0.02
-
-
-def log_path(data: Path) -> Path:
-    """The log's file in a data folder."""
-    return data / LOG_NAME
 
 
 def utc_now() -> datetime:
@@ -73,7 +66,7 @@ class Service:
         """Work until told to stop or a part fails; the exit code."""
         data = self._installation.data
         data.mkdir(parents=True, exist_ok=True)
-        log = SqliteLog.open(log_path(data), partitions=self._settings.log.partitions)
+        log = await asyncio.to_thread(open_log, self._installation)
         try:
             return await self._run_on(log, stop)
         finally:

@@ -1,15 +1,21 @@
-"""The engines under contract. Kafka joins by adding a class here and its name in ``ENGINES``.
+"""The engines under contract, each by a class here and its name in ``ENGINES``.
 
 An engine opens logs in a place of its own, opens one again as a restart would, and makes all
 records of a topic older than retention allows.
 """
 
 import socket
+import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from kafka.admin import KafkaAdminClient
+from kafka.structs import TopicPartition as Place
+
+from bus.kafka import KafkaLog, KafkaSettings
 from bus.local import LocalLog
 from bus.memory import MemoryLog
 from bus.port import Log
@@ -17,6 +23,7 @@ from bus.sqlite import SqliteLog
 from bus.sqlite.attached import AttachedLog
 from bus.sqlite.serving import serve
 from bus.sqlite.upkeep import Timing
+from tests.support.kafka import brokers
 
 YEARS_MS = 3 * 365 * 86_400_000
 ALWAYS_TIDYING = 0.001
@@ -134,10 +141,48 @@ class AttachedEngine(Engine):
         self.writing.close()
 
 
+class KafkaEngine(Engine):
+    """A real broker; each log has topics and groups of its own by its prefix."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.brokers = brokers()
+        self.admin = KafkaAdminClient(bootstrap_servers=self.brokers)
+
+    def open(self, partitions: int) -> KafkaLog:
+        prefix = f"t{uuid.uuid4().hex[:8]}."
+        return KafkaLog(one_broker(self.brokers, prefix=prefix, partitions=partitions))
+
+    def reopen(self, log: Log) -> Log:
+        assert isinstance(log, KafkaLog)
+        log.close()
+        self.opened.append(again := KafkaLog(log.settings))
+        return again
+
+    def expire(self, log: Log, topic: str) -> None:
+        assert isinstance(log, KafkaLog)
+        everything = {
+            Place(log.settings.topic(topic), partition): end
+            for partition, end in log.ends(topic).items()
+        }
+        self.admin.delete_records(everything)
+
+    def close(self) -> None:
+        super().close()
+        self.admin.close()
+
+
+def one_broker(addresses: Sequence[str], **changed: Any) -> KafkaSettings:
+    """Settings for the test broker: one replica, and little patience."""
+    settings = KafkaSettings(tuple(addresses), replication=1, min_insync=1)
+    return replace(settings, **changed)
+
+
 ENGINES: dict[str, Callable[[Path], Engine]] = {
     "memory": MemoryEngine,
     "sqlite": SqliteEngine,
     "sqlite-attached": AttachedEngine,
+    "kafka": KafkaEngine,
 }
 
-__all__ = ["ENGINES", "Clock", "Engine", "SqliteEngine"]
+__all__ = ["ENGINES", "Clock", "Engine", "KafkaEngine", "SqliteEngine", "one_broker"]

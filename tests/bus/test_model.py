@@ -5,11 +5,12 @@ from pathlib import Path
 
 import hypothesis.strategies as st
 import pytest
+from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from bus.port import PositionLostError, Record, TopicPartition
 from schemas.topics import RAW, STATE
-from tests.bus.engines import Engine, MemoryEngine, SqliteEngine
+from tests.bus.engines import Engine, KafkaEngine, MemoryEngine, SqliteEngine
 
 PARTITIONS = 2
 Rows = list[tuple[str, bytes | None]]
@@ -152,5 +153,16 @@ class SqliteModel(LogModel):
         self.folder.cleanup()
 
 
+class KafkaModel(LogModel):
+    def __init__(self) -> None:
+        self.engine = KafkaEngine(Path())
+        super().__init__()
+
+
 TestMemoryModel = MemoryModel.TestCase
 TestSqliteModel = SqliteModel.TestCase
+TestKafkaModel = KafkaModel.TestCase
+# A call takes a broker milliseconds, and a restart more: fewer histories, the rest is a campaign's.
+TestKafkaModel.settings = settings(
+    max_examples=max(3, settings().max_examples // 20), stateful_step_count=15
+)

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,11 @@ def _is_free(port: int) -> bool:
 class Service:
     """One installation in a folder of its own; may be started again and again."""
 
-    def __init__(self, data: Path, config: Path = LAB) -> None:
+    def __init__(
+        self, data: Path, config: Path = LAB, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.data, self.config, self.offset = data, config, free_offset()
+        self.environment = {**os.environ, "PYTHONSAFEPATH": "1", **(environment or {})}
         self.mllp_port = MLLP_PORT + self.offset
         self.url = f"http://127.0.0.1:{HTTP_PORT + self.offset}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -52,9 +56,7 @@ class Service:
             "--data", str(self.data), "--port-offset", str(self.offset),
         ]  # fmt: skip
         with (self.data.parent / f"{self.data.name}.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, env={**os.environ, "PYTHONSAFEPATH": "1"}
-            )
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment)
 
     @retry(
         stop=stop_after_delay(READY_WITHIN_S),

@@ -19,9 +19,10 @@ from wardbridge.components.ticker import Ticker
 from wardbridge.config.load import load
 from wardbridge.feeds import KINDS
 from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading
+from wardbridge.log import log_path
 from wardbridge.routing import review_of_failure
 from wardbridge.secret import SecretError
-from wardbridge.service import Service, log_path, write_authority
+from wardbridge.service import Service, write_authority
 
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 OBSERVATIONS = TopicPartition(topics.OBSERVATIONS, 0)

@@ -14,7 +14,7 @@ from bus.sqlite import SqliteLog
 from wardbridge.config.load import load
 from wardbridge.config.models import Installation
 from wardbridge.config.problems import ConfigError
-from wardbridge.service import log_path
+from wardbridge.log import log_path
 
 COULD_NOT_RUN: Final = 2
 

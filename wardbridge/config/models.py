@@ -11,26 +11,14 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from adapters.common.feed import FeedIdentity
 from schemas.authority import Authority, AuthorityEntry, Scope
 from schemas.base import Utc
 from schemas.ward import WardRegister
-
-
-class Section(BaseModel):
-    """Base of every table of the file: frozen, unknown keys forbidden."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class LogSection(Section):
-    """The log: one SQLite file, `log.db`, in the data folder."""
-
-    partitions: int = Field(
-        1, ge=1, le=256, description="partitions of each topic; fixed once the log exists"
-    )
+from wardbridge.config.log import LogSection
+from wardbridge.config.section import Section
 
 
 class RealmSection(Section):
@@ -226,5 +214,10 @@ class Installation:
         if self.settings.http.allow_unauthenticated:
             found.append(
                 "http.allow_unauthenticated: whoever reaches the port reads every ward's list"
+            )
+        if self.settings.log.kafka and self.settings.log.kafka.bares_secrets():
+            found.append(
+                "log.kafka.sasl: without [log.kafka.tls] the password or token can be read by "
+                "everybody on the way"
             )
         return found

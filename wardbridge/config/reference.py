@@ -10,7 +10,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from wardbridge.config.models import Settings
@@ -28,7 +28,7 @@ One TOML file. Unknown keys are errors. `${NAME}` in a text stands for an enviro
 [deploy/examples/lab.toml](../../deploy/examples/lab.toml).
 """
 _WORDS: Final[Mapping[object, str]] = {
-    str: "text", int: "integer", float: "number", bool: "true or false", Path: "path",
+    str: "text", SecretStr: "text", int: "integer", float: "number", bool: "true or false", Path: "path",
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Header, HTTPException, Query, Response
@@ -85,14 +86,14 @@ def _add_probes(app: FastAPI, view: View) -> None:
     @app.get("/readyz", response_model=Readiness)
     async def readyz() -> Response:
         """Ready to do its work; 503 names what blocks."""
-        blocking = view.blocking()
+        blocking = await asyncio.to_thread(view.blocking)  # the log may be beyond a network
         body = Readiness(ready=not blocking, blocking=blocking)
         return JSONResponse(body.model_dump(), status_code=503 if blocking else 200)
 
     @app.get("/health")
     async def health() -> Health:
         """How every part is."""
-        return health_of(view)
+        return await asyncio.to_thread(health_of, view)
 
 
 def _add_metrics(app: FastAPI, view: View) -> None:
@@ -102,7 +103,8 @@ def _add_metrics(app: FastAPI, view: View) -> None:
     @app.get("/metrics")
     async def metrics() -> Response:
         """For Prometheus."""
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+        page = await asyncio.to_thread(generate_latest, registry)
+        return Response(page, media_type=CONTENT_TYPE_LATEST)
 
 
 def _add_wards(app: FastAPI, view: View, max_streams: int) -> None:

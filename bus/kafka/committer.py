@@ -1,0 +1,128 @@
+"""Commits: outputs, state and positions of one group, in one transaction of its own producer.
+
+Order: begin, send every record, add the positions with the group's generation, commit. A commit
+whose outcome is not known is settled before anything else happens in the group: the producer is
+thrown away and a new one under the same transactional id makes the brokers finish or undo what the
+old one left. So whoever reads positions afterwards reads final ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
+from kafka.structs import TopicPartition as Place
+
+from bus.kafka.appender import Wire
+from bus.kafka.errors import translated, translating
+from bus.kafka.watchdog import Watchdog
+from bus.port import LogError, LogFencedError
+
+CLOSE_WITHIN_S: Final = 1.0
+
+
+class Committer:
+    """The transactions of one group; one at a time."""
+
+    def __init__(self, group: str, make: Callable[[], KafkaProducer], watchdog: Watchdog) -> None:
+        self._group = group
+        self._make = make
+        self._watchdog = watchdog
+        self._lock = threading.Lock()
+        self._producer: KafkaProducer | None = None
+        self._fenced = False
+        self._closed = False
+
+    def settle(self) -> None:
+        """Have a producer, and with it no transaction of a predecessor that is still open."""
+        with self._lock:
+            self._ready()
+
+    def commit(
+        self,
+        positions: Mapping[Place, int],
+        records: Sequence[Wire],
+        metadata: ConsumerGroupMetadata,
+    ) -> None:
+        """All or nothing. Raises LogFencedError when a newer owner took over."""
+        with self._lock, self._watchdog.watching(f"a commit of {self._group}"):
+            producer = self._ready()
+            try:
+                _run(producer, positions, records, metadata)
+            except (KafkaError, OSError, ValueError, RuntimeError) as error:
+                raise self._undone(producer, error) from None
+
+    def close(self) -> None:
+        """Release the producer. Idempotent."""
+        with self._lock:
+            self._closed = True
+            self._discard()
+
+    def _ready(self) -> KafkaProducer:
+        if self._closed:
+            raise LogError("the log is closed")
+        if self._fenced:
+            raise LogFencedError(f"another process took over {self._group}: this one must end")
+        if self._producer is None:
+            with self._watchdog.watching(f"the start of transactions of {self._group}"):
+                self._producer = self._started()
+        return self._producer
+
+    def _started(self) -> KafkaProducer:
+        with translating(f"starting transactions of {self._group}"):
+            producer = self._make()
+            try:
+                producer.init_transactions()
+            except BaseException:
+                producer.close(0)
+                raise
+            return producer
+
+    def _undone(self, producer: KafkaProducer, error: Exception) -> LogError:
+        """The error to raise, after a producer whose state is unknown is gone."""
+        told = translated(_cause(producer, error), f"a commit of {self._group}")
+        self._fenced = isinstance(told, LogFencedError)
+        self._discard()
+        if not self._fenced:
+            with contextlib.suppress(LogError):  # else the next call settles it
+                self._ready()
+        return told
+
+    def _discard(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with contextlib.suppress(KafkaError):
+                producer.close(CLOSE_WITHIN_S)
+
+
+def _run(
+    producer: KafkaProducer,
+    positions: Mapping[Place, int],
+    records: Sequence[Wire],
+    metadata: ConsumerGroupMetadata,
+) -> None:
+    producer.begin_transaction()
+    futures = [producer.send(*record[:4], partition=record.partition) for record in records]
+    if positions:
+        offsets = {at: OffsetAndMetadata(offset, "", -1) for at, offset in positions.items()}
+        producer.send_offsets_to_transaction(offsets, metadata)
+    producer.commit_transaction()
+    _check(futures)
+
+
+def _check(futures: Sequence[Any]) -> None:
+    """The client fails a commit that lost a record; this fails if it ever did not."""
+    for future in futures:
+        if not future.is_done or future.failed():
+            raise RuntimeError("a transaction was committed without one of its records")
+
+
+def _cause(producer: KafkaProducer, error: Exception) -> Exception:
+    """What put the producer into its error state; the client wraps it into text."""
+    last = producer._transaction_manager.last_error  # noqa: SLF001 - it has no public name
+    return last if isinstance(last, Exception) else error

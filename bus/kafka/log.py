@@ -1,0 +1,292 @@
+"""The Kafka engine: the port over a handful of clients, each for one purpose.
+
+* ``append`` goes through one idempotent producer, without transactions (``bus.kafka.appender``);
+* ``commit`` through a transactional producer of its own for each group (``bus.kafka.committer``);
+* ``read`` through a static member of the group (``bus.kafka.member``);
+* ``scan``, ``wait`` and ``load`` through clients without a group.
+
+Exactly once, by what: positions, state and outputs are in one transaction; readers see committed
+records only; positions are refused from an older generation of the group, transactions from an
+older process under the same name. What cannot be told from here (a commit that hangs) ends the
+process (``bus.kafka.watchdog``), and the next one starts from what is committed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Final, Self, TypeVar
+from zlib import crc32
+
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.admin import KafkaAdminClient
+from kafka.structs import ConsumerGroupMetadata
+
+from bus.checks import check, known
+from bus.kafka import topics
+from bus.kafka.appender import Appender, Wire
+from bus.kafka.committer import Committer
+from bus.kafka.errors import translating
+from bus.kafka.member import Member
+from bus.kafka.offsets import Lookup
+from bus.kafka.restore import newest_of_each_key
+from bus.kafka.scanner import Scanner
+from bus.kafka.settings import (
+    KafkaSettings,
+    client_options,
+    consumer_options,
+    member_options,
+    producer_options,
+    transaction_options,
+)
+from bus.kafka.stall import Progress
+from bus.kafka.watchdog import OnStuck, Watchdog, end_process
+from bus.local import OnDone
+from bus.port import Batch, LogError, Record, Stored, TopicPartition
+from schemas.topics import TOPICS, Topic
+
+SHARED: Final = 0  # no thread has this number
+Key = TypeVar("Key")
+Part = TypeVar("Part")
+
+
+class KafkaLog:
+    """The log on the cluster that ``settings`` name; makes and checks its topics first.
+
+    Raises LogError when no broker answers, or a topic is not what it must be.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        table: Sequence[Topic] = TOPICS,
+        on_stuck: OnStuck = end_process,
+    ) -> None:
+        self.topics: Mapping[str, Topic] = {topic.name: topic for topic in table}
+        self.settings = settings
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._committed_here: dict[str, dict[TopicPartition, int]] = {}
+        self._members: dict[str, Member] = {}
+        self._committers: dict[str, Committer] = {}
+        self._scanners: dict[int, Scanner] = {}
+        with translating(f"connecting to {', '.join(settings.brokers)}"):
+            self._admin = KafkaAdminClient(**client_options(settings))
+        try:
+            self.differences = tuple(topics.ensure(self._admin, settings, table))
+            self._lookup = Lookup(self._admin, settings)
+            self._appender = Appender(self._producer, settings.delivery_timeout_s)
+        except BaseException:
+            self._admin.close()
+            raise
+        self._progress = Progress(settings.stalled_after_s)
+        self._watchdog = Watchdog(settings.commit_timeout_s, on_stuck)
+
+    @classmethod
+    def open(cls, settings: KafkaSettings, *, table: Sequence[Topic] = TOPICS) -> Self:
+        """Open the log."""
+        return cls(settings, table)
+
+    # -- places -----------------------------------------------------------------------------------
+
+    def partitions(self, topic: str) -> int:
+        """See the port."""
+        known(self.topics, topic)
+        return self.settings.partitions
+
+    def partition_of(self, topic: str, route: str) -> int:
+        """CRC-32 of the route, modulo the number of partitions, as on every engine."""
+        return crc32(route.encode()) % self.partitions(topic)
+
+    def ends(self, topic: str) -> Mapping[int, int]:
+        """See the port."""
+        return _by_number(self._lookup.ends(self._places(topic)))
+
+    def starts(self, topic: str) -> Mapping[int, int]:
+        """See the port."""
+        return _by_number(self._lookup.starts(self._places(topic)))
+
+    def committed(self, group: str) -> Mapping[TopicPartition, int]:
+        """See the port."""
+        known = dict(self._lookup.committed(group))
+        for at, offset in self._committed_here.get(group, {}).items():
+            # A commit that has returned shows itself a little later; nothing undoes it.
+            known[at] = max(offset, known.get(at, offset))
+        return known
+
+    def stalled(self) -> frozenset[TopicPartition]:
+        """Our partitions in which reading stands still although their end moves away from it."""
+        cursor = {at: n for member in self._all_members() for at, n in member.cursor().items()}
+        return self._progress.stalled(cursor, self._lookup.ends(cursor), time.monotonic())
+
+    # -- writing ----------------------------------------------------------------------------------
+
+    def submit(self, records: Sequence[Record], on_done: OnDone) -> None:
+        """See the port."""
+        size = check(self.topics, records)
+        self._appender.submit([self._wire(record) for record in records], size, on_done)
+
+    def append(self, records: Sequence[Record]) -> None:
+        """See the port."""
+        done: Future[LogError | None] = Future()
+        self.submit(records, done.set_result)
+        error = done.result()
+        if error is not None:
+            raise error
+
+    def commit(
+        self, group: str, positions: Mapping[TopicPartition, int], records: Sequence[Record]
+    ) -> None:
+        """See the port."""
+        for at in positions:
+            self._check_at(at)
+        check(self.topics, records)
+        wires = [self._wire(record) for record in records]
+        places = {self._lookup.place(at): offset for at, offset in positions.items()}
+        self._committer(group).commit(places, wires, self._generation(group, positions))
+        self._committed_here[group] = {**self._committed_here.get(group, {}), **positions}
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    def read(self, group: str, topics: Sequence[str], limit: int, wait_s: float) -> Batch:
+        """See the port."""
+        self._committer(group).settle()  # before positions are asked for
+        return self._member(group, topics).read(limit, wait_s)
+
+    def rewind(self, group: str) -> None:
+        """See the port."""
+        if member := self._members.get(group):
+            member.rewind()
+
+    def scan(self, at: TopicPartition, offset: int, limit: int) -> Sequence[Stored]:
+        """See the port; an empty answer is a promise, see ``bus.kafka.scanner``."""
+        self._check_at(at)
+        return self._scanner().scan(at, offset, limit, lambda: self._lookup.starts([at])[at])
+
+    def wait(
+        self, topics: Sequence[str], seen: Mapping[TopicPartition, int], wait_s: float
+    ) -> bool:
+        """See the port. Brokers that do not answer have nothing new; ``scan`` tells why."""
+        deadline = time.monotonic() + wait_s
+        try:
+            return self._wait(topics, seen, wait_s)
+        except LogError:
+            self._check_open()
+            self._closing.wait(max(0.0, deadline - time.monotonic()))
+            return False
+
+    def load(self, at: TopicPartition) -> Iterator[Stored]:
+        """See the port."""
+        self._check_at(at)
+        self._check_open()
+        return newest_of_each_key(self._consumer, self._lookup, at, self._settle_within_s())
+
+    def close(self) -> None:
+        """See the port."""
+        with self._lock:
+            if self._closing.is_set():
+                return
+            self._closing.set()
+        self._appender.close()
+        for parts in (self._committers, self._members, self._scanners):
+            for part in parts.values():
+                part.close()
+        self._watchdog.close()
+        self._admin.close()
+
+    # -- how --------------------------------------------------------------------------------------
+
+    def _wire(self, record: Record) -> Wire:
+        key = None if record.key is None else record.key.encode()
+        return Wire(
+            self.settings.topic(record.topic), record.value, key, list(record.headers),
+            self.partition_of(record.topic, record.route),
+        )  # fmt: skip
+
+    def _generation(
+        self, group: str, positions: Mapping[TopicPartition, int]
+    ) -> ConsumerGroupMetadata:
+        member = self._members.get(group)
+        if member is None:
+            return ConsumerGroupMetadata(group_id=self.settings.group(group))
+        if not member.holds(positions):
+            raise LogError(f"{group}: a partition was given to another member meanwhile")
+        return member.metadata()
+
+    def _member(self, group: str, topics: Sequence[str]) -> Member:
+        for topic in topics:
+            known(self.topics, topic)
+        member = self._members.get(group)
+        if member is not None and member.topics != frozenset(topics):
+            self._members.pop(group).close()
+        return self._made(
+            self._members, group,
+            lambda: Member(self._consumer(group), topics, self._lookup),
+        )  # fmt: skip
+
+    def _committer(self, group: str) -> Committer:
+        return self._made(
+            self._committers, group,
+            lambda: Committer(group, lambda: self._producer(group), self._watchdog),
+        )  # fmt: skip
+
+    def _wait(
+        self, topics: Sequence[str], seen: Mapping[TopicPartition, int], wait_s: float
+    ) -> bool:
+        places = [at for topic in topics for at in self._places(topic)]
+        unseen = self._lookup.starts([at for at in places if at not in seen])
+        return self._scanner(waits=True).wait(
+            {at: seen.get(at, unseen.get(at, 0)) for at in places}, wait_s
+        )
+
+    def _scanner(self, *, waits: bool = False) -> Scanner:
+        """Who waits has a client of its own; whoever only looks something up shares one."""
+        thread = threading.get_ident()
+        return self._made(
+            self._scanners, thread if waits or thread in self._scanners else SHARED,
+            lambda: Scanner(self._consumer, self._lookup, self._settle_within_s()),
+        )  # fmt: skip
+
+    def _made(self, made: dict[Key, Part], key: Key, make: Callable[[], Part]) -> Part:
+        """The part of that name, made on first use."""
+        with self._lock:
+            self._check_open()
+            if key not in made:
+                with translating("connecting"):
+                    made[key] = make()
+            return made[key]
+
+    def _producer(self, group: str | None = None) -> KafkaProducer:
+        if group is None:
+            return KafkaProducer(**producer_options(self.settings))
+        return KafkaProducer(**transaction_options(self.settings, group))
+
+    def _consumer(self, group: str | None = None) -> KafkaConsumer:
+        if group is None:
+            return KafkaConsumer(**consumer_options(self.settings))
+        return KafkaConsumer(**member_options(self.settings, group))
+
+    def _settle_within_s(self) -> float:
+        """Longest time for which a transaction of a vanished process may hide what follows it."""
+        return self.settings.transaction_timeout_s + self.settings.commit_timeout_s
+
+    def _all_members(self) -> list[Member]:
+        with self._lock:
+            return list(self._members.values())
+
+    def _places(self, topic: str) -> list[TopicPartition]:
+        return [TopicPartition(topic, number) for number in range(self.partitions(topic))]
+
+    def _check_at(self, at: TopicPartition) -> None:
+        if not 0 <= at.partition < self.partitions(at.topic):
+            raise LogError(f"{at.topic!r} has no partition {at.partition}")
+
+    def _check_open(self) -> None:
+        if self._closing.is_set():
+            raise LogError("the log is closed")
+
+
+def _by_number(offsets: Mapping[TopicPartition, int]) -> dict[int, int]:
+    return {at.partition: offset for at, offset in sorted(offsets.items())}

@@ -1,0 +1,234 @@
+"""A group's reader in this process: a static member that follows the group's assignment.
+
+Positions are known before state is loaded: whenever the assignment changes, each partition starts
+at what the group has committed (asked for with "stable", so that no commit of a predecessor is
+under way), or at the oldest record kept where the group never committed. A partition that others
+have moved on meanwhile is left out of one batch, so that whoever keeps state for it drops that.
+
+A batch merges its partitions by the time at which the log took the records (see ``bus.local``).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from heapq import merge
+from itertools import islice
+from operator import attrgetter
+from typing import Any, Final
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer
+from kafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
+from kafka.structs import ConsumerGroupMetadata
+
+from bus.kafka.errors import translating
+from bus.kafka.offsets import Lookup
+from bus.port import Batch, LogError, PositionLostError, Stored, TopicPartition
+
+ALL: Final = 100_000  # what one response holds is taken whole: a rest would delay the next request
+JOIN_WITHIN_S: Final = 60.0
+REACH_WITHIN_S: Final = 15.0
+POLL_S: Final = 0.1
+OPEN_PATIENCE_S: Final = 1.0
+MERGE_PATIENCE_S: Final = 0.05  # how long to wait for partitions that lag behind the others
+
+
+class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # kafka-python is untyped
+    """Notes that the assignment changed; called from the client's own thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known = False
+        self.changed = False
+
+    def on_partitions_revoked(self, _: Any) -> None:  # noqa: ANN401 - kafka-python's
+        """Others may work on them from now on."""
+        self.known, self.changed = False, True
+
+    def on_partitions_assigned(self, _: Any) -> None:  # noqa: ANN401 - kafka-python's
+        """They are ours."""
+        self.changed = True
+        self.known = True
+
+
+class Member:
+    """Reads the partitions of ``topics`` that the group's coordinator assigns to us."""
+
+    def __init__(self, consumer: KafkaConsumer, topics: Iterable[str], lookup: Lookup) -> None:
+        self.topics = frozenset(topics)
+        self._consumer = consumer
+        self._lookup = lookup
+        self._assignment = Assignment()
+        self._waiting: dict[TopicPartition, deque[Stored]] = {}
+        self._cursor: dict[TopicPartition, int] = {}
+        self._rewound = False
+        names = [lookup.place(TopicPartition(topic, 0)).topic for topic in self.topics]
+        self._consumer.subscribe(names, listener=self._assignment)
+        for name in names:  # a leader that does not know them yet would assign nothing to anybody
+            self._consumer.partitions_for_topic(name)
+
+    def read(self, limit: int, wait_s: float) -> Batch:
+        """See the port."""
+        deadline = time.monotonic() + wait_s
+        while True:
+            self._join()
+            if self._must_start_over() and (moved := self._start_over()):
+                return Batch((), {}, self._assigned() - moved)
+            self._fill(deadline)
+            if not self._must_start_over():
+                return self._take(limit)
+
+    def rewind(self) -> None:
+        """Start again from the committed positions."""
+        self._cursor = {}
+        self._waiting = {}
+        self._rewound = True
+
+    def metadata(self) -> ConsumerGroupMetadata:
+        """The generation in which we read: the brokers refuse positions of an older one."""
+        return self._consumer.group_metadata()
+
+    def holds(self, places: Iterable[TopicPartition]) -> bool:
+        """Whether all these partitions are ours."""
+        ours = {self._lookup.ours(place) for place in self._consumer.assignment()}
+        return not self._assignment.changed and ours.issuperset(places)
+
+    def cursor(self) -> Mapping[TopicPartition, int]:
+        """Where reading goes on in each of our partitions; from any thread."""
+        return self._cursor
+
+    def close(self) -> None:
+        """Release the connection; the place in the group stays ours for a while."""
+        self._consumer.close(autocommit=False, timeout_ms=1000)
+
+    # -- how ------------------------------------------------------------------------------------
+
+    def _join(self) -> None:
+        deadline = time.monotonic() + JOIN_WITHIN_S
+        while not self._assignment.known:
+            if time.monotonic() > deadline:
+                raise LogError(f"no place in the group within {JOIN_WITHIN_S:.0f} s")
+            self._poll(POLL_S)
+
+    def _poll(self, wait_s: float) -> None:
+        with translating("reading"):
+            try:
+                found = self._consumer.poll(timeout_ms=1000 * wait_s, max_records=ALL)
+            except NoOffsetForPartitionError:
+                self._rewound = True  # begin where the group never committed
+                return
+            except OffsetOutOfRangeError as error:
+                raise self._lost(error.args[0]) from None
+        for place, records in found.items():
+            at = self._lookup.ours(place)
+            self._waiting.setdefault(at, deque()).extend(stored(at, each) for each in records)
+
+    def _lost(self, places: Mapping[Any, int]) -> PositionLostError:
+        gone = {self._lookup.ours(place): offset for place, offset in places.items()}
+        starts = self._lookup.starts(gone)
+        return PositionLostError("; ".join(
+            f"{at.topic}/{at.partition}: offset {offset} is gone, the oldest kept is {starts[at]}"
+            if offset < starts[at] else f"{at.topic}/{at.partition} ends before offset {offset}"
+            for at, offset in gone.items()
+        ))  # fmt: skip
+
+    def _start_over(self) -> frozenset[int]:
+        """Seek to the committed positions; the partition numbers that others have moved."""
+        before, self._waiting = self._cursor, {}
+        self._assignment.changed = self._rewound = False
+        with translating("reading a group's positions"):
+            places = {self._lookup.ours(place): place for place in self._consumer.assignment()}
+            known = {at: self._consumer.committed(place) for at, place in places.items()}
+            starts = self._lookup.starts(at for at, offset in known.items() if offset is None)
+            cursor = {at: starts[at] if off is None else off for at, off in known.items()}
+            for at, offset in cursor.items():
+                self._consumer.seek(places[at], offset)
+        self._cursor = cursor
+        return frozenset(
+            at.partition for at, offset in cursor.items() if before.get(at, offset) != offset
+        )
+
+    def _fill(self, deadline: float) -> None:
+        """Have records, or be sure that there are none and that the time is over."""
+        while not self._must_start_over() and not self._has_records():
+            remaining_s = deadline - time.monotonic()
+            if remaining_s <= 0:
+                self._reach_ends()
+                return
+            self._poll(min(remaining_s, POLL_S))
+        self._wait_for_laggards()
+
+    def _must_start_over(self) -> bool:
+        return self._assignment.changed or self._rewound
+
+    def _has_records(self) -> bool:
+        return any(self._waiting.values())
+
+    def _reach_ends(self) -> None:
+        """Nothing came in time: there is nothing, or it has not been fetched yet.
+
+        What is written and not yet seen as committed is waited for a little: a commit that has
+        returned shows itself some milliseconds later.
+        """
+        patience_ends = time.monotonic() + OPEN_PATIENCE_S
+        deadline = time.monotonic() + REACH_WITHIN_S
+        ends = self._lookup.written(self._cursor)
+        while not self._must_start_over() and not self._has_records():
+            if all(self._position(at) >= end for at, end in ends.items()):
+                return
+            if time.monotonic() > deadline:
+                raise LogError(f"records are there that do not come within {REACH_WITHIN_S:.0f} s")
+            self._poll(POLL_S)
+            if time.monotonic() > patience_ends:
+                ends = self._lookup.ends(self._cursor)
+
+    def _wait_for_laggards(self) -> None:
+        deadline = time.monotonic() + MERGE_PATIENCE_S
+        while (
+            not self._must_start_over()
+            and any(self._lags(at) for at in self._cursor)
+            and (remaining_s := deadline - time.monotonic()) > 0
+        ):
+            self._poll(remaining_s)
+
+    def _lags(self, at: TopicPartition) -> bool:
+        """Whether older records than those at hand may be there and not be fetched yet."""
+        if self._waiting.get(at):
+            return False
+        known = self._consumer.highwater(self._lookup.place(at))
+        return known is None or self._position(at) < known
+
+    def _position(self, at: TopicPartition) -> int:
+        with translating("reading"):
+            position = self._consumer.position(self._lookup.place(at), timeout_ms=1000)
+        return self._cursor[at] if position is None else position
+
+    def _take(self, limit: int) -> Batch:
+        oldest_first = merge(*self._waiting.values(), key=attrgetter("timestamp_ms"))
+        found = tuple(islice(oldest_first, limit))
+        moved: dict[TopicPartition, int] = {}
+        for record in found:
+            at = TopicPartition(record.topic, record.partition)
+            self._waiting[at].popleft()
+            moved[at] = record.offset + 1
+        for at, offset in self._cursor.items():
+            if not self._waiting.get(at):  # all taken: behind it lie at most holes
+                reached = max(self._position(at), moved.get(at, offset))
+                if reached != offset:
+                    moved[at] = reached
+        self._cursor = self._cursor | moved
+        return Batch(found, moved, self._assigned())
+
+    def _assigned(self) -> frozenset[int]:
+        """Partition numbers that are ours in every topic."""
+        of_topics: dict[str, set[int]] = {topic: set() for topic in self.topics}
+        for at in self._cursor:
+            of_topics[at.topic].add(at.partition)
+        return frozenset(set.intersection(*of_topics.values()))
+
+
+def stored(at: TopicPartition, record: Any) -> Stored:  # noqa: ANN401 - kafka-python's
+    """A consumer's record as the port gives it."""
+    key = None if record.key is None else record.key.decode()
+    return Stored(*at, record.offset, key, record.value, tuple(record.headers), record.timestamp)

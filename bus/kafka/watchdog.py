@@ -1,0 +1,93 @@
+"""Ends the process when a commit blocks for too long.
+
+kafka-python's commit takes no time-out and was seen to hang for ever after the death of a
+coordinator, also when the broker was back. Nothing within the process can free the thread that
+waits, and what it holds (a place in the group, an open transaction) keeps others waiting; a new
+process under the same names takes over within a second. So the end is quick and loud, and whatever
+supervises the process starts it again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import structlog
+
+EXIT_STUCK: Final = 75
+"""Exit code of a process that the watchdog ended (EX_TEMPFAIL: to be started again)."""
+
+OnStuck = Callable[[str], None]
+
+
+def end_process(doing: str) -> None:
+    """Say why and end at once, without waiting for any other thread."""
+    structlog.get_logger().critical("commit_stuck", doing=doing, exit_code=EXIT_STUCK)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_STUCK)
+
+
+class Watchdog:
+    """Calls ``on_stuck`` once for whatever is watched longer than ``limit_s``."""
+
+    def __init__(
+        self,
+        limit_s: float,
+        on_stuck: OnStuck = end_process,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limit_s = limit_s
+        self._on_stuck = on_stuck
+        self._clock_s = clock_s
+        self._watched: dict[int, tuple[float, str]] = {}  # the oldest first: one limit for all
+        self._numbers = itertools.count()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+        self._thread.start()
+
+    @contextmanager
+    def watching(self, doing: str) -> Iterator[None]:
+        """The block must end within the limit."""
+        with self._changed:
+            number = next(self._numbers)
+            self._watched[number] = (self._clock_s() + self._limit_s, doing)
+            if len(self._watched) == 1:
+                self._changed.notify()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._watched.pop(number, None)
+
+    def close(self) -> None:
+        """Watch no more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (stuck := self._next_stuck()) is not None:
+            self._on_stuck(stuck)
+
+    def _next_stuck(self) -> str | None:
+        with self._changed:
+            while not self._closed:
+                if self._watched:
+                    number, (deadline, doing) = next(iter(self._watched.items()))
+                    remaining_s = deadline - self._clock_s()
+                    if remaining_s <= 0:
+                        del self._watched[number]
+                        return doing
+                    self._changed.wait(remaining_s)
+                else:
+                    self._changed.wait()
+        return None
