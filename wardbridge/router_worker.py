@@ -19,9 +19,9 @@ from bus.port import LogError
 from bus.runner import StepRunner, run_in_thread
 from bus.sqlite.attached import AttachedLog
 from wardbridge.config.models import Installation
+from wardbridge.log import log_path
 from wardbridge.logs import configure_logs
 from wardbridge.routing import make_runner
-from wardbridge.service import log_path
 
 REPORT_INTERVAL_S: Final = 0.1
 SERVICE_GONE: Final = 3

@@ -18,6 +18,7 @@ from typing import Final
 import structlog
 
 from bus.port import Log, Record, TopicPartition
+from bus.sqlite import SqliteLog
 from schemas import topics
 from schemas.authority import Authority
 from wardbridge.components.base import Component, RouterPart

@@ -30,6 +30,7 @@ from tests.support.service import LAB, Service
 KILLS = int(os.environ.get("WARDBRIDGE_KILLS", "6"))
 CONNECTIONS = 8
 EXPORT_EVERY_S = 0.4
+ROUTER_ALONE = 0.3  # of the kills: the service stays and starts its router again
 
 
 @dataclass
@@ -103,6 +104,9 @@ def _kill_at_random(service: Service, chance: random.Random) -> None:
     pause = threading.Event()
     for _ in range(KILLS):
         pause.wait(chance.uniform(0.05, 1.5))
+        if chance.random() < ROUTER_ALONE:
+            service.kill_children()
+            continue
         service.kill()
         service.start()
         if chance.random() < 0.8:  # now and then it is killed again while it starts

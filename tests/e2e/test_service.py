@@ -133,6 +133,22 @@ def until_listed(service: Service, ward: str, expected: int) -> None:
     assert len(visits(service, ward)) == expected
 
 
+def test_no_process_of_it_outlives_it_however_it_ends(service: Service) -> None:
+    started(service)
+    children = service.children()
+    assert children
+    service.kill()
+    until_ended(children)
+
+
+@retry(
+    stop=stop_after_delay(20), wait=wait_fixed(0.02),
+    retry=retry_if_exception_type(AssertionError), reraise=True,
+)  # fmt: skip
+def until_ended(processes: list[int]) -> None:
+    assert [pid for pid in processes if Path(f"/proc/{pid}").exists()] == []
+
+
 def test_two_run_side_by_side(running: Service, service: Service) -> None:
     started(service)
     tell(running, ("A14", "SIDE"), visit="HERE")

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,17 @@ class Service:
         response = httpx.get(f"{self.url}{path}", timeout=20)
         response.raise_for_status()
         return response.json()
+
+    def children(self) -> list[int]:
+        """The processes that it started and that are its own."""
+        assert self.process is not None
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        return [int(pid) for each in threads for pid in each.read_text("ascii").split()]
+
+    def kill_children(self) -> None:
+        for child in self.children():
+            with suppress(ProcessLookupError):  # it was ending
+                os.kill(child, signal.SIGKILL)
 
     def kill(self) -> None:
         assert self.process is not None

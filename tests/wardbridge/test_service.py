@@ -180,7 +180,7 @@ def test_what_cannot_be_decided_in_time_is_left_for_the_next_start_and_told(
     def never(*_: object) -> None:
         raise LogError("no room")
 
-    monkeypatch.setattr(SqliteLog, "commit", never)
+    monkeypatch.setattr(SqliteLog, "put", never)
     text = in_process().replace("port = 8080", "port = 1") + "\n[shutdown]\ndrain_s = 0.05\n"
     installation = load(configured(tmp_path, text), tmp_path / "data", {})
     service = Service(installation, port_offset=unused_port() - 1)
