@@ -1,10 +1,13 @@
 """The stories of DESIGN section 5, and those each rule needs: what is said, what wards are told."""
 
-from datetime import timedelta
+import json
+from datetime import datetime, timedelta
 
 import pytest
 
 from router.core import observe, step
+from router.core.aliases import Aliases
+from router.core.facts import fact_of
 from schemas import topics
 from schemas.observation import Observation, Protection
 from tests.router.hearing import Router, rows
@@ -220,6 +223,26 @@ def test_a_merge_is_told_as_a_change_and_the_old_number_speaks_on() -> None:
     x.at = y.at = minutes(60)
     router.hear(x.a02("V"), x.a14("U"), y.a14("T"))
     assert router.wards == ["T", "U"]
+
+
+def test_of_two_merges_of_a_number_the_later_one_holds_whichever_came_first() -> None:
+    sender = Source(patient="X")
+    merges = [fact_of(sender.a40("Y", minutes(1))), fact_of(sender.a40("Z", minutes(2)))]
+    for order in (merges, merges[::-1]):
+        aliases = Aliases()
+        for merge in order:
+            aliases.add(merge)
+        assert aliases.resolve("X") == fact_of(sender.a40("Z")).merged_into
+
+
+def test_the_wards_list_shows_what_changed() -> None:
+    sender, router = Source(), Router()
+    router.hear(
+        sender.a14("W1", expected_at=minutes(60)), sender.a14("W1", expected_at=minutes(90))
+    )
+    assert router.words == ["W1 designated marked", "W1 changed updated"]
+    (row,) = map(json.loads, rows(router.records, topics.INBOUND).values())
+    assert (row["kind"], datetime.fromisoformat(row["expected_at"])) == ("changed", minutes(90))
 
 
 def test_merges_that_close_a_circle_go_to_review() -> None:
