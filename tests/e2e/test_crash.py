@@ -30,6 +30,7 @@ from tests.support.service import LAB, Service
 KILLS = int(os.environ.get("WARDBRIDGE_KILLS", "6"))
 CONNECTIONS = 8
 EXPORT_EVERY_S = 0.4
+PAUSE_S = 0.02  # of a sender between messages: some are always on their way, the router keeps up
 ROUTER_ALONE = 0.3  # of the kills: the service stays and starts its router again
 
 
@@ -48,6 +49,7 @@ class Sender:
             while not self.stopping.is_set():
                 for message in self.histories.visit():
                     self._deliver(message)
+                    self.stopping.wait(PAUSE_S)
         except Exception as error:  # noqa: BLE001 - reported by the test
             self.failure = error
 
@@ -126,7 +128,7 @@ def _export(exports: Exports, service: Service, stopping: threading.Event) -> No
 @retry(
     retry=retry_if_exception_type(AssertionError),
     wait=wait_fixed(0.2),
-    stop=stop_after_delay(60),
+    stop=stop_after_delay(180),
     reraise=True,
 )
 def _wait_until_settled(service: Service) -> None:
