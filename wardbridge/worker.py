@@ -47,7 +47,11 @@ def main() -> None:
     control = Connection(control_fd)
     try:
         job: Job = control.recv()
-        log = AttachedLog(log_path(job.installation.data), socket.socket(fileno=writer_fd))
+        log = AttachedLog(
+            log_path(job.installation.data),
+            socket.socket(fileno=writer_fd),
+            on_gone=_end_with_the_service,
+        )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             code = runner.run(Worker(control, parts_of(job, log)).run())
         log.close()
