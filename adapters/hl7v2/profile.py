@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, NamedTuple
-from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
+from adapters.common.settings import MAX_SKEW_S, Section, Tls, ZoneName
 from adapters.hl7v2 import charset
 from adapters.hl7v2.framing import MAX_MESSAGE_BYTES
 from adapters.hl7v2.triggers import TRIGGERS, VisitEvent
@@ -21,7 +21,6 @@ from schemas.identifiers import IdentifierKind
 from schemas.observation import Protection
 
 _FIELD: Final = re.compile(r"([A-Z][A-Z0-9]{2})-([1-9]\d{0,2})(?:\.([1-9]\d?))?")
-MAX_SKEW_S: Final = 1_800  # beyond half an hour the two passes of a repeated hour would mix
 
 
 class FieldPath(NamedTuple):
@@ -51,14 +50,6 @@ def _known_charset(name: str) -> str:
     return name
 
 
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, LookupError):
-        raise ValueError(f"{name!r} is no time zone: write one like Europe/Stockholm") from None
-    return name
-
-
 def _visit_event(trigger: str) -> str:
     if isinstance(TRIGGERS.get(trigger), VisitEvent):
         return trigger
@@ -68,15 +59,10 @@ def _visit_event(trigger: str) -> str:
 FieldName = Annotated[str, AfterValidator(_known_field)]
 ProcessingId = Literal["P", "T", "D", ""]
 CharsetName = Annotated[str, AfterValidator(_known_charset)]
-ZoneName = Annotated[str, AfterValidator(_known_zone)]
 Trigger = Annotated[str, AfterValidator(_visit_event)]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class LocationLayout(_Settings):
+class LocationLayout(Section):
     """Which component of a PL is what (the standard's own order by default)."""
 
     ward: int = Field(1, ge=1, le=11, description="component that holds the ward's code")
@@ -84,14 +70,14 @@ class LocationLayout(_Settings):
     bed: int | None = Field(3, ge=1, le=11, description="component that holds the bed")
 
 
-class IdentifierChoice(_Settings):
+class IdentifierChoice(Section):
     """One way to recognise the patient's number among the repetitions of PID-3."""
 
     assigner: str | None = Field(None, description="CX-4: universal id, or namespace id")
     type: str | None = Field(None, description="CX-5, for example MR")
 
 
-class PatientSettings(_Settings):
+class PatientSettings(Section):
     """Whose number the patient's key is made from. National numbers go before all others."""
 
     national_first: bool = Field(default=True, description="prefer national and reserve numbers")
@@ -105,7 +91,7 @@ class PatientSettings(_Settings):
     )
 
 
-class ProtectionSettings(_Settings):
+class ProtectionSettings(Section):
     """What the protection marks mean; a code that is not listed counts as protected."""
 
     pd1_12: Mapping[str, Protection] = Field(
@@ -126,7 +112,7 @@ DEFAULT_MARKS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-class Hl7Profile(_Settings):
+class Hl7Profile(Section):
     """How to read one feed's messages."""
 
     marks: Mapping[Trigger, tuple[FieldName, ...]] = Field(
@@ -171,15 +157,7 @@ class Hl7Profile(_Settings):
     )
 
 
-class Tls(_Settings):
-    """Transport encryption of one port."""
-
-    certificate_file: str = Field(description="PEM: the certificate and its chain")
-    key_file: str = Field(description="PEM: its private key")
-    client_ca_file: str | None = Field(None, description="PEM: senders must show one of these")
-
-
-class Listener(_Settings):
+class Listener(Section):
     """One MLLP port and its limits."""
 
     host: str = Field("127.0.0.1", description="address to listen on")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from adapters.hl7v2.connection import Connection, Place, too_large
 from adapters.hl7v2.errors import Hl7Error, LogUnavailableError
 from adapters.hl7v2.figures import ControlIds, Figures
 from adapters.hl7v2.mapping import Normaliser
-from adapters.hl7v2.profile import Listener, Tls
+from adapters.hl7v2.profile import Listener
 from bus.port import Log, LogError, LogFullError, Record, RecordTooLargeError
 
 DRAIN_S: Final = 10.0
@@ -61,7 +60,7 @@ class MllpServer:
     async def start(self) -> None:
         """Listen. Raises OSError (address in use) or ssl.SSLError (unusable certificate)."""
         self._loop = asyncio.get_running_loop()
-        tls = None if self.listener.tls is None else tls_context(self.listener.tls)
+        tls = self.listener.tls.context() if self.listener.tls else None
         self._server = await self._loop.create_server(
             lambda: Connection(self), self.listener.host, self.listener.port, ssl=tls
         )
@@ -188,12 +187,3 @@ class MllpServer:
         self._empty.clear()
         if self._connections:
             await self._empty.wait()
-
-
-def tls_context(tls: Tls) -> ssl.SSLContext:
-    """TLS 1.2 or later; senders must show a certificate where a client CA is configured."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=tls.client_ca_file)
-    context.load_cert_chain(tls.certificate_file, tls.key_file)
-    if tls.client_ca_file is not None:
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context

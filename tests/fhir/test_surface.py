@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-import subprocess
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from adapters.common.settings import Tls
 from adapters.fhir.intake import Intake
 from adapters.fhir.listener import FhirListener
 from adapters.fhir.surface import Fetch, Surface
@@ -24,6 +24,7 @@ from bus.memory import MemoryLog
 from bus.port import LogError, LogFullError, Record, Stored, TopicPartition
 from schemas import topics
 from tests.fhir.lab import FEED, Json, at, bundle, encounter, normaliser
+from tests.support.certificates import self_signed
 from wardbridge.http.server import HttpServer
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -302,7 +303,7 @@ def test_what_the_endpoint_says_is_what_the_specification_has(edition: str) -> N
 
 
 @asynccontextmanager
-async def listening(endpoint: Endpoint, tls: dict[str, str] | None = None) -> AsyncIterator[str]:
+async def listening(endpoint: Endpoint, tls: Tls | None = None) -> AsyncIterator[str]:
     server = HttpServer(endpoint.app, "127.0.0.1", 0, tls)
     await server.start()
     try:
@@ -314,7 +315,7 @@ async def listening(endpoint: Endpoint, tls: dict[str, str] | None = None) -> As
 def over_http(
     endpoint: Endpoint,
     use: Callable[[str], Awaitable[Any]],
-    tls: dict[str, str] | None = None,
+    tls: Tls | None = None,
 ) -> Any:
     async def run() -> Any:
         async with listening(endpoint, tls) as url:
@@ -386,21 +387,12 @@ def _many() -> Iterator[Json]:
     return (encounter(number, location=[at("A")]) for number in range(1, 31))
 
 
-def _certificate(folder: Path, name: str) -> tuple[str, str]:
-    """A self-signed certificate and its key."""
-    key, certificate = str(folder / f"{name}.key"), str(folder / f"{name}.pem")
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
-    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    return certificate, key
-
-
 def test_who_shows_no_certificate_of_the_feed_is_not_let_in(tmp_path: Path) -> None:
-    ours, theirs = _certificate(tmp_path, "ours"), _certificate(tmp_path, "theirs")
-    tls = {"certificate_file": ours[0], "key_file": ours[1], "client_ca_file": theirs[0]}
+    ours, theirs = self_signed(tmp_path, "ours"), self_signed(tmp_path, "theirs")
+    tls = Tls(certificate_file=ours.file, key_file=ours.key, client_ca_file=theirs.file)
 
     async def use(url: str) -> list[int]:
-        context = ssl.create_default_context(cafile=ours[0])
+        context = ssl.create_default_context(cafile=ours.file)
         async with httpx.AsyncClient(verify=context) as stranger:
             with pytest.raises(httpx.TransportError):
                 await stranger.get(f"{url}/fhir/metadata")

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import socket
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,18 @@ from typing import Any
 import pytest
 import uvloop
 
+from adapters.common.settings import Tls
 from adapters.hl7v2 import reader
 from adapters.hl7v2.connection import KEEPALIVE_IDLE_S
 from adapters.hl7v2.figures import ControlIds
 from adapters.hl7v2.mapping import Normaliser
-from adapters.hl7v2.profile import Hl7Profile, Listener, Tls
+from adapters.hl7v2.profile import Hl7Profile, Listener
 from adapters.hl7v2.server import MllpServer
 from bus.memory import MemoryLog
 from bus.port import LogError, LogFullError, Record, RecordTooLargeError, TopicPartition
 from schemas import topics
 from tests.hl7v2.lab import message, normaliser
+from tests.support.certificates import self_signed
 
 GOOD, TIMEOUT_S = message("A15", {42: "W2"}), 20
 
@@ -462,16 +463,13 @@ def test_control_ids_are_remembered_within_bounds() -> None:
 
 
 def test_tls(run: Run, tmp_path: Path) -> None:
-    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
-    command += ["-subj", "/CN=localhost", "-keyout", key, "-out", certificate]
-    subprocess.run(command, check=True, capture_output=True)
+    ours = self_signed(tmp_path, "ours")
 
     async def play() -> None:
-        listener = Listener(port=0, tls=Tls(certificate_file=certificate, key_file=key))
+        listener = Listener(port=0, tls=Tls(certificate_file=ours.file, key_file=ours.key))
         server = MllpServer(normaliser(), MemoryLog(), listener)
         await server.start()
-        context = ssl.create_default_context(cafile=certificate)
+        context = ssl.create_default_context(cafile=ours.file)
         sender = Sender(
             await asyncio.open_connection(
                 "127.0.0.1", server.port, ssl=context, server_hostname="localhost"

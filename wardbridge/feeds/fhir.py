@@ -17,7 +17,7 @@ from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.fhir.client import FhirClient
 from adapters.fhir.grant import Grant
 from adapters.fhir.intake import Figures, Intake
-from adapters.fhir.listener import FhirListener, Tls
+from adapters.fhir.listener import FhirListener
 from adapters.fhir.lookup import Lookup
 from adapters.fhir.mapping import Normaliser
 from adapters.fhir.poller import Poller
@@ -50,7 +50,7 @@ class FhirFeed:
         fetch = self._pulling.lookup if self._pulling else None
         surface = Surface(self._intake, settings, reading.clock, fetch=fetch)
         port = settings.port + place.port_offset if settings.port else 0
-        tls = _tls_in(place.data, settings.tls) if settings.tls else None
+        tls = settings.tls and settings.tls.starting_from(place.data)
         self._server = HttpServer(surface.app(), settings.host, port, tls)
 
     async def start(self) -> None:
@@ -119,10 +119,6 @@ class Pulling:
 
 def _normaliser(reading: Reading, settings: FhirSettings) -> Normaliser:
     return Normaliser(reading.identity, settings.profile, reading.register, reading.keyer)
-
-
-def _tls_in(folder: Path, tls: Tls) -> dict[str, str]:
-    return {key: str(folder / name) for key, name in tls.model_dump(exclude_none=True).items()}
 
 
 def _counts(figures: Figures) -> dict[str, int]:

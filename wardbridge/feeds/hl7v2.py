@@ -13,7 +13,7 @@ from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.hl7v2.batch import split
 from adapters.hl7v2.figures import Figures
 from adapters.hl7v2.mapping import Normaliser
-from adapters.hl7v2.profile import Hl7Profile, Listener, Tls
+from adapters.hl7v2.profile import Hl7Profile, Listener
 from adapters.hl7v2.server import MllpServer
 from wardbridge.feeds.kind import FeedKind, FeedStatus, Held, Place, Reading, held_port
 
@@ -53,13 +53,8 @@ def _normaliser(reading: Reading, settings: Hl7Settings) -> Normaliser:
 def _moved(settings: Hl7Settings, place: Place) -> Listener:
     """The listener, its port moved by the offset, its files looked for in the data folder."""
     port = settings.port + place.port_offset if settings.port else 0
-    tls = settings.tls and _tls_in(place.data, settings.tls)
+    tls = settings.tls and settings.tls.starting_from(place.data)
     return settings.model_copy(update={"port": port, "tls": tls})
-
-
-def _tls_in(folder: Path, tls: Tls) -> Tls:
-    files = tls.model_dump(exclude_none=True)
-    return Tls.model_validate({key: str(folder / name) for key, name in files.items()})
 
 
 def _counts(figures: Figures) -> dict[str, int]:
