@@ -11,9 +11,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
+from adapters.common.identity import IdentitySettings
 from adapters.common.settings import MAX_SKEW_S, Section, ZoneName
 from adapters.fhir.names import EditionName
-from schemas.identifiers import IdentifierKind
 from schemas.observation import Claims, Protection
 
 CONFIDENTIALITY: Final = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
@@ -53,29 +53,13 @@ class VisitKey(Section):
     system: str | None = Field(None, description="that identifier's system; none: any, or none")
 
 
-class IdentifierChoice(Section):
-    """One way to recognise the patient's number among the identifiers of a Patient."""
-
-    assigner: str | None = Field(None, description="as `assigners` makes it from the system")
-    type: str | None = Field(None, description="code of the identifier's type, for example MR")
-
-
-class PatientSettings(Section):
+class PatientSettings(IdentitySettings):
     """Whose number the patient's key is made from. National numbers go before all others."""
 
     by: Literal["identifier", "id"] = Field(
         "identifier",
         description="an identifier of the Patient, or its logical id: for a source whose "
         "Patients cannot be had, and then never found under another source's number",
-    )
-    national_first: bool = Field(default=True, description="prefer national and reserve numbers")
-    prefer: tuple[IdentifierChoice, ...] = Field(
-        tuple(IdentifierChoice(type=code) for code in ("MR", "MRN", "PI", "PT", "PN")),
-        description="among the others, the first of these that is there",
-    )
-    kinds: Mapping[str, IdentifierKind] = Field(
-        default_factory=dict,
-        description="what an assigner's numbers are, where their form alone must not decide",
     )
     assigners: Mapping[str, str] = Field(
         default_factory=dict,

@@ -13,11 +13,11 @@ from typing import Annotated, Final, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field
 
+from adapters.common.identity import IdentitySettings
 from adapters.common.settings import MAX_SKEW_S, Section, Tls, ZoneName
 from adapters.hl7v2 import charset
 from adapters.hl7v2.framing import MAX_MESSAGE_BYTES
 from adapters.hl7v2.triggers import TRIGGERS, VisitEvent
-from schemas.identifiers import IdentifierKind
 from schemas.observation import Protection
 
 _FIELD: Final = re.compile(r"([A-Z][A-Z0-9]{2})-([1-9]\d{0,2})(?:\.([1-9]\d?))?")
@@ -70,27 +70,6 @@ class LocationLayout(Section):
     bed: int | None = Field(3, ge=1, le=11, description="component that holds the bed")
 
 
-class IdentifierChoice(Section):
-    """One way to recognise the patient's number among the repetitions of PID-3."""
-
-    assigner: str | None = Field(None, description="CX-4: universal id, or namespace id")
-    type: str | None = Field(None, description="CX-5, for example MR")
-
-
-class PatientSettings(Section):
-    """Whose number the patient's key is made from. National numbers go before all others."""
-
-    national_first: bool = Field(default=True, description="prefer national and reserve numbers")
-    prefer: tuple[IdentifierChoice, ...] = Field(
-        tuple(IdentifierChoice(type=code) for code in ("MR", "MRN", "PI", "PT", "PN")),
-        description="among the others, the first of these that is there",
-    )
-    kinds: Mapping[str, IdentifierKind] = Field(
-        default_factory=dict,
-        description="what an assigner's numbers are, where their form alone must not decide",
-    )
-
-
 class ProtectionSettings(Section):
     """What the protection marks mean; a code that is not listed counts as protected."""
 
@@ -135,7 +114,7 @@ class Hl7Profile(Section):
     )
     admitting_doctor: FieldName = Field("PV1-17", description="who marks the patient")
     location: LocationLayout = Field(LocationLayout(), description="order of PL components")
-    patient: PatientSettings = Field(PatientSettings(), description="which number is the patient")
+    patient: IdentitySettings = Field(IdentitySettings(), description="which number is the patient")
     protection: ProtectionSettings = Field(ProtectionSettings(), description="protection codes")
     zone: ZoneName = Field("Europe/Stockholm", description="of times that carry no offset")
     charset: CharsetName = Field(
