@@ -17,7 +17,7 @@ from typing import Final
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import Outcome, Trouble, Verdict, accepted, ignored, to_review
-from adapters.fhir.bundle import notification, read_bundle
+from adapters.fhir.bundle import notification, notification_type, read_bundle
 from adapters.fhir.claims import ClaimsReader
 from adapters.fhir.document import read
 from adapters.fhir.edition import EDITIONS, meaning_of, refuse_other_edition
@@ -202,11 +202,3 @@ def _of_notification(status: Element) -> Outcome:
         return ignored("subscription-alive", "the subscription says that it works")
     detail = "the notification names Encounters without giving them: they must be fetched"
     return to_review(Trouble("notification-without-content", detail, status.path))
-
-
-def notification_type(status: Element) -> str:
-    """``handshake``, ``heartbeat``, ``event-notification``, …, in either form of status."""
-    if status.resource_type == "SubscriptionStatus":
-        return status.text("type")
-    named = (each for each in status.elements("parameter") if each.text("name") == "type")
-    return next((each.text("valueCode") for each in named), "")
