@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from schemas.observation import Observation
 
-ACCEPTED_WHOLE = "accepted"
+ACCEPTED_WHOLE: Final = "accepted"
+MAX_TEXT_CHARS: Final = 200
+"""Longest text that leaves an adapter. Real codes and numbers have a few dozen; one of half a
+megabyte would fit into a record here, and stop whoever writes two of them into a record later."""
 
 
 class Verdict(StrEnum):

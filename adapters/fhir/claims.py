@@ -14,13 +14,14 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from adapters.common.outcome import Trouble
+from adapters.common.stamp import Moment
 from adapters.fhir.edition import Edition, Meaning
 from adapters.fhir.element import Element
 from adapters.fhir.location import PlaceReader, Spot, merged
 from adapters.fhir.profile import FhirProfile
 from adapters.fhir.references import Resources, logical_id
-from adapters.fhir.times import Moment, read_time
-from schemas.observation import Claims, Location, Protection, What
+from adapters.fhir.times import read_time
+from schemas.observation import Claims, Location, Protection, What, strictest
 from schemas.ward import WardRegister
 
 Said = dict[str, object]
@@ -30,7 +31,6 @@ _CLASSES: Final = {"IMP": "I", "ACUTE": "I", "NONAC": "I", "EMER": "E", "AMB": "
 """v3 ActCode to HL7 table 0004; other codes stay as sent."""
 _ADMITTERS: Final = ("ADM",)
 _STATUSES: Final = frozenset({"", "planned", "reserved", "active", "completed"})
-_STRICTEST_LAST: Final = tuple(Protection)
 
 
 class ClaimsReader:
@@ -205,7 +205,7 @@ class ClaimsReader:
             for label in meta.elements("security")
         ]
         if labels:
-            said["protection"] = max(labels, key=_STRICTEST_LAST.index)
+            said["protection"] = strictest(labels)
 
     def _label(self, label: Element) -> Protection:
         name = f"{label.uri('system')}|{label.text('code')}"

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from adapters.common.outcome import Trouble
+from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
+from adapters.common.stamp import Moment
 from adapters.hl7v2.profile import FieldPath
-from adapters.hl7v2.reader import MAX_TEXT_CHARS, NULL, Message, Segment
-from adapters.hl7v2.times import Moment, TimeReader
+from adapters.hl7v2.reader import NULL, Message, Segment
+from adapters.hl7v2.times import TimeReader
 from schemas.observation import Movement
 
 TOO_LONG: Final = ("text-too-long", f"no code has more than {MAX_TEXT_CHARS} characters")

@@ -11,20 +11,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from adapters.common.outcome import Trouble
+from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
+from adapters.common.ward import WARD_UNKNOWN
 from adapters.hl7v2.case import TOO_LONG, Case, WithheldError, zbe_shift
-from adapters.hl7v2.location import WARD_UNKNOWN, LocationReader
+from adapters.hl7v2.location import LocationReader
 from adapters.hl7v2.profile import FieldPath, Hl7Profile, field_path
-from adapters.hl7v2.reader import MAX_TEXT_CHARS, NULL
+from adapters.hl7v2.reader import NULL
 from adapters.hl7v2.triggers import TRIGGERS, VisitEvent
-from schemas.observation import Claims, Location, Movement, Protection, What
+from schemas.observation import Claims, Location, Movement, Protection, What, strictest
 
 Said = dict[str, object]
 Paths = tuple[FieldPath, ...]
 
 _PLACE: Final = (field_path("PV1-3"),)
 _CLASS: Final = field_path("PV1-2")
-_STRICTEST_LAST: Final = tuple(Protection)  # declared mildest first
 
 
 class ClaimsReader:
@@ -147,7 +147,7 @@ class ClaimsReader:
             if (text := case.text(path))
         ]
         if marks:
-            said["protection"] = max(marks, key=_STRICTEST_LAST.index)
+            said["protection"] = strictest(marks)
 
 
 class _Asked:

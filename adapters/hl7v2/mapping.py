@@ -16,7 +16,14 @@ from typing import Final, NamedTuple
 
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
-from adapters.common.outcome import Outcome, Trouble, accepted, ignored, to_review
+from adapters.common.outcome import (
+    MAX_TEXT_CHARS,
+    Outcome,
+    Trouble,
+    accepted,
+    ignored,
+    to_review,
+)
 from adapters.hl7v2 import reader
 from adapters.hl7v2.case import Case, WithheldError, movement_of
 from adapters.hl7v2.claims import ClaimsReader
@@ -24,7 +31,7 @@ from adapters.hl7v2.errors import Hl7Error
 from adapters.hl7v2.location import LocationReader
 from adapters.hl7v2.patient import PatientReader
 from adapters.hl7v2.profile import Hl7Profile, field_path
-from adapters.hl7v2.reader import MAX_TEXT_CHARS, NULL, Message, Segment
+from adapters.hl7v2.reader import NULL, Message, Segment
 from adapters.hl7v2.stamp import observation_id, order_stamp, recorded
 from adapters.hl7v2.times import TimeReader
 from adapters.hl7v2.triggers import (

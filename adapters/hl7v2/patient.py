@@ -10,9 +10,9 @@ from typing import Final
 
 from adapters.common.identity import IdentitySettings, Number, doubts, number, patient_of
 from adapters.common.keys import PatientKeyer
-from adapters.common.outcome import Trouble
+from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
 from adapters.hl7v2.case import TOO_LONG
-from adapters.hl7v2.reader import MAX_TEXT_CHARS, NULL, Segment
+from adapters.hl7v2.reader import NULL, Segment
 from schemas.observation import Patient
 
 _ASSIGNER, _TYPE = 4, 5
