@@ -9,9 +9,8 @@ in review where it cannot be used, also with the wrong content type.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -19,6 +18,7 @@ from typing import Final, NamedTuple
 from adapters.common.feed import records_of
 from adapters.common.keys import raw_pointer
 from adapters.common.outcome import Outcome, Trouble, to_review
+from adapters.common.store import Settled, Store
 from adapters.fhir.document import read
 from adapters.fhir.mapping import Normaliser
 from adapters.fhir.names import Object
@@ -79,7 +79,7 @@ class Intake:
         self.figures = Figures()
         self.profile = normaliser.profile
         self._normaliser = normaliser
-        self._log = log
+        self._store = Store(log, _settle)
         self._clock = clock
         self._max_waiting = max_waiting
 
@@ -117,7 +117,7 @@ class Intake:
         else:
             taken = self._read(payload, at, check, known)
         pointer = raw_pointer(payload, at, feed.name)
-        await self._store(records_of(feed, pointer, at, payload, taken.outcome))
+        await self._stored(records_of(feed, pointer, at, payload, taken.outcome))
         self.figures.became(taken.outcome)
         return taken
 
@@ -134,31 +134,20 @@ class Intake:
             detail = f"{type(error).__name__} while reading"
             return Taken(to_review(Trouble("internal-error", detail)), document)
 
-    async def _store(self, records: list[Record]) -> None:
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[LogError | None] = loop.create_future()
-
-        def settle(error: LogError | None) -> None:
-            if not done.done():
-                done.set_result(error)
-
-        def settled(error: LogError | None) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(settle, error)
-
-        try:
-            self._log.submit(records, settled)
-            error = await asyncio.shield(done)
-        except RecordTooLargeError:
-            self.figures.too_large += 1
-            raise NotTakenError(
-                Trouble("too-large", "more than the log takes of one body")
-            ) from None
-        except LogError as failed:
-            error = failed
-        if error is not None:
-            self.figures.not_stored += 1
-            raise NotTakenError(Trouble("not-stored", "the log could not write: send it again"))
+    async def _stored(self, records: list[Record]) -> None:
+        """Return when they are durable. Raises NotTakenError where they cannot be."""
+        done: asyncio.Future[LogError | None] = asyncio.get_running_loop().create_future()
+        self._store.put(done, records)
+        match await done:
+            case None:
+                return
+            case RecordTooLargeError():
+                self.figures.too_large += 1
+                trouble = Trouble("too-large", "more than the log takes of one body")
+            case _:
+                self.figures.not_stored += 1
+                trouble = Trouble("not-stored", "the log could not write: send it again")
+        raise NotTakenError(trouble)
 
     def _read_or_nothing(self, payload: bytes) -> Object:
         """The input for whoever fetches beside it; one that cannot be read refers to nothing."""
@@ -166,3 +155,9 @@ class Intake:
             return read(payload, self.profile.edition)
         except RefusedError:
             return {"resourceType": ""}
+
+
+def _settle(settled: Sequence[Settled[asyncio.Future[LogError | None]]]) -> None:
+    for done, error in settled:
+        if not done.done():  # whoever waited may have gone
+            done.set_result(error)

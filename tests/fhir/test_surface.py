@@ -21,10 +21,11 @@ from adapters.fhir.intake import Intake
 from adapters.fhir.listener import FhirListener
 from adapters.fhir.surface import Fetch, Surface
 from bus.memory import MemoryLog
-from bus.port import LogError, LogFullError, Record, Stored, TopicPartition
+from bus.port import LogError, LogFullError, Record, RecordTooLargeError, Stored, TopicPartition
 from schemas import topics
 from tests.fhir.lab import FEED, Json, at, bundle, encounter, normaliser
 from tests.support.certificates import self_signed
+from tests.support.logs import PickyLog
 from wardbridge.http.server import HttpServer
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -68,8 +69,11 @@ class Endpoint:
     def send(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
     ) -> httpx.Response:
-        content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        return asyncio.run(self._send(method, path, content, FHIR | (headers or {})))
+        return asyncio.run(self._send(method, path, _content(body), FHIR | (headers or {})))
+
+    async def post(self, path: str, body: object) -> httpx.Response:
+        """Within a loop that others share."""
+        return await self._send("POST", path, _content(body), FHIR)
 
     async def _send(
         self, method: str, path: str, content: bytes | None, headers: dict[str, str]
@@ -85,6 +89,10 @@ class Endpoint:
         """How many raw records, envelopes and review items."""
         names = (topics.RAW, topics.OBSERVATIONS, topics.REVIEW)
         return tuple(len(self.stored(name)) for name in names)  # type: ignore[return-value]
+
+
+def _content(body: object) -> bytes | None:
+    return body if isinstance(body, bytes | None) else json.dumps(body).encode()
 
 
 @pytest.fixture
@@ -381,6 +389,27 @@ def test_requests_side_by_side_are_each_stored_once() -> None:
     assert over_http(endpoint, use) == [201] * 30
     assert endpoint.kept() == (30, 30, 0)
     assert FEED.name.encode() == dict(endpoint.stored(topics.RAW)[0].headers)["feed"]
+
+
+@pytest.mark.parametrize(
+    ("error", "at_once", "status"),
+    [
+        (RecordTooLargeError("too large"), True, 413),
+        (LogError("a value it cannot take"), False, 503),
+    ],
+)
+def test_one_body_that_the_log_refuses_costs_no_other(
+    error: LogError, *, at_once: bool, status: int
+) -> None:
+    log = PickyLog(error, at_once=at_once)
+    bodies = [encounter(1), encounter(2, text={"div": "BAD"}), encounter(3)]
+
+    async def play() -> list[int]:
+        endpoint = Endpoint(log)
+        sent = (endpoint.post("/fhir/Encounter", each) for each in bodies)
+        return [response.status_code for response in await asyncio.gather(*sent)]
+
+    assert asyncio.run(play()) == [201, status, 201]
 
 
 def _many() -> Iterator[Json]:

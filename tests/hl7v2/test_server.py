@@ -25,6 +25,7 @@ from bus.port import LogError, LogFullError, Record, RecordTooLargeError, TopicP
 from schemas import topics
 from tests.hl7v2.lab import message, normaliser
 from tests.support.certificates import self_signed
+from tests.support.logs import PickyLog
 
 GOOD, TIMEOUT_S = message("A15", {42: "W2"}), 20
 
@@ -208,22 +209,6 @@ def test_what_one_turn_brings_is_handed_over_in_one_call(run: Run) -> None:
             assert len(log.held) == 1
 
     run(play())
-
-
-class PickyLog(MemoryLog):
-    """Fails what holds a bad message: when asked, or when it would be durable."""
-
-    def __init__(self, error: LogError, *, at_once: bool) -> None:
-        super().__init__()
-        self.error, self.at_once = error, at_once
-
-    def submit(self, records: Sequence[Record], on_done: Callable[[LogError | None], None]) -> None:
-        if not any(b"BAD" in (record.value or b"") for record in records):
-            super().submit(records, on_done)
-        elif self.at_once:
-            raise self.error
-        else:
-            on_done(self.error)
 
 
 @pytest.mark.parametrize(
