@@ -9,13 +9,13 @@ in review where it cannot be used, also with the wrong content type.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from adapters.common.feed import records_of
+from adapters.common.figures import Figures
 from adapters.common.keys import raw_pointer
 from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.common.store import Settled, Store
@@ -34,25 +34,19 @@ Beside = Callable[[Object], Awaitable[Resources]]
 
 
 @dataclass
-class Figures:
-    """Counted since the start. ``last_seen`` is when a body last came."""
+class EndpointFigures(Figures):
+    """What an endpoint counts besides."""
 
     requests: int = 0
     body_bytes: int = 0
     refused_at_the_door: int = 0
-    too_large: int = 0
-    not_stored: int = 0
     degraded: int = 0
     waiting: int = 0
-    last_seen: datetime | None = None
-    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def became(self, outcome: Outcome) -> None:
-        """What a body turned out to be: by verdict and reason."""
-        self.outcomes[outcome.verdict.value, outcome.reason] += 1
+        """What a body turned out to be, and whether a stricter reader had refused it."""
+        super().became(outcome)
         self.degraded += outcome.degraded is not None
-        for warning in outcome.warnings:
-            self.outcomes["warning", warning.reason] += 1
 
 
 class Taken(NamedTuple):
@@ -76,7 +70,7 @@ class Intake:
     def __init__(
         self, normaliser: Normaliser, log: Log, clock: Callable[[], datetime], max_waiting: int
     ) -> None:
-        self.figures = Figures()
+        self.figures = EndpointFigures()
         self.profile = normaliser.profile
         self._normaliser = normaliser
         self._store = Store(log, _settle)

@@ -15,7 +15,7 @@ from typing import Final
 from adapters.common.store import Settled, Store
 from adapters.hl7v2.connection import Connection, Place, too_large
 from adapters.hl7v2.errors import Hl7Error, LogUnavailableError
-from adapters.hl7v2.figures import ControlIds, Figures
+from adapters.hl7v2.figures import ControlIds, ListenerFigures
 from adapters.hl7v2.mapping import Normaliser
 from adapters.hl7v2.profile import Listener
 from bus.port import Log, LogError, Record, RecordTooLargeError
@@ -33,7 +33,7 @@ class MllpServer:
     def __init__(self, normaliser: Normaliser, log: Log, listener: Listener | None = None) -> None:
         self.normaliser = normaliser
         self.listener = listener or Listener()
-        self.figures = Figures()
+        self.figures = ListenerFigures()
         self.control_ids = ControlIds()
         self.port = self.listener.port
         self._connections: set[Connection] = set()

@@ -431,8 +431,12 @@ def test_figures(run: Run) -> None:
             }  # fmt: skip
             assert figures.answers == {"AA": 2, "AR": 1}
             assert (figures.noise_bytes, figures.control_ids_reused, figures.messages) == (2, 1, 3)
-            assert figures.last_message_at is not None
-            assert (figures.connections, figures.connections_total) == (1, 1)
+            assert figures.last_seen is not None
+            assert {name: count for name, count in figures.counts().items() if count} == {
+                "connections": 1, "connections_total": 1, "messages": 3, "control_ids_reused": 1,
+                "payload_bytes": figures.payload_bytes, "noise_bytes": 2,
+                "answers_AA": 2, "answers_AR": 1,
+            }  # fmt: skip
 
     run(play())
 

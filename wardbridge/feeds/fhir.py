@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -16,7 +15,7 @@ from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.fhir.client import FhirClient
 from adapters.fhir.grant import Grant
-from adapters.fhir.intake import Figures, Intake
+from adapters.fhir.intake import Intake
 from adapters.fhir.listener import FhirListener
 from adapters.fhir.lookup import Lookup
 from adapters.fhir.mapping import Normaliser
@@ -75,7 +74,7 @@ class FhirFeed:
         figures, pulling = self._intake.figures, self._pulling
         return FeedStatus(
             figures.last_seen,
-            _counts(figures) | ({"rounds": pulling.poller.rounds} if pulling else {}),
+            figures.counts() | ({"rounds": pulling.poller.rounds} if pulling else {}),
             dict(figures.outcomes),
             blocking=self._server.blocking() or (pulling.poller.failure if pulling else None),
             failure=self._server.failure() or (pulling.ended() if pulling else None),
@@ -119,14 +118,6 @@ class Pulling:
 
 def _normaliser(reading: Reading, settings: FhirSettings) -> Normaliser:
     return Normaliser(reading.identity, settings.profile, reading.register, reading.keyer)
-
-
-def _counts(figures: Figures) -> dict[str, int]:
-    return {
-        each.name: value
-        for each in dataclasses.fields(figures)
-        if isinstance(value := getattr(figures, each.name), int)
-    }
 
 
 def _outcomes(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from pydantic import Field
 from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.hl7v2.batch import split
-from adapters.hl7v2.figures import Figures
 from adapters.hl7v2.mapping import Normaliser
 from adapters.hl7v2.profile import Hl7Profile, Listener
 from adapters.hl7v2.server import MllpServer
@@ -43,7 +41,7 @@ class Hl7Feed:
     def status(self) -> FeedStatus:
         """Counts since the start."""
         figures = self._server.figures
-        return FeedStatus(figures.last_message_at, _counts(figures), dict(figures.outcomes))
+        return FeedStatus(figures.last_seen, figures.counts(), dict(figures.outcomes))
 
 
 def _normaliser(reading: Reading, settings: Hl7Settings) -> Normaliser:
@@ -55,15 +53,6 @@ def _moved(settings: Hl7Settings, place: Place) -> Listener:
     port = settings.port + place.port_offset if settings.port else 0
     tls = settings.tls and settings.tls.starting_from(place.data)
     return settings.model_copy(update={"port": port, "tls": tls})
-
-
-def _counts(figures: Figures) -> dict[str, int]:
-    counts = {
-        field.name: value
-        for field in dataclasses.fields(figures)
-        if isinstance(value := getattr(figures, field.name), int)
-    }
-    return counts | {f"answers_{code}": number for code, number in figures.answers.items()}
 
 
 def _outcomes(
