@@ -56,6 +56,23 @@ class Tls(Section):
         return context
 
 
+PortNumber = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class Port(Section):
+    """Where a feed listens."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
+    port: PortNumber = Field(description="port to listen on; 0 takes a free one")
+    tls: Tls | None = Field(None, description="without it the port is not encrypted")
+
+    def moved(self, folder: Path, offset: int) -> Self:
+        """The same, its port moved by the offset, its files looked for in a folder."""
+        port = self.port + offset if self.port else 0
+        tls = self.tls and self.tls.starting_from(folder)
+        return self.model_copy(update={"port": port, "tls": tls})
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine can connect to what listens there."""
     if host == "localhost":

@@ -6,7 +6,7 @@ from typing import Final, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from adapters.common.settings import Section, Tls, is_loopback
+from adapters.common.settings import Port, PortNumber, Section, is_loopback
 from schemas.topics import MAX_RECORD_BYTES
 
 ROOM_FOR_RECORD_BYTES: Final = 1_000  # key and headers of the record that holds the body
@@ -28,11 +28,10 @@ class Token(Section):
     may: tuple[Deed, ...] = Field(ALL_DEEDS, description="what its bearer may send")
 
 
-class FhirListener(Section):
+class FhirListener(Port):
     """One endpoint of its own, with base `/fhir`: nobody who reads ward lists shares its port."""
 
-    host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
-    port: int = Field(8090, ge=0, le=65_535, description="port to listen on; 0 takes a free one")
+    port: PortNumber = Field(8090, description="port to listen on; 0 takes a free one")
     max_body_bytes: int = Field(
         MAX_BODY_BYTES, ge=1_024, le=MAX_BODY_BYTES, description="larger ones are refused with 413"
     )
@@ -45,7 +44,6 @@ class FhirListener(Section):
     tokens: tuple[Token, ...] = Field(
         (), description="who may send; empty: whoever reaches the port, or shows a certificate"
     )
-    tls: Tls | None = Field(None, description="without it the port is not encrypted")
 
     @model_validator(mode="after")
     def _somebody_is_asked(self) -> Self:

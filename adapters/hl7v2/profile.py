@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal, NamedTuple
 from pydantic import AfterValidator, Field
 
 from adapters.common.identity import IdentitySettings
-from adapters.common.settings import MAX_SKEW_S, Section, Tls, ZoneName
+from adapters.common.settings import MAX_SKEW_S, Port, PortNumber, Section, ZoneName
 from adapters.hl7v2 import charset
 from adapters.hl7v2.framing import MAX_MESSAGE_BYTES
 from adapters.hl7v2.triggers import TRIGGERS, VisitEvent
@@ -136,11 +136,10 @@ class Hl7Profile(Section):
     )
 
 
-class Listener(Section):
+class Listener(Port):
     """One MLLP port and its limits."""
 
-    host: str = Field("127.0.0.1", description="address to listen on")
-    port: int = Field(2575, ge=0, le=65_535, description="port to listen on; 0 takes a free one")
+    port: PortNumber = Field(2575, description="port to listen on; 0 takes a free one")
     max_connections: int = Field(64, ge=1, description="more are closed at once, and counted")
     max_message_bytes: int = Field(
         MAX_MESSAGE_BYTES, ge=1_024, le=MAX_MESSAGE_BYTES, description="larger ones get AR"
@@ -154,4 +153,3 @@ class Listener(Section):
     stall_s: float = Field(
         30.0, gt=0, description="a sender silent for so long amid a frame is disconnected"
     )
-    tls: Tls | None = Field(None, description="without it the port is not encrypted")

@@ -11,7 +11,6 @@ from pathlib import Path
 import httpx
 from pydantic import Field
 
-from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.fhir.client import FhirClient
 from adapters.fhir.grant import Grant
@@ -24,7 +23,7 @@ from adapters.fhir.profile import FhirProfile
 from adapters.fhir.remote import Remote
 from adapters.fhir.surface import Surface
 from wardbridge.components.base import describe
-from wardbridge.feeds.kind import FeedKind, FeedStatus, Held, Place, Reading, held_port
+from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading, holds_port
 from wardbridge.http.server import HttpServer
 
 
@@ -48,9 +47,8 @@ class FhirFeed:
         )
         fetch = self._pulling.lookup if self._pulling else None
         surface = Surface(self._intake, settings, reading.clock, fetch=fetch)
-        port = settings.port + place.port_offset if settings.port else 0
-        tls = settings.tls and settings.tls.starting_from(place.data)
-        self._server = HttpServer(surface.app(), settings.host, port, tls)
+        at = settings.moved(place.data, place.port_offset)
+        self._server = HttpServer(surface.app(), at.host, at.port, at.tls)
 
     async def start(self) -> None:
         """Listen. Raises OSError where the port or a certificate cannot be had."""
@@ -133,9 +131,4 @@ def _outcomes(
         yield index, normaliser.normalise(each, reading.clock())
 
 
-def _holds(_identity: FeedIdentity, settings: FhirSettings) -> Iterator[Held]:
-    if settings.port:
-        yield held_port(settings.host, settings.port)
-
-
-KIND = FeedKind(settings=FhirSettings, make=FhirFeed, outcomes=_outcomes, holds=_holds)
+KIND = FeedKind(settings=FhirSettings, make=FhirFeed, outcomes=_outcomes, holds=holds_port)

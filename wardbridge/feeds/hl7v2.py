@@ -7,13 +7,12 @@ from pathlib import Path
 
 from pydantic import Field
 
-from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.hl7v2.batch import split
 from adapters.hl7v2.mapping import Normaliser
 from adapters.hl7v2.profile import Hl7Profile, Listener
 from adapters.hl7v2.server import MllpServer
-from wardbridge.feeds.kind import FeedKind, FeedStatus, Held, Place, Reading, held_port
+from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading, holds_port
 
 
 class Hl7Settings(Listener):
@@ -26,9 +25,8 @@ class Hl7Feed:
     """The MLLP listener, in the service's event loop."""
 
     def __init__(self, reading: Reading, place: Place, settings: Hl7Settings) -> None:
-        self._server = MllpServer(
-            _normaliser(reading, settings), place.log, _moved(settings, place)
-        )
+        listener = settings.moved(place.data, place.port_offset)
+        self._server = MllpServer(_normaliser(reading, settings), place.log, listener)
 
     async def start(self) -> None:
         """Listen. Raises OSError where the port or a certificate cannot be had."""
@@ -48,13 +46,6 @@ def _normaliser(reading: Reading, settings: Hl7Settings) -> Normaliser:
     return Normaliser(reading.identity, settings.profile, reading.register, reading.keyer)
 
 
-def _moved(settings: Hl7Settings, place: Place) -> Listener:
-    """The listener, its port moved by the offset, its files looked for in the data folder."""
-    port = settings.port + place.port_offset if settings.port else 0
-    tls = settings.tls and settings.tls.starting_from(place.data)
-    return settings.model_copy(update={"port": port, "tls": tls})
-
-
 def _outcomes(
     reading: Reading, settings: Hl7Settings, path: Path, payload: bytes
 ) -> Iterator[tuple[int, Outcome]]:
@@ -70,9 +61,4 @@ def _outcomes(
         yield index, to_review(trouble)
 
 
-def _holds(_identity: FeedIdentity, settings: Hl7Settings) -> Iterator[Held]:
-    if settings.port:
-        yield held_port(settings.host, settings.port)
-
-
-KIND = FeedKind(settings=Hl7Settings, make=Hl7Feed, outcomes=_outcomes, holds=_holds)
+KIND = FeedKind(settings=Hl7Settings, make=Hl7Feed, outcomes=_outcomes, holds=holds_port)

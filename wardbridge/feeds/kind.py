@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import Outcome
+from adapters.common.settings import Port
 from bus.port import Log
 from schemas.ward import WardRegister
 
@@ -78,6 +79,12 @@ class Held(NamedTuple):
 def held_port(host: str, port: int) -> Held:
     """A port to listen on."""
     return Held(f"port {port} of {host}", "give each a port of its own")
+
+
+def holds_port(_identity: FeedIdentity, settings: Port) -> Iterator[Held]:
+    """What a feed that listens holds: its port, unless it takes a free one."""
+    if settings.port:
+        yield held_port(settings.host, settings.port)
 
 
 def _holds_nothing(_identity: FeedIdentity, _settings: BaseModel) -> Iterable[Held]:
