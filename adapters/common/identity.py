@@ -74,6 +74,14 @@ class Number(NamedTuple):
     is_old: bool = False
 
 
+class Identified(NamedTuple):
+    """A patient, where the numbers stand, and the setting by which one of them was chosen."""
+
+    patient: Patient
+    where: str
+    rule: str
+
+
 def number(
     value: str, assigners: Sequence[str], type_code: str, kinds: Mapping[str, IdentifierKind]
 ) -> Number:
@@ -89,30 +97,32 @@ def number(
 
 def patient_of(
     numbers: Sequence[Number], settings: IdentitySettings, keyer: PatientKeyer, where: str
-) -> Patient | Trouble:
+) -> Identified | Trouble:
     """The patient with these numbers, or why it cannot be told which patient that is."""
     if len(numbers) > MAX_IDENTIFIERS:
         return Trouble("patient-unreadable", "too many identifiers", where)
     if not numbers:
         return Trouble("patient-missing", "no identifier says who it is about", where)
-    chosen = _chosen([each for each in numbers if not each.is_old] or numbers, settings)
+    chosen, rule = _chosen([each for each in numbers if not each.is_old] or numbers, settings)
     if chosen is None:
         detail = "several identifiers could be the patient's: name the assigner in the profile"
         return Trouble("patient-ambiguous", detail, where)
     distinct = tuple(dict.fromkeys(each.identifier for each in numbers))
-    return Patient(key=keyer.key(chosen), identifiers=distinct)
+    return Identified(Patient(key=keyer.key(chosen), identifiers=distinct), where, rule)
 
 
-def _chosen(numbers: Sequence[Number], settings: IdentitySettings) -> PatientIdentifier | None:
-    """The patient's number, or None where several could be."""
+def _chosen(
+    numbers: Sequence[Number], settings: IdentitySettings
+) -> tuple[PatientIdentifier | None, str]:
+    """The patient's number, or None where several could be; and by which setting."""
     if settings.national_first:
         for kind in NATIONAL:
             if of_kind := [each for each in numbers if each.identifier.kind is kind]:
-                return _only(of_kind)
+                return _only(of_kind), "profile.patient.national_first"
     for choice in settings.prefer:
         if matching := [each for each in numbers if _matches(each, choice)]:
-            return _only(matching)
-    return _only(numbers)
+            return _only(matching), "profile.patient.prefer"
+    return _only(numbers), "there is no other number"
 
 
 def doubts(numbers: Sequence[Number], where: str) -> list[Trouble]:

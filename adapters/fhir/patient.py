@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.common.identity import Number, doubts, number, patient_of
+from adapters.common.identity import Identified, Number, doubts, number, patient_of
 from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import Trouble
 from adapters.fhir.element import Element
@@ -28,7 +28,7 @@ class PatientReader:
         self._settings = settings
         self._keyer = keyer
 
-    def read(self, encounter: Element, resources: Resources) -> tuple[Patient, list[Trouble]]:
+    def read(self, encounter: Element, resources: Resources) -> tuple[Identified, list[Trouble]]:
         """The patient, and what is doubtful about the numbers. Raises RefusedError."""
         subject = encounter.element("subject")
         if subject is None:
@@ -41,14 +41,16 @@ class PatientReader:
         identifiers, where = self._identifiers(encounter, subject, reference, resources)
         return self._by_identifier(identifiers, where)
 
-    def _by_id(self, value: str, subject: Element) -> Patient:
+    def _by_id(self, value: str, subject: Element) -> Identified:
+        where = f"{subject.path}.reference"
         if not value:
             detail = "the reference has no logical id, by which this feed knows patients"
-            raise RefusedError("patient-missing", detail, f"{subject.path}.reference")
+            raise RefusedError("patient-missing", detail, where)
         identifier = PatientIdentifier(
             kind=IdentifierKind.LOCAL, value=value, assigner="Patient.id"
         )
-        return Patient(key=self._keyer.key(identifier), identifiers=(identifier,))
+        patient = Patient(key=self._keyer.key(identifier), identifiers=(identifier,))
+        return Identified(patient, where, "profile.patient.by")
 
     @staticmethod
     def _identifiers(
@@ -70,7 +72,7 @@ class PatientReader:
 
     def _by_identifier(
         self, identifiers: list[Element], where: str
-    ) -> tuple[Patient, list[Trouble]]:
+    ) -> tuple[Identified, list[Trouble]]:
         numbers = [self._number(each) for each in identifiers if each.text("value")]
         found = patient_of(numbers, self._settings, self._keyer, where)
         if isinstance(found, Trouble):

@@ -54,6 +54,14 @@ def _said(statement: Statement) -> tuple[str, str] | None:
     return statement.said_at
 
 
+def sequence_from(statement: Statement, when: Recorded) -> tuple[str, str]:
+    """Where the stamp's sequence stands, and by which rule."""
+    path = statement.encounter.path
+    if when.moment.rule == BY_RECEIPT:
+        return path, "its place among what came together"
+    return f"{path}.meta.versionId", "the server's count, 0 where it does not count"
+
+
 def order_stamp(
     statement: Statement, when: Recorded, rank: Rank, received_at: datetime, skew: timedelta
 ) -> tuple[OrderStamp, list[Trouble]]:

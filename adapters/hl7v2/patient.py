@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.common.identity import IdentitySettings, Number, doubts, number, patient_of
+from adapters.common.identity import (
+    Identified,
+    IdentitySettings,
+    Number,
+    doubts,
+    number,
+    patient_of,
+)
 from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
 from adapters.hl7v2.case import TOO_LONG
 from adapters.hl7v2.reader import NULL, Segment
-from schemas.observation import Patient
 
 _ASSIGNER, _TYPE = 4, 5
 _UNREADABLE: Final = "patient-unreadable"
@@ -28,7 +34,7 @@ class PatientReader:
 
     def read(
         self, segment: Segment, field: int, where: str
-    ) -> tuple[Patient | Trouble, list[Trouble]]:
+    ) -> tuple[Identified | Trouble, list[Trouble]]:
         """The patient, or why there is none; and what is doubtful about the numbers."""
         read = (self._number(segment, each) for each in segment.repetitions(field))
         numbers = [each for each in read if each is not None]

@@ -51,6 +51,8 @@ def _sequence(case: Case) -> int:
     """MSH-13 where the sender counts, else MSH-7 in microseconds."""
     number = counted(case.text(_SEQUENCE))
     if number is not None:
+        case.origins.note("stamp.sequence", _SEQUENCE.text, "the sender counts")
         return number
+    case.origins.note("stamp.sequence", _SENT.text, "microseconds: the sender does not count")
     sent = case.times.read(case.text(_SENT), _SENT.text, case.received_at)
     return (sent.at - EPOCH) // MICROSECOND if sent else 0

@@ -8,10 +8,17 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from adapters.common.identity import IdentitySettings, Number, doubts, number, patient_of
+from adapters.common.identity import (
+    Identified,
+    IdentitySettings,
+    Number,
+    doubts,
+    number,
+    patient_of,
+)
 from adapters.common.keys import PatientKeyer
 from schemas.identifiers import IdentifierKind
-from schemas.observation import Patient, PatientIdentifier
+from schemas.observation import PatientIdentifier
 
 KEYER = PatientKeyer(b"a secret of the tests")
 PERSON, RESERVE, LOCAL, TEN_DIGITS = "200001012384", "19810829M071", "4711", "0001012384"
@@ -28,7 +35,7 @@ def shown(value: str, *assigners: str, type: str = "", is_old: bool = False) -> 
 def key(*numbers: Number, **settings: Any) -> str:
     """The patient's key, or why there is none."""
     found = patient_of(numbers, IdentitySettings(**settings), KEYER, "PID-3")
-    return found.key if isinstance(found, Patient) else found.reason
+    return found.patient.key if isinstance(found, Identified) else found.reason
 
 
 def key_of(kind: IdentifierKind, value: str, assigner: str | None = None) -> str:

@@ -10,18 +10,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from tests.fhir.lab import normaliser
+from adapters.common.outcome import Outcome
+from adapters.fhir.mapping import Normaliser
+from adapters.fhir.profile import FhirProfile
+from tests.fhir.lab import FEED, KEYER
 from tests.support.golden import GOLDEN, Stories, expectation, register, told, written
 
 STORIES: Final = Stories(GOLDEN / "fhir", "fhir")
 RECEIVED_AT: Final = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def played(path: Path) -> str:
-    """The outcome of one input of a story, as text."""
+def outcome_of(path: Path, *, explain: bool = False) -> Outcome:
+    """The outcome of one input of a story."""
     feed = told(path.parent)
-    reader = normaliser(register(feed.get("wards")), **feed.get("profile", {}))
-    return written(reader.normalise(path.read_bytes(), RECEIVED_AT))
+    profile = FhirProfile.model_validate(feed.get("profile", {}))
+    wards = register(feed.get("wards"))
+    reader = Normaliser(FEED, profile, wards, KEYER, explain=explain)
+    return reader.normalise(path.read_bytes(), RECEIVED_AT)
+
+
+def played(path: Path) -> str:
+    """The same, as text."""
+    return written(outcome_of(path))
 
 
 def main() -> None:

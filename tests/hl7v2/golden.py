@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from adapters.common.outcome import Outcome
 from adapters.hl7v2.profile import Hl7Profile
 from tests.hl7v2.lab import normaliser
 from tests.support.golden import GOLDEN, Stories, expectation, register, told, written
@@ -18,12 +19,17 @@ STORIES: Final = Stories(GOLDEN / "hl7v2", "hl7")
 RECEIVED_AT: Final = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def played(path: Path) -> str:
-    """The outcome of one message of a story, as text."""
+def outcome_of(path: Path, *, explain: bool = False) -> Outcome:
+    """The outcome of one message of a story."""
     feed = told(path.parent)
     profile = Hl7Profile.model_validate(feed.get("profile", {}))
-    reader = normaliser(profile, register(feed.get("wards")))
-    return written(reader.normalise(path.read_bytes(), RECEIVED_AT))
+    reader = normaliser(profile, register(feed.get("wards")), explain=explain)
+    return reader.normalise(path.read_bytes(), RECEIVED_AT)
+
+
+def played(path: Path) -> str:
+    """The same, as text."""
+    return written(outcome_of(path))
 
 
 def main() -> None:

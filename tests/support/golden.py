@@ -8,10 +8,14 @@ order in which they are read; ``NN_name.json`` is what comes of each. A story's 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from pydantic import BaseModel
+
 from adapters.common.outcome import Outcome
+from schemas.observation import Observation
 from schemas.ward import Ward, WardRegister
 
 GOLDEN: Final = Path(__file__).parents[1] / "golden"
@@ -63,6 +67,31 @@ def register(wards: list[str] | None) -> WardRegister:
     if wards is None:
         return WardRegister(open_register=True)
     return WardRegister([Ward(id=ward, name=ward, hospital="Norr") for ward in wards])
+
+
+def wrongly_explained(outcome: Outcome) -> list[set[str]]:
+    """For each observation the values without an origin, and the origins of no value."""
+    pairs = zip(outcome.observations, outcome.origins, strict=True)
+    wrong = [_values(observation) ^ origins.keys() for observation, origins in pairs]
+    return [names for names in wrong if names]
+
+
+def names_of(outcomes: Iterable[Outcome], profile: type[BaseModel]) -> set[str]:
+    """The settings that the origins' rules name; each must be one of the profile's."""
+    rules = {o.rule for each in outcomes for said in each.origins for o in said.values()}
+    settings = {rule.partition(",")[0] for rule in rules if rule.startswith("profile.")}
+    for setting in settings:
+        found: Any = profile
+        for name in setting.split(".")[1:]:
+            found = found.model_fields[name].annotation
+    return {setting.split(".")[1] for setting in settings}
+
+
+def _values(observation: Observation) -> set[str]:
+    """What an origin is noted of; a time says its rule itself."""
+    claims = {f"claims.{name}" for name in observation.claims.model_fields_set}
+    others = {"visit", "movement", "merged_into"} & observation.model_fields_set
+    return {"what", "patient", "stamp.sequence"} | others | claims
 
 
 def written(outcome: Outcome) -> str:

@@ -115,7 +115,13 @@ class Pulling:
 
 
 def _normaliser(reading: Reading, settings: FhirSettings) -> Normaliser:
-    return Normaliser(reading.identity, settings.profile, reading.register, reading.keyer)
+    return Normaliser(
+        reading.identity,
+        settings.profile,
+        reading.register,
+        reading.keyer,
+        explain=reading.explain,
+    )
 
 
 def _outcomes(

@@ -43,7 +43,13 @@ class Hl7Feed:
 
 
 def _normaliser(reading: Reading, settings: Hl7Settings) -> Normaliser:
-    return Normaliser(reading.identity, settings.profile, reading.register, reading.keyer)
+    return Normaliser(
+        reading.identity,
+        settings.profile,
+        reading.register,
+        reading.keyer,
+        explain=reading.explain,
+    )
 
 
 def _outcomes(

@@ -22,12 +22,16 @@ Options = TypeVar("Options", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What every reader of inputs needs: who it is, which wards there are, secret, clock."""
+    """What every reader of inputs needs: who it is, which wards there are, secret, clock.
+
+    ``explain``: whether to tell where each value comes from, as far as the adapter can.
+    """
 
     identity: FeedIdentity
     register: WardRegister
     keyer: PatientKeyer
     clock: Callable[[], datetime]
+    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
