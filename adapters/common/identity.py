@@ -91,7 +91,7 @@ def number(
     """
     names = tuple(filter(None, assigners))
     kind, value, warning = _classified(value, names, kinds)
-    identifier = PatientIdentifier(kind=kind, value=value, assigner=next(iter(names), None))
+    identifier = PatientIdentifier(kind=kind, value=value, assigner=names[0] if names else None)
     return Number(identifier, names, type_code, warning)
 
 
@@ -115,6 +115,8 @@ def _chosen(
     numbers: Sequence[Number], settings: IdentitySettings
 ) -> tuple[PatientIdentifier | None, str]:
     """The patient's number, or None where several could be; and by which setting."""
+    if (only := _only(numbers)) is not None:
+        return only, "there is no other number"
     if settings.national_first:
         for kind in NATIONAL:
             if of_kind := [each for each in numbers if each.identifier.kind is kind]:
@@ -122,7 +124,7 @@ def _chosen(
     for choice in settings.prefer:
         if matching := [each for each in numbers if _matches(each, choice)]:
             return _only(matching), "profile.patient.prefer"
-    return _only(numbers), "there is no other number"
+    return None, ""
 
 
 def doubts(numbers: Sequence[Number], where: str) -> list[Trouble]:
@@ -134,16 +136,23 @@ def doubts(numbers: Sequence[Number], where: str) -> list[Trouble]:
 def _classified(
     value: str, names: Sequence[str], kinds: Mapping[str, IdentifierKind]
 ) -> tuple[IdentifierKind, str, str | None]:
-    configured = next((kinds[name] for name in names if name in kinds), None)
+    configured = _named(names, kinds)
     if configured is not None:
         return configured, value, None
     found = classify(value)
-    said = next((_SAID[name] for name in names if name in _SAID), None)
+    said = _named(names, _SAID)
     if said is not None and found.kind is not said:
         return _doubtful(found.kind, found.value, found.warning)
     if said is None and found.kind is IdentifierKind.UNCERTAIN and names:
         return IdentifierKind.LOCAL, value, None
     return found.kind, found.value, found.warning
+
+
+def _named(names: Sequence[str], kinds: Mapping[str, IdentifierKind]) -> IdentifierKind | None:
+    for name in names:  # no generator: it is asked of every number
+        if name in kinds:
+            return kinds[name]
+    return None
 
 
 def _doubtful(
@@ -163,6 +172,8 @@ def _matches(each: Number, choice: IdentifierChoice) -> bool:
 def _only(numbers: Sequence[Number]) -> PatientIdentifier | None:
     """The identifier that all of these are, or None where they differ."""
     first = numbers[0].identifier
+    if len(numbers) == 1:  # nearly always
+        return first
     return first if all(_same(first, each.identifier) for each in numbers[1:]) else None
 
 

@@ -21,7 +21,8 @@ class Origin(NamedTuple):
 class Origins:
     """The origins of one input's observations; ``finished`` has one mapping for each.
 
-    Values are named by their path in the observation: ``claims.mark``.
+    Values are named by their path in the observation: ``claims.mark``. One that nobody asks of keeps
+    nothing, and may serve all inputs.
     """
 
     __slots__ = ("_noted", "asked", "finished")
@@ -44,4 +45,4 @@ class Origins:
 
     def drop(self) -> None:
         """The observation at hand comes to nothing."""
-        self._noted = {}
+        self._noted.clear()

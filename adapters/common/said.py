@@ -30,7 +30,7 @@ class Said(dict[str, object]):
 
     def say(self, name: str, value: object, where: str, rule: str) -> None:
         """Claim a value; one that could not be read is a trouble, and the claim stays absent."""
-        if not self.owns(name):
+        if self._owned is not None and name not in self._owned:
             return
         if isinstance(value, Trouble):
             self.troubles.append(value)

@@ -54,7 +54,7 @@ class Normaliser:
     ) -> None:
         self.feed = feed
         self.profile = profile
-        self._explain = explain
+        self._unasked = None if explain else Origins(asked=False)
         self._edition = EDITIONS[profile.edition]
         self._skew = timedelta(seconds=profile.future_s)
         self._patients = PatientReader(profile.patient, keyer)
@@ -83,13 +83,13 @@ class Normaliser:
                 return ignored("no-encounter", "neither an Encounter nor a Bundle")
 
     def _single(self, statement: Statement, received_at: datetime) -> Outcome:
-        origins = Origins(asked=self._explain)
+        origins = self._unasked or Origins(asked=True)
         observation, warnings = self._observation(statement, received_at, origins)
         return self._accepted([observation], warnings, [statement], origins)
 
     def _bundle(self, bundle: Element, received_at: datetime, known: Resources | None) -> Outcome:
         found = read_bundle(bundle, known)
-        origins = Origins(asked=self._explain)
+        origins = self._unasked or Origins(asked=True)
         observations: list[Observation] = []
         used: list[Statement] = []
         warnings, refused = list(found.troubles), list[Trouble]()

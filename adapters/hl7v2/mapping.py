@@ -74,7 +74,7 @@ class Normaliser:
     ) -> None:
         self.feed = feed
         self.profile = profile
-        self._explain = explain
+        self._unasked = None if explain else Origins(asked=False)
         self._visit = field_path(profile.visit)
         self._skew = timedelta(seconds=profile.future_s)
         self._times = TimeReader(profile.zone, self._skew)
@@ -107,7 +107,7 @@ class Normaliser:
         meaning = TRIGGERS.get(trigger) if kind == "ADT" else None
         if meaning is None:
             raise _unknown_trigger(trigger)
-        origins = Origins(asked=self._explain)
+        origins = self._unasked or Origins(asked=True)
         case = Case(message, received_at, trigger, trigger, self._times, origins)
         return self._by_meaning(case, meaning)
 

@@ -32,11 +32,11 @@ ZBE = "ZBE|Z1||20260115115900|INSERT|N|A02"
         (message("A01", {16: "N"}, "PD1||||||||||||Y"), None, "claims.protection",
          ("PD1-12", "profile.protection, the strictest")),
         (message("A01", msh={13: "7"}), None, "stamp.sequence", ("MSH-13", "the sender counts")),
-        (message("A01"), None, "patient", ("PID-3", "profile.patient.prefer")),
-        (message("A01", pid="200001012384"), None, "patient",
+        (message("A01"), None, "patient", ("PID-3", "there is no other number")),
+        (message("A01", pid="9^^^X^AN~4711^^^LAB^MR"), None, "patient",
+         ("PID-3", "profile.patient.prefer")),
+        (message("A01", pid="4711^^^LAB^MR~200001012384"), None, "patient",
          ("PID-3", "profile.patient.national_first")),
-        (message("A01", pid="4711^^^LAB"), None, "patient",
-         ("PID-3", "there is no other number")),
     ],
 )  # fmt: skip
 def test_a_value_says_its_field_and_its_rule(
