@@ -13,9 +13,10 @@ Invariants
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -61,6 +62,14 @@ class Protection(StrEnum):
     CONFIDENTIAL = "confidential"  # sekretessmarkering
     UNKNOWN = "unknown"  # a mark is there, its meaning is not configured
     PROTECTED = "protected"  # skyddad folkbokföring
+
+
+_STRICTNESS: Final = {level: rank for rank, level in enumerate(Protection)}
+
+
+def strictest(levels: Iterable[Protection]) -> Protection:
+    """What counts where several are said; none where nothing is."""
+    return max(levels, key=_STRICTNESS.__getitem__, default=Protection.NONE)
 
 
 class PatientIdentifier(Frozen):

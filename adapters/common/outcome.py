@@ -6,13 +6,18 @@ carry no patient data.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
+from adapters.common.origin import Origin
 from schemas.observation import Observation
 
-ACCEPTED_WHOLE = "accepted"
+ACCEPTED_WHOLE: Final = "accepted"
+MAX_TEXT_CHARS: Final = 200
+"""Longest text that leaves an adapter. Real codes and numbers have a few dozen; one of half a
+megabyte would fit into a record here, and stop whoever writes two of them into a record later."""
 
 
 class Verdict(StrEnum):
@@ -42,6 +47,7 @@ class Outcome:
     """What one input means. ``warnings`` are troubles beside an accepted rest.
 
     ``degraded``: a stricter reader refuses the input, here, for a reason that does not touch us.
+    ``origins``: where each observation's values come from, one after the other, if asked for.
     """
 
     verdict: Verdict
@@ -51,12 +57,14 @@ class Outcome:
     observations: tuple[Observation, ...] = ()
     warnings: tuple[Trouble, ...] = ()
     degraded: str | None = None
+    origins: tuple[Mapping[str, Origin], ...] = ()
 
 
 def accepted(
     observations: Sequence[Observation],
     warnings: Sequence[Trouble] = (),
     degraded: str | None = None,
+    origins: Sequence[Mapping[str, Origin]] = (),
 ) -> Outcome:
     """Understood, wholly or but for the warnings (then the first one's code is the reason)."""
     reason = warnings[0].reason if warnings else ACCEPTED_WHOLE
@@ -66,6 +74,7 @@ def accepted(
         observations=tuple(observations),
         warnings=tuple(warnings),
         degraded=degraded,
+        origins=tuple(origins),
     )
 
 

@@ -11,20 +11,14 @@ from __future__ import annotations
 import codecs
 from collections.abc import Mapping
 from typing import Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from adapters.common.settings import Section, ZoneName
 from schemas.observation import Protection
 
 
-class Settings(BaseModel):
-    """Base of this feed's configuration: frozen, unknown keys forbidden."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Columns(Settings):
+class Columns(Section):
     """The column name of each field. An empty name: the export does not have the field."""
 
     ward: str = Field("Avdelning", min_length=1, description="ward of the place; empty: no place")
@@ -53,7 +47,7 @@ class Columns(Settings):
         return {field: name for field, name in self.model_dump().items() if name}
 
 
-class Markers(Settings):
+class Markers(Section):
     """The first cell of the header rows and of the trailer row."""
 
     exported_at: str = Field("Exporttid", min_length=1, description="row with the export time")
@@ -73,7 +67,7 @@ PROTECTION_CODES = {
 }
 
 
-class ExportFormat(Settings):
+class ExportFormat(Section):
     """How to read an export. Codes compare without case and surrounding blanks."""
 
     charset: str = Field("windows-1252", description="the files' charset; decoded strictly")
@@ -87,7 +81,7 @@ class ExportFormat(Settings):
         min_length=1,
         description="forms of times (strptime), tried in order",
     )
-    zone: str = Field("Europe/Stockholm", description="zone of times without an offset")
+    zone: ZoneName = Field("Europe/Stockholm", description="zone of times without an offset")
     leave_codes: Mapping[str, bool] = Field(YES_OR_NO, description="code to on leave or not")
     overbedding_codes: Mapping[str, bool] = Field(YES_OR_NO, description="code to yes or no")
     protection_codes: Mapping[str, Protection] = Field(
@@ -106,14 +100,6 @@ class ExportFormat(Settings):
             return codecs.lookup(name).name
         except LookupError:
             raise ValueError(f"no charset {name!r}: windows-1252, utf-8, iso-8859-1, …") from None
-
-    @field_validator("zone")
-    @classmethod
-    def _zone_exists(cls, name: str) -> str:
-        try:
-            return ZoneInfo(name).key
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"no time zone {name!r}: for example Europe/Stockholm") from None
 
     @field_validator("leave_codes", "overbedding_codes", "protection_codes")
     @classmethod

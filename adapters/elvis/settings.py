@@ -7,10 +7,11 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from adapters.elvis.format import ExportFormat, Settings
+from adapters.common.settings import Section
+from adapters.elvis.format import ExportFormat
 
 
-class Scope(Settings):
+class Scope(Section):
     """One set of wards that one export file covers, whole."""
 
     name: str = Field(min_length=1, description="name of the scope, once in a feed")
@@ -20,7 +21,7 @@ class Scope(Settings):
     )
 
 
-class Guards(Settings):
+class Guards(Section):
     """When a file is quarantined instead of believed."""
 
     shrink_patients: int = Field(
@@ -48,7 +49,7 @@ class Guards(Settings):
     )
 
 
-class Watching(Settings):
+class Watching(Section):
     """How the directory is watched, and when a file is taken to be complete."""
 
     pattern: str = Field("*.csv", min_length=1, description="names of export files")
@@ -69,7 +70,7 @@ class Watching(Settings):
     retry_max_s: float = Field(60.0, gt=0, description="longest wait after a failed commit")
 
 
-class ElvisSettings(Settings):
+class ElvisSettings(Section):
     """One feed of Elvis exports.
 
     Without ``scopes`` each hospital that a header names is a scope, and the wards it covers are

@@ -87,6 +87,14 @@ def notification(bundle: Element) -> Element | None:
     return first if bundle.text("type") in {"history", "subscription-notification"} else None
 
 
+def notification_type(status: Element) -> str:
+    """``handshake``, ``heartbeat``, ``event-notification``, …, in either form of status."""
+    if status.resource_type == "SubscriptionStatus":
+        return status.text("type")
+    named = (each for each in status.elements("parameter") if each.text("name") == "type")
+    return next((each.text("valueCode") for each in named), "")
+
+
 def named_in(bundle: Element) -> list[str]:
     """The Encounters that a notification names without giving them; none where it gives any."""
     status = notification(bundle)

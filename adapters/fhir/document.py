@@ -15,11 +15,9 @@ from typing import Any, Final, NoReturn
 
 from adapters.fhir.markup import read_xml
 from adapters.fhir.names import EditionName, Object
-from adapters.fhir.refusal import RefusedError
+from adapters.fhir.refusal import MAX_DEPTH, RefusedError, too_deep
 
 BOM: Final = b"\xef\xbb\xbf"
-MAX_DEPTH: Final = 100
-"""Levels of objects and arrays. Real resources have a dozen; the parser gives up near a thousand."""
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -69,8 +67,7 @@ def _look_at_depth(payload: bytes) -> None:
         sign = payload[token.start()]
         depth += (sign in b"[{") - (sign in b"]}")
         if depth > MAX_DEPTH:
-            detail = f"no resource has more than {MAX_DEPTH} levels"
-            raise RefusedError("nested-too-deep", detail, "%resource")
+            raise too_deep()
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> Object:

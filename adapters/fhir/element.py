@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from adapters.common.outcome import MAX_TEXT_CHARS
 from adapters.fhir.names import Object
 from adapters.fhir.refusal import RefusedError
 
-MAX_TEXT_CHARS: Final = 200
-"""Longest text that leaves this adapter: as in the HL7 adapter, and for the same reason."""
 MAX_URI_CHARS: Final = 2_048
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 

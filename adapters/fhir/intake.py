@@ -9,16 +9,16 @@ in review where it cannot be used, also with the wrong content type.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from adapters.common.feed import records_of
+from adapters.common.figures import Figures
 from adapters.common.keys import raw_pointer
 from adapters.common.outcome import Outcome, Trouble, to_review
+from adapters.common.store import Settled, Store
 from adapters.fhir.document import read
 from adapters.fhir.mapping import Normaliser
 from adapters.fhir.names import Object
@@ -34,25 +34,19 @@ Beside = Callable[[Object], Awaitable[Resources]]
 
 
 @dataclass
-class Figures:
-    """Counted since the start. ``last_seen`` is when a body last came."""
+class EndpointFigures(Figures):
+    """What an endpoint counts besides."""
 
     requests: int = 0
     body_bytes: int = 0
     refused_at_the_door: int = 0
-    too_large: int = 0
-    not_stored: int = 0
     degraded: int = 0
     waiting: int = 0
-    last_seen: datetime | None = None
-    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def became(self, outcome: Outcome) -> None:
-        """What a body turned out to be: by verdict and reason."""
-        self.outcomes[outcome.verdict.value, outcome.reason] += 1
+        """What a body turned out to be, and whether a stricter reader had refused it."""
+        super().became(outcome)
         self.degraded += outcome.degraded is not None
-        for warning in outcome.warnings:
-            self.outcomes["warning", warning.reason] += 1
 
 
 class Taken(NamedTuple):
@@ -76,10 +70,10 @@ class Intake:
     def __init__(
         self, normaliser: Normaliser, log: Log, clock: Callable[[], datetime], max_waiting: int
     ) -> None:
-        self.figures = Figures()
+        self.figures = EndpointFigures()
         self.profile = normaliser.profile
         self._normaliser = normaliser
-        self._log = log
+        self._store = Store(log, _settle)
         self._clock = clock
         self._max_waiting = max_waiting
 
@@ -117,7 +111,7 @@ class Intake:
         else:
             taken = self._read(payload, at, check, known)
         pointer = raw_pointer(payload, at, feed.name)
-        await self._store(records_of(feed, pointer, at, payload, taken.outcome))
+        await self._stored(records_of(feed, pointer, at, payload, taken.outcome))
         self.figures.became(taken.outcome)
         return taken
 
@@ -134,31 +128,20 @@ class Intake:
             detail = f"{type(error).__name__} while reading"
             return Taken(to_review(Trouble("internal-error", detail)), document)
 
-    async def _store(self, records: list[Record]) -> None:
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[LogError | None] = loop.create_future()
-
-        def settle(error: LogError | None) -> None:
-            if not done.done():
-                done.set_result(error)
-
-        def settled(error: LogError | None) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(settle, error)
-
-        try:
-            self._log.submit(records, settled)
-            error = await asyncio.shield(done)
-        except RecordTooLargeError:
-            self.figures.too_large += 1
-            raise NotTakenError(
-                Trouble("too-large", "more than the log takes of one body")
-            ) from None
-        except LogError as failed:
-            error = failed
-        if error is not None:
-            self.figures.not_stored += 1
-            raise NotTakenError(Trouble("not-stored", "the log could not write: send it again"))
+    async def _stored(self, records: list[Record]) -> None:
+        """Return when they are durable. Raises NotTakenError where they cannot be."""
+        done: asyncio.Future[LogError | None] = asyncio.get_running_loop().create_future()
+        self._store.put(done, records)
+        match await done:
+            case None:
+                return
+            case RecordTooLargeError():
+                self.figures.too_large += 1
+                trouble = Trouble("too-large", "more than the log takes of one body")
+            case _:
+                self.figures.not_stored += 1
+                trouble = Trouble("not-stored", "the log could not write: send it again")
+        raise NotTakenError(trouble)
 
     def _read_or_nothing(self, payload: bytes) -> Object:
         """The input for whoever fetches beside it; one that cannot be read refers to nothing."""
@@ -166,3 +149,9 @@ class Intake:
             return read(payload, self.profile.edition)
         except RefusedError:
             return {"resourceType": ""}
+
+
+def _settle(settled: Sequence[Settled[asyncio.Future[LogError | None]]]) -> None:
+    for done, error in settled:
+        if not done.done():  # whoever waited may have gone
+            done.set_result(error)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
+from adapters.common.settings import Port, PortNumber, Section, is_loopback
 from schemas.topics import MAX_RECORD_BYTES
 
 ROOM_FOR_RECORD_BYTES: Final = 1_000  # key and headers of the record that holds the body
@@ -17,19 +17,7 @@ Deed = Literal["encounter", "bundle", "message", "notification"]
 ALL_DEEDS: Final[tuple[Deed, ...]] = ("encounter", "bundle", "message", "notification")
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Tls(_Settings):
-    """Transport encryption of one endpoint."""
-
-    certificate_file: str = Field(description="PEM: the certificate and its chain")
-    key_file: str = Field(description="PEM: its private key")
-    client_ca_file: str | None = Field(None, description="PEM: senders must show one of these")
-
-
-class Token(_Settings):
+class Token(Section):
     """One sender's bearer token; it is good for this feed only."""
 
     name: str = Field(min_length=1, description="whose it is: for the counts, never secret")
@@ -40,11 +28,10 @@ class Token(_Settings):
     may: tuple[Deed, ...] = Field(ALL_DEEDS, description="what its bearer may send")
 
 
-class FhirListener(_Settings):
+class FhirListener(Port):
     """One endpoint of its own, with base `/fhir`: nobody who reads ward lists shares its port."""
 
-    host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
-    port: int = Field(8090, ge=0, le=65_535, description="port to listen on; 0 takes a free one")
+    port: PortNumber = Field(8090, description="port to listen on; 0 takes a free one")
     max_body_bytes: int = Field(
         MAX_BODY_BYTES, ge=1_024, le=MAX_BODY_BYTES, description="larger ones are refused with 413"
     )
@@ -57,24 +44,13 @@ class FhirListener(_Settings):
     tokens: tuple[Token, ...] = Field(
         (), description="who may send; empty: whoever reaches the port, or shows a certificate"
     )
-    tls: Tls | None = Field(None, description="without it the port is not encrypted")
 
     @model_validator(mode="after")
     def _somebody_is_asked(self) -> Self:
         shows_certificate = self.tls is not None and self.tls.client_ca_file is not None
-        if not (self.tokens or shows_certificate or self.is_loopback):
+        if not (self.tokens or shows_certificate or is_loopback(self.host)):
             raise ValueError(
                 f"host {self.host!r} can be reached from other machines and nobody is asked who "
                 "they are: give tokens, or tls with client_ca_file, or use 127.0.0.1"
             )
         return self
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine can connect."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False

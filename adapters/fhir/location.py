@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
-from adapters.common.outcome import Trouble
-from adapters.fhir.element import MAX_TEXT_CHARS, Element
+from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
+from adapters.common.ward import ward_unknown
+from adapters.fhir.element import Element
 from adapters.fhir.profile import PlaceSettings
 from adapters.fhir.references import Resources, logical_id
 from schemas.observation import Location
 from schemas.ward import WardRegister
-
-WARD_UNKNOWN: Final = "ward-unknown"
-_UNKNOWN: Final = "the ward register has no such code for this source: add it or an alias"
 
 Part = Literal["bed", "room", "ward", "other"]
 _PARTS: Final[dict[str, Part]] = {
@@ -74,7 +72,7 @@ class PlaceReader:
         """The ward that a reference to an Organization names."""
         found = resources.resolve(reference.uri("reference"), encounter)
         codes = self._codes(reference, found)
-        return self._resolve(codes) or Trouble(WARD_UNKNOWN, _UNKNOWN, reference.path)
+        return self._resolve(codes) or ward_unknown(reference.path)
 
     def _chain(
         self, entry: Element, reference: Element, encounter: Element, resources: Resources
@@ -156,7 +154,7 @@ def merged(spots: list[Spot], where: str) -> Location | Trouble:
     if len(wards) > 1:
         return Trouble("place-ambiguous", "several wards at once: which one cannot be told", where)
     if unknown := next((spot for spot in spots if spot.unknown), None):
-        return Trouble(WARD_UNKNOWN, _UNKNOWN, unknown.where)
+        return ward_unknown(unknown.where)
     if not wards:
         return Trouble("location-without-ward", "a site, a room or a bed, and no ward", where)
     rooms = {spot.room for spot in spots if spot.room}

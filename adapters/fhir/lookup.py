@@ -16,7 +16,7 @@ from adapters.fhir.client import FhirClient, RemoteError, TryAgainError
 from adapters.fhir.document import read
 from adapters.fhir.element import Element, resource
 from adapters.fhir.names import Object
-from adapters.fhir.references import MAX_STEPS, Resources
+from adapters.fhir.references import MAX_STEPS, Resources, references_of
 from adapters.fhir.refusal import RefusedError
 from adapters.fhir.statement import Statement
 
@@ -55,7 +55,7 @@ class Lookup:
                     return
                 each = resource(content)
                 found.add(self._client.address(reference) or "", each)
-            reference = _reference_of(each, "partOf")
+            reference = _parent(each)
             if not reference:
                 return
 
@@ -99,17 +99,15 @@ def _statements(document: Object) -> list[Statement]:
 
 def _references(encounter: Element) -> Iterator[str]:
     try:
-        for name in ("subject", "serviceProvider"):
-            yield _reference_of(encounter, name)
-        for entry in encounter.elements("location"):
-            yield _reference_of(entry, "location")
+        for reference in references_of(encounter):
+            yield reference.uri("reference")
     except RefusedError:
         return  # likewise
 
 
-def _reference_of(element: Element, name: str) -> str:
+def _parent(each: Element) -> str:
     try:
-        reference = element.element(name)
+        reference = each.element("partOf")
         return reference.uri("reference") if reference else ""
     except RefusedError:
         return ""

@@ -16,8 +16,10 @@ from typing import Final
 
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
+from adapters.common.origin import Origins
 from adapters.common.outcome import Outcome, Trouble, Verdict, accepted, ignored, to_review
-from adapters.fhir.bundle import notification, read_bundle
+from adapters.common.said import Said
+from adapters.fhir.bundle import notification, notification_type, read_bundle
 from adapters.fhir.claims import ClaimsReader
 from adapters.fhir.document import read
 from adapters.fhir.edition import EDITIONS, meaning_of, refuse_other_edition
@@ -27,11 +29,11 @@ from adapters.fhir.patient import PatientReader
 from adapters.fhir.profile import FhirProfile
 from adapters.fhir.references import Resources
 from adapters.fhir.refusal import RefusedError
-from adapters.fhir.stamp import observation_id, order_stamp, recorded
+from adapters.fhir.stamp import observation_id, order_stamp, recorded, sequence_from
 from adapters.fhir.statement import Statement
 from adapters.fhir.strict import first_fault
 from adapters.fhir.times import read_time
-from schemas.observation import Observation, What
+from schemas.observation import Claims, Observation, What
 from schemas.ward import WardRegister
 
 TRIGGER: Final = "Encounter"
@@ -42,10 +44,17 @@ class Normaliser:
     """Reads one feed's inputs. Keeps nothing: all requests of a feed may share it."""
 
     def __init__(
-        self, feed: FeedIdentity, profile: FhirProfile, wards: WardRegister, keyer: PatientKeyer
+        self,
+        feed: FeedIdentity,
+        profile: FhirProfile,
+        wards: WardRegister,
+        keyer: PatientKeyer,
+        *,
+        explain: bool = False,
     ) -> None:
         self.feed = feed
         self.profile = profile
+        self._unasked = None if explain else Origins(asked=False)
         self._edition = EDITIONS[profile.edition]
         self._skew = timedelta(seconds=profile.future_s)
         self._patients = PatientReader(profile.patient, keyer)
@@ -74,20 +83,23 @@ class Normaliser:
                 return ignored("no-encounter", "neither an Encounter nor a Bundle")
 
     def _single(self, statement: Statement, received_at: datetime) -> Outcome:
-        observation, warnings = self._observation(statement, received_at)
-        return self._accepted([observation], warnings, [statement])
+        origins = self._unasked or Origins(asked=True)
+        observation, warnings = self._observation(statement, received_at, origins)
+        return self._accepted([observation], warnings, [statement], origins)
 
     def _bundle(self, bundle: Element, received_at: datetime, known: Resources | None) -> Outcome:
         found = read_bundle(bundle, known)
+        origins = self._unasked or Origins(asked=True)
         observations: list[Observation] = []
         used: list[Statement] = []
         warnings, refused = list(found.troubles), list[Trouble]()
         for statement in found.statements:
             try:
-                observation, doubts = self._observation(statement, received_at)
+                observation, doubts = self._observation(statement, received_at, origins)
             except RefusedError as error:
                 if found.whole:
                     raise
+                origins.drop()
                 refused.append(error.trouble)
             else:
                 observations.append(observation)
@@ -95,12 +107,16 @@ class Normaliser:
                 warnings += doubts
         if not observations:
             return _of_nothing(bundle, refused, warnings)
-        return self._accepted(observations, [*refused, *warnings], used)
+        return self._accepted(observations, [*refused, *warnings], used, origins)
 
     def _accepted(
-        self, observations: list[Observation], warnings: list[Trouble], used: list[Statement]
+        self,
+        observations: list[Observation],
+        warnings: list[Trouble],
+        used: list[Statement],
+        origins: Origins,
     ) -> Outcome:
-        return accepted(observations, warnings, degraded=self._first_fault(used))
+        return accepted(observations, warnings, self._first_fault(used), origins.finished)
 
     def _first_fault(self, used: list[Statement]) -> str | None:
         """Where the edition's own model refuses what the lean reader has accepted."""
@@ -110,16 +126,20 @@ class Normaliser:
         return next(filter(None, faults), None)
 
     def _observation(
-        self, statement: Statement, received_at: datetime
+        self, statement: Statement, received_at: datetime, origins: Origins
     ) -> tuple[Observation, list[Trouble]]:
         encounter = statement.encounter
         self._refuse_unusable(encounter)
         meaning = meaning_of(encounter, self._edition)
-        visit = self._visit(encounter)
-        patient, doubts = self._patients.read(encounter, statement.resources)
+        origins.note("what", f"{encounter.path}.status", "the table of statuses")
+        visit = self._visit(encounter, origins)
+        found, troubles = self._patients.read(encounter, statement.resources)
+        origins.note("patient", found.where, found.rule)
         when = recorded(statement, received_at, self.profile.unversioned)
+        origins.note("stamp.sequence", *sequence_from(statement, when))
         stamp, late = order_stamp(statement, when, meaning.rank, received_at, self._skew)
-        claims, troubles = self._claims.read(encounter, meaning, statement.resources)
+        claims = Said(origins, [*troubles, *late], self.profile.claims)
+        self._claims.read(encounter, meaning, statement.resources, claims)
         said: dict[str, object] = {
             "id": observation_id(self.feed.source, visit, statement, when),
             "source": self.feed.source,
@@ -128,15 +148,16 @@ class Normaliser:
             "trigger": TRIGGER,
             "shape": "state",
             "visit": visit,
-            "patient": patient,
-            "claims": claims,
+            "patient": found.patient,
+            "claims": Claims.model_validate(claims),
             "recorded_at": when.moment.at,
             "recorded_rule": when.moment.rule,
             "stamp": stamp,
         }
         if meaning.what is What.DISCHARGED:
-            said |= self._ended(encounter, troubles)
-        return Observation.model_validate(said), [*doubts, *late, *troubles]
+            said |= self._ended(encounter, claims.troubles)
+        origins.finish()
+        return Observation.model_validate(said), claims.troubles
 
     def _refuse_unusable(self, encounter: Element) -> None:
         refuse_other_edition(encounter, self._edition)
@@ -147,7 +168,7 @@ class Normaliser:
                 detail = "a part of an Encounter would clear what was left out: ask for all of it"
                 raise RefusedError("resource-incomplete", detail, tag.path)
 
-    def _visit(self, encounter: Element) -> str:
+    def _visit(self, encounter: Element, origins: Origins) -> str:
         key = self.profile.visit
         if key.by == "id":
             numbers = {encounter.text("id")}
@@ -166,6 +187,7 @@ class Normaliser:
         if len(numbers) > 1:
             detail = "several identifiers could be the visit's: name its system in the profile"
             raise RefusedError("visit-ambiguous", detail, where)
+        origins.note("visit", where, "profile.visit")
         return numbers.pop()
 
     def _ended(self, encounter: Element, troubles: list[Trouble]) -> dict[str, object]:
@@ -202,11 +224,3 @@ def _of_notification(status: Element) -> Outcome:
         return ignored("subscription-alive", "the subscription says that it works")
     detail = "the notification names Encounters without giving them: they must be fetched"
     return to_review(Trouble("notification-without-content", detail, status.path))
-
-
-def notification_type(status: Element) -> str:
-    """``handshake``, ``heartbeat``, ``event-notification``, …, in either form of status."""
-    if status.resource_type == "SubscriptionStatus":
-        return status.text("type")
-    named = (each for each in status.elements("parameter") if each.text("name") == "type")
-    return next((each.text("valueCode") for each in named), "")

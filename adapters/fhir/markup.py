@@ -20,11 +20,10 @@ from xml.etree.ElementTree import ParseError, fromstring, tostring
 from pydantic import BaseModel
 
 from adapters.fhir.names import EditionName, Object
-from adapters.fhir.refusal import RefusedError
+from adapters.fhir.refusal import MAX_DEPTH, RefusedError, too_deep
 
 NAMESPACE: Final = "{http://hl7.org/fhir}"
 DIV: Final = "{http://www.w3.org/1999/xhtml}div"
-MAX_DEPTH: Final = 100
 _PACKAGES: Final[Mapping[EditionName, str]] = {
     "R4": "fhir.resources.R4B",
     "R4B": "fhir.resources.R4B",
@@ -70,8 +69,7 @@ class _Converter:
 
     def _object(self, node: Node, model: type[BaseModel] | None, depth: int) -> Object:
         if depth > MAX_DEPTH:
-            detail = f"no resource has more than {MAX_DEPTH} levels"
-            raise RefusedError("nested-too-deep", detail, "%resource")
+            raise too_deep()
         found: Object = {key: text for key, text in node.attrib.items() if key[:1] != "{"}
         grouped: dict[str, list[Any]] = {}
         for child in node:

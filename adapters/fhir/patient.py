@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.common.identity import Number, Preference, chosen, number
+from adapters.common.identity import Identified, Number, doubts, number, patient_of
 from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import Trouble
 from adapters.fhir.element import Element
@@ -18,7 +18,6 @@ from adapters.fhir.refusal import RefusedError
 from schemas.identifiers import IdentifierKind
 from schemas.observation import Patient, PatientIdentifier
 
-MAX_IDENTIFIERS: Final = 50
 _OID: Final = "urn:oid:"
 
 
@@ -28,9 +27,8 @@ class PatientReader:
     def __init__(self, settings: PatientSettings, keyer: PatientKeyer) -> None:
         self._settings = settings
         self._keyer = keyer
-        self._preferences = [Preference(each.assigner, each.type) for each in settings.prefer]
 
-    def read(self, encounter: Element, resources: Resources) -> tuple[Patient, list[Trouble]]:
+    def read(self, encounter: Element, resources: Resources) -> tuple[Identified, list[Trouble]]:
         """The patient, and what is doubtful about the numbers. Raises RefusedError."""
         subject = encounter.element("subject")
         if subject is None:
@@ -43,14 +41,16 @@ class PatientReader:
         identifiers, where = self._identifiers(encounter, subject, reference, resources)
         return self._by_identifier(identifiers, where)
 
-    def _by_id(self, value: str, subject: Element) -> Patient:
+    def _by_id(self, value: str, subject: Element) -> Identified:
+        where = f"{subject.path}.reference"
         if not value:
             detail = "the reference has no logical id, by which this feed knows patients"
-            raise RefusedError("patient-missing", detail, f"{subject.path}.reference")
+            raise RefusedError("patient-missing", detail, where)
         identifier = PatientIdentifier(
             kind=IdentifierKind.LOCAL, value=value, assigner="Patient.id"
         )
-        return Patient(key=self._keyer.key(identifier), identifiers=(identifier,))
+        patient = Patient(key=self._keyer.key(identifier), identifiers=(identifier,))
+        return Identified(patient, where, "profile.patient.by")
 
     @staticmethod
     def _identifiers(
@@ -72,32 +72,18 @@ class PatientReader:
 
     def _by_identifier(
         self, identifiers: list[Element], where: str
-    ) -> tuple[Patient, list[Trouble]]:
-        if len(identifiers) > MAX_IDENTIFIERS:
-            raise RefusedError("patient-unreadable", "too many identifiers", where)
-        filled = [each for each in identifiers if each.text("value")]
-        numbers = [self._number(each) for each in filled]
-        if not numbers:
-            raise RefusedError("patient-missing", "no identifier says who it is about", where)
-        current = [n for n, each in zip(numbers, filled, strict=True) if each.text("use") != "old"]
-        key = chosen(
-            current or numbers, self._preferences, national_first=self._settings.national_first
-        )
-        if key is None:
-            detail = "several identifiers could be the patient's: name the assigner in the profile"
-            raise RefusedError("patient-ambiguous", detail, where)
-        distinct = tuple(dict.fromkeys(each.identifier for each in numbers))
-        doubts = [
-            Trouble(each.warning, "the number is kept; look at it", where)
-            for each in numbers
-            if each.warning
-        ]
-        return Patient(key=self._keyer.key(key), identifiers=distinct), doubts
+    ) -> tuple[Identified, list[Trouble]]:
+        numbers = [self._number(each) for each in identifiers if each.text("value")]
+        found = patient_of(numbers, self._settings, self._keyer, where)
+        if isinstance(found, Trouble):
+            raise RefusedError(found.reason, found.detail, found.where)
+        return found, doubts(numbers, where)
 
     def _number(self, identifier: Element) -> Number:
         system = identifier.text("system")
         assigner = self._settings.assigners.get(system, system.removeprefix(_OID))
         codes = [coding.text("code") for coding in identifier.codings("type")]
-        return number(
-            identifier.text("value"), assigner, next(iter(codes), ""), self._settings.kinds
+        found = number(
+            identifier.text("value"), (assigner,), next(iter(codes), ""), self._settings.kinds
         )
+        return found._replace(is_old=identifier.text("use") == "old")

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
-from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
+from adapters.common.identity import IdentitySettings
+from adapters.common.settings import MAX_SKEW_S, Section, ZoneName
 from adapters.fhir.names import EditionName
-from schemas.identifiers import IdentifierKind
 from schemas.observation import Claims, Protection
 
-MAX_SKEW_S: Final = 1_800
 CONFIDENTIALITY: Final = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 DEFAULT_PROTECTION: Final = {
     f"{CONFIDENTIALITY}|{code}": level
@@ -30,30 +29,17 @@ DEFAULT_PROTECTION: Final = {
 ALL_CLAIMS: Final = tuple(Claims.model_fields)
 
 
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, LookupError):
-        raise ValueError(f"{name!r} is no time zone: write one like Europe/Stockholm") from None
-    return name
-
-
 def _known_claim(name: str) -> str:
     if name not in ALL_CLAIMS:
         raise ValueError(f"{name!r} is no claim: write one of {', '.join(ALL_CLAIMS)}")
     return name
 
 
-ZoneName = Annotated[str, AfterValidator(_known_zone)]
 ClaimName = Annotated[str, AfterValidator(_known_claim)]
 CodeFrom = Literal["identifier", "id", "name", "display"]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class VisitKey(_Settings):
+class VisitKey(Section):
     """What numbers the visit: one rule for the feed, without which a visit would be two.
 
     The default is where the official v2-to-FHIR mapping puts PV1-19, so that an HL7 feed and a
@@ -67,29 +53,13 @@ class VisitKey(_Settings):
     system: str | None = Field(None, description="that identifier's system; none: any, or none")
 
 
-class IdentifierChoice(_Settings):
-    """One way to recognise the patient's number among the identifiers of a Patient."""
-
-    assigner: str | None = Field(None, description="as `assigners` makes it from the system")
-    type: str | None = Field(None, description="code of the identifier's type, for example MR")
-
-
-class PatientSettings(_Settings):
+class PatientSettings(IdentitySettings):
     """Whose number the patient's key is made from. National numbers go before all others."""
 
     by: Literal["identifier", "id"] = Field(
         "identifier",
         description="an identifier of the Patient, or its logical id: for a source whose "
         "Patients cannot be had, and then never found under another source's number",
-    )
-    national_first: bool = Field(default=True, description="prefer national and reserve numbers")
-    prefer: tuple[IdentifierChoice, ...] = Field(
-        tuple(IdentifierChoice(type=code) for code in ("MR", "MRN", "PI", "PT", "PN")),
-        description="among the others, the first of these that is there",
-    )
-    kinds: Mapping[str, IdentifierKind] = Field(
-        default_factory=dict,
-        description="what an assigner's numbers are, where their form alone must not decide",
     )
     assigners: Mapping[str, str] = Field(
         default_factory=dict,
@@ -98,7 +68,7 @@ class PatientSettings(_Settings):
     )
 
 
-class PlaceSettings(_Settings):
+class PlaceSettings(Section):
     """How a Location or an Organization becomes a ward of the register."""
 
     code_from: tuple[CodeFrom, ...] = Field(
@@ -117,7 +87,7 @@ class PlaceSettings(_Settings):
     )
 
 
-class FhirProfile(_Settings):
+class FhirProfile(Section):
     """How to read one feed's Encounters."""
 
     edition: EditionName = Field("R4", description="the edition of FHIR that the feed speaks")

@@ -65,6 +65,16 @@ def _contained(number: str, inside: Element) -> Element | None:
     return None
 
 
+def references_of(encounter: Element) -> Iterator[Element]:
+    """To the Patient, the Organization and the Locations: what the mapping asks for."""
+    for name in ("subject", "serviceProvider"):
+        if reference := encounter.element(name):
+            yield reference
+    for entry in encounter.elements("location"):
+        if reference := entry.element("location"):
+            yield reference
+
+
 def logical_id(reference: str) -> str:
     """The id in ``Type/id``, also at the end of an address; "" where there is none."""
     if reference[:1] == "#" or reference[:4] == "urn:":

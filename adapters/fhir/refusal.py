@@ -11,6 +11,9 @@ from typing import Final, NamedTuple
 
 from adapters.common.outcome import Trouble
 
+MAX_DEPTH: Final = 100
+"""Levels within a resource. Real ones have a dozen; the JSON parser gives up near a thousand."""
+
 
 class RefusedError(Exception):
     """The resource (or the Bundle) is not used: raised and caught inside the adapter only."""
@@ -18,6 +21,12 @@ class RefusedError(Exception):
     def __init__(self, reason: str, detail: str, where: str | None = None) -> None:
         super().__init__(reason)
         self.trouble = Trouble(reason, detail, where, withholds=True)
+
+
+def too_deep() -> RefusedError:
+    """For more than :data:`MAX_DEPTH`."""
+    detail = f"no resource has more than {MAX_DEPTH} levels"
+    return RefusedError("nested-too-deep", detail, "%resource")
 
 
 class Answer(NamedTuple):

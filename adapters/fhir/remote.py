@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
+
+from adapters.common.settings import Section
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Backend(_Settings):
+class Backend(Section):
     """SMART backend services: a token for a signed assertion, renewed before it ends."""
 
     token_url: str = Field(description="the authorisation server's token endpoint")
@@ -25,7 +23,7 @@ class Backend(_Settings):
     )
 
 
-class Remote(_Settings):
+class Remote(Section):
     """A server and the searches that are asked of it, again and again."""
 
     base_url: str = Field(description="its base: references within it are followed, others never")

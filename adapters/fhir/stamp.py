@@ -14,28 +14,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from adapters.common.outcome import Trouble
+from adapters.common.stamp import BY_RECEIPT, ID_BYTES, Moment, Recorded, counted, sorts_at
 from adapters.fhir.document import canonical
 from adapters.fhir.element import Element
-from adapters.fhir.references import Resources
+from adapters.fhir.references import Resources, references_of
 from adapters.fhir.refusal import RefusedError
 from adapters.fhir.statement import Statement
-from adapters.fhir.times import Moment, read_time
+from adapters.fhir.times import read_time
 from schemas.observation import OrderStamp, Rank
-
-ID_BYTES: Final = 16
-MAX_SEQUENCE_DIGITS: Final = 18  # what a signed 64-bit integer always holds
-BY_RECEIPT: Final = "receipt"
-
-
-class Recorded(NamedTuple):
-    """When it was recorded, by which rule, and the text that said so ("" if none did)."""
-
-    moment: Moment
-    as_sent: str
 
 
 def recorded(statement: Statement, received_at: datetime, unversioned: str) -> Recorded:
@@ -65,28 +54,30 @@ def _said(statement: Statement) -> tuple[str, str] | None:
     return statement.said_at
 
 
+def sequence_from(statement: Statement, when: Recorded) -> tuple[str, str]:
+    """Where the stamp's sequence stands, and by which rule."""
+    path = statement.encounter.path
+    if when.moment.rule == BY_RECEIPT:
+        return path, "its place among what came together"
+    return f"{path}.meta.versionId", "the server's count, 0 where it does not count"
+
+
 def order_stamp(
     statement: Statement, when: Recorded, rank: Rank, received_at: datetime, skew: timedelta
 ) -> tuple[OrderStamp, list[Trouble]]:
     """Where it sorts; a recorded time too far in the future sorts by its receipt."""
-    at, troubles = when.moment.at, []
-    if at > received_at + skew:
-        detail = "sorted by the time of receipt instead"
-        troubles.append(Trouble("recorded-in-the-future", detail, when.moment.rule))
-        at = received_at
+    at, late = sorts_at(when.moment.at, received_at, skew, when.moment.rule)
     sequence = (
         statement.position if when.moment.rule == BY_RECEIPT else _version(statement.encounter)
     )
     stamp = OrderStamp(at=at, sequence=sequence, rank=rank, received_at=received_at)
-    return stamp, troubles
+    return stamp, late
 
 
 def _version(encounter: Element) -> int:
     """``meta.versionId`` where the server counts, else 0: the time must do."""
     meta = encounter.element("meta")
-    text = meta.text("versionId") if meta else ""
-    counts = text.isdecimal() and text.isascii() and len(text) <= MAX_SEQUENCE_DIGITS
-    return int(text) if counts else 0
+    return (counted(meta.text("versionId")) if meta else None) or 0
 
 
 def observation_id(source: str, visit: str, statement: Statement, when: Recorded) -> str:
@@ -104,20 +95,11 @@ def observation_id(source: str, visit: str, statement: Statement, when: Recorded
 
 def _referred_to(encounter: Element, resources: Resources) -> Iterator[Element]:
     """Patient, Organization and Locations, as far as they are at hand; contained ones are within."""
-    for reference in _references(encounter):
+    for reference in references_of(encounter):
         address = reference.uri("reference")
         start = resources.resolve(address, encounter) if address[:1] not in {"", "#"} else None
         if start is not None:
             yield from resources.follow(start, "partOf", encounter)
-
-
-def _references(encounter: Element) -> Iterator[Element]:
-    for name in ("subject", "serviceProvider"):
-        if reference := encounter.element(name):
-            yield reference
-    for entry in encounter.elements("location"):
-        if reference := entry.element("location"):
-            yield reference
 
 
 def _without(each: Element, *names: str) -> dict[str, object]:

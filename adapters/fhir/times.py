@@ -9,23 +9,17 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from adapters.common.outcome import Trouble
+from adapters.common.stamp import Moment
 
 _DATE_TIME: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)?(?:\.(\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)?", re.ASCII
 )
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 MAX_OFFSET: Final = timedelta(hours=14)
-
-
-class Moment(NamedTuple):
-    """A moment in UTC, and the rule that produced it from what was sent."""
-
-    at: datetime
-    rule: str
 
 
 def read_time(text: str, where: str, zone: ZoneInfo) -> Moment | Trouble:

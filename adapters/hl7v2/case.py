@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from adapters.common.outcome import Trouble
+from adapters.common.origin import Origins
+from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
+from adapters.common.stamp import Moment
 from adapters.hl7v2.profile import FieldPath
-from adapters.hl7v2.reader import MAX_TEXT_CHARS, NULL, Message, Segment
-from adapters.hl7v2.times import Moment, TimeReader
+from adapters.hl7v2.reader import NULL, Message, Segment
+from adapters.hl7v2.times import TimeReader
 from schemas.observation import Movement
 
 TOO_LONG: Final = ("text-too-long", f"no code has more than {MAX_TEXT_CHARS} characters")
@@ -39,6 +41,7 @@ class Case:
     trigger: str
     event: str
     times: TimeReader
+    origins: Origins
     warnings: list[Trouble] = field(default_factory=list)
 
     def warn(self, reason: str, detail: str, where: str) -> None:
@@ -96,4 +99,5 @@ def movement_of(case: Case) -> Movement | None:
     if max(len(number), len(original)) > MAX_TEXT_CHARS:
         case.warn(*TOO_LONG, "ZBE-1")
         return None
+    case.origins.note("movement", "ZBE-1", "IHE PAM")
     return Movement.model_validate(said)

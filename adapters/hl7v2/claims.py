@@ -11,20 +11,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from adapters.common.outcome import Trouble
+from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
+from adapters.common.said import Said
+from adapters.common.ward import WARD_UNKNOWN
 from adapters.hl7v2.case import TOO_LONG, Case, WithheldError, zbe_shift
-from adapters.hl7v2.location import WARD_UNKNOWN, LocationReader
+from adapters.hl7v2.location import LocationReader
 from adapters.hl7v2.profile import FieldPath, Hl7Profile, field_path
-from adapters.hl7v2.reader import MAX_TEXT_CHARS, NULL
+from adapters.hl7v2.reader import NULL
 from adapters.hl7v2.triggers import TRIGGERS, VisitEvent
-from schemas.observation import Claims, Location, Movement, Protection, What
+from schemas.observation import Claims, Location, Movement, Protection, What, strictest
 
-Said = dict[str, object]
 Paths = tuple[FieldPath, ...]
 
+BY_TABLE: Final = "the trigger table"
 _PLACE: Final = (field_path("PV1-3"),)
 _CLASS: Final = field_path("PV1-2")
-_STRICTEST_LAST: Final = tuple(Protection)  # declared mildest first
 
 
 class ClaimsReader:
@@ -46,7 +47,7 @@ class ClaimsReader:
 
     def read(self, case: Case, event: VisitEvent, movement: Movement | None) -> Claims:
         """The claims; raises WithheldError where a plan's or a cancel's ward cannot be told."""
-        said: Said = {}
+        said = Said(case.origins, case.warnings)
         self._mark(case, event, said)
         asked = self._asked[case.event]
         self._place(case, event, movement, said)
@@ -59,7 +60,7 @@ class ClaimsReader:
 
     def protection(self, case: Case) -> Claims:
         """All that an event about a person claims."""
-        said: Said = {}
+        said = Said(case.origins, case.warnings)
         self._protect(case, said)
         return Claims.model_validate(said)
 
@@ -70,12 +71,13 @@ class ClaimsReader:
         paths = self._marks.get(case.event, ())
         found = case.filled(paths)
         if found is not None and found[1].raw(found[0].field) != NULL:
-            self._location(case, self._locations.read(found[1], found[0]), "mark", said)
+            location = self._locations.read(found[1], found[0])
+            said.say("mark", location, found[0].text, "profile.marks")
         elif event.needs_ward and paths:
             names = " and ".join(path.text for path in paths)
             raise WithheldError("plan-without-ward", f"no ward in {names}", paths[0].text)
         elif found is not None:
-            said["mark"] = None
+            said.say("mark", None, found[0].text, "profile.marks")
 
     def _cancelled_ward(self, case: Case, said: Said) -> None:
         """The ward a cancel names; a location without a ward names none, and the next may."""
@@ -83,7 +85,7 @@ class ClaimsReader:
             found = case.filled((path,))
             location = self._locations.read(found[1], path) if found else None
             if isinstance(location, Location):
-                said["mark"] = location
+                said.say("mark", location, path.text, "profile.cancels_name")
                 return
             if isinstance(location, Trouble) and location.reason == WARD_UNKNOWN:
                 raise WithheldError("cancel-of-unknown-ward", location.detail, path.text)
@@ -93,19 +95,15 @@ class ClaimsReader:
     def _place(self, case: Case, event: VisitEvent, movement: Movement | None, said: Said) -> None:
         if movement is not None and movement.historic:
             return  # where the patient was, not where the patient is
-        paths = self._asked[case.event].place
-        if event.what is What.UPDATED and (self._updates_move or _updates_movement(case, movement)):
-            paths = _PLACE
+        paths, rule = self._asked[case.event].place, BY_TABLE
+        if event.what is What.UPDATED:
+            if self._updates_move:
+                paths, rule = _PLACE, "profile.updates_move"
+            elif _updates_movement(case, movement):
+                paths, rule = _PLACE, "it corrects the movement that the place comes from"
         found = case.filled(paths)
         if found is not None:
-            self._location(case, self._locations.read(found[1], found[0]), "place", said)
-
-    @staticmethod
-    def _location(case: Case, location: Location | Trouble | None, name: str, said: Said) -> None:
-        if isinstance(location, Trouble):
-            case.warnings.append(location)
-        else:
-            said[name] = location
+            said.say("place", self._locations.read(found[1], found[0]), found[0].text, rule)
 
     @staticmethod
     def _time(case: Case, paths: Paths, name: str, said: Said) -> None:
@@ -114,16 +112,19 @@ class ClaimsReader:
             return
         moment = case.moment(found[0])
         if moment is not None:
-            said[name] = moment.at
+            said.say(name, moment.at, moment.rule, BY_TABLE)
         elif case.text(found[0]) == NULL:
-            said[name] = None
+            said.say(name, None, found[0].text, BY_TABLE)
 
     def _describe(self, case: Case, said: Said) -> None:
-        for path, name in ((_CLASS, "visit_class"), (self._doctor, "admitting_doctor")):
+        for path, name, rule in (
+            (_CLASS, "visit_class", BY_TABLE),
+            (self._doctor, "admitting_doctor", "profile.admitting_doctor"),
+        ):
             if len(text := case.text(path)) > MAX_TEXT_CHARS:
                 case.warn(*TOO_LONG, path.text)
             elif text:
-                said[name] = None if text == NULL else text
+                said.say(name, None if text == NULL else text, path.text, rule)
         self._responsible_ward(case, said)
 
     def _responsible_ward(self, case: Case, said: Said) -> None:
@@ -134,20 +135,19 @@ class ClaimsReader:
         if path.field >= len(segment.fields) or segment.is_empty(path.field):
             return
         ward = self._locations.ward(segment, path)
-        if isinstance(ward, Trouble):
-            case.warnings.append(ward)
-        else:
-            said["responsible_ward"] = ward
+        said.say("responsible_ward", ward, path.text, "profile.responsible_ward")
 
     def _protect(self, case: Case, said: Said) -> None:
         """The strictest of the marks that are there; a code nobody configured is unknown."""
         marks = [
-            codes.get(text, Protection.UNKNOWN) if text != NULL else Protection.NONE
+            (codes.get(text, Protection.UNKNOWN) if text != NULL else Protection.NONE, path.text)
             for path, codes in self._protection
             if (text := case.text(path))
         ]
         if marks:
-            said["protection"] = max(marks, key=_STRICTEST_LAST.index)
+            level = strictest(level for level, _ in marks)
+            where = next(where for each, where in marks if each is level)
+            said.say("protection", level, where, "profile.protection, the strictest")
 
 
 class _Asked:

@@ -28,7 +28,7 @@ from adapters.common.keys import raw_pointer
 from adapters.common.outcome import Trouble, Verdict, to_review
 from adapters.hl7v2 import ack
 from adapters.hl7v2.errors import Answer, Hl7Error, InternalError, TooLargeError
-from adapters.hl7v2.figures import ControlIds, Figures
+from adapters.hl7v2.figures import ControlIds, ListenerFigures
 from adapters.hl7v2.framing import CR, FS, VT, Event, Frame, Framer, Garbage, TooLarge
 from adapters.hl7v2.mapping import Normaliser, Reading
 from adapters.hl7v2.profile import Listener
@@ -45,7 +45,7 @@ class Host(Protocol):
 
     normaliser: Normaliser
     listener: Listener
-    figures: Figures
+    figures: ListenerFigures
     control_ids: ControlIds
 
     def now(self) -> datetime:
@@ -223,7 +223,7 @@ class Connection(asyncio.Protocol):
         """AR for a message that was never kept."""
         host, at = self._host, self._host.now()
         host.figures.too_large += 1
-        host.figures.last_message_at = at
+        host.figures.last_seen = at
         verdict = ack.of_error(too_large(host.listener))
         number = f"R{host.figures.too_large}"
         place = Place(self, min(size, len(head)), ack.header_of(head), verdict, at, number)

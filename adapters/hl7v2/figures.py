@@ -8,15 +8,15 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Final
 
-from adapters.common.outcome import Outcome
+from adapters.common.figures import Figures
 
 REMEMBERED_CONTROL_IDS: Final = 10_000
 """Enough for a sender that begins anew each day; about two megabytes."""
 
 
 @dataclass
-class Figures:
-    """Counted since the start. ``last_message_at`` is when a sender was last heard with a frame."""
+class ListenerFigures(Figures):
+    """What a port counts besides."""
 
     connections: int = 0
     connections_total: int = 0
@@ -24,25 +24,20 @@ class Figures:
     messages: int = 0
     payload_bytes: int = 0
     noise_bytes: int = 0
-    too_large: int = 0
     stalled: int = 0
-    not_stored: int = 0
     control_ids_reused: int = 0
-    last_message_at: datetime | None = None
-    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
 
     def heard(self, payload: bytes, at: datetime) -> None:
         """A whole frame came."""
         self.messages += 1
         self.payload_bytes += len(payload)
-        self.last_message_at = at
+        self.last_seen = at
 
-    def became(self, outcome: Outcome) -> None:
-        """What a message turned out to be: by verdict and reason."""
-        self.outcomes[outcome.verdict.value, outcome.reason] += 1
-        for warning in outcome.warnings:
-            self.outcomes["warning", warning.reason] += 1
+    def counts(self) -> dict[str, int]:
+        """Every count, by its name; answers by their code."""
+        answers = {f"answers_{code}": number for code, number in self.answers.items()}
+        return super().counts() | answers
 
 
 class ControlIds:

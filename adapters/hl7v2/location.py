@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from adapters.common.outcome import Trouble
+from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
+from adapters.common.ward import ward_unknown
 from adapters.hl7v2.case import TOO_LONG
 from adapters.hl7v2.profile import FieldPath, LocationLayout
-from adapters.hl7v2.reader import MAX_TEXT_CHARS, NULL, Segment
+from adapters.hl7v2.reader import NULL, Segment
 from schemas.observation import Location
 from schemas.ward import WardRegister
 
-WARD_UNKNOWN: Final = "ward-unknown"
 XON_ID: Final = 10  # organisation identifier
 _DATE: Final = re.compile(
     r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\d{4,6}(?:\.\d+)?)?(?:[+-]\d{4})?"
@@ -81,8 +81,7 @@ class LocationReader:
     def _unknown(self, code: str, where: str) -> Trouble:
         if _DATE.fullmatch(code):
             return Trouble("location-is-a-time", "a time stands where a ward should", where)
-        detail = "the ward register has no such code for this source: add it or an alias"
-        return Trouble(WARD_UNKNOWN, detail, where)
+        return ward_unknown(where)
 
 
 def _part(segment: Segment, components: list[str], position: int | None) -> str:

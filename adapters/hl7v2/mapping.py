@@ -11,20 +11,29 @@ Invariants
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
-from adapters.common.outcome import Outcome, Trouble, accepted, ignored, to_review
+from adapters.common.origin import Origins
+from adapters.common.outcome import (
+    MAX_TEXT_CHARS,
+    Outcome,
+    Trouble,
+    accepted,
+    ignored,
+    to_review,
+)
 from adapters.hl7v2 import reader
 from adapters.hl7v2.case import Case, WithheldError, movement_of
-from adapters.hl7v2.claims import ClaimsReader
+from adapters.hl7v2.claims import BY_TABLE, ClaimsReader
 from adapters.hl7v2.errors import Hl7Error
 from adapters.hl7v2.location import LocationReader
 from adapters.hl7v2.patient import PatientReader
 from adapters.hl7v2.profile import Hl7Profile, field_path
-from adapters.hl7v2.reader import MAX_TEXT_CHARS, NULL, Message, Segment
+from adapters.hl7v2.reader import NULL, Message, Segment
 from adapters.hl7v2.stamp import observation_id, order_stamp, recorded
 from adapters.hl7v2.times import TimeReader
 from adapters.hl7v2.triggers import (
@@ -55,10 +64,17 @@ class Normaliser:
     """Reads one feed's messages. Keeps nothing: all connections of a feed may share it."""
 
     def __init__(
-        self, feed: FeedIdentity, profile: Hl7Profile, wards: WardRegister, keyer: PatientKeyer
+        self,
+        feed: FeedIdentity,
+        profile: Hl7Profile,
+        wards: WardRegister,
+        keyer: PatientKeyer,
+        *,
+        explain: bool = False,
     ) -> None:
         self.feed = feed
         self.profile = profile
+        self._unasked = None if explain else Origins(asked=False)
         self._visit = field_path(profile.visit)
         self._skew = timedelta(seconds=profile.future_s)
         self._times = TimeReader(profile.zone, self._skew)
@@ -91,7 +107,9 @@ class Normaliser:
         meaning = TRIGGERS.get(trigger) if kind == "ADT" else None
         if meaning is None:
             raise _unknown_trigger(trigger)
-        return self._by_meaning(Case(message, received_at, trigger, trigger, self._times), meaning)
+        origins = self._unasked or Origins(asked=True)
+        case = Case(message, received_at, trigger, trigger, self._times, origins)
+        return self._by_meaning(case, meaning)
 
     def _by_meaning(self, case: Case, meaning: Meaning) -> Outcome:
         match meaning:
@@ -110,31 +128,34 @@ class Normaliser:
         movement = movement_of(case)
         event = _meant(case, event, movement)
         visit = self._visit_number(case)
-        patient = self._patient(case, case.message.first("PID"), 3)
+        patient = self._patient(case, case.message.first("PID"), 3, "patient")
+        case.origins.note("what", "MSH-9.2" if case.event == case.trigger else "ZBE-6", BY_TABLE)
         said: dict[str, object] = {"what": event.what, "visit": visit, "patient": patient}
         said["claims"] = self._claims.read(case, event, movement)
         if movement is not None:
             said["movement"] = movement
         self._occurred(case, said)
-        return accepted((self._observation(case, event.rank, said, visit),), case.warnings)
+        return _accepted(case, [self._observation(case, event.rank, said, visit)])
 
     def _person(self, case: Case) -> Outcome:
-        patient = self._patient(case, case.message.first("PID"), 3)
+        patient = self._patient(case, case.message.first("PID"), 3, "patient")
+        case.origins.note("what", "MSH-9.2", BY_TABLE)
         said: dict[str, object] = {"what": What.PERSON_UPDATED, "patient": patient}
         said["claims"] = self._claims.protection(case)
-        return accepted((self._observation(case, Rank.UPDATE, said),), case.warnings)
+        return _accepted(case, [self._observation(case, Rank.UPDATE, said)])
 
     def _merge(self, case: Case) -> Outcome:
         merges: list[Observation] = []
         for number, (survivor, ceasing) in enumerate(_merge_pairs(case.message)):
-            into = self._patient(case, survivor, 3)
-            patient = self._patient(case, ceasing, 1)
+            into = self._patient(case, survivor, 3, "merged_into")
+            patient = self._patient(case, ceasing, 1, "patient")
             if into.key != patient.key:
+                case.origins.note("what", "MSH-9.2", BY_TABLE)
                 said = {"what": What.PATIENTS_MERGED, "patient": patient, "merged_into": into}
                 merges.append(self._observation(case, Rank.UPDATE, said, number=number))
         if not merges:
             return ignored("merge-into-itself", "both sides of the merge are the same patient")
-        return accepted(merges, case.warnings)
+        return _accepted(case, merges)
 
     def _observation(
         self, case: Case, rank: Rank, said: dict[str, object], visit: str = "", number: int = 0
@@ -150,6 +171,7 @@ class Normaliser:
             "recorded_rule": when.moment.rule,
             "stamp": order_stamp(case, when, rank, self._skew),
         }
+        case.origins.finish()
         return Observation.model_validate(said)
 
     def _visit_number(self, case: Case) -> str:
@@ -160,15 +182,17 @@ class Normaliser:
         if len(visit) > MAX_TEXT_CHARS:
             detail = f"a visit number has at most {MAX_TEXT_CHARS} characters"
             raise WithheldError("visit-unreadable", detail, self._visit.text)
+        case.origins.note("visit", self._visit.text, "profile.visit")
         return visit
 
-    def _patient(self, case: Case, segment: Segment, field: int) -> Patient:
+    def _patient(self, case: Case, segment: Segment, field: int, name: str) -> Patient:
         where = f"{segment.fields[0]}-{field}"
-        patient, doubts = self._patients.read(segment, field, where)
-        if isinstance(patient, Trouble):
-            raise WithheldError(patient.reason, patient.detail, patient.where)
+        found, doubts = self._patients.read(segment, field, where)
+        if isinstance(found, Trouble):
+            raise WithheldError(found.reason, found.detail, found.where)
         case.warnings += doubts
-        return patient
+        case.origins.note(name, found.where, found.rule)
+        return found.patient
 
     @staticmethod
     def _occurred(case: Case, said: dict[str, object]) -> None:
@@ -176,6 +200,10 @@ class Normaliser:
         moment = case.moment(found[0]) if found else None
         if moment is not None:
             said |= {"occurred_at": moment.at, "occurred_rule": moment.rule}
+
+
+def _accepted(case: Case, observations: Sequence[Observation]) -> Outcome:
+    return accepted(observations, case.warnings, origins=case.origins.finished)
 
 
 def _unknown_trigger(trigger: str) -> WithheldError:

@@ -10,18 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, NamedTuple
-from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
+from adapters.common.identity import IdentitySettings
+from adapters.common.settings import MAX_SKEW_S, Port, PortNumber, Section, ZoneName
 from adapters.hl7v2 import charset
 from adapters.hl7v2.framing import MAX_MESSAGE_BYTES
 from adapters.hl7v2.triggers import TRIGGERS, VisitEvent
-from schemas.identifiers import IdentifierKind
 from schemas.observation import Protection
 
 _FIELD: Final = re.compile(r"([A-Z][A-Z0-9]{2})-([1-9]\d{0,2})(?:\.([1-9]\d?))?")
-MAX_SKEW_S: Final = 1_800  # beyond half an hour the two passes of a repeated hour would mix
 
 
 class FieldPath(NamedTuple):
@@ -51,14 +50,6 @@ def _known_charset(name: str) -> str:
     return name
 
 
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, LookupError):
-        raise ValueError(f"{name!r} is no time zone: write one like Europe/Stockholm") from None
-    return name
-
-
 def _visit_event(trigger: str) -> str:
     if isinstance(TRIGGERS.get(trigger), VisitEvent):
         return trigger
@@ -68,15 +59,10 @@ def _visit_event(trigger: str) -> str:
 FieldName = Annotated[str, AfterValidator(_known_field)]
 ProcessingId = Literal["P", "T", "D", ""]
 CharsetName = Annotated[str, AfterValidator(_known_charset)]
-ZoneName = Annotated[str, AfterValidator(_known_zone)]
 Trigger = Annotated[str, AfterValidator(_visit_event)]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class LocationLayout(_Settings):
+class LocationLayout(Section):
     """Which component of a PL is what (the standard's own order by default)."""
 
     ward: int = Field(1, ge=1, le=11, description="component that holds the ward's code")
@@ -84,28 +70,7 @@ class LocationLayout(_Settings):
     bed: int | None = Field(3, ge=1, le=11, description="component that holds the bed")
 
 
-class IdentifierChoice(_Settings):
-    """One way to recognise the patient's number among the repetitions of PID-3."""
-
-    assigner: str | None = Field(None, description="CX-4: universal id, or namespace id")
-    type: str | None = Field(None, description="CX-5, for example MR")
-
-
-class PatientSettings(_Settings):
-    """Whose number the patient's key is made from. National numbers go before all others."""
-
-    national_first: bool = Field(default=True, description="prefer national and reserve numbers")
-    prefer: tuple[IdentifierChoice, ...] = Field(
-        tuple(IdentifierChoice(type=code) for code in ("MR", "MRN", "PI", "PT", "PN")),
-        description="among the others, the first of these that is there",
-    )
-    kinds: Mapping[str, IdentifierKind] = Field(
-        default_factory=dict,
-        description="what an assigner's numbers are, where their form alone must not decide",
-    )
-
-
-class ProtectionSettings(_Settings):
+class ProtectionSettings(Section):
     """What the protection marks mean; a code that is not listed counts as protected."""
 
     pd1_12: Mapping[str, Protection] = Field(
@@ -126,7 +91,7 @@ DEFAULT_MARKS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-class Hl7Profile(_Settings):
+class Hl7Profile(Section):
     """How to read one feed's messages."""
 
     marks: Mapping[Trigger, tuple[FieldName, ...]] = Field(
@@ -149,7 +114,7 @@ class Hl7Profile(_Settings):
     )
     admitting_doctor: FieldName = Field("PV1-17", description="who marks the patient")
     location: LocationLayout = Field(LocationLayout(), description="order of PL components")
-    patient: PatientSettings = Field(PatientSettings(), description="which number is the patient")
+    patient: IdentitySettings = Field(IdentitySettings(), description="which number is the patient")
     protection: ProtectionSettings = Field(ProtectionSettings(), description="protection codes")
     zone: ZoneName = Field("Europe/Stockholm", description="of times that carry no offset")
     charset: CharsetName = Field(
@@ -171,19 +136,10 @@ class Hl7Profile(_Settings):
     )
 
 
-class Tls(_Settings):
-    """Transport encryption of one port."""
-
-    certificate_file: str = Field(description="PEM: the certificate and its chain")
-    key_file: str = Field(description="PEM: its private key")
-    client_ca_file: str | None = Field(None, description="PEM: senders must show one of these")
-
-
-class Listener(_Settings):
+class Listener(Port):
     """One MLLP port and its limits."""
 
-    host: str = Field("127.0.0.1", description="address to listen on")
-    port: int = Field(2575, ge=0, le=65_535, description="port to listen on; 0 takes a free one")
+    port: PortNumber = Field(2575, description="port to listen on; 0 takes a free one")
     max_connections: int = Field(64, ge=1, description="more are closed at once, and counted")
     max_message_bytes: int = Field(
         MAX_MESSAGE_BYTES, ge=1_024, le=MAX_MESSAGE_BYTES, description="larger ones get AR"
@@ -197,4 +153,3 @@ class Listener(_Settings):
     stall_s: float = Field(
         30.0, gt=0, description="a sender silent for so long amid a frame is disconnected"
     )
-    tls: Tls | None = Field(None, description="without it the port is not encrypted")

@@ -25,9 +25,6 @@ NULL: Final = '""'
 BOM: Final = b"\xef\xbb\xbf"
 BLANK: Final = b" \t\r\n"
 NAME_CHARS: Final = 3
-MAX_TEXT_CHARS: Final = 200
-"""Longest text that leaves this adapter. Real codes and numbers have a few dozen; one of half a
-megabyte would fit into a record here, and stop whoever writes two of them into a record later."""
 UNDEFINED: Final = "\ud800"  # a lone surrogate: no text that was decoded strictly holds it
 CHARSET_FIELD: Final = 18
 MAX_DELIMITERS: Final = 5  # the fifth, since v2.7, marks truncated values

@@ -1,38 +1,27 @@
 """The MLLP listener of one feed: connections, durability, stalls, drain.
 
-Invariant: a sender is told yes only after the log has called back that everything of its message
-is durable; when the log fails it is told AE, never AA. What one turn of the loop brings, from all
-connections, goes to the log in one call. The log calls back from a thread of its own; all
-completions that have come by then are carried into the loop by one wake-up.
+Invariant: a sender is told yes only after everything of its message is durable
+(:mod:`adapters.common.store`); when the log fails it is told AE, never AA.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
-import threading
-from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
+from adapters.common.store import Settled, Store
 from adapters.hl7v2.connection import Connection, Place, too_large
 from adapters.hl7v2.errors import Hl7Error, LogUnavailableError
-from adapters.hl7v2.figures import ControlIds, Figures
+from adapters.hl7v2.figures import ControlIds, ListenerFigures
 from adapters.hl7v2.mapping import Normaliser
-from adapters.hl7v2.profile import Listener, Tls
-from bus.port import Log, LogError, LogFullError, Record, RecordTooLargeError
+from adapters.hl7v2.profile import Listener
+from bus.port import Log, LogError, Record, RecordTooLargeError
 
 DRAIN_S: Final = 10.0
 SWEEPS_PER_STALL: Final = 4  # a stalled sender is noticed at most a quarter late
-
-
-class Waiting(NamedTuple):
-    """A place, and what is to be durable before it is settled."""
-
-    place: Place
-    records: Sequence[Record]
 
 
 class MllpServer:
@@ -43,26 +32,20 @@ class MllpServer:
 
     def __init__(self, normaliser: Normaliser, log: Log, listener: Listener | None = None) -> None:
         self.normaliser = normaliser
-        self.log = log
         self.listener = listener or Listener()
-        self.figures = Figures()
+        self.figures = ListenerFigures()
         self.control_ids = ControlIds()
         self.port = self.listener.port
         self._connections: set[Connection] = set()
-        self._gathered: list[Waiting] = []
-        self._done: deque[tuple[Sequence[Waiting], LogError | None]] = deque()
-        self._waking = False
-        self._wake_lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._store = Store(log, self._settle)
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
 
     async def start(self) -> None:
         """Listen. Raises OSError (address in use) or ssl.SSLError (unusable certificate)."""
-        self._loop = asyncio.get_running_loop()
-        tls = None if self.listener.tls is None else tls_context(self.listener.tls)
-        self._server = await self._loop.create_server(
+        tls = self.listener.tls.context() if self.listener.tls else None
+        self._server = await asyncio.get_running_loop().create_server(
             lambda: Connection(self), self.listener.host, self.listener.port, ssl=tls
         )
         self.port = self._server.sockets[0].getsockname()[1]
@@ -109,56 +92,16 @@ class MllpServer:
             self._empty.set()
 
     def store(self, place: Place, records: Sequence[Record]) -> None:
-        """Hand the records to the log with all else that this turn of the loop brings."""
-        self._gathered.append(Waiting(place, records))
-        if len(self._gathered) == 1 and self._loop is not None:
-            self._loop.call_soon(self._hand_over)
+        """Make the records durable, then settle the place."""
+        self._store.put(place, records)
 
     # the log
 
-    def _hand_over(self) -> None:
-        gathered, self._gathered = self._gathered, []
-        self._submit(gathered)
-
-    def _submit(self, batch: Sequence[Waiting]) -> None:
-        records = [record for waiting in batch for record in waiting.records]
-        try:
-            self.log.submit(records, lambda error: self._stored(batch, error))
-        except RecordTooLargeError as error:
-            if len(batch) == 1:
-                self._stored(batch, error)
-            else:
-                self._submit_each(batch)
-        except LogError as error:
-            self._stored(batch, error)
-
-    def _submit_each(self, batch: Sequence[Waiting]) -> None:
-        """One message's fault is no other's."""
-        for waiting in batch:
-            self._submit([waiting])
-
-    def _stored(self, batch: Sequence[Waiting], error: LogError | None) -> None:
-        """The log is done with a batch; called from any thread."""
-        self._done.append((batch, error))
-        with self._wake_lock:
-            if self._waking or self._loop is None:
-                return
-            self._waking = True
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to answer
-            self._loop.call_soon_threadsafe(self._settle)
-
-    def _settle(self) -> None:
-        with self._wake_lock:
-            self._waking = False
+    def _settle(self, settled: Sequence[Settled[Place]]) -> None:
         touched: dict[Connection, None] = {}
-        while self._done:
-            batch, error = self._done.popleft()
-            if error is not None and len(batch) > 1 and not isinstance(error, LogFullError):
-                self._submit_each(batch)
-                continue
-            for place, _ in batch:
-                place.settle(self._told(error))
-                touched[place.connection] = None
+        for place, error in settled:
+            place.settle(self._told(error))
+            touched[place.connection] = None
         for connection in touched:
             connection.write_answers()
 
@@ -188,12 +131,3 @@ class MllpServer:
         self._empty.clear()
         if self._connections:
             await self._empty.wait()
-
-
-def tls_context(tls: Tls) -> ssl.SSLContext:
-    """TLS 1.2 or later; senders must show a certificate where a client CA is configured."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=tls.client_ca_file)
-    context.load_cert_chain(tls.certificate_file, tls.key_file)
-    if tls.client_ca_file is not None:
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context

@@ -10,28 +10,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Final
 
+from adapters.common.stamp import BY_RECEIPT, ID_BYTES, Moment, Recorded, counted, sorts_at
 from adapters.hl7v2.case import Case
 from adapters.hl7v2.profile import field_path
-from adapters.hl7v2.times import Moment
 from schemas.observation import OrderStamp, Rank
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
-ID_BYTES: Final = 16
-MAX_SEQUENCE_DIGITS: Final = 18  # what a signed 64-bit integer always holds
-BY_RECEIPT: Final = "receipt"
 _RECORDED: Final = field_path("EVN-2")
 _SENT: Final = field_path("MSH-7")
 _SEQUENCE: Final = field_path("MSH-13")
-
-
-class Recorded(NamedTuple):
-    """When it was recorded, by which rule, and the text that said so ("" if none did)."""
-
-    moment: Moment
-    as_sent: str
 
 
 def recorded(case: Case) -> Recorded:
@@ -46,10 +36,8 @@ def recorded(case: Case) -> Recorded:
 
 def order_stamp(case: Case, when: Recorded, rank: Rank, skew: timedelta) -> OrderStamp:
     """Where it sorts; a recorded time too far in the future sorts by its receipt."""
-    at = when.moment.at
-    if at > case.received_at + skew:
-        case.warn("recorded-in-the-future", "sorted by the time of receipt instead", _RECORDED.text)
-        at = case.received_at
+    at, late = sorts_at(when.moment.at, case.received_at, skew, _RECORDED.text)
+    case.warnings += late
     return OrderStamp(at=at, sequence=_sequence(case), rank=rank, received_at=case.received_at)
 
 
@@ -61,8 +49,10 @@ def observation_id(source: str, visit: str, case: Case, when: Recorded, number: 
 
 def _sequence(case: Case) -> int:
     """MSH-13 where the sender counts, else MSH-7 in microseconds."""
-    counted = case.text(_SEQUENCE)
-    if counted.isdecimal() and counted.isascii() and len(counted) <= MAX_SEQUENCE_DIGITS:
-        return int(counted)
+    number = counted(case.text(_SEQUENCE))
+    if number is not None:
+        case.origins.note("stamp.sequence", _SEQUENCE.text, "the sender counts")
+        return number
+    case.origins.note("stamp.sequence", _SENT.text, "microseconds: the sender does not count")
     sent = case.times.read(case.text(_SENT), _SENT.text, case.received_at)
     return (sent.at - EPOCH) // MICROSECOND if sent else 0

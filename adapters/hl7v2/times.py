@@ -14,8 +14,10 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 from zoneinfo import ZoneInfo
+
+from adapters.common.stamp import Moment
 
 _DTM: Final = re.compile(
     r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{1,6})\d*)?)?)?)?([+-]\d{4})?",
@@ -23,13 +25,6 @@ _DTM: Final = re.compile(
 )
 MAX_OFFSET_MINUTES: Final = 14 * 60
 MINUTES_AN_HOUR: Final = 60
-
-
-class Moment(NamedTuple):
-    """A moment in UTC, and the rule that produced it from what was sent."""
-
-    at: datetime
-    rule: str
 
 
 class TimeReader:

@@ -30,7 +30,7 @@ import org.hl7.fhir.r4.model.Location;
 import org.hl7.fhir.r4.model.Organization;
 import org.hl7.fhir.r4.model.Patient;
 
-/** A FHIR R4 server in memory under /fhir, and a validator under /validate, on a port of loopback. */
+/** A FHIR R4 server in memory under /fhir, validators under /validate/R4 and /R5, on loopback. */
 public class Hapi {
 
     /** Encounters, found by what a record system's search allows. */
@@ -66,16 +66,24 @@ public class Hapi {
     /** Answers with an OperationOutcome on the resource that is posted. */
     public static class Validating extends HttpServlet {
         private final FhirContext context;
-        private final FhirValidator validator;
+        private FhirValidator validator;
 
         Validating(FhirContext context) {
             this.context = context;
-            ValidationSupportChain chain = new ValidationSupportChain(
-                    new DefaultProfileValidationSupport(context),
-                    new CommonCodeSystemsTerminologyService(context),
-                    new InMemoryTerminologyServerValidationSupport(context));
-            validator = context.newValidator();
-            validator.registerValidatorModule(new FhirInstanceValidator(chain));
+        }
+
+        /** Made when first asked: an edition's definitions take seconds, and a quarter of a gigabyte. */
+        private synchronized FhirValidator validator() {
+            if (validator == null) {
+                ValidationSupportChain chain = new ValidationSupportChain(
+                        new DefaultProfileValidationSupport(context),
+                        new CommonCodeSystemsTerminologyService(context),
+                        new InMemoryTerminologyServerValidationSupport(context));
+                FhirValidator made = context.newValidator();
+                made.registerValidatorModule(new FhirInstanceValidator(chain));
+                validator = made;
+            }
+            return validator;
         }
 
         @Override
@@ -83,7 +91,7 @@ public class Hapi {
             String text = new String(request.getInputStream().readAllBytes(), "UTF-8");
             response.setContentType("application/fhir+json;charset=UTF-8");
             response.getWriter().write(context.newJsonParser().encodeResourceToString(
-                    validator.validateWithResult(text).toOperationOutcome()));
+                    validator().validateWithResult(text).toOperationOutcome()));
         }
     }
 
@@ -99,7 +107,8 @@ public class Hapi {
         ServletContextHandler servlets = new ServletContextHandler();
         servlets.setContextPath("/");
         servlets.addServlet(new ServletHolder(fhir), "/fhir/*");
-        servlets.addServlet(new ServletHolder(new Validating(context)), "/validate");
+        servlets.addServlet(new ServletHolder(new Validating(context)), "/validate/R4");
+        servlets.addServlet(new ServletHolder(new Validating(FhirContext.forR5())), "/validate/R5");
         Server server = new Server();
         ServerConnector connector = new ServerConnector(server);
         connector.setHost("127.0.0.1");

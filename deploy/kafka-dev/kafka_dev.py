@@ -21,7 +21,7 @@ import sys
 import tempfile
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -48,37 +48,44 @@ QUIET: Final = {
 }
 
 
-class KafkaMissingError(Exception):
-    """No broker can be had; the message says what to install."""
+class JavaMissingError(Exception):
+    """What Java is to run cannot be had; the message says what to install."""
 
 
-def jars(folder: Path = HERE / ".jars") -> Path:
-    """The folder with the broker's jars, resolved on first use. Raises KafkaMissingError."""
-    pom = HERE / "pom.xml"
-    resolved = folder / hashlib.sha256(pom.read_bytes()).hexdigest()[:12]
-    if resolved.is_dir():
-        return resolved
+class KafkaMissingError(JavaMissingError):
+    """The jars are there, and no broker comes of them."""
+
+
+def made_once(sources: Sequence[Path], make: Callable[[Path], None]) -> Path:
+    """The folder that ``make`` filled, in ``.jars`` beside the first source, until one changes."""
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+    folder = sources[0].parent / ".jars"
+    made = folder / digest[:12]
+    if made.is_dir():
+        return made
     folder.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as unfinished:
-        made = Path(unfinished) / "jars"
-        _copy_dependencies(pom, made)
-        if not resolved.is_dir():  # another may have been quicker
-            made.rename(resolved)
-    return resolved
+        parts = Path(unfinished) / "parts"
+        make(parts)
+        if not made.is_dir():  # another may have been quicker
+            parts.rename(made)
+    return made
 
 
-def _copy_dependencies(pom: Path, target: Path) -> None:
+def copy_dependencies(pom: Path, target: Path) -> None:
+    """Let Maven fetch the jars that a project file names. Raises JavaMissingError."""
     goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={target}"]
-    command = [_program("mvn"), "--batch-mode", "--quiet", "--file", str(pom), *goal]
+    command = [program("mvn"), "--batch-mode", "--quiet", "--file", str(pom), *goal]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     if ended.returncode:
-        raise KafkaMissingError(f"Maven could not fetch the broker's jars:\n{ended.stdout[-2000:]}")
+        raise JavaMissingError(f"Maven could not fetch the jars:\n{ended.stdout[-2000:]}")
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """Where a program is. Raises JavaMissingError."""
     found = shutil.which(name)
     if found is None:
-        raise KafkaMissingError(f"a Kafka broker needs {name!r}, which is missing: {INSTALL}")
+        raise JavaMissingError(f"{name!r} is missing: {INSTALL}")
     return found
 
 
@@ -177,7 +184,7 @@ class Broker:
 class KafkaDev:
     """A cluster of one or three brokers; use it as a context manager.
 
-    Raises KafkaMissingError when it cannot start.
+    Raises JavaMissingError when it cannot start.
     """
 
     def __init__(self, brokers: int = 1, demands: Demands = NOTHING_MORE) -> None:
@@ -293,7 +300,9 @@ def _properties(number: int, brokers: int, demands: Demands, voters: str) -> dic
 
 
 def _java(main: str) -> list[str]:
-    return [_program("java"), *JAVA_OPTIONS, "-cp", f"{jars()}/*", main]
+    pom = HERE / "pom.xml"
+    jars = made_once([pom], lambda folder: copy_dependencies(pom, folder))
+    return [program("java"), *JAVA_OPTIONS, "-cp", f"{jars}/*", main]
 
 
 def _tied_to_us() -> list[str]:
@@ -313,7 +322,7 @@ def main() -> int:
             sys.stdout.write(f"KAFKA_BROKERS={','.join(cluster.addresses)}\n")
             sys.stdout.flush()
             signal.pause()
-    except KafkaMissingError as error:
+    except JavaMissingError as error:
         sys.stderr.write(f"{error}\n")
         return os.EX_UNAVAILABLE
     except KeyboardInterrupt:

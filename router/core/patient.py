@@ -7,15 +7,13 @@ other source implies nothing for it, whatever it says.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 from router.core.designations import Announced, Effective, Name, Terms
 from router.core.facts import Stamp, parsed
 from router.core.state import Realm, Visit, VisitKey
-from schemas.observation import Protection
+from schemas.observation import Protection, strictest
 from schemas.ward import WardRegister
 
-_STRICTNESS: Final = {level: rank for rank, level in enumerate(Protection)}
 _Said = tuple[tuple[Stamp, str], Protection]
 
 
@@ -57,8 +55,7 @@ def protection_of(realm: Realm, patient: str) -> Protection:
     newest: dict[str, _Said] = {}
     for source, said in _said_of(realm, numbers_of(realm, patient)):
         newest[source] = max(said, newest.get(source, said))
-    levels = [level for _, level in newest.values()]
-    return max(levels, key=_STRICTNESS.__getitem__, default=Protection.NONE)
+    return strictest(level for _, level in newest.values())
 
 
 def _said_of(realm: Realm, numbers: set[str]) -> Iterator[tuple[str, _Said]]:

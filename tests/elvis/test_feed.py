@@ -27,6 +27,9 @@ ANNA = Row("B1", "2", "1", "TEST-001", responsible="B1")
 BO = Row("B2", "2", "1", "TEST-002", responsible="B2")
 
 
+Opens = Callable[[Path, str], IO[Any]]
+
+
 class Clocks:
     """Wall clock and monotonic clock, moved by hand together."""
 
@@ -310,19 +313,21 @@ def test_a_file_that_cannot_be_opened_stops_no_other(
 ) -> None:
     ward.put("a.csv", export(0, BO))
     ward.put("b.csv", export(15, ANNA))
-    opened = Path.open
     with monkeypatch.context() as locked:
-        locked.setattr(Path, "open", lambda path, mode: _open_unless_a(path, mode, opened))
+        locked.setattr(Path, "open", _all_but_a(Path.open))
         ward.look_until_stable()
     assert ward.observed() == ["TEST-001 described"]
     assert ward.names() == ["a.csv"]
     assert ward.feed.figures()["files_unreadable"] >= 1
 
 
-def _open_unless_a(path: Path, mode: str, opened: Callable[[Path, str], IO[Any]]) -> IO[Any]:
-    if path.name.startswith("a"):
-        raise PermissionError(path)
-    return opened(path, mode)
+def _all_but_a(opened: Opens) -> Opens:
+    def opens(path: Path, mode: str) -> IO[Any]:
+        if path.name.startswith("a"):
+            raise PermissionError(path)
+        return opened(path, mode)
+
+    return opens
 
 
 def test_files_that_cannot_be_opened_starve_no_other(
@@ -332,9 +337,8 @@ def test_files_that_cannot_be_opened_starve_no_other(
         ward.put(f"a{number:02}.csv", export(0, BO))
     ward.clocks.passed_s += 1.0
     ward.put("b.csv", export(15, ANNA))
-    opened = Path.open
     with monkeypatch.context() as locked:
-        locked.setattr(Path, "open", lambda path, mode: _open_unless_a(path, mode, opened))
+        locked.setattr(Path, "open", _all_but_a(Path.open))
         ward.look_until_stable()
     assert ward.observed() == ["TEST-001 described"]
 
@@ -387,9 +391,8 @@ def test_a_file_that_changes_while_it_is_read_is_left_until_it_rests(
     ward: Ward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = ward.put("a.csv", export(0, ANNA))
-    opened = Path.open
     with monkeypatch.context() as writer:
-        writer.setattr(Path, "open", lambda one, mode: _open_and_write(one, mode, opened))
+        writer.setattr(Path, "open", _and_written_to(Path.open))
         ward.look_until_stable()
         assert ward.values("raw") == []
     path.write_bytes(export(0, ANNA, BO).payload())
@@ -397,8 +400,8 @@ def test_a_file_that_changes_while_it_is_read_is_left_until_it_rests(
     assert ward.observed() == ["TEST-001 described", "TEST-002 described"]
 
 
-def _open_and_write(path: Path, mode: str, opened: Callable[[Path, str], IO[Any]]) -> IO[Any]:
-    return cast("IO[Any]", _Written(opened(path, mode), path))
+def _and_written_to(opened: Opens) -> Opens:
+    return lambda path, mode: cast("IO[Any]", _Written(opened(path, mode), path))
 
 
 class _Written:

@@ -26,7 +26,7 @@ _CONSTANT: Final = re.compile(
 )
 _FILES: Final = (
     *sorted(Path(refusal.__file__).parent.glob("*.py")),
-    ROOT / "adapters/common/identity.py",
+    *(ROOT / "adapters/common" / name for name in ("identity.py", "stamp.py", "ward.py")),
     ROOT / "wardbridge/feeds/fhir.py",
 )
 

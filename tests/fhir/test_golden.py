@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.fhir.golden import STORIES, played
+from tests.fhir.golden import STORIES, outcome_of, played
+from tests.support.golden import expectation, wrongly_explained
 
-INPUTS = sorted(STORIES.glob("*/*.fhir"))
 
-
-@pytest.mark.parametrize("path", INPUTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize(
+    "path", STORIES.inputs(), ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
 def test_an_input_comes_out_as_written(path: Path) -> None:
-    assert played(path) == path.with_suffix(".json").read_text(encoding="utf-8")
+    assert played(path) == expectation(path).read_text(encoding="utf-8")
 
 
-def test_no_fixture_is_an_orphan() -> None:
-    files = {path for path in STORIES.glob("*/*") if path.name != "feed.json"}
-    assert len(INPUTS) >= 30
-    assert files == set(INPUTS) | {path.with_suffix(".json") for path in INPUTS}
+@pytest.mark.parametrize(
+    "path", STORIES.inputs(), ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
+def test_every_value_is_explained_and_asking_changes_nothing(path: Path) -> None:
+    explained = outcome_of(path, explain=True)
+    assert wrongly_explained(explained) == []
+    assert replace(explained, origins=()) == outcome_of(path)
 
 
-def test_each_story_numbers_its_inputs_from_one() -> None:
-    for story in STORIES.iterdir():
-        numbers = sorted(int(path.name[:2]) for path in story.glob("*.fhir"))
-        assert numbers == list(range(1, len(numbers) + 1)), story.name
+def test_every_fixture_has_its_place() -> None:
+    assert STORIES.faults() == []
+    assert len(STORIES.inputs()) >= 73

@@ -25,41 +25,40 @@ from tests.fhir.lab import (
     reason,
 )
 
+UNDER_WAY, OVER, NEVER_WAS = What.DESCRIBED, What.DISCHARGED, What.ADMISSION_CANCELLED
+STATUSES = {
+    "R4": {
+        "planned": UNDER_WAY,
+        "arrived": UNDER_WAY,
+        "triaged": UNDER_WAY,
+        "in-progress": UNDER_WAY,
+        "onleave": UNDER_WAY,
+        "finished": OVER,
+        "cancelled": NEVER_WAS,
+        "entered-in-error": NEVER_WAS,
+    },
+    "R5": {
+        "planned": UNDER_WAY,
+        "in-progress": UNDER_WAY,
+        "on-hold": UNDER_WAY,
+        "discharged": OVER,
+        "completed": OVER,
+        "discontinued": OVER,
+        "cancelled": NEVER_WAS,
+        "entered-in-error": NEVER_WAS,
+    },
+}
+
 
 @pytest.mark.parametrize(
-    ("status", "what", "on_leave"),
-    [
-        ("planned", What.DESCRIBED, False),
-        ("arrived", What.DESCRIBED, False),
-        ("triaged", What.DESCRIBED, False),
-        ("in-progress", What.DESCRIBED, False),
-        ("onleave", What.DESCRIBED, True),
-        ("finished", What.DISCHARGED, False),
-        ("cancelled", What.ADMISSION_CANCELLED, False),
-        ("entered-in-error", What.ADMISSION_CANCELLED, False),
-    ],
+    ("edition", "status", "what"),
+    [(edition, *each) for edition, means in STATUSES.items() for each in means.items()],
 )
-def test_each_status_of_r4_means_one_thing(status: str, what: What, on_leave: bool) -> None:  # noqa: FBT001
-    said = observed(encounter(status=status))
+def test_each_status_means_one_thing(edition: str, status: str, what: What) -> None:
+    document = encounter if edition == "R4" else encounter_r5
+    said = observed(document(status=status), edition=edition)
+    on_leave = status in {"onleave", "on-hold"}
     assert (said.what, said.claims.on_leave, said.shape) == (what, on_leave, "state")
-
-
-@pytest.mark.parametrize(
-    ("status", "what", "on_leave"),
-    [
-        ("planned", What.DESCRIBED, False),
-        ("in-progress", What.DESCRIBED, False),
-        ("on-hold", What.DESCRIBED, True),
-        ("discharged", What.DISCHARGED, False),
-        ("completed", What.DISCHARGED, False),
-        ("discontinued", What.DISCHARGED, False),
-        ("cancelled", What.ADMISSION_CANCELLED, False),
-        ("entered-in-error", What.ADMISSION_CANCELLED, False),
-    ],
-)
-def test_each_status_of_r5_means_one_thing(status: str, what: What, on_leave: bool) -> None:  # noqa: FBT001
-    said = observed(encounter_r5(status=status), edition="R5")
-    assert (said.what, said.claims.on_leave) == (what, on_leave)
 
 
 def test_a_status_that_says_nothing_withholds_the_encounter() -> None:

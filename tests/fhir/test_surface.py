@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-import subprocess
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -17,13 +16,16 @@ from typing import Any
 import httpx
 import pytest
 
+from adapters.common.settings import Tls
 from adapters.fhir.intake import Intake
 from adapters.fhir.listener import FhirListener
 from adapters.fhir.surface import Fetch, Surface
 from bus.memory import MemoryLog
-from bus.port import LogError, LogFullError, Record, Stored, TopicPartition
+from bus.port import LogError, LogFullError, Record, RecordTooLargeError, Stored, TopicPartition
 from schemas import topics
 from tests.fhir.lab import FEED, Json, at, bundle, encounter, normaliser
+from tests.support.certificates import self_signed
+from tests.support.logs import PickyLog
 from wardbridge.http.server import HttpServer
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -67,8 +69,11 @@ class Endpoint:
     def send(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
     ) -> httpx.Response:
-        content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        return asyncio.run(self._send(method, path, content, FHIR | (headers or {})))
+        return asyncio.run(self._send(method, path, _content(body), FHIR | (headers or {})))
+
+    async def post(self, path: str, body: object) -> httpx.Response:
+        """Within a loop that others share."""
+        return await self._send("POST", path, _content(body), FHIR)
 
     async def _send(
         self, method: str, path: str, content: bytes | None, headers: dict[str, str]
@@ -84,6 +89,10 @@ class Endpoint:
         """How many raw records, envelopes and review items."""
         names = (topics.RAW, topics.OBSERVATIONS, topics.REVIEW)
         return tuple(len(self.stored(name)) for name in names)  # type: ignore[return-value]
+
+
+def _content(body: object) -> bytes | None:
+    return body if isinstance(body, bytes | None) else json.dumps(body).encode()
 
 
 @pytest.fixture
@@ -302,7 +311,7 @@ def test_what_the_endpoint_says_is_what_the_specification_has(edition: str) -> N
 
 
 @asynccontextmanager
-async def listening(endpoint: Endpoint, tls: dict[str, str] | None = None) -> AsyncIterator[str]:
+async def listening(endpoint: Endpoint, tls: Tls | None = None) -> AsyncIterator[str]:
     server = HttpServer(endpoint.app, "127.0.0.1", 0, tls)
     await server.start()
     try:
@@ -314,7 +323,7 @@ async def listening(endpoint: Endpoint, tls: dict[str, str] | None = None) -> As
 def over_http(
     endpoint: Endpoint,
     use: Callable[[str], Awaitable[Any]],
-    tls: dict[str, str] | None = None,
+    tls: Tls | None = None,
 ) -> Any:
     async def run() -> Any:
         async with listening(endpoint, tls) as url:
@@ -382,25 +391,37 @@ def test_requests_side_by_side_are_each_stored_once() -> None:
     assert FEED.name.encode() == dict(endpoint.stored(topics.RAW)[0].headers)["feed"]
 
 
+@pytest.mark.parametrize(
+    ("error", "at_once", "status"),
+    [
+        (RecordTooLargeError("too large"), True, 413),
+        (LogError("a value it cannot take"), False, 503),
+    ],
+)
+def test_one_body_that_the_log_refuses_costs_no_other(
+    error: LogError, *, at_once: bool, status: int
+) -> None:
+    log = PickyLog(error, at_once=at_once)
+    bodies = [encounter(1), encounter(2, text={"div": "BAD"}), encounter(3)]
+
+    async def play() -> list[int]:
+        endpoint = Endpoint(log)
+        sent = (endpoint.post("/fhir/Encounter", each) for each in bodies)
+        return [response.status_code for response in await asyncio.gather(*sent)]
+
+    assert asyncio.run(play()) == [201, status, 201]
+
+
 def _many() -> Iterator[Json]:
     return (encounter(number, location=[at("A")]) for number in range(1, 31))
 
 
-def _certificate(folder: Path, name: str) -> tuple[str, str]:
-    """A self-signed certificate and its key."""
-    key, certificate = str(folder / f"{name}.key"), str(folder / f"{name}.pem")
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
-    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    return certificate, key
-
-
 def test_who_shows_no_certificate_of_the_feed_is_not_let_in(tmp_path: Path) -> None:
-    ours, theirs = _certificate(tmp_path, "ours"), _certificate(tmp_path, "theirs")
-    tls = {"certificate_file": ours[0], "key_file": ours[1], "client_ca_file": theirs[0]}
+    ours, theirs = self_signed(tmp_path, "ours"), self_signed(tmp_path, "theirs")
+    tls = Tls(certificate_file=ours.file, key_file=ours.key, client_ca_file=theirs.file)
 
     async def use(url: str) -> list[int]:
-        context = ssl.create_default_context(cafile=ours[0])
+        context = ssl.create_default_context(cafile=ours.file)
         async with httpx.AsyncClient(verify=context) as stranger:
             with pytest.raises(httpx.TransportError):
                 await stranger.get(f"{url}/fhir/metadata")

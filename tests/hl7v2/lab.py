@@ -19,8 +19,10 @@ KEYER: Final = PatientKeyer(b"the tests' own secret")
 OPEN: Final = WardRegister(open_register=True)
 
 
-def normaliser(profile: Hl7Profile | None = None, wards: WardRegister = OPEN) -> Normaliser:
-    return Normaliser(FEED, profile or Hl7Profile(), wards, KEYER)
+def normaliser(
+    profile: Hl7Profile | None = None, wards: WardRegister = OPEN, *, explain: bool = False
+) -> Normaliser:
+    return Normaliser(FEED, profile or Hl7Profile(), wards, KEYER, explain=explain)
 
 
 def segment(name: str, fields: Mapping[int, str]) -> str:

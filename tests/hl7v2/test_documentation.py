@@ -22,6 +22,10 @@ _EVENTS: Final = re.compile(r"(?s)(?<=test_documentation.py -->\n).*?(?=<!-- /ev
 _CODE: Final = re.compile(r'"([a-z0-9]+(?:-[a-z0-9]+)+)"')
 _NO_REASONS: Final = {"as-asked", "iso8859-1", "iso8859-15", "latin-1", "utf-8"}
 _ONE_WORD: Final = {"links", "query"}
+_FILES: Final = (
+    *sorted(Path(errors.__file__).parent.glob("*.py")),
+    *(ROOT / "adapters/common" / name for name in ("identity.py", "stamp.py", "ward.py")),
+)
 
 
 def _fields(names: tuple[str, ...]) -> str:
@@ -68,9 +72,7 @@ def test_the_table_of_events_is_the_trigger_table() -> None:
 
 
 def test_every_reason_is_explained_and_every_explained_reason_exists() -> None:
-    sources = (
-        path.read_text(encoding="utf-8") for path in Path(errors.__file__).parent.glob("*.py")
-    )
+    sources = (path.read_text(encoding="utf-8") for path in _FILES)
     in_code = {code for source in sources for code in _CODE.findall(source)} - _NO_REASONS
     in_code |= _ONE_WORD | {CENTURY_MISSING, CHECK_DIGIT_OVER_12}
     in_code -= {ACCEPTED_WHOLE}

@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.hl7v2.golden import STORIES, played
+from tests.hl7v2.golden import STORIES, outcome_of, played
+from tests.support.golden import expectation, wrongly_explained
 
-MESSAGES = sorted(STORIES.glob("*/*.hl7"))
 
-
-@pytest.mark.parametrize("path", MESSAGES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize(
+    "path", STORIES.inputs(), ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
 def test_a_message_comes_out_as_written(path: Path) -> None:
-    assert played(path) == path.with_suffix(".json").read_text(encoding="utf-8")
+    assert played(path) == expectation(path).read_text(encoding="utf-8")
 
 
-def test_no_fixture_is_an_orphan() -> None:
-    files = {path for path in STORIES.glob("*/*") if path.name != "feed.json"}
-    assert len(MESSAGES) >= 30
-    assert files == set(MESSAGES) | {path.with_suffix(".json") for path in MESSAGES}
-    assert all(path.name[:2].isdigit() for path in files)
+@pytest.mark.parametrize(
+    "path", STORIES.inputs(), ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
+def test_every_value_is_explained_and_asking_changes_nothing(path: Path) -> None:
+    explained = outcome_of(path, explain=True)
+    assert wrongly_explained(explained) == []
+    assert replace(explained, origins=()) == outcome_of(path)
 
 
-def test_each_story_numbers_its_messages_from_one() -> None:
-    for story in STORIES.iterdir():
-        numbers = sorted(int(path.name[:2]) for path in story.glob("*.hl7"))
-        assert numbers == list(range(1, len(numbers) + 1)), story.name
+def test_every_fixture_has_its_place() -> None:
+    assert STORIES.faults() == []
+    assert len(STORIES.inputs()) >= 39
 
 
 def test_a_repetition_under_another_control_id_is_the_same_observation() -> None:
-    story = STORIES / "the_move_was_wrong"
     ids = [
-        json.loads(path.read_text(encoding="utf-8"))["observations"][0]["id"]
-        for path in sorted(story.glob("*.json"))
+        json.loads(played(path))["observations"][0]["id"]
+        for path in STORIES.inputs("the_move_was_wrong")
     ]
     assert ids[2] == ids[3]
     assert len(set(ids)) == 3

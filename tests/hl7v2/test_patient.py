@@ -41,6 +41,7 @@ LOCAL_KEY = _key(IdentifierKind.LOCAL, "4711", "LAB")
         (f"9^^^X^AN~{LOCAL}", LOCAL_KEY),
         (f"{LOCAL}~9^^^X^AN", LOCAL_KEY),
         (f'""~^^^LAB~{LOCAL}', LOCAL_KEY),
+        ("~" * 60 + LOCAL, LOCAL_KEY),
     ],
 )
 def test_the_patient_is_chosen_by_kind_and_type(pid_3: str, key: str) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import socket
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,19 @@ from typing import Any
 import pytest
 import uvloop
 
+from adapters.common.settings import Tls
 from adapters.hl7v2 import reader
 from adapters.hl7v2.connection import KEEPALIVE_IDLE_S
 from adapters.hl7v2.figures import ControlIds
 from adapters.hl7v2.mapping import Normaliser
-from adapters.hl7v2.profile import Hl7Profile, Listener, Tls
+from adapters.hl7v2.profile import Hl7Profile, Listener
 from adapters.hl7v2.server import MllpServer
 from bus.memory import MemoryLog
 from bus.port import LogError, LogFullError, Record, RecordTooLargeError, TopicPartition
 from schemas import topics
 from tests.hl7v2.lab import message, normaliser
+from tests.support.certificates import self_signed
+from tests.support.logs import PickyLog
 
 GOOD, TIMEOUT_S = message("A15", {42: "W2"}), 20
 
@@ -207,22 +209,6 @@ def test_what_one_turn_brings_is_handed_over_in_one_call(run: Run) -> None:
             assert len(log.held) == 1
 
     run(play())
-
-
-class PickyLog(MemoryLog):
-    """Fails what holds a bad message: when asked, or when it would be durable."""
-
-    def __init__(self, error: LogError, *, at_once: bool) -> None:
-        super().__init__()
-        self.error, self.at_once = error, at_once
-
-    def submit(self, records: Sequence[Record], on_done: Callable[[LogError | None], None]) -> None:
-        if not any(b"BAD" in (record.value or b"") for record in records):
-            super().submit(records, on_done)
-        elif self.at_once:
-            raise self.error
-        else:
-            on_done(self.error)
 
 
 @pytest.mark.parametrize(
@@ -445,8 +431,12 @@ def test_figures(run: Run) -> None:
             }  # fmt: skip
             assert figures.answers == {"AA": 2, "AR": 1}
             assert (figures.noise_bytes, figures.control_ids_reused, figures.messages) == (2, 1, 3)
-            assert figures.last_message_at is not None
-            assert (figures.connections, figures.connections_total) == (1, 1)
+            assert figures.last_seen is not None
+            assert {name: count for name, count in figures.counts().items() if count} == {
+                "connections": 1, "connections_total": 1, "messages": 3, "control_ids_reused": 1,
+                "payload_bytes": figures.payload_bytes, "noise_bytes": 2,
+                "answers_AA": 2, "answers_AR": 1,
+            }  # fmt: skip
 
     run(play())
 
@@ -462,16 +452,13 @@ def test_control_ids_are_remembered_within_bounds() -> None:
 
 
 def test_tls(run: Run, tmp_path: Path) -> None:
-    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
-    command += ["-subj", "/CN=localhost", "-keyout", key, "-out", certificate]
-    subprocess.run(command, check=True, capture_output=True)
+    ours = self_signed(tmp_path, "ours")
 
     async def play() -> None:
-        listener = Listener(port=0, tls=Tls(certificate_file=certificate, key_file=key))
+        listener = Listener(port=0, tls=Tls(certificate_file=ours.file, key_file=ours.key))
         server = MllpServer(normaliser(), MemoryLog(), listener)
         await server.start()
-        context = ssl.create_default_context(cafile=certificate)
+        context = ssl.create_default_context(cafile=ours.file)
         sender = Sender(
             await asyncio.open_connection(
                 "127.0.0.1", server.port, ssl=context, server_hostname="localhost"

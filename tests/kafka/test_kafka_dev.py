@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 import kafka_dev
-from kafka_dev import HERE, INSTALL, KafkaMissingError
+from kafka_dev import HERE, INSTALL, JavaMissingError
 from tests.packaging.project import ROOT
 
 
 def test_without_java_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(KafkaMissingError, match="openjdk-17-jre-headless maven"):
+    with pytest.raises(JavaMissingError, match="openjdk-17-jre-headless maven"):
         kafka_dev._java("kafka.Kafka")
 
 

@@ -142,7 +142,9 @@ MUTATIONS: Final = (
       "        return patient == goal\n", "        return False\n"),
     M("a circle of merges is in review", "observe.py",
       "if aliases.refused() - refused:", "if False:"),
-    M("protection is the strictest", "patient.py", "return max(levels,", "return min(levels,"),
+    M("protection is the strictest", "patient.py", "return strictest(level for _, level in newest.values())",
+      "return min((said[1] for said in newest.values()), key=list(Protection).index,"
+      " default=Protection.NONE)"),
     M("a source's newest word on protection counts", "patient.py",
       "= max(said, newest.get", "= min(said, newest.get"),
     M("person data protects", "patient.py",

@@ -1,41 +1,33 @@
 """A real FHIR server (HAPI) for the tests: fetched once, started by the first that needs it.
 
-Maven puts its jars into ``.jars`` beside ``deploy/hapi-dev/pom.xml``, under a name that changes
-with the sources; a JDK compiles the server. It listens on a free port of loopback and ends with
-whoever started it, since it reads from a pipe that ends then. Where Maven or a JDK is missing the
-tests that need it are skipped, saying so.
+It listens on a free port of loopback and ends with whoever started it, since it reads from a pipe
+that ends then. A server that cannot be had fails the tests that need it, with the message of what
+to install: a run without it proves nothing about pulling and must not look as if it did.
 """
 
 from __future__ import annotations
 
 import atexit
-import hashlib
-import shutil
 import subprocess
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-import pytest
+from kafka_dev import JavaMissingError, copy_dependencies, made_once, program
 
 HERE: Final = Path(__file__).parents[2] / "deploy" / "hapi-dev"
-SOURCES: Final = ("pom.xml", "Hapi.java")
-JAVA_OPTIONS: Final = ("-Xmx384m", "-XX:+UseSerialGC")
-MISSING: Final = [name for name in ("mvn", "java", "javac") if shutil.which(name) is None]
-
-present: Final = pytest.mark.skipif(
-    bool(MISSING),
-    reason=f"a FHIR server needs {', '.join(MISSING)}: openjdk-17-jdk-headless, maven",
-)
+POM, SERVER = HERE / "pom.xml", HERE / "Hapi.java"
+JAVA_OPTIONS: Final = ("-Xmx1200m", "-XX:+UseSerialGC")
+COMPILER: Final = ("-m", "jdk.compiler/com.sun.tools.javac.Main")
+"""The compiler is a module of the runtime too: nobody needs a JDK for it."""
 
 
 @cache
 def address() -> str:
-    """Where the run's server listens: the FHIR server under /fhir, the validator at /validate."""
-    folder = _made(HERE / ".jars")
+    """Where the run's server listens: the FHIR server under /fhir, validators under /validate."""
+    folder = made_once([POM, SERVER], _make)
     process = subprocess.Popen(
-        ["java", *JAVA_OPTIONS, "-cp", f"{folder}:{folder}/*", "Hapi"],
+        [program("java"), *JAVA_OPTIONS, "-cp", f"{folder}:{folder}/*", "Hapi"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     atexit.register(_end, process)
@@ -49,27 +41,11 @@ def _end(process: subprocess.Popen[str]) -> None:
     process.communicate()  # closes its input, and waits
 
 
-def _made(folder: Path) -> Path:
-    """The folder with the jars and the compiled server."""
-    digest = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in SOURCES)).hexdigest()
-    made = folder / digest[:12]
-    if not made.is_dir():
-        folder.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as unfinished:
-            parts = Path(unfinished) / "parts"
-            _fetch(parts)
-            if not made.is_dir():  # another may have been quicker
-                parts.rename(made)
-    return made
-
-
-def _fetch(parts: Path) -> None:
-    goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={parts}"]
-    commands = (
-        ["mvn", "--batch-mode", "--quiet", "--file", str(HERE / "pom.xml"), *goal],
-        ["javac", "-cp", f"{parts}/*", "-d", str(parts), str(HERE / "Hapi.java")],
-    )
-    for command in commands:
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
-        if ended.returncode:
-            pytest.skip(f"the FHIR server could not be made: {ended.stdout[-500:]}{ended.stderr}")
+def _make(folder: Path) -> None:
+    """The jars and the compiled server."""
+    copy_dependencies(POM, folder)
+    jars = ":".join(map(str, folder.glob("*.jar")))  # it does not look for them itself
+    command = [program("java"), *COMPILER, "-cp", jars, "-d", str(folder), str(SERVER)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise JavaMissingError(f"the FHIR server could not be made: {ended.stderr[-2000:]}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,6 +15,8 @@ from typing import Any
 import httpx
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from wardbridge.ports import all_free
+
 LAB = Path(__file__).parents[2] / "deploy" / "examples" / "lab.toml"
 MLLP_PORT, HTTP_PORT, FHIR_PORT = 2575, 8080, 8090
 READY_WITHIN_S, GONE_WITHIN_S = 60, 30
@@ -25,18 +26,8 @@ def free_offset() -> int:
     """An offset at which all of the lab's ports are free."""
     while True:
         offset = random.randint(1000, 24_000)  # below the ephemeral ports
-        if all(_is_free(port + offset) for port in (MLLP_PORT, HTTP_PORT, FHIR_PORT)):
+        if all_free(port + offset for port in (MLLP_PORT, HTTP_PORT, FHIR_PORT)):
             return offset
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 class Service:

@@ -92,6 +92,18 @@ def test_normalise_reads_fhir_resources_one_a_file_or_one_a_line(tmp_path: Path)
     assert found[0]["observations"][0]["claims"]["mark"] == {"ward": "N51"}
 
 
+def test_normalise_explains_where_each_value_comes_from_when_asked(tmp_path: Path) -> None:
+    path = tmp_path / "a14.hl7"
+    path.write_text(MESSAGE, encoding="utf-8", newline="")
+    arguments = ("normalise", "--config", LAB, "--feed", "hl7", path)
+    (plain,), (explained,) = (lines(cli(*arguments, *more).stdout) for more in ((), ("--explain",)))
+    (origins,) = explained.pop("origins")
+    assert origins["claims.mark"] == {"where": "PV1-42", "rule": "profile.marks"}
+    for line in (plain, explained):
+        del line["observations"][0]["stamp"]["received_at"]
+    assert plain == explained
+
+
 def test_normalise_ends_with_three_when_something_is_in_review(tmp_path: Path) -> None:
     code, found = normalise(export(tmp_path, EXPORT.partition("Antal")[0]))
     assert code == 3

@@ -47,6 +47,7 @@ def test_the_lab_configuration_is_warned_of(tmp_path: Path) -> None:
         ("port = 2575", "prot = 2575", 'feeds.hl7.prot: unknown key; did you mean "port"?'),
         ("[http]", "[htpp]", 'htpp: unknown key; did you mean "http"?'),
         ("port = 8080", "port = 0", "http.port: Input should be greater than or equal to 1"),
+        ('host = "127.0.0.1"', 'host = ""', "feeds.hl7.host: String should have at least 1"),
         ('kind = "hl7v2-mllp"', 'kind = "hl7-mllp"',
          'feeds.hl7.kind: unknown kind; did you mean "hl7v2-mllp"?'),
         ('kind = "hl7v2-mllp"\n', "", "feeds.hl7.kind: this key is required"),

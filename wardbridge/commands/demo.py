@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import socket
 import tempfile
 from pathlib import Path
 from typing import Annotated, Final
@@ -16,6 +15,7 @@ from rich.console import Console
 from wardbridge.commands._shared import COULD_NOT_RUN
 from wardbridge.demo.play import HTTP_PORT, MLLP_PORT, Demo, DemoError
 from wardbridge.demo.screen import Screen
+from wardbridge.ports import all_free
 
 FAILED: Final = 1
 PORT_OFFSETS: Final = range(0, 50_000, 100)
@@ -81,17 +81,7 @@ def _stay(performance: Demo, console: Console) -> None:
 
 def _free_offset() -> int:
     for offset in PORT_OFFSETS:
-        if _is_free(MLLP_PORT + offset) and _is_free(HTTP_PORT + offset):
+        if all_free((MLLP_PORT + offset, HTTP_PORT + offset)):
             return offset
     typer.echo("no two free ports were found: end what listens on loopback", err=True)
     raise typer.Exit(COULD_NOT_RUN)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -22,6 +22,9 @@ SOME_IN_REVIEW: Final = 3
 PUBLIC_SECRET: Final = b"wardbridge normalise: keys in this output are not an installation's"
 
 FeedName = Annotated[str, typer.Option("--feed", help="a name from [feeds]", show_default=False)]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="also where each value comes from, and by which rule")
+]
 Paths = Annotated[
     list[Path], typer.Argument(metavar="PATH…", help="files, or folders to walk", exists=False)
 ]
@@ -32,7 +35,14 @@ def add_to(app: typer.Typer) -> None:
     app.command("normalise")(normalise)
 
 
-def normalise(paths: Paths, config: ConfigOption, feed: FeedName, data: DataOption = HERE) -> None:
+def normalise(
+    paths: Paths,
+    config: ConfigOption,
+    feed: FeedName,
+    data: DataOption = HERE,
+    *,
+    explain: Explain = False,
+) -> None:
     """Print one JSON object a line for each message or row in the files.
 
     Exit 0: all accepted or ignored. 3: some went to review, wholly or in part. 2: could not run.
@@ -40,7 +50,8 @@ def normalise(paths: Paths, config: ConfigOption, feed: FeedName, data: DataOpti
     """
     found = installation(config, data)
     which = chosen(found, feed)
-    reading = Reading(which.identity, found.register, PatientKeyer(PUBLIC_SECRET[:64]), utc_now)
+    keyer = PatientKeyer(PUBLIC_SECRET[:64])
+    reading = Reading(which.identity, found.register, keyer, utc_now, explain)
     in_review = False
     files = list(_files(paths))
     if not files:
@@ -99,6 +110,10 @@ def as_json(path: Path, index: int, outcome: Outcome) -> dict[str, Any]:
         line["degraded"] = outcome.degraded
     if outcome.where:
         line["where"] = outcome.where
+    if outcome.origins:
+        line["origins"] = [
+            {value: origin._asdict() for value, origin in each.items()} for each in outcome.origins
+        ]
     if outcome.warnings:
         line["warnings"] = [_warning(trouble) for trouble in outcome.warnings]
     return line

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
-from wardbridge.config.section import Section
+from adapters.common.settings import Section
 
 _NAME: Final = r"^[A-Za-z0-9._-]*$"  # what Kafka allows in names
 _BROKER: Final = re.compile(r"^[^\s:/]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from adapters.common.feed import FeedIdentity
+from adapters.common.settings import Section, is_loopback
 from schemas.authority import Authority, AuthorityEntry, Scope
 from schemas.base import Utc
 from schemas.ward import WardRegister
 from wardbridge.config.log import LogSection
-from wardbridge.config.section import Section
 
 
 class RealmSection(Section):
@@ -135,22 +134,12 @@ class HttpSection(Section):
 
     @model_validator(mode="after")
     def _loopback_only(self) -> Self:
-        if not (self.is_loopback or self.allow_unauthenticated):
+        if not (is_loopback(self.host) or self.allow_unauthenticated):
             raise ValueError(
                 f"host {self.host!r} can be reached from other machines and there is no access "
                 "control yet: use 127.0.0.1, or say allow_unauthenticated = true"
             )
         return self
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine can connect."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
 
 
 class PrivacySection(Section):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -12,12 +11,11 @@ from pathlib import Path
 import httpx
 from pydantic import Field
 
-from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.fhir.client import FhirClient
 from adapters.fhir.grant import Grant
-from adapters.fhir.intake import Figures, Intake
-from adapters.fhir.listener import FhirListener, Tls
+from adapters.fhir.intake import Intake
+from adapters.fhir.listener import FhirListener
 from adapters.fhir.lookup import Lookup
 from adapters.fhir.mapping import Normaliser
 from adapters.fhir.poller import Poller
@@ -25,7 +23,7 @@ from adapters.fhir.profile import FhirProfile
 from adapters.fhir.remote import Remote
 from adapters.fhir.surface import Surface
 from wardbridge.components.base import describe
-from wardbridge.feeds.kind import FeedKind, FeedStatus, Held, Place, Reading, held_port
+from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading, holds_port
 from wardbridge.http.server import HttpServer
 
 
@@ -49,9 +47,8 @@ class FhirFeed:
         )
         fetch = self._pulling.lookup if self._pulling else None
         surface = Surface(self._intake, settings, reading.clock, fetch=fetch)
-        port = settings.port + place.port_offset if settings.port else 0
-        tls = _tls_in(place.data, settings.tls) if settings.tls else None
-        self._server = HttpServer(surface.app(), settings.host, port, tls)
+        at = settings.moved(place.data, place.port_offset)
+        self._server = HttpServer(surface.app(), at.host, at.port, at.tls)
 
     async def start(self) -> None:
         """Listen. Raises OSError where the port or a certificate cannot be had."""
@@ -75,7 +72,7 @@ class FhirFeed:
         figures, pulling = self._intake.figures, self._pulling
         return FeedStatus(
             figures.last_seen,
-            _counts(figures) | ({"rounds": pulling.poller.rounds} if pulling else {}),
+            figures.counts() | ({"rounds": pulling.poller.rounds} if pulling else {}),
             dict(figures.outcomes),
             blocking=self._server.blocking() or (pulling.poller.failure if pulling else None),
             failure=self._server.failure() or (pulling.ended() if pulling else None),
@@ -118,19 +115,13 @@ class Pulling:
 
 
 def _normaliser(reading: Reading, settings: FhirSettings) -> Normaliser:
-    return Normaliser(reading.identity, settings.profile, reading.register, reading.keyer)
-
-
-def _tls_in(folder: Path, tls: Tls) -> dict[str, str]:
-    return {key: str(folder / name) for key, name in tls.model_dump(exclude_none=True).items()}
-
-
-def _counts(figures: Figures) -> dict[str, int]:
-    return {
-        each.name: value
-        for each in dataclasses.fields(figures)
-        if isinstance(value := getattr(figures, each.name), int)
-    }
+    return Normaliser(
+        reading.identity,
+        settings.profile,
+        reading.register,
+        reading.keyer,
+        explain=reading.explain,
+    )
 
 
 def _outcomes(
@@ -146,9 +137,4 @@ def _outcomes(
         yield index, normaliser.normalise(each, reading.clock())
 
 
-def _holds(_identity: FeedIdentity, settings: FhirSettings) -> Iterator[Held]:
-    if settings.port:
-        yield held_port(settings.host, settings.port)
-
-
-KIND = FeedKind(settings=FhirSettings, make=FhirFeed, outcomes=_outcomes, holds=_holds)
+KIND = FeedKind(settings=FhirSettings, make=FhirFeed, outcomes=_outcomes, holds=holds_port)

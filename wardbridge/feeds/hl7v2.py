@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import Field
 
-from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.hl7v2.batch import split
-from adapters.hl7v2.figures import Figures
 from adapters.hl7v2.mapping import Normaliser
-from adapters.hl7v2.profile import Hl7Profile, Listener, Tls
+from adapters.hl7v2.profile import Hl7Profile, Listener
 from adapters.hl7v2.server import MllpServer
-from wardbridge.feeds.kind import FeedKind, FeedStatus, Held, Place, Reading, held_port
+from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading, holds_port
 
 
 class Hl7Settings(Listener):
@@ -28,9 +25,8 @@ class Hl7Feed:
     """The MLLP listener, in the service's event loop."""
 
     def __init__(self, reading: Reading, place: Place, settings: Hl7Settings) -> None:
-        self._server = MllpServer(
-            _normaliser(reading, settings), place.log, _moved(settings, place)
-        )
+        listener = settings.moved(place.data, place.port_offset)
+        self._server = MllpServer(_normaliser(reading, settings), place.log, listener)
 
     async def start(self) -> None:
         """Listen. Raises OSError where the port or a certificate cannot be had."""
@@ -43,32 +39,17 @@ class Hl7Feed:
     def status(self) -> FeedStatus:
         """Counts since the start."""
         figures = self._server.figures
-        return FeedStatus(figures.last_message_at, _counts(figures), dict(figures.outcomes))
+        return FeedStatus(figures.last_seen, figures.counts(), dict(figures.outcomes))
 
 
 def _normaliser(reading: Reading, settings: Hl7Settings) -> Normaliser:
-    return Normaliser(reading.identity, settings.profile, reading.register, reading.keyer)
-
-
-def _moved(settings: Hl7Settings, place: Place) -> Listener:
-    """The listener, its port moved by the offset, its files looked for in the data folder."""
-    port = settings.port + place.port_offset if settings.port else 0
-    tls = settings.tls and _tls_in(place.data, settings.tls)
-    return settings.model_copy(update={"port": port, "tls": tls})
-
-
-def _tls_in(folder: Path, tls: Tls) -> Tls:
-    files = tls.model_dump(exclude_none=True)
-    return Tls.model_validate({key: str(folder / name) for key, name in files.items()})
-
-
-def _counts(figures: Figures) -> dict[str, int]:
-    counts = {
-        field.name: value
-        for field in dataclasses.fields(figures)
-        if isinstance(value := getattr(figures, field.name), int)
-    }
-    return counts | {f"answers_{code}": number for code, number in figures.answers.items()}
+    return Normaliser(
+        reading.identity,
+        settings.profile,
+        reading.register,
+        reading.keyer,
+        explain=reading.explain,
+    )
 
 
 def _outcomes(
@@ -86,9 +67,4 @@ def _outcomes(
         yield index, to_review(trouble)
 
 
-def _holds(_identity: FeedIdentity, settings: Hl7Settings) -> Iterator[Held]:
-    if settings.port:
-        yield held_port(settings.host, settings.port)
-
-
-KIND = FeedKind(settings=Hl7Settings, make=Hl7Feed, outcomes=_outcomes, holds=_holds)
+KIND = FeedKind(settings=Hl7Settings, make=Hl7Feed, outcomes=_outcomes, holds=holds_port)

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import Outcome
+from adapters.common.settings import Port
 from bus.port import Log
 from schemas.ward import WardRegister
 
@@ -21,12 +22,16 @@ Options = TypeVar("Options", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What every reader of inputs needs: who it is, which wards there are, secret, clock."""
+    """What every reader of inputs needs: who it is, which wards there are, secret, clock.
+
+    ``explain``: whether to tell where each value comes from, as far as the adapter can.
+    """
 
     identity: FeedIdentity
     register: WardRegister
     keyer: PatientKeyer
     clock: Callable[[], datetime]
+    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,12 @@ class Held(NamedTuple):
 def held_port(host: str, port: int) -> Held:
     """A port to listen on."""
     return Held(f"port {port} of {host}", "give each a port of its own")
+
+
+def holds_port(_identity: FeedIdentity, settings: Port) -> Iterator[Held]:
+    """What a feed that listens holds: its port, unless it takes a free one."""
+    if settings.port:
+        yield held_port(settings.host, settings.port)
 
 
 def _holds_nothing(_identity: FeedIdentity, _settings: BaseModel) -> Iterable[Held]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
 
+from adapters.common.settings import Tls
 from wardbridge.components.base import describe
 
 BACKLOG: Final = 512
@@ -26,20 +26,12 @@ class _Server(uvicorn.Server):
 
 
 class HttpServer:
-    """Binds at :meth:`start`, so that a port in use is told at once.
-
-    ``tls``: ``certificate_file`` and ``key_file``, and ``client_ca_file`` where whoever connects
-    must show one of its certificates.
-    """
+    """Binds at :meth:`start`, so that a port in use is told at once."""
 
     name = "http"
 
-    def __init__(
-        self, app: FastAPI, host: str, port: int, tls: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, app: FastAPI, host: str, port: int, tls: Tls | None = None) -> None:
         self.host, self.port = host, port
-        tls = tls or {}
-        client_ca = tls.get("client_ca_file")
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -48,10 +40,7 @@ class HttpServer:
                 lifespan="off",
                 timeout_graceful_shutdown=CLOSE_WITHIN_S,
                 server_header=False,
-                ssl_certfile=tls.get("certificate_file"),
-                ssl_keyfile=tls.get("key_file"),
-                ssl_ca_certs=client_ca,
-                ssl_cert_reqs=ssl.CERT_REQUIRED if client_ca else ssl.CERT_NONE,
+                ssl_context_factory=(lambda _config, _default: tls.context()) if tls else None,
             )
         )
         self._task: asyncio.Task[None] | None = None

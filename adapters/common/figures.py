@@ -1,0 +1,30 @@
+"""What a feed counts, whatever its protocol."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+
+from adapters.common.outcome import Outcome
+
+
+@dataclass
+class Figures:
+    """Counted since the start. ``last_seen`` is when a sender was last heard with an input."""
+
+    too_large: int = 0
+    not_stored: int = 0
+    last_seen: datetime | None = None
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def became(self, outcome: Outcome) -> None:
+        """What an input turned out to be: by verdict and reason."""
+        self.outcomes[outcome.verdict.value, outcome.reason] += 1
+        for warning in outcome.warnings:
+            self.outcomes["warning", warning.reason] += 1
+
+    def counts(self) -> dict[str, int]:
+        """Every plain count, by its name."""
+        named = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in named.items() if isinstance(value, int)}

@@ -1,0 +1,83 @@
+"""What the tables of the configuration file share, whichever adapter or part of the service reads them.
+
+Invariant: a table is frozen, and a key that it does not know is an error.
+"""
+
+from __future__ import annotations
+
+import ssl
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Final, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+MAX_SKEW_S: Final = 1_800
+"""Beyond half an hour the two passes of a repeated hour would mix."""
+
+
+class Section(BaseModel):
+    """Base of every table: frozen, unknown keys forbidden."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        raise ValueError(f"{name!r} is no time zone: write one like Europe/Stockholm") from None
+    return name
+
+
+ZoneName = Annotated[str, AfterValidator(_known_zone)]
+"""A time zone that this machine knows."""
+
+
+class Tls(Section):
+    """Transport encryption of one port."""
+
+    certificate_file: str = Field(description="PEM: the certificate and its chain")
+    key_file: str = Field(description="PEM: its private key")
+    client_ca_file: str | None = Field(None, description="PEM: senders must show one of these")
+
+    def starting_from(self, folder: Path) -> Self:
+        """The same, its relative paths looked for in a folder."""
+        files = self.model_dump(exclude_none=True)
+        return self.model_copy(update={key: str(folder / name) for key, name in files.items()})
+
+    def context(self) -> ssl.SSLContext:
+        """TLS 1.2 or later. Raises OSError (ssl.SSLError too) where a file cannot be used."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.client_ca_file)
+        context.load_cert_chain(self.certificate_file, self.key_file)
+        if self.client_ca_file is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+
+PortNumber = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class Port(Section):
+    """Where a feed listens."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
+    port: PortNumber = Field(description="port to listen on; 0 takes a free one")
+    tls: Tls | None = Field(None, description="without it the port is not encrypted")
+
+    def moved(self, folder: Path, offset: int) -> Self:
+        """The same, its port moved by the offset, its files looked for in a folder."""
+        port = self.port + offset if self.port else 0
+        tls = self.tls and self.tls.starting_from(folder)
+        return self.model_copy(update={"port": port, "tls": tls})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can connect to what listens there."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,43 @@
+"""When something was recorded, and where it sorts: what a message and a resource have in common."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from adapters.common.outcome import Trouble
+
+ID_BYTES: Final = 16
+"""Of an observation's identity: a hash of what was sent."""
+BY_RECEIPT: Final = "receipt"
+_MAX_DIGITS: Final = 18  # what a signed 64-bit integer always holds
+
+
+class Moment(NamedTuple):
+    """A moment in UTC, and the rule that produced it from what was sent."""
+
+    at: datetime
+    rule: str
+
+
+class Recorded(NamedTuple):
+    """When it was recorded, by which rule, and the text that said so ("" if none did)."""
+
+    moment: Moment
+    as_sent: str
+
+
+def sorts_at(
+    recorded_at: datetime, received_at: datetime, skew: timedelta, where: str
+) -> tuple[datetime, list[Trouble]]:
+    """The recorded time; one too far in the future gives way to the receipt, with a warning."""
+    if recorded_at <= received_at + skew:
+        return recorded_at, []
+    detail = "sorted by the time of receipt instead"
+    return received_at, [Trouble("recorded-in-the-future", detail, where)]
+
+
+def counted(text: str) -> int | None:
+    """The number where a sender counts; None for any other text."""
+    counts = text.isdecimal() and text.isascii() and len(text) <= _MAX_DIGITS
+    return int(text) if counts else None
