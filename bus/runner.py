@@ -178,16 +178,30 @@ class StepRunner(Generic[State]):
         return True
 
     def _skipped_ahead(self) -> bool:
-        """Whether the group could go on at the oldest kept of the topics that it may skip."""
+        """Whether the group could go on at the oldest kept of the topics that it may skip.
+
+        Place by place: the log refuses those of other members, which skip their own.
+        """
         try:
-            lost = self._lost()
-            if lost:
-                self._log.commit(self._group, lost, ())
+            skipped = [at for at, start in self._lost().items() if self._skips(at, start)]
         except LogError as error:
             self._start_over(error)
             return False
-        structlog.get_logger().warning("positions_skipped", group=self._group, places=len(lost))
-        return bool(lost)
+        if skipped:
+            structlog.get_logger().warning(
+                "positions_skipped", group=self._group, places=len(skipped)
+            )
+        return bool(skipped)
+
+    def _skips(self, at: TopicPartition, start: int) -> bool:
+        try:
+            self._log.commit(self._group, {at: start}, ())
+        except LogFencedError:
+            raise
+        except LogError as error:
+            self._start_over(error)
+            return False
+        return True
 
     def _lost(self) -> dict[TopicPartition, int]:
         committed = self._log.committed(self._group)
