@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 from kafka.structs import TopicPartition as Place
 
 from bus.kafka.appender import Wire
-from bus.kafka.errors import translated, translating
+from bus.kafka.errors import CLIENT_ERRORS, translated, translating
+from bus.kafka.producers import close_producer, started
 from bus.kafka.watchdog import Watchdog
 from bus.port import LogError, LogFencedError
 
@@ -54,7 +54,7 @@ class Committer:
             producer = self._ready()
             try:
                 _run(producer, positions, records, metadata)
-            except (KafkaError, OSError, ValueError, RuntimeError) as error:
+            except CLIENT_ERRORS as error:
                 raise self._undone(producer, error) from None
 
     def close(self) -> None:
@@ -75,13 +75,7 @@ class Committer:
 
     def _started(self) -> KafkaProducer:
         with translating(f"starting transactions of {self._group}"):
-            producer = self._make()
-            try:
-                producer.init_transactions()
-            except BaseException:
-                producer.close(0)
-                raise
-            return producer
+            return started(self._make, lambda producer: producer.init_transactions())
 
     def _undone(self, producer: KafkaProducer, error: Exception) -> LogError:
         """The error to raise, after a producer whose state is unknown is gone."""
@@ -96,8 +90,7 @@ class Committer:
     def _discard(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            with contextlib.suppress(KafkaError):
-                producer.close(CLOSE_WITHIN_S)
+            close_producer(producer, CLOSE_WITHIN_S)
 
 
 def _run(

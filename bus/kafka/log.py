@@ -31,6 +31,7 @@ from bus.kafka.committer import Committer
 from bus.kafka.errors import translating
 from bus.kafka.member import Member
 from bus.kafka.offsets import Lookup
+from bus.kafka.producers import started
 from bus.kafka.restore import newest_of_each_key
 from bus.kafka.scanner import Scanner
 from bus.kafka.settings import (
@@ -77,7 +78,7 @@ class KafkaLog:
         try:
             self.differences = tuple(topics.ensure(self._admin, settings, table))
             self._lookup = Lookup(self._admin, settings)
-            self._appender = Appender(self._producer, settings.delivery_timeout_s)
+            self._appender = Appender(self._appending, settings.answer_within_s)
         except BaseException:
             self._admin.close()
             raise
@@ -211,9 +212,10 @@ class KafkaLog:
         member = self._members.get(group)
         if member is None:
             return ConsumerGroupMetadata(group_id=self.settings.group(group))
+        generation = member.metadata()  # first: held afterwards is held in this generation
         if not member.holds(positions):
             raise LogError(f"{group}: a partition was given to another member meanwhile")
-        return member.metadata()
+        return generation
 
     def _member(self, group: str, topics: Sequence[str]) -> Member:
         for topic in topics:
@@ -221,10 +223,12 @@ class KafkaLog:
         member = self._members.get(group)
         if member is not None and member.topics != frozenset(topics):
             self._members.pop(group).close()
-        return self._made(
-            self._members, group,
-            lambda: Member(self._consumer(group), topics, self._lookup),
-        )  # fmt: skip
+        return self._made(self._members, group, lambda: self._joining(group, topics))
+
+    def _joining(self, group: str, topics: Sequence[str]) -> Member:
+        consumer = self._consumer(group)
+        with self._watchdog.watching(f"subscribing to the topics of {group}"):  # has no time-out
+            return Member(consumer, topics, self._lookup)
 
     def _committer(self, group: str) -> Committer:
         return self._made(
@@ -250,13 +254,23 @@ class KafkaLog:
         )  # fmt: skip
 
     def _made(self, made: dict[Key, Part], key: Key, make: Callable[[], Part]) -> Part:
-        """The part of that name, made on first use."""
+        """The part of that name, made on first use; only who needs it waits while it connects."""
+        if key in made and not self._closing.is_set():
+            return made[key]
         with self._lock:
             self._check_open()
             if key not in made:
                 with translating("connecting"):
                     made[key] = make()
             return made[key]
+
+    def _appending(self) -> KafkaProducer:
+        """Knows every topic from the start: who submits must not have to wait for it to ask."""
+        names = [self.settings.topic(name) for name in self.topics]
+        with translating("connecting"):
+            return started(
+                self._producer, lambda made: [made.partitions_for(name) for name in names]
+            )
 
     def _producer(self, group: str | None = None) -> KafkaProducer:
         if group is None:
