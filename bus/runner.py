@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, Self, TypeVar
 
 import structlog
 
@@ -90,6 +90,14 @@ class Figures:
     lag: int
     last_commit_at: float | None
     last_error: str | None
+
+    @classmethod
+    def none(cls) -> Self:
+        """Of a runner that has not begun."""
+        return cls(
+            ready=False, records=0, commits=0, failures=0, unreviewed=0, lag=0,
+            last_commit_at=None, last_error=None,
+        )  # fmt: skip
 
 
 class StepRunner(Generic[State]):

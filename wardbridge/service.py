@@ -11,9 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -21,31 +20,23 @@ from bus.port import Log, Record, TopicPartition
 from bus.sqlite import SqliteLog
 from schemas import topics
 from schemas.authority import Authority
-from wardbridge.components.base import Component, RouterPart
-from wardbridge.components.feed import FeedComponent
-from wardbridge.components.router import RouterComponent
-from wardbridge.components.router_process import RouterProcess
+from wardbridge.components.base import Component, RouterPart, start, stop_all
+from wardbridge.components.feed import FeedPart
 from wardbridge.components.tail import Tail
 from wardbridge.components.ticker import Ticker
-from wardbridge.config.models import Feed, Installation
-from wardbridge.feeds import KINDS
-from wardbridge.feeds.kind import Place, Reading
+from wardbridge.components.worker import Job, RemoteFeed, RemoteRouter, WorkerProcess
+from wardbridge.config.models import Installation
 from wardbridge.http.app import make_app
 from wardbridge.http.board import Board
 from wardbridge.http.hub import Hub
 from wardbridge.http.server import HttpServer
 from wardbridge.http.view import View
 from wardbridge.log import open_log
-from wardbridge.routing import make_runner
+from wardbridge.roles import Clock, Role, feeds_of, has_received, router_of, utc_now
 from wardbridge.secret import patient_keyer
 
 WATCH_INTERVAL_S: Final = 0.25
 DRAIN_LOOK_S: Final = 0.02
-
-
-def utc_now() -> datetime:
-    """The clock."""
-    return datetime.now(UTC)
 
 
 class Service:
@@ -55,7 +46,7 @@ class Service:
         self,
         installation: Installation,
         port_offset: int = 0,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Clock = utc_now,
     ) -> None:
         self._installation = installation
         self._settings = installation.settings
@@ -80,11 +71,11 @@ class Service:
         try:
             for part in parts.in_order():
                 started.append(part)
-                await _start(part)
-            self._logger.info("started", feeds=[feed.feed_name for feed in parts.feeds])
+                await start(part)
+            self._logger.info("started", feeds=[feed.feed_name for feed in parts.working.feeds])
             failed = await self._watch(parts, stop)
         except BaseException:
-            await _stop_all(started)
+            await stop_all(started)
             raise
         drained = await self._drain(parts)
         return 0 if drained and not failed else 1
@@ -95,43 +86,42 @@ class Service:
     def _parts(self, log: Log) -> Parts:
         board = Board()
         hub = Hub(board)
-        router = self._router(log)
+        working = self._working(log)
         tail = Tail(log, hub.take)
         ticker = Ticker(
             log, list(self._settings.realms), self._settings.router.tick_interval_s, self._clock
         )
-        feeds = self._feeds(log)
         view = View(
             log,
             hub,
             self._installation.register,
-            router,
-            feeds,
+            working.router,
+            working.feeds,
             (tail, ticker),
             self._settings.http.heartbeat_s,
         )
         http = self._settings.http
         server = HttpServer(make_app(view), http.host, http.port + self._port_offset)
-        return Parts(router, tail, ticker, server, hub, feeds)
+        return Parts(working, tail, ticker, server, hub)
 
-    def _router(self, log: Log) -> RouterPart:
-        """Beside a log that other processes can attach to, one of its own."""
-        if isinstance(log, SqliteLog):
-            return RouterProcess(log, self._installation)
-        return RouterComponent(make_runner(log, self._installation))
+    def _working(self, log: Log) -> Working:
+        """Beside a log that other processes can attach to, router and feeds have their own."""
+        if not isinstance(log, SqliteLog):
+            feeds = feeds_of(log, self._installation, self._port_offset, self._clock)
+            return Working(router_of(log, self._installation), feeds, feeds)
+        self._keep_secret(log)
+        router, inputs = (
+            WorkerProcess(log, Job(role, self._installation, self._port_offset))
+            for role in (Role.ROUTER, Role.FEEDS)
+        )
+        names = [feed.identity.name for feed in self._installation.feeds]
+        remote = [RemoteFeed(name, inputs) for name in names]
+        return Working(RemoteRouter(log, router), remote, [inputs])
 
-    def _feeds(self, log: Log) -> list[FeedComponent]:
-        installation = self._installation
+    def _keep_secret(self, log: Log) -> None:
+        """Make it or miss it here, before anything starts."""
         secret = self._settings.privacy.patient_key_file
-        keyer = patient_keyer(installation.data, secret, may_create=not has_received(log))
-        place = Place(log, installation.data, self._port_offset)
-
-        def made(feed: Feed) -> FeedComponent:
-            reading = Reading(feed.identity, installation.register, keyer, self._clock)
-            running = KINDS[feed.kind].make(reading, place, feed.settings)
-            return FeedComponent(feed.identity.name, running)
-
-        return [made(feed) for feed in installation.feeds]
+        patient_keyer(self._installation.data, secret, may_create=not has_received(log))
 
     async def _watch(self, parts: Parts, stop: asyncio.Event) -> bool:
         """Until told to stop (False) or a part has failed (True)."""
@@ -151,10 +141,10 @@ class Service:
         began = time.monotonic()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.shutdown.drain_s):
-                await _stop_all([parts.ticker, *parts.feeds])
-                await _decide_the_rest(parts.router)
-        unfinished = parts.router.figures().lag
-        await parts.router.stop()
+                await stop_all([parts.ticker, *parts.working.inputs])
+                await _decide_the_rest(parts.working.router)
+        unfinished = parts.working.router.figures().lag
+        await parts.working.router.stop()
         await parts.tail.stop()
         parts.hub.close()
         await parts.server.stop()
@@ -163,46 +153,31 @@ class Service:
         return not unfinished
 
 
-class Parts:
+class Working(NamedTuple):
+    """Router and feeds as health sees them, and what starts and stops the feeds."""
+
+    router: RouterPart
+    feeds: Sequence[FeedPart]
+    inputs: Sequence[Component]
+
+
+class Parts(NamedTuple):
     """The parts of one service, and the order in which they start."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - each part named once
-        self,
-        router: RouterPart,
-        tail: Tail,
-        ticker: Ticker,
-        server: HttpServer,
-        hub: Hub,
-        feeds: Sequence[FeedComponent],
-    ) -> None:
-        self.router, self.tail, self.ticker = router, tail, ticker
-        self.server, self.hub, self.feeds = server, hub, feeds
+    working: Working
+    tail: Tail
+    ticker: Ticker
+    server: HttpServer
+    hub: Hub
 
     def in_order(self) -> list[Component]:
         """Health first, so that a slow start can be seen; feeds last."""
-        return [self.server, self.router, self.tail, self.ticker, *self.feeds]
-
-
-async def _start(part: Component) -> None:
-    try:
-        await part.start()
-    except OSError as error:
-        raise OSError(f"{part.name}: {error.strerror or error}") from error
+        return [self.server, self.working.router, self.tail, self.ticker, *self.working.inputs]
 
 
 async def _decide_the_rest(router: RouterPart) -> None:
     while not router.failure() and router.figures().lag:  # noqa: ASYNC110 - it has no event
         await asyncio.sleep(DRAIN_LOOK_S)
-
-
-async def _stop_all(parts: Sequence[Component]) -> None:
-    for part in reversed(parts):
-        await part.stop()
-
-
-def has_received(log: Log) -> bool:
-    """Whether the log has ever taken an input, also one that is no longer kept."""
-    return any(log.ends(topics.RAW).values())
 
 
 def write_authority(log: Log, timelines: Sequence[Authority]) -> list[str]:

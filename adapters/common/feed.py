@@ -60,7 +60,7 @@ def envelope_record(
     feed: FeedIdentity, raw: RawPointer, received_at: datetime, outcome: Outcome
 ) -> Record:
     """All observations of the input as one record: whole or absent."""
-    envelope = Envelope.model_construct(
+    envelope = Envelope(
         realm=feed.realm,
         source=feed.source,
         feed=feed.name,

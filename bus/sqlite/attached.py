@@ -2,8 +2,9 @@
 
 Only one process writes the file. Others of the same installation read it themselves, as any reader
 does, and hand what they write to that one over an inherited socket (``bus.sqlite.serving``), which
-also tells them at once when something has come. When the writing process is gone, everything that
-was handed to it and not answered fails with LogError, and so does everything after.
+also tells them at once when something has come. When the writing process is gone, ``on_gone`` is
+called: what was handed over may be durable or not, so that a sender should rather lose its connection
+than be told no. Then everything that was not answered fails with LogError, and all that comes after.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from multiprocessing.connection import Connection
@@ -30,8 +31,15 @@ class AttachedLog(SqliteReader):
     Raises LogError for a file that it cannot read.
     """
 
-    def __init__(self, path: Path, writer: socket.socket, table: Sequence[Topic] = TOPICS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        writer: socket.socket,
+        table: Sequence[Topic] = TOPICS,
+        on_gone: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(path, table)
+        self._on_gone = on_gone
         self._writer = writer
         self._connection = Connection(os.dup(writer.fileno()))
         self._numbers = count()
@@ -73,6 +81,7 @@ class AttachedLog(SqliteReader):
             with self._sending:
                 self._connection.send(request)
         except OSError:
+            self._note_gone()
             raise _writer_gone() from None
 
     def _receive(self) -> None:
@@ -80,6 +89,7 @@ class AttachedLog(SqliteReader):
             while True:
                 self._take(self._connection.recv())
         except (EOFError, OSError):
+            self._note_gone()
             self._give_up()
 
     def _take(self, answer: Done | Ahead) -> None:
@@ -96,6 +106,10 @@ class AttachedLog(SqliteReader):
         if not self._unanswered:
             with self._all_answered:
                 self._all_answered.notify_all()
+
+    def _note_gone(self) -> None:
+        if not self._closing:
+            self._on_gone()
 
     def _give_up(self) -> None:
         for number in tuple(self._unanswered):

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from bus.local import LocalLog, OnDone, Write
+from bus.local import OnDone, Write
 from bus.port import TopicPartition
 from bus.sqlite import schema
 from bus.sqlite.errors import opening
 from bus.sqlite.lock import WriterLock
 from bus.sqlite.reader import SqliteReader
 from bus.sqlite.upkeep import SYSTEM_TIMING, Timing
+from bus.sqlite.waiters import Waiters, Waiting
 from bus.sqlite.writer import Item, Writer
 from schemas.topics import TOPICS, Topic
 
@@ -40,7 +42,7 @@ class SqliteLog(SqliteReader):
             with opening(path):
                 self._ends = {s: schema.end_of(connection, s) for s in self._slots.values()}
             kept = {slot: self.topics[at.topic].retention_s for at, slot in self._slots.items()}
-            self._followers: list[Callable[[], None]] = []
+            self.waiters = Waiters(self._ends)
             by_time = {slot: seconds for slot, seconds in kept.items() if seconds is not None}
             self._writer = Writer(connection, self._ends, by_time, self._publish, timing)
             self._release = undo.pop_all()
@@ -71,8 +73,14 @@ class SqliteLog(SqliteReader):
     def wait(
         self, topics: Sequence[str], seen: Mapping[TopicPartition, int], wait_s: float
     ) -> bool:
-        """See the port; woken by the writer."""
-        return LocalLog.wait(self, topics, seen, wait_s)
+        """See the port; woken by the writer, and only by what is waited for."""
+        woken = threading.Event()
+        here = {self._slots[at]: self._next(seen, at) for at in self._partitions_of(topics)}
+        self.waiters.add(woken, Waiting(here, woken.set))
+        try:
+            return woken.wait(wait_s)
+        finally:
+            self.waiters.drop(woken)
 
     def _enqueue(self, write: Write, on_done: OnDone) -> None:
         self._writer.put(self._item(write, on_done))
@@ -81,25 +89,10 @@ class SqliteLog(SqliteReader):
         """Write what an attached process has checked and drafted (``bus.sqlite.serving``)."""
         self._writer.put(item)
 
-    def follow(self, hear: Callable[[], None]) -> None:
-        """Call ``hear`` after every commit, from the writer's thread; it must be quick."""
-        self._followers.append(hear)
-
-    def unfollow(self, hear: Callable[[], None]) -> None:
-        """Call it no longer."""
-        self._followers.remove(hear)
-
-    def is_ahead(self, seen: Mapping[int, int]) -> bool:
-        """Whether one of the slots has a record at or after ``seen``."""
-        ends = self._ends
-        return any(ends[slot] > offset for slot, offset in seen.items())
-
     def _publish(self, ends: Mapping[int, int]) -> None:
         with self._changed:
             self._ends.update(ends)
-            self._changed.notify_all()
-        for hear in tuple(self._followers):
-            hear()
+        self.waiters.look()
 
     def close(self) -> None:
         """See the port."""

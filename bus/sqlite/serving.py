@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 
 from bus.port import LogError
 from bus.sqlite.log import SqliteLog
+from bus.sqlite.waiters import Waiting
 from bus.sqlite.wire import Ahead, Await, Done, Put
 from bus.sqlite.writer import Item
 
@@ -22,7 +23,6 @@ from bus.sqlite.writer import Item
 def serve(log: SqliteLog, attached: socket.socket) -> threading.Thread:
     """Serve one attached process until it hangs up."""
     client = _Client(log, Connection(attached.detach()))
-    log.follow(client.look)
     thread = threading.Thread(target=client.run, name="log-server", daemon=True)
     thread.start()
     return thread
@@ -35,36 +35,28 @@ class _Client:
         self._log = log
         self._connection = connection
         self._sending = threading.Lock()
-        self._waiting = threading.Lock()
-        self._waiters: dict[int, Await] = {}
+        self._waiters: set[int] = set()
 
     def run(self) -> None:
         """Take requests until the connection ends."""
         with suppress(EOFError, OSError):
             while True:
                 self._take(self._connection.recv())
-        self._log.unfollow(self.look)
+        for waiter in self._waiters:
+            self._log.waiters.drop((self, waiter))
         self._connection.close()
-
-    def look(self) -> None:
-        """Tell every waiter for whom something has come."""
-        if not self._waiters:
-            return
-        with self._waiting:
-            due = [each for each in self._waiters.values() if self._log.is_ahead(each.seen)]
-            for each in due:
-                del self._waiters[each.waiter]
-        for each in due:
-            self._say(Ahead(each.waiter, each.turn))
 
     def _take(self, request: Put | Await) -> None:
         match request:
             case Put():
                 self._put(request)
             case Await():
-                with self._waiting:
-                    self._waiters[request.waiter] = request
-                self.look()
+                self._await(request)
+
+    def _await(self, request: Await) -> None:
+        self._waiters.add(request.waiter)
+        tell = partial(self._say, Ahead(request.waiter, request.turn))
+        self._log.waiters.add((self, request.waiter), Waiting(request.seen, tell))
 
     def _put(self, request: Put) -> None:
         on_done = partial(self._done, request.number)

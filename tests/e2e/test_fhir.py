@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.test_service import AT, started, tell, until_on_list
+from tests.e2e.test_service import AT, started, tell, until_on_list, until_requests
 from tests.support.service import FHIR_PORT, Service
 
 WARD = "FHIRMED"
@@ -61,6 +61,4 @@ def test_a_mark_by_hl7_is_fulfilled_by_an_encounter_and_an_older_one_changes_not
     say(service, stay("V8", 1, WARD))  # says that the patient is to come, and is older
     say(service, stay("V9", 7, WARD))
     until_on_list(service, WARD, ["V9"])
-    health = service.get("/health")
-    (fhir,) = (each for each in health["feeds"] if each["name"] == "fhir")
-    assert fhir["figures"]["requests"] == 3
+    until_requests(service, "fhir", 3)

@@ -23,6 +23,12 @@ from tests.wardbridge.support import EXPORT, LAB, cli, configured, export, lab_t
 AT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 
 
+soon = retry(
+    stop=stop_after_delay(20), wait=wait_fixed(0.02),
+    retry=retry_if_exception_type(AssertionError), reraise=True,
+)  # fmt: skip
+
+
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
     made = Service(tmp_path / "data")
@@ -74,10 +80,7 @@ def visits(service: Service, ward: str) -> list[str]:
     return [patient["visit"]["visit"] for patient in patients]
 
 
-@retry(
-    stop=stop_after_delay(20), wait=wait_fixed(0.02),
-    retry=retry_if_exception_type(AssertionError), reraise=True,
-)  # fmt: skip
+@soon
 def until_on_list(service: Service, ward: str, expected: list[str]) -> None:
     assert visits(service, ward) == expected
 
@@ -125,10 +128,7 @@ def test_an_export_is_told_where_its_source_is_believed(tmp_path: Path) -> None:
         assert service.stop() == 0
 
 
-@retry(
-    stop=stop_after_delay(20), wait=wait_fixed(0.05),
-    retry=retry_if_exception_type(AssertionError), reraise=True,
-)  # fmt: skip
+@soon
 def until_listed(service: Service, ward: str, expected: int) -> None:
     assert len(visits(service, ward)) == expected
 
@@ -141,10 +141,7 @@ def test_no_process_of_it_outlives_it_however_it_ends(service: Service) -> None:
     until_ended(children)
 
 
-@retry(
-    stop=stop_after_delay(20), wait=wait_fixed(0.02),
-    retry=retry_if_exception_type(AssertionError), reraise=True,
-)  # fmt: skip
+@soon
 def until_ended(processes: list[int]) -> None:
     assert [pid for pid in processes if Path(f"/proc/{pid}").exists()] == []
 
@@ -228,12 +225,28 @@ def test_what_is_in_review_can_be_listed_beside_the_service(running: Service) ->
 def test_health_tells_of_feeds_and_the_router(running: Service) -> None:
     tell(running, ("A14", "HEALTH"), visit="H1")
     until_on_list(running, "HEALTH", ["H1"])
+    until_seen(running, "hl7")
     health = running.get("/health")
     feeds = {feed["name"]: feed for feed in health["feeds"]}
     assert set(feeds) == {"hl7", "fhir", "elvis"}
-    assert feeds["hl7"]["last_seen"] is not None
     assert feeds["elvis"]["last_seen"] is None
     assert health["ready"]
     assert health["open_designations"] >= 1
     metrics = httpx.get(f"{running.url}/metrics").text
     assert 'wardbridge_feed_last_seen_timestamp_seconds{feed="hl7"}' in metrics
+
+
+@soon
+def until_seen(service: Service, feed: str) -> None:
+    assert feed_health(service, feed)["last_seen"] is not None
+
+
+@soon
+def until_requests(service: Service, feed: str, expected: int) -> None:
+    assert feed_health(service, feed)["figures"]["requests"] == expected
+
+
+def feed_health(service: Service, name: str) -> dict[str, Any]:
+    """As its process said last: some tenths of a second may pass."""
+    (found,) = (each for each in service.get("/health")["feeds"] if each["name"] == name)
+    return dict(found)

@@ -14,6 +14,7 @@ from bus.sqlite import SqliteLog
 from schemas import topics
 from schemas.authority import Authority, AuthorityEntry, Tick
 from tests.wardbridge.support import configured, in_process
+from wardbridge import roles
 from wardbridge import service as service_module
 from wardbridge.components.ticker import Ticker
 from wardbridge.config.load import load
@@ -36,6 +37,7 @@ class FakeFeed:
     state: FeedStatus = field(default_factory=FeedStatus)
     refuses: bool = False
     calls: list[str] = field(default_factory=list)
+    log: MemoryLog = field(default_factory=MemoryLog)
 
     async def start(self) -> None:
         self.calls.append("start")
@@ -51,7 +53,7 @@ class FakeFeed:
 
 @pytest.fixture
 def feed(monkeypatch: pytest.MonkeyPatch) -> FakeFeed:
-    """Stands in for the lab's directory feed."""
+    """Stands in for the lab's directory feed, over a log that needs no processes."""
     fake = FakeFeed()
 
     def make(_reading: Reading, _place: Place, _settings: Any) -> FakeFeed:
@@ -59,7 +61,8 @@ def feed(monkeypatch: pytest.MonkeyPatch) -> FakeFeed:
 
     kind = KINDS[ELVIS]
     replaced = FeedKind(settings=kind.settings, make=make, outcomes=kind.outcomes)
-    monkeypatch.setattr(service_module, "KINDS", {**KINDS, ELVIS: replaced})
+    monkeypatch.setattr(roles, "KINDS", {**KINDS, ELVIS: replaced})
+    monkeypatch.setattr(service_module, "open_log", lambda _installation: fake.log)
     return fake
 
 
@@ -105,7 +108,8 @@ def test_a_feed_that_cannot_start_ends_it_and_lets_go_of_the_log(
     feed.refuses = True
     with pytest.raises(OSError, match="port taken"):
         run(installed(tmp_path), told_to_stop=False)
-    SqliteLog.open(log_path(tmp_path / "data")).close()
+    with pytest.raises(LogError, match="closed"):
+        feed.log.append([Record(topics.RAW, "lab", "id", b"bytes")])
 
 
 def test_the_configured_authority_is_written_when_it_differs_from_the_last() -> None:
@@ -180,7 +184,7 @@ def test_what_cannot_be_decided_in_time_is_left_for_the_next_start_and_told(
     def never(*_: object) -> None:
         raise LogError("no room")
 
-    monkeypatch.setattr(SqliteLog, "put", never)
+    monkeypatch.setattr(MemoryLog, "commit", never)
     text = in_process().replace("port = 8080", "port = 1") + "\n[shutdown]\ndrain_s = 0.05\n"
     installation = load(configured(tmp_path, text), tmp_path / "data", {})
     service = Service(installation, port_offset=unused_port() - 1)
@@ -197,19 +201,19 @@ def test_a_port_that_does_not_exist_is_told(feed: FakeFeed, tmp_path: Path) -> N
 
 
 def test_a_start_that_broke_off_before_the_secret_was_made_can_be_made_again(
-    feed: FakeFeed, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     (tmp_path / "data").mkdir()
     SqliteLog.open(log_path(tmp_path / "data")).close()
     assert run(installed(tmp_path), told_to_stop=True) == 0
-    assert feed.calls == ["start", "stop"]
+    assert (tmp_path / "data" / "patient.key").exists()
 
 
-def test_beside_a_log_with_inputs_no_secret_is_made(feed: FakeFeed, tmp_path: Path) -> None:
+def test_beside_a_log_with_inputs_no_secret_is_made(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     log = SqliteLog.open(log_path(tmp_path / "data"))
     log.append([Record(topics.RAW, "lab", "id", b"bytes")])
     log.close()
     with pytest.raises(SecretError, match="restore it"):
         run(installed(tmp_path), told_to_stop=True)
-    assert feed.calls == []
+    assert not (tmp_path / "data" / "patient.key").exists()

@@ -16,7 +16,7 @@ from wardbridge.config.models import Feed, Installation
 from wardbridge.config.problems import did_you_mean
 from wardbridge.feeds import KINDS
 from wardbridge.feeds.kind import Reading
-from wardbridge.service import utc_now
+from wardbridge.roles import utc_now
 
 SOME_IN_REVIEW: Final = 3
 PUBLIC_SECRET: Final = b"wardbridge normalise: keys in this output are not an installation's"

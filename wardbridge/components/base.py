@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from bus.runner import Figures
 
 
-class Component(Protocol):
-    """A part of the service. Started in one order, stopped in the reverse."""
+class Watched(Protocol):
+    """A part as health sees it, wherever it runs."""
 
     @property
     def name(self) -> str:
         """As ``/readyz`` names it."""
-        ...
-
-    async def start(self) -> None:
-        """Begin. What it raises ends the service."""
-        ...
-
-    async def stop(self) -> None:
-        """Finish what is in hand and end. Idempotent."""
         ...
 
     def blocking(self) -> str | None:
@@ -32,12 +25,44 @@ class Component(Protocol):
         ...
 
 
+class Component(Watched, Protocol):
+    """A part of the service. Started in one order, stopped in the reverse."""
+
+    async def start(self) -> None:
+        """Begin. What it raises ends the service."""
+        ...
+
+    async def stop(self) -> None:
+        """Finish what is in hand and end. Idempotent."""
+        ...
+
+
 class RouterPart(Component, Protocol):
     """The router, wherever it runs."""
 
     def figures(self) -> Figures:
         """Counts since the start, and what waits. Raises LogError when the log is closed."""
         ...
+
+
+class CannotStartError(OSError):
+    """A part cannot start; the text names it and says why."""
+
+
+async def start(part: Component) -> None:
+    """Start a part. Raises CannotStartError, which names it, where the system refuses."""
+    try:
+        await part.start()
+    except CannotStartError:
+        raise
+    except OSError as error:
+        raise CannotStartError(f"{part.name}: {error.strerror or error}") from error
+
+
+async def stop_all(parts: Sequence[Component]) -> None:
+    """Stop them, the last started first."""
+    for part in reversed(parts):
+        await part.stop()
 
 
 def describe(error: BaseException) -> str:

@@ -1,8 +1,24 @@
-"""A feed as a component."""
+"""A feed as a component, and as health sees it."""
 
 from __future__ import annotations
 
+from typing import Protocol
+
+from wardbridge.components.base import Watched
 from wardbridge.feeds.kind import FeedStatus, RunningFeed
+
+
+class FeedPart(Watched, Protocol):
+    """A feed, wherever it runs."""
+
+    @property
+    def feed_name(self) -> str:
+        """As it is configured."""
+        ...
+
+    def status(self) -> FeedStatus:
+        """How the feed is now."""
+        ...
 
 
 class FeedComponent:

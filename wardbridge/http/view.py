@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from bus.port import Log
 from schemas.ward import WardRegister
-from wardbridge.components.base import Component, RouterPart
-from wardbridge.components.feed import FeedComponent
+from wardbridge.components.base import RouterPart, Watched
+from wardbridge.components.feed import FeedPart
 from wardbridge.components.tail import Tail
 from wardbridge.http.hub import Hub
 
@@ -22,11 +22,11 @@ class View:
     hub: Hub
     register: WardRegister
     router: RouterPart
-    feeds: Sequence[FeedComponent]
-    others: Sequence[Component]
+    feeds: Sequence[FeedPart]
+    others: Sequence[Watched]
     heartbeat_s: float
 
-    def components(self) -> Sequence[Component]:
+    def components(self) -> Sequence[Watched]:
         """Every part whose state decides whether the service is ready."""
         return (self.router, *self.others, *self.feeds)
 

@@ -1,4 +1,4 @@
-"""The router's own process: it comes back when it ends, and goes when the service goes."""
+"""The processes of router and feeds: they come back when they end, and end when they are told."""
 
 import asyncio
 import os
@@ -15,11 +15,20 @@ from bus.port import LogError, Record
 from bus.sqlite import SqliteLog
 from schemas import topics
 from tests.wardbridge.support import configured, in_process
-from wardbridge.components.router_process import ENDED, RouterProcess
+from wardbridge.components.base import CannotStartError
 from wardbridge.components.ticker import ticks
+from wardbridge.components.worker import (
+    ENDED,
+    Job,
+    RemoteFeed,
+    RemoteRouter,
+    WorkerProcess,
+)
 from wardbridge.config.load import load
 from wardbridge.config.models import Installation
 from wardbridge.log import log_path
+from wardbridge.roles import Role
+from wardbridge.secret import patient_keyer
 
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 
@@ -43,8 +52,8 @@ def log(installation: Installation) -> Iterator[SqliteLog]:
 
 
 @asynccontextmanager
-async def running(log: SqliteLog, installation: Installation) -> AsyncIterator[RouterProcess]:
-    router = RouterProcess(log, installation)
+async def running(log: SqliteLog, installation: Installation) -> AsyncIterator[RemoteRouter]:
+    router = RemoteRouter(log, WorkerProcess(log, Job(Role.ROUTER, installation, 0)))
     await router.start()
     try:
         yield router
@@ -52,13 +61,14 @@ async def running(log: SqliteLog, installation: Installation) -> AsyncIterator[R
         await router.stop()
 
 
-def process_of(router: RouterProcess) -> int:
-    assert router._process is not None
-    return router._process.pid
+def process_of(router: RemoteRouter) -> int:
+    process = router._worker._process
+    assert process is not None
+    return process.pid
 
 
 @soon
-async def until_ready(router: RouterProcess, but_not: int = 0) -> int:
+async def until_ready(router: RemoteRouter, but_not: int = 0) -> int:
     assert router.blocking() is None
     assert router.figures().lag == 0
     assert process_of(router) != but_not
@@ -107,7 +117,7 @@ def test_one_that_is_killed_is_started_again_and_says_so(
 
 
 @soon
-async def until_blocking(router: RouterProcess, reason: str) -> None:
+async def until_blocking(router: RemoteRouter, reason: str) -> None:
     assert router.blocking() == reason
 
 
@@ -140,4 +150,54 @@ def test_a_log_that_fails_shows_and_is_tried_again(
                 await until_blocking(router, "LogError: no room")
             await until_ready(router)
 
+    asyncio.run(play())
+
+
+def feeds(log: SqliteLog, installation: Installation) -> tuple[WorkerProcess, RemoteFeed]:
+    keep_secret(installation)
+    worker = WorkerProcess(log, Job(Role.FEEDS, installation, 0))
+    return worker, RemoteFeed("elvis", worker)
+
+
+def keep_secret(installation: Installation) -> None:
+    patient_keyer(installation.data, None, may_create=True)
+
+
+def test_feeds_work_once_they_have_started(log: SqliteLog, installation: Installation) -> None:
+    async def play() -> None:
+        worker, feed = feeds(log, installation)
+        assert feed.blocking() is not None
+        await worker.start()
+        assert feed.blocking() is None
+        assert feed.status().figures["files_waiting"] == 0
+        await worker.stop()
+        assert feed.blocking() == ENDED
+
+    asyncio.run(play())
+
+
+def test_feeds_that_cannot_start_say_which_and_why(
+    log: SqliteLog, installation: Installation
+) -> None:
+    (installation.data / "inbox").write_text("a file where a directory should be")
+
+    async def play() -> None:
+        worker, _ = feeds(log, installation)
+        with pytest.raises(CannotStartError, match="feed elvis: "):
+            await worker.start()
+        await worker.stop()
+
+    asyncio.run(play())
+
+
+def test_a_process_that_ends_before_its_first_word_is_no_start(
+    log: SqliteLog, installation: Installation
+) -> None:
+    async def play() -> None:
+        worker = WorkerProcess(log, Job(Role.FEEDS, installation, 0))  # nobody made the secret
+        with pytest.raises(CannotStartError, match="process feeds: ended with 1 at its start"):
+            await worker.start()
+        await worker.stop()
+
+    log.append([Record(topics.RAW, "lab", "id", b"bytes")])
     asyncio.run(play())

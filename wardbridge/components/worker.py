@@ -1,0 +1,233 @@
+"""A process of its own for the router or the feeds, attached to the log that this process writes.
+
+It shares no interpreter with the writer or the other, so that none waits for another's turn. It
+works only as long as this process does: both of its sockets are pairs whose other ends are here,
+and it ends when they close, however this process ended. One that ends by itself is started again:
+all that it knew is in the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from typing import Final, NamedTuple
+
+import structlog
+
+from bus.port import LogError
+from bus.runner import Figures, lag_of
+from bus.sqlite import SqliteLog
+from bus.sqlite.serving import serve
+from router.core.step import RouterStep
+from wardbridge.components.base import CannotStartError, describe
+from wardbridge.config.models import Installation
+from wardbridge.feeds.kind import FeedStatus
+from wardbridge.roles import Role
+from wardbridge.routing import GROUP
+
+MODULE: Final = "wardbridge.worker"
+STOP_WITHIN_S: Final = 15.0  # feeds answer what is on its way for up to ten
+PAUSE_S: Final = 0.5  # before one that ended by itself is started again
+STARTING: Final = "its process is starting"
+ENDED: Final = "its process has ended and is started again"
+
+
+class Job(NamedTuple):
+    """What a process is told first."""
+
+    role: Role
+    installation: Installation
+    port_offset: int
+
+
+class Refused(NamedTuple):
+    """A part could not start; the text names it."""
+
+    reason: str
+
+
+class PartReport(NamedTuple):
+    """How one part of the process is."""
+
+    blocking: str | None
+    failure: str | None
+    says: Figures | FeedStatus
+
+
+Report = Mapping[str, PartReport]
+"""By the part's name; sent when all have started, and from then on at an interval."""
+
+
+class WorkerProcess:
+    """Keeps the process running until stopped."""
+
+    def __init__(self, log: SqliteLog, job: Job) -> None:
+        self.name = f"process {job.role}"
+        self.job = job
+        self._log = log
+        self._report: Report = {}
+        self._down: str | None = STARTING
+        self._refused: str | None = None
+        self._first_word = threading.Event()
+        self._stopping = threading.Event()
+        self._control: Connection | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+
+    def begin(self) -> None:
+        """Start the process without waiting for it."""
+        self._thread.start()
+
+    async def start(self) -> None:
+        """Start the process and wait until its parts work. Raises CannotStartError."""
+        self.begin()
+        await asyncio.to_thread(self._first_word.wait)
+        if self._refused:
+            raise CannotStartError(self._refused)
+
+    async def stop(self) -> None:
+        """Let it finish what is in hand."""
+        self._stopping.set()
+        if self._control is not None:
+            with suppress(OSError):  # it has ended
+                self._control.send(None)
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join, STOP_WITHIN_S)
+        if self._thread.is_alive() and self._process is not None:
+            self._process.kill()
+            await asyncio.to_thread(self._thread.join)
+
+    def blocking(self) -> str | None:
+        """It is starting, or starting again."""
+        return self._down
+
+    def failure(self) -> str | None:
+        """It always comes back."""
+        return None
+
+    def blocking_of(self, part: str) -> str | None:
+        """What it says of a part, or that it does not run."""
+        return self._down or self._report[part].blocking
+
+    def said_of(self, part: str) -> Figures | FeedStatus | None:
+        """What it said last of a part, also when it runs no longer; None before its first word."""
+        return self._report[part].says if part in self._report else None
+
+    def _run(self) -> None:
+        while not self._stopping.is_set() and not self._refused:
+            try:
+                exit_code = self._run_one()
+            except (OSError, LogError) as error:  # no process to be had now
+                self._note_refusal(describe(error))
+            else:
+                self._note_end(exit_code)
+            if not self._refused:
+                self._stopping.wait(PAUSE_S)
+        self._first_word.set()
+
+    def _run_one(self) -> int:
+        self._process, self._control = self._started()
+        with self._process, self._control:
+            with suppress(OSError):
+                self._control.send(self.job)
+                if self._stopping.is_set():
+                    self._control.send(None)
+            with suppress(EOFError, OSError):
+                while True:
+                    self._hear(self._control.recv())
+            return self._process.wait()
+
+    def _started(self) -> tuple[subprocess.Popen[bytes], Connection]:
+        control, its_control = socket.socketpair()
+        writer, its_writer = socket.socketpair()
+        with control, its_control, writer, its_writer:
+            fds = (its_control.fileno(), its_writer.fileno())
+            process = subprocess.Popen(  # noqa: S603 - ourselves
+                [sys.executable, "-P", "-m", MODULE, *map(str, fds)],
+                pass_fds=fds,
+                stdin=subprocess.DEVNULL,
+            )
+            serve(self._log, writer)
+            return process, Connection(control.detach())
+
+    def _hear(self, said: Report | Refused) -> None:
+        if isinstance(said, Refused):
+            self._note_refusal(said.reason)
+        else:
+            self._report, self._down = said, None
+            self._first_word.set()
+
+    def _note_refusal(self, reason: str) -> None:
+        """At the first start it is the service's end; later it is tried again."""
+        if self._first_word.is_set():
+            structlog.get_logger().error("not_started", component=self.name, reason=reason)
+        else:
+            self._refused = reason
+
+    def _note_end(self, exit_code: int) -> None:
+        self._down = ENDED
+        if not self._first_word.is_set() and not self._stopping.is_set():
+            self._refused = self._refused or f"{self.name}: ended with {exit_code} at its start"
+        elif not self._stopping.is_set():
+            structlog.get_logger().error("process_ended", component=self.name, exit_code=exit_code)
+
+
+class RemoteRouter:
+    """The router in its process."""
+
+    name = "router"
+
+    def __init__(self, log: SqliteLog, worker: WorkerProcess) -> None:
+        self._log = log
+        self._worker = worker
+
+    async def start(self) -> None:
+        """Begin; the process and its state take their time, and health says so."""
+        self._worker.begin()
+
+    async def stop(self) -> None:
+        """Finish the batch in hand."""
+        await self._worker.stop()
+
+    def blocking(self) -> str | None:
+        """The router's own word, or that its process does not run."""
+        return self._worker.blocking_of(self.name)
+
+    def failure(self) -> str | None:
+        """It always comes back."""
+        return None
+
+    def figures(self) -> Figures:
+        """As it said last, with what waits now. Raises LogError when the log is closed."""
+        said = self._worker.said_of(self.name)
+        figures = said if isinstance(said, Figures) else Figures.none()
+        return replace(figures, lag=lag_of(self._log, GROUP, RouterStep.inputs))
+
+
+class RemoteFeed:
+    """A feed in its process."""
+
+    def __init__(self, feed_name: str, worker: WorkerProcess) -> None:
+        self.feed_name = feed_name
+        self.name = f"feed {feed_name}"
+        self._worker = worker
+
+    def blocking(self) -> str | None:
+        """The feed's own word, or that its process does not run."""
+        return self._worker.blocking_of(self.name)
+
+    def failure(self) -> str | None:
+        """Its process is started again."""
+        return None
+
+    def status(self) -> FeedStatus:
+        """As it said last."""
+        said = self._worker.said_of(self.name)
+        return said if isinstance(said, FeedStatus) else FeedStatus()

@@ -1,0 +1,57 @@
+"""What an installation's router and its feeds consist of, in whichever process they work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from bus.port import Log
+from schemas import topics
+from wardbridge.components.feed import FeedComponent
+from wardbridge.components.router import RouterComponent
+from wardbridge.config.models import Feed, Installation
+from wardbridge.feeds import KINDS
+from wardbridge.feeds.kind import Place, Reading
+from wardbridge.routing import make_runner
+from wardbridge.secret import patient_keyer
+
+Clock = Callable[[], datetime]
+
+
+class Role(StrEnum):
+    """What a process may be there for."""
+
+    ROUTER = "router"
+    FEEDS = "feeds"
+
+
+def utc_now() -> datetime:
+    """The clock."""
+    return datetime.now(UTC)
+
+
+def router_of(log: Log, installation: Installation) -> RouterComponent:
+    """The router."""
+    return RouterComponent(make_runner(log, installation))
+
+
+def feeds_of(
+    log: Log, installation: Installation, port_offset: int, clock: Clock = utc_now
+) -> list[FeedComponent]:
+    """Every configured feed. Raises SecretError."""
+    secret = installation.settings.privacy.patient_key_file
+    keyer = patient_keyer(installation.data, secret, may_create=not has_received(log))
+    place = Place(log, installation.data, port_offset)
+
+    def made(feed: Feed) -> FeedComponent:
+        reading = Reading(feed.identity, installation.register, keyer, clock)
+        running = KINDS[feed.kind].make(reading, place, feed.settings)
+        return FeedComponent(feed.identity.name, running)
+
+    return [made(feed) for feed in installation.feeds]
+
+
+def has_received(log: Log) -> bool:
+    """Whether the log has ever taken an input, also one that is no longer kept."""
+    return any(log.ends(topics.RAW).values())

@@ -1,0 +1,131 @@
+"""The process of a role: ``python -m wardbridge.worker CONTROL WRITER``.
+
+Both are file descriptors of sockets that the service made (``components.worker``). Over CONTROL
+come the job and, once, the word to stop; reports go back. Over WRITER goes what is written. The
+process ends with the service, whatever signals come: a terminal and a supervisor send them to all,
+and it is the service that drains.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import Final, NoReturn
+
+import structlog
+import uvloop
+
+from bus.port import Log, LogError
+from bus.runner import Figures
+from bus.sqlite.attached import AttachedLog
+from wardbridge.components.base import CannotStartError, Component, start, stop_all
+from wardbridge.components.feed import FeedComponent
+from wardbridge.components.router import RouterComponent
+from wardbridge.components.worker import Job, PartReport, Refused, Report
+from wardbridge.feeds.kind import FeedStatus
+from wardbridge.log import log_path
+from wardbridge.logs import configure_logs
+from wardbridge.roles import Role, feeds_of, router_of
+
+REPORT_INTERVAL_S: Final = 0.1
+FAILED, SERVICE_GONE = 1, 3
+
+Part = RouterComponent | FeedComponent
+
+
+def main() -> None:
+    """CONTROL WRITER."""
+    control_fd, writer_fd = map(int, sys.argv[1:3])
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    configure_logs(sys.stderr)
+    control = Connection(control_fd)
+    try:
+        job: Job = control.recv()
+        log = AttachedLog(
+            log_path(job.installation.data),
+            socket.socket(fileno=writer_fd),
+            on_gone=_end_with_the_service,
+        )
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            code = runner.run(Worker(control, parts_of(job, log)).run())
+        log.close()
+    except (EOFError, OSError, LogError):
+        _end_with_the_service()
+    sys.exit(code)
+
+
+def parts_of(job: Job, log: Log) -> Sequence[Part]:
+    """What works in the process. Raises SecretError."""
+    if job.role is Role.ROUTER:
+        return [router_of(log, job.installation)]
+    return feeds_of(log, job.installation, job.port_offset)
+
+
+class Worker:
+    """Runs the parts until told to stop or one has failed; then the service starts it again."""
+
+    def __init__(self, control: Connection, parts: Sequence[Part]) -> None:
+        self._control = control
+        self._parts = parts
+        self._told = asyncio.Event()
+
+    async def run(self) -> int:
+        """The exit code. Raises OSError when the service is gone."""
+        asyncio.get_running_loop().add_reader(self._control.fileno(), self._hear)
+        started: list[Component] = []
+        try:
+            for part in self._parts:
+                started.append(part)
+                await start(part)
+        except CannotStartError as error:
+            self._control.send(Refused(str(error)))
+            await stop_all(started)
+            return FAILED
+        failed = await self._report_until_told()
+        await stop_all(started)
+        self._control.send(report_of(self._parts))
+        return FAILED if failed else 0
+
+    async def _report_until_told(self) -> bool:
+        while not self._told.is_set():
+            report = report_of(self._parts)
+            self._control.send(report)
+            for name, part in report.items():
+                if part.failure:
+                    structlog.get_logger().error("failed", component=name, reason=part.failure)
+                    return True
+            try:
+                await asyncio.wait_for(self._told.wait(), REPORT_INTERVAL_S)
+            except TimeoutError:
+                continue
+        return False
+
+    def _hear(self) -> None:
+        try:
+            self._control.recv()
+        except (EOFError, OSError):
+            _end_with_the_service()
+        self._told.set()
+
+
+def report_of(parts: Sequence[Part]) -> Report:
+    """How they are now."""
+    return {part.name: PartReport(part.blocking(), part.failure(), _says(part)) for part in parts}
+
+
+def _says(part: Part) -> Figures | FeedStatus:
+    return part.figures() if isinstance(part, RouterComponent) else part.status()
+
+
+def _end_with_the_service() -> NoReturn:
+    os._exit(SERVICE_GONE)  # at once: whatever is half done is nobody's any more
+
+
+if __name__ == "__main__":
+    main()
