@@ -77,9 +77,9 @@ class Figures:
     """What the runner tells health and metrics; nothing in it is of a patient.
 
     ``failures`` counts records that went to review instead of being decided, ``unreviewed`` those
-    of them for which even that failed (the record itself is in its topic still). ``lag`` counts
-    the records that wait (an upper bound: offsets may have holes). ``last_commit_at`` is Unix time
-    in seconds, None before the first. ``last_error`` is None again after the next good batch.
+    of them for which even that failed (the record itself is in its topic still).
+    ``last_commit_at`` is Unix time in seconds, None before the first. ``last_error`` is None again
+    after the next good batch. What waits is for the log to say: :func:`lag_of`.
     """
 
     ready: bool
@@ -87,7 +87,6 @@ class Figures:
     commits: int
     failures: int
     unreviewed: int
-    lag: int
     last_commit_at: float | None
     last_error: str | None
 
@@ -95,7 +94,7 @@ class Figures:
     def none(cls) -> Self:
         """Of a runner that has not begun."""
         return cls(
-            ready=False, records=0, commits=0, failures=0, unreviewed=0, lag=0,
+            ready=False, records=0, commits=0, failures=0, unreviewed=0,
             last_commit_at=None, last_error=None,
         )  # fmt: skip
 
@@ -162,17 +161,20 @@ class StepRunner(Generic[State]):
         return len(batch.records)
 
     def figures(self) -> Figures:
-        """What became of it so far; from any thread. Raises LogError when the log is closed."""
+        """What became of it so far; from any thread."""
         return Figures(
             self._ready,
             self._records,
             self._commits,
             self._failures,
             self._unreviewed,
-            lag_of(self._log, self._group, self._step.inputs),
             self._last_commit_at,
             self._last_error,
         )
+
+    def lag(self) -> int:
+        """How many records wait; from any thread. Raises LogError."""
+        return lag_of(self._log, self._group, self._step.inputs)
 
     def _went_well(self) -> bool:
         try:

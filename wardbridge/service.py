@@ -16,8 +16,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from bus.port import Log, Record, TopicPartition
-from bus.sqlite import SqliteLog
+from bus.port import Log, LogError, Record, TopicPartition
 from schemas import topics
 from schemas.authority import Authority
 from wardbridge.components.base import Component, RouterPart, start, stop_all
@@ -31,7 +30,7 @@ from wardbridge.http.board import Board
 from wardbridge.http.hub import Hub
 from wardbridge.http.server import HttpServer
 from wardbridge.http.view import View
-from wardbridge.log import open_log
+from wardbridge.log import admits_others, open_log
 from wardbridge.roles import Clock, Role, feeds_of, has_received, router_of, utc_now
 from wardbridge.secret import patient_keyer
 
@@ -105,8 +104,8 @@ class Service:
         return Parts(working, tail, ticker, server, hub)
 
     def _working(self, log: Log) -> Working:
-        """Beside a log that other processes can attach to, router and feeds have their own."""
-        if not isinstance(log, SqliteLog):
+        """On a log that other processes can work on, router and feeds have each one of its own."""
+        if not admits_others(log):
             feeds = feeds_of(log, self._installation, self._port_offset, self._clock)
             return Working(router_of(log, self._installation), feeds, feeds)
         self._keep_secret(log)
@@ -143,14 +142,14 @@ class Service:
             async with asyncio.timeout(self._settings.shutdown.drain_s):
                 await stop_all([parts.ticker, *parts.working.inputs])
                 await _decide_the_rest(parts.working.router)
-        unfinished = parts.working.router.figures().lag
+        unfinished = await _lag(parts.working.router)
         await parts.working.router.stop()
         await parts.tail.stop()
         parts.hub.close()
         await parts.server.stop()
         seconds = round(time.monotonic() - began, 3)
         self._logger.info("stopped", seconds=seconds, unfinished=unfinished)
-        return not unfinished
+        return unfinished == 0
 
 
 class Working(NamedTuple):
@@ -176,8 +175,16 @@ class Parts(NamedTuple):
 
 
 async def _decide_the_rest(router: RouterPart) -> None:
-    while not router.failure() and router.figures().lag:  # noqa: ASYNC110 - it has no event
+    while not router.failure() and await _lag(router) != 0:  # noqa: ASYNC110 - it has no event
         await asyncio.sleep(DRAIN_LOOK_S)
+
+
+async def _lag(router: RouterPart) -> int | None:
+    """How much waits for it; None while the log does not say. The log may be beyond a network."""
+    try:
+        return await asyncio.to_thread(router.lag)
+    except LogError:
+        return None
 
 
 def write_authority(log: Log, timelines: Sequence[Authority]) -> list[str]:

@@ -70,7 +70,7 @@ def process_of(router: RemoteRouter) -> int:
 @soon
 async def until_ready(router: RemoteRouter, but_not: int = 0) -> int:
     assert router.blocking() is None
-    assert router.figures().lag == 0
+    assert router.lag() == 0
     assert process_of(router) != but_not
     return process_of(router)
 
@@ -114,6 +114,24 @@ def test_one_that_is_killed_is_started_again_and_says_so(
             await until_ready(router, but_not=killed)
 
     asyncio.run(play())
+
+
+def test_one_that_is_killed_before_its_first_word_is_started_again(
+    log: SqliteLog, installation: Installation
+) -> None:
+    async def play() -> None:
+        async with running(log, installation) as router:
+            killed = await until_there(router)
+            os.kill(killed, signal.SIGKILL)
+            await until_ready(router, but_not=killed)
+            assert router.failure() is None
+
+    asyncio.run(play())
+
+
+@soon
+async def until_there(router: RemoteRouter) -> int:
+    return process_of(router)
 
 
 @soon

@@ -6,7 +6,6 @@ import asyncio
 import threading
 from typing import Any
 
-from bus.port import LogError
 from bus.runner import Figures, StepRunner
 from wardbridge.components.base import describe
 
@@ -33,10 +32,7 @@ class RouterComponent:
 
     def blocking(self) -> str | None:
         """The state is being loaded, or the log fails."""
-        try:
-            figures = self.figures()
-        except LogError as error:
-            return describe(error)
+        figures = self.figures()
         if figures.ready and figures.last_error is None:
             return None
         return figures.last_error or "the state is being loaded"
@@ -46,8 +42,12 @@ class RouterComponent:
         return describe(self._failure) if self._failure else None
 
     def figures(self) -> Figures:
-        """Counts since the start, and what waits. Raises LogError when the log is closed."""
+        """Counts since the start."""
         return self._runner.figures()
+
+    def lag(self) -> int:
+        """How many records wait now. Raises LogError."""
+        return self._runner.lag()
 
     def _run(self) -> None:
         try:

@@ -46,7 +46,7 @@ class RouterHealth(Frozen):
     records: int
     commits: int
     failures: int
-    lag_records: int
+    lag_records: int | None = Field(description="none while the log cannot be asked")
     blocking: str | None
 
 
@@ -165,7 +165,7 @@ def health_of(view: View) -> Health:
             records=router.records,
             commits=router.commits,
             failures=router.failures,
-            lag_records=router.lag,
+            lag_records=view.lag(),
             blocking=view.router.failure() or view.router.blocking(),
         ),
         listeners=view.hub.listeners(),

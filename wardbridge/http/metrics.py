@@ -66,14 +66,14 @@ class ViewCollector(Collector):
         return [figures, outcomes, seen]
 
     def _router(self) -> Iterable[Metric]:
-        figures = self._view.router.figures()
-        return [
-            CounterMetricFamily(ROUTER_RECORDS, "records decided", figures.records),
-            CounterMetricFamily(ROUTER_COMMITS, "commits", figures.commits),
-            CounterMetricFamily(ROUTER_FAILURES, "records at which the step failed",
-                                figures.failures),
-            GaugeMetricFamily(ROUTER_LAG, "records that wait to be decided", figures.lag),
-        ]  # fmt: skip
+        figures, lag = self._view.router.figures(), self._view.lag()
+        yield CounterMetricFamily(ROUTER_RECORDS, "records decided", figures.records)
+        yield CounterMetricFamily(ROUTER_COMMITS, "commits", figures.commits)
+        yield CounterMetricFamily(
+            ROUTER_FAILURES, "records at which the step failed", figures.failures
+        )
+        if lag is not None:  # nothing is told while the log cannot be asked
+            yield GaugeMetricFamily(ROUTER_LAG, "records that wait to be decided", lag)
 
     def _streams(self) -> Iterable[Metric]:
         hub = self._view.hub

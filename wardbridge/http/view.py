@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bus.port import Log
+from bus.port import Log, LogError
 from schemas.ward import WardRegister
 from wardbridge.components.base import RouterPart, Watched
 from wardbridge.components.feed import FeedPart
@@ -34,6 +34,13 @@ class View:
         """Component to reason, for each that does not do its work now."""
         reasons = {part.name: part.failure() or part.blocking() for part in self.components()}
         return {name: reason for name, reason in reasons.items() if reason}
+
+    def lag(self) -> int | None:
+        """How many records wait for the router; None while the log does not say."""
+        try:
+            return self.router.lag()
+        except LogError:
+            return None
 
     async def why_lists_wait(self) -> str | None:
         """Why the board may lack something that is committed: after a start it is still read.
