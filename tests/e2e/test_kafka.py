@@ -1,32 +1,18 @@
 """The service with its log on a real broker: told as on SQLite, also after a restart."""
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.test_service import kinds, started, stream, tell, visits
-from tests.support.kafka import brokers
+from tests.support.labs import lab_on_kafka
 from tests.support.service import Service
-
-LAB_KAFKA = Path(__file__).parents[2] / "deploy" / "examples" / "lab-kafka.toml"
-
-
-def service_on_kafka(folder: Path, *lines: str) -> Service:
-    """The lab on the test broker, its topics under a prefix of its own."""
-    settings = (f'prefix = "t{uuid.uuid4().hex[:8]}."', *lines)
-    text = LAB_KAFKA.read_text(encoding="utf-8")
-    config = folder / "lab-kafka.toml"
-    head = "[log.kafka]\n"
-    assert head in text
-    config.write_text(text.replace(head, head + "\n".join(settings) + "\n"), encoding="utf-8")
-    return Service(folder / "data", config, {"KAFKA_BROKERS": ",".join(brokers())})
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    made = service_on_kafka(tmp_path)
+    made = lab_on_kafka(tmp_path)
     yield made
     if made.process is not None and made.process.poll() is None:
         made.kill()

@@ -50,13 +50,18 @@ class Service:
         self.mllp_port = MLLP_PORT + self.offset
         self.url = f"http://127.0.0.1:{HTTP_PORT + self.offset}"
         self.process: subprocess.Popen[bytes] | None = None
+        self._output = data.parent / f"{data.name}.log"
+
+    def said(self) -> str:
+        """What it and its processes have logged, over all its starts."""
+        return self._output.read_text(encoding="utf-8")
 
     def start(self) -> None:
         command = [
             sys.executable, "-m", "wardbridge", "run", "--config", str(self.config),
             "--data", str(self.data), "--port-offset", str(self.offset),
         ]  # fmt: skip
-        with (self.data.parent / f"{self.data.name}.log").open("ab") as log:
+        with self._output.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment)
 
     @retry(
