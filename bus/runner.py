@@ -323,11 +323,18 @@ def run_in_thread(runner: StepRunner[State], name: str) -> threading.Thread:
 
 def lag_of(log: Log, group: str, inputs: Sequence[str]) -> int:
     """How many records of the topics wait for the group: an upper bound, as offsets have holes."""
+    return sum(end - position for position, end in standing_of(log, group, inputs).values())
+
+
+def standing_of(
+    log: Log, group: str, inputs: Sequence[str]
+) -> dict[TopicPartition, tuple[int, int]]:
+    """Where the group would go on in each partition of the topics, and where that ends now."""
     committed = log.committed(group)
-    return sum(
-        end - committed.get(TopicPartition(topic, partition), start)
+    return {
+        (at := TopicPartition(topic, partition)): (committed.get(at, start), end)
         for topic in inputs
         for (partition, end), start in zip(
             log.ends(topic).items(), log.starts(topic).values(), strict=True
         )
-    )
+    }

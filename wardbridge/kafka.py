@@ -30,7 +30,6 @@ def kafka_settings(section: KafkaSection, partitions: int, data: Path) -> KafkaS
         delivery_timeout_s=section.delivery_timeout_s,
         commit_timeout_s=section.commit_timeout_s,
         transaction_timeout_s=section.transaction_timeout_s,
-        stalled_after_s=section.stalled_after_s,
     )
 
 

@@ -21,6 +21,7 @@ from schemas import topics
 from schemas.authority import Authority
 from wardbridge.components.base import Component, RouterPart, start, stop_all
 from wardbridge.components.feed import FeedPart
+from wardbridge.components.progress import RouterProgress
 from wardbridge.components.tail import Tail
 from wardbridge.components.ticker import Ticker
 from wardbridge.components.worker import Job, RemoteFeed, RemoteRouter, WorkerProcess
@@ -90,18 +91,20 @@ class Service:
         ticker = Ticker(
             log, list(self._settings.realms), self._settings.router.tick_interval_s, self._clock
         )
+        progress = RouterProgress(log, working.router, self._settings.router.stalled_after_s)
         view = View(
             log,
             hub,
             self._installation.register,
             working.router,
+            progress,
             working.feeds,
             (tail, ticker),
             self._settings.http.heartbeat_s,
         )
         http = self._settings.http
         server = HttpServer(make_app(view), http.host, http.port + self._port_offset)
-        return Parts(working, tail, ticker, server, hub)
+        return Parts(working, progress, tail, ticker, server, hub)
 
     def _working(self, log: Log) -> Working:
         """On a log that other processes can work on, router and feeds have each one of its own."""
@@ -140,7 +143,7 @@ class Service:
         began = time.monotonic()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.shutdown.drain_s):
-                await stop_all([parts.ticker, *parts.working.inputs])
+                await stop_all([parts.progress, parts.ticker, *parts.working.inputs])
                 await _decide_the_rest(parts.working.router)
         unfinished = await _lag(parts.working.router)
         await parts.working.router.stop()
@@ -164,6 +167,7 @@ class Parts(NamedTuple):
     """The parts of one service, and the order in which they start."""
 
     working: Working
+    progress: RouterProgress
     tail: Tail
     ticker: Ticker
     server: HttpServer
@@ -171,7 +175,8 @@ class Parts(NamedTuple):
 
     def in_order(self) -> list[Component]:
         """Health first, so that a slow start can be seen; feeds last."""
-        return [self.server, self.working.router, self.tail, self.ticker, *self.working.inputs]
+        router = (self.working.router, self.progress)
+        return [self.server, *router, self.tail, self.ticker, *self.working.inputs]
 
 
 async def _decide_the_rest(router: RouterPart) -> None:

@@ -42,7 +42,6 @@ from bus.kafka.settings import (
     producer_options,
     transaction_options,
 )
-from bus.kafka.stall import Progress
 from bus.kafka.watchdog import OnStuck, Watchdog, end_process
 from bus.local import OnDone
 from bus.port import Batch, LogError, Record, Stored, TopicPartition
@@ -82,7 +81,6 @@ class KafkaLog:
         except BaseException:
             self._admin.close()
             raise
-        self._progress = Progress(settings.stalled_after_s)
         self._watchdog = Watchdog(settings.commit_timeout_s, on_stuck)
 
     @classmethod
@@ -116,11 +114,6 @@ class KafkaLog:
             # A commit that has returned shows itself a little later; nothing undoes it.
             known[at] = max(offset, known.get(at, offset))
         return known
-
-    def stalled(self) -> frozenset[TopicPartition]:
-        """Our partitions in which reading stands still although their end moves away from it."""
-        cursor = {at: n for member in self._all_members() for at, n in member.cursor().items()}
-        return self._progress.stalled(cursor, self._lookup.ends(cursor), time.monotonic())
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -285,10 +278,6 @@ class KafkaLog:
     def _settle_within_s(self) -> float:
         """Longest time for which a transaction of a vanished process may hide what follows it."""
         return self.settings.transaction_timeout_s + self.settings.commit_timeout_s
-
-    def _all_members(self) -> list[Member]:
-        with self._lock:
-            return list(self._members.values())
 
     def _places(self, topic: str) -> list[TopicPartition]:
         return [TopicPartition(topic, number) for number in range(self.partitions(topic))]

@@ -95,10 +95,6 @@ class Member:
         ours = {self._lookup.ours(place) for place in self._consumer.assignment()}
         return not self._assignment.changed and ours.issuperset(places)
 
-    def cursor(self) -> Mapping[TopicPartition, int]:
-        """Where reading goes on in each of our partitions; from any thread."""
-        return self._cursor
-
     def close(self) -> None:
         """Release the connection; the place in the group stays ours for a while."""
         self._consumer.close(autocommit=False, timeout_ms=1000)

@@ -72,7 +72,6 @@ class KafkaSettings:
     delivery_timeout_s: float = 20.0
     commit_timeout_s: float = 15.0
     transaction_timeout_s: float = 20.0
-    stalled_after_s: float = 10.0
 
     @property
     def answer_within_s(self) -> float:

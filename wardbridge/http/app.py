@@ -47,6 +47,9 @@ class RouterHealth(Frozen):
     commits: int
     failures: int
     lag_records: int | None = Field(description="none while the log cannot be asked")
+    stalled: tuple[str, ...] = Field(
+        description="`topic/partition` where it stands still although records wait"
+    )
     blocking: str | None
 
 
@@ -166,6 +169,7 @@ def health_of(view: View) -> Health:
             commits=router.commits,
             failures=router.failures,
             lag_records=view.lag(),
+            stalled=view.progress.stalled(),
             blocking=view.router.failure() or view.router.blocking(),
         ),
         listeners=view.hub.listeners(),

@@ -10,6 +10,7 @@ from bus.port import Log, LogError
 from schemas.ward import WardRegister
 from wardbridge.components.base import RouterPart, Watched
 from wardbridge.components.feed import FeedPart
+from wardbridge.components.progress import RouterProgress
 from wardbridge.components.tail import Tail
 from wardbridge.http.hub import Hub
 
@@ -22,13 +23,14 @@ class View:
     hub: Hub
     register: WardRegister
     router: RouterPart
+    progress: RouterProgress
     feeds: Sequence[FeedPart]
     others: Sequence[Watched]
     heartbeat_s: float
 
     def components(self) -> Sequence[Watched]:
         """Every part whose state decides whether the service is ready."""
-        return (self.router, *self.others, *self.feeds)
+        return (self.router, self.progress, *self.others, *self.feeds)
 
     def blocking(self) -> dict[str, str]:
         """Component to reason, for each that does not do its work now."""
