@@ -5,14 +5,17 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bus.memory import MemoryLog
-from bus.port import Log
+from bus.port import Log, LogError
 from bus.sqlite import SqliteLog
 from bus.sqlite.attached import AttachedLog
 from bus.sqlite.serving import serve
 from wardbridge.config.models import Installation
+
+if TYPE_CHECKING:
+    from bus.kafka import KafkaLog
 
 LOG_NAME: Final = "log.db"
 
@@ -24,13 +27,31 @@ def log_path(data: Path) -> Path:
 
 def open_log(installation: Installation) -> Log:
     """Open the log for writing, or make it. Raises LogError."""
-    section = installation.settings.log
-    if section.kafka is None or section.engine != "kafka":
-        return SqliteLog.open(log_path(installation.data), partitions=section.partitions)
-    # Here, so that whoever has no Kafka does not wait for its client to be read.
-    from wardbridge.kafka import open_kafka  # noqa: PLC0415
+    if is_on_kafka(installation):
+        return _open_kafka(installation, may_make=True)
+    partitions = installation.settings.log.partitions
+    return SqliteLog.open(log_path(installation.data), partitions=partitions)
 
-    return open_kafka(section.kafka, section.partitions, installation.data)
+
+def open_to_read(data: Path, installation: Installation | None) -> Log:
+    """The log beside a service that may be running. Raises LogError, also where there is none.
+
+    Without a configuration it is the file in the data folder.
+    """
+    if installation is not None and is_on_kafka(installation):
+        return _open_kafka(installation, may_make=False)
+    path = log_path(data)
+    if not path.exists():
+        raise LogError(
+            f"{path}: there is no log; --data names the folder that the service runs in, and "
+            "--config its configuration where the log is on Kafka"
+        )
+    return SqliteLog.open_readonly(path)
+
+
+def open_for_moving(installation: Installation) -> KafkaLog:
+    """The cluster's log, to copy another into it. Raises LogError."""
+    return _open_kafka(installation, may_make=True)
 
 
 def admits_others(log: Log) -> bool:
@@ -58,3 +79,18 @@ def open_beside(
         return open_log(installation)
     (writer,) = inherited
     return AttachedLog(log_path(installation.data), socket.socket(fileno=writer), on_gone=on_gone)
+
+
+def is_on_kafka(installation: Installation) -> bool:
+    """Whether the log is a cluster, on which any number of processes work."""
+    return installation.settings.log.engine == "kafka"
+
+
+def _open_kafka(installation: Installation, *, may_make: bool) -> KafkaLog:
+    # Here, so that whoever has no Kafka does not wait for its client to be read.
+    from wardbridge.kafka import open_kafka  # noqa: PLC0415
+
+    section = installation.settings.log
+    if section.kafka is None:
+        raise LogError("there is no table [log.kafka]")
+    return open_kafka(section.kafka, section.partitions, installation.data, may_make=may_make)

@@ -63,6 +63,8 @@ class KafkaLog:
         settings: KafkaSettings,
         table: Sequence[Topic] = TOPICS,
         on_stuck: OnStuck = end_process,
+        *,
+        may_make: bool = True,
     ) -> None:
         self.topics: Mapping[str, Topic] = {topic.name: topic for topic in table}
         self.settings = settings
@@ -75,7 +77,7 @@ class KafkaLog:
         with translating(f"connecting to {', '.join(settings.brokers)}"):
             self._admin = KafkaAdminClient(**client_options(settings))
         try:
-            self.differences = tuple(topics.ensure(self._admin, settings, table))
+            self.differences = tuple(topics.ensure(self._admin, settings, table, may_make=may_make))
             self._lookup = Lookup(self._admin, settings)
             self._appender = Appender(self._appending, settings.answer_within_s)
         except BaseException:
@@ -84,9 +86,11 @@ class KafkaLog:
         self._watchdog = Watchdog(settings.commit_timeout_s, on_stuck)
 
     @classmethod
-    def open(cls, settings: KafkaSettings, *, table: Sequence[Topic] = TOPICS) -> Self:
-        """Open the log."""
-        return cls(settings, table)
+    def open(
+        cls, settings: KafkaSettings, *, table: Sequence[Topic] = TOPICS, may_make: bool = True
+    ) -> Self:
+        """Open the log; ``may_make``: its topics, where they are not there."""
+        return cls(settings, table, may_make=may_make)
 
     # -- places -----------------------------------------------------------------------------------
 
@@ -124,11 +128,18 @@ class KafkaLog:
 
     def append(self, records: Sequence[Record]) -> None:
         """See the port."""
-        done: Future[LogError | None] = Future()
-        self.submit(records, done.set_result)
-        error = done.result()
-        if error is not None:
-            raise error
+        size = check(self.topics, records)
+        self._append([self._wire(record) for record in records], size)
+
+    def append_at(self, at: TopicPartition, records: Sequence[Stored]) -> None:
+        """Append to this very partition what another log has in its own, and wait until durable."""
+        self._check_at(at)
+        name = self.settings.topic(at.topic)
+        wires = [
+            Wire(name, each.value, _encoded(each.key), list(each.headers), at.partition)
+            for each in records
+        ]
+        self._append(wires, sum(len(each.value or b"") for each in records))
 
     def commit(
         self, group: str, positions: Mapping[TopicPartition, int], records: Sequence[Record]
@@ -192,11 +203,17 @@ class KafkaLog:
 
     # -- how --------------------------------------------------------------------------------------
 
+    def _append(self, wires: Sequence[Wire], size: int) -> None:
+        done: Future[LogError | None] = Future()
+        self._appender.submit(wires, size, done.set_result)
+        error = done.result()
+        if error is not None:
+            raise error
+
     def _wire(self, record: Record) -> Wire:
-        key = None if record.key is None else record.key.encode()
         return Wire(
-            self.settings.topic(record.topic), record.value, key, list(record.headers),
-            self.partition_of(record.topic, record.route),
+            self.settings.topic(record.topic), record.value, _encoded(record.key),
+            list(record.headers), self.partition_of(record.topic, record.route),
         )  # fmt: skip
 
     def _generation(
@@ -289,6 +306,10 @@ class KafkaLog:
     def _check_open(self) -> None:
         if self._closing.is_set():
             raise LogError("the log is closed")
+
+
+def _encoded(key: str | None) -> bytes | None:
+    return None if key is None else key.encode()
 
 
 def _by_number(offsets: Mapping[TopicPartition, int]) -> dict[int, int]:

@@ -86,3 +86,10 @@ def test_another_retention_is_reported_and_left_alone(admin: KafkaAdminClient) -
     (found,) = ensure(admin, settings, TOPICS)
     assert (found.topic, found.setting, found.found) == (name, "retention.ms", "60000")
     assert ensure(admin, settings, TOPICS) == [found]
+
+
+def test_who_only_reads_makes_no_topic(admin: KafkaAdminClient) -> None:
+    settings = one_broker(brokers(), prefix=f"t{uuid.uuid4().hex[:8]}.")
+    with pytest.raises(LogError, match="there is no topic"):
+        ensure(admin, settings, TOPICS, may_make=False)
+    assert not [name for name in admin.list_topics() if name.startswith(settings.prefix)]

@@ -30,7 +30,7 @@ def lab_on_kafka(folder: Path, *cluster: str) -> Service:
 
 def _data(folder: Path) -> Path:
     data = folder / "data"
-    data.mkdir()
+    data.mkdir(exist_ok=True)
     return data
 
 
