@@ -50,6 +50,7 @@ class Service:
         self.mllp_port = MLLP_PORT + self.offset
         self.url = f"http://127.0.0.1:{HTTP_PORT + self.offset}"
         self.process: subprocess.Popen[bytes] | None = None
+        self.roles: tuple[str, ...] = ()
         self._output = data.parent / f"{data.name}.log"
 
     def said(self) -> str:
@@ -60,6 +61,7 @@ class Service:
         command = [
             sys.executable, "-m", "wardbridge", "run", "--config", str(self.config),
             "--data", str(self.data), "--port-offset", str(self.offset),
+            *(part for role in self.roles for part in ("--role", role)),
         ]  # fmt: skip
         with self._output.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment)

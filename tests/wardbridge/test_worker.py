@@ -173,7 +173,7 @@ def test_a_log_that_fails_shows_and_is_tried_again(
 
 def feeds(log: SqliteLog, installation: Installation) -> tuple[WorkerProcess, RemoteFeed]:
     keep_secret(installation)
-    worker = WorkerProcess(log, Job(Role.FEEDS, installation, 0))
+    worker = WorkerProcess(log, Job(Role.ADAPTERS, installation, 0))
     return worker, RemoteFeed("elvis", worker)
 
 
@@ -212,8 +212,8 @@ def test_a_process_that_ends_before_its_first_word_is_no_start(
     log: SqliteLog, installation: Installation
 ) -> None:
     async def play() -> None:
-        worker = WorkerProcess(log, Job(Role.FEEDS, installation, 0))  # nobody made the secret
-        with pytest.raises(CannotStartError, match="process feeds: ended with 1 at its start"):
+        worker = WorkerProcess(log, Job(Role.ADAPTERS, installation, 0))  # nobody made the secret
+        with pytest.raises(CannotStartError, match="process adapters: ended with 1 at its start"):
             await worker.start()
         await worker.stop()
 

@@ -1,4 +1,4 @@
-"""The router's step in a thread of its own."""
+"""The router: its step in a thread of its own, or in another service altogether."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import asyncio
 import threading
 from typing import Any
 
-from bus.runner import Figures, StepRunner
+from bus.port import Log
+from bus.runner import Figures, StepRunner, lag_of
+from router.core.step import RouterStep
 from wardbridge.components.base import describe
+from wardbridge.routing import GROUP
 
 
 class RouterComponent:
@@ -54,3 +57,34 @@ class RouterComponent:
             self._runner.run()
         except Exception as error:  # noqa: BLE001 - the supervisor reads it and ends the process
             self._failure = error
+
+
+class RouterElsewhere:
+    """The router where other services of the installation run it: only the log tells of it."""
+
+    name = "router"
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    async def start(self) -> None:
+        """It is not ours to start."""
+
+    async def stop(self) -> None:
+        """It is not ours to stop."""
+
+    def blocking(self) -> str | None:
+        """What we do goes on without it."""
+        return None
+
+    def failure(self) -> str | None:
+        """Its own service says so."""
+        return None
+
+    def figures(self) -> Figures:
+        """Of what this service did: nothing."""
+        return Figures.none()
+
+    def lag(self) -> int:
+        """How many records wait now. Raises LogError."""
+        return lag_of(self._log, GROUP, RouterStep.inputs)

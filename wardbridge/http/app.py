@@ -71,12 +71,13 @@ class Readiness(Frozen):
     blocking: dict[str, str]
 
 
-def make_app(view: View, max_streams: int = MAX_STREAMS) -> FastAPI:
-    """The application over a running service."""
+def make_app(view: View, max_streams: int = MAX_STREAMS, *, has_lists: bool = True) -> FastAPI:
+    """The application over a running service; ``has_lists``: it reads what wards are told."""
     app = FastAPI(title="wardbridge", docs_url=None, redoc_url=None)
     _add_probes(app, view)
     _add_metrics(app, view)
-    _add_wards(app, view, max_streams)
+    if has_lists:
+        _add_wards(app, view, max_streams)
     return app
 
 
