@@ -5,7 +5,8 @@ outputs, the changed state rows and the positions as one; only then does the sta
 changes its state in place, which is safe because the runner alone owns it: after any error the
 runner drops all state, rewinds, and loads the last committed one again. Positions are fetched
 before state is loaded, so the state is never older than the position it goes with.
-What arrives while a commit runs is the next batch, so throughput grows with load.
+What arrives while a commit runs, or while the runner rests after one, is the next batch, so that
+throughput grows with load.
 
 No record can stop a partition: one at which the step raises, or whose outputs no log would take,
 is handed to ``on_failure``, and the review records that this returns take their place. The
@@ -105,21 +106,25 @@ class StepRunner(Generic[State]):
     ``may_skip`` names inputs of which retention may have removed what this group had not read, as
     it does with ticks after a long stop: the group goes on at the oldest kept. With any other
     input that is a loss which a person has to look at (PositionLostError, and no progress).
+    ``rest_s`` follows a batch that took all that waited: fewer commits, each of more, for what
+    arrives one by one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each a choice of whoever composes
         self,
         log: Log,
         group: str,
         step: Step[State],
         on_failure: OnFailure,
         may_skip: Collection[str] = (),
+        rest_s: float = 0.0,
     ) -> None:
         self._log = log
         self._group = group
         self._step = step
         self._on_failure = on_failure
         self._may_skip = may_skip
+        self._rest_s = rest_s
         self._states: dict[int, State] = {}
         self._stopping = threading.Event()
         self._ready = False
@@ -178,13 +183,15 @@ class StepRunner(Generic[State]):
 
     def _went_well(self) -> bool:
         try:
-            self.run_once(READ_WAIT_S)
+            records = self.run_once(READ_WAIT_S)
         except PositionLostError:
             return self._skipped_ahead()
         except LogFencedError:
             raise
         except LogError:
             return False
+        if 0 < records < BATCH_RECORDS:
+            self._stopping.wait(self._rest_s)
         return True
 
     def _skipped_ahead(self) -> bool:

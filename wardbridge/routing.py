@@ -17,13 +17,16 @@ from wardbridge.config.models import Installation
 
 GROUP: Final = "router"
 FAULT: Final = "router-fault"
+REST_S: Final = 0.005
+"""Nobody sees that a notice comes so much later, but listeners answer more in a second when not
+every message has the router commit by itself."""
 
 
 def make_runner(log: Log, installation: Installation) -> StepRunner[RouterState]:
     """The runner of the router's step. After a long stop old ticks may be gone: no loss."""
     keep = timedelta(days=installation.settings.router.keep_closed_days)
     step = RouterStep(installation.register, keep)
-    return StepRunner(log, GROUP, step, review_of_failure, may_skip=(topics.TICKS,))
+    return StepRunner(log, GROUP, step, review_of_failure, may_skip=(topics.TICKS,), rest_s=REST_S)
 
 
 def review_of_failure(stored: Stored, error: Exception) -> Sequence[Record]:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import count
 
 import pytest
 
@@ -17,7 +18,7 @@ from bus.port import (
     Stored,
     TopicPartition,
 )
-from bus.runner import Figures, StepRunner, run_in_thread
+from bus.runner import BATCH_RECORDS, Figures, StepRunner, run_in_thread
 from schemas.topics import AUTHORITY, DESIGNATIONS, RAW, REVIEW, STATE, TICKS
 from tests.bus.conftest import Engine
 from tests.bus.test_contract import REALMS, raw, texts
@@ -295,3 +296,35 @@ def failing(errors: list[Exception], then: Callable[..., None]) -> Callable[...,
         then(*given)
 
     return call
+
+
+def test_a_rest_follows_what_was_all_and_a_stop_ends_it(engine: Engine) -> None:
+    log = engine(1)
+    log.append([raw("r", "a")])
+    runner = StepRunner(log, "g", Counting(), to_review, rest_s=3600)
+    thread = run_in_thread(runner, "test")
+    assert log.wait([DESIGNATIONS], {}, 20)
+    log.append([raw("r", "b")])
+    thread.join(0.2)
+    runner.stop()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert told(log) == ["a1"]
+
+
+def test_no_rest_follows_a_full_batch(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = engine(1)
+    log.append([raw("r", "a")] * (BATCH_RECORDS + 1))
+    runner = StepRunner(log, "g", Counting(), to_review, rest_s=3600)
+    commit, commits = log.commit, count(1)
+
+    def commit_and_stop(*given: object) -> None:
+        commit(*given)  # type: ignore[arg-type]
+        if next(commits) == 2:
+            runner.stop()
+
+    monkeypatch.setattr(log, "commit", commit_and_stop)
+    thread = run_in_thread(runner, "test")
+    thread.join(60)
+    runner.stop()
+    assert len(told(log)) == BATCH_RECORDS + 1

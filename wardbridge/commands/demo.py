@@ -38,7 +38,9 @@ def demo(*, keep: Keep = False, pace: Pace = PACE_S, told: Told = None) -> None:
 
     Exit 0: every ward was told what the story says. 1: not so.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: the service must not stay behind
+    # Each ends it, also where a shell starts it in the background and so has it ignore Ctrl-C: the
+    # service must not stay behind.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     console = Console()
     folder = Path(tempfile.mkdtemp(prefix="wardbridge-demo-"))
