@@ -90,9 +90,9 @@ campaign-crash: $(STAMP) ## the service on SQLite killed 200 times at random mom
 	WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_crash.py -k sqlite $(LONG)
 
 .PHONY: campaign-kafka
-campaign-kafka: $(STAMP) ## the same on a real broker, and the broker stopped 20 times
+campaign-kafka: $(STAMP) ## the same on a real broker; and 30 times a broker or a process is away
 	WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_crash.py -k kafka $(LONG)
-	WARDBRIDGE_STOPS=20 $(PYTEST) tests/e2e/test_kafka_faults.py $(LONG)
+	WARDBRIDGE_FAULTS=30 $(PYTEST) tests/e2e/test_kafka_faults.py $(LONG)
 
 .PHONY: campaign-bus
 campaign-bus: $(STAMP) ## the SQLite log killed 300 times while it writes, and at each write

@@ -87,9 +87,12 @@ class Service:
         return [int(pid) for each in threads for pid in each.read_text("ascii").split()]
 
     def kill_children(self) -> None:
+        self.signal_children(signal.SIGKILL)
+
+    def signal_children(self, number: signal.Signals) -> None:
         for child in self.children():
             with suppress(ProcessLookupError):  # it was ending
-                os.kill(child, signal.SIGKILL)
+                os.kill(child, number)
 
     def kill(self) -> None:
         assert self.process is not None

@@ -15,6 +15,7 @@ from bus.port import LogError, Record
 from bus.sqlite import SqliteLog
 from schemas import topics
 from tests.wardbridge.support import configured, in_process
+from wardbridge.components import worker as worker_module
 from wardbridge.components.base import CannotStartError
 from wardbridge.components.ticker import ticks
 from wardbridge.components.worker import (
@@ -206,6 +207,27 @@ def test_feeds_that_cannot_start_say_which_and_why(
         await worker.stop()
 
     asyncio.run(play())
+
+
+def test_feeds_that_are_killed_before_they_work_do_not_hold_up_the_start(
+    log: SqliteLog, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play() -> None:
+        worker, feed = feeds(log, installation)
+        with monkeypatch.context() as patched:
+            patched.setattr(worker_module, "MODULE", "wardbridge.no_such_module")
+            patched.setattr(worker_module, "BROKEN", -1)
+            await worker.start()
+            assert feed.blocking() == ENDED
+        await until_working(feed)
+        await worker.stop()
+
+    asyncio.run(play())
+
+
+@soon
+async def until_working(feed: RemoteFeed) -> None:
+    assert feed.blocking() is None
 
 
 def test_a_process_that_ends_before_its_first_word_is_no_start(

@@ -75,7 +75,7 @@ class WorkerProcess:
         self._report: Report = {}
         self._down: str | None = STARTING
         self._refused: str | None = None
-        self._first_word = threading.Event()
+        self._started_once = threading.Event()
         self._stopping = threading.Event()
         self._control: Connection | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -86,9 +86,13 @@ class WorkerProcess:
         self._thread.start()
 
     async def start(self) -> None:
-        """Start the process and wait until its parts work. Raises CannotStartError."""
+        """Start the process and wait until its parts work. Raises CannotStartError.
+
+        One that ends before, for no fault of its own, is started again without being waited for:
+        its log may be away for long, and the service must hear when it is told to end.
+        """
         self.begin()
-        await asyncio.to_thread(self._first_word.wait)
+        await asyncio.to_thread(self._started_once.wait)
         if self._refused:
             raise CannotStartError(self._refused)
 
@@ -130,7 +134,7 @@ class WorkerProcess:
                 self._note_end(exit_code)
             if not self._refused:
                 self._stopping.wait(PAUSE_S)
-        self._first_word.set()
+        self._started_once.set()
 
     def _run_one(self) -> int:
         self._process, self._control = self._started()
@@ -161,11 +165,11 @@ class WorkerProcess:
             self._note_refusal(said.reason)
         else:
             self._report, self._down = said, None
-            self._first_word.set()
+            self._started_once.set()
 
     def _note_refusal(self, reason: str) -> None:
         """At the first start it is the service's end; later it is tried again."""
-        if self._first_word.is_set():
+        if self._started_once.is_set():
             structlog.get_logger().error("not_started", component=self.name, reason=reason)
         else:
             self._refused = self._refused or reason
@@ -175,8 +179,9 @@ class WorkerProcess:
         if self._stopping.is_set():
             return
         structlog.get_logger().error("process_ended", component=self.name, exit_code=exit_code)
-        if exit_code == BROKEN and not self._first_word.is_set():
+        if exit_code == BROKEN and not self._started_once.is_set():
             self._note_refusal(f"{self.name}: ended with {exit_code} at its start")
+        self._started_once.set()
 
 
 class RemoteRouter:
