@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,8 @@ MLLP_PORT: Final = 2575
 HTTP_PORT: Final = 8080
 READY_WITHIN_S: Final = 30.0
 WARM_UP: Final = 2_000
+WARM_UP_OTHER: Final = 30_000  # a Java route is slow until it is compiled
+ROUNDS: Final = 3
 MESSAGES: Final = 20_000
 PACED_PER_S: Final = 200
 PACED_FOR_S: Final = 10
@@ -88,6 +91,27 @@ def acknowledged(offset: int, engine: Engine) -> Iterator[Figure]:
             note = f"p50 {found['p50_ms']:.1f} ms, p99 {found['p99_ms']:.1f} ms"
             floor, aim = (None, None) if engine.brokers else budget
             yield Figure(what, found["per_s"], "messages/s", floor, aim, note=note)
+
+
+def compared(offset: int, engine: Engine, other: int) -> Iterator[Figure]:
+    """The same beside another listener on port ``other``: both warm, by turns, and the ratio."""
+    theirs = Running(other, "")
+    with service(offset, engine) as ours:
+        series = count()
+        _load(ours, 8, WARM_UP, next(series))
+        _load(theirs, 8, WARM_UP_OTHER, next(series))
+        for connections in ACKNOWLEDGED_BUDGETS:
+            messages = MESSAGES // (8 if connections == 1 else 1)
+            rounds = [
+                tuple(_load(each, connections, messages, next(series))["per_s"]
+                      for each in (ours, theirs))
+                for _ in range(ROUNDS)
+            ]  # fmt: skip
+            we, they = (statistics.median(each) for each in zip(*rounds, strict=True))
+            what = f"MLLP to AA, {engine.name}, {connections} connections, median of {ROUNDS}"
+            yield Figure(f"{what}, ours", we, "messages/s")
+            yield Figure(f"{what}, the other's", they, "messages/s")
+            yield Figure(f"{what}, ratio", we / they, "", 0.5, 1.0)
 
 
 def _load(running: Running, connections: int, messages: int, series: int) -> dict[str, float]:

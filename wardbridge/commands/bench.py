@@ -39,6 +39,13 @@ Brokers = Annotated[
         help="measure `router`, `acknowledged` and `told` on this cluster too",
     ),
 ]  # fmt: skip
+Other = Annotated[
+    int | None,
+    typer.Option(
+        "--beside", metavar="PORT",
+        help="another MLLP listener on loopback: `acknowledged` is measured by turns with it",
+    ),
+]  # fmt: skip
 Parts = Annotated[list[Part] | None, typer.Argument(help="what to measure; all if not said")]
 
 
@@ -47,14 +54,16 @@ def add_to(app: typer.Typer) -> None:
     app.command("bench")(bench)
 
 
-def bench(parts: Parts = None, port_offset: Offset = 20_000, brokers: Brokers = "") -> None:
+def bench(
+    parts: Parts = None, port_offset: Offset = 20_000, brokers: Brokers = "", beside: Other = None
+) -> None:
     """Measure the budget lines on this machine, each beside its floor. Takes minutes.
 
     Exit 0: none is below its floor. 1: some are.
     """
     console = Console()
     chosen = parts or list(Part)
-    good = report.show(_measured(chosen, port_offset, engines(brokers)), console)
+    good = report.show(_measured(chosen, port_offset, engines(brokers), beside), console)
     raise typer.Exit(0 if good else BELOW_FLOOR)
 
 
@@ -64,9 +73,16 @@ def engines(brokers: str) -> list[Engine]:
     return [Engine(), Engine(named)] if named else [Engine()]
 
 
-def _measured(parts: list[Part], offset: int, engines: list[Engine]) -> Iterator[Figure]:
+def _measured(
+    parts: list[Part], offset: int, engines: list[Engine], other: int | None
+) -> Iterator[Figure]:
     def on_each(measure: Callable[[Engine], Iterator[Figure]]) -> Callable[[], Iterator[Figure]]:
         return lambda: (figure for engine in engines for figure in measure(engine))
+
+    def acknowledged(engine: Engine) -> Iterator[Figure]:
+        if other is None:
+            return live.acknowledged(offset, engine)
+        return live.compared(offset, engine, other)
 
     measures: Mapping[Part, Callable[[], Iterator[Figure]]] = {
         Part.ADT: adt.figures,
@@ -75,7 +91,7 @@ def _measured(parts: list[Part], offset: int, engines: list[Engine]) -> Iterator
         Part.ROUTER: on_each(routing.figures),
         Part.RESTART: routing.restart_figures,
         Part.EXPORTS: exports.figures,
-        Part.ACKNOWLEDGED: on_each(lambda engine: live.acknowledged(offset, engine)),
+        Part.ACKNOWLEDGED: on_each(acknowledged),
         Part.TOLD: on_each(lambda engine: live.told(offset, engine)),
     }
     for part in parts:
