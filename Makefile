@@ -86,8 +86,13 @@ kafka-dev: $(STAMP) ## a real Kafka on free ports until interrupted; BROKERS=3 f
 	$(BIN)/python deploy/kafka-dev/kafka_dev.py --brokers $(BROKERS)
 
 .PHONY: campaign-crash
-campaign-crash: $(STAMP) ## the service killed 200 times at random moments under load
-	WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_crash.py $(LONG)
+campaign-crash: $(STAMP) ## the service on SQLite killed 200 times at random moments under load
+	WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_crash.py -k sqlite $(LONG)
+
+.PHONY: campaign-kafka
+campaign-kafka: $(STAMP) ## the same on a real broker; and 30 times a broker or a process is away
+	WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_crash.py -k kafka $(LONG)
+	WARDBRIDGE_FAULTS=30 $(PYTEST) tests/e2e/test_kafka_faults.py $(LONG)
 
 .PHONY: campaign-bus
 campaign-bus: $(STAMP) ## the SQLite log killed 300 times while it writes, and at each write

@@ -78,9 +78,9 @@ class Figures:
     """What the runner tells health and metrics; nothing in it is of a patient.
 
     ``failures`` counts records that went to review instead of being decided, ``unreviewed`` those
-    of them for which even that failed (the record itself is in its topic still). ``lag`` counts
-    the records that wait (an upper bound: offsets may have holes). ``last_commit_at`` is Unix time
-    in seconds, None before the first. ``last_error`` is None again after the next good batch.
+    of them for which even that failed (the record itself is in its topic still).
+    ``last_commit_at`` is Unix time in seconds, None before the first. ``last_error`` is None again
+    after the next good batch. What waits is for the log to say: :func:`lag_of`.
     """
 
     ready: bool
@@ -88,7 +88,6 @@ class Figures:
     commits: int
     failures: int
     unreviewed: int
-    lag: int
     last_commit_at: float | None
     last_error: str | None
 
@@ -96,7 +95,7 @@ class Figures:
     def none(cls) -> Self:
         """Of a runner that has not begun."""
         return cls(
-            ready=False, records=0, commits=0, failures=0, unreviewed=0, lag=0,
+            ready=False, records=0, commits=0, failures=0, unreviewed=0,
             last_commit_at=None, last_error=None,
         )  # fmt: skip
 
@@ -167,17 +166,20 @@ class StepRunner(Generic[State]):
         return len(batch.records)
 
     def figures(self) -> Figures:
-        """What became of it so far; from any thread. Raises LogError when the log is closed."""
+        """What became of it so far; from any thread."""
         return Figures(
             self._ready,
             self._records,
             self._commits,
             self._failures,
             self._unreviewed,
-            lag_of(self._log, self._group, self._step.inputs),
             self._last_commit_at,
             self._last_error,
         )
+
+    def lag(self) -> int:
+        """How many records wait; from any thread. Raises LogError."""
+        return lag_of(self._log, self._group, self._step.inputs)
 
     def _went_well(self) -> bool:
         try:
@@ -193,16 +195,30 @@ class StepRunner(Generic[State]):
         return True
 
     def _skipped_ahead(self) -> bool:
-        """Whether the group could go on at the oldest kept of the topics that it may skip."""
+        """Whether the group could go on at the oldest kept of the topics that it may skip.
+
+        Place by place: the log refuses those of other members, which skip their own.
+        """
         try:
-            lost = self._lost()
-            if lost:
-                self._log.commit(self._group, lost, ())
+            skipped = [at for at, start in self._lost().items() if self._skips(at, start)]
         except LogError as error:
             self._start_over(error)
             return False
-        structlog.get_logger().warning("positions_skipped", group=self._group, places=len(lost))
-        return bool(lost)
+        if skipped:
+            structlog.get_logger().warning(
+                "positions_skipped", group=self._group, places=len(skipped)
+            )
+        return bool(skipped)
+
+    def _skips(self, at: TopicPartition, start: int) -> bool:
+        try:
+            self._log.commit(self._group, {at: start}, ())
+        except LogFencedError:
+            raise
+        except LogError as error:
+            self._start_over(error)
+            return False
+        return True
 
     def _lost(self) -> dict[TopicPartition, int]:
         committed = self._log.committed(self._group)
@@ -314,11 +330,18 @@ def run_in_thread(runner: StepRunner[State], name: str) -> threading.Thread:
 
 def lag_of(log: Log, group: str, inputs: Sequence[str]) -> int:
     """How many records of the topics wait for the group: an upper bound, as offsets have holes."""
+    return sum(end - position for position, end in standing_of(log, group, inputs).values())
+
+
+def standing_of(
+    log: Log, group: str, inputs: Sequence[str]
+) -> dict[TopicPartition, tuple[int, int]]:
+    """Where the group would go on in each partition of the topics, and where that ends now."""
     committed = log.committed(group)
-    return sum(
-        end - committed.get(TopicPartition(topic, partition), start)
+    return {
+        (at := TopicPartition(topic, partition)): (committed.get(at, start), end)
         for topic in inputs
         for (partition, end), start in zip(
             log.ends(topic).items(), log.starts(topic).values(), strict=True
         )
-    )
+    }

@@ -10,9 +10,11 @@ from bus.kafka import KafkaLog, KafkaSettings, Sasl, Tls
 from wardbridge.config.log import KafkaSection, SaslSection, TlsSection
 
 
-def open_kafka(section: KafkaSection, partitions: int, data: Path) -> KafkaLog:
+def open_kafka(
+    section: KafkaSection, partitions: int, data: Path, *, may_make: bool = True
+) -> KafkaLog:
     """Open the log on the cluster; paths start from ``data``. Raises LogError."""
-    return KafkaLog.open(kafka_settings(section, partitions, data))
+    return KafkaLog.open(kafka_settings(section, partitions, data), may_make=may_make)
 
 
 def kafka_settings(section: KafkaSection, partitions: int, data: Path) -> KafkaSettings:
@@ -30,7 +32,6 @@ def kafka_settings(section: KafkaSection, partitions: int, data: Path) -> KafkaS
         delivery_timeout_s=section.delivery_timeout_s,
         commit_timeout_s=section.commit_timeout_s,
         transaction_timeout_s=section.transaction_timeout_s,
-        stalled_after_s=section.stalled_after_s,
     )
 
 

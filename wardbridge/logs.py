@@ -22,7 +22,8 @@ ALLOWED_KEYS: Final = frozenset(
         "event", "level", "timestamp", "logger", "error", "error_at", "withheld",
         "component", "feed", "feeds", "source", "realm", "realms", "partitions", "version",
         "host", "port", "signal", "reason", "exit_code", "entries", "seconds", "unfinished",
-        "warning", "count", "group", "places", "record",
+        "warning", "count", "group", "places", "record", "doing", "difference", "topic", "partition",
+        "waiting_bytes",
     }
 )  # fmt: skip
 LIBRARIES_LEVEL: Final = "WARNING"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Final
 
 from bus.port import Log
 from schemas import topics
@@ -20,10 +21,14 @@ Clock = Callable[[], datetime]
 
 
 class Role(StrEnum):
-    """What a process may be there for."""
+    """What a service may be there for; the values are those of ``--role``."""
 
+    ADAPTERS = "adapters"
     ROUTER = "router"
-    FEEDS = "feeds"
+    HTTP = "http"
+
+
+ALL_ROLES: Final = frozenset(Role)
 
 
 def utc_now() -> datetime:

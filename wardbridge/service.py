@@ -2,7 +2,8 @@
 
 Start: the log, the configured authority, then the parts in the order of :meth:`Service._parts`,
 feeds last. End: feeds first, so that nothing new is acknowledged; then what was acknowledged is
-decided and told, within a time limit; then the rest. A part that cannot recover ends the process
+decided and told, within a time limit; then the rest. A service that has only some of the roles runs
+the parts of these, and what it took is for others to decide. A part that cannot recover ends the process
 with an exit code other than zero: whatever supervises it starts it again.
 """
 
@@ -12,16 +13,18 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
 import structlog
 
-from bus.port import Log, Record, TopicPartition
-from bus.sqlite import SqliteLog
+from bus.port import Log, LogError, Record, TopicPartition
 from schemas import topics
 from schemas.authority import Authority
 from wardbridge.components.base import Component, RouterPart, start, stop_all
 from wardbridge.components.feed import FeedPart
+from wardbridge.components.progress import RouterProgress
+from wardbridge.components.router import RouterElsewhere
 from wardbridge.components.tail import Tail
 from wardbridge.components.ticker import Ticker
 from wardbridge.components.worker import Job, RemoteFeed, RemoteRouter, WorkerProcess
@@ -31,8 +34,16 @@ from wardbridge.http.board import Board
 from wardbridge.http.hub import Hub
 from wardbridge.http.server import HttpServer
 from wardbridge.http.view import View
-from wardbridge.log import open_log
-from wardbridge.roles import Clock, Role, feeds_of, has_received, router_of, utc_now
+from wardbridge.log import admits_others, open_log
+from wardbridge.roles import (
+    ALL_ROLES,
+    Clock,
+    Role,
+    feeds_of,
+    has_received,
+    router_of,
+    utc_now,
+)
 from wardbridge.secret import patient_keyer
 
 WATCH_INTERVAL_S: Final = 0.25
@@ -47,7 +58,9 @@ class Service:
         installation: Installation,
         port_offset: int = 0,
         clock: Clock = utc_now,
+        roles: AbstractSet[Role] = ALL_ROLES,
     ) -> None:
+        self._roles = roles
         self._installation = installation
         self._settings = installation.settings
         self._port_offset = port_offset
@@ -66,7 +79,8 @@ class Service:
 
     async def _run_on(self, log: Log, stop: asyncio.Event) -> int:
         parts = self._parts(log)
-        write_authority(log, self._timelines())
+        if Role.ROUTER in self._roles:
+            write_authority(log, self._timelines())
         started: list[Component] = []
         try:
             for part in parts.in_order():
@@ -87,36 +101,56 @@ class Service:
         board = Board()
         hub = Hub(board)
         working = self._working(log)
-        tail = Tail(log, hub.take)
-        ticker = Ticker(
-            log, list(self._settings.realms), self._settings.router.tick_interval_s, self._clock
-        )
+        progress = RouterProgress(log, working.router, self._settings.router.stalled_after_s)
+        timing, reading = self._timing(log, progress), self._reading(log, hub)
         view = View(
             log,
             hub,
             self._installation.register,
             working.router,
+            progress,
             working.feeds,
-            (tail, ticker),
+            (*reading, *timing),
             self._settings.http.heartbeat_s,
         )
         http = self._settings.http
-        server = HttpServer(make_app(view), http.host, http.port + self._port_offset)
-        return Parts(working, tail, ticker, server, hub)
+        app = make_app(view, has_lists=Role.HTTP in self._roles)
+        server = HttpServer(app, http.host, http.port + self._port_offset)
+        return Parts(working, timing, reading, server, hub)
+
+    def _timing(self, log: Log, progress: RouterProgress) -> Sequence[Component]:
+        """What goes with a router: the time, and whether it goes on."""
+        if Role.ROUTER not in self._roles:
+            return []
+        settings = self._settings
+        ticker = Ticker(log, list(settings.realms), settings.router.tick_interval_s, self._clock)
+        return [progress, ticker]
+
+    def _reading(self, log: Log, hub: Hub) -> Sequence[Component]:
+        return [Tail(log, hub.take)] if Role.HTTP in self._roles else []
 
     def _working(self, log: Log) -> Working:
-        """Beside a log that other processes can attach to, router and feeds have their own."""
-        if not isinstance(log, SqliteLog):
+        """On a log that other processes can work on, router and feeds have each one of its own."""
+        if not admits_others(log):
             feeds = feeds_of(log, self._installation, self._port_offset, self._clock)
             return Working(router_of(log, self._installation), feeds, feeds)
+        return Working(self._router(log), *self._inputs(log))
+
+    def _router(self, log: Log) -> RouterPart:
+        if Role.ROUTER not in self._roles:
+            return RouterElsewhere(log)
+        return RemoteRouter(log, self._process(log, Role.ROUTER))
+
+    def _inputs(self, log: Log) -> tuple[Sequence[FeedPart], Sequence[Component]]:
+        if Role.ADAPTERS not in self._roles:
+            return [], []
         self._keep_secret(log)
-        router, inputs = (
-            WorkerProcess(log, Job(role, self._installation, self._port_offset))
-            for role in (Role.ROUTER, Role.FEEDS)
-        )
+        process = self._process(log, Role.ADAPTERS)
         names = [feed.identity.name for feed in self._installation.feeds]
-        remote = [RemoteFeed(name, inputs) for name in names]
-        return Working(RemoteRouter(log, router), remote, [inputs])
+        return [RemoteFeed(name, process) for name in names], [process]
+
+    def _process(self, log: Log, role: Role) -> WorkerProcess:
+        return WorkerProcess(log, Job(role, self._installation, self._port_offset))
 
     def _keep_secret(self, log: Log) -> None:
         """Make it or miss it here, before anything starts."""
@@ -141,16 +175,32 @@ class Service:
         began = time.monotonic()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.shutdown.drain_s):
-                await stop_all([parts.ticker, *parts.working.inputs])
-                await _decide_the_rest(parts.working.router)
-        unfinished = parts.working.router.figures().lag
+                await stop_all([*parts.timing, *parts.working.inputs])
+                await self._decide_the_rest(parts.working.router)
+        unfinished = await self._unfinished(parts.working.router)
         await parts.working.router.stop()
-        await parts.tail.stop()
+        await stop_all(parts.reading)
         parts.hub.close()
         await parts.server.stop()
         seconds = round(time.monotonic() - began, 3)
         self._logger.info("stopped", seconds=seconds, unfinished=unfinished)
-        return not unfinished
+        return unfinished == 0
+
+    async def _decide_the_rest(self, router: RouterPart) -> None:
+        while not router.failure() and await self._unfinished(router) != 0:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(DRAIN_LOOK_S)
+
+    async def _unfinished(self, router: RouterPart) -> int | None:
+        """How much of what was taken here waits here; None while the log does not say.
+
+        The log may be beyond a network. Where other services take or decide too, they go on.
+        """
+        if self._roles != ALL_ROLES:
+            return 0
+        try:
+            return await asyncio.to_thread(router.lag)
+        except LogError:
+            return None
 
 
 class Working(NamedTuple):
@@ -165,19 +215,16 @@ class Parts(NamedTuple):
     """The parts of one service, and the order in which they start."""
 
     working: Working
-    tail: Tail
-    ticker: Ticker
+    timing: Sequence[Component]
+    reading: Sequence[Component]
     server: HttpServer
     hub: Hub
 
     def in_order(self) -> list[Component]:
         """Health first, so that a slow start can be seen; feeds last."""
-        return [self.server, self.working.router, self.tail, self.ticker, *self.working.inputs]
-
-
-async def _decide_the_rest(router: RouterPart) -> None:
-    while not router.failure() and router.figures().lag:  # noqa: ASYNC110 - it has no event
-        await asyncio.sleep(DRAIN_LOOK_S)
+        return [
+            self.server, self.working.router, *self.timing, *self.reading, *self.working.inputs
+        ]  # fmt: skip
 
 
 def write_authority(log: Log, timelines: Sequence[Authority]) -> list[str]:

@@ -1,9 +1,9 @@
-"""The process of a role: ``python -m wardbridge.worker CONTROL WRITER``.
+"""The process of a role: ``python -m wardbridge.worker CONTROL [WRITER]``.
 
 Both are file descriptors of sockets that the service made (``components.worker``). Over CONTROL
-come the job and, once, the word to stop; reports go back. Over WRITER goes what is written. The
-process ends with the service, whatever signals come: a terminal and a supervisor send them to all,
-and it is the service that drains.
+come the job and, once, the word to stop; reports go back. Over WRITER goes what is written, where
+one process writes the log. The process ends with the service, whatever signals come: a terminal and
+a supervisor send them to all, and it is the service that drains.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
@@ -22,13 +21,12 @@ import uvloop
 
 from bus.port import Log, LogError
 from bus.runner import Figures
-from bus.sqlite.attached import AttachedLog
 from wardbridge.components.base import CannotStartError, Component, start, stop_all
 from wardbridge.components.feed import FeedComponent
 from wardbridge.components.router import RouterComponent
 from wardbridge.components.worker import Job, PartReport, Refused, Report
 from wardbridge.feeds.kind import FeedStatus
-from wardbridge.log import log_path
+from wardbridge.log import open_beside
 from wardbridge.logs import configure_logs
 from wardbridge.roles import Role, feeds_of, router_of
 
@@ -39,23 +37,22 @@ Part = RouterComponent | FeedComponent
 
 
 def main() -> None:
-    """CONTROL WRITER."""
-    control_fd, writer_fd = map(int, sys.argv[1:3])
+    """CONTROL [WRITER]."""
+    control_fd, *inherited = map(int, sys.argv[1:])
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     configure_logs(sys.stderr)
     control = Connection(control_fd)
     try:
         job: Job = control.recv()
-        log = AttachedLog(
-            log_path(job.installation.data),
-            socket.socket(fileno=writer_fd),
-            on_gone=_end_with_the_service,
-        )
+        log = open_beside(job.installation, inherited, _end_with_the_service)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             code = runner.run(Worker(control, parts_of(job, log)).run())
         log.close()
-    except (EOFError, OSError, LogError):
+    except LogError as error:
+        structlog.get_logger().error("log_failed", reason=str(error))
+        _end_with_the_service()
+    except (EOFError, OSError):
         _end_with_the_service()
     sys.exit(code)
 

@@ -19,6 +19,9 @@ from kafka.errors import (
 
 from bus.port import LogError, LogFencedError, PositionLostError
 
+CLIENT_ERRORS: Final = (KafkaError, OSError, ValueError, RuntimeError, AssertionError)
+"""What kafka-python raises where it cannot do what it was asked."""
+
 _FENCED: Final = (ProducerFencedError, FencedInstanceIdError, InvalidProducerEpochError)
 _LOST: Final = (OffsetOutOfRangeError, LogTruncationError)
 _ADVICE: Final[dict[type[Exception], str]] = {
@@ -43,5 +46,5 @@ def translating(doing: str) -> Iterator[None]:
     """Whatever a client raises leaves as a LogError; ``doing`` says at what."""
     try:
         yield
-    except (KafkaError, OSError, ValueError, RuntimeError) as error:
+    except CLIENT_ERRORS as error:
         raise translated(error, doing) from None

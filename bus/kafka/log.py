@@ -31,6 +31,7 @@ from bus.kafka.committer import Committer
 from bus.kafka.errors import translating
 from bus.kafka.member import Member
 from bus.kafka.offsets import Lookup
+from bus.kafka.producers import started
 from bus.kafka.restore import newest_of_each_key
 from bus.kafka.scanner import Scanner
 from bus.kafka.settings import (
@@ -41,7 +42,6 @@ from bus.kafka.settings import (
     producer_options,
     transaction_options,
 )
-from bus.kafka.stall import Progress
 from bus.kafka.watchdog import OnStuck, Watchdog, end_process
 from bus.local import OnDone
 from bus.port import Batch, LogError, Record, Stored, TopicPartition
@@ -63,6 +63,8 @@ class KafkaLog:
         settings: KafkaSettings,
         table: Sequence[Topic] = TOPICS,
         on_stuck: OnStuck = end_process,
+        *,
+        may_make: bool = True,
     ) -> None:
         self.topics: Mapping[str, Topic] = {topic.name: topic for topic in table}
         self.settings = settings
@@ -75,19 +77,20 @@ class KafkaLog:
         with translating(f"connecting to {', '.join(settings.brokers)}"):
             self._admin = KafkaAdminClient(**client_options(settings))
         try:
-            self.differences = tuple(topics.ensure(self._admin, settings, table))
+            self.differences = tuple(topics.ensure(self._admin, settings, table, may_make=may_make))
             self._lookup = Lookup(self._admin, settings)
-            self._appender = Appender(self._producer, settings.delivery_timeout_s)
+            self._appender = Appender(self._appending, settings.answer_within_s)
         except BaseException:
             self._admin.close()
             raise
-        self._progress = Progress(settings.stalled_after_s)
         self._watchdog = Watchdog(settings.commit_timeout_s, on_stuck)
 
     @classmethod
-    def open(cls, settings: KafkaSettings, *, table: Sequence[Topic] = TOPICS) -> Self:
-        """Open the log."""
-        return cls(settings, table)
+    def open(
+        cls, settings: KafkaSettings, *, table: Sequence[Topic] = TOPICS, may_make: bool = True
+    ) -> Self:
+        """Open the log; ``may_make``: its topics, where they are not there."""
+        return cls(settings, table, may_make=may_make)
 
     # -- places -----------------------------------------------------------------------------------
 
@@ -116,11 +119,6 @@ class KafkaLog:
             known[at] = max(offset, known.get(at, offset))
         return known
 
-    def stalled(self) -> frozenset[TopicPartition]:
-        """Our partitions in which reading stands still although their end moves away from it."""
-        cursor = {at: n for member in self._all_members() for at, n in member.cursor().items()}
-        return self._progress.stalled(cursor, self._lookup.ends(cursor), time.monotonic())
-
     # -- writing ----------------------------------------------------------------------------------
 
     def submit(self, records: Sequence[Record], on_done: OnDone) -> None:
@@ -130,11 +128,18 @@ class KafkaLog:
 
     def append(self, records: Sequence[Record]) -> None:
         """See the port."""
-        done: Future[LogError | None] = Future()
-        self.submit(records, done.set_result)
-        error = done.result()
-        if error is not None:
-            raise error
+        size = check(self.topics, records)
+        self._append([self._wire(record) for record in records], size)
+
+    def append_at(self, at: TopicPartition, records: Sequence[Stored]) -> None:
+        """Append to this very partition what another log has in its own, and wait until durable."""
+        self._check_at(at)
+        name = self.settings.topic(at.topic)
+        wires = [
+            Wire(name, each.value, _encoded(each.key), list(each.headers), at.partition)
+            for each in records
+        ]
+        self._append(wires, sum(len(each.value or b"") for each in records))
 
     def commit(
         self, group: str, positions: Mapping[TopicPartition, int], records: Sequence[Record]
@@ -198,11 +203,17 @@ class KafkaLog:
 
     # -- how --------------------------------------------------------------------------------------
 
+    def _append(self, wires: Sequence[Wire], size: int) -> None:
+        done: Future[LogError | None] = Future()
+        self._appender.submit(wires, size, done.set_result)
+        error = done.result()
+        if error is not None:
+            raise error
+
     def _wire(self, record: Record) -> Wire:
-        key = None if record.key is None else record.key.encode()
         return Wire(
-            self.settings.topic(record.topic), record.value, key, list(record.headers),
-            self.partition_of(record.topic, record.route),
+            self.settings.topic(record.topic), record.value, _encoded(record.key),
+            list(record.headers), self.partition_of(record.topic, record.route),
         )  # fmt: skip
 
     def _generation(
@@ -211,9 +222,10 @@ class KafkaLog:
         member = self._members.get(group)
         if member is None:
             return ConsumerGroupMetadata(group_id=self.settings.group(group))
+        generation = member.metadata()  # first: held afterwards is held in this generation
         if not member.holds(positions):
             raise LogError(f"{group}: a partition was given to another member meanwhile")
-        return member.metadata()
+        return generation
 
     def _member(self, group: str, topics: Sequence[str]) -> Member:
         for topic in topics:
@@ -221,10 +233,12 @@ class KafkaLog:
         member = self._members.get(group)
         if member is not None and member.topics != frozenset(topics):
             self._members.pop(group).close()
-        return self._made(
-            self._members, group,
-            lambda: Member(self._consumer(group), topics, self._lookup),
-        )  # fmt: skip
+        return self._made(self._members, group, lambda: self._joining(group, topics))
+
+    def _joining(self, group: str, topics: Sequence[str]) -> Member:
+        consumer = self._consumer(group)
+        with self._watchdog.watching(f"subscribing to the topics of {group}"):  # has no time-out
+            return Member(consumer, topics, self._lookup)
 
     def _committer(self, group: str) -> Committer:
         return self._made(
@@ -250,13 +264,23 @@ class KafkaLog:
         )  # fmt: skip
 
     def _made(self, made: dict[Key, Part], key: Key, make: Callable[[], Part]) -> Part:
-        """The part of that name, made on first use."""
+        """The part of that name, made on first use; only who needs it waits while it connects."""
+        if key in made and not self._closing.is_set():
+            return made[key]
         with self._lock:
             self._check_open()
             if key not in made:
                 with translating("connecting"):
                     made[key] = make()
             return made[key]
+
+    def _appending(self) -> KafkaProducer:
+        """Knows every topic from the start: who submits must not have to wait for it to ask."""
+        names = [self.settings.topic(name) for name in self.topics]
+        with translating("connecting"):
+            return started(
+                self._producer, lambda made: [made.partitions_for(name) for name in names]
+            )
 
     def _producer(self, group: str | None = None) -> KafkaProducer:
         if group is None:
@@ -272,10 +296,6 @@ class KafkaLog:
         """Longest time for which a transaction of a vanished process may hide what follows it."""
         return self.settings.transaction_timeout_s + self.settings.commit_timeout_s
 
-    def _all_members(self) -> list[Member]:
-        with self._lock:
-            return list(self._members.values())
-
     def _places(self, topic: str) -> list[TopicPartition]:
         return [TopicPartition(topic, number) for number in range(self.partitions(topic))]
 
@@ -286,6 +306,10 @@ class KafkaLog:
     def _check_open(self) -> None:
         if self._closing.is_set():
             raise LogError("the log is closed")
+
+
+def _encoded(key: str | None) -> bytes | None:
+    return None if key is None else key.encode()
 
 
 def _by_number(offsets: Mapping[TopicPartition, int]) -> dict[int, int]:

@@ -71,9 +71,10 @@ class Member:
     def read(self, limit: int, wait_s: float) -> Batch:
         """See the port."""
         deadline = time.monotonic() + wait_s
-        while True:
+        known = self._cursor  # the state that the caller has goes with these, however often
+        while True:  # partitions leave and come back before this call returns
             self._join()
-            if self._must_start_over() and (moved := self._start_over()):
+            if self._must_start_over() and (moved := self._start_over(known)):
                 return Batch((), {}, self._assigned() - moved)
             self._fill(deadline)
             if not self._must_start_over():
@@ -93,10 +94,6 @@ class Member:
         """Whether all these partitions are ours."""
         ours = {self._lookup.ours(place) for place in self._consumer.assignment()}
         return not self._assignment.changed and ours.issuperset(places)
-
-    def cursor(self) -> Mapping[TopicPartition, int]:
-        """Where reading goes on in each of our partitions; from any thread."""
-        return self._cursor
 
     def close(self) -> None:
         """Release the connection; the place in the group stays ours for a while."""
@@ -133,21 +130,26 @@ class Member:
             for at, offset in gone.items()
         ))  # fmt: skip
 
-    def _start_over(self) -> frozenset[int]:
+    def _start_over(self, known: Mapping[TopicPartition, int]) -> frozenset[int]:
         """Seek to the committed positions; the partition numbers that others have moved."""
-        before, self._waiting = self._cursor, {}
-        self._assignment.changed = self._rewound = False
+        self._waiting = {}
+        self._assignment.changed, self._rewound = False, True  # until all is known
         with translating("reading a group's positions"):
             places = {self._lookup.ours(place): place for place in self._consumer.assignment()}
-            known = {at: self._consumer.committed(place) for at, place in places.items()}
-            starts = self._lookup.starts(at for at, offset in known.items() if offset is None)
-            cursor = {at: starts[at] if off is None else off for at, off in known.items()}
+            committed = {at: self._committed(place) for at, place in places.items()}
+            starts = self._lookup.starts(at for at, offset in committed.items() if offset is None)
+            cursor = {at: starts[at] if off is None else off for at, off in committed.items()}
             for at, offset in cursor.items():
                 self._consumer.seek(places[at], offset)
-        self._cursor = cursor
+        self._cursor, self._rewound = cursor, False
         return frozenset(
-            at.partition for at, offset in cursor.items() if before.get(at, offset) != offset
+            at.partition for at, offset in cursor.items() if known.get(at, offset) != offset
         )
+
+    def _committed(self, place: Any) -> int | None:  # noqa: ANN401 - kafka-python's
+        """In time: without a limit the client asks for ever a coordinator that does not answer."""
+        offset: int | None = self._consumer.committed(place, timeout_ms=1000 * REACH_WITHIN_S)
+        return offset
 
     def _fill(self, deadline: float) -> None:
         """Have records, or be sure that there are none and that the time is over."""

@@ -88,13 +88,22 @@ def differences(
 
 
 def ensure(
-    admin: KafkaAdminClient, settings: KafkaSettings, table: Sequence[Topic]
+    admin: KafkaAdminClient,
+    settings: KafkaSettings,
+    table: Sequence[Topic],
+    *,
+    may_make: bool = True,
 ) -> list[Difference]:
-    """Make the topics that are not there, compare the others. Raises LogError for grave ones."""
+    """Make the topics that are not there, compare the others.
+
+    Raises LogError for grave differences, and for topics that are not there and may not be made.
+    """
     with translating("making the topics"):
         by_name = {settings.topic(topic.name): topic for topic in table}
         there = set(admin.list_topics()) & set(by_name)
         missing = [name for name in by_name if name not in there]
+        if missing and not may_make:
+            raise LogError(f"there is no topic {missing[0]}: is it another prefix, or cluster?")
         if missing:
             _create(admin, settings, {name: by_name[name] for name in missing})
         found = _compared(admin, settings, {name: by_name[name] for name in there})

@@ -1,4 +1,4 @@
-"""Ends the process when a commit blocks for too long.
+"""Notices what blocks for too long; where nothing else helps, ends the process.
 
 kafka-python's commit takes no time-out and was seen to hang for ever after the death of a
 coordinator, also when the broker was back. Nothing within the process can free the thread that
@@ -10,6 +10,7 @@ supervises the process starts it again.
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import sys
 import threading
@@ -56,16 +57,31 @@ class Watchdog:
     @contextmanager
     def watching(self, doing: str) -> Iterator[None]:
         """The block must end within the limit."""
+        number = self.begin(doing)
+        try:
+            yield
+        finally:
+            self.end(number)
+
+    def begin(self, doing: str) -> int:
+        """What must be at its :meth:`end` within the limit; the number to end it by."""
         with self._changed:
             number = next(self._numbers)
             self._watched[number] = (self._clock_s() + self._limit_s, doing)
             if len(self._watched) == 1:
                 self._changed.notify()
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._watched.pop(number, None)
+            return number
+
+    def report(self, doing: str) -> None:
+        """Known to be stuck already: ``on_stuck`` is called without waiting for the limit."""
+        with self._changed:
+            self._watched = {next(self._numbers): (-math.inf, doing), **self._watched}
+            self._changed.notify()
+
+    def end(self, number: int) -> None:
+        """It has ended, in time or not."""
+        with self._changed:
+            self._watched.pop(number, None)
 
     def close(self) -> None:
         """Watch no more."""

@@ -1,32 +1,23 @@
 """The service with its log on a real broker: told as on SQLite, also after a restart."""
 
-import uuid
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.e2e.test_service import kinds, started, stream, tell, visits
-from tests.support.kafka import brokers
+from tests.e2e.test_service import AT, kinds, started, stream, tell, until_on_list, visits
+from tests.support.histories import Visit, message
+from tests.support.labs import lab_on_kafka, lab_on_sqlite
+from tests.support.mllp import MllpClient
 from tests.support.service import Service
-
-LAB_KAFKA = Path(__file__).parents[2] / "deploy" / "examples" / "lab-kafka.toml"
-
-
-def service_on_kafka(folder: Path, *lines: str) -> Service:
-    """The lab on the test broker, its topics under a prefix of its own."""
-    settings = (f'prefix = "t{uuid.uuid4().hex[:8]}."', *lines)
-    text = LAB_KAFKA.read_text(encoding="utf-8")
-    config = folder / "lab-kafka.toml"
-    head = "[log.kafka]\n"
-    assert head in text
-    config.write_text(text.replace(head, head + "\n".join(settings) + "\n"), encoding="utf-8")
-    return Service(folder / "data", config, {"KAFKA_BROKERS": ",".join(brokers())})
+from tests.wardbridge.support import cli
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    made = service_on_kafka(tmp_path)
+    made = lab_on_kafka(tmp_path)
     yield made
     if made.process is not None and made.process.poll() is None:
         made.kill()
@@ -49,3 +40,67 @@ def test_a_mark_over_mllp_is_told_to_the_ward_and_a_restart_resumes(service: Ser
     health = service.get("/health")
     assert (health["ready"], health["router"]["lag_records"]) == (True, 0)
     assert service.stop() == 0
+
+
+def test_what_is_in_review_can_be_listed_beside_the_service(service: Service) -> None:
+    started(service)
+    with MllpClient(service.mllp_port) as client:
+        client.ask(message(Visit("", AT), "A14", "no-visit", ward="W1"))
+    where = ("--config", service.config, "--data", service.data)
+    listed = cli("review", "list", *where, environment=service.environment)
+    (item,) = [json.loads(line) for line in listed.stdout.splitlines()]
+    shown = cli("review", "show", item["id"], *where, environment=service.environment)
+    assert json.loads(shown.stdout)["kept"]["outcome"] == "review"
+    assert "there is no log" in cli("review", "list", "--data", service.data).stderr
+    assert service.stop() == 0
+
+
+def test_each_role_may_be_a_service_of_its_own(services: dict[str, Service]) -> None:
+    adapters, router, http = (started(services[role]) for role in services)
+    tell(adapters, ("A14", "W1"))
+    until_on_list(http, "W1", ["V1"])
+    router.kill()
+    tell(adapters, ("A14", "W2"), step=1)
+    assert visits(http, "W1") == ["V1"], "nobody decides"
+    started(router)
+    until_on_list(http, "W2", ["V1"])
+    assert visits(http, "W1") == []
+    assert httpx.get(f"{adapters.url}/v1/wards/W2/inbound").status_code == 404
+    assert [service.stop() for service in services.values()] == [0, 0, 0]
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Iterator[dict[str, Service]]:
+    """Of one installation, by role; each has a folder of its own."""
+    first = lab_on_kafka(tmp_path)
+    made = {
+        role: Service(tmp_path / role, first.config, first.environment)
+        for role in ("adapters", "router", "http")
+    }
+    for role, service in made.items():
+        service.roles = (role,)
+    yield made
+    for service in made.values():
+        if service.process is not None and service.process.poll() is None:
+            service.kill()
+
+
+def test_an_installation_moves_from_its_file_to_the_cluster(tmp_path: Path) -> None:
+    before, after = lab_on_sqlite(tmp_path), lab_on_kafka(tmp_path)
+    started(before)
+    tell(before, ("A14", "W1"), ("A14", "W2"))
+    until_on_list(before, "W2", ["V1"])
+    arguments = ("log", "copy", "--config", after.config, "--data", after.data)
+    assert "stop that first" in cli(*arguments, environment=after.environment).stderr
+    assert before.stop() == 0
+    done = cli(*arguments, environment=after.environment)
+    assert done.returncode == 0, done.stderr
+    assert "observations/0: 2 records, 2 of them copied now; the same on both sides" in done.stdout
+    started(after)
+    assert visits(after, "W2") == ["V1"]
+    with stream(after, "W1", after=1) as events:
+        tell(after, ("A14", "W1"), step=2)
+        told = kinds(events, 2)
+    assert told == [("withdrawn", "redesignated", 2), ("designated", "marked", 3)]
+    assert after.stop() == 0
+    assert "is in use" in cli(*arguments, environment=after.environment).stderr

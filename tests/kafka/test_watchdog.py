@@ -50,6 +50,21 @@ def test_each_of_several_has_its_own_time() -> None:
     assert reported == ["early"]
 
 
+def test_what_is_known_to_be_stuck_is_reported_before_its_time_and_before_others() -> None:
+    reported, told = list[str](), threading.Event()
+
+    def report(doing: str) -> None:
+        reported.append(doing)
+        told.set()
+
+    watchdog = Watchdog(NEVER_S, report)
+    with watchdog.watching("a commit"):
+        watchdog.report("appending")
+        assert told.wait(30)
+    watchdog.close()
+    assert reported == ["appending"]
+
+
 def test_the_process_ends_with_a_code_of_its_own() -> None:
     program = (
         "import threading\n"

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from bus.memory import MemoryLog
-from bus.port import Log, Record, TopicPartition
+from bus.port import Log, Record, Stored, TopicPartition
 from bus.runner import StepRunner
 from router.core.step import RouterStep
 from schemas import topics
 from schemas.notification import Notification
 from schemas.ward import WardRegister
 
-EVERYTHING = 10**9
+AT_ONCE = 10_000
 
 
 def replayed_notifications(log: Log) -> list[Notification]:
     """Of one partition and an open register: the notifications in order."""
     fresh = MemoryLog()
     for topic in (topics.AUTHORITY, topics.OBSERVATIONS):
-        committed = log.scan(TopicPartition(topic, 0), 0, EVERYTHING)
-        fresh.append([Record(s.topic, s.key or "", s.key, s.value) for s in committed])
+        fresh.append([Record(s.topic, s.key or "", s.key, s.value) for s in everything(log, topic)])
     runner = StepRunner(
         fresh, "replay", RouterStep(WardRegister(open_register=True)), lambda *_: ()
     )
     while runner.run_once():
         pass
-    told = fresh.scan(TopicPartition(topics.DESIGNATIONS, 0), 0, EVERYTHING)
+    told = everything(fresh, topics.DESIGNATIONS)
     return [Notification.model_validate_json(stored.value or b"") for stored in told]
+
+
+def everything(log: Log, topic: str) -> Iterator[Stored]:
+    """The first partition's committed records, from the oldest kept to the end."""
+    at, offset = TopicPartition(topic, 0), log.starts(topic)[0]
+    while records := log.scan(at, offset, AT_ONCE):
+        yield from records
+        offset = records[-1].offset + 1

@@ -41,13 +41,20 @@ class Service:
         self.mllp_port = MLLP_PORT + self.offset
         self.url = f"http://127.0.0.1:{HTTP_PORT + self.offset}"
         self.process: subprocess.Popen[bytes] | None = None
+        self.roles: tuple[str, ...] = ()
+        self._output = data.parent / f"{data.name}.log"
+
+    def said(self) -> str:
+        """What it and its processes have logged, over all its starts."""
+        return self._output.read_text(encoding="utf-8")
 
     def start(self) -> None:
         command = [
             sys.executable, "-m", "wardbridge", "run", "--config", str(self.config),
             "--data", str(self.data), "--port-offset", str(self.offset),
+            *(part for role in self.roles for part in ("--role", role)),
         ]  # fmt: skip
-        with (self.data.parent / f"{self.data.name}.log").open("ab") as log:
+        with self._output.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment)
 
     @retry(
@@ -71,9 +78,12 @@ class Service:
         return [int(pid) for each in threads for pid in each.read_text("ascii").split()]
 
     def kill_children(self) -> None:
+        self.signal_children(signal.SIGKILL)
+
+    def signal_children(self, number: signal.Signals) -> None:
         for child in self.children():
             with suppress(ProcessLookupError):  # it was ending
-                os.kill(child, signal.SIGKILL)
+                os.kill(child, number)
 
     def kill(self) -> None:
         assert self.process is not None

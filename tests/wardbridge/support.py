@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 LAB = Path(__file__).parents[2] / "deploy" / "examples" / "lab.toml"
@@ -33,12 +34,14 @@ def configured(folder: Path, text: str) -> Path:
     return path
 
 
-def cli(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def cli(
+    *arguments: str | Path, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """The command line in a real process."""
     return subprocess.run(
         [sys.executable, "-m", "wardbridge", *map(str, arguments)],
         cwd=cwd,
-        env={**os.environ, "PYTHONSAFEPATH": "1", "COLUMNS": "200"},
+        env={**os.environ, "PYTHONSAFEPATH": "1", "COLUMNS": "200", **(environment or {})},
         capture_output=True,
         text=True,
         check=False,

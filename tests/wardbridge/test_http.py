@@ -19,6 +19,7 @@ from schemas.base import VisitRef
 from schemas.notification import DesignationData, Kind, Notification, Reason
 from schemas.ward import Ward, WardRegister
 from tests.wardbridge.steps import IdleStep
+from wardbridge.components.progress import RouterProgress
 from wardbridge.components.router import RouterComponent
 from wardbridge.components.tail import Tail
 from wardbridge.http.app import make_app
@@ -70,7 +71,8 @@ class Surface:
         self.runner = StepRunner(log, "router", IdleStep(), lambda *_: ())
         self.runner.run_once()
         self.router = RouterComponent(self.runner)
-        self.view = View(log, self.hub, register, self.router, (), (self.tail,), 0.05)
+        progress = RouterProgress(log, self.router, 60.0)
+        self.view = View(log, self.hub, register, self.router, progress, (), (self.tail,), 0.05)
         self.server = HttpServer(make_app(self.view, max_streams), "127.0.0.1", 0)
         self.client = httpx.AsyncClient(timeout=10)
 

@@ -2,9 +2,11 @@
 
 import resource
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.wardbridge.support import LAB, cli
 from wardbridge.commands.run import FILES, allow_more_files
 
 
@@ -21,3 +23,10 @@ def test_it_takes_as_many_files_as_it_may_have(highest: int) -> None:
     allow_more_files()
     most = FILES if highest == resource.RLIM_INFINITY else min(FILES, highest)
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, highest)
+
+
+def test_on_sqlite_roles_do_not_part(tmp_path: Path) -> None:
+    done = cli("run", "--config", LAB, "--data", tmp_path, "--role", "router")
+    assert done.returncode == 2
+    assert "one process writes a log in SQLite" in done.stderr
+    assert list(tmp_path.iterdir()) == []

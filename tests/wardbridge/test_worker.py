@@ -15,6 +15,7 @@ from bus.port import LogError, Record
 from bus.sqlite import SqliteLog
 from schemas import topics
 from tests.wardbridge.support import configured, in_process
+from wardbridge.components import worker as worker_module
 from wardbridge.components.base import CannotStartError
 from wardbridge.components.ticker import ticks
 from wardbridge.components.worker import (
@@ -70,7 +71,7 @@ def process_of(router: RemoteRouter) -> int:
 @soon
 async def until_ready(router: RemoteRouter, but_not: int = 0) -> int:
     assert router.blocking() is None
-    assert router.figures().lag == 0
+    assert router.lag() == 0
     assert process_of(router) != but_not
     return process_of(router)
 
@@ -116,6 +117,24 @@ def test_one_that_is_killed_is_started_again_and_says_so(
     asyncio.run(play())
 
 
+def test_one_that_is_killed_before_its_first_word_is_started_again(
+    log: SqliteLog, installation: Installation
+) -> None:
+    async def play() -> None:
+        async with running(log, installation) as router:
+            killed = await until_there(router)
+            os.kill(killed, signal.SIGKILL)
+            await until_ready(router, but_not=killed)
+            assert router.failure() is None
+
+    asyncio.run(play())
+
+
+@soon
+async def until_there(router: RemoteRouter) -> int:
+    return process_of(router)
+
+
 @soon
 async def until_blocking(router: RemoteRouter, reason: str) -> None:
     assert router.blocking() == reason
@@ -155,7 +174,7 @@ def test_a_log_that_fails_shows_and_is_tried_again(
 
 def feeds(log: SqliteLog, installation: Installation) -> tuple[WorkerProcess, RemoteFeed]:
     keep_secret(installation)
-    worker = WorkerProcess(log, Job(Role.FEEDS, installation, 0))
+    worker = WorkerProcess(log, Job(Role.ADAPTERS, installation, 0))
     return worker, RemoteFeed("elvis", worker)
 
 
@@ -190,12 +209,33 @@ def test_feeds_that_cannot_start_say_which_and_why(
     asyncio.run(play())
 
 
+def test_feeds_that_are_killed_before_they_work_do_not_hold_up_the_start(
+    log: SqliteLog, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play() -> None:
+        worker, feed = feeds(log, installation)
+        with monkeypatch.context() as patched:
+            patched.setattr(worker_module, "MODULE", "wardbridge.no_such_module")
+            patched.setattr(worker_module, "BROKEN", -1)
+            await worker.start()
+            assert feed.blocking() == ENDED
+        await until_working(feed)
+        await worker.stop()
+
+    asyncio.run(play())
+
+
+@soon
+async def until_working(feed: RemoteFeed) -> None:
+    assert feed.blocking() is None
+
+
 def test_a_process_that_ends_before_its_first_word_is_no_start(
     log: SqliteLog, installation: Installation
 ) -> None:
     async def play() -> None:
-        worker = WorkerProcess(log, Job(Role.FEEDS, installation, 0))  # nobody made the secret
-        with pytest.raises(CannotStartError, match="process feeds: ended with 1 at its start"):
+        worker = WorkerProcess(log, Job(Role.ADAPTERS, installation, 0))  # nobody made the secret
+        with pytest.raises(CannotStartError, match="process adapters: ended with 1 at its start"):
             await worker.start()
         await worker.stop()
 

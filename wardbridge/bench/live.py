@@ -17,23 +17,30 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
+from itertools import count
 from pathlib import Path
 from typing import Final
 
 import httpx
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from wardbridge.bench.engine import Engine
 from wardbridge.bench.figure import Figure
 
 MLLP_PORT: Final = 2575
 HTTP_PORT: Final = 8080
 READY_WITHIN_S: Final = 30.0
 WARM_UP: Final = 2_000
+WARM_UP_OTHER: Final = 30_000  # a Java route is slow until it is compiled
+ROUNDS: Final = 3
 MESSAGES: Final = 20_000
 PACED_PER_S: Final = 200
 PACED_FOR_S: Final = 10
 WARD: Final = "BENCH"
+ACKNOWLEDGED_BUDGETS: Final = {1: (None, None), 8: (6_000, 12_000), 32: (10_000, 20_000)}
+"""Connections to floor and aim, on SQLite; on Kafka the budget is a ratio to the Camel copy route."""
+TOLD_BUDGET_MS: Final = (50, 20)
+TOLD_BUDGET_KAFKA_MS: Final = (250, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +52,10 @@ class Running:
 
 
 @contextlib.contextmanager
-def service(offset: int) -> Iterator[Running]:
+def service(offset: int, engine: Engine) -> Iterator[Running]:
     """The lab on an empty log."""
     with tempfile.TemporaryDirectory() as folder:
-        config = files("wardbridge.bench") / "bench.toml"
+        config = engine.configuration(Path(folder))
         command = (
             sys.executable, "-m", "wardbridge", "run", "--config", str(config),
             "--data", folder, "--port-offset", str(offset),
@@ -74,17 +81,37 @@ def _wait_until_ready(url: str) -> None:
     httpx.get(f"{url}/readyz").raise_for_status()
 
 
-def acknowledged(offset: int) -> Iterator[Figure]:
+def acknowledged(offset: int, engine: Engine) -> Iterator[Figure]:
     """MLLP to durable to AA, at 1, 8 and 32 connections, on one warm service."""
-    with service(offset) as running:
+    with service(offset, engine) as running:
         _load(running, 8, WARM_UP, 0)
-        for number, (connections, floor, aim) in enumerate(
-            ((1, None, None), (8, 6_000, 12_000), (32, 10_000, 20_000)), 1
-        ):
+        for number, (connections, budget) in enumerate(ACKNOWLEDGED_BUDGETS.items(), 1):
             found = _load(running, connections, MESSAGES // (8 if connections == 1 else 1), number)
-            what = f"MLLP to durable to AA, {connections} connections"
+            what = f"MLLP to durable to AA, {engine.name}, {connections} connections"
             note = f"p50 {found['p50_ms']:.1f} ms, p99 {found['p99_ms']:.1f} ms"
+            floor, aim = (None, None) if engine.brokers else budget
             yield Figure(what, found["per_s"], "messages/s", floor, aim, note=note)
+
+
+def compared(offset: int, engine: Engine, other: int) -> Iterator[Figure]:
+    """The same beside another listener on port ``other``: both warm, by turns, and the ratio."""
+    theirs = Running(other, "")
+    with service(offset, engine) as ours:
+        series = count()
+        _load(ours, 8, WARM_UP, next(series))
+        _load(theirs, 8, WARM_UP_OTHER, next(series))
+        for connections in ACKNOWLEDGED_BUDGETS:
+            messages = MESSAGES // (8 if connections == 1 else 1)
+            rounds = [
+                tuple(_load(each, connections, messages, next(series))["per_s"]
+                      for each in (ours, theirs))
+                for _ in range(ROUNDS)
+            ]  # fmt: skip
+            we, they = (statistics.median(each) for each in zip(*rounds, strict=True))
+            what = f"MLLP to AA, {engine.name}, {connections} connections, median of {ROUNDS}"
+            yield Figure(f"{what}, ours", we, "messages/s")
+            yield Figure(f"{what}, the other's", they, "messages/s")
+            yield Figure(f"{what}, ratio", we / they, "", 0.5, 1.0)
 
 
 def _load(running: Running, connections: int, messages: int, series: int) -> dict[str, float]:
@@ -100,9 +127,9 @@ def _load(running: Running, connections: int, messages: int, series: int) -> dic
     return found
 
 
-def told(offset: int) -> Iterator[Figure]:
+def told(offset: int, engine: Engine) -> Iterator[Figure]:
     """From the answer to the notice at a subscriber, at a steady rate."""
-    with service(offset) as running:
+    with service(offset, engine) as running:
         arrived: dict[str, float] = {}
         listening = threading.Event()
         wanted = PACED_PER_S * PACED_FOR_S
@@ -118,9 +145,9 @@ def told(offset: int) -> Iterator[Figure]:
         took = sorted(1000 * (arrived[visit] - answered[visit]) for visit in answered)
         p99 = took[int(len(took) * 0.99)]
         note = f"p50 {statistics.median(took):.1f} ms, {PACED_PER_S} messages/s"
-        yield Figure(
-            "answer to notice at a subscriber, p99", p99, "ms", 50, 20, lower=True, note=note
-        )
+        budget = TOLD_BUDGET_KAFKA_MS if engine.brokers else TOLD_BUDGET_MS
+        what = f"answer to notice at a subscriber, {engine.name}, p99"
+        yield Figure(what, p99, "ms", *budget, lower=True, note=note)
 
 
 def _listen(url: str, wanted: int, arrived: dict[str, float], listening: threading.Event) -> None:

@@ -10,16 +10,19 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from bus.port import Log, LogError
-from bus.sqlite import SqliteLog
 from wardbridge.config.load import load
 from wardbridge.config.models import Installation
 from wardbridge.config.problems import ConfigError
-from wardbridge.log import log_path
+from wardbridge.log import open_to_read
 
 COULD_NOT_RUN: Final = 2
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", help="the configuration file (TOML)", show_default=False)
+]
+LogConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="the configuration file (TOML), where the log is on Kafka"),
 ]
 DataOption = Annotated[
     Path, typer.Option("--data", help="folder of the log and of all relative paths")
@@ -42,13 +45,10 @@ def installation(config: Path, data: Path) -> Installation:
 
 
 @contextmanager
-def log_for_reading(data: Path) -> Iterator[Log]:
-    """The log in a data folder, beside a service that may be running."""
-    path = log_path(data)
-    if not path.exists():
-        refuse(f"{path}: there is no log; --data names the folder that the service runs in")
+def log_for_reading(data: Path, config: Path | None) -> Iterator[Log]:
+    """The log of an installation, beside a service that may be running."""
     try:
-        log = SqliteLog.open_readonly(path)
+        log = open_to_read(data, installation(config, data) if config else None)
     except LogError as error:
         refuse(str(error))
     try:

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from wardbridge.bench import adt, encounters, exports, live, log, report, routing
+from wardbridge.bench.engine import Engine
 from wardbridge.bench.figure import Figure
 
 BELOW_FLOOR: Final = 1
@@ -31,6 +32,20 @@ class Part(StrEnum):
 
 
 Offset = Annotated[int, typer.Option("--port-offset", min=0, help="added to the lab's ports")]
+Brokers = Annotated[
+    str,
+    typer.Option(
+        "--brokers", metavar="HOST:PORT,…",
+        help="measure `router`, `acknowledged` and `told` on this cluster too",
+    ),
+]  # fmt: skip
+Other = Annotated[
+    int | None,
+    typer.Option(
+        "--beside", metavar="PORT",
+        help="another MLLP listener on loopback: `acknowledged` is measured by turns with it",
+    ),
+]  # fmt: skip
 Parts = Annotated[list[Part] | None, typer.Argument(help="what to measure; all if not said")]
 
 
@@ -39,27 +54,45 @@ def add_to(app: typer.Typer) -> None:
     app.command("bench")(bench)
 
 
-def bench(parts: Parts = None, port_offset: Offset = 20_000) -> None:
+def bench(
+    parts: Parts = None, port_offset: Offset = 20_000, brokers: Brokers = "", beside: Other = None
+) -> None:
     """Measure the budget lines on this machine, each beside its floor. Takes minutes.
 
     Exit 0: none is below its floor. 1: some are.
     """
     console = Console()
     chosen = parts or list(Part)
-    good = report.show(_measured(chosen, port_offset), console)
+    good = report.show(_measured(chosen, port_offset, engines(brokers), beside), console)
     raise typer.Exit(0 if good else BELOW_FLOOR)
 
 
-def _measured(parts: list[Part], offset: int) -> Iterator[Figure]:
+def engines(brokers: str) -> list[Engine]:
+    """SQLite, and a cluster where one is named."""
+    named = tuple(each.strip() for each in brokers.split(",") if each.strip())
+    return [Engine(), Engine(named)] if named else [Engine()]
+
+
+def _measured(
+    parts: list[Part], offset: int, engines: list[Engine], other: int | None
+) -> Iterator[Figure]:
+    def on_each(measure: Callable[[Engine], Iterator[Figure]]) -> Callable[[], Iterator[Figure]]:
+        return lambda: (figure for engine in engines for figure in measure(engine))
+
+    def acknowledged(engine: Engine) -> Iterator[Figure]:
+        if other is None:
+            return live.acknowledged(offset, engine)
+        return live.compared(offset, engine, other)
+
     measures: Mapping[Part, Callable[[], Iterator[Figure]]] = {
         Part.ADT: adt.figures,
         Part.FHIR: encounters.figures,
         Part.LOG: lambda: log.figures(Path(tempfile.gettempdir())),
-        Part.ROUTER: routing.figures,
+        Part.ROUTER: on_each(routing.figures),
         Part.RESTART: routing.restart_figures,
         Part.EXPORTS: exports.figures,
-        Part.ACKNOWLEDGED: lambda: live.acknowledged(offset),
-        Part.TOLD: lambda: live.told(offset),
+        Part.ACKNOWLEDGED: on_each(acknowledged),
+        Part.TOLD: on_each(lambda engine: live.told(offset, engine)),
     }
     for part in parts:
         yield from measures[part]()

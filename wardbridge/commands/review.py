@@ -11,7 +11,13 @@ import typer
 from bus.port import Log, TopicPartition
 from schemas import topics
 from schemas.review import ReviewItem
-from wardbridge.commands._shared import HERE, DataOption, log_for_reading, refuse
+from wardbridge.commands._shared import (
+    HERE,
+    DataOption,
+    LogConfigOption,
+    log_for_reading,
+    refuse,
+)
 
 SCAN_RECORDS: Final = 1_000
 FeedOption = Annotated[str | None, typer.Option("--feed", help="only this feed's")]
@@ -26,17 +32,19 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(group, name="review")
 
 
-def list_items(data: DataOption = HERE, feed: FeedOption = None) -> None:
+def list_items(
+    data: DataOption = HERE, config: LogConfigOption = None, feed: FeedOption = None
+) -> None:
     """One JSON object a line for each item kept, oldest first."""
-    with log_for_reading(data) as log:
+    with log_for_reading(data, config) as log:
         for item in items(log):
             if feed in {None, item.feed}:
                 typer.echo(item.model_dump_json())
 
 
-def show(item_id: ItemId, data: DataOption = HERE) -> None:
+def show(item_id: ItemId, data: DataOption = HERE, config: LogConfigOption = None) -> None:
     """One item, and what the log keeps of its input. Never the input itself: it names patients."""
-    with log_for_reading(data) as log:
+    with log_for_reading(data, config) as log:
         item = next((item for item in items(log) if item.id == item_id), None)
         if item is None:
             refuse(f"there is no review item {item_id!r}; `review list` gives those that are kept")

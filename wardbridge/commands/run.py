@@ -13,9 +13,10 @@ import typer
 import uvloop
 
 from bus.port import LogError
-from wardbridge.commands._shared import HERE, ConfigOption, DataOption, installation
-from wardbridge.config.models import Installation
+from wardbridge.commands._shared import HERE, ConfigOption, DataOption, installation, refuse
+from wardbridge.log import is_on_kafka
 from wardbridge.logs import configure_logs
+from wardbridge.roles import ALL_ROLES, Role
 from wardbridge.secret import SecretError
 from wardbridge.service import Service
 
@@ -24,6 +25,10 @@ FILES: Final = 65_536  # connections and files open at once; a shell's usual 1,0
 PortOffset = Annotated[
     int, typer.Option("--port-offset", min=0, help="added to every port: several side by side")
 ]
+Roles = Annotated[
+    list[Role] | None,
+    typer.Option("--role", help="only this part of the work (repeatable); without it: all"),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,18 +36,26 @@ def add_to(app: typer.Typer) -> None:
     app.command("run")(run)
 
 
-def run(config: ConfigOption, data: DataOption = HERE, port_offset: PortOffset = 0) -> None:
+def run(
+    config: ConfigOption,
+    data: DataOption = HERE,
+    port_offset: PortOffset = 0,
+    role: Roles = None,
+) -> None:
     """Run the service until SIGTERM or SIGINT, then drain.
 
     Exit 0: drained. 1: a part failed, or not all could be finished in time. 2: the configuration
     is not right.
     """
     found = installation(config, data)
+    roles = frozenset(role or ALL_ROLES)
+    if roles != ALL_ROLES and not is_on_kafka(found):
+        refuse('--role: one process writes a log in SQLite; with engine = "kafka" roles can part')
     configure_logs(sys.stderr)
     allow_more_files()
     for warning in found.warnings():
         structlog.get_logger().warning("configuration", warning=warning)
-    raise typer.Exit(_serve(found, port_offset))
+    raise typer.Exit(_serve(Service(found, port_offset, roles=roles)))
 
 
 def allow_more_files() -> None:
@@ -52,10 +65,10 @@ def allow_more_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(allowed, wanted), highest))
 
 
-def _serve(found: Installation, port_offset: int) -> int:
+def _serve(service: Service) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_until_told(Service(found, port_offset)))
+            return runner.run(_until_told(service))
     except (LogError, SecretError, OSError) as error:
         typer.echo(f"cannot run: {error}", err=True)
         return FAILED

@@ -41,7 +41,11 @@ class RouterPart(Component, Protocol):
     """The router, wherever it runs."""
 
     def figures(self) -> Figures:
-        """Counts since the start, and what waits. Raises LogError when the log is closed."""
+        """Counts since the start."""
+        ...
+
+    def lag(self) -> int:
+        """How many records wait now: asks the log, and waits for it. Raises LogError."""
         ...
 
 

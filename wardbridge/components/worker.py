@@ -1,9 +1,10 @@
-"""A process of its own for the router or the feeds, attached to the log that this process writes.
+"""A process of its own for the router or the feeds.
 
-It shares no interpreter with the writer or the other, so that none waits for another's turn. It
-works only as long as this process does: both of its sockets are pairs whose other ends are here,
-and it ends when they close, however this process ended. One that ends by itself is started again:
-all that it knew is in the log.
+It shares no interpreter with this one or the other, so that none waits for another's turn. It is
+attached to the log where this process is the one that writes it, and opens it by itself elsewhere
+(``wardbridge.log``). It works only as long as this process does: its sockets are pairs whose other
+ends are here, and it ends when they close, however this process ended. One that ends by itself is
+started again: all that it knew is in the log.
 """
 
 from __future__ import annotations
@@ -14,27 +15,26 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import replace
+from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection
 from typing import Final, NamedTuple
 
 import structlog
 
-from bus.port import LogError
+from bus.port import Log, LogError
 from bus.runner import Figures, lag_of
-from bus.sqlite import SqliteLog
-from bus.sqlite.serving import serve
 from router.core.step import RouterStep
 from wardbridge.components.base import CannotStartError, describe
 from wardbridge.config.models import Installation
 from wardbridge.feeds.kind import FeedStatus
+from wardbridge.log import access_for_another
 from wardbridge.roles import Role
 from wardbridge.routing import GROUP
 
 MODULE: Final = "wardbridge.worker"
 STOP_WITHIN_S: Final = 15.0  # feeds answer what is on its way for up to ten
 PAUSE_S: Final = 0.5  # before one that ended by itself is started again
+BROKEN: Final = 1  # a fault; killed, or ended by its log, it may do better the next time
 STARTING: Final = "its process is starting"
 ENDED: Final = "its process has ended and is started again"
 
@@ -68,14 +68,14 @@ Report = Mapping[str, PartReport]
 class WorkerProcess:
     """Keeps the process running until stopped."""
 
-    def __init__(self, log: SqliteLog, job: Job) -> None:
+    def __init__(self, log: Log, job: Job) -> None:
         self.name = f"process {job.role}"
         self.job = job
         self._log = log
         self._report: Report = {}
         self._down: str | None = STARTING
         self._refused: str | None = None
-        self._first_word = threading.Event()
+        self._started_once = threading.Event()
         self._stopping = threading.Event()
         self._control: Connection | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -86,9 +86,13 @@ class WorkerProcess:
         self._thread.start()
 
     async def start(self) -> None:
-        """Start the process and wait until its parts work. Raises CannotStartError."""
+        """Start the process and wait until its parts work. Raises CannotStartError.
+
+        One that ends before, for no fault of its own, is started again without being waited for:
+        its log may be away for long, and the service must hear when it is told to end.
+        """
         self.begin()
-        await asyncio.to_thread(self._first_word.wait)
+        await asyncio.to_thread(self._started_once.wait)
         if self._refused:
             raise CannotStartError(self._refused)
 
@@ -109,8 +113,8 @@ class WorkerProcess:
         return self._down
 
     def failure(self) -> str | None:
-        """It always comes back."""
-        return None
+        """It could not start at all. Once it has worked it always comes back."""
+        return self._refused
 
     def blocking_of(self, part: str) -> str | None:
         """What it says of a part, or that it does not run."""
@@ -130,7 +134,7 @@ class WorkerProcess:
                 self._note_end(exit_code)
             if not self._refused:
                 self._stopping.wait(PAUSE_S)
-        self._first_word.set()
+        self._started_once.set()
 
     def _run_one(self) -> int:
         self._process, self._control = self._started()
@@ -146,15 +150,14 @@ class WorkerProcess:
 
     def _started(self) -> tuple[subprocess.Popen[bytes], Connection]:
         control, its_control = socket.socketpair()
-        writer, its_writer = socket.socketpair()
-        with control, its_control, writer, its_writer:
-            fds = (its_control.fileno(), its_writer.fileno())
+        with control, ExitStack() as handed_over:
+            ends = [its_control, *access_for_another(self._log)]
+            fds = [handed_over.enter_context(end).fileno() for end in ends]
             process = subprocess.Popen(  # noqa: S603 - ourselves
                 [sys.executable, "-P", "-m", MODULE, *map(str, fds)],
                 pass_fds=fds,
                 stdin=subprocess.DEVNULL,
             )
-            serve(self._log, writer)
             return process, Connection(control.detach())
 
     def _hear(self, said: Report | Refused) -> None:
@@ -162,21 +165,23 @@ class WorkerProcess:
             self._note_refusal(said.reason)
         else:
             self._report, self._down = said, None
-            self._first_word.set()
+            self._started_once.set()
 
     def _note_refusal(self, reason: str) -> None:
         """At the first start it is the service's end; later it is tried again."""
-        if self._first_word.is_set():
+        if self._started_once.is_set():
             structlog.get_logger().error("not_started", component=self.name, reason=reason)
         else:
-            self._refused = reason
+            self._refused = self._refused or reason
 
     def _note_end(self, exit_code: int) -> None:
         self._down = ENDED
-        if not self._first_word.is_set() and not self._stopping.is_set():
-            self._refused = self._refused or f"{self.name}: ended with {exit_code} at its start"
-        elif not self._stopping.is_set():
-            structlog.get_logger().error("process_ended", component=self.name, exit_code=exit_code)
+        if self._stopping.is_set():
+            return
+        structlog.get_logger().error("process_ended", component=self.name, exit_code=exit_code)
+        if exit_code == BROKEN and not self._started_once.is_set():
+            self._note_refusal(f"{self.name}: ended with {exit_code} at its start")
+        self._started_once.set()
 
 
 class RemoteRouter:
@@ -184,7 +189,7 @@ class RemoteRouter:
 
     name = "router"
 
-    def __init__(self, log: SqliteLog, worker: WorkerProcess) -> None:
+    def __init__(self, log: Log, worker: WorkerProcess) -> None:
         self._log = log
         self._worker = worker
 
@@ -201,14 +206,17 @@ class RemoteRouter:
         return self._worker.blocking_of(self.name)
 
     def failure(self) -> str | None:
-        """It always comes back."""
-        return None
+        """Its process could not start at all. Once it has worked it always comes back."""
+        return self._worker.failure()
 
     def figures(self) -> Figures:
-        """As it said last, with what waits now. Raises LogError when the log is closed."""
+        """As it said last."""
         said = self._worker.said_of(self.name)
-        figures = said if isinstance(said, Figures) else Figures.none()
-        return replace(figures, lag=lag_of(self._log, GROUP, RouterStep.inputs))
+        return said if isinstance(said, Figures) else Figures.none()
+
+    def lag(self) -> int:
+        """How many records wait now. Raises LogError."""
+        return lag_of(self._log, GROUP, RouterStep.inputs)
 
 
 class RemoteFeed:

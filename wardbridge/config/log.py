@@ -99,9 +99,6 @@ class KafkaSection(Section):
     transaction_timeout_s: float = Field(
         20.0, gt=0, le=900, description="then the brokers undo what a vanished process began"
     )
-    stalled_after_s: float = Field(
-        10.0, gt=0, le=3600, description="a partition that stands still for so long is reported"
-    )
     tls: TlsSection | None = Field(None, description="encryption")
     sasl: SaslSection | None = Field(None, description="credentials")
 

@@ -117,6 +117,10 @@ class RouterSection(Section):
     tick_interval_s: float = Field(
         10.0, gt=0, le=3600, description="how often time enters the log: authority moves by it"
     )
+    stalled_after_s: float = Field(
+        30.0, gt=0, le=3600,
+        description="standing still for so long at records that wait, it is reported as stalled",
+    )  # fmt: skip
 
 
 class HttpSection(Section):

@@ -46,7 +46,10 @@ class RouterHealth(Frozen):
     records: int
     commits: int
     failures: int
-    lag_records: int
+    lag_records: int | None = Field(description="none while the log cannot be asked")
+    stalled: tuple[str, ...] = Field(
+        description="`topic/partition` where it stands still although records wait"
+    )
     blocking: str | None
 
 
@@ -68,12 +71,13 @@ class Readiness(Frozen):
     blocking: dict[str, str]
 
 
-def make_app(view: View, max_streams: int = MAX_STREAMS) -> FastAPI:
-    """The application over a running service."""
+def make_app(view: View, max_streams: int = MAX_STREAMS, *, has_lists: bool = True) -> FastAPI:
+    """The application over a running service; ``has_lists``: it reads what wards are told."""
     app = FastAPI(title="wardbridge", docs_url=None, redoc_url=None)
     _add_probes(app, view)
     _add_metrics(app, view)
-    _add_wards(app, view, max_streams)
+    if has_lists:
+        _add_wards(app, view, max_streams)
     return app
 
 
@@ -165,7 +169,8 @@ def health_of(view: View) -> Health:
             records=router.records,
             commits=router.commits,
             failures=router.failures,
-            lag_records=router.lag,
+            lag_records=view.lag(),
+            stalled=view.progress.stalled(),
             blocking=view.router.failure() or view.router.blocking(),
         ),
         listeners=view.hub.listeners(),

@@ -20,6 +20,7 @@ FEED_LAST_SEEN: Final = "wardbridge_feed_last_seen_timestamp_seconds"
 ROUTER_RECORDS: Final = "wardbridge_router_records"
 ROUTER_COMMITS: Final = "wardbridge_router_commits"
 ROUTER_FAILURES: Final = "wardbridge_router_failures"
+ROUTER_STALLED: Final = "wardbridge_router_stalled_partitions"
 ROUTER_LAG: Final = "wardbridge_router_lag_records"
 LISTENERS: Final = "wardbridge_stream_listeners"
 CUT_OFF: Final = "wardbridge_stream_listeners_cut_off"
@@ -66,14 +67,18 @@ class ViewCollector(Collector):
         return [figures, outcomes, seen]
 
     def _router(self) -> Iterable[Metric]:
-        figures = self._view.router.figures()
-        return [
-            CounterMetricFamily(ROUTER_RECORDS, "records decided", figures.records),
-            CounterMetricFamily(ROUTER_COMMITS, "commits", figures.commits),
-            CounterMetricFamily(ROUTER_FAILURES, "records at which the step failed",
-                                figures.failures),
-            GaugeMetricFamily(ROUTER_LAG, "records that wait to be decided", figures.lag),
-        ]  # fmt: skip
+        figures, lag = self._view.router.figures(), self._view.lag()
+        yield CounterMetricFamily(ROUTER_RECORDS, "records decided", figures.records)
+        yield CounterMetricFamily(ROUTER_COMMITS, "commits", figures.commits)
+        yield CounterMetricFamily(
+            ROUTER_FAILURES, "records at which the step failed", figures.failures
+        )
+        yield GaugeMetricFamily(
+            ROUTER_STALLED, "partitions in which it stands still although records wait",
+            len(self._view.progress.stalled()),
+        )  # fmt: skip
+        if lag is not None:  # nothing is told while the log cannot be asked
+            yield GaugeMetricFamily(ROUTER_LAG, "records that wait to be decided", lag)
 
     def _streams(self) -> Iterable[Metric]:
         hub = self._view.hub

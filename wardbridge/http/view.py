@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bus.port import Log
+from bus.port import Log, LogError
 from schemas.ward import WardRegister
 from wardbridge.components.base import RouterPart, Watched
 from wardbridge.components.feed import FeedPart
+from wardbridge.components.progress import RouterProgress
 from wardbridge.components.tail import Tail
 from wardbridge.http.hub import Hub
 
@@ -22,18 +23,26 @@ class View:
     hub: Hub
     register: WardRegister
     router: RouterPart
+    progress: RouterProgress
     feeds: Sequence[FeedPart]
     others: Sequence[Watched]
     heartbeat_s: float
 
     def components(self) -> Sequence[Watched]:
         """Every part whose state decides whether the service is ready."""
-        return (self.router, *self.others, *self.feeds)
+        return (self.router, self.progress, *self.others, *self.feeds)
 
     def blocking(self) -> dict[str, str]:
         """Component to reason, for each that does not do its work now."""
         reasons = {part.name: part.failure() or part.blocking() for part in self.components()}
         return {name: reason for name, reason in reasons.items() if reason}
+
+    def lag(self) -> int | None:
+        """How many records wait for the router; None while the log does not say."""
+        try:
+            return self.router.lag()
+        except LogError:
+            return None
 
     async def why_lists_wait(self) -> str | None:
         """Why the board may lack something that is committed: after a start it is still read.

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bus.kafka.stall import Progress
 from bus.port import TopicPartition
+from bus.stall import Progress
 
 AT, OTHER = TopicPartition("raw", 0), TopicPartition("raw", 1)
 

@@ -1,7 +1,7 @@
-"""Notices a partition in which reading stands still while its end moves.
+"""Notices a partition in which a group stands still while records wait for it.
 
 kafka-python releases have stopped returning the records of single partitions without any error, so
-"no error" is no proof that reading goes on; positions and ends are.
+"no error" is no proof that a group goes on; positions and ends are.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class Progress:
 
     def stalled(
         self,
-        cursor: Mapping[TopicPartition, int],
+        positions: Mapping[TopicPartition, int],
         ends: Mapping[TopicPartition, int],
         now_s: float,
     ) -> frozenset[TopicPartition]:
         """Partitions that have been behind at one and the same offset for too long."""
         self._behind_since = {
             at: self._since(at, offset, now_s)
-            for at, offset in cursor.items()
+            for at, offset in positions.items()
             if offset < ends.get(at, offset)
         }
         found = frozenset(

@@ -1,0 +1,121 @@
+"""What a member hands on when partitions leave it and come back, by a consumer that a test plays."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from kafka.structs import TopicPartition as Place
+
+from bus.kafka.member import Assignment, Member
+from bus.port import TopicPartition
+from schemas.topics import RAW
+
+AT = {number: TopicPartition(RAW, number) for number in (0, 1)}
+
+
+class Consumer:
+    """Holds what the test assigns; each poll plays the next event, and nothing once all are over."""
+
+    def __init__(self, *events: Callable[["Consumer"], None]) -> None:
+        self.events = list(events)
+        self.offsets = dict.fromkeys(AT.values(), 0)  # committed by whoever
+        self.held: set[TopicPartition] = set()
+        self.positions: dict[TopicPartition, int] = {}
+        self.listener: Assignment
+
+    def subscribe(self, _: list[str], listener: Assignment) -> None:
+        self.listener = listener
+
+    def partitions_for_topic(self, _: str) -> set[int]:
+        return set(AT)
+
+    def poll(self, **_: Any) -> dict[Place, list[Any]]:
+        if self.events:
+            self.events.pop(0)(self)
+        return {}
+
+    def assign(self, *numbers: int) -> None:
+        self.listener.on_partitions_revoked(self.held)
+        self.held = {AT[number] for number in numbers}
+        self.listener.on_partitions_assigned(self.held)
+
+    def assignment(self) -> set[TopicPartition]:
+        return self.held
+
+    def committed(self, place: TopicPartition, timeout_ms: float) -> int:
+        assert timeout_ms > 0
+        return self.offsets[place]
+
+    def seek(self, place: TopicPartition, offset: int) -> None:
+        self.positions[place] = offset
+
+    def position(self, place: TopicPartition, timeout_ms: float) -> int:
+        assert timeout_ms > 0
+        return self.positions[place]
+
+
+class Lookup:
+    """Both sides name partitions alike; nothing is there beyond what was read."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+
+    def place(self, at: TopicPartition) -> TopicPartition:
+        return at
+
+    def ours(self, place: TopicPartition) -> TopicPartition:
+        return place
+
+    def starts(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(places, 0)
+
+    def written(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        return {at: self._consumer.positions[at] for at in places}
+
+
+def both(consumer: Consumer) -> None:
+    consumer.assign(0, 1)
+
+
+def only_the_first(consumer: Consumer) -> None:
+    consumer.assign(0)
+
+
+def the_second_moved_on_by_another(consumer: Consumer) -> None:
+    consumer.offsets[AT[1]] += 1
+
+
+def nothing(_: Consumer) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("events", "kept_without_a_break"),
+    [
+        ([], {0, 1}),
+        ([both], {0, 1}),
+        ([only_the_first], {0}),
+        ([only_the_first, both], {0, 1}),
+        ([only_the_first, the_second_moved_on_by_another, both], {0}),
+        ([only_the_first, nothing, the_second_moved_on_by_another, nothing, both], {0}),
+    ],
+    ids=[
+        "nothing happens", "assigned anew", "one leaves", "one leaves and comes back",
+        "one leaves, is moved on, comes back", "the same with time between",
+    ],
+)  # fmt: skip
+def test_state_is_kept_only_for_partitions_that_nobody_else_has_moved(
+    events: list[Callable[[Consumer], None]], kept_without_a_break: set[int]
+) -> None:
+    consumer = Consumer(both)
+    member = Member(consumer, [RAW], Lookup(consumer))  # type: ignore[arg-type]
+    assert member.read(10, 0.0).assigned == {0, 1}
+    consumer.events = events
+    kept = set(AT)
+    while True:  # as a runner does, which drops the state of what a batch does not name
+        batch = member.read(10, 0.01)
+        kept &= batch.assigned
+        if not consumer.events and not consumer.listener.changed:
+            break
+    kept &= member.read(10, 0.0).assigned
+    assert kept == kept_without_a_break

@@ -1,0 +1,44 @@
+"""The lab on each engine, in a folder of its own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from tests.support.exports import WARDS
+from tests.support.kafka import brokers
+from tests.support.service import LAB, Service
+
+LAB_KAFKA: Final = LAB.with_name("lab-kafka.toml")
+CLUSTER, BELIEVED = "[log.kafka]\n", "[authority.lab.wards]\n"
+EXPORTED: Final = tuple(f'{ward} = "elvis"' for ward in WARDS)
+
+
+def lab_on_sqlite(folder: Path) -> Service:
+    """Four of its wards believe the exports."""
+    return Service(_data(folder), _adapted(LAB, folder, {BELIEVED: EXPORTED}))
+
+
+def lab_on_kafka(folder: Path, *cluster: str) -> Service:
+    """The same on the test broker, its topics under a prefix of its own; ``cluster`` is added."""
+    named = (f'prefix = "t{uuid.uuid4().hex[:8]}."', *cluster)
+    config = _adapted(LAB_KAFKA, folder, {BELIEVED: EXPORTED, CLUSTER: named})
+    return Service(_data(folder), config, {"KAFKA_BROKERS": ",".join(brokers())})
+
+
+def _data(folder: Path) -> Path:
+    data = folder / "data"
+    data.mkdir(exist_ok=True)
+    return data
+
+
+def _adapted(example: Path, folder: Path, added: dict[str, Sequence[str]]) -> Path:
+    text = example.read_text(encoding="utf-8")
+    for head, lines in added.items():
+        assert head in text
+        text = text.replace(head, head + "".join(f"{line}\n" for line in lines))
+    config = folder / example.name
+    config.write_text(text, encoding="utf-8")
+    return config
