@@ -123,7 +123,9 @@ class Movement(Frozen):
 
     id: str
     action: Literal["insert", "update", "cancel"] = "insert"
-    historic: bool = False
+    historic: bool = Field(
+        default=False, description="the claimed place is where it led then, not where anybody is"
+    )
     original_event: str | None = None
 
 
@@ -135,6 +137,9 @@ class RawPointer(Frozen):
     size: int = Field(description="bytes")
     name: str | None = Field(None, description="file name, for inputs that are files")
     index: int = Field(0, description="message or data row within the input, from 0")
+
+
+Unread = Literal["place", "mark", "responsible_ward"]
 
 
 class Observation(Frozen):
@@ -156,6 +161,9 @@ class Observation(Frozen):
     patient: Patient
     merged_into: Patient | None = None
     claims: Claims = Claims()
+    unread: tuple[Unread, ...] = Field(
+        (), description="claims that are made and could not be read: absent, and not as before"
+    )
     occurred_at: Utc | None = None
     occurred_rule: str | None = Field(None, description="which field and zone gave occurred_at")
     recorded_at: Utc = Field(description="as sent")

@@ -13,11 +13,11 @@ from typing import Final
 
 from adapters.common.outcome import Trouble
 from adapters.hl7v2.case import TOO_LONG, Case, WithheldError, zbe_shift
-from adapters.hl7v2.location import WARD_UNKNOWN, LocationReader
+from adapters.hl7v2.location import NO_WARD, WARD_UNKNOWN, LocationReader
 from adapters.hl7v2.profile import FieldPath, Hl7Profile, field_path
 from adapters.hl7v2.reader import MAX_TEXT_CHARS, NULL
 from adapters.hl7v2.triggers import TRIGGERS, VisitEvent
-from schemas.observation import Claims, Location, Movement, Protection, What
+from schemas.observation import Claims, Location, Movement, Protection, Unread, What
 
 Said = dict[str, object]
 Paths = tuple[FieldPath, ...]
@@ -69,13 +69,12 @@ class ClaimsReader:
             return
         paths = self._marks.get(case.event, ())
         found = case.filled(paths)
-        if found is not None and found[1].raw(found[0].field) != NULL:
-            self._location(case, self._locations.read(found[1], found[0]), "mark", said)
-        elif event.needs_ward and paths:
+        location = self._locations.read(found[1], found[0]) if found else None
+        if event.needs_ward and paths and _names_no_ward(location):
             names = " and ".join(path.text for path in paths)
             raise WithheldError("plan-without-ward", f"no ward in {names}", paths[0].text)
-        elif found is not None:
-            said["mark"] = None
+        if found is not None:
+            self._location(case, location, "mark", said)
 
     def _cancelled_ward(self, case: Case, said: Said) -> None:
         """The ward a cancel names; a location without a ward names none, and the next may."""
@@ -91,8 +90,8 @@ class ClaimsReader:
                 case.warnings.append(location)
 
     def _place(self, case: Case, event: VisitEvent, movement: Movement | None, said: Said) -> None:
-        if movement is not None and movement.historic:
-            return  # where the patient was, not where the patient is
+        if _cancels_the_past(case, movement):
+            return
         paths = self._asked[case.event].place
         if event.what is What.UPDATED and (self._updates_move or _updates_movement(case, movement)):
             paths = _PLACE
@@ -101,9 +100,11 @@ class ClaimsReader:
             self._location(case, self._locations.read(found[1], found[0]), "place", said)
 
     @staticmethod
-    def _location(case: Case, location: Location | Trouble | None, name: str, said: Said) -> None:
+    def _location(
+        case: Case, location: Location | Trouble | None, name: Unread, said: Said
+    ) -> None:
         if isinstance(location, Trouble):
-            case.warnings.append(location)
+            case.could_not_read(name, location)
         else:
             said[name] = location
 
@@ -135,7 +136,7 @@ class ClaimsReader:
             return
         ward = self._locations.ward(segment, path)
         if isinstance(ward, Trouble):
-            case.warnings.append(ward)
+            case.could_not_read("responsible_ward", ward)
         else:
             said["responsible_ward"] = ward
 
@@ -176,6 +177,20 @@ def _protection_fields(
     )
 
 
+def _names_no_ward(location: Location | Trouble | None) -> bool:
+    """Whether there is none to ask for: a code that nobody knows does name one."""
+    return location is None or (isinstance(location, Trouble) and location.reason in NO_WARD)
+
+
 def _updates_movement(case: Case, movement: Movement | None) -> bool:
-    """Whether a Z99 corrects the movement that the patient's place comes from."""
-    return case.trigger == "Z99" and movement is not None and movement.action != "cancel"
+    """Whether an update tells where a movement went: any Z99's, else one of the past."""
+    if movement is None or movement.action == "cancel":
+        return False
+    return movement.historic or case.trigger == "Z99"
+
+
+def _cancels_the_past(case: Case, movement: Movement | None) -> bool:
+    """Whether PV1-3 is where a cancelled movement had led: A02 as its own cancel, a historic one."""
+    if movement is None or movement.action != "cancel":
+        return False
+    return movement.historic or case.trigger not in {case.event, "Z99"}
