@@ -1,7 +1,8 @@
 """Fold 1: the facts of one visit, in stamp order, become what its source says about it now.
 
 A fold is advanced in place by facts that sort after all it has seen (the incremental path); one
-that sorts earlier, or annuls another, makes it necessary to fold the visit again. Both end alike.
+that sorts earlier, or corrects what happened, makes it necessary to fold the visit again. Both end
+alike.
 
 A mark is *fulfilled* by arrival: when the place equals the marked ward. Only annulling that
 arrival, a new mark, or a state that repeats the mark while the patient is elsewhere brings it
@@ -15,9 +16,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from router.core.annulment import annulled, cancels
+from router.core.annulment import cancels
 from router.core.effects import EFFECTS, ENDED, Effect
 from router.core.facts import Fact, Stamp, moment
+from router.core.history import history
 from schemas.encounter import EncounterView, Mark, Phase
 from schemas.notification import Reason
 from schemas.observation import Claims, Location, Protection, What
@@ -30,7 +32,11 @@ _PLAIN: Final = (
 
 @dataclass(slots=True)
 class Fold:
-    """What a visit's facts amount to. ``mark_id`` is the fact that set the mark."""
+    """What a visit's facts amount to. ``mark_id`` is the fact that set the mark.
+
+    ``awaited`` are the movements of which nothing more can be taken in without folding the visit
+    again.
+    """
 
     patient: str = ""
     phase: Phase | None = None
@@ -67,7 +73,7 @@ class Fold:
     def follows(self, fact: Fact) -> bool:
         """Whether the fact may be taken in as it is, without folding the visit again."""
         in_order = self.last is None or fact.order > self.last
-        return in_order and not cancels(fact) and fact.movement not in self.awaited
+        return in_order and not _corrects(fact) and fact.movement not in self.awaited
 
     def advance(self, fact: Fact) -> None:
         """Take in the next fact in order."""
@@ -75,24 +81,38 @@ class Fold:
         effect = EFFECTS.get(fact.what)
         if effect is None:
             return
+        if fact.past is not None:
+            self._was_there(fact)
+            return
         self._patch(fact)
         if self._is_under_way(fact, effect):
             self._move(fact.claims, effect)
             self._mark(fact, effect)
-            self._arrive()
+            self._arrive(None if self.tracked else self.place)
 
     def take_note_of(self, fact: Fact) -> None:
         """What even an annulled fact says: whom it is about, and that it was said."""
-        self.last = fact.order
-        self.patient = fact.patient
-        if fact.movement is not None and cancels(fact):
+        if self.last is None or fact.order > self.last:  # the past is folded where it happened
+            self.last = fact.order
+            self.patient = fact.patient
+        if fact.movement is not None and _corrects(fact):
             self.awaited.add(fact.movement)
+
+    def _was_there(self, fact: Fact) -> None:
+        """The past says nothing of now: who came then has come."""
+        self._protect(fact)
+        if not self.ended:
+            self._arrive(None if EFFECTS[fact.what].place == "tracks" else fact.claims.place)
 
     def _patch(self, fact: Fact) -> None:
         for name in _PLAIN:
             if fact.claims.says(name):
                 setattr(self, name, getattr(fact.claims, name))
-        if fact.claims.says("protection"):
+        self._protect(fact)
+
+    def _protect(self, fact: Fact) -> None:
+        newest = self.protection_order is None or fact.order > self.protection_order
+        if newest and fact.claims.says("protection"):
             self.protection = fact.claims.protection or Protection.NONE
             self.protection_order = fact.order
 
@@ -126,8 +146,11 @@ class Fold:
         claims = fact.claims
         if effect.mark == "keeps":
             return
-        if effect.mark in {"unmarks", "ends"}:
-            self._unmark(claims.mark if effect.mark == "unmarks" else None)
+        if effect.mark == "unmarks":
+            self._unmark(claims.mark)
+            return
+        if effect.mark == "ends":
+            self._drop_mark(Reason.CANCELLED)
             return
         if claims.says("mark"):
             self._set_mark(fact, anew=effect.mark == "marks")
@@ -136,14 +159,15 @@ class Fold:
 
     def _unmark(self, named: Location | None) -> None:
         if named is None or (self.mark is not None and named.ward == self.mark.ward):
-            self.mark, self.expected_at = None, None
-            self.unmarked = Reason.CANCELLED
+            self._drop_mark(Reason.CANCELLED)
+
+    def _drop_mark(self, why: Reason) -> None:
+        self.mark, self.expected_at, self.unmarked = None, None, why
 
     def _set_mark(self, fact: Fact, *, anew: bool) -> None:
         mark, old = fact.claims.mark, self.mark
         if mark is None:
-            self.mark, self.expected_at = None, None
-            self.unmarked = Reason.CANCELLED if anew else Reason.CORRECTED
+            self._drop_mark(Reason.CANCELLED if anew else Reason.CORRECTED)
             return
         self.mark = mark
         if old is not None and old.ward != mark.ward:
@@ -154,10 +178,8 @@ class Fold:
             self.mark_id = self.mark_id if repeated else fact.id
             self.fulfilled = False
 
-    def _arrive(self) -> None:
-        if self.mark is None or self.place is None or self.tracked:
-            return
-        if self.place.ward == self.mark.ward:
+    def _arrive(self, place: Location | None) -> None:
+        if self.mark is not None and place is not None and place.ward == self.mark.ward:
             self.fulfilled = True
 
     def view(self, source: str, visit: str) -> EncounterView:
@@ -189,12 +211,15 @@ class Fold:
 
 def folded(facts: Iterable[Fact]) -> Fold:
     """The fold of a visit's facts, given in any order."""
-    ordered = sorted(facts, key=lambda fact: fact.order)
-    gone = annulled(ordered)
     fold = Fold()
-    for fact in ordered:
-        if fact.id in gone:
+    for fact, is_annulled in history(facts):
+        if is_annulled:
             fold.take_note_of(fact)
         else:
             fold.advance(fact)
     return fold
+
+
+def _corrects(fact: Fact) -> bool:
+    """Whether a fact may change what earlier ones amount to."""
+    return fact.is_of_history or bool(cancels(fact))

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hypothesis import strategies as st
 
@@ -57,16 +57,27 @@ class Meant:
     gone: bool = False
 
 
-def outcome(deeds: Sequence[tuple[str, str]]) -> Meant:
+class Deed(NamedTuple):
+    """What was done, to which ward and when; of a move, by which id it is known."""
+
+    verb: str
+    ward: str
+    at: datetime
+    movement: str | None = None
+
+
+def outcome(deeds: Sequence[Deed]) -> Meant:
     """What a list of deeds comes to, told as a coordinator would."""
     meant = Meant()
-    for verb, ward in deeds:
+    for verb, ward, *_ in deeds:
         if verb == "leave":
             meant.gone = True
         elif verb == "undo all":
             meant = Meant(gone=True)
-        elif verb == "unmark":
+        elif verb == "unmark" or (verb == "was at" and ward == meant.mark):
             meant.mark = None
+        elif verb == "was at":
+            continue
         else:
             meant = Meant() if meant.gone else meant
             if verb == "mark":
@@ -80,13 +91,13 @@ def outcome(deeds: Sequence[tuple[str, str]]) -> Meant:
 
 @dataclass
 class EventVisit:
-    """Told in events; mistakes are cancelled, with or without a movement's id, or mended."""
+    """Told in events; mistakes are cancelled, with or without a movement's id, or told again."""
 
     person: str
     source: Source
     clock: Clock
     with_movements: bool
-    deeds: list[tuple[str, str]] = field(default_factory=list)
+    deeds: list[Deed] = field(default_factory=list)
     said: int = 0
 
     @property
@@ -110,19 +121,28 @@ class EventVisit:
             yield from self._move(somewhere)
         elif deed == 5:
             yield from self._unmark(ward)
-        elif deed == 6:
-            yield from self._undo_move()
+        elif deed in (6, 9, 11, 12):
+            yield from self._correct(deed, number)
         elif deed == 7:
             yield self._do("leave", "", self.source.a03(self.clock.next()))
         elif deed == 8:
             yield self._do("undo all", "", self.source.a11(self.clock.next()))
-        elif deed == 9:
-            yield from self._undo_leaving()
         else:
             yield self.source.a08(self.clock.next(), expected_at=START + timedelta(hours=number))
 
+    def _correct(self, deed: int, number: int) -> Iterator[Observation]:
+        if deed == 6:
+            yield from self._undo_move()
+        elif deed == 9:
+            yield from self._undo_leaving()
+        elif deed == 11:
+            yield from self._tell_a_move_again(PLACES[number % len(PLACES)])
+        else:
+            yield from self._tell_of_the_past(WARDS[number % len(WARDS)], number)
+
     def _do(self, verb: str, ward: str, said: Observation) -> Observation:
-        self.deeds.append((verb, ward))
+        movement = said.movement.id if said.movement else None
+        self.deeds.append(Deed(verb, ward, said.stamp.at, movement))
         return said
 
     def _mark(self, ward: str) -> Iterator[Observation]:
@@ -139,30 +159,43 @@ class EventVisit:
             yield self._do("admit", to, self.source.a01(to, self.clock.next()))
             return
         movement = f"{self.source.visit}-{self.said}" if self.with_movements else None
-        yield self._do(f"move {movement}", to, self.source.a02(to, self.clock.next(), movement))
+        yield self._do("move", to, self.source.a02(to, self.clock.next(), movement))
 
     def _unmark(self, ward: str) -> Iterator[Observation]:
         names_another = self.meant.mark is not None and ward != self.meant.mark
-        yield self.source.a27(ward if names_another else None, self.clock.next())
-        if not names_another:
-            self.deeds.append(("unmark", ""))
+        said = self.source.a27(ward if names_another else None, self.clock.next())
+        yield said if names_another else self._do("unmark", "", said)
 
     def _undo_move(self) -> Iterator[Observation]:
-        moves = [n for n, (verb, _) in enumerate(self._since_admission) if verb.startswith("move")]
-        if not moves:
-            return
-        at = len(self.deeds) - len(self._since_admission) + moves[-1]
-        verb, _ = self.deeds.pop(at)
-        movement = verb.removeprefix("move ") if self.with_movements else None
-        yield self.source.a12(self.meant.place, self.clock.next(), movement)
+        if self._moves:
+            undone = self.deeds.pop(self._moves[-1])
+            yield self.source.a12(self.meant.place, self.clock.next(), undone.movement)
+
+    def _tell_a_move_again(self, to: str) -> Iterator[Observation]:
+        if self._moves and self.with_movements:
+            at = self._moves[self.said % len(self._moves)]
+            deed = self.deeds[at]
+            self.deeds[at] = deed._replace(ward=to)
+            yield self.source.retold(deed.movement or "", to, self.clock.next(), past=deed.at)
+
+    def _tell_of_the_past(self, ward: str, number: int) -> Iterator[Observation]:
+        if self.deeds and not self.meant.gone:
+            then = self.deeds[number % len(self.deeds)].at
+            said = self.source.retold(f"{self.source.visit}-{self.said}", ward, self.clock.next(),
+                                      action="insert", past=then)  # fmt: skip
+            before = sum(deed.at <= then for deed in self.deeds)
+            self.deeds.insert(before, Deed("was at", ward, then))
+            yield said
 
     @property
-    def _since_admission(self) -> list[tuple[str, str]]:
-        ends = [n for n, (verb, _) in enumerate(self.deeds) if verb in ("leave", "undo all")]
-        return self.deeds[ends[-1] + 1 :] if ends else self.deeds
+    def _moves(self) -> list[int]:
+        """Where the moves since the last admission stand among the deeds."""
+        ends = [n for n, deed in enumerate(self.deeds) if deed.verb in ("leave", "undo all")]
+        start = ends[-1] + 1 if ends else 0
+        return [n for n in range(start, len(self.deeds)) if self.deeds[n].verb == "move"]
 
     def _undo_leaving(self) -> Iterator[Observation]:
-        if self.deeds and self.deeds[-1][0] == "leave":
+        if self.deeds and self.deeds[-1].verb == "leave":
             self.deeds.pop()
             yield self.source.a13(self.meant.place, self.clock.next())
 
@@ -262,7 +295,7 @@ def histories(draw: st.DrawFn, *, agreeing: bool = False) -> History:
         tellers += _visits_of(f"p{n}", clock, with_movements=draw(st.booleans()))
     said: list[Observation] = []
     for _ in range(deeds):
-        said += random.choice(tellers).act(random.randint(0, 10), random.randint(0, 11))
+        said += random.choice(tellers).act(random.randint(0, 12), random.randint(0, 11))
     if agreeing:
         said += [row for teller in tellers[1::3] for row in teller.act(0, 0)]
     merged = people > 1 and not agreeing and draw(st.booleans())

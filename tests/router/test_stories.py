@@ -9,7 +9,7 @@ from router.core import observe, step
 from router.core.aliases import Aliases
 from router.core.facts import fact_of
 from schemas import topics
-from schemas.observation import Observation, Protection
+from schemas.observation import Observation, Protection, What
 from tests.router.hearing import Router, rows
 from tests.router.saying import Source, again, minutes
 
@@ -148,6 +148,177 @@ STORIES: dict[str, Story] = {
         [ehr.a14("W"), ehr.a02("W", movement="m1"), ehr.a12(movement="m9")],
         ["W designated marked", "W arrived moved-in"],
     ),
+    "who moved to a ward that nobody can read has left the old one": (
+        [ehr.a01("W"), ehr.unread(What.TRANSFERRED), ehr.a14("W")],
+        ["W designated marked"],
+    ),
+    "who moved to a ward that nobody can read has not come": (
+        [ehr.a14("W"), ehr.unread(What.ADMITTED), ehr.a02("W"), ehr.unread(What.TRACKED)],
+        ["W designated marked", "W arrived moved-in"],
+    ),
+    "a cancel gives the earlier place back, whatever it says and nobody can read": (
+        [ehr.a01("W"), ehr.a02("X"), ehr.unread(What.TRANSFER_CANCELLED), ehr.a14("W")],
+        [],
+    ),
+    "a movement told again went there from the beginning": (
+        [
+            ehr.a01("ER"),
+            ehr.a14("W"),
+            ehr.a02("W", movement="m1"),
+            ehr.retold("m1", "V"),
+            ehr.a08(place={"ward": "W"}),
+        ],
+        [
+            "W designated marked",
+            "W arrived moved-in",
+            "W designated reopened",
+            "W arrived moved-in",
+        ],
+    ),
+    "an earlier movement that went elsewhere was no arrival": (
+        [
+            ehr.a14("W"),
+            ehr.a02("W", movement="m1"),
+            ehr.a02("X", movement="m2"),
+            ehr.retold("m1", "V", past=minutes(3)),
+        ],
+        ["W designated marked", "W arrived moved-in", "W designated reopened"],
+    ),
+    "an earlier movement that went to the ward was an arrival, and moves nobody now": (
+        [
+            ehr.a14("W"),
+            ehr.a02("V", movement="m1"),
+            ehr.a02("X", movement="m2"),
+            ehr.retold("m1", "W", past=minutes(3)),
+            ehr.a15("W"),
+        ],
+        ["W designated marked", "W arrived moved-in", "W designated marked"],
+    ),
+    "also of a movement that nobody had told of at first": (
+        [
+            ehr.a14("W", at=minutes(501)),
+            ehr.retold("m1", "V", past=minutes(502)),
+            ehr.retold("m1", "W", past=minutes(503)),
+            ehr.retold("m1", "V", past=minutes(503)),
+            ehr.a12(movement="m1"),
+        ],
+        ["W designated marked", "W arrived moved-in", "W designated reopened"],
+    ),
+    "an update may be such a cancel, and leads nowhere itself": (
+        [
+            ehr.a01("ER"),
+            ehr.a14("W"),
+            ehr.a02("V", movement="m1"),
+            ehr.retold("m1", "W"),
+            ehr.z99("m1"),
+        ],
+        ["W designated marked", "W arrived moved-in", "W designated reopened"],
+    ),
+    "a telling of now is corrected by the next like any other": (
+        [
+            ehr.a14("W"),
+            ehr.a02("V", movement="m1"),
+            ehr.retold("m1", "W", what=What.TRANSFERRED),
+            ehr.retold("m1", "U", past=minutes(3)),
+        ],
+        ["W designated marked", "W arrived moved-in", "W designated reopened"],
+    ),
+    "what a cancel gave back goes with the movement that had led there": (
+        [
+            ehr.a02("V"),
+            ehr.a14("W"),
+            ehr.a02("W"),
+            ehr.a02("V"),
+            ehr.a12("W"),
+            ehr.a12("V"),
+        ],
+        ["W designated marked", "W arrived moved-in", "W designated reopened"],
+    ),
+    "and is told again with it": (
+        [
+            ehr.a14("W"),
+            ehr.a02("V", movement="m1"),
+            ehr.a02("X", movement="m2"),
+            ehr.a12("V", movement="m2"),
+            ehr.retold("m1", "W", past=minutes(3)),
+            ehr.a15("W"),
+        ],
+        ["W designated marked", "W arrived moved-in"],
+    ),
+    "a movement told again took place when it was told first": (
+        [
+            ehr.a02("V", at=minutes(701), movement="m1"),
+            ehr.a02("X", at=minutes(702), movement="m2"),
+            ehr.a14("W", at=minutes(703)),
+            ehr.retold("m1", "W", past=minutes(704)),
+        ],
+        ["W designated marked"],
+    ),
+    "a cancel strikes a movement of the past by its id": (
+        [
+            ehr.a14("W", at=minutes(601)),
+            ehr.a02("X", at=minutes(602)),
+            ehr.retold("m9", "W", action="insert", past=minutes(603)),
+            ehr.a12(movement="m9"),
+        ],
+        ["W designated marked", "W arrived moved-in", "W designated reopened"],
+    ),
+    "of two retellings the last one holds": (
+        [
+            ehr.a14("W"),
+            ehr.a02("W", movement="m1"),
+            ehr.retold("m1", "V", what=What.TRANSFERRED),
+            ehr.retold("m1", "U", past=minutes(3)),
+        ],
+        ["W designated marked", "W arrived moved-in", "W designated reopened"],
+    ),
+    "a cancel annuls all that was told of its movement": (
+        [
+            ehr.a01("ER"),
+            ehr.a14("W"),
+            ehr.a02("V", movement="m1"),
+            ehr.retold("m1", "W"),
+            ehr.a12(movement="m1"),
+        ],
+        ["W designated marked", "W arrived moved-in", "W designated reopened"],
+    ),
+    "a cancel without an id too": (
+        [
+            ehr.a01("ER"),
+            ehr.a14("W"),
+            ehr.a02("W", movement="m1"),
+            ehr.retold("m1", "V", what=What.TRANSFERRED),
+            ehr.a12(),
+            ehr.a15("V"),
+        ],
+        [
+            "W designated marked",
+            "W arrived moved-in",
+            "W designated reopened",
+            "W withdrawn redesignated",
+            "V designated marked",
+        ],
+    ),
+    "a movement of the past that nobody had told of was an arrival in its time": (
+        [
+            ehr.a01("ER", at=minutes(300)),
+            ehr.a14("W", at=minutes(301)),
+            ehr.a02("X", at=minutes(303)),
+            ehr.retold("m9", "W", action="insert", past=minutes(302)),
+        ],
+        ["W designated marked", "W arrived moved-in"],
+    ),
+    "before the mark it was none, and without a time nobody knows": (
+        [
+            ehr.a01("ER", at=minutes(400)),
+            ehr.a14("W", at=minutes(402)),
+            ehr.retold("m8", "W", what=What.TRANSFERRED, action="insert", past=minutes(401)),
+            ehr.retold("m9", "W", action="insert", past=minutes(403)).model_copy(
+                update={"occurred_at": None}
+            ),
+        ],
+        ["W designated marked"],
+    ),
     "each cancel annuls one move more": (
         [ehr.a01("ER"), ehr.a14("W"), ehr.a02("W"), ehr.a02("X"), ehr.a12(), ehr.a12()],
         ["W designated marked", "W arrived moved-in", "W designated reopened"],
@@ -192,6 +363,26 @@ def test_a_restart_at_any_point_changes_nothing(story: str) -> None:
     for each in said:
         router.hear(each).restart()
     assert router.words == expected
+
+
+def test_a_place_that_nobody_can_read_is_not_the_old_one() -> None:
+    s = Source()
+    router = Router().hear(s.a01("W"), s.a08(responsible_ward="W"))
+    router.hear(s.unread(What.TRANSFERRED), s.unread(What.TRANSFERRED, "responsible_ward"))
+    view = router.encounters["ehr|v1"]
+    assert (view["place"], view["responsible_ward"]) == (None, None)
+
+
+def test_what_is_said_of_the_past_says_nothing_of_now() -> None:
+    s = Source()
+    router = Router().hear(s.a01("ER"), s.a02("W", movement="m1"), s.a02("X", movement="m2"))
+    late = s.retold("m1", "V", past=minutes(2))
+    claims = late.claims.model_copy(update={"visit_class": "O", "protection": Protection.PROTECTED})
+    router.hear(late.model_copy(update={"claims": claims}))
+    view = router.encounters["ehr|v1"]
+    assert (view["place"]["ward"], view["visit_class"]) == ("X", None)
+    assert view["protection"] == "protected"
+    assert datetime.fromisoformat(view["last_at"]) == late.stamp.at
 
 
 def test_one_cancel_twice_annuls_one_move() -> None:
