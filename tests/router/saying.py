@@ -218,6 +218,15 @@ class Source:
         return self.observe(What.DESCRIBED, claims, at=at, shape="state")
 
 
+def at_once(said: Observation, received_ms: int) -> Observation:
+    """As of a sender whose clocks tick in seconds: only the receipts differ."""
+    stamp = said.stamp
+    received_at = stamp.at + timedelta(milliseconds=received_ms)
+    return said.model_copy(
+        update={"stamp": stamp.model_copy(update={"sequence": 0, "received_at": received_at})}
+    )
+
+
 def again(said: Observation, later_s: int = 3600) -> Observation:
     """The same statement under a new control id and message time: another receipt, the same id."""
     stamp = said.stamp.model_copy(

@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
+from itertools import permutations
 
 import pytest
 
@@ -11,7 +12,7 @@ from router.core.facts import fact_of
 from schemas import topics
 from schemas.observation import Observation, Protection, What
 from tests.router.hearing import Router, rows
-from tests.router.saying import Source, again, minutes
+from tests.router.saying import Source, again, at_once, minutes
 
 ehr = Source()
 T = minutes(5)
@@ -383,6 +384,44 @@ def test_what_is_said_of_the_past_says_nothing_of_now() -> None:
     assert (view["place"]["ward"], view["visit_class"]) == ("X", None)
     assert view["protection"] == "protected"
     assert datetime.fromisoformat(view["last_at"]) == late.stamp.at
+
+
+CHANGES: dict[str, tuple[list[Observation], list[str]]] = {
+    "a plan made anew in the second of its cancel stands": (
+        [ehr.a27(at=T), ehr.a15("W2", at=T)],
+        ["W2"],
+    ),
+    "also where the cancel names it": ([ehr.a27("W1", at=T), ehr.a15("W1", at=T)], ["W1"]),
+    "a second cancel of that second takes the new plan back": (
+        [ehr.a27(at=T), ehr.a15("W2", at=T), ehr.a27(at=T)],
+        [],
+    ),
+    "a cancel that names the new plan takes it back": (
+        [ehr.a15("W2", at=T), ehr.a27("W2", at=T)],
+        [],
+    ),
+    "a cancel of another second takes back what is marked then": (
+        [ehr.a15("W2", at=T), ehr.a27(at=T + timedelta(seconds=1))],
+        [],
+    ),
+    "a mark that is only repeated is no new plan": (
+        [ehr.a08(mark={"ward": "W1"}, at=T), ehr.a27(at=T)],
+        [],
+    ),
+    "who had come has no plan left to take back": (
+        [ehr.a02("W1", at=minutes(4)), ehr.a15("W2", at=T), ehr.a27(at=T)],
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_plan_is_changed_within_a_second(change: str) -> None:
+    said, wards = CHANGES[change]
+    plan = Source().a15("W1", at=minutes(1))
+    said = [at_once(each, received_ms) for received_ms, each in enumerate(said)]
+    for order in permutations([plan, *said]):
+        assert Router().hear(*order).wards == wards
 
 
 def test_one_cancel_twice_annuls_one_move() -> None:
