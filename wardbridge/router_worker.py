@@ -30,7 +30,7 @@ SERVICE_GONE: Final = 3
 def main() -> None:
     """CONTROL WRITER."""
     control_fd, writer_fd = map(int, sys.argv[1:3])
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     configure_logs(sys.stderr)
     control = Connection(control_fd)

@@ -110,6 +110,14 @@ def test_sigterm_drains_and_a_restart_resumes(service: Service) -> None:
     assert service.stop() == 0
 
 
+def test_a_terminal_that_hangs_up_drains_too(service: Service) -> None:
+    started(service)
+    tell(service, *[("A14", "W1"), ("A14", "W2")] * 20)
+    assert service.stop(signal.SIGHUP) == 0
+    started(service)
+    assert (visits(service, "W1"), visits(service, "W2")) == ([], ["V1"])
+
+
 def test_an_export_is_told_where_its_source_is_believed(tmp_path: Path) -> None:
     authority = '[authority.lab.wards]\nMED = "elvis"\n'
     config = configured(tmp_path, lab_text().replace("[authority.lab.wards]\n", authority))

@@ -1,11 +1,12 @@
 """What ``wardbridge run`` does before the service is there."""
 
 import resource
+import signal
 from collections.abc import Iterator
 
 import pytest
 
-from wardbridge.commands.run import FILES, allow_more_files
+from wardbridge.commands.run import FILES, allow_more_files, stop_signals
 
 
 @pytest.fixture
@@ -21,3 +22,15 @@ def test_it_takes_as_many_files_as_it_may_have(highest: int) -> None:
     allow_more_files()
     most = FILES if highest == resource.RLIM_INFINITY else min(FILES, highest)
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, highest)
+
+
+@pytest.mark.parametrize(("answer", "ends"), [(signal.SIG_DFL, True), (signal.SIG_IGN, False)])
+def test_a_hang_up_ends_it_unless_it_was_started_to_outlive_its_terminal(
+    answer: signal.Handlers,
+    ends: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    before = signal.signal(signal.SIGHUP, answer)
+    try:
+        assert (signal.SIGHUP in stop_signals()) is ends
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -32,7 +32,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def run(config: ConfigOption, data: DataOption = HERE, port_offset: PortOffset = 0) -> None:
-    """Run the service until SIGTERM or SIGINT, then drain.
+    """Run the service until SIGTERM, SIGINT or SIGHUP, then drain.
 
     Exit 0: drained. 1: a part failed, or not all could be finished in time. 2: the configuration
     is not right.
@@ -64,6 +64,12 @@ def _serve(found: Installation, port_offset: int) -> int:
 async def _until_told(service: Service) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stop_signals():
         loop.add_signal_handler(number, stop.set)
     return await service.run(stop)
+
+
+def stop_signals() -> list[signal.Signals]:
+    """Those that end us: a terminal's hang-up too, unless we were started so that it does not."""
+    is_nohup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    return [signal.SIGTERM, signal.SIGINT, *([] if is_nohup else [signal.SIGHUP])]
