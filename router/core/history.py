@@ -6,8 +6,8 @@ Source: IHE PAM, historic movement management (ZBE-1 movement, ZBE-4 action, ZBE
 * A cancel annuls (``annulment``).
 * A movement that is told again by its id (UPDATE) went where it was told last, from the beginning.
 * A movement of the past that nobody had told of was an arrival then, and says nothing of now.
-* The place that a cancel says (A12, A13) is that of a movement before it, where one was told to
-  lead there: it goes when that movement is annulled, and is told again with it.
+* The place and the responsible ward that a cancel says (A12, A13) are those of a movement before it,
+  where one was told to lead there: they go when it is annulled, and are told again with it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from router.core.annulment import annulled
 from router.core.facts import GIVES_BACK, MOVES, Fact
-from schemas.observation import Claims
+from schemas.observation import Claims, Location
 
 _LED_TO: Final = ("place", "responsible_ward")
 _Said = Mapping[str, object]
@@ -78,43 +78,50 @@ def _as_told_last(fact: Fact, last: Mapping[str, _Said], originals: Container[st
 def _given_back(
     told: Sequence[Fact], happened: Sequence[Fact], gone: Container[str]
 ) -> Iterator[Fact]:
-    """The facts, with each cancel saying the place of the movement that it means."""
+    """The facts, with each cancel saying the wards of the movement that it means."""
     for at, fact in enumerate(happened):
-        place = fact.claims.place
-        if place is None or fact.what not in GIVES_BACK:
-            yield fact
-            continue
-        means = _latest_that_led_to(place.ward, told, at)
-        yield fact if means is None else _as_given_back(fact, place.ward, happened[means], gone)
+        given = fact
+        for name in _LED_TO if fact.what in GIVES_BACK else ():
+            means = _latest_that_led_to(_ward(fact, name), name, told[:at], told)
+            if means is not None:
+                given = _as_given_back(given, name, happened[means], gone)
+        yield given
 
 
-def _latest_that_led_to(ward: str, told: Sequence[Fact], before: int) -> int | None:
-    """Which one of the first ``before``, by anything that was ever told of it."""
-    there = {fact.movement for fact in told if _leads_to(fact, ward)} - {None}
-    for number in reversed(range(before)):
-        fact = told[number]
-        led = _leads_to(fact, ward) or (fact.movement in there and _moves(fact))
+def _latest_that_led_to(
+    ward: str | None, name: str, before: Sequence[Fact], told: Sequence[Fact]
+) -> int | None:
+    """Which one before a cancel, by anything that was ever told of it."""
+    if ward is None:
+        return None
+    there = {fact.movement for fact in told if _leads_to(fact, ward, name)} - {None}
+    for number in reversed(range(len(before))):
+        fact = before[number]
+        led = _leads_to(fact, ward, name) or (fact.movement in there and _moves(fact))
         if led and fact.past is None:
             return number
     return None
 
 
-def _leads_to(fact: Fact, ward: str) -> bool:
-    place = fact.claims.place
-    return place is not None and place.ward == ward and fact.what not in GIVES_BACK
+def _leads_to(fact: Fact, ward: str, name: str) -> bool:
+    return _ward(fact, name) == ward and fact.what not in GIVES_BACK
+
+
+def _ward(fact: Fact, name: str) -> str | None:
+    said = getattr(fact.claims, name)
+    return said.ward if isinstance(said, Location) else said
 
 
 def _moves(fact: Fact) -> bool:
     return fact.what in MOVES and not fact.cancels_movement
 
 
-def _as_given_back(cancel: Fact, ward: str, led: Fact, gone: Container[str]) -> Fact:
+def _as_given_back(cancel: Fact, name: str, led: Fact, gone: Container[str]) -> Fact:
     if led.id in gone:
-        return _without(cancel, ("place",))
-    place = led.claims.place
-    if place is not None and place.ward == ward:
+        return _without(cancel, (name,))
+    if _ward(led, name) == _ward(cancel, name):
         return cancel  # which may know the bed
-    return _with(cancel, {"place": place})
+    return _with(cancel, {name: getattr(led.claims, name)})
 
 
 def _with(fact: Fact, said: _Said) -> Fact:

@@ -4,9 +4,9 @@ A fold is advanced in place by facts that sort after all it has seen (the increm
 that sorts earlier, or corrects what happened, makes it necessary to fold the visit again. Both end
 alike.
 
-A mark is *fulfilled* by arrival: when the place equals the marked ward. Only annulling that
-arrival, a new mark, or a state that repeats the mark while the patient is elsewhere brings it
-back.
+A mark is *fulfilled* by arrival: when the patient is in the marked ward, by place or by
+responsibility (``fulfilment``). Only annulling that arrival, a new mark, or a state that repeats the
+mark while the patient is elsewhere brings it back.
 
 The stamp sorts a plan's cancel after every plan of its second and sequence. Where a mark was open
 before that second, the cancel means that one, as of a sender that changes a plan by a cancel and a
@@ -23,6 +23,7 @@ from typing import Final
 from router.core.annulment import cancels
 from router.core.effects import EFFECTS, ENDED, Effect
 from router.core.facts import Fact, Stamp, moment
+from router.core.fulfilment import BY_PLACE, Fulfilment
 from router.core.history import history
 from schemas.encounter import EncounterView, Mark, Phase
 from schemas.notification import Reason
@@ -43,6 +44,7 @@ class Fold:
     movements of which nothing more can be taken in without folding the visit again.
     """
 
+    fulfilment: Fulfilment = BY_PLACE
     patient: str = ""
     phase: Phase | None = None
     place: Location | None = None
@@ -74,8 +76,11 @@ class Fold:
         """The ward that this visit is marked for and has not come to."""
         if self.mark is None or self.fulfilled or self.ended:
             return None
-        there = self.place is not None and self.place.ward == self.mark.ward
-        return None if there else self.mark.ward
+        return None if self.is_in(self.mark.ward) else self.mark.ward
+
+    def is_in(self, ward: str) -> bool:
+        """Whether the ward has the patient now."""
+        return _has(ward, self.place, self.responsible_ward, self.fulfilment)
 
     def follows(self, fact: Fact) -> bool:
         """Whether the fact may be taken in as it is, without folding the visit again."""
@@ -91,11 +96,12 @@ class Fold:
         if fact.past is not None:
             self._was_there(fact)
             return
+        is_under_way = self._is_under_way(fact, effect)
         self._patch(fact)
-        if self._is_under_way(fact, effect):
+        if is_under_way:
             self._move(fact.claims, effect)
             self._mark(fact, effect)
-            self._arrive(None if self.tracked else self.place)
+            self._arrive(None if self.tracked else self.place, self.responsible_ward)
 
     def take_note_of(self, fact: Fact) -> None:
         """What even an annulled fact says: whom it is about, and that it was said."""
@@ -109,7 +115,8 @@ class Fold:
         """The past says nothing of now: who came then has come."""
         self._protect(fact)
         if not self.ended:
-            self._arrive(None if EFFECTS[fact.what].place == "tracks" else fact.claims.place)
+            place = None if EFFECTS[fact.what].place == "tracks" else fact.claims.place
+            self._arrive(place, fact.claims.responsible_ward)
 
     def _patch(self, fact: Fact) -> None:
         for name in _PLAIN:
@@ -132,7 +139,7 @@ class Fold:
 
     def _restart(self, fact: Fact, effect: Effect) -> bool:
         if effect.ended == "reopens":
-            self.place, self.mark, self.expected_at = None, None, None
+            self.place, self.responsible_ward, self.mark, self.expected_at = None, None, None, None
         elif not (effect.ended == "resumes" and self.phase is Phase.DISCHARGED):
             self._end_for_good(fact)
             return False
@@ -190,8 +197,8 @@ class Fold:
             self.mark_id = self.mark_id if repeated else fact.id
             self.fulfilled = False
 
-    def _arrive(self, place: Location | None) -> None:
-        if self.mark is not None and place is not None and place.ward == self.mark.ward:
+    def _arrive(self, place: Location | None, responsible: str | None) -> None:
+        if self.mark and _has(self.mark.ward, place, responsible, self.fulfilment):
             self.fulfilled = True
 
     def view(self, source: str, visit: str) -> EncounterView:
@@ -221,15 +228,23 @@ class Fold:
         return Mark(to=self.mark, expected_at=self.expected_at, fulfilled=self.fulfilled)
 
 
-def folded(facts: Iterable[Fact]) -> Fold:
+def folded(facts: Iterable[Fact], fulfilment: Fulfilment = BY_PLACE) -> Fold:
     """The fold of a visit's facts, given in any order."""
-    fold = Fold()
+    fold = Fold(fulfilment)
     for fact, is_annulled in history(facts):
         if is_annulled:
             fold.take_note_of(fact)
         else:
             fold.advance(fact)
     return fold
+
+
+def _has(
+    ward: str, place: Location | None, responsible: str | None, fulfilment: Fulfilment
+) -> bool:
+    if fulfilment.by(ward) == "responsible":
+        return responsible == ward
+    return place is not None and place.ward == ward
 
 
 def _corrects(fact: Fact) -> bool:

@@ -17,8 +17,9 @@ from typing import NamedTuple, Protocol
 
 from hypothesis import strategies as st
 
+from router.core.fulfilment import FulfilledBy
 from schemas.observation import Claims, Observation, What
-from tests.router.saying import START, Source, place
+from tests.router.saying import START, Source, in_charge, place
 
 WARDS = ("W1", "W2", "W3")
 PLACES = (*WARDS, "ER")
@@ -250,6 +251,7 @@ class History:
     said: list[Observation]
     tellers: list[Teller]
     merged: bool
+    fulfilled_by: FulfilledBy = "place"
 
     def person(self, source: str, visit: str) -> str:
         """Who a visit is: a real person, whatever the number."""
@@ -286,7 +288,8 @@ def histories(draw: st.DrawFn, *, agreeing: bool = False) -> History:
     """One to three people, each with visits at both sources, told interleaved.
 
     Hypothesis draws the sizes and a seed: left to draw each deed, it tells mostly short stories.
-    ``agreeing``: in the end each row says what the events of its twin come to.
+    ``agreeing``: in the end each row says what the events of its twin come to. Half of them tell
+    which ward is responsible where the others tell the place, and the place at random.
     """
     clock, people = Clock(), draw(st.integers(1, 3))
     deeds, random = draw(st.integers(4, 40)), Random(draw(st.integers(0, 2**64)))
@@ -302,7 +305,10 @@ def histories(draw: st.DrawFn, *, agreeing: bool = False) -> History:
     if merged:
         names = draw(st.sampled_from([("ehr",), ("elvis",), ("ehr", "elvis")]))
         said += [Source(name, patient="p1").a40("p0", clock.next()) for name in names]
-    return History(said, tellers, merged)
+    if draw(st.booleans()):
+        return History(said, tellers, merged)
+    said = [in_charge(each, lies=random.choice(PLACES)) for each in said]
+    return History(said, tellers, merged, "responsible")
 
 
 def _visits_of(person: str, clock: Clock, *, with_movements: bool) -> list[Teller]:

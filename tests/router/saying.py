@@ -227,6 +227,16 @@ def at_once(said: Observation, received_ms: int) -> Observation:
     )
 
 
+def in_charge(said: Observation, lies: str = "OUT") -> Observation:
+    """The same of the ward that is responsible, of a patient who lies elsewhere."""
+    claims, names = said.claims, {"place": "responsible_ward"}
+    unread = tuple(names.get(name, name) for name in said.unread)
+    if claims.says("place"):
+        ward = claims.place.ward if claims.place else None
+        claims = claims.model_copy(update={"place": place(lies), "responsible_ward": ward})
+    return said.model_copy(update={"claims": claims, "unread": unread})
+
+
 def again(said: Observation, later_s: int = 3600) -> Observation:
     """The same statement under a new control id and message time: another receipt, the same id."""
     stamp = said.stamp.model_copy(

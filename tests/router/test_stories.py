@@ -9,10 +9,12 @@ import pytest
 from router.core import observe, step
 from router.core.aliases import Aliases
 from router.core.facts import fact_of
+from router.core.fulfilment import Fulfilment
+from router.core.visit import folded
 from schemas import topics
 from schemas.observation import Observation, Protection, What
 from tests.router.hearing import Router, rows
-from tests.router.saying import Source, again, at_once, minutes
+from tests.router.saying import Source, again, at_once, in_charge, minutes
 
 ehr = Source()
 T = minutes(5)
@@ -364,6 +366,28 @@ def test_a_restart_at_any_point_changes_nothing(story: str) -> None:
     for each in said:
         router.hear(each).restart()
     assert router.words == expected
+
+
+@pytest.mark.parametrize("story", sorted(STORIES.keys() - {"tracking fulfils nothing for good"}))
+def test_it_is_so_too_where_who_is_responsible_counts_and_not_the_place(story: str) -> None:
+    said, expected = STORIES[story]
+    router = Router(fulfilled_by="responsible").hear(*(in_charge(each, "W") for each in said))
+    assert router.words == expected
+
+
+def test_each_hospital_goes_by_what_it_chose() -> None:
+    s = Source()
+    rules = Fulfilment("responsible", {"W2": "place"})
+    fold = folded(map(fact_of, [s.a14("W1"), s.a02("W1")]), rules)
+    assert fold.awaits_patient_in == "W1"
+    fold = folded(map(fact_of, [s.a14("W2"), s.a02("W2"), s.a02("W1")]), rules)
+    assert fold.awaits_patient_in is None
+
+
+def test_a_visit_that_begins_afresh_has_nobody_responsible() -> None:
+    s = Source()
+    said = [s.a08(responsible_ward="W"), s.a03(), s.a14("W")]
+    assert Router(fulfilled_by="responsible").hear(*said).wards == ["W"]
 
 
 def test_a_place_that_nobody_can_read_is_not_the_old_one() -> None:

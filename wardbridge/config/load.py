@@ -188,6 +188,9 @@ def _disagreements(settings: Settings, register: WardRegister) -> Iterator[Probl
     for realm, section in settings.realms.items():
         for hospital in section.hospitals:
             yield from _unknown(("realms", realm, "hospitals"), hospital, hospitals)
+        for hospital in section.fulfilled_by_hospital:
+            place = ("realms", realm, "fulfilled_by_hospital", hospital)
+            yield from _unknown(place, hospital, hospitals)
     for realm, authority in settings.authority.items():
         for hospital in authority.hospitals:
             yield from _unknown(("authority", realm, "hospitals", hospital), hospital, hospitals)
