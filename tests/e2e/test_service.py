@@ -55,7 +55,7 @@ def tell(service: Service, *events: tuple[str, str], visit: str = "V1", step: in
 
 
 @contextmanager
-def stream(service: Service, ward: str, after: int | None = None) -> Iterator[Iterator[Any]]:
+def stream(service: Service, ward: str, after: int | str | None = None) -> Iterator[Iterator[Any]]:
     headers = {} if after is None else {"Last-Event-ID": str(after)}
     url = f"{service.url}/v1/wards/{ward}/stream"
     with httpx.stream("GET", url, headers=headers, timeout=20) as response:
@@ -211,6 +211,7 @@ def test_a_copy_taken_while_it_runs_is_a_service_of_its_own(
     shutil.copy(running.data / "patient.key", service.data)
     tell(running, ("A14", "COPY"), visit="AFTER")
     until_on_list(running, "COPY", ["BEFORE", "AFTER"])
+    last_id = running.get("/v1/wards/COPY/inbound")["last_event_id"]
     started(service)
     assert visits(service, "COPY") == ["BEFORE"]
     with stream(service, "COPY", after=2) as events:
@@ -219,6 +220,8 @@ def test_a_copy_taken_while_it_runs_is_a_service_of_its_own(
         tell(service, ("A14", "COPY"), visit="AFTER")
         assert kinds(events, 1) == [("designated", "marked", 2)]
     assert visits(service, "COPY") == ["BEFORE", "AFTER"]
+    with stream(service, "COPY", after=last_id) as events:  # the number was given again since
+        assert next(events) == {"ward": "COPY", "reason": "other-log", "sequence": 2}
 
 
 def test_what_is_in_review_can_be_listed_beside_the_service(running: Service) -> None:
