@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from pydantic import Field
 
@@ -140,6 +140,7 @@ class RawPointer(Frozen):
 
 
 Unread = Literal["place", "mark", "responsible_ward"]
+MAY_BE_UNREAD: Final[tuple[Unread, ...]] = get_args(Unread)
 
 
 class Observation(Frozen):

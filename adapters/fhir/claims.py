@@ -1,8 +1,8 @@
 """What an Encounter claims, three-valued: wards, times, leave, class, doctor, protection.
 
 An Encounter is a state: what it could say and does not is cleared, so that a planned location that
-is gone takes the mark with it. What it says and cannot be read is absent, with a warning, and what
-was known before stays. A visit that is over claims neither place nor mark.
+is gone takes the mark with it. What it says and cannot be read is absent, with a warning; a place or
+ward among that is named as unread. A visit that is over claims neither place nor mark.
 
 Sources: http://hl7.org/fhir/R4/encounter.html, R5 likewise; serviceProvider is the responsible
 ward by the Nordic convention; the official v2-to-FHIR mapping for class and participant types.
@@ -20,7 +20,7 @@ from adapters.fhir.location import PlaceReader, Spot, merged
 from adapters.fhir.profile import FhirProfile
 from adapters.fhir.references import Resources, logical_id
 from adapters.fhir.times import Moment, read_time
-from schemas.observation import Claims, Location, Protection, What
+from schemas.observation import MAY_BE_UNREAD, Claims, Location, Protection, Unread, What
 from schemas.ward import WardRegister
 
 Said = dict[str, object]
@@ -47,8 +47,11 @@ class ClaimsReader:
 
     def read(
         self, encounter: Element, meaning: Meaning, resources: Resources
-    ) -> tuple[Claims, list[Trouble]]:
-        """The claims, and what could not be read. Raises RefusedError for a broken form."""
+    ) -> tuple[Claims, tuple[Unread, ...], list[Trouble]]:
+        """The claims, which others are made, and why they could not be read.
+
+        Raises RefusedError for a broken form.
+        """
         said: Said = {"on_leave": meaning.on_leave}
         troubles: list[Trouble] = []
         if meaning.what is What.DESCRIBED:
@@ -61,7 +64,9 @@ class ClaimsReader:
         self._doctor(encounter, resources, said)
         self._protect(encounter, resources, said)
         owned = {name: value for name, value in said.items() if self._owns(name)}
-        return Claims.model_validate(owned), troubles
+        stated = MAY_BE_UNREAD if meaning.what is What.DESCRIBED else ()
+        unread = tuple(name for name in stated if self._owns(name) and name not in said)
+        return Claims.model_validate(owned), unread, troubles
 
     def _owns(self, claim: str) -> bool:
         """Whether this feed is to say it: another may own it."""

@@ -119,7 +119,7 @@ class Normaliser:
         patient, doubts = self._patients.read(encounter, statement.resources)
         when = recorded(statement, received_at, self.profile.unversioned)
         stamp, late = order_stamp(statement, when, meaning.rank, received_at, self._skew)
-        claims, troubles = self._claims.read(encounter, meaning, statement.resources)
+        claims, unread, troubles = self._claims.read(encounter, meaning, statement.resources)
         said: dict[str, object] = {
             "id": observation_id(self.feed.source, visit, statement, when),
             "source": self.feed.source,
@@ -134,6 +134,8 @@ class Normaliser:
             "recorded_rule": when.moment.rule,
             "stamp": stamp,
         }
+        if unread:
+            said["unread"] = unread
         if meaning.what is What.DISCHARGED:
             said |= self._ended(encounter, troubles)
         return Observation.model_validate(said), [*doubts, *late, *troubles]
