@@ -91,14 +91,14 @@ def _given_back(
 def _latest_that_led_to(
     ward: str | None, name: str, before: Sequence[Fact], told: Sequence[Fact]
 ) -> int | None:
-    """Which one before a cancel, by anything that was ever told of it."""
+    """Which one before a cancel, as it was told first or ever again."""
     if ward is None:
         return None
-    there = {fact.movement for fact in told if _leads_to(fact, ward, name)} - {None}
+    there = {fact.movement for fact in told if fact.retells and _leads_to(fact, ward, name)}
     for number in reversed(range(len(before))):
         fact = before[number]
-        led = _leads_to(fact, ward, name) or (fact.movement in there and _moves(fact))
-        if led and fact.past is None:
+        again = fact.movement in there and _moves(fact)
+        if fact.past is None and (again or _leads_to(fact, ward, name)):
             return number
     return None
 
