@@ -180,6 +180,12 @@ def test_authority_must_name_wards_and_hospitals_of_the_register(tmp_path: Path)
     ]
 
 
+def test_an_open_register_has_no_hospital_that_could_choose(tmp_path: Path) -> None:
+    choice = '[realms.lab.fulfilled_by_hospital]\nNorr = "responsible"\n[sources.ehr]'
+    (found,) = problems(in_process().replace("[sources.ehr]", choice), tmp_path)
+    assert "realms.lab.fulfilled_by_hospital.Norr: an open ward register has no" in found
+
+
 def test_aliases_must_be_of_a_source_that_exists(tmp_path: Path) -> None:
     (tmp_path / "wards.csv").write_text("id;name;hospital;alias:elvs\nMED;Medicin;Norr;M1\n")
     text = in_process().replace("open = true", 'register = "wards.csv"')

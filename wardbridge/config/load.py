@@ -172,6 +172,7 @@ def _wanted_twice(feeds: Iterable[Feed], http: HttpSection) -> Iterator[Problem]
 def _register(settings: Settings, data: Path, problems: list[Problem]) -> WardRegister | None:
     file = settings.wards.register_file
     if file is None:
+        problems += _named_in_vain(settings)
         return WardRegister(open_register=True)
     try:
         register = read_register(data / file)
@@ -181,6 +182,13 @@ def _register(settings: Settings, data: Path, problems: list[Problem]) -> WardRe
     problems += _disagreements(settings, register)
     problems += _unknown_aliases(data / file, register, settings.sources)
     return register
+
+
+def _named_in_vain(settings: Settings) -> Iterator[Problem]:
+    for realm, section in settings.realms.items():
+        for hospital in section.fulfilled_by_hospital:
+            place = ("realms", realm, "fulfilled_by_hospital", hospital)
+            yield Problem(place, "an open ward register has no hospitals: give a register file")
 
 
 def _disagreements(settings: Settings, register: WardRegister) -> Iterator[Problem]:
