@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from pydantic import Field
 
@@ -132,7 +132,9 @@ class Movement(Frozen):
 
     id: str
     action: Literal["insert", "update", "cancel"] = "insert"
-    historic: bool = False
+    historic: bool = Field(
+        default=False, description="the claimed place is where it led then, not where anybody is"
+    )
     original_event: str | None = None
 
 
@@ -144,6 +146,10 @@ class RawPointer(Frozen):
     size: int = Field(description="bytes")
     name: str | None = Field(None, description="file name, for inputs that are files")
     index: int = Field(0, description="message or data row within the input, from 0")
+
+
+Unread = Literal["place", "mark", "responsible_ward"]
+MAY_BE_UNREAD: Final[tuple[Unread, ...]] = get_args(Unread)
 
 
 class Observation(Frozen):
@@ -165,6 +171,9 @@ class Observation(Frozen):
     patient: Patient
     merged_into: Patient | None = None
     claims: Claims = Claims()
+    unread: tuple[Unread, ...] = Field(
+        (), description="claims that are made and could not be read: absent, and not as before"
+    )
     occurred_at: Utc | None = None
     occurred_rule: str | None = Field(None, description="which field and zone gave occurred_at")
     recorded_at: Utc = Field(description="as sent")

@@ -24,8 +24,10 @@ every message has the router commit by itself."""
 
 def make_runner(log: Log, installation: Installation) -> StepRunner[RouterState]:
     """The runner of the router's step. After a long stop old ticks may be gone: no loss."""
-    keep = timedelta(days=installation.settings.router.keep_closed_days)
-    step = RouterStep(installation.register, keep)
+    settings, register = installation.settings, installation.register
+    keep = timedelta(days=settings.router.keep_closed_days)
+    fulfilments = {name: realm.fulfilment(register) for name, realm in settings.realms.items()}
+    step = RouterStep(register, keep, fulfilments)
     return StepRunner(log, GROUP, step, review_of_failure, may_skip=(topics.TICKS,), rest_s=REST_S)
 
 

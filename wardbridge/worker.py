@@ -39,7 +39,7 @@ Part = RouterComponent | FeedComponent
 def main() -> None:
     """CONTROL [WRITER]."""
     control_fd, *inherited = map(int, sys.argv[1:])
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     configure_logs(sys.stderr)
     control = Connection(control_fd)

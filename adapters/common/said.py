@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 from adapters.common.origin import Origins
 from adapters.common.outcome import Trouble
+from schemas.observation import MAY_BE_UNREAD, Unread
 
 
 class Said(dict[str, object]):
     """Claims by their names; a name that is not there is absent, None is cleared.
 
     ``owned``: the claims that the feed is to make; another feed of its source makes the others.
+    ``unread``: places and wards that are claimed and could not be read.
     """
 
-    __slots__ = ("_origins", "_owned", "troubles")
+    __slots__ = ("_origins", "_owned", "troubles", "unread")
 
     def __init__(
         self, origins: Origins, troubles: list[Trouble], owned: Container[str] | None = None
     ) -> None:
         super().__init__()
         self.troubles = troubles
+        self.unread: list[Unread] = []
         self._origins = origins
         self._owned = owned
 
@@ -28,12 +31,17 @@ class Said(dict[str, object]):
         """Whether the claim is this feed's to make."""
         return self._owned is None or name in self._owned
 
+    def missing(self, names: Iterable[Unread]) -> tuple[Unread, ...]:
+        """Those of the names that are this feed's to say and are absent."""
+        return tuple(name for name in names if self.owns(name) and name not in self)
+
     def say(self, name: str, value: object, where: str, rule: str) -> None:
         """Claim a value; one that could not be read is a trouble, and the claim stays absent."""
         if self._owned is not None and name not in self._owned:
             return
         if isinstance(value, Trouble):
             self.troubles.append(value)
+            self.unread += [unread for unread in MAY_BE_UNREAD if unread == name]
             return
         self[name] = value
         if self._origins.asked:

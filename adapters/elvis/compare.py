@@ -175,16 +175,16 @@ class _Step:
 
     def _see(self, key: str, fresh: Fresh, listing: Listing, reader: RowReader) -> None:
         old = self._state.patients.get(key)
-        claims, troubles = reader.claims(fresh.row)
+        said = reader.claims(fresh.row)
         if old is None or old.listed.get(self._moment.scope) != listing:
             odd = reader.about_number(fresh.row, fresh.patient.identifiers[0])
-            self._troubles += [(fresh.number, trouble) for trouble in (*odd, *troubles)]
-        content = self._hash("claims", claims.model_dump_json(exclude_unset=True))
+            self._troubles += [(fresh.number, trouble) for trouble in (*odd, *said.troubles)]
+        content = self._hash("claims", said.claims.model_dump_json(exclude_unset=True))
         new = self._sighted(old, fresh, content, listing)
         if new != old:
             self._patients[key] = new
         if old is None or old.ended or new.content != old.content:
-            told = self._observer.described(new, claims, fresh.row)
+            told = self._observer.described(new, said, fresh.row)
             self._observed.append((fresh.number, told))
 
     def _sighted(

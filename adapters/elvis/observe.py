@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
 from adapters.elvis.parse import Row
+from adapters.elvis.row import RowClaims
 from adapters.elvis.state import PatientState, sequence_of
-from schemas.observation import Claims, Observation, OrderStamp, Rank, What
+from schemas.observation import Observation, OrderStamp, Rank, What
 
 TRIGGER: Final = "row"
 RECORDED_RULE: Final = "export time"
@@ -47,9 +48,9 @@ class Observer:
             received_at=moment.received_at,
         )
 
-    def described(self, patient: PatientState, claims: Claims, row: Row) -> Observation:
+    def described(self, patient: PatientState, said: RowClaims, row: Row) -> Observation:
         """What a row says about the visit: it replaces what was said before."""
-        return Observation(
+        told = Observation(
             id=self._id(patient, *row.cells),
             source=self._feed.source,
             feed=self._feed.name,
@@ -58,11 +59,12 @@ class Observer:
             shape="state",
             visit=patient.visit,
             patient=patient.patient,
-            claims=claims,
+            claims=said.claims,
             recorded_at=self._recorded_at,
             recorded_rule=RECORDED_RULE,
             stamp=self._stamp,
         )
+        return told.model_copy(update={"unread": said.unread}) if said.unread else told
 
     def discharged(self, patient: PatientState) -> Observation:
         """Every scope's newest snapshot lacks the patient."""

@@ -17,7 +17,15 @@ from adapters.elvis.format import ExportFormat
 from adapters.elvis.parse import Export, Row
 from adapters.elvis.times import TimeReader
 from schemas.identifiers import IdentifierKind, classify
-from schemas.observation import Claims, Location, Patient, PatientIdentifier, Protection
+from schemas.observation import (
+    MAY_BE_UNREAD,
+    Claims,
+    Location,
+    Patient,
+    PatientIdentifier,
+    Protection,
+    Unread,
+)
 from schemas.ward import WardRegister
 
 PATIENT_UNREADABLE: Final = "patient-unreadable"
@@ -48,6 +56,14 @@ def make_sheet(
     wards = [ward.model_dump_json() for _, ward in sorted(register.wards.items())]
     told = (form.model_dump_json(), source, str(register.is_open), *wards)
     return Sheet(form, register, source, keyer, keyer.hash("sheet", *told))
+
+
+class RowClaims(NamedTuple):
+    """What a row says, which claims it makes that could not be read, and why."""
+
+    claims: Claims
+    unread: tuple[Unread, ...]
+    troubles: tuple[Trouble, ...]
 
 
 class _UnreadableCellError(Exception):
@@ -117,7 +133,7 @@ class RowReader:
             self._where(row, "patient"),
         )
 
-    def claims(self, row: Row) -> tuple[Claims, tuple[Trouble, ...]]:
+    def claims(self, row: Row) -> RowClaims:
         """What the row says about the visit, and what of it could not be read."""
         said: dict[str, Any] = {}
         troubles: list[Trouble] = []
@@ -127,7 +143,9 @@ class RowReader:
             except _UnreadableCellError as unreadable:
                 where = self._where(row, field)
                 troubles.append(Trouble(unreadable.reason, unreadable.detail, where))
-        return Claims(**said), tuple(troubles)
+        asked = {claim for _, claim, _ in self._readers}
+        unread = tuple(name for name in MAY_BE_UNREAD if name in asked and name not in said)
+        return RowClaims(Claims(**said), unread, tuple(troubles))
 
     def _every_reader(self) -> tuple[tuple[str, str, Callable[[Row, str], object]], ...]:
         return (

@@ -1,8 +1,8 @@
 """What an Encounter claims, three-valued: wards, times, leave, class, doctor, protection.
 
 An Encounter is a state: what it could say and does not is cleared, so that a planned location that
-is gone takes the mark with it. What it says and cannot be read is absent, with a warning, and what
-was known before stays. A visit that is over claims neither place nor mark.
+is gone takes the mark with it. What it says and cannot be read is absent, with a warning; a place or
+ward among that is named as unread. A visit that is over claims neither place nor mark.
 
 Sources: http://hl7.org/fhir/R4/encounter.html, R5 likewise; serviceProvider is the responsible
 ward by the Nordic convention; the official v2-to-FHIR mapping for class and participant types.

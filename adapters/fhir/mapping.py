@@ -33,7 +33,7 @@ from adapters.fhir.stamp import observation_id, order_stamp, recorded, sequence_
 from adapters.fhir.statement import Statement
 from adapters.fhir.strict import first_fault
 from adapters.fhir.times import read_time
-from schemas.observation import Claims, Observation, What
+from schemas.observation import MAY_BE_UNREAD, Claims, Observation, What
 from schemas.ward import WardRegister
 
 TRIGGER: Final = "Encounter"
@@ -154,6 +154,8 @@ class Normaliser:
             "recorded_rule": when.moment.rule,
             "stamp": stamp,
         }
+        if meaning.what is What.DESCRIBED and (unread := claims.missing(MAY_BE_UNREAD)):
+            said["unread"] = unread
         if meaning.what is What.DISCHARGED:
             said |= self._ended(encounter, claims.troubles)
         origins.finish()

@@ -13,7 +13,7 @@ from adapters.common.stamp import Moment
 from adapters.hl7v2.profile import FieldPath
 from adapters.hl7v2.reader import NULL, Message, Segment
 from adapters.hl7v2.times import TimeReader
-from schemas.observation import Movement
+from schemas.observation import Movement, Unread
 
 TOO_LONG: Final = ("text-too-long", f"no code has more than {MAX_TEXT_CHARS} characters")
 _ACTIONS: Final = {"INSERT": "insert", "UPDATE": "update", "CANCEL": "cancel"}
@@ -43,6 +43,7 @@ class Case:
     times: TimeReader
     origins: Origins
     warnings: list[Trouble] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
 
     def warn(self, reason: str, detail: str, where: str) -> None:
         """Note something that could not be understood beside what could."""
@@ -52,7 +53,7 @@ class Case:
         """The first of the fields that says anything."""
         for path in paths:
             segment = self.message.first(path.segment)
-            if path.field < len(segment.fields) and not segment.is_empty(path.field):
+            if path.field < len(segment.fields) and _says(segment, path):
                 return path, segment
         return None
 
@@ -72,6 +73,12 @@ class Case:
         if moment is None:
             self.warn("time-unreadable", "no HL7 time of day precision or better", path.text)
         return moment
+
+
+def _says(segment: Segment, path: FieldPath) -> bool:
+    if path.component:
+        return bool(segment.first(path.field, path.component))
+    return not segment.is_empty(path.field)
 
 
 def zbe_shift(zbe: Segment) -> int:

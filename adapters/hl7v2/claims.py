@@ -15,7 +15,7 @@ from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
 from adapters.common.said import Said
 from adapters.common.ward import WARD_UNKNOWN
 from adapters.hl7v2.case import TOO_LONG, Case, WithheldError, zbe_shift
-from adapters.hl7v2.location import LocationReader
+from adapters.hl7v2.location import NO_WARD, LocationReader
 from adapters.hl7v2.profile import FieldPath, Hl7Profile, field_path
 from adapters.hl7v2.reader import NULL
 from adapters.hl7v2.triggers import TRIGGERS, VisitEvent
@@ -56,6 +56,7 @@ class ClaimsReader:
         if event.describes:
             self._describe(case, said)
         self._protect(case, said)
+        case.unread += said.unread
         return Claims.model_validate(said)
 
     def protection(self, case: Case) -> Claims:
@@ -70,14 +71,12 @@ class ClaimsReader:
             return
         paths = self._marks.get(case.event, ())
         found = case.filled(paths)
-        if found is not None and found[1].raw(found[0].field) != NULL:
-            location = self._locations.read(found[1], found[0])
-            said.say("mark", location, found[0].text, "profile.marks")
-        elif event.needs_ward and paths:
+        location = self._locations.read(found[1], found[0]) if found else None
+        if event.needs_ward and paths and _names_no_ward(location):
             names = " and ".join(path.text for path in paths)
             raise WithheldError("plan-without-ward", f"no ward in {names}", paths[0].text)
-        elif found is not None:
-            said.say("mark", None, found[0].text, "profile.marks")
+        if found is not None:
+            said.say("mark", location, found[0].text, "profile.marks")
 
     def _cancelled_ward(self, case: Case, said: Said) -> None:
         """The ward a cancel names; a location without a ward names none, and the next may."""
@@ -93,8 +92,8 @@ class ClaimsReader:
                 case.warnings.append(location)
 
     def _place(self, case: Case, event: VisitEvent, movement: Movement | None, said: Said) -> None:
-        if movement is not None and movement.historic:
-            return  # where the patient was, not where the patient is
+        if _cancels_the_past(case, movement):
+            return
         paths, rule = self._asked[case.event].place, BY_TABLE
         if event.what is What.UPDATED:
             if self._updates_move:
@@ -176,6 +175,20 @@ def _protection_fields(
     )
 
 
+def _names_no_ward(location: Location | Trouble | None) -> bool:
+    """Whether there is none to ask for: a code that nobody knows does name one."""
+    return location is None or (isinstance(location, Trouble) and location.reason in NO_WARD)
+
+
 def _updates_movement(case: Case, movement: Movement | None) -> bool:
-    """Whether a Z99 corrects the movement that the patient's place comes from."""
-    return case.trigger == "Z99" and movement is not None and movement.action != "cancel"
+    """Whether an update tells where a movement went: any Z99's, else one of the past."""
+    if movement is None or movement.action == "cancel":
+        return False
+    return movement.historic or case.trigger == "Z99"
+
+
+def _cancels_the_past(case: Case, movement: Movement | None) -> bool:
+    """Whether PV1-3 is where a cancelled movement had led: A02 as its own cancel, a historic one."""
+    if movement is None or movement.action != "cancel":
+        return False
+    return movement.historic or case.trigger not in {case.event, "Z99"}

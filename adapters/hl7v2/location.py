@@ -18,6 +18,11 @@ from adapters.hl7v2.reader import NULL, Segment
 from schemas.observation import Location
 from schemas.ward import WardRegister
 
+WITHOUT_WARD: Final = "location-without-ward"
+IS_A_TIME: Final = "location-is-a-time"
+NO_WARD: Final = frozenset({WITHOUT_WARD, IS_A_TIME})
+"""Troubles of a filled field that names no ward at all, known or unknown."""
+
 XON_ID: Final = 10  # organisation identifier
 _DATE: Final = re.compile(
     r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\d{4,6}(?:\.\d+)?)?(?:[+-]\d{4})?"
@@ -41,7 +46,7 @@ class LocationReader:
         if code == NULL:
             return None
         if not code:
-            return Trouble("location-without-ward", "the location names no ward", where)
+            return _nameless(where)
         ward = self._resolve(code)
         if ward is None:
             return self._unknown(code, where)
@@ -57,8 +62,10 @@ class LocationReader:
         """The ward a filled field names: its component, else an XON's identifier, else its first."""
         code = segment.first(path.field, path.component or XON_ID)
         code = code or segment.first(path.field, path.component or 1)
-        if code in {"", NULL}:
+        if code == NULL:
             return None
+        if not code:
+            return _nameless(path.text)
         return self._resolve(code) or self._unknown(code, path.text)
 
     @staticmethod
@@ -80,8 +87,12 @@ class LocationReader:
 
     def _unknown(self, code: str, where: str) -> Trouble:
         if _DATE.fullmatch(code):
-            return Trouble("location-is-a-time", "a time stands where a ward should", where)
+            return Trouble(IS_A_TIME, "a time stands where a ward should", where)
         return ward_unknown(where)
+
+
+def _nameless(where: str) -> Trouble:
+    return Trouble(WITHOUT_WARD, "the location names no ward", where)
 
 
 def _part(segment: Segment, components: list[str], position: int | None) -> str:

@@ -37,8 +37,9 @@ from adapters.hl7v2.reader import NULL, Message, Segment
 from adapters.hl7v2.stamp import observation_id, order_stamp, recorded
 from adapters.hl7v2.times import TimeReader
 from adapters.hl7v2.triggers import (
-    HISTORIC_CANCELS,
+    CANCELS,
     TRIGGERS,
+    UPDATES,
     Later,
     Meaning,
     PersonEvent,
@@ -97,7 +98,7 @@ class Normaliser:
             return Reading(to_review(withheld.trouble), message)
 
     def _outcome(self, message: Message, received_at: datetime) -> Outcome:
-        kind, trigger = message.header.first(9), message.header.first(9, 2)
+        kind, trigger = message.header.first(9).upper(), message.header.first(9, 2).upper()
         if kind not in {"ADT", "", NULL}:
             return ignored("not-adt", "a message of another kind than ADT")
         if message.header.first(11) not in self.profile.processing_ids:
@@ -134,7 +135,9 @@ class Normaliser:
         said["claims"] = self._claims.read(case, event, movement)
         if movement is not None:
             said["movement"] = movement
-        self._occurred(case, said)
+        if case.unread:
+            said["unread"] = tuple(case.unread)
+        self._occurred(case, movement, said)
         return _accepted(case, [self._observation(case, event.rank, said, visit)])
 
     def _person(self, case: Case) -> Outcome:
@@ -195,8 +198,9 @@ class Normaliser:
         return found.patient
 
     @staticmethod
-    def _occurred(case: Case, said: dict[str, object]) -> None:
-        found = case.filled(_OCCURRED)
+    def _occurred(case: Case, movement: Movement | None, said: dict[str, object]) -> None:
+        historic = movement is not None and movement.historic
+        found = case.filled(_OCCURRED[::-1] if historic else _OCCURRED)
         moment = case.moment(found[0]) if found else None
         if moment is not None:
             said |= {"occurred_at": moment.at, "occurred_rule": moment.rule}
@@ -213,14 +217,19 @@ def _unknown_trigger(trigger: str) -> WithheldError:
 
 
 def _meant(case: Case, event: VisitEvent, movement: Movement | None) -> VisitEvent:
-    """The event itself, or for a historic update that cancels (ZBE-4) the cancel that it is."""
-    if case.trigger != "Z99" or movement is None or movement.action != "cancel":
+    """The event itself, or the cancel that ZBE-4 makes of it: of ZBE-6 for a historic update."""
+    is_cancel = event.rank is Rank.CANCEL or case.trigger in UPDATES
+    if is_cancel or movement is None or movement.action != "cancel":
         return event
-    case.event = HISTORIC_CANCELS.get(movement.original_event or "", "")
+    historic = case.trigger == "Z99"
+    original = movement.original_event if historic else case.trigger
+    case.event = CANCELS.get(original or "", "")
     meant = TRIGGERS.get(case.event)
-    if not isinstance(meant, VisitEvent):
+    if isinstance(meant, VisitEvent):
+        return meant
+    if historic:
         raise WithheldError("historic-cancel-unreadable", "of which event (ZBE-6)?", "ZBE-6")
-    return meant
+    raise WithheldError("cancel-without-event", "this event has no cancel (ZBE-4)", "ZBE-4")
 
 
 def _merge_pairs(message: Message) -> list[tuple[Segment, Segment]]:

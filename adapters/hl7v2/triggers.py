@@ -122,13 +122,17 @@ TRIGGERS: Final[dict[str, Meaning]] = {
     "A19": _QUERY,
 }
 
-HISTORIC_CANCELS: Final = {
+CANCELS: Final = {
     "A01": "A11",
     "A02": "A12",
     "A03": "A13",
+    "A04": "A11",
     "A05": "A38",
     "A14": "A27",
     "A15": "A26",
     "A16": "A25",
 }
-"""What a Z99 with ZBE-4 CANCEL means, by the event it cancels (ZBE-6)."""
+"""The cancel of an event: what the event with ZBE-4 CANCEL means, and a Z99 that has it in ZBE-6."""
+
+UPDATES: Final = frozenset({"A08", "A54", "A55"})
+"""Updates of what is so now; with ZBE-4 CANCEL they still are, and strike the movement by its id."""

@@ -168,7 +168,7 @@ def why_ended(fold: Fold, ward: str) -> Why:
         return Kind.WITHDRAWN, Reason.DISCHARGED
     if fold.phase is Phase.CANCELLED:
         return Kind.WITHDRAWN, Reason.CANCELLED
-    if fold.place is not None and fold.place.ward == ward:
+    if fold.is_in(ward):
         # also when the same state drops the mark: many systems clear it on arrival
         return Kind.ARRIVED, Reason.MOVED_IN
     if fold.mark is None:

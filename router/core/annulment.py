@@ -3,7 +3,8 @@
 A cancel that names a movement (IHE PAM, ZBE-1) annuls the event of its kind with that movement,
 wherever the two sort. Any other cancel annuls the latest event of its kind that sorts before it
 and is not annulled yet; one that names a movement nobody has heard of passes over events that
-carry another movement's id, which it certainly does not mean.
+carry another movement's id, which it certainly does not mean. Whatever was told of an annulled
+movement goes with it.
 """
 
 from __future__ import annotations
@@ -49,17 +50,19 @@ def annulled(facts: Sequence[Fact]) -> frozenset[str]:
 
 
 def _named(facts: Sequence[Fact], cancel: Fact, kinds: frozenset[What]) -> set[str]:
+    """All that was told of the movement that a cancel names."""
     if cancel.movement is None:
         return set()
-    return {f.id for f in facts if f.what in kinds and f.movement == cancel.movement}
+    told = (fact for fact in facts if fact.movement == cancel.movement)
+    return {fact.id for fact in told if fact.what in kinds or fact.is_of_history}
 
 
 def _latest_before(facts: Sequence[Fact], place: int, gone: set[str]) -> set[str]:
-    cancel = facts[place]
+    cancel, before = facts[place], facts[:place]
     kind = ANNULS.get(cancel.what)
-    for fact in reversed(facts[:place]):
+    for fact in reversed(before):
         if fact.what is kind and fact.id not in gone and _may_mean(cancel, fact):
-            return {fact.id}
+            return {fact.id} | _named(before, fact, frozenset({kind}))
     return set()
 
 

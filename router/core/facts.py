@@ -35,7 +35,11 @@ def moment(at_us: int) -> datetime:
 
 
 class Fact(NamedTuple):
-    """What one observation contributes. ``order`` sorts the facts of a visit."""
+    """What one observation contributes.
+
+    ``order`` sorts what was said, ``happened`` what it is about: they differ where ``past`` has the
+    microseconds of a movement of the past. ``retells``: it says anew what became of its movement.
+    """
 
     id: str
     revision: int
@@ -47,11 +51,25 @@ class Fact(NamedTuple):
     movement: str | None = None
     cancels_movement: bool = False
     merged_into: str | None = None
+    retells: bool = False
+    past: int | None = None
 
     @property
     def order(self) -> tuple[Stamp, str]:
         """The total order of DESIGN section 4: stamp, then id."""
         return (self.stamp, self.id)
+
+    @property
+    def happened(self) -> tuple[Stamp, str]:
+        """As :attr:`order`, by when it took place."""
+        if self.past is None:
+            return self.order
+        return (min((self.past, *self.stamp[1:]), self.stamp), self.id)
+
+    @property
+    def is_of_history(self) -> bool:
+        """Whether it tells a movement again, or one of the past."""
+        return self.retells or self.past is not None
 
     def supersedes(self, other: Fact) -> bool:
         """Whether this telling of the same fact replaces the one held."""
@@ -61,12 +79,19 @@ class Fact(NamedTuple):
 
 
 _ROW: Final = TypeAdapter(Fact)
-_USUAL_END: Final = b",null,false,null]"  # neither a movement nor a merge: the defaults
+_USUAL_END: Final = b",null,false,null,false,null]"  # neither a movement nor a merge: the defaults
+_LEFT: Final = frozenset({"place", "responsible_ward"})
+GIVES_BACK: Final = frozenset({What.TRANSFER_CANCELLED, What.DISCHARGE_CANCELLED})
+"""Cancels after which the patient is where a movement before had led."""
+
+MOVES: Final = frozenset({What.ADMITTED, What.TRANSFERRED, What.TRACKED, What.UPDATED})
+"""What may be told again, or of the past (IHE PAM)."""
 
 
 def fact_of(said: Observation) -> Fact:
     """The fact in an observation."""
     stamp, movement = said.stamp, said.movement
+    move = movement if said.what in MOVES else None
     return Fact(
         said.id,
         said.revision,
@@ -74,11 +99,26 @@ def fact_of(said: Observation) -> Fact:
         said.what,
         said.shape == "state",
         said.patient.key,
-        said.claims,
+        _claims(said),
         movement.id if movement else None,
         movement is not None and movement.action == "cancel",
         said.merged_into.key if said.merged_into else None,
+        move is not None and move.action == "update",
+        _past(said) if move and move.historic and move.action != "cancel" else None,
     )
+
+
+def _claims(said: Observation) -> Claims:
+    """What is claimed; where it could not be read, it is not as before: who moved has left."""
+    lost = _LEFT.intersection(said.unread)
+    if not lost or said.what in GIVES_BACK:
+        return said.claims
+    return said.claims.model_copy(update=dict.fromkeys(lost))
+
+
+def _past(said: Observation) -> int:
+    """When a movement of the past took place; without a time before all else, where it is mute."""
+    return microseconds(said.occurred_at) if said.occurred_at else 0
 
 
 def row_of(fact: Fact) -> bytes:

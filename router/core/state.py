@@ -16,7 +16,7 @@ visit that ever named them, so what they find is checked against the fold.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -26,6 +26,7 @@ from router.core.aliases import Aliases
 from router.core.believed import Believed
 from router.core.designations import Announced, Name
 from router.core.facts import Fact, parsed, row_of
+from router.core.fulfilment import ALL_BY_PLACE, BY_PLACE, Fulfilment
 from router.core.keys import joined, parted
 from router.core.visit import Fold, folded
 from schemas.authority import Authority
@@ -37,10 +38,11 @@ VisitKey = tuple[str, str]
 class Visit:
     """One visit: its rows, and its fold once it was touched."""
 
-    __slots__ = ("_rows", "_unread", "at", "fold_")
+    __slots__ = ("_fulfilment", "_rows", "_unread", "at", "fold_")
 
-    def __init__(self, source: str, visit: str) -> None:
+    def __init__(self, source: str, visit: str, fulfilment: Fulfilment = BY_PLACE) -> None:
         self.at: VisitKey = (source, visit)
+        self._fulfilment = fulfilment
         self.fold_: Fold | None = None
         self._rows: dict[str, bytes] | None = None
         self._unread: list[bytes] = []
@@ -71,7 +73,7 @@ class Visit:
     def fold(self) -> Fold:
         """What the facts amount to."""
         if self.fold_ is None:
-            self.fold_ = folded(self.facts())
+            self.fold_ = self._folded()
         return self.fold_
 
     def add(self, fact: Fact) -> bytes:
@@ -82,7 +84,7 @@ class Visit:
         if is_new and fold.follows(fact):
             fold.advance(fact)
         else:
-            self.fold_ = folded(self.facts())
+            self.fold_ = self._folded()
         return row
 
     def _read(self) -> dict[str, bytes]:
@@ -93,14 +95,18 @@ class Visit:
 
     def glance(self) -> Fold:
         """The fold, without keeping what a look at every visit would fill the memory with."""
-        return self.fold_ or folded(self.facts())
+        return self.fold_ or self._folded()
+
+    def _folded(self) -> Fold:
+        return folded(self.facts(), self._fulfilment)
 
 
 class Realm:
     """The state of one realm."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, fulfilment: Fulfilment = BY_PLACE) -> None:
         self.name = name
+        self._fulfilment = fulfilment
         self.visits: dict[VisitKey, Visit] = {}
         self.by_patient: dict[str, tuple[VisitKey, ...]] = {}
         self.by_ward: dict[str, set[VisitKey]] = {}
@@ -138,7 +144,7 @@ class Realm:
 
     def _new_visit(self, source: str, number: str) -> Visit:
         source = self._sources.setdefault(source, source)  # a hundred thousand share one string
-        visit = Visit(source, number)
+        visit = Visit(source, number, self._fulfilment)
         self.visits[visit.at] = visit
         return visit
 
@@ -187,16 +193,18 @@ def marked(fact: Fact) -> str:
 
 
 class RouterState:
-    """The realms of one partition."""
+    """The realms of one partition. ``fulfilments``: by realm, where it is not by place."""
 
-    def __init__(self) -> None:
+    def __init__(self, fulfilments: Mapping[str, Fulfilment] = ALL_BY_PLACE) -> None:
         self.realms: dict[str, Realm] = {}
+        self._fulfilments = fulfilments
 
     def realm(self, name: str) -> Realm:
         """The realm, new if it was not known."""
         found = self.realms.get(name)
         if found is None:
-            found = self.realms[name] = Realm(name)
+            fulfilment = self._fulfilments.get(name, BY_PLACE)
+            found = self.realms[name] = Realm(name, fulfilment)
         return found
 
     def restore(self, key: str, row: bytes) -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from bus.port import Record, Stored
 from router.core.announce import Announcer
 from router.core.facts import moment
+from router.core.fulfilment import ALL_BY_PLACE, Fulfilment
 from router.core.observe import Observer
 from router.core.outbox import Outbox, review_of_record
 from router.core.patient import believed_for, everyone_known_as
@@ -39,19 +40,29 @@ SWEPT_PER_TICK: Final = 200  # some 20 ms; 500 ticks look at 100,000 visits
 
 
 class RouterStep:
-    """The step of ``bus.runner``. ``keep``: how long visits that are over are remembered."""
+    """The step of ``bus.runner``.
+
+    ``keep``: how long visits that are over are remembered. ``fulfilments``: by realm, what ends the
+    wait for a patient, where it is not by place.
+    """
 
     inputs: Sequence[str] = (topics.AUTHORITY, topics.TICKS, topics.OBSERVATIONS)
     state_topics: Sequence[str] = (topics.STATE,)
 
-    def __init__(self, register: WardRegister, keep: timedelta = DEFAULT_KEEP) -> None:
+    def __init__(
+        self,
+        register: WardRegister,
+        keep: timedelta = DEFAULT_KEEP,
+        fulfilments: Mapping[str, Fulfilment] = ALL_BY_PLACE,
+    ) -> None:
         self._register = register
         self._keep = keep
+        self._fulfilments = fulfilments
 
     def empty(self, partition: int) -> RouterState:
         """A state without rows."""
         del partition
-        return RouterState()
+        return RouterState(self._fulfilments)
 
     def restore(self, state: RouterState, stored: Stored) -> None:
         """Put one committed row back."""

@@ -1,11 +1,16 @@
 """Fold 1: the facts of one visit, in stamp order, become what its source says about it now.
 
 A fold is advanced in place by facts that sort after all it has seen (the incremental path); one
-that sorts earlier, or annuls another, makes it necessary to fold the visit again. Both end alike.
+that sorts earlier, or corrects what happened, makes it necessary to fold the visit again. Both end
+alike.
 
-A mark is *fulfilled* by arrival: when the place equals the marked ward. Only annulling that
-arrival, a new mark, or a state that repeats the mark while the patient is elsewhere brings it
-back.
+A mark is *fulfilled* by arrival: when the patient is in the marked ward, by place or by
+responsibility (``fulfilment``). Only annulling that arrival, a new mark, or a state that repeats the
+mark while the patient is elsewhere brings it back.
+
+The stamp sorts a plan's cancel after every plan of its second and sequence. Where a mark was open
+before that second, the cancel means that one, as of a sender that changes a plan by a cancel and a
+new plan; else it means the plan beside it.
 """
 
 from __future__ import annotations
@@ -15,9 +20,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from router.core.annulment import annulled, cancels
+from router.core.annulment import cancels
 from router.core.effects import EFFECTS, ENDED, Effect
 from router.core.facts import Fact, Stamp, moment
+from router.core.fulfilment import BY_PLACE, Fulfilment
+from router.core.history import history
 from schemas.encounter import EncounterView, Mark, Phase
 from schemas.notification import Reason
 from schemas.observation import Claims, Location, Protection, What
@@ -30,8 +37,14 @@ _PLAIN: Final = (
 
 @dataclass(slots=True)
 class Fold:
-    """What a visit's facts amount to. ``mark_id`` is the fact that set the mark."""
+    """What a visit's facts amount to. ``mark_id`` is the fact that set the mark.
 
+    ``planned_at`` is the second and sequence of the newest plan, ``replaced`` the ward that was
+    waiting before it and that no cancel of that second has taken back yet. ``awaited`` are the
+    movements of which nothing more can be taken in without folding the visit again.
+    """
+
+    fulfilment: Fulfilment = BY_PLACE
     patient: str = ""
     phase: Phase | None = None
     place: Location | None = None
@@ -39,6 +52,8 @@ class Fold:
     mark: Location | None = None
     mark_id: str = ""
     fulfilled: bool = False
+    planned_at: tuple[int, int] | None = None
+    replaced: str | None = None
     unmarked: Reason = Reason.CORRECTED
     expected_at: datetime | None = None
     responsible_ward: str | None = None
@@ -61,13 +76,16 @@ class Fold:
         """The ward that this visit is marked for and has not come to."""
         if self.mark is None or self.fulfilled or self.ended:
             return None
-        there = self.place is not None and self.place.ward == self.mark.ward
-        return None if there else self.mark.ward
+        return None if self.is_in(self.mark.ward) else self.mark.ward
+
+    def is_in(self, ward: str) -> bool:
+        """Whether the ward has the patient now."""
+        return _has(ward, self.place, self.responsible_ward, self.fulfilment)
 
     def follows(self, fact: Fact) -> bool:
         """Whether the fact may be taken in as it is, without folding the visit again."""
         in_order = self.last is None or fact.order > self.last
-        return in_order and not cancels(fact) and fact.movement not in self.awaited
+        return in_order and not _corrects(fact) and fact.movement not in self.awaited
 
     def advance(self, fact: Fact) -> None:
         """Take in the next fact in order."""
@@ -75,24 +93,40 @@ class Fold:
         effect = EFFECTS.get(fact.what)
         if effect is None:
             return
+        if fact.past is not None:
+            self._was_there(fact)
+            return
+        is_under_way = self._is_under_way(fact, effect)
         self._patch(fact)
-        if self._is_under_way(fact, effect):
+        if is_under_way:
             self._move(fact.claims, effect)
             self._mark(fact, effect)
-            self._arrive()
+            self._arrive(None if self.tracked else self.place, self.responsible_ward)
 
     def take_note_of(self, fact: Fact) -> None:
         """What even an annulled fact says: whom it is about, and that it was said."""
-        self.last = fact.order
-        self.patient = fact.patient
-        if fact.movement is not None and cancels(fact):
+        if self.last is None or fact.order > self.last:  # the past is folded where it happened
+            self.last = fact.order
+            self.patient = fact.patient
+        if fact.movement is not None and _corrects(fact):
             self.awaited.add(fact.movement)
+
+    def _was_there(self, fact: Fact) -> None:
+        """The past says nothing of now: who came then has come."""
+        self._protect(fact)
+        if not self.ended:
+            place = None if EFFECTS[fact.what].place == "tracks" else fact.claims.place
+            self._arrive(place, fact.claims.responsible_ward)
 
     def _patch(self, fact: Fact) -> None:
         for name in _PLAIN:
             if fact.claims.says(name):
                 setattr(self, name, getattr(fact.claims, name))
-        if fact.claims.says("protection"):
+        self._protect(fact)
+
+    def _protect(self, fact: Fact) -> None:
+        newest = self.protection_order is None or fact.order > self.protection_order
+        if newest and fact.claims.says("protection"):
             self.protection = fact.claims.protection or Protection.NONE
             self.protection_order = fact.order
 
@@ -105,7 +139,7 @@ class Fold:
 
     def _restart(self, fact: Fact, effect: Effect) -> bool:
         if effect.ended == "reopens":
-            self.place, self.mark, self.expected_at = None, None, None
+            self.place, self.responsible_ward, self.mark, self.expected_at = None, None, None, None
         elif not (effect.ended == "resumes" and self.phase is Phase.DISCHARGED):
             self._end_for_good(fact)
             return False
@@ -126,25 +160,34 @@ class Fold:
         claims = fact.claims
         if effect.mark == "keeps":
             return
-        if effect.mark in {"unmarks", "ends"}:
-            self._unmark(claims.mark if effect.mark == "unmarks" else None)
+        if effect.mark == "unmarks":
+            self._unmark(fact, claims.mark)
+            return
+        if effect.mark == "ends":
+            self._drop_mark(Reason.CANCELLED)
             return
         if claims.says("mark"):
             self._set_mark(fact, anew=effect.mark == "marks")
         if claims.says("expected_at"):
             self.expected_at = claims.expected_at
 
-    def _unmark(self, named: Location | None) -> None:
-        if named is None or (self.mark is not None and named.ward == self.mark.ward):
-            self.mark, self.expected_at = None, None
-            self.unmarked = Reason.CANCELLED
+    def _unmark(self, cancel: Fact, named: Location | None) -> None:
+        at_once = self.replaced is not None and cancel.stamp[:2] == self.planned_at
+        if at_once and (named is None or named.ward == self.replaced):
+            self.replaced = None
+        elif named is None or (self.mark is not None and named.ward == self.mark.ward):
+            self._drop_mark(Reason.CANCELLED)
+
+    def _drop_mark(self, why: Reason) -> None:
+        self.mark, self.expected_at, self.unmarked = None, None, why
 
     def _set_mark(self, fact: Fact, *, anew: bool) -> None:
         mark, old = fact.claims.mark, self.mark
         if mark is None:
-            self.mark, self.expected_at = None, None
-            self.unmarked = Reason.CANCELLED if anew else Reason.CORRECTED
+            self._drop_mark(Reason.CANCELLED if anew else Reason.CORRECTED)
             return
+        if anew and fact.stamp[:2] != self.planned_at:
+            self.planned_at, self.replaced = fact.stamp[:2], self.awaits_patient_in
         self.mark = mark
         if old is not None and old.ward != mark.ward:
             self.expected_at = None
@@ -154,10 +197,8 @@ class Fold:
             self.mark_id = self.mark_id if repeated else fact.id
             self.fulfilled = False
 
-    def _arrive(self) -> None:
-        if self.mark is None or self.place is None or self.tracked:
-            return
-        if self.place.ward == self.mark.ward:
+    def _arrive(self, place: Location | None, responsible: str | None) -> None:
+        if self.mark and _has(self.mark.ward, place, responsible, self.fulfilment):
             self.fulfilled = True
 
     def view(self, source: str, visit: str) -> EncounterView:
@@ -187,14 +228,25 @@ class Fold:
         return Mark(to=self.mark, expected_at=self.expected_at, fulfilled=self.fulfilled)
 
 
-def folded(facts: Iterable[Fact]) -> Fold:
+def folded(facts: Iterable[Fact], fulfilment: Fulfilment = BY_PLACE) -> Fold:
     """The fold of a visit's facts, given in any order."""
-    ordered = sorted(facts, key=lambda fact: fact.order)
-    gone = annulled(ordered)
-    fold = Fold()
-    for fact in ordered:
-        if fact.id in gone:
+    fold = Fold(fulfilment)
+    for fact, is_annulled in history(facts):
+        if is_annulled:
             fold.take_note_of(fact)
         else:
             fold.advance(fact)
     return fold
+
+
+def _has(
+    ward: str, place: Location | None, responsible: str | None, fulfilment: Fulfilment
+) -> bool:
+    if fulfilment.by(ward) == "responsible":
+        return responsible == ward
+    return place is not None and place.ward == ward
+
+
+def _corrects(fact: Fact) -> bool:
+    """Whether a fact may change what earlier ones amount to."""
+    return fact.is_of_history or bool(cancels(fact))

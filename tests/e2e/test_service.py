@@ -61,7 +61,7 @@ def tell(service: Service, *events: tuple[str, str], visit: str = "V1", step: in
 
 
 @contextmanager
-def stream(service: Service, ward: str, after: int | None = None) -> Iterator[Iterator[Any]]:
+def stream(service: Service, ward: str, after: int | str | None = None) -> Iterator[Iterator[Any]]:
     headers = {} if after is None else {"Last-Event-ID": str(after)}
     url = f"{service.url}/v1/wards/{ward}/stream"
     with httpx.stream("GET", url, headers=headers, timeout=20) as response:
@@ -111,6 +111,14 @@ def test_sigterm_drains_and_a_restart_resumes(service: Service) -> None:
     assert [sequence for _, _, sequence in told] == list(range(2, 42))
     assert [kind for kind, _, _ in told] == ["withdrawn", "designated"] * 20
     assert service.stop() == 0
+
+
+def test_a_terminal_that_hangs_up_drains_too(service: Service) -> None:
+    started(service)
+    tell(service, *[("A14", "W1"), ("A14", "W2")] * 20)
+    assert service.stop(signal.SIGHUP) == 0
+    started(service)
+    assert (visits(service, "W1"), visits(service, "W2")) == ([], ["V1"])
 
 
 def test_an_export_is_told_where_its_source_is_believed(tmp_path: Path) -> None:
@@ -200,6 +208,7 @@ def test_a_copy_taken_while_it_runs_is_a_service_of_its_own(
     shutil.copy(running.data / "patient.key", service.data)
     tell(running, ("A14", "COPY"), visit="AFTER")
     until_on_list(running, "COPY", ["BEFORE", "AFTER"])
+    last_id = running.get("/v1/wards/COPY/inbound")["last_event_id"]
     started(service)
     assert visits(service, "COPY") == ["BEFORE"]
     with stream(service, "COPY", after=2) as events:
@@ -208,6 +217,8 @@ def test_a_copy_taken_while_it_runs_is_a_service_of_its_own(
         tell(service, ("A14", "COPY"), visit="AFTER")
         assert kinds(events, 1) == [("designated", "marked", 2)]
     assert visits(service, "COPY") == ["BEFORE", "AFTER"]
+    with stream(service, "COPY", after=last_id) as events:  # the number was given again since
+        assert next(events) == {"ward": "COPY", "reason": "other-log", "sequence": 2}
 
 
 def test_what_is_in_review_can_be_listed_beside_the_service(running: Service) -> None:

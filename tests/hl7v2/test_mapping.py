@@ -106,7 +106,18 @@ def test_marked_ward(event: str, pv1: dict[int, str], mark: Location | None) -> 
 
 
 @pytest.mark.parametrize(
-    ("event", "pv1"), [("A15", HERE), ("A14", {}), ("A15", {42: '""'}), ("A14", {3: '""'})]
+    ("event", "pv1"),
+    [
+        ("A15", HERE),
+        ("A14", {}),
+        ("A15", {42: '""'}),
+        ("A14", {3: '""'}),
+        ("A14", {42: '""^""'}),
+        ("A14", {42: "^^^FAC"}),
+        ("A14", {3: "W1", 42: "^^^FAC"}),
+        ("A14", {42: "~W1"}),
+        ("A15", {42: "20210330"}),
+    ],
 )
 def test_a_plan_that_names_no_ward_waits_for_a_person(event: str, pv1: dict[int, str]) -> None:
     assert reason(message(event, pv1)) == ("review", "plan-without-ward")
@@ -155,7 +166,7 @@ def test_a_cancel_of_an_unknown_ward_cancels_nothing_else() -> None:
 
 @pytest.mark.parametrize("date", ["20210330", "20210330101500", "202103301015+0100"])
 def test_a_date_where_a_ward_should_be_is_no_ward(date: str) -> None:
-    outcome = normaliser().normalise(message("A15", {42: date}), RECEIVED_AT)
+    outcome = normaliser().normalise(message("A05", {42: date}), RECEIVED_AT)
     assert (outcome.reason, outcome.warnings[0].where) == ("location-is-a-time", "PV1-42")
     assert not outcome.observations[0].claims.says("mark")
 
@@ -334,11 +345,18 @@ def test_movement(fields: dict[int, str]) -> None:
     assert (seen.claims.responsible_ward, seen.claims.place) == ("W9", W1)
 
 
-def test_a_historic_movement_does_not_say_where_the_patient_is() -> None:
-    zbe = segment("ZBE", {1: "M7", 4: "INSERT", 5: "Y"})
-    seen = observed(message("A02", HERE, zbe))
+@pytest.mark.parametrize("event", ["A02", "A08", "Z99"])
+def test_a_historic_movement_says_where_it_led_and_when(event: str) -> None:
+    zbe = segment("ZBE", {1: "M7", 2: "20260115093000", 4: "INSERT", 5: "Y"})
+    seen = observed(message(event, HERE, zbe, evn={6: "20260115120000"}))
     assert seen.movement is not None
-    assert (seen.movement.historic, seen.claims.says("place")) == (True, False)
+    assert (seen.movement.historic, seen.claims.place) == (True, W1)
+    assert seen.occurred_at == datetime(2026, 1, 15, 8, 30, tzinfo=UTC)
+
+
+def test_an_update_of_what_is_so_now_moves_nobody() -> None:
+    zbe = segment("ZBE", {1: "M7", 4: "UPDATE", 5: "N"})
+    assert not claimed(message("A08", HERE, zbe)).says("place")
 
 
 def test_a_historic_update_that_cancels_is_that_cancel() -> None:
@@ -346,6 +364,48 @@ def test_a_historic_update_that_cancels_is_that_cancel() -> None:
     assert (seen.what, seen.trigger, seen.claims.mark) == (What.PLAN_CANCELLED, "Z99", W2)
     nothing = segment("ZBE", {1: "M7", 4: "CANCEL"})
     assert reason(message("Z99", THERE, nothing)) == ("review", "historic-cancel-unreadable")
+
+
+@pytest.mark.parametrize(
+    ("event", "what"),
+    [
+        ("A01", What.ADMISSION_CANCELLED),
+        ("A02", What.TRANSFER_CANCELLED),
+        ("A03", What.DISCHARGE_CANCELLED),
+        ("A04", What.ADMISSION_CANCELLED),
+        ("A14", What.PLAN_CANCELLED),
+    ],
+)
+def test_an_event_that_zbe_4_cancels_is_its_own_cancel(event: str, what: What) -> None:
+    seen = observed(message(event, THERE, segment("ZBE", {1: "M7", 4: "CANCEL"})))
+    assert (seen.what, seen.trigger, seen.stamp.rank) == (what, event, Rank.CANCEL)
+    assert not seen.claims.says("place")  # where it had led, not where the patient is
+
+
+def test_a_cancelled_event_without_a_cancel_of_its_own_waits_for_a_person() -> None:
+    zbe = segment("ZBE", {1: "M7", 4: "CANCEL"})
+    assert reason(message("A06", HERE, zbe)) == ("review", "cancel-without-event")
+
+
+def test_a_cancel_that_says_so_in_zbe_4_too_is_itself() -> None:
+    seen = observed(message("A12", HERE, segment("ZBE", {1: "M7", 4: "CANCEL", 6: "A02"})))
+    assert (seen.what, seen.claims.place) == (What.TRANSFER_CANCELLED, W1)
+    historic = segment("ZBE", {1: "M7", 4: "CANCEL", 5: "Y", 6: "A02"})
+    assert not claimed(message("A12", HERE, historic)).says("place")
+
+
+@pytest.mark.parametrize("place", ["nowhere^2", "^2^A", "20260115"])
+@pytest.mark.parametrize("event", ["A01", "A02", "A10", "A12", "Z99"])
+def test_a_place_that_cannot_be_read_is_absent_and_named(event: str, place: str) -> None:
+    zbe = segment("ZBE", {1: "M7", 4: "CANCEL" if event == "A12" else "UPDATE"})
+    payload = message(event, {3: place}, zbe)
+    (seen,) = normaliser(wards=CLOSED).normalise(payload, RECEIVED_AT).observations
+    assert (seen.claims.says("place"), seen.unread) == (False, ("place",))
+
+
+def test_what_is_read_or_not_said_is_not_named_as_unread() -> None:
+    assert not {"unread"} & observed(message("A02", HERE)).model_fields_set
+    assert not {"unread"} & observed(message("A02", {})).model_fields_set
 
 
 # protection, doctor, class
@@ -379,6 +439,17 @@ def test_admitting_doctor_is_an_identifier_never_a_name() -> None:
 # the event and the identity
 
 
+def test_an_event_in_small_letters_is_that_event() -> None:
+    seen = observed(message("A15", THERE).replace(b"ADT^A15", b"adt^a15"))
+    assert (seen.what, seen.trigger) == (What.TRANSFER_PLANNED, "A15")
+
+
+def test_a_component_that_says_nothing_clears_nothing() -> None:
+    profile = Hl7Profile(marks={"A08": ("ZVG-3.1", "PV1-42")})
+    assert not claimed(message("A08", HERE, segment("ZVG", {3: "^x"})), profile).says("mark")
+    assert claimed(message("A08", THERE, segment("ZVG", {3: "^x"})), profile).mark == W2
+
+
 def test_msh_9_names_the_event_whatever_evn_1_says() -> None:
     assert observed(message("A15", THERE, evn={1: "A01"})).what is What.TRANSFER_PLANNED
     odd = message("A15^ADT_Z42", THERE)
@@ -392,6 +463,7 @@ def test_msh_9_names_the_event_whatever_evn_1_says() -> None:
         ("ADT", ("review", "trigger-missing")),
         ("", ("review", "trigger-missing")),
         ("ORU^R01", ("ignored", "not-adt")),
+        ("adt^a98", ("review", "trigger-unknown")),
     ],
 )
 def test_unknown_events(msh_9: str, expected: tuple[str, str]) -> None:

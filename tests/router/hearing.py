@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bus.port import Record, Stored
+from router.core.fulfilment import FulfilledBy, Fulfilment
 from router.core.state import RouterState
 from router.core.step import RouterStep
 from schemas import topics
@@ -48,8 +49,11 @@ def told(records: Sequence[Record]) -> list[Notification]:
 class Router:
     """Hears observations, authority and ticks; says what it told whom."""
 
-    def __init__(self, *entries: str, keep: timedelta = LONG) -> None:
-        self.step = RouterStep(WardRegister(open_register=True), keep)
+    def __init__(
+        self, *entries: str, keep: timedelta = LONG, fulfilled_by: FulfilledBy = "place"
+    ) -> None:
+        fulfilments = {REALM: Fulfilment(fulfilled_by)}
+        self.step = RouterStep(WardRegister(open_register=True), keep, fulfilments)
         self.state = self.step.empty(0)
         self.records: list[Record] = []
         self._offset = 0

@@ -13,12 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hypothesis import strategies as st
 
+from router.core.fulfilment import FulfilledBy
 from schemas.observation import Claims, Observation, What
-from tests.router.saying import START, Source, place
+from tests.router.saying import START, Source, in_charge, place
 
 WARDS = ("W1", "W2", "W3")
 PLACES = (*WARDS, "ER")
@@ -57,16 +58,27 @@ class Meant:
     gone: bool = False
 
 
-def outcome(deeds: Sequence[tuple[str, str]]) -> Meant:
+class Deed(NamedTuple):
+    """What was done, to which ward and when; of a move, by which id it is known."""
+
+    verb: str
+    ward: str
+    at: datetime
+    movement: str | None = None
+
+
+def outcome(deeds: Sequence[Deed]) -> Meant:
     """What a list of deeds comes to, told as a coordinator would."""
     meant = Meant()
-    for verb, ward in deeds:
+    for verb, ward, *_ in deeds:
         if verb == "leave":
             meant.gone = True
         elif verb == "undo all":
             meant = Meant(gone=True)
-        elif verb == "unmark":
+        elif verb == "unmark" or (verb == "was at" and ward == meant.mark):
             meant.mark = None
+        elif verb == "was at":
+            continue
         else:
             meant = Meant() if meant.gone else meant
             if verb == "mark":
@@ -80,13 +92,13 @@ def outcome(deeds: Sequence[tuple[str, str]]) -> Meant:
 
 @dataclass
 class EventVisit:
-    """Told in events; mistakes are cancelled, with or without a movement's id, or mended."""
+    """Told in events; mistakes are cancelled, with or without a movement's id, or told again."""
 
     person: str
     source: Source
     clock: Clock
     with_movements: bool
-    deeds: list[tuple[str, str]] = field(default_factory=list)
+    deeds: list[Deed] = field(default_factory=list)
     said: int = 0
 
     @property
@@ -110,19 +122,28 @@ class EventVisit:
             yield from self._move(somewhere)
         elif deed == 5:
             yield from self._unmark(ward)
-        elif deed == 6:
-            yield from self._undo_move()
+        elif deed in (6, 9, 11, 12):
+            yield from self._correct(deed, number)
         elif deed == 7:
             yield self._do("leave", "", self.source.a03(self.clock.next()))
         elif deed == 8:
             yield self._do("undo all", "", self.source.a11(self.clock.next()))
-        elif deed == 9:
-            yield from self._undo_leaving()
         else:
             yield self.source.a08(self.clock.next(), expected_at=START + timedelta(hours=number))
 
+    def _correct(self, deed: int, number: int) -> Iterator[Observation]:
+        if deed == 6:
+            yield from self._undo_move()
+        elif deed == 9:
+            yield from self._undo_leaving()
+        elif deed == 11:
+            yield from self._tell_a_move_again(PLACES[number % len(PLACES)])
+        else:
+            yield from self._tell_of_the_past(WARDS[number % len(WARDS)], number)
+
     def _do(self, verb: str, ward: str, said: Observation) -> Observation:
-        self.deeds.append((verb, ward))
+        movement = said.movement.id if said.movement else None
+        self.deeds.append(Deed(verb, ward, said.stamp.at, movement))
         return said
 
     def _mark(self, ward: str) -> Iterator[Observation]:
@@ -139,30 +160,43 @@ class EventVisit:
             yield self._do("admit", to, self.source.a01(to, self.clock.next()))
             return
         movement = f"{self.source.visit}-{self.said}" if self.with_movements else None
-        yield self._do(f"move {movement}", to, self.source.a02(to, self.clock.next(), movement))
+        yield self._do("move", to, self.source.a02(to, self.clock.next(), movement))
 
     def _unmark(self, ward: str) -> Iterator[Observation]:
         names_another = self.meant.mark is not None and ward != self.meant.mark
-        yield self.source.a27(ward if names_another else None, self.clock.next())
-        if not names_another:
-            self.deeds.append(("unmark", ""))
+        said = self.source.a27(ward if names_another else None, self.clock.next())
+        yield said if names_another else self._do("unmark", "", said)
 
     def _undo_move(self) -> Iterator[Observation]:
-        moves = [n for n, (verb, _) in enumerate(self._since_admission) if verb.startswith("move")]
-        if not moves:
-            return
-        at = len(self.deeds) - len(self._since_admission) + moves[-1]
-        verb, _ = self.deeds.pop(at)
-        movement = verb.removeprefix("move ") if self.with_movements else None
-        yield self.source.a12(self.meant.place, self.clock.next(), movement)
+        if self._moves:
+            undone = self.deeds.pop(self._moves[-1])
+            yield self.source.a12(self.meant.place, self.clock.next(), undone.movement)
+
+    def _tell_a_move_again(self, to: str) -> Iterator[Observation]:
+        if self._moves and self.with_movements:
+            at = self._moves[self.said % len(self._moves)]
+            deed = self.deeds[at]
+            self.deeds[at] = deed._replace(ward=to)
+            yield self.source.retold(deed.movement or "", to, self.clock.next(), past=deed.at)
+
+    def _tell_of_the_past(self, ward: str, number: int) -> Iterator[Observation]:
+        if self.deeds and not self.meant.gone:
+            then = self.deeds[number % len(self.deeds)].at
+            said = self.source.retold(f"{self.source.visit}-{self.said}", ward, self.clock.next(),
+                                      action="insert", past=then)  # fmt: skip
+            before = sum(deed.at <= then for deed in self.deeds)
+            self.deeds.insert(before, Deed("was at", ward, then))
+            yield said
 
     @property
-    def _since_admission(self) -> list[tuple[str, str]]:
-        ends = [n for n, (verb, _) in enumerate(self.deeds) if verb in ("leave", "undo all")]
-        return self.deeds[ends[-1] + 1 :] if ends else self.deeds
+    def _moves(self) -> list[int]:
+        """Where the moves since the last admission stand among the deeds."""
+        ends = [n for n, deed in enumerate(self.deeds) if deed.verb in ("leave", "undo all")]
+        start = ends[-1] + 1 if ends else 0
+        return [n for n in range(start, len(self.deeds)) if self.deeds[n].verb == "move"]
 
     def _undo_leaving(self) -> Iterator[Observation]:
-        if self.deeds and self.deeds[-1][0] == "leave":
+        if self.deeds and self.deeds[-1].verb == "leave":
             self.deeds.pop()
             yield self.source.a13(self.meant.place, self.clock.next())
 
@@ -217,6 +251,7 @@ class History:
     said: list[Observation]
     tellers: list[Teller]
     merged: bool
+    fulfilled_by: FulfilledBy = "place"
 
     def person(self, source: str, visit: str) -> str:
         """Who a visit is: a real person, whatever the number."""
@@ -253,7 +288,8 @@ def histories(draw: st.DrawFn, *, agreeing: bool = False) -> History:
     """One to three people, each with visits at both sources, told interleaved.
 
     Hypothesis draws the sizes and a seed: left to draw each deed, it tells mostly short stories.
-    ``agreeing``: in the end each row says what the events of its twin come to.
+    ``agreeing``: in the end each row says what the events of its twin come to. Half of them tell
+    which ward is responsible where the others tell the place, and the place at random.
     """
     clock, people = Clock(), draw(st.integers(1, 3))
     deeds, random = draw(st.integers(4, 40)), Random(draw(st.integers(0, 2**64)))
@@ -262,14 +298,17 @@ def histories(draw: st.DrawFn, *, agreeing: bool = False) -> History:
         tellers += _visits_of(f"p{n}", clock, with_movements=draw(st.booleans()))
     said: list[Observation] = []
     for _ in range(deeds):
-        said += random.choice(tellers).act(random.randint(0, 10), random.randint(0, 11))
+        said += random.choice(tellers).act(random.randint(0, 12), random.randint(0, 11))
     if agreeing:
         said += [row for teller in tellers[1::3] for row in teller.act(0, 0)]
     merged = people > 1 and not agreeing and draw(st.booleans())
     if merged:
         names = draw(st.sampled_from([("ehr",), ("elvis",), ("ehr", "elvis")]))
         said += [Source(name, patient="p1").a40("p0", clock.next()) for name in names]
-    return History(said, tellers, merged)
+    if draw(st.booleans()):
+        return History(said, tellers, merged)
+    said = [in_charge(each, lies=random.choice(PLACES)) for each in said]
+    return History(said, tellers, merged, "responsible")
 
 
 def _visits_of(person: str, clock: Clock, *, with_movements: bool) -> list[Teller]:

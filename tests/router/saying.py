@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from schemas.observation import (
     Claims,
@@ -20,6 +21,7 @@ from schemas.observation import (
     Protection,
     Rank,
     RawPointer,
+    Unread,
     What,
 )
 
@@ -154,6 +156,10 @@ class Source:
     def a11(self, at: datetime | None = None) -> Observation:
         return self.observe(What.ADMISSION_CANCELLED, at=at)
 
+    def unread(self, what: What, name: Unread = "place") -> Observation:
+        """A statement with a claim that nobody could read."""
+        return self.observe(what).model_copy(update={"unread": (name,)})
+
     def a10(self, ward: str, at: datetime | None = None) -> Observation:
         return self._moves(What.TRACKED, ward, at)
 
@@ -164,6 +170,21 @@ class Source:
         """IHE PAM's historic movement management: the movement is cancelled (ZBE-4)."""
         said = self.observe(What.UPDATED, at=at, movement=movement)
         return said.model_copy(update={"movement": Movement(id=movement, action="cancel")})
+
+    def retold(  # noqa: PLR0913 - what a movement told again may carry, each part named
+        self,
+        movement: str,
+        ward: str,
+        at: datetime | None = None,
+        *,
+        what: What = What.UPDATED,
+        action: Literal["insert", "update"] = "update",
+        past: datetime | None = None,
+    ) -> Observation:
+        """A movement told again (ZBE-4), or told of the past (ZBE-5) as of ``past``."""
+        said = self._moves(what, ward, at, movement)
+        history = Movement(id=movement, action=action, historic=past is not None)
+        return said.model_copy(update={"movement": history, "occurred_at": past})
 
     def a16(self, leaves_at: datetime, at: datetime | None = None) -> Observation:
         claims = Claims(planned_discharge_at=leaves_at)
@@ -195,6 +216,25 @@ class Source:
             }
         )
         return self.observe(What.DESCRIBED, claims, at=at, shape="state")
+
+
+def at_once(said: Observation, received_ms: int) -> Observation:
+    """As of a sender whose clocks tick in seconds: only the receipts differ."""
+    stamp = said.stamp
+    received_at = stamp.at + timedelta(milliseconds=received_ms)
+    return said.model_copy(
+        update={"stamp": stamp.model_copy(update={"sequence": 0, "received_at": received_at})}
+    )
+
+
+def in_charge(said: Observation, lies: str = "OUT") -> Observation:
+    """The same of the ward that is responsible, of a patient who lies elsewhere."""
+    claims, names = said.claims, {"place": "responsible_ward"}
+    unread = tuple(names.get(name, name) for name in said.unread)
+    if claims.says("place"):
+        ward = claims.place.ward if claims.place else None
+        claims = claims.model_copy(update={"place": place(lies), "responsible_ward": ward})
+    return said.model_copy(update={"claims": claims, "unread": unread})
 
 
 def again(said: Observation, later_s: int = 3600) -> Observation:

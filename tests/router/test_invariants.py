@@ -14,6 +14,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.core.facts import fact_of
 from router.core.visit import folded
 from schemas.notification import Kind, Notification
 from schemas.observation import Observation
@@ -93,7 +94,7 @@ def assert_well_formed(notifications: Sequence[Notification]) -> None:
 def assert_incremental_is_refold(router: Router) -> int:
     visits = [visit for realm in router.state.realms.values() for visit in realm.visits.values()]
     for visit in visits:
-        assert visit.fold() == folded(visit.facts())
+        assert visit.fold() == folded(visit.facts(), visit.fold().fulfilment)
     return len(visits)
 
 
@@ -106,25 +107,27 @@ def test_net_truth_in_any_order_with_repeats_switches_and_restarts() -> None:
     tally = Tally("net truth")
 
     def holds(history: History, random: Random, believed: tuple[str, ...]) -> None:
-        router = Router(*random.choice(AUTHORITIES))
+        router = Router(*random.choice(AUTHORITIES), fulfilled_by=history.fulfilled_by)
         tell(router, random, in_some_order(random, history.said))
         router.believe(*believed)
         assert awaited(router, history) == history.awaited(believed)
         assert router.inbound == router.open
         assert_well_formed(router.told)
         tally.extra["folds compared"] += assert_incremental_is_refold(router)
+        tally.extra["fulfilled by responsibility"] += history.fulfilled_by == "responsible"
+        tally.extra["told of the past"] += sum(fact_of(s).is_of_history for s in history.said)
         tally.count(router)
 
     check(holds, histories(), RANDOMS, BELIEVED)
-    tally.report("folds compared")
+    tally.report("folds compared", "told of the past", "fulfilled by responsibility")
 
 
 def test_every_order_of_arrival_ends_in_the_same_views_and_lists() -> None:
     tally = Tally("order-free")
 
     def holds(history: History, random: Random, believed: tuple[str, ...]) -> None:
-        straight = Router(*believed).hear(*history.said)
-        crooked = Router(*believed)
+        straight = Router(*believed, fulfilled_by=history.fulfilled_by).hear(*history.said)
+        crooked = Router(*believed, fulfilled_by=history.fulfilled_by)
         crooked.hear(*in_some_order(random, history.said))
         assert crooked.encounters == straight.encounters
         assert awaited(crooked, history) == awaited(straight, history)
@@ -141,7 +144,7 @@ def test_repetition_announces_nothing() -> None:
     tally = Tally("duplicate-free")
 
     def holds(history: History, random: Random, believed: tuple[str, ...]) -> None:
-        router = Router(*believed)
+        router = Router(*believed, fulfilled_by=history.fulfilled_by)
         tell(router, random, history.said)
         before = len(router.told)
         router.hear(*in_some_order(random, history.said))
@@ -158,7 +161,9 @@ def test_authority_there_and_back_tells_nothing_net() -> None:
     tally = Tally("there and back")
 
     def holds(history: History, random: Random) -> None:
-        router = Router("ehr").hear(*in_some_order(random, history.said))
+        router = Router("ehr", fulfilled_by=history.fulfilled_by).hear(
+            *in_some_order(random, history.said)
+        )
         before, told = router.open, len(router.told)
         router.believe("elvis").believe("ehr")
         assert router.open == before
@@ -173,7 +178,9 @@ def test_who_is_known_alike_to_both_sources_is_not_announced_again() -> None:
     tally = Tally("known alike")
 
     def holds(history: History, random: Random) -> None:
-        router = Router("ehr").hear(*in_some_order(random, history.said))
+        router = Router("ehr", fulfilled_by=history.fulfilled_by).hear(
+            *in_some_order(random, history.said)
+        )
         told = len(router.told)
         router.believe("elvis").believe("ehr")
         bothered = {

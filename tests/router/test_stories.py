@@ -1,168 +1,21 @@
-"""The stories of DESIGN section 5, and those each rule needs: what is said, what wards are told."""
+"""Each story in every way in which it may be told, and what no story tells."""
 
 import json
 from datetime import datetime, timedelta
+from itertools import permutations
 
 import pytest
 
 from router.core import observe, step
 from router.core.aliases import Aliases
 from router.core.facts import fact_of
+from router.core.fulfilment import Fulfilment
+from router.core.visit import folded
 from schemas import topics
-from schemas.observation import Observation, Protection
+from schemas.observation import Protection, What
 from tests.router.hearing import Router, rows
-from tests.router.saying import Source, again, minutes
-
-ehr = Source()
-T = minutes(5)
-
-Story = tuple[list[Observation], list[str]]
-"""What one believed source says of one visit, and every word that wards are told."""
-
-STORIES: dict[str, Story] = {
-    "a cancel of the old ward leaves the new one": (
-        [ehr.a14("W1"), ehr.a14("W2"), ehr.a27("W1")],
-        ["W1 designated marked", "W1 withdrawn redesignated", "W2 designated marked"],
-    ),
-    "a cancel pairs with nothing: two marks, one cancel, none left": (
-        [ehr.a14("W"), ehr.a14("W"), ehr.a27()],
-        ["W designated marked", "W withdrawn cancelled"],
-    ),
-    "arrival consumes the mark: moving on does not bring it back": (
-        [ehr.a14("W"), ehr.a02("W"), ehr.a02("X")],
-        ["W designated marked", "W arrived moved-in"],
-    ),
-    "an arrival that was wrong opens it again": (
-        [ehr.a01("ER"), ehr.a14("W"), ehr.a02("W"), ehr.a12("ER")],
-        ["W designated marked", "W arrived moved-in", "W designated reopened"],
-    ),
-    "a cancel without a place restores the earlier one": (
-        [ehr.a01("ER"), ehr.a14("W"), ehr.a02("W"), ehr.a12()],
-        ["W designated marked", "W arrived moved-in", "W designated reopened"],
-    ),
-    "a cancel sets the place it carries": (
-        [ehr.a14("W"), ehr.a02("X"), ehr.a12("W"), ehr.a08(place={"ward": "X"})],
-        ["W designated marked", "W arrived moved-in"],
-    ),
-    "an update may cancel a movement by its id": (
-        [
-            ehr.a01("ER"),
-            ehr.a14("W"),
-            ehr.a02("W", movement="m1"),
-            ehr.z99("m1"),
-        ],
-        ["W designated marked", "W arrived moved-in", "W designated reopened"],
-    ),
-    "first seen where marked is fulfilled in silence": ([ehr.row("W", "W"), ehr.row("X")], []),
-    "first seen marked and elsewhere is announced": (
-        [ehr.row("X", "W")],
-        ["W designated marked"],
-    ),
-    "an outlier is whom the ward should still pull home": (
-        [ehr.a14("W"), ehr.a02("X")],
-        ["W designated marked"],
-    ),
-    "a state that repeats the mark while elsewhere brings it back": (
-        [ehr.row("X", "W"), ehr.row("W", "W"), ehr.row("X", "W")],
-        ["W designated marked", "W arrived moved-in", "W designated reopened"],
-    ),
-    "a state without the mark withdraws it": (
-        [ehr.row("X", "W"), ehr.row("X")],
-        ["W designated marked", "W withdrawn cancelled"],
-    ),
-    "a state that drops the mark as the patient comes has told of an arrival": (
-        [ehr.row("X", "W"), ehr.row("W")],
-        ["W designated marked", "W arrived moved-in"],
-    ),
-    "an event that does not speak of the mark leaves it": (
-        [ehr.a14("W"), ehr.a08(), ehr.a16(T)],
-        ["W designated marked"],
-    ),
-    "an update that repeats a fulfilled mark adds nothing": (
-        [ehr.a14("W"), ehr.a02("W"), ehr.a02("X"), ehr.a08(mark={"ward": "W"})],
-        ["W designated marked", "W arrived moved-in"],
-    ),
-    "an update that clears the mark corrects": (
-        [ehr.a14("W"), ehr.a08(mark=None)],
-        ["W designated marked", "W withdrawn corrected"],
-    ),
-    "a new mark for the ward of a fulfilled one is new": (
-        [ehr.a14("W"), ehr.a02("W"), ehr.a02("X"), ehr.a15("W")],
-        ["W designated marked", "W arrived moved-in", "W designated marked"],
-    ),
-    "a cancelled admission ends the visit": (
-        [ehr.a01("ER"), ehr.a14("W"), ehr.a11(), ehr.a02("X")],
-        ["W designated marked", "W withdrawn cancelled"],
-    ),
-    "a discharge withdraws": (
-        [ehr.a14("W"), ehr.a03(), ehr.a08()],
-        ["W designated marked", "W withdrawn discharged"],
-    ),
-    "a discharge that was wrong opens it again": (
-        [ehr.a01("ER"), ehr.a14("W"), ehr.a03(), ehr.a13("ER")],
-        ["W designated marked", "W withdrawn discharged", "W designated reopened"],
-    ),
-    "a later admission reopens the visit, without the old mark": (
-        [ehr.a01("ER"), ehr.a14("W"), ehr.a03(), ehr.a01("ER")],
-        ["W designated marked", "W withdrawn discharged"],
-    ),
-    "a later plan reopens the visit": (
-        [ehr.a01("ER"), ehr.a03(), ehr.a14("W")],
-        ["W designated marked"],
-    ),
-    "a cancelled admission can be planned again": (
-        [ehr.a01("ER"), ehr.a11(), ehr.a14("W")],
-        ["W designated marked"],
-    ),
-    "nothing but a plan, an admission or a state reopens what was discharged": (
-        [ehr.a14("W"), ehr.a03(), ehr.a02("X"), ehr.a08(mark={"ward": "V"})],
-        ["W designated marked", "W withdrawn discharged"],
-    ),
-    "tracking fulfils nothing for good": (
-        [ehr.a14("W"), ehr.a10("W"), ehr.a10("XRAY")],
-        ["W designated marked", "W arrived moved-in", "W designated reopened"],
-    ),
-    "two marks in one second: the sender's sequence decides": (
-        [ehr.a14("W1", at=T), ehr.a14("W2", at=T)],
-        ["W1 designated marked", "W1 withdrawn redesignated", "W2 designated marked"],
-    ),
-    "a mark and its cancel in one second": (
-        [ehr.a14("W", at=T), ehr.a27("W", at=T)],
-        ["W designated marked", "W withdrawn cancelled"],
-    ),
-    "a movement is annulled by its id, wherever it sorts": (
-        [
-            ehr.a01("ER"),
-            ehr.a14("W"),
-            ehr.a02("W", movement="m1"),
-            ehr.a02("X", movement="m2"),
-            ehr.a12(movement="m1"),
-        ],
-        ["W designated marked", "W arrived moved-in", "W designated reopened"],
-    ),
-    "a cancel that arrives before its movement": (
-        [ehr.a01("ER"), ehr.a14("W"), ehr.a12("ER", movement="m1"), ehr.a02("W", movement="m1")],
-        ["W designated marked"],
-    ),
-    "a cancel that names a movement leaves the movements of other ids alone": (
-        [ehr.a14("W"), ehr.a02("W", movement="m1"), ehr.a12(movement="m9")],
-        ["W designated marked", "W arrived moved-in"],
-    ),
-    "each cancel annuls one move more": (
-        [ehr.a01("ER"), ehr.a14("W"), ehr.a02("W"), ehr.a02("X"), ehr.a12(), ehr.a12()],
-        ["W designated marked", "W arrived moved-in", "W designated reopened"],
-    ),
-    "expected time, place and doctor change; what a ward does not see does not": (
-        [
-            ehr.a14("W", expected_at=T),
-            ehr.a08(expected_at=minutes(9)),
-            ehr.a14("W/12"),
-            ehr.a08(admitting_doctor="D1"),
-            ehr.a08(planned_discharge_at=T, visit_class="I", responsible_ward="V", on_leave=True),
-        ],
-        ["W designated marked", *["W changed updated"] * 3],
-    ),
-}
+from tests.router.saying import Source, again, at_once, in_charge, minutes
+from tests.router.stories import CHANGES, STORIES
 
 
 @pytest.mark.parametrize("story", STORIES)
@@ -192,6 +45,57 @@ def test_a_restart_at_any_point_changes_nothing(story: str) -> None:
     for each in said:
         router.hear(each).restart()
     assert router.words == expected
+
+
+@pytest.mark.parametrize("story", sorted(STORIES.keys() - {"tracking fulfils nothing for good"}))
+def test_it_is_so_too_where_who_is_responsible_counts_and_not_the_place(story: str) -> None:
+    said, expected = STORIES[story]
+    router = Router(fulfilled_by="responsible").hear(*(in_charge(each, "W") for each in said))
+    assert router.words == expected
+
+
+def test_each_hospital_goes_by_what_it_chose() -> None:
+    s = Source()
+    rules = Fulfilment("responsible", {"W2": "place"})
+    fold = folded(map(fact_of, [s.a14("W1"), s.a02("W1")]), rules)
+    assert fold.awaits_patient_in == "W1"
+    fold = folded(map(fact_of, [s.a14("W2"), s.a02("W2"), s.a02("W1")]), rules)
+    assert fold.awaits_patient_in is None
+
+
+def test_a_visit_that_begins_afresh_has_nobody_responsible() -> None:
+    s = Source()
+    said = [s.a08(responsible_ward="W"), s.a03(), s.a14("W")]
+    assert Router(fulfilled_by="responsible").hear(*said).wards == ["W"]
+
+
+def test_a_place_that_nobody_can_read_is_not_the_old_one() -> None:
+    s = Source()
+    router = Router().hear(s.a01("W"), s.a08(responsible_ward="W"))
+    router.hear(s.unread(What.TRANSFERRED), s.unread(What.TRANSFERRED, "responsible_ward"))
+    view = router.encounters["ehr|v1"]
+    assert (view["place"], view["responsible_ward"]) == (None, None)
+
+
+def test_what_is_said_of_the_past_says_nothing_of_now() -> None:
+    s = Source()
+    router = Router().hear(s.a01("ER"), s.a02("W", movement="m1"), s.a02("X", movement="m2"))
+    late = s.retold("m1", "V", past=minutes(2))
+    claims = late.claims.model_copy(update={"visit_class": "O", "protection": Protection.PROTECTED})
+    router.hear(late.model_copy(update={"claims": claims}))
+    view = router.encounters["ehr|v1"]
+    assert (view["place"]["ward"], view["visit_class"]) == ("X", None)
+    assert view["protection"] == "protected"
+    assert datetime.fromisoformat(view["last_at"]) == late.stamp.at
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_plan_is_changed_within_a_second(change: str) -> None:
+    said, wards = CHANGES[change]
+    plan = Source().a15("W1", at=minutes(1))
+    said = [at_once(each, received_ms) for received_ms, each in enumerate(said)]
+    for order in permutations([plan, *said]):
+        assert Router().hear(*order).wards == wards
 
 
 def test_one_cancel_twice_annuls_one_move() -> None:

@@ -90,9 +90,9 @@ class Service:
         self.process.kill()
         self.process.wait(GONE_WITHIN_S)
 
-    def stop(self) -> int:
+    def stop(self, signal_number: signal.Signals = signal.SIGTERM) -> int:
         """Ask for a graceful end; the exit code."""
         assert self.process is not None
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(signal_number)
         return self.process.wait(GONE_WITHIN_S)

@@ -169,12 +169,22 @@ def test_authority_must_name_wards_and_hospitals_of_the_register(tmp_path: Path)
     (tmp_path / "wards.csv").write_text(REGISTER)
     text = in_process().replace("open = true", 'register = "wards.csv"')
     text = text.replace("[realms.lab]", '[realms.lab]\nhospitals = ["Nor"]')
+    text = text.replace(
+        "[sources.ehr]", '[realms.lab.fulfilled_by_hospital]\nNrr = "place"\n[sources.ehr]'
+    )
     text = text.replace("[authority.lab.wards]", '[authority.lab.wards]\nMEDD = "elvis"')
     found = problems(text, tmp_path)
     assert [problem.partition(": ")[2] for problem in found] == [
         "realms.lab.hospitals: there is no 'Nor'; did you mean \"Norr\"?",
+        "realms.lab.fulfilled_by_hospital.Nrr: there is no 'Nrr'; did you mean \"Norr\"?",
         "authority.lab.wards.MEDD: there is no 'MEDD'; did you mean \"MED\"?",
     ]
+
+
+def test_an_open_register_has_no_hospital_that_could_choose(tmp_path: Path) -> None:
+    choice = '[realms.lab.fulfilled_by_hospital]\nNorr = "responsible"\n[sources.ehr]'
+    (found,) = problems(in_process().replace("[sources.ehr]", choice), tmp_path)
+    assert "realms.lab.fulfilled_by_hospital.Norr: an open ward register has no" in found
 
 
 def test_aliases_must_be_of_a_source_that_exists(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ class Surface:
         return (await self.client.get(path)).raise_for_status().json()
 
     async def until_seen(self, sequence: int, ward: str = "MED") -> None:
-        await until(lambda: self.hub.board.last_sequence(ward) >= sequence)
+        await until(lambda: self.hub.board.last_id(ward).sequence >= sequence)
 
 
 @asynccontextmanager
@@ -119,7 +119,7 @@ async def surface(
 
 
 @asynccontextmanager
-async def stream(running: Surface, path: str, after: int | None = None) -> AsyncIterator[Any]:
+async def stream(running: Surface, path: str, after: int | str | None = None) -> AsyncIterator[Any]:
     headers = {} if after is None else {"Last-Event-ID": str(after)}
     async with running.client.stream("GET", path, headers=headers) as response:
         assert response.status_code == 200
@@ -152,7 +152,8 @@ async def notices(events: AsyncIterator[dict[str, str]], count: int) -> list[dic
 
 
 def ids(events: list[dict[str, str]]) -> list[tuple[str, str]]:
-    return [(event.get("event", "message"), event["id"]) for event in events]
+    """What each is, and its number."""
+    return [(event.get("event", "message"), event["id"].partition(".")[0]) for event in events]
 
 
 def test_a_list_has_those_on_the_way_expected_first_at_the_top() -> None:
@@ -246,10 +247,27 @@ def test_the_place_to_resume_from_can_be_in_the_address() -> None:
     asyncio.run(check())
 
 
+def test_a_stream_resumes_after_the_newest_notice_of_a_list() -> None:
+    async def check() -> None:
+        async with surface(notice("MED", 1), notice("MED", 2)) as running:
+            last = (await running.get("/v1/wards/MED/inbound"))["last_event_id"]
+            async with stream(running, "/v1/wards/MED/stream", after=last) as events:
+                running.log.append([notice("MED", 3)])
+                (found,) = await notices(events, 1)
+            assert ids([found]) == [("message", "3")]
+            async with stream(running, "/v1/wards/MED/stream", after=found["id"]) as events:
+                running.log.append([notice("MED", 4)])
+                assert ids(await notices(events, 1)) == [("message", "4")]
+
+    asyncio.run(check())
+
+
 @pytest.mark.parametrize(
-    ("after", "reason"), [(1, "too-old"), (9, "ahead")], ids=["no longer kept", "never given"]
+    ("after", "reason"),
+    [(1, "too-old"), (9, "ahead"), ("4.1", "too-old"), ("5.1", "other-log"), ("6.1", "other-log")],
+    ids=["no longer kept", "never given", "not to be compared", "given twice", "the newest too"],
 )
-def test_where_it_cannot_resume_it_says_so_and_goes_on(after: int, reason: str) -> None:
+def test_where_it_cannot_resume_it_says_so_and_goes_on(after: int | str, reason: str) -> None:
     async def check() -> None:
         async with surface(notice("MED", 5), notice("MED", 6)) as running:
             async with stream(running, "/v1/wards/MED/stream", after=after) as events:
@@ -263,10 +281,11 @@ def test_where_it_cannot_resume_it_says_so_and_goes_on(after: int, reason: str) 
     asyncio.run(check())
 
 
-def test_a_ward_whose_notices_are_all_gone_resets_when_the_next_one_shows_the_gap() -> None:
+def test_a_ward_whose_notices_are_all_gone_resets_at_once_and_when_the_next_shows_the_gap() -> None:
     async def check() -> None:
         async with surface() as running:
             async with stream(running, "/v1/wards/MED/stream", after=3) as events:
+                assert ids(await notices(events, 1)) == [("reset", "0")]
                 running.log.append([notice("MED", 6)])
                 found = await notices(events, 2)
             assert ids(found) == [("reset", "5"), ("message", "6")]
@@ -369,7 +388,7 @@ def test_a_reader_that_does_not_keep_up_is_cut_off_and_delays_nobody() -> None:
                 await running.until_seen(10)
                 assert (running.hub.cut_off, running.hub.listeners()) == (1, 0)
                 seen = [event async for event in slow if event]
-            last = int(seen[-1]["id"]) if seen else 0
+            last = int(ids(seen)[-1][1]) if seen else 0
             async with stream(running, path, after=last) as again:
                 found = await notices(again, 10 - last)
             assert ids(seen + found) == [("message", str(n)) for n in range(1, 11)]
@@ -401,11 +420,12 @@ def test_a_listener_that_leaves_is_forgotten() -> None:
     asyncio.run(check())
 
 
-def test_a_wrong_last_event_id_is_refused() -> None:
+@pytest.mark.parametrize("wrong", ["yesterday", "-1", "7.", "7.x", "1" * 16])
+def test_a_wrong_last_event_id_is_refused(wrong: str) -> None:
     async def check() -> None:
         async with surface() as running:
             answer = await running.client.get(
-                "/v1/wards/MED/stream", headers={"Last-Event-ID": "yesterday"}
+                "/v1/wards/MED/stream", headers={"Last-Event-ID": wrong}
             )
             assert answer.status_code == 422
 

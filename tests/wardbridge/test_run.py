@@ -1,13 +1,14 @@
 """What ``wardbridge run`` does before the service is there."""
 
 import resource
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.wardbridge.support import LAB, cli
-from wardbridge.commands.run import FILES, allow_more_files
+from wardbridge.commands.run import FILES, allow_more_files, stop_signals
 
 
 @pytest.fixture
@@ -30,3 +31,15 @@ def test_on_sqlite_roles_do_not_part(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "one process writes a log in SQLite" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("answer", "ends"), [(signal.SIG_DFL, True), (signal.SIG_IGN, False)])
+def test_a_hang_up_ends_it_unless_it_was_started_to_outlive_its_terminal(
+    answer: signal.Handlers,
+    ends: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    before = signal.signal(signal.SIGHUP, answer)
+    try:
+        assert (signal.SIGHUP in stop_signals()) is ends
+    finally:
+        signal.signal(signal.SIGHUP, before)

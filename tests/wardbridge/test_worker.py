@@ -140,7 +140,7 @@ async def until_blocking(router: RemoteRouter, reason: str) -> None:
     assert router.blocking() == reason
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signals_that_a_terminal_sends_to_all_are_the_services_to_answer(
     log: SqliteLog, installation: Installation, number: signal.Signals
 ) -> None:

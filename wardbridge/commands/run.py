@@ -42,7 +42,7 @@ def run(
     port_offset: PortOffset = 0,
     role: Roles = None,
 ) -> None:
-    """Run the service until SIGTERM or SIGINT, then drain.
+    """Run the service until SIGTERM, SIGINT or SIGHUP, then drain.
 
     Exit 0: drained. 1: a part failed, or not all could be finished in time. 2: the configuration
     is not right.
@@ -77,6 +77,12 @@ def _serve(service: Service) -> int:
 async def _until_told(service: Service) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stop_signals():
         loop.add_signal_handler(number, stop.set)
     return await service.run(stop)
+
+
+def stop_signals() -> list[signal.Signals]:
+    """Those that end us: a terminal's hang-up too, unless we were started so that it does not."""
+    is_nohup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    return [signal.SIGTERM, signal.SIGINT, *([] if is_nohup else [signal.SIGHUP])]

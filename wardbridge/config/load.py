@@ -172,6 +172,7 @@ def _wanted_twice(feeds: Iterable[Feed], http: HttpSection) -> Iterator[Problem]
 def _register(settings: Settings, data: Path, problems: list[Problem]) -> WardRegister | None:
     file = settings.wards.register_file
     if file is None:
+        problems += _named_in_vain(settings)
         return WardRegister(open_register=True)
     try:
         register = read_register(data / file)
@@ -183,11 +184,21 @@ def _register(settings: Settings, data: Path, problems: list[Problem]) -> WardRe
     return register
 
 
+def _named_in_vain(settings: Settings) -> Iterator[Problem]:
+    for realm, section in settings.realms.items():
+        for hospital in section.fulfilled_by_hospital:
+            place = ("realms", realm, "fulfilled_by_hospital", hospital)
+            yield Problem(place, "an open ward register has no hospitals: give a register file")
+
+
 def _disagreements(settings: Settings, register: WardRegister) -> Iterator[Problem]:
     hospitals = {ward.hospital: ward.id for ward in register.wards.values()}
     for realm, section in settings.realms.items():
         for hospital in section.hospitals:
             yield from _unknown(("realms", realm, "hospitals"), hospital, hospitals)
+        for hospital in section.fulfilled_by_hospital:
+            place = ("realms", realm, "fulfilled_by_hospital", hospital)
+            yield from _unknown(place, hospital, hospitals)
     for realm, authority in settings.authority.items():
         for hospital in authority.hospitals:
             yield from _unknown(("authority", realm, "hospitals", hospital), hospital, hospitals)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from adapters.common.feed import FeedIdentity
 from adapters.common.settings import Section, is_loopback
+from router.core.fulfilment import FulfilledBy, Fulfilment
 from schemas.authority import Authority, AuthorityEntry, Scope
 from schemas.base import Utc
 from schemas.ward import WardRegister
@@ -26,6 +27,20 @@ class RealmSection(Section):
     hospitals: tuple[str, ...] = Field(
         (), description="hospitals as the ward register names them; empty: any"
     )
+    fulfilled_by: FulfilledBy = Field(
+        "place",
+        description="what ends the wait for a patient: `place`, they lie on the ward; `responsible`, "
+        "the ward is responsible, wherever they lie",
+    )
+    fulfilled_by_hospital: Mapping[str, FulfilledBy] = Field(
+        {}, description="the hospitals that do otherwise"
+    )
+
+    def fulfilment(self, register: WardRegister) -> Fulfilment:
+        """What counts for each ward."""
+        chosen = self.fulfilled_by_hospital
+        wards = {w.id: chosen[w.hospital] for w in register.wards.values() if w.hospital in chosen}
+        return Fulfilment(self.fulfilled_by, wards)
 
 
 class SourceSection(Section):

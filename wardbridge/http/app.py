@@ -12,6 +12,7 @@ from pydantic import Field
 
 from schemas.base import Frozen, Utc
 from schemas.notification import DesignationData
+from wardbridge.http.event_id import PATTERN, parsed
 from wardbridge.http.metrics import ViewCollector
 from wardbridge.http.stream import Stream
 from wardbridge.http.view import View
@@ -23,11 +24,12 @@ subscriber that leaks connections must not keep a hospital's messages out."""
 
 
 class InboundList(Frozen):
-    """Who is on the way to a ward, now. Stream from ``sequence`` to hear what comes next."""
+    """Who is on the way to a ward, now. Stream from ``last_event_id`` to hear what comes next."""
 
     ward: str
     name: str | None = Field(None, description="of the ward; none in an open register")
     sequence: int = Field(description="of the ward's newest notice when the list was read")
+    last_event_id: str = Field(description="its id on the stream")
     patients: tuple[DesignationData, ...]
 
 
@@ -122,11 +124,12 @@ def _add_wards(app: FastAPI, view: View, max_streams: int) -> None:
         _refuse_unknown(view, ward)
         if reason := await view.why_lists_wait():
             raise HTTPException(503, reason, {"Retry-After": str(ASK_AGAIN_S)})
-        known = view.register.wards.get(ward)
+        known, newest = view.register.wards.get(ward), view.hub.board.last_id(ward)
         return InboundList(
             ward=ward,
             name=known.name if known else None,
-            sequence=view.hub.board.last_sequence(ward),
+            sequence=newest.sequence,
+            last_event_id=str(newest),
             patients=tuple(view.hub.board.inbound(ward)),
         )
 
@@ -135,16 +138,17 @@ def _add_wards(app: FastAPI, view: View, max_streams: int) -> None:
     @app.get("/v1/wards/{ward:path}/stream", responses=unknown | full)
     async def stream(
         ward: str,
-        last_event_id: Annotated[int | None, Header(ge=0)] = None,
-        after: Annotated[int | None, Query(ge=0)] = None,
+        last_event_id: Annotated[str | None, Header(pattern=PATTERN)] = None,
+        after: Annotated[str | None, Query(pattern=PATTERN)] = None,
     ) -> StreamingResponse:
         """The ward's notices as server-sent events, from ``Last-Event-ID`` (or ``after``) on."""
         _refuse_unknown(view, ward)
         if view.hub.listeners() >= max_streams:
             raise HTTPException(503, "too many streams are open: close those not needed")
         start = after if last_event_id is None else last_event_id
+        last = None if start is None else parsed(start)
         events = Stream(
-            view.hub, view.log, ward, start, view.heartbeat_s, view.why_lists_wait
+            view.hub, view.log, ward, last, view.heartbeat_s, view.why_lists_wait
         ).events()
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(events, media_type="text/event-stream", headers=headers)

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 from bus.port import Stored, TopicPartition
 from schemas.notification import DesignationData
+from wardbridge.http.event_id import EventId
 
 # Parsing every notice kept would make a start slow. In a JSON text the quotes are escaped.
 _SEQUENCE = re.compile(rb'"sequence":\s*(\d+)')
@@ -23,16 +24,26 @@ _LAST = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(slots=True)
 class History:
-    """Where a ward's notices lie: ``offsets[i]`` has sequence ``first + i``."""
+    """Where a ward's notices lie: ``offsets[i]`` has sequence ``first + i``, taken at ``times[i]``."""
 
     at: TopicPartition
     first: int
     offsets: array[int] = field(default_factory=lambda: array("Q"))
+    times: array[int] = field(default_factory=lambda: array("Q"))
 
     @property
     def last(self) -> int:
         """Sequence of the newest notice."""
         return self.first + len(self.offsets) - 1
+
+    def add(self, notice: Stored) -> None:
+        """The next one."""
+        self.offsets.append(notice.offset)
+        self.times.append(notice.timestamp_ms)
+
+    def id_of(self, sequence: int) -> EventId:
+        """The id of a notice that is kept."""
+        return EventId(sequence, self.times[sequence - self.first])
 
     def between(self, after: int) -> Sequence[tuple[int, int]]:
         """(sequence, offset) of each notice after a sequence."""
@@ -48,8 +59,8 @@ class Board:
         self._lists: dict[str, dict[str, DesignationData]] = {}
         self._ward_of: dict[str, str] = {}
 
-    def note(self, notice: Stored) -> tuple[str, int]:
-        """Take a notice in; its ward and sequence."""
+    def note(self, notice: Stored) -> tuple[str, EventId]:
+        """Take a notice in; its ward and id."""
         ward = notice.key or ""
         sequence = _sequence(notice)
         history = self._histories.get(ward)
@@ -57,8 +68,8 @@ class Board:
             # The oldest kept; or, should a number ever be missing, a history that begins anew.
             at = TopicPartition(notice.topic, notice.partition)
             history = self._histories[ward] = History(at, sequence)
-        history.offsets.append(notice.offset)
-        return ward, sequence
+        history.add(notice)
+        return ward, history.id_of(sequence)
 
     def set_row(self, row: Stored) -> None:
         """Take a row of topic ``inbound`` in: somebody is on the way, or no longer."""
@@ -74,10 +85,10 @@ class Board:
         """The ward's notices that are kept, if any."""
         return self._histories.get(ward)
 
-    def last_sequence(self, ward: str) -> int:
-        """Sequence of the ward's newest notice; 0 before the first."""
+    def last_id(self, ward: str) -> EventId:
+        """Of the ward's newest notice; 0 before the first."""
         history = self._histories.get(ward)
-        return history.last if history else 0
+        return history.id_of(history.last) if history else EventId(0)
 
     def inbound(self, ward: str) -> list[DesignationData]:
         """Who is on the way, those expected first at the top."""

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from wardbridge.components.tail import News
 from wardbridge.http.board import Board
+from wardbridge.http.event_id import EventId
 
 QUEUE_EVENTS: Final = 256
 """Events that may wait for one listener; who lags further behind connects again and resumes."""
@@ -20,7 +21,7 @@ QUEUE_EVENTS: Final = 256
 class Event(NamedTuple):
     """A notice as it goes out."""
 
-    sequence: int
+    id: EventId
     data: bytes
 
 
@@ -66,8 +67,8 @@ class Hub:
         for row in news.rows:
             self.board.set_row(row)
         for notice in news.notices:
-            ward, sequence = self.board.note(notice)
-            self._publish(ward, Event(sequence, notice.value or b""))
+            ward, event_id = self.board.note(notice)
+            self._publish(ward, Event(event_id, notice.value or b""))
 
     def listen(self, ward: str) -> Listener:
         """Everything published for the ward from now on."""

@@ -1,11 +1,11 @@
 """One listener's stream: server-sent events (WHATWG HTML, section 9.2).
 
-Each notice is an event without a name, its ``id`` the ward's sequence, its ``data`` the
-CloudEvent. Whoever comes back with ``Last-Event-ID`` gets every notice after it, then the live
-ones, without a gap. Where that cannot be, an event named ``reset`` comes first: its data has the
-``ward``, the ``reason`` (``too-old``: the notices between are no longer kept; ``ahead``: this log
-has never given that number) and the ``sequence`` from which the stream goes on; read the ward's
-list again. A silent stream sends a comment at an interval, also while, after a start, what is
+Each notice is an event without a name, its ``id`` as in ``event_id``, its ``data`` the CloudEvent.
+Whoever comes back with ``Last-Event-ID`` gets every notice after it, then the live ones, without a
+gap. Where that cannot be, an event named ``reset`` comes first: its data has the ``ward``, the
+``reason`` (``too-old``: the notices between are no longer kept; ``ahead``: this log has never given
+that number; ``other-log``: it gave that number to another notice) and the ``sequence`` from which
+the stream goes on; read the ward's list again. A silent stream sends a comment at an interval, also while, after a start, what is
 kept is still being read: a number is compared with the newest one only once that is known.
 """
 
@@ -17,6 +17,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final
 
 from bus.port import Log, PositionLostError, TopicPartition
+from wardbridge.http.board import History
+from wardbridge.http.event_id import EventId
 from wardbridge.http.hub import Event, Hub, Listener
 
 RETRY_MS: Final = 2_000
@@ -24,6 +26,7 @@ CHUNK_EVENTS: Final = 200
 LOOK_S: Final = 0.05  # how often a stream that waits for the history looks whether it is there
 TOO_OLD: Final = "too-old"
 AHEAD: Final = "ahead"
+OTHER_LOG: Final = "other-log"
 _HEARTBEAT: Final = b": still here\n\n"
 
 
@@ -32,7 +35,7 @@ class _GoneError(Exception):
 
 
 class Stream:
-    """The events for one listener; ``after`` is the last sequence it has, None for none.
+    """The events for one listener; ``after`` is the last one that it has, None for none.
 
     ``must_wait`` tells why the hub does not know all that is kept, None once it does.
     """
@@ -42,7 +45,7 @@ class Stream:
         hub: Hub,
         log: Log,
         ward: str,
-        after: int | None,
+        after: EventId | None,
         heartbeat_s: float,
         must_wait: Callable[[], Awaitable[str | None]],
     ) -> None:
@@ -50,7 +53,8 @@ class Stream:
         self._hub = hub
         self._log = log
         self._ward = ward
-        self._last = after
+        self._after = after
+        self._last = after.sequence if after else None
         self._heartbeat_s = heartbeat_s
 
     async def events(self) -> AsyncIterator[bytes]:
@@ -59,7 +63,7 @@ class Stream:
             yield beat
         # No await between the two: what is not in the history by now comes to the listener.
         listener = self._hub.listen(self._ward)
-        newest = self._hub.board.last_sequence(self._ward)
+        newest = self._hub.board.last_id(self._ward)
         try:
             yield f"retry: {RETRY_MS}\n\n".encode()
             async for piece in self._catch_up(newest):
@@ -78,23 +82,19 @@ class Stream:
                 yield _HEARTBEAT
                 silent_s = 0.0
 
-    async def _catch_up(self, newest: int) -> AsyncIterator[bytes]:
+    async def _catch_up(self, newest: EventId) -> AsyncIterator[bytes]:
         history = self._hub.board.history(self._ward)
-        if self._last is None:
-            self._last = newest or None
-        elif history is None:
-            return  # nothing is kept: the next notice shows whether something was missed
-        elif self._last > newest:
-            yield self._reset(AHEAD, newest)
-        elif self._last < history.first - 1:
-            yield self._reset(TOO_OLD, newest)
-        else:
-            missed = history.between(self._last)[: newest - self._last]
+        if self._after is None:
+            self._last = newest.sequence or None
+        elif reason := _why_not(self._after, history):
+            yield self._reset(reason, newest)
+        elif history is not None:
+            missed = history.between(self._after.sequence)[: newest.sequence - self._after.sequence]
             async for piece in self._missed(history.at, missed, newest):
                 yield piece
 
     async def _missed(
-        self, at: TopicPartition, missed: Sequence[tuple[int, int]], newest: int
+        self, at: TopicPartition, missed: Sequence[tuple[int, int]], newest: EventId
     ) -> AsyncIterator[bytes]:
         for start in range(0, len(missed), CHUNK_EVENTS):
             chunk = missed[start : start + CHUNK_EVENTS]
@@ -107,16 +107,16 @@ class Stream:
                 yield self._sent(event)
 
     def _read(self, at: TopicPartition, places: Sequence[tuple[int, int]]) -> list[Event]:
-        return [Event(sequence, self._value(at, offset)) for sequence, offset in places]
+        return [self._event(sequence, at, offset) for sequence, offset in places]
 
-    def _value(self, at: TopicPartition, offset: int) -> bytes:
+    def _event(self, sequence: int, at: TopicPartition, offset: int) -> Event:
         try:
             found = self._log.scan(at, offset, 1)
         except PositionLostError:
             raise _GoneError from None
         if not found or found[0].offset != offset:
             raise _GoneError
-        return found[0].value or b""
+        return Event(EventId(sequence, found[0].timestamp_ms), found[0].value or b"")
 
     async def _live(self, listener: Listener) -> AsyncIterator[bytes]:
         while True:
@@ -127,15 +127,28 @@ class Stream:
                 continue
             if event is None:
                 return
-            if self._last is not None and event.sequence != self._last + 1:
-                yield self._reset(TOO_OLD, event.sequence - 1)
+            if self._last is not None and event.id.sequence != self._last + 1:
+                yield self._reset(TOO_OLD, EventId(event.id.sequence - 1))
             yield self._sent(event)
 
     def _sent(self, event: Event) -> bytes:
-        self._last = event.sequence
-        return b"id: %d\ndata: %b\n\n" % (event.sequence, event.data)
+        self._last = event.id.sequence
+        return b"id: %b\ndata: %b\n\n" % (str(event.id).encode(), event.data)
 
-    def _reset(self, reason: str, sequence: int) -> bytes:
-        self._last = sequence
-        data = json.dumps({"ward": self._ward, "reason": reason, "sequence": sequence})
-        return f"id: {sequence}\nevent: reset\ndata: {data}\n\n".encode()
+    def _reset(self, reason: str, newest: EventId) -> bytes:
+        self._last = newest.sequence
+        data = json.dumps({"ward": self._ward, "reason": reason, "sequence": newest.sequence})
+        return f"id: {newest}\nevent: reset\ndata: {data}\n\n".encode()
+
+
+def _why_not(after: EventId, history: History | None) -> str | None:
+    """Why it cannot go on after this one; None if it can."""
+    if history is None:  # nothing is kept; a log that was restored may never have had anything
+        return TOO_OLD if after.sequence else None
+    if after.sequence > history.last:
+        return AHEAD
+    if after.sequence < history.first:
+        is_next = after.sequence == history.first - 1 and after.taken_ms is None
+        return None if is_next else TOO_OLD
+    is_other = after.taken_ms not in {None, history.id_of(after.sequence).taken_ms}
+    return OTHER_LOG if is_other else None
