@@ -22,7 +22,7 @@ ALLOWED_KEYS: Final = frozenset(
         "event", "level", "timestamp", "logger", "error", "error_at", "withheld",
         "component", "feed", "feeds", "source", "realm", "realms", "partitions", "version",
         "host", "port", "signal", "reason", "exit_code", "entries", "seconds", "unfinished",
-        "warning", "count", "group", "places", "record",
+        "warning", "count", "group", "places", "record", "subscriber",
     }
 )  # fmt: skip
 LIBRARIES_LEVEL: Final = "WARNING"

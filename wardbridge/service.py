@@ -21,11 +21,13 @@ from bus.sqlite import SqliteLog
 from schemas import topics
 from schemas.authority import Authority
 from wardbridge.components.base import Component, RouterPart, start, stop_all
+from wardbridge.components.delivery import DeliveryComponent
 from wardbridge.components.feed import FeedPart
 from wardbridge.components.tail import Tail
 from wardbridge.components.ticker import Ticker
 from wardbridge.components.worker import Job, RemoteFeed, RemoteRouter, WorkerProcess
 from wardbridge.config.models import Installation
+from wardbridge.delivery import delivery_of
 from wardbridge.http.app import make_app
 from wardbridge.http.board import Board
 from wardbridge.http.hub import Hub
@@ -91,18 +93,20 @@ class Service:
         ticker = Ticker(
             log, list(self._settings.realms), self._settings.router.tick_interval_s, self._clock
         )
+        delivery = delivery_of(log, self._installation)
         view = View(
             log,
             hub,
             self._installation.register,
             working.router,
             working.feeds,
-            (tail, ticker),
+            (tail, ticker, delivery),
+            delivery.senders,
             self._settings.http.heartbeat_s,
         )
         http = self._settings.http
         server = HttpServer(make_app(view), http.host, http.port + self._port_offset)
-        return Parts(working, tail, ticker, server, hub)
+        return Parts(working, tail, ticker, delivery, server, hub)
 
     def _working(self, log: Log) -> Working:
         """Beside a log that other processes can attach to, router and feeds have their own."""
@@ -146,6 +150,7 @@ class Service:
         unfinished = parts.working.router.figures().lag
         await parts.working.router.stop()
         await parts.tail.stop()
+        await parts.delivery.stop()
         parts.hub.close()
         await parts.server.stop()
         seconds = round(time.monotonic() - began, 3)
@@ -167,12 +172,20 @@ class Parts(NamedTuple):
     working: Working
     tail: Tail
     ticker: Ticker
+    delivery: DeliveryComponent
     server: HttpServer
     hub: Hub
 
     def in_order(self) -> list[Component]:
         """Health first, so that a slow start can be seen; feeds last."""
-        return [self.server, self.working.router, self.tail, self.ticker, *self.working.inputs]
+        return [
+            self.server,
+            self.working.router,
+            self.tail,
+            self.ticker,
+            self.delivery,
+            *self.working.inputs,
+        ]
 
 
 async def _decide_the_rest(router: RouterPart) -> None:

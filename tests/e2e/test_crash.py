@@ -10,7 +10,6 @@ import os
 import random
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -23,49 +22,15 @@ from schemas.notification import DesignationData, Notification
 from tests.support.exports import WARDS as EXPORTED_WARDS
 from tests.support.exports import Exports
 from tests.support.histories import Histories
-from tests.support.mllp import MllpClient, code_of, control_id_of, fields_of
+from tests.support.mllp import fields_of
 from tests.support.replay import replayed_notifications
+from tests.support.sending import Sender
 from tests.support.service import LAB, Service
 
 KILLS = int(os.environ.get("WARDBRIDGE_KILLS", "6"))
 CONNECTIONS = 8
 EXPORT_EVERY_S = 0.4
-PAUSE_S = 0.02  # of a sender between messages: some are always on their way, the router keeps up
 ROUTER_ALONE = 0.3  # of the kills: the service stays and starts its router again
-
-
-@dataclass
-class Sender:
-    """One sending system: resends until answered, over a new connection if need be."""
-
-    service: Service
-    histories: Histories
-    stopping: threading.Event
-    acknowledged: set[str] = field(default_factory=set)
-    failure: Exception | None = None
-
-    def run(self) -> None:
-        try:
-            while not self.stopping.is_set():
-                for message in self.histories.visit():
-                    self._deliver(message)
-                    self.stopping.wait(PAUSE_S)
-        except Exception as error:  # noqa: BLE001 - reported by the test
-            self.failure = error
-
-    @retry(
-        retry=retry_if_exception_type((OSError, EOFError)),
-        wait=wait_fixed(0.05),
-        stop=stop_after_delay(60),
-        reraise=True,
-    )
-    def _deliver(self, message: bytes) -> None:
-        control_id = fields_of(message, b"MSH")[9].decode()
-        with MllpClient(self.service.mllp_port) as client:
-            answer = client.ask(message)
-        assert control_id_of(answer) == control_id
-        assert code_of(answer) == "AA", answer
-        self.acknowledged.add(control_id)
 
 
 def test_sigkill_under_load(tmp_path: Path) -> None:

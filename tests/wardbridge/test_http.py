@@ -70,7 +70,7 @@ class Surface:
         self.runner = StepRunner(log, "router", IdleStep(), lambda *_: ())
         self.runner.run_once()
         self.router = RouterComponent(self.runner)
-        self.view = View(log, self.hub, register, self.router, (), (self.tail,), 0.05)
+        self.view = View(log, self.hub, register, self.router, (), (self.tail,), (), 0.05)
         self.server = HttpServer(make_app(self.view, max_streams), "127.0.0.1", 0)
         self.client = httpx.AsyncClient(timeout=10)
 

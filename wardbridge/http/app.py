@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Header, HTTPException, Query, Response
@@ -50,12 +51,24 @@ class RouterHealth(Frozen):
     blocking: str | None
 
 
+class SubscriberHealth(Frozen):
+    """One subscriber: what it took since the start, and why it takes nothing now."""
+
+    name: str
+    delivered: int
+    parked: int
+    refused_attempts: int
+    last_delivered_at: Utc | None
+    trouble: str | None
+
+
 class Health(Frozen):
     """How every part is."""
 
     ready: bool
     feeds: tuple[FeedHealth, ...]
     router: RouterHealth
+    subscribers: tuple[SubscriberHealth, ...]
     listeners: int
     listeners_cut_off: int
     open_designations: int
@@ -167,6 +180,9 @@ def health_of(view: View) -> Health:
             failures=router.failures,
             lag_records=router.lag,
             blocking=view.router.failure() or view.router.blocking(),
+        ),
+        subscribers=tuple(
+            SubscriberHealth(name=sender.name, **asdict(sender.figures)) for sender in view.senders
         ),
         listeners=view.hub.listeners(),
         listeners_cut_off=view.hub.cut_off,
