@@ -14,6 +14,7 @@ from pydantic import Field
 from schemas.base import Frozen, Utc
 from schemas.notification import DesignationData
 from wardbridge.http.metrics import ViewCollector
+from wardbridge.http.page import add_page
 from wardbridge.http.stream import Stream
 from wardbridge.http.view import View
 
@@ -87,6 +88,7 @@ def make_app(view: View, max_streams: int = MAX_STREAMS) -> FastAPI:
     _add_probes(app, view)
     _add_metrics(app, view)
     _add_wards(app, view, max_streams)
+    add_page(app)
     return app
 
 
