@@ -30,7 +30,16 @@ from typing import Any, Final, NamedTuple
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_random_exponential
 
-from bus.port import Batch, Log, LogError, PositionLostError, Record, Stored, TopicPartition
+from bus.port import (
+    Batch,
+    Log,
+    LogError,
+    LogFencedError,
+    PositionLostError,
+    Record,
+    Stored,
+    TopicPartition,
+)
 from router.delivery.channel import Answer, Channel, Outgoing
 from schemas import topics
 from schemas.delivery import Delivery, Outcome, SubscriberState
@@ -110,16 +119,19 @@ class Sender:
         self._group = f"subscriber.{name}"
         self._state: SubscriberState | None = None
         self._passed_over = 0
+        self._log_trouble: str | None = None
         self._stopping = threading.Event()
         self._sending: Any = None
         self._lock = threading.Lock()
         self._slots = asyncio.Semaphore(terms.concurrency)
 
     def run(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Send until :meth:`stop`."""
+        """Send until :meth:`stop`. Raises LogFencedError when a newer owner took over."""
         while not self._stopping.is_set():
             try:
                 self.round(loop, READ_WAIT_S)
+            except LogFencedError:
+                raise
             except PositionLostError:
                 self._skip_what_is_lost()
             except LogError as error:
@@ -139,10 +151,11 @@ class Sender:
     def round(self, loop: asyncio.AbstractEventLoop, wait_s: float) -> None:
         """One batch, to its end. Raises LogError."""
         batch = self._log.read(self._group, [topics.OUTGOING], BATCH_NOTICES, wait_s)
-        state = self._state or self._restored(batch)
+        state = self._state = self._current(batch)
+        if self.figures.trouble == self._log_trouble:
+            self.figures.trouble = self._log_trouble = None
         if state is None:
             return
-        self._state = state
         own = _numbered(batch.records, state)
         if not own:
             self._pass_over(batch)
@@ -154,11 +167,15 @@ class Sender:
 
     # -- the log
 
-    def _restored(self, batch: Batch) -> SubscriberState | None:
-        """As last committed; None while another process has this subscriber's partition."""
+    def _current(self, batch: Batch) -> SubscriberState | None:
+        """None while another process has this subscriber's partition."""
         partition = self._log.partition_of(topics.SUBSCRIBERS, self.name)
         if partition not in batch.assigned:
             return None
+        return self._state or self._restored(partition)
+
+    def _restored(self, partition: int) -> SubscriberState:
+        """As last committed."""
         state = SubscriberState(subscriber=self.name)
         for row in self._log.load(TopicPartition(topics.SUBSCRIBERS, partition)):
             if row.key == self.name:
@@ -217,7 +234,7 @@ class Sender:
         self._log.commit(self._group, {TopicPartition(topics.OUTGOING, partition): start}, ())
 
     def _start_over(self, reason: str) -> None:
-        self.figures.trouble = reason
+        self.figures.trouble = self._log_trouble = reason
         self._state = None
         self._log.rewind(self._group)
         self._stopping.wait(LOG_PAUSE_S)

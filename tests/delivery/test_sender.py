@@ -11,7 +11,7 @@ from itertools import count
 import pytest
 
 from bus.memory import MemoryLog
-from bus.port import Log, LogError, TopicPartition
+from bus.port import Log, LogError, LogFencedError, TopicPartition
 from router.delivery.channel import Answer, Outgoing
 from router.delivery.sender import BATCH_NOTICES, GONE, PASS_OVER_RECORDS, Sender, Terms
 from schemas import topics
@@ -214,3 +214,42 @@ def test_stopped_amid_a_batch_it_commits_what_has_ended_and_no_more() -> None:
     assert state(log).sequence == 2
     rounds(log, endpoint := Endpoint())
     assert numbers(endpoint.taken) == [3, 4, 5]
+
+
+def test_a_log_that_failed_for_a_while_is_told_and_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log, endpoint, failed = MemoryLog(), Endpoint(), threading.Event()
+    log.append([queued("s", "MED", 1)])
+    sender = Sender(log, "s", endpoint, QUICK)
+    read = log.read
+
+    def fails_once(*given: object) -> object:
+        if not failed.is_set():
+            failed.set()
+            raise LogError("no more")
+        assert sender.figures.trouble == "no more" or endpoint.taken
+        return read(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(log, "read", fails_once)
+    monkeypatch.setattr("router.delivery.sender.LOG_PAUSE_S", 0.01)
+    with looping() as loop:
+        thread = threading.Thread(target=sender.run, args=(loop,))
+        thread.start()
+        assert log.wait([topics.DELIVERIES], {}, 20)
+        sender.stop()
+        thread.join(20)
+    assert numbers(endpoint.taken) == [1]
+    assert sender.figures.trouble is None
+
+
+def test_a_newer_owner_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    log, endpoint = MemoryLog(), Endpoint()
+    log.append([queued("s", "MED", 1)])
+
+    def fenced(*_: object) -> None:
+        raise LogFencedError("a newer owner")
+
+    monkeypatch.setattr(log, "commit", fenced)
+    with looping() as loop, pytest.raises(LogFencedError):
+        Sender(log, "s", endpoint, QUICK).run(loop)
