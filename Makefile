@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
-APT := sudo apt-get install -y make git python3 python3-venv strace openjdk-17-jre-headless maven
+APT := sudo apt-get install -y make git python3 python3-venv strace openjdk-17-jre-headless maven chromium chromium-driver
 PYTEST = $(BIN)/python -m pytest
 LONG := -s --timeout 7200
 
@@ -39,8 +39,14 @@ demo: $(STAMP) ## the main job: a morning at two hospitals, in the terminal
 	$(BIN)/wardbridge demo
 
 .PHONY: test
-test: $(STAMP) ## all tests
+test: $(STAMP) browser ## all tests
 	$(PYTEST)
+
+.PHONY: browser
+browser: ## Chromium and its driver, for the tests of pages
+	@command -v chromium chromedriver >/dev/null || \
+	  { test "$$(id -u)" = 0 && apt-get -qq update && apt-get -qq install -y chromium chromium-driver; } || \
+	  { echo "The tests of the ward board need Chromium. On Debian: $(APT)"; exit 1; }
 
 .PHONY: check
 check: format-check lint types imports test ## all that CI runs
@@ -93,6 +99,10 @@ campaign-crash: $(STAMP) ## the service on SQLite killed 200 times at random mom
 campaign-kafka: $(STAMP) ## the same on a real broker; and 30 times a broker or a process is away
 	WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_crash.py -k kafka $(LONG)
 	WARDBRIDGE_FAULTS=30 $(PYTEST) tests/e2e/test_kafka_faults.py $(LONG)
+
+.PHONY: campaign-delivery
+campaign-delivery: $(STAMP) ## the service killed 200 times while receivers misbehave
+	WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_delivery.py $(LONG)
 
 .PHONY: campaign-bus
 campaign-bus: $(STAMP) ## the SQLite log killed 300 times while it writes, and at each write

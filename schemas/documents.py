@@ -18,6 +18,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from schemas import topics
 from schemas.authority import Authority, Tick
 from schemas.base import Frozen
+from schemas.delivery import Delivery, SubscriberNotice, SubscriberState
 from schemas.encounter import EncounterView
 from schemas.notification import DesignationData, Notification
 from schemas.observation import Envelope
@@ -32,11 +33,14 @@ CLOUDEVENTS_JSON: Final = "application/cloudevents+json"
 
 PUBLISHED: Final[Mapping[str, type[Frozen]]] = {
     "authority": Authority,
+    "delivery": Delivery,
     "encounter-view": EncounterView,
     "envelope": Envelope,
     "inbound": DesignationData,
     "notification": Notification,
     "review-item": ReviewItem,
+    "subscriber-notice": SubscriberNotice,
+    "subscriber-state": SubscriberState,
     "tick": Tick,
     "ward": Ward,
 }
@@ -50,6 +54,9 @@ CARRIED: Final[Mapping[str, str]] = {
     topics.AUTHORITY: "authority",
     topics.TICKS: "tick",
     topics.REVIEW: "review-item",
+    topics.OUTGOING: "notification",
+    topics.SUBSCRIBERS: "subscriber-state",
+    topics.DELIVERIES: "delivery",
 }
 """Topic -> the document that describes its values. The others carry bytes or private state."""
 

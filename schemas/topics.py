@@ -14,7 +14,7 @@ MAX_RECORD_BYTES: Final = 900_000
 
 DAY_S: Final = 86_400
 
-Route = Literal["realm", "ward", "feed"]
+Route = Literal["realm", "ward", "feed", "subscriber"]
 
 
 class Topic(NamedTuple):
@@ -44,6 +44,9 @@ AUTHORITY: Final = "authority"
 TICKS: Final = "ticks"
 REVIEW: Final = "review"
 SNAPSHOTS: Final = "snapshots"
+OUTGOING: Final = "outgoing"
+SUBSCRIBERS: Final = "subscribers"
+DELIVERIES: Final = "deliveries"
 
 TOPICS: Final[tuple[Topic, ...]] = (
     Topic(RAW, "realm", "raw record id", 14 * DAY_S, "adapters", "operators",
@@ -66,4 +69,10 @@ TOPICS: Final[tuple[Topic, ...]] = (
           "what could not be understood: reason, place of the error, pointer to the raw record"),
     Topic(SNAPSHOTS, "feed", "feed, row kind and id", None, "adapters", "adapters",
           "the newest snapshot of each scope, to compare the next one with"),
+    Topic(OUTGOING, "subscriber", "subscriber", 90 * DAY_S, "delivery", "delivery",
+          "the notifications that each configured subscriber is to be sent, in order"),
+    Topic(SUBSCRIBERS, "subscriber", "subscriber", None, "delivery", "delivery, operators",
+          "how far each subscriber is: the number last used, and whether it is paused"),
+    Topic(DELIVERIES, "subscriber", "subscriber and sequence", 365 * DAY_S, "delivery",
+          "operators", "what became of each notification at each subscriber"),
 )  # fmt: skip

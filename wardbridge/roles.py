@@ -25,6 +25,7 @@ class Role(StrEnum):
 
     ADAPTERS = "adapters"
     ROUTER = "router"
+    DELIVERY = "delivery"
     HTTP = "http"
 
 

@@ -22,6 +22,7 @@ from bus.port import Log, LogError, Record, TopicPartition
 from schemas import topics
 from schemas.authority import Authority
 from wardbridge.components.base import Component, RouterPart, start, stop_all
+from wardbridge.components.delivery import DeliveryComponent
 from wardbridge.components.feed import FeedPart
 from wardbridge.components.progress import RouterProgress
 from wardbridge.components.router import RouterElsewhere
@@ -29,6 +30,7 @@ from wardbridge.components.tail import Tail
 from wardbridge.components.ticker import Ticker
 from wardbridge.components.worker import Job, RemoteFeed, RemoteRouter, WorkerProcess
 from wardbridge.config.models import Installation
+from wardbridge.delivery import delivery_of
 from wardbridge.http.app import make_app
 from wardbridge.http.board import Board
 from wardbridge.http.hub import Hub
@@ -103,6 +105,7 @@ class Service:
         working = self._working(log)
         progress = RouterProgress(log, working.router, self._settings.router.stalled_after_s)
         timing, reading = self._timing(log, progress), self._reading(log, hub)
+        telling = self._telling(log)
         view = View(
             log,
             hub,
@@ -110,13 +113,14 @@ class Service:
             working.router,
             progress,
             working.feeds,
-            (*reading, *timing),
+            (*reading, *timing, *telling),
+            [sender for part in telling for sender in part.senders],
             self._settings.http.heartbeat_s,
         )
         http = self._settings.http
         app = make_app(view, has_lists=Role.HTTP in self._roles)
         server = HttpServer(app, http.host, http.port + self._port_offset)
-        return Parts(working, timing, reading, server, hub)
+        return Parts(working, timing, reading, telling, server, hub)
 
     def _timing(self, log: Log, progress: RouterProgress) -> Sequence[Component]:
         """What goes with a router: the time, and whether it goes on."""
@@ -128,6 +132,9 @@ class Service:
 
     def _reading(self, log: Log, hub: Hub) -> Sequence[Component]:
         return [Tail(log, hub.take)] if Role.HTTP in self._roles else []
+
+    def _telling(self, log: Log) -> Sequence[DeliveryComponent]:
+        return [delivery_of(log, self._installation)] if Role.DELIVERY in self._roles else []
 
     def _working(self, log: Log) -> Working:
         """On a log that other processes can work on, router and feeds have each one of its own."""
@@ -179,7 +186,7 @@ class Service:
                 await self._decide_the_rest(parts.working.router)
         unfinished = await self._unfinished(parts.working.router)
         await parts.working.router.stop()
-        await stop_all(parts.reading)
+        await stop_all([*parts.telling, *parts.reading])
         parts.hub.close()
         await parts.server.stop()
         seconds = round(time.monotonic() - began, 3)
@@ -217,13 +224,15 @@ class Parts(NamedTuple):
     working: Working
     timing: Sequence[Component]
     reading: Sequence[Component]
+    telling: Sequence[DeliveryComponent]
     server: HttpServer
     hub: Hub
 
     def in_order(self) -> list[Component]:
         """Health first, so that a slow start can be seen; feeds last."""
         return [
-            self.server, self.working.router, *self.timing, *self.reading, *self.working.inputs
+            self.server, self.working.router, *self.timing, *self.reading, *self.telling,
+            *self.working.inputs,
         ]  # fmt: skip
 
 

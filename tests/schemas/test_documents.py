@@ -14,6 +14,7 @@ from jsonschema import Draft7Validator, Draft202012Validator
 from schemas import documents, topics
 from schemas.authority import Authority, AuthorityEntry, Tick
 from schemas.base import Frozen, VisitRef
+from schemas.delivery import Delivery, Outcome, SubscriberNotice, SubscriberState
 from schemas.encounter import EncounterView, Mark
 from schemas.notification import DesignationData, Kind, Notification, Reason
 from schemas.observation import (
@@ -72,6 +73,14 @@ ENVELOPE = Envelope(
     raw=RawPointer(id="r1", sha256="00", size=3),
     observations=(OBSERVATION,),
 )
+NOTIFICATION = Notification(
+    id="n1",
+    source="/wardbridge/vgr",
+    type="wardbridge.designation.designated.v1",
+    subject="W1",
+    time=AT,
+    data=DATA,
+)
 EXAMPLES: dict[str, Frozen] = {
     "authority": Authority(
         realm="vgr", entries=(AuthorityEntry(scope="realm", name="", source="ehr"),)
@@ -81,14 +90,24 @@ EXAMPLES: dict[str, Frozen] = {
     ),
     "envelope": ENVELOPE,
     "inbound": DATA,
-    "notification": Notification(
-        id="n1",
-        source="/wardbridge/vgr",
-        type="wardbridge.designation.designated.v1",
-        subject="W1",
-        time=AT,
-        data=DATA,
+    "delivery": Delivery(
+        type="delivery",
+        version=1,
+        subscriber="portal",
+        sequence=1,
+        event="n1",
+        ward="W1",
+        kind=Kind.DESIGNATED,
+        visit=VisitRef(source="ehr", visit="v1"),
+        attempts=1,
+        outcome=Outcome.DELIVERED,
+        at=AT,
     ),
+    "notification": NOTIFICATION,
+    "subscriber-notice": SubscriberNotice(
+        **dict(NOTIFICATION), subscription="portal", subscriptionsequence=1
+    ),
+    "subscriber-state": SubscriberState(type="subscriber", version=1, subscriber="portal"),
     "review-item": ReviewItem(
         id="i1",
         realm="vgr",

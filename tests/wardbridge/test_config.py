@@ -224,3 +224,44 @@ def test_listening_further_without_access_control_is_allowed_and_warned_of(tmp_p
     )
     warnings = load(configured(tmp_path, text), tmp_path, {}).warnings()
     assert any(warning.startswith("http.allow_unauthenticated") for warning in warnings)
+
+
+_SIGNING = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+_TOLD = f"""
+[subscribers.portal.webhook]
+url = "https://portal.example/notices"
+secrets = ["{_SIGNING}"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("https://", "http://", "everybody on the way read it; use https"),
+        ("https://portal.example/notices", "portal", "url is the https address"),
+        (_SIGNING, "whsec_c2hvcnQ=", "whsec_ and 24 to 64 bytes in base64"),
+        (f'"{_SIGNING}"', "", "subscribers.portal.webhook.secrets"),
+        ("secrets", 'key_file = "k.pem"\nsecrets', "certificate_file and key_file belong together"),
+        ("[subscribers.portal.webhook]", "[subscribers.portal]\n[subscribers.portal.webhok]",
+         'subscribers.portal.webhok: unknown key; did you mean "webhook"?'),
+        ("portal.webhook", '"port al".webhook', "a name has letters, digits"),
+        ("[subscribers.portal.webhook]",
+         '[subscribers.portal]\nkinds = ["came"]\n[subscribers.portal.webhook]',
+         "subscribers.portal.kinds.0"),
+    ],
+)  # fmt: skip
+def test_a_subscriber_that_could_not_be_told_safely_is_refused(
+    old: str, new: str, expected: str, tmp_path: Path
+) -> None:
+    found = problems(lab_text() + _TOLD.replace(old, new, 1), tmp_path)
+    assert any(expected in problem for problem in found), found
+    assert not any("c2hvcnQ" in problem for problem in found)
+
+
+def test_a_subscriber_names_wards_and_hospitals_of_the_register(tmp_path: Path) -> None:
+    (tmp_path / "wards.csv").write_text("id,name,hospital\nMED,Medicin,Norr\n", encoding="utf-8")
+    wanted = '[subscribers.portal]\nwards = ["MDE"]\nhospitals = ["Nor"]\n'
+    text = in_process().replace("open = true", 'register = "wards.csv"') + wanted + _TOLD
+    found = problems(text, tmp_path)
+    assert any("subscribers.portal.wards" in p and 'did you mean "MED"?' in p for p in found), found
+    assert any("portal.hospitals" in p and 'did you mean "Norr"?' in p for p in found), found

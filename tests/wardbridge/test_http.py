@@ -72,7 +72,7 @@ class Surface:
         self.runner.run_once()
         self.router = RouterComponent(self.runner)
         progress = RouterProgress(log, self.router, 60.0)
-        self.view = View(log, self.hub, register, self.router, progress, (), (self.tail,), 0.05)
+        self.view = View(log, self.hub, register, self.router, progress, (), (self.tail,), (), 0.05)
         self.server = HttpServer(make_app(self.view, max_streams), "127.0.0.1", 0)
         self.client = httpx.AsyncClient(timeout=10)
 

@@ -70,7 +70,7 @@ def _stay(performance: Demo, console: Console) -> None:
     url = performance.base_url
     console.print(
         f"\nThe service is up, HL7 on port {MLLP_PORT + performance.offset}. Look at\n"
-        f"  {url}/v1/wards/NORR-MED/inbound\n  {url}/v1/wards/NORR-MED/stream\n"
+        f"  {url}/wards/NORR-MED in a browser\n  {url}/v1/wards/NORR-MED/inbound\n  {url}/v1/wards/NORR-MED/stream\n"
         f"  {url}/health\n  {url}/metrics\nCtrl-C ends it."
     )
     try:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
-from bus.port import Log, TopicPartition
+from bus.port import Log
 from schemas import topics
 from schemas.review import ReviewItem
 from wardbridge.commands._shared import (
@@ -16,10 +16,10 @@ from wardbridge.commands._shared import (
     DataOption,
     LogConfigOption,
     log_for_reading,
+    records,
     refuse,
 )
 
-SCAN_RECORDS: Final = 1_000
 FeedOption = Annotated[str | None, typer.Option("--feed", help="only this feed's")]
 ItemId = Annotated[str, typer.Argument(metavar="ID", help="as `review list` gives it")]
 
@@ -54,22 +54,13 @@ def show(item_id: ItemId, data: DataOption = HERE, config: LogConfigOption = Non
 
 def items(log: Log) -> Iterator[ReviewItem]:
     """Every review item kept, oldest first in each partition."""
-    for record in _records(log, topics.REVIEW):
+    for record in records(log, topics.REVIEW):
         yield ReviewItem.model_validate_json(record.value or b"")
 
 
 def _raw(log: Log, item: ReviewItem) -> dict[str, Any] | None:
-    for record in _records(log, topics.RAW, item.realm):
+    for record in records(log, topics.RAW, item.realm):
         if item.raw and record.key == item.raw.id:
             headers = {name: value.decode() for name, value in record.headers}
             return {**headers, "topic": record.topic, "offset": record.offset}
     return None
-
-
-def _records(log: Log, topic: str, route: str | None = None) -> Iterator[Any]:
-    numbers = range(log.partitions(topic))
-    for number in numbers if route is None else [log.partition_of(topic, route)]:
-        at, offset = TopicPartition(topic, number), log.starts(topic)[number]
-        while records := log.scan(at, offset, SCAN_RECORDS):
-            yield from records
-            offset = records[-1].offset + 1

@@ -122,7 +122,10 @@ def _validated(
 
 def _odd_names(settings: Settings) -> Iterator[Problem]:
     """Names become parts of keys in the log, of addresses and of metrics' labels."""
-    named = {"realms": settings.realms, "sources": settings.sources, "feeds": settings.feeds}
+    named = {
+        "realms": settings.realms, "sources": settings.sources, "feeds": settings.feeds,
+        "subscribers": settings.subscribers,
+    }  # fmt: skip
     for table, names in named.items():
         for name in names:
             if not _NAME.fullmatch(name):
@@ -204,6 +207,11 @@ def _disagreements(settings: Settings, register: WardRegister) -> Iterator[Probl
             yield from _unknown(("authority", realm, "hospitals", hospital), hospital, hospitals)
         for ward in authority.wards:
             yield from _unknown(("authority", realm, "wards", ward), ward, register.wards)
+    for name, subscriber in settings.subscribers.items():
+        for hospital in subscriber.hospitals:
+            yield from _unknown(("subscribers", name, "hospitals"), hospital, hospitals)
+        for ward in subscriber.wards:
+            yield from _unknown(("subscribers", name, "wards"), ward, register.wards)
 
 
 def _unknown_aliases(

@@ -19,6 +19,7 @@ from schemas.authority import Authority, AuthorityEntry, Scope
 from schemas.base import Utc
 from schemas.ward import WardRegister
 from wardbridge.config.log import LogSection
+from wardbridge.config.subscribers import SubscriberSection
 
 
 class RealmSection(Section):
@@ -187,6 +188,9 @@ class Settings(Section):
     wards: WardsSection = Field(description="the ward register")
     authority: Mapping[str, AuthoritySection] = Field({}, description="authority by realm")
     router: RouterSection = Field(RouterSection(), description="the router")
+    subscribers: Mapping[str, SubscriberSection] = Field(
+        {}, description="who is told besides those who ask, by name"
+    )
     http: HttpSection = Field(HttpSection(), description="the HTTP surface")
     privacy: PrivacySection = Field(PrivacySection(), description="secrets")
     shutdown: ShutdownSection = Field(ShutdownSection(), description="how the service ends")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Header, HTTPException, Query, Response
@@ -14,6 +15,7 @@ from schemas.base import Frozen, Utc
 from schemas.notification import DesignationData
 from wardbridge.http.event_id import PATTERN, parsed
 from wardbridge.http.metrics import ViewCollector
+from wardbridge.http.page import add_page
 from wardbridge.http.stream import Stream
 from wardbridge.http.view import View
 
@@ -55,12 +57,24 @@ class RouterHealth(Frozen):
     blocking: str | None
 
 
+class SubscriberHealth(Frozen):
+    """One subscriber: what it took since the start, and why it takes nothing now."""
+
+    name: str
+    delivered: int
+    parked: int
+    refused_attempts: int
+    last_delivered_at: Utc | None
+    trouble: str | None
+
+
 class Health(Frozen):
     """How every part is."""
 
     ready: bool
     feeds: tuple[FeedHealth, ...]
     router: RouterHealth
+    subscribers: tuple[SubscriberHealth, ...]
     listeners: int
     listeners_cut_off: int
     open_designations: int
@@ -80,6 +94,7 @@ def make_app(view: View, max_streams: int = MAX_STREAMS, *, has_lists: bool = Tr
     _add_metrics(app, view)
     if has_lists:
         _add_wards(app, view, max_streams)
+        add_page(app)
     return app
 
 
@@ -176,6 +191,9 @@ def health_of(view: View) -> Health:
             lag_records=view.lag(),
             stalled=view.progress.stalled(),
             blocking=view.router.failure() or view.router.blocking(),
+        ),
+        subscribers=tuple(
+            SubscriberHealth(name=sender.name, **asdict(sender.figures)) for sender in view.senders
         ),
         listeners=view.hub.listeners(),
         listeners_cut_off=view.hub.cut_off,

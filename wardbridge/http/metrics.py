@@ -22,6 +22,8 @@ ROUTER_COMMITS: Final = "wardbridge_router_commits"
 ROUTER_FAILURES: Final = "wardbridge_router_failures"
 ROUTER_STALLED: Final = "wardbridge_router_stalled_partitions"
 ROUTER_LAG: Final = "wardbridge_router_lag_records"
+SUBSCRIBER: Final = "wardbridge_subscriber"
+SUBSCRIBER_OK: Final = "wardbridge_subscriber_taking"
 LISTENERS: Final = "wardbridge_stream_listeners"
 CUT_OFF: Final = "wardbridge_stream_listeners_cut_off"
 OPEN: Final = "wardbridge_open_designations"
@@ -38,6 +40,7 @@ class ViewCollector(Collector):
         yield from self._components()
         yield from self._feeds()
         yield from self._router()
+        yield from self._subscribers()
         yield from self._streams()
 
     def _components(self) -> Iterable[Metric]:
@@ -79,6 +82,21 @@ class ViewCollector(Collector):
         )  # fmt: skip
         if lag is not None:  # nothing is told while the log cannot be asked
             yield GaugeMetricFamily(ROUTER_LAG, "records that wait to be decided", lag)
+
+    def _subscribers(self) -> Iterable[Metric]:
+        counts = CounterMetricFamily(
+            SUBSCRIBER, "what became of notices and attempts", labels=["subscriber", "figure"]
+        )
+        taking = GaugeMetricFamily(
+            SUBSCRIBER_OK, "1: takes what it is sent; 0: does not", labels=["subscriber"]
+        )
+        for sender in self._view.senders:
+            figures = sender.figures
+            counts.add_metric([sender.name, "delivered"], figures.delivered)
+            counts.add_metric([sender.name, "parked"], figures.parked)
+            counts.add_metric([sender.name, "refused_attempts"], figures.refused_attempts)
+            taking.add_metric([sender.name], figures.trouble is None)
+        return [counts, taking]
 
     def _streams(self) -> Iterable[Metric]:
         hub = self._view.hub

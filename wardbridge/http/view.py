@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bus.port import Log, LogError
+from router.delivery.sender import Sender
 from schemas.ward import WardRegister
 from wardbridge.components.base import RouterPart, Watched
 from wardbridge.components.feed import FeedPart
@@ -26,6 +27,7 @@ class View:
     progress: RouterProgress
     feeds: Sequence[FeedPart]
     others: Sequence[Watched]
+    senders: Sequence[Sender]
     heartbeat_s: float
 
     def components(self) -> Sequence[Watched]:

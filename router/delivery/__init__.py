@@ -1,0 +1,1 @@
+"""Telling subscribers: who wants what, and the ways in which it reaches them."""

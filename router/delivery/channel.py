@@ -1,0 +1,46 @@
+"""What the sender asks of a way to reach a subscriber."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from schemas.notification import Notification
+
+
+class Outgoing(NamedTuple):
+    """One notice for one subscriber, numbered."""
+
+    sequence: int
+    notice: Notification
+    queued_at_s: float
+    """Unix time at which it entered the queue: what giving up is counted from."""
+
+
+class Answer(NamedTuple):
+    """What came of one attempt. Without ``refusal`` the notice was taken.
+
+    ``gone``: the endpoint says that it will never take anything again. ``retry_after_s`` is what
+    it asked for. The text tells nothing of the notice.
+    """
+
+    refusal: str | None = None
+    status: int | None = None
+    retry_after_s: float = 0.0
+    gone: bool = False
+
+
+class Channel(Protocol):
+    """One subscriber's endpoint."""
+
+    @property
+    def endpoint(self) -> str:
+        """Where it is, for people and to notice that it changed."""
+        ...
+
+    async def send(self, outgoing: Outgoing) -> Answer:
+        """Make one attempt. Never raises for what the other side does."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...

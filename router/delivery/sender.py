@@ -1,0 +1,340 @@
+"""Sends one subscriber its notices: numbered, in order for each ward, each until it is taken.
+
+Theory of operation
+-------------------
+The subscriber's queue has one order (``router.delivery.fanout``), and its notices are numbered by
+it, so that a notice sent again after a crash has the number that it had. A batch is sent with
+wards beside one another, but each ward's notices one after another; when all of it has ended,
+receipts, the number reached and the position are committed as one. A crash in between repeats the
+batch, under the same numbers and ids: at least once, and never out of a ward's order.
+
+A notice that is not taken is tried again, at growing random intervals and not before the endpoint
+allows, until it is older than the configured time; then it is parked, and the next ones go out.
+An endpoint that says it is gone pauses the subscriber, until another is configured.
+
+Reading and committing block, so they have a thread; what is sent is sent in the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import takewhile
+from typing import Any, Final, NamedTuple
+
+import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_random_exponential
+
+from bus.port import (
+    Batch,
+    Log,
+    LogError,
+    LogFencedError,
+    PositionLostError,
+    Record,
+    Stored,
+    TopicPartition,
+)
+from router.delivery.channel import Answer, Channel, Outgoing
+from schemas import topics
+from schemas.delivery import Delivery, Outcome, SubscriberState
+from schemas.notification import Notification
+
+BATCH_NOTICES: Final = 100
+READ_WAIT_S: Final = 0.5  # how long `stop` may have to wait for an idle sender
+PASS_OVER_RECORDS: Final = 1_000  # of others, before a position without an own notice is kept
+LOG_PAUSE_S: Final = 1.0
+SEQUENCE: Final = "sequence"
+"""Header of a notice that is sent again by hand: the number that it has."""
+
+GONE: Final = "the endpoint answered 410 Gone: configure where notices shall go"
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How hard to try. Times in seconds."""
+
+    give_up_after_s: float = 3 * 86_400.0
+    first_pause_s: float = 1.0
+    longest_pause_s: float = 300.0
+    concurrency: int = 4
+
+
+@dataclass(slots=True)
+class Figures:
+    """What health and metrics are told; nothing in it is of a patient. Counts since the start."""
+
+    delivered: int = 0
+    parked: int = 0
+    refused_attempts: int = 0
+    last_delivered_at: datetime | None = None
+    trouble: str | None = None
+    """Why the notice at hand is not taken, or nothing is sent."""
+
+
+class Numbered(NamedTuple):
+    """A record of the queue, and the notice in it."""
+
+    stored: Stored
+    out: Outgoing
+
+
+class Ended(NamedTuple):
+    """A notice that needs no more attempts."""
+
+    answer: Answer
+    attempts: int
+
+
+class Round(NamedTuple):
+    """What has ended, by offset, and whether the endpoint is gone."""
+
+    ended: Mapping[int, Ended]
+    gone: bool
+
+
+class _GoneError(Exception):
+    """The endpoint will never take anything again."""
+
+
+class Sender:
+    """One subscriber. :meth:`run` belongs in a thread of its own."""
+
+    def __init__(
+        self, log: Log, name: str, channel: Channel, terms: Terms, clock: Clock = time.time
+    ) -> None:
+        self.name = name
+        self.figures = Figures()
+        self._log = log
+        self._channel = channel
+        self._terms = terms
+        self._clock = clock
+        self._group = f"subscriber.{name}"
+        self._state: SubscriberState | None = None
+        self._passed_over = 0
+        self._log_trouble: str | None = None
+        self._stopping = threading.Event()
+        self._sending: Any = None
+        self._lock = threading.Lock()
+        self._slots = asyncio.Semaphore(terms.concurrency)
+
+    def run(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Send until :meth:`stop`. Raises LogFencedError when a newer owner took over."""
+        while not self._stopping.is_set():
+            try:
+                self.round(loop, READ_WAIT_S)
+            except LogFencedError:
+                raise
+            except PositionLostError:
+                self._skip_what_is_lost()
+            except LogError as error:
+                self._start_over(str(error))
+
+    def stop(self) -> None:
+        """Let :meth:`run` return; what is on its way and not yet taken is sent again later."""
+        with self._lock:
+            self._stopping.set()
+            if self._sending is not None:
+                self._sending.cancel()
+
+    async def close(self) -> None:
+        """Let go of the endpoint."""
+        await self._channel.close()
+
+    def round(self, loop: asyncio.AbstractEventLoop, wait_s: float) -> None:
+        """One batch, to its end. Raises LogError."""
+        batch = self._log.read(self._group, [topics.OUTGOING], BATCH_NOTICES, wait_s)
+        state = self._state = self._current(batch)
+        if self.figures.trouble == self._log_trouble:
+            self.figures.trouble = self._log_trouble = None
+        if state is None:
+            return
+        own = _numbered(batch.records, state)
+        if not own:
+            self._pass_over(batch)
+            return
+        if state.paused is not None:
+            self._wait_paused()
+            return
+        self._settle(batch, state, own, self._deliver(loop, own))
+
+    # -- the log
+
+    def _current(self, batch: Batch) -> SubscriberState | None:
+        """None while another process has this subscriber's partition."""
+        partition = self._log.partition_of(topics.SUBSCRIBERS, self.name)
+        if partition not in batch.assigned:
+            return None
+        return self._state or self._restored(partition)
+
+    def _restored(self, partition: int) -> SubscriberState:
+        """As last committed."""
+        state = SubscriberState(subscriber=self.name)
+        for row in self._log.load(TopicPartition(topics.SUBSCRIBERS, partition)):
+            if row.key == self.name:
+                state = SubscriberState.model_validate_json(row.value or b"")
+        if state.endpoint != self._channel.endpoint:
+            return state.model_copy(update={"endpoint": self._channel.endpoint, "paused": None})
+        return state
+
+    def _settle(
+        self, batch: Batch, state: SubscriberState, own: Sequence[Numbered], sent: Round
+    ) -> None:
+        """Commit as far as every notice has ended; the rest of the batch is read again."""
+        done = list(takewhile(lambda each: each.stored.offset in sent.ended, own))
+        positions = batch.positions
+        if len(done) < len(own):
+            left = own[len(done)].stored
+            positions = {TopicPartition(left.topic, left.partition): left.offset}
+        reached = max(each.out.sequence for each in done) if done else 0
+        changes: dict[str, object] = {"sequence": max(state.sequence, reached)}
+        if sent.gone:
+            changes["paused"] = GONE
+        new = state.model_copy(update=changes)
+        receipts = [self._receipt(each.out, sent.ended[each.stored.offset]) for each in done]
+        self._log.commit(self._group, positions, [*receipts, self._row(new)])
+        self._state, self._passed_over = new, 0
+        if len(done) < len(own):
+            self._log.rewind(self._group)
+
+    def _row(self, state: SubscriberState) -> Record:
+        value = state.model_dump_json().encode()
+        return Record(topics.SUBSCRIBERS, self.name, self.name, value)
+
+    def _receipt(self, out: Outgoing, ended: Ended) -> Record:
+        data, answer = out.notice.data, ended.answer
+        receipt = Delivery(
+            subscriber=self.name, sequence=out.sequence, event=out.notice.id, kind=data.kind,
+            ward=data.ward, visit=data.visit, attempts=ended.attempts, status=answer.status,
+            outcome=Outcome.PARKED if answer.refusal else Outcome.DELIVERED,
+            reason=answer.refusal, at=datetime.fromtimestamp(self._clock(), UTC),
+        )  # fmt: skip
+        key = f"{self.name}/{out.sequence}"
+        return Record(topics.DELIVERIES, self.name, key, receipt.model_dump_json().encode())
+
+    def _pass_over(self, batch: Batch) -> None:
+        """The notices of others: their position is kept now and then, it says nothing new."""
+        self._passed_over += len(batch.records)
+        if self._passed_over >= PASS_OVER_RECORDS:
+            self._log.commit(self._group, batch.positions, ())
+            self._passed_over = 0
+
+    def _skip_what_is_lost(self) -> None:
+        """A subscriber that was paused for longer than notices are kept goes on at the oldest."""
+        partition = self._log.partition_of(topics.OUTGOING, self.name)
+        start = self._log.starts(topics.OUTGOING)[partition]
+        structlog.get_logger().error("notices_lost", subscriber=self.name)
+        self._log.commit(self._group, {TopicPartition(topics.OUTGOING, partition): start}, ())
+
+    def _start_over(self, reason: str) -> None:
+        self.figures.trouble = self._log_trouble = reason
+        self._state = None
+        self._log.rewind(self._group)
+        self._stopping.wait(LOG_PAUSE_S)
+
+    def _wait_paused(self) -> None:
+        self.figures.trouble = self._state.paused if self._state else None
+        self._log.rewind(self._group)
+        self._stopping.wait(READ_WAIT_S)
+
+    # -- the endpoint
+
+    def _deliver(self, loop: asyncio.AbstractEventLoop, own: Sequence[Numbered]) -> Round:
+        """Everything ends, unless stopped or the endpoint is gone."""
+        ended: dict[int, Ended] = {}
+        with self._lock:
+            if self._stopping.is_set():
+                return Round(ended, gone=False)
+            self._sending = asyncio.run_coroutine_threadsafe(self._send_all(own, ended), loop)
+        try:
+            gone = self._sending.result()
+        except CancelledError:
+            gone = False
+        return Round(dict(ended), gone)  # a copy: a cancelled attempt may still be ending
+
+    async def _send_all(self, own: Sequence[Numbered], ended: dict[int, Ended]) -> bool:
+        """Whether the endpoint is gone."""
+        wards: dict[str, list[Numbered]] = {}
+        for each in own:
+            wards.setdefault(each.out.notice.subject, []).append(each)
+        gone = False
+        try:
+            async with asyncio.TaskGroup() as group:
+                for queue in wards.values():
+                    group.create_task(self._send_in_order(queue, ended))
+        except* _GoneError:
+            gone = True
+        return gone
+
+    async def _send_in_order(self, queue: Sequence[Numbered], ended: dict[int, Ended]) -> None:
+        for stored, out in queue:
+            result = await self._send(out)
+            if result.answer.gone:
+                raise _GoneError
+            ended[stored.offset] = result
+
+    async def _send(self, out: Outgoing) -> Ended:
+        """Try until it is taken, gone, or too old."""
+        grows = wait_random_exponential(self._terms.first_pause_s, self._terms.longest_pause_s)
+
+        def pause(state: RetryCallState) -> float:
+            return max(grows(state), _answer_of(state).retry_after_s)
+
+        def is_too_old(_: RetryCallState) -> bool:
+            return self._clock() - out.queued_at_s >= self._terms.give_up_after_s
+
+        retrying = AsyncRetrying(
+            retry=retry_if_result(lambda answer: answer.refusal is not None and not answer.gone),
+            wait=pause,
+            stop=is_too_old,
+            retry_error_callback=_answer_of,
+        )
+        answer: Answer = await retrying(self._attempt, out)
+        self._count(answer)
+        return Ended(answer, retrying.statistics["attempt_number"])
+
+    async def _attempt(self, out: Outgoing) -> Answer:
+        async with self._slots:
+            answer = await self._channel.send(out)
+        if answer.refusal is not None:
+            self.figures.refused_attempts += 1
+            self.figures.trouble = answer.refusal
+        return answer
+
+    def _count(self, answer: Answer) -> None:
+        if answer.refusal is None:
+            self.figures.delivered += 1
+            self.figures.last_delivered_at = datetime.fromtimestamp(self._clock(), UTC)
+            self.figures.trouble = None
+        elif not answer.gone:
+            self.figures.parked += 1
+
+
+def _answer_of(state: RetryCallState) -> Answer:
+    if state.outcome is None:
+        raise RuntimeError("an attempt without an outcome")
+    answer: Answer = state.outcome.result()
+    return answer
+
+
+def _numbered(records: Sequence[Stored], state: SubscriberState) -> list[Numbered]:
+    """The subscriber's own records: each the next number, unless it has one already."""
+    own: list[Numbered] = []
+    sequence = state.sequence
+    for stored in records:
+        if stored.key != state.subscriber:
+            continue
+        again = dict(stored.headers).get(SEQUENCE)
+        if again is None:
+            sequence += 1
+        number = sequence if again is None else int(again)
+        notice = Notification.model_validate_json(stored.value or b"")
+        own.append(Numbered(stored, Outgoing(number, notice, stored.timestamp_ms / 1000)))
+    return own

@@ -1,0 +1,60 @@
+"""What a subscriber is sent, and what became of it. Topics ``subscribers`` and ``deliveries``.
+
+A subscriber's notices are numbered from 1 without a gap; the number stays with the notice however
+often it is sent. No model here holds anything of a patient but the visit's number.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.base import Frozen, Utc, VisitRef
+from schemas.notification import Kind, Notification
+
+
+class SubscriberNotice(Notification):
+    """A notice as one subscriber gets it. Two extension attributes (CloudEvents 1.0, section 3)."""
+
+    subscription: str = Field(description="the subscriber's configured name")
+    subscriptionsequence: int = Field(
+        ge=1, description="of this subscriber's notices, without a gap"
+    )
+
+
+class Outcome(StrEnum):
+    """How a delivery ended."""
+
+    DELIVERED = "delivered"
+    PARKED = "parked"  # given up after the configured time: may be sent again by hand
+
+
+class Delivery(Frozen):
+    """One notice at one subscriber, at its end."""
+
+    type: Literal["delivery"] = "delivery"
+    version: Literal[1] = 1
+    subscriber: str
+    sequence: int = Field(ge=1, description="of this subscriber's notices, without a gap")
+    event: str = Field(description="the notification's id")
+    kind: Kind
+    ward: str
+    visit: VisitRef
+    outcome: Outcome
+    attempts: int = Field(ge=1, description="since the service started")
+    status: int | None = Field(None, description="HTTP status of the last answer, if there was one")
+    reason: str | None = Field(None, description="why it was not taken, for outcome parked")
+    at: Utc
+
+
+class SubscriberState(Frozen):
+    """How far one subscriber is."""
+
+    type: Literal["subscriber"] = "subscriber"
+    version: Literal[1] = 1
+    subscriber: str
+    sequence: int = Field(0, ge=0, description="number of the last notice that has ended")
+    endpoint: str = Field("", description="where notices went; a pause ends when it changes")
+    paused: str | None = Field(None, description="why nothing is sent, none while it is")

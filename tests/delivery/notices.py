@@ -1,0 +1,37 @@
+"""Notices as the router writes them."""
+
+from datetime import UTC, datetime
+
+from bus.port import Record
+from schemas import topics
+from schemas.base import VisitRef
+from schemas.notification import DesignationData, Kind, Notification, Reason
+
+AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
+
+
+def notice(
+    ward: str, number: int, hospital: str = "Norr", kind: Kind = Kind.DESIGNATED
+) -> Notification:
+    data = DesignationData(
+        kind=kind, reason=Reason.MARKED, realm="lab", ward=ward, hospital=hospital,
+        visit=VisitRef(source="ehr", visit=str(number)), version=1, sequence=number,
+        announced_at=AT,
+    )  # fmt: skip
+    return Notification(
+        id=f"{ward}-{number}", source="/wardbridge/lab", subject=ward, time=AT, data=data,
+        type=f"wardbridge.designation.{kind}.v1",
+    )  # fmt: skip
+
+
+def decided(ward: str, number: int) -> Record:
+    """As it stands in the topic of all notices."""
+    value = notice(ward, number).model_dump_json().encode()
+    return Record(topics.DESIGNATIONS, ward, ward, value)
+
+
+def queued(subscriber: str, ward: str, number: int, sequence: int | None = None) -> Record:
+    """As it stands in a subscriber's queue; with a sequence it is sent again."""
+    headers = () if sequence is None else (("sequence", str(sequence).encode()),)
+    value = notice(ward, number).model_dump_json().encode()
+    return Record(topics.OUTGOING, subscriber, subscriber, value, headers)

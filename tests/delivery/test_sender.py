@@ -1,0 +1,255 @@
+"""One subscriber's sender over real logs: order, numbers, patience, and what a restart repeats."""
+
+import asyncio
+import random
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+
+import pytest
+
+from bus.memory import MemoryLog
+from bus.port import Log, LogError, LogFencedError, TopicPartition
+from router.delivery.channel import Answer, Outgoing
+from router.delivery.sender import BATCH_NOTICES, GONE, PASS_OVER_RECORDS, Sender, Terms
+from schemas import topics
+from schemas.delivery import Delivery, Outcome, SubscriberState
+from tests.delivery.notices import queued
+
+QUICK = Terms(first_pause_s=0.001, longest_pause_s=0.01)
+TAKEN = Answer(status=204)
+
+
+class Endpoint:
+    """A channel that answers as it is told, and notes what it was sent."""
+
+    def __init__(self, answer: Callable[[Outgoing], Answer] = lambda _: TAKEN) -> None:
+        self.endpoint = "here"
+        self.sent: list[Outgoing] = []
+        self.taken: list[Outgoing] = []
+        self._answer = answer
+
+    async def send(self, outgoing: Outgoing) -> Answer:
+        self.sent.append(outgoing)
+        await asyncio.sleep(0)
+        answer = self._answer(outgoing)
+        if answer.refusal is None:
+            self.taken.append(outgoing)
+        return answer
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+@contextmanager
+def looping() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def rounds(log: Log, endpoint: Endpoint, number: int = 1, terms: Terms = QUICK) -> Sender:
+    sender = Sender(log, "s", endpoint, terms)
+    with looping() as loop:
+        for _ in range(number):
+            sender.round(loop, 0.0)
+    return sender
+
+
+def receipts(log: Log) -> list[Delivery]:
+    at = TopicPartition(topics.DELIVERIES, 0)
+    return [Delivery.model_validate_json(r.value or b"") for r in log.scan(at, 0, 10_000)]
+
+
+def state(log: Log) -> SubscriberState:
+    (row,) = log.load(TopicPartition(topics.SUBSCRIBERS, 0))
+    return SubscriberState.model_validate_json(row.value or b"")
+
+
+def numbers(outgoing: list[Outgoing]) -> list[int]:
+    return [each.sequence for each in outgoing]
+
+
+def test_own_notices_are_numbered_without_a_gap_whatever_lies_between() -> None:
+    log, endpoint = MemoryLog(), Endpoint()
+    for number in range(1, 251):
+        log.append([queued("s", "MED", number), queued("other", "MED", number)])
+    rounds(log, endpoint, number=10)
+    assert numbers(endpoint.taken) == list(range(1, 251))
+    assert [each.sequence for each in receipts(log)] == list(range(1, 251))
+    assert state(log).sequence == 250
+
+
+def test_a_ward_keeps_its_order_whatever_the_endpoint_does() -> None:
+    chance = random.Random(7)
+    refusal = Answer("answered 500", 500)
+    log, endpoint = MemoryLog(), Endpoint(lambda _: TAKEN if chance.random() < 0.5 else refusal)
+    wards = ["MED", "KIR", "AKM"]
+    log.append([queued("s", chance.choice(wards), number) for number in range(1, 200)])
+    rounds(log, endpoint, number=2)
+    by_ward = defaultdict(list)
+    for each in endpoint.taken:
+        by_ward[each.notice.subject].append(each.sequence)
+    assert sorted(numbers(endpoint.taken)) == list(range(1, 200))
+    assert [numbers == sorted(numbers) for numbers in by_ward.values()] == [True] * 3
+    assert {each.outcome for each in receipts(log)} == {Outcome.DELIVERED}
+    assert max(each.attempts for each in receipts(log)) > 1
+
+
+def test_a_crash_before_the_commit_repeats_the_batch_under_the_same_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log, endpoint = MemoryLog(), Endpoint()
+    log.append([queued("s", "MED", number) for number in range(1, 4)])
+
+    def crash(*_: object) -> None:
+        raise LogError("no more")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log, "commit", crash)
+        with pytest.raises(LogError):
+            rounds(log, endpoint)
+    log.rewind("subscriber.s")
+    log.append([queued("s", "MED", 4)])
+    rounds(log, endpoint)
+    assert numbers(endpoint.taken) == [1, 2, 3, 1, 2, 3, 4]
+    assert [each.notice.id for each in endpoint.taken[:3]] == [
+        each.notice.id for each in endpoint.taken[3:6]
+    ]
+
+
+def test_what_is_not_taken_in_time_is_parked_and_the_next_goes_out() -> None:
+    refusal = Answer("answered 500", 500)
+    log, endpoint = MemoryLog(), Endpoint(lambda o: refusal if o.sequence == 1 else TAKEN)
+    log.append([queued("s", "MED", 1), queued("s", "MED", 2)])
+    sender = rounds(log, endpoint, terms=Terms(0.0, 0.001, 0.01))
+    first, second = receipts(log)
+    assert (first.outcome, first.reason, first.status) == (Outcome.PARKED, "answered 500", 500)
+    assert (second.outcome, second.reason) == (Outcome.DELIVERED, None)
+    assert (sender.figures.parked, sender.figures.delivered) == (1, 1)
+
+
+def test_gone_pauses_until_another_endpoint_is_configured() -> None:
+    gone = Answer("410 Gone", 410, gone=True)
+    log, endpoint = MemoryLog(), Endpoint(lambda o: gone if o.sequence == 2 else TAKEN)
+    log.append([queued("s", "MED", number) for number in range(1, 4)])
+    rounds(log, endpoint)
+    assert numbers(endpoint.taken) == [1]
+    assert (state(log).paused, state(log).sequence) == (GONE, 1)
+    sender = rounds(log, again := Endpoint(), number=2)
+    assert again.sent == []
+    assert sender.figures.trouble == GONE
+    elsewhere = Endpoint()
+    elsewhere.endpoint = "elsewhere"
+    rounds(log, elsewhere)
+    assert numbers(elsewhere.taken) == [2, 3]
+    assert state(log).paused is None
+
+
+def test_the_endpoint_is_left_alone_for_as_long_as_it_asks() -> None:
+    answers = iter([Answer("answered 429", 429, 0.3), TAKEN])
+    log, endpoint = MemoryLog(), Endpoint(lambda _: next(answers))
+    log.append([queued("s", "MED", 1)])
+    pauses: list[float] = []
+    sleep = asyncio.sleep
+
+    async def note(seconds: float) -> None:
+        pauses.append(seconds)
+        await sleep(0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "sleep", note)
+        rounds(log, endpoint)
+    assert max(pauses) == 0.3
+    assert numbers(endpoint.taken) == [1]
+
+
+def test_a_notice_sent_again_by_hand_keeps_its_number() -> None:
+    log, endpoint = MemoryLog(), Endpoint()
+    log.append([queued("s", "MED", 1), queued("s", "MED", 2)])
+    rounds(log, endpoint)
+    log.append([queued("s", "MED", 1, sequence=1), queued("s", "MED", 3)])
+    rounds(log, endpoint)
+    assert numbers(endpoint.taken) == [1, 2, 1, 3]
+    assert state(log).sequence == 3
+
+
+def test_the_position_moves_on_over_the_notices_of_others() -> None:
+    log, endpoint = MemoryLog(), Endpoint()
+    log.append([queued("other", "MED", number) for number in range(1, PASS_OVER_RECORDS + 1)])
+    rounds(log, endpoint, number=PASS_OVER_RECORDS // BATCH_NOTICES)
+    at = TopicPartition(topics.OUTGOING, 0)
+    assert log.committed("subscriber.s") == {at: PASS_OVER_RECORDS}
+    assert endpoint.sent == []
+
+
+def test_stopped_amid_a_batch_it_commits_what_has_ended_and_no_more() -> None:
+    log = MemoryLog()
+    reached, calls = threading.Event(), count(1)
+
+    def answer(_: Outgoing) -> Answer:
+        if next(calls) < 3:
+            return TAKEN
+        reached.set()
+        return Answer("answered 503", 503)
+
+    log.append([queued("s", "MED", number) for number in range(1, 6)])
+    sender = Sender(log, "s", Endpoint(answer), Terms(first_pause_s=60, longest_pause_s=60))
+    with looping() as loop:
+        thread = threading.Thread(target=sender.run, args=(loop,))
+        thread.start()
+        assert reached.wait(20)
+        sender.stop()
+        thread.join(20)
+    assert not thread.is_alive()
+    assert [each.sequence for each in receipts(log)] == [1, 2]
+    assert state(log).sequence == 2
+    rounds(log, endpoint := Endpoint())
+    assert numbers(endpoint.taken) == [3, 4, 5]
+
+
+def test_a_log_that_failed_for_a_while_is_told_and_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log, endpoint, failed = MemoryLog(), Endpoint(), threading.Event()
+    log.append([queued("s", "MED", 1)])
+    sender = Sender(log, "s", endpoint, QUICK)
+    read = log.read
+
+    def fails_once(*given: object) -> object:
+        if not failed.is_set():
+            failed.set()
+            raise LogError("no more")
+        assert sender.figures.trouble == "no more" or endpoint.taken
+        return read(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(log, "read", fails_once)
+    monkeypatch.setattr("router.delivery.sender.LOG_PAUSE_S", 0.01)
+    with looping() as loop:
+        thread = threading.Thread(target=sender.run, args=(loop,))
+        thread.start()
+        assert log.wait([topics.DELIVERIES], {}, 20)
+        sender.stop()
+        thread.join(20)
+    assert numbers(endpoint.taken) == [1]
+    assert sender.figures.trouble is None
+
+
+def test_a_newer_owner_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    log, endpoint = MemoryLog(), Endpoint()
+    log.append([queued("s", "MED", 1)])
+
+    def fenced(*_: object) -> None:
+        raise LogFencedError("a newer owner")
+
+    monkeypatch.setattr(log, "commit", fenced)
+    with looping() as loop, pytest.raises(LogFencedError):
+        Sender(log, "s", endpoint, QUICK).run(loop)

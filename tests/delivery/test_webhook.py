@@ -1,0 +1,121 @@
+"""One attempt at a real HTTP server, which may do anything."""
+
+import asyncio
+import base64
+import time
+from email.utils import formatdate
+from ipaddress import ip_address
+
+import pytest
+from standardwebhooks.webhooks import Webhook as Verifier
+
+from router.delivery.addresses import NotAllowedError, address_of, is_public
+from router.delivery.channel import Answer, Outgoing
+from router.delivery.webhook import LONGEST_RETRY_AFTER_S, Endpoint, Webhook, retry_after_s
+from tests.delivery.notices import notice
+from tests.support.receiver import (
+    Behaviour,
+    Receiver,
+    answering,
+    dripping,
+    hanging,
+    resetting,
+)
+
+KEY = b"k" * 24
+OUTGOING = Outgoing(7, notice("MED", 3), 0.0)
+
+
+def attempt(url: str, timeout_s: float = 10.0, *, allow_private: bool = True) -> Answer:
+    async def run() -> Answer:
+        channel = Webhook("portal", Endpoint(url, [KEY], timeout_s, allow_private))
+        try:
+            return await channel.send(OUTGOING)
+        finally:
+            await channel.close()
+
+    return asyncio.run(run())
+
+
+def test_the_event_is_signed_numbered_and_named() -> None:
+    with Receiver() as receiver:
+        assert attempt(receiver.url) == Answer(status=204)
+    (call,) = receiver.taken
+    secret = "whsec_" + base64.b64encode(KEY).decode()
+    assert Verifier(secret).verify(call.body, call.headers) == call.event
+    assert call.headers["content-type"].startswith("application/cloudevents+json")
+    assert call.headers["host"] == f"127.0.0.1:{receiver.port}"
+    assert call.headers["webhook-id"] == call.event["id"] == "MED-3"
+    assert (call.event["subscription"], call.event["subscriptionsequence"]) == ("portal", 7)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status", "gone", "text"),
+    [
+        (answering(500), 500, False, "answered 500"),
+        (answering(404), 404, False, "answered 404"),
+        (answering(307, Location="http://127.0.0.1/elsewhere"), 307, False, "answered 307"),
+        (answering(410), 410, True, "410 Gone"),
+        (resetting, None, False, "Error"),
+        (hanging, None, False, "no answer within the time limit"),
+        (dripping, None, False, "no answer within the time limit"),
+    ],
+)
+def test_what_is_not_a_yes_is_a_refusal(
+    behaviour: Behaviour, status: int | None, *, gone: bool, text: str
+) -> None:
+    with Receiver(lambda _: behaviour) as receiver:
+        answer = attempt(receiver.url, timeout_s=0.5)
+    assert text in (answer.refusal or "")
+    assert (answer.status, answer.gone) == (status, gone)
+    assert len(receiver.calls) == 1
+
+
+def test_nobody_there_is_a_refusal() -> None:
+    with Receiver() as receiver:
+        url = receiver.url
+    assert "ConnectError" in (attempt(url).refusal or "")
+
+
+def test_an_address_of_this_network_is_not_called_unless_allowed() -> None:
+    with Receiver() as receiver:
+        answer = attempt(receiver.url, allow_private=False)
+    assert "allow_private" in (answer.refusal or "")
+    assert receiver.calls == []
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.216.34", True), ("2606:2800:220:1::1", True), ("127.0.0.1", False),
+        ("10.1.2.3", False), ("192.168.1.1", False), ("169.254.169.254", False), ("::1", False),
+        ("fe80::1", False), ("fd00::1", False), ("::ffff:10.0.0.1", False),
+        ("224.0.0.1", False), ("100.64.0.1", False),
+    ],
+)  # fmt: skip
+def test_which_addresses_are_public(address: str, *, public: bool) -> None:
+    assert is_public(ip_address(address)) is public
+
+
+def test_a_name_that_leads_here_is_not_allowed() -> None:
+    with pytest.raises(NotAllowedError, match="localhost"):
+        asyncio.run(address_of("localhost", 80, allow_private=False))
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("", 0), ("soon", 0), ("-5", 0), ("30", 30), ("999999999", LONGEST_RETRY_AFTER_S)],
+)
+def test_how_long_an_endpoint_asks_to_be_left_alone(value: str, seconds: float) -> None:
+    assert retry_after_s(value, time.time()) == seconds
+
+
+def test_it_may_also_name_the_time() -> None:
+    now_s = time.time()
+    assert 58 <= retry_after_s(formatdate(now_s + 60, usegmt=True), now_s) <= 60
+    assert retry_after_s(formatdate(now_s - 60, usegmt=True), now_s) == 0
+
+
+def test_429_carries_how_long_to_wait() -> None:
+    with Receiver(lambda _: answering(429, Retry_After="17")) as receiver:
+        assert attempt(receiver.url) == Answer("answered 429", 429, 17.0)

@@ -1,0 +1,170 @@
+"""SIGKILL while two subscribers are told, one of whom misbehaves: nothing missed or misordered."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from bus.port import Log, TopicPartition
+from bus.sqlite import SqliteLog
+from schemas import topics
+from schemas.delivery import Delivery, Outcome
+from schemas.notification import Notification
+from tests.support.histories import Histories
+from tests.support.load import Sender
+from tests.support.receiver import (
+    Behaviour,
+    Call,
+    Receiver,
+    answering,
+    dripping,
+    hanging,
+    resetting,
+)
+from tests.support.service import LAB, Service
+
+KILLS = int(os.environ.get("WARDBRIDGE_KILLS", "4"))
+NOTICES_BETWEEN_KILLS = 5
+SOME_WARDS = ("W1", "W2", "W3")
+SUBSCRIBER = """
+[subscribers.{name}]
+wards = {wards}
+[subscribers.{name}.webhook]
+url = "{url}"
+secrets = ["whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="]
+allow_private = true
+timeout_s = 0.5
+first_pause_s = 0.01
+longest_pause_s = 0.1
+"""
+
+
+def test_every_notice_reaches_every_subscriber_in_its_wards_order(tmp_path: Path) -> None:
+    seed = random.randrange(2**32)
+    chance = random.Random(seed)
+    stopping = threading.Event()
+    with Receiver() as good, Receiver(lambda _: _misbehaviour(chance)) as bad:
+        service = _service(tmp_path, good, bad)
+        sender = Sender(service, Histories(seed, "v"), stopping)
+        thread = threading.Thread(target=sender.run)
+        service.start()
+        service.wait_until_ready()
+        thread.start()
+        _kill_at_random(service, bad, chance)
+        stopping.set()
+        thread.join()
+        assert sender.failure is None
+        _wait_until_told(service)
+        assert service.stop() == 0
+        told = _told(service)
+        print(
+            f"\nseed {seed}: {KILLS} kills, {len(told)} notices; "
+            f"{len(good.calls)} calls for {_distinct(good)}, {len(bad.calls)} for {_distinct(bad)}"
+        )
+        _check(service, "good", good, told)
+        _check(service, "bad", bad, [n for n in told if n.data.ward in SOME_WARDS])
+        assert len(bad.calls) > len(bad.taken)
+
+
+def _misbehaviour(chance: random.Random) -> Behaviour:
+    if chance.random() < 0.6:
+        return answering(204)
+    refusals = (answering(500), answering(429, Retry_After="0"), resetting)
+    slow = (hanging, dripping)
+    return chance.choice(slow if chance.random() < 0.1 else refusals)
+
+
+def _service(folder: Path, good: Receiver, bad: Receiver) -> Service:
+    config = folder / "lab.toml"
+    tables = [
+        SUBSCRIBER.format(name="good", wards="[]", url=good.url),
+        SUBSCRIBER.format(name="bad", wards=list(SOME_WARDS), url=bad.url),
+    ]
+    config.write_text(LAB.read_text(encoding="utf-8") + "".join(tables), encoding="utf-8")
+    (folder / "data").mkdir()
+    return Service(folder / "data", config)
+
+
+def _kill_at_random(service: Service, receiver: Receiver, chance: random.Random) -> None:
+    """At a random moment of telling, each time after some more has been told."""
+    pause = threading.Event()
+    for _ in range(KILLS):
+        more = len(receiver.taken) + chance.randint(1, NOTICES_BETWEEN_KILLS)
+        receiver.wait_for(lambda receiver, more=more: len(receiver.taken) >= more)  # type: ignore[misc]
+        pause.wait(chance.uniform(0, 0.05))
+        service.kill()
+        service.start()
+        service.wait_until_ready()
+
+
+@retry(
+    retry=retry_if_exception_type(AssertionError),
+    wait=wait_fixed(0.1),
+    stop=stop_after_delay(60),
+    reraise=True,
+)
+def _wait_until_told(service: Service) -> None:
+    log = SqliteLog.open_readonly(service.data / "log.db")
+    try:
+        for group, topic in (
+            ("router", topics.OBSERVATIONS),
+            ("fan-out", topics.DESIGNATIONS),
+        ):
+            assert log.committed(group).get(TopicPartition(topic, 0)) == log.ends(topic)[0]
+        queued = list(log.scan(TopicPartition(topics.OUTGOING, 0), 0, 10**9))
+        assert len(_receipts(log)) == len(queued)
+    finally:
+        log.close()
+
+
+def _told(service: Service) -> list[Notification]:
+    log = SqliteLog.open_readonly(service.data / "log.db")
+    try:
+        stored = log.scan(TopicPartition(topics.DESIGNATIONS, 0), 0, 10**9)
+        return [Notification.model_validate_json(each.value or b"") for each in stored]
+    finally:
+        log.close()
+
+
+def _check(service: Service, subscriber: str, receiver: Receiver, told: list[Notification]) -> None:
+    by_number = {call.sequence: call.event["id"] for call in receiver.taken}
+    assert [by_number[number] for number in sorted(by_number)] == [notice.id for notice in told]
+    assert sorted(by_number) == list(range(1, len(told) + 1))
+    assert all(call.event["id"] == by_number[call.sequence] for call in receiver.calls)
+    for ward in {notice.data.ward for notice in told}:
+        first = _first_times([c for c in receiver.taken if c.event["subject"] == ward])
+        assert first == sorted(first)
+    own = _listed(service, "--subscriber", subscriber)
+    assert [each.sequence for each in own] == sorted(by_number)
+    assert {each.outcome for each in own} == {Outcome.DELIVERED}
+    assert _listed(service, "--subscriber", subscriber, "--parked") == []
+    visit = told[0].data.visit.visit
+    about = _listed(service, "--subscriber", subscriber, "--visit", visit)
+    assert [each.event for each in about] == [n.id for n in told if n.data.visit.visit == visit]
+
+
+def _listed(service: Service, *options: str) -> list[Delivery]:
+    command = [sys.executable, "-m", "wardbridge", "deliveries", "list", *options]
+    found = subprocess.run(
+        [*command, "--data", str(service.data)], check=True, capture_output=True, text=True
+    )
+    return [Delivery.model_validate_json(line) for line in found.stdout.splitlines()]
+
+
+def _receipts(log: Log) -> list[Delivery]:
+    stored = log.scan(TopicPartition(topics.DELIVERIES, 0), 0, 10**9)
+    return [Delivery.model_validate_json(each.value or b"") for each in stored]
+
+
+def _first_times(calls: list[Call]) -> list[int]:
+    return list(dict.fromkeys(call.sequence for call in calls))
+
+
+def _distinct(receiver: Receiver) -> int:
+    return len({call.sequence for call in receiver.taken})

@@ -1,0 +1,142 @@
+"""A receiver of webhooks over plain sockets: it says yes, or misbehaves as it is told to."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+PATIENCE_S = 20.0
+
+
+class Call(NamedTuple):
+    """One request as it came."""
+
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def event(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.body)
+        return found
+
+    @property
+    def sequence(self) -> int:
+        return int(self.event["subscriptionsequence"])
+
+
+Behaviour = Callable[["Handler"], None]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection; what it does is the receiver's to say."""
+
+    call: Call
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.call = Call({name.lower(): value for name, value in self.headers.items()}, body)
+        self.server.receiver.heard(self.call)(self)
+
+    def answer(self, status: int, **headers: str) -> None:
+        if status < 300:
+            self.server.receiver.takes(self.call)
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    receiver: Receiver
+
+    def handle_error(self, *_: object) -> None:
+        """A caller that hung up."""
+
+
+def answering(status: int, **headers: str) -> Behaviour:
+    return lambda handler: handler.answer(status, **headers)
+
+
+def resetting(handler: Handler) -> None:
+    """Close at once with what was sent unanswered."""
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    handler.close_connection = True
+    handler.connection.close()
+
+
+def hanging(handler: Handler) -> None:
+    """Say nothing until the caller hangs up."""
+    with suppress(OSError):
+        handler.connection.recv(1)
+    handler.close_connection = True
+
+
+def dripping(handler: Handler) -> None:
+    """Begin an answer and go on for ever, too slowly for any time limit between two bytes."""
+    with suppress(OSError):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+        handler.connection.settimeout(0.01)
+        while True:
+            handler.wfile.write(b".")
+            handler.wfile.flush()
+            with suppress(TimeoutError):
+                if handler.connection.recv(1) == b"":
+                    break
+    handler.close_connection = True
+
+
+class Receiver:
+    """A real HTTP server on a port of its own; ``behave`` decides what each call meets."""
+
+    def __init__(self, behave: Callable[[Call], Behaviour] | None = None, port: int = 0) -> None:
+        self.calls: list[Call] = []
+        self.taken: list[Call] = []
+        self._behave = behave or (lambda _: answering(204))
+        self._changed = threading.Condition()
+        self._server = Server(("127.0.0.1", port), Handler)
+        self._server.receiver = self
+        self.port = self._server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}/notices"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    def heard(self, call: Call) -> Behaviour:
+        with self._changed:
+            self.calls.append(call)
+            self._changed.notify_all()
+        return self._behave(call)
+
+    def takes(self, call: Call) -> None:
+        with self._changed:
+            self.taken.append(call)
+            self._changed.notify_all()
+
+    def wait_for(self, condition: Callable[[Receiver], bool]) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: condition(self), PATIENCE_S)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()

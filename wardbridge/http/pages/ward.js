@@ -1,0 +1,155 @@
+// One ward's board: who is on the way, live.
+//
+// The list is the truth and is read again after every notice, and at an interval, so that what is
+// shown never depends on having heard every notice. A list that could not be read for OLD_AFTER_MS
+// is said to be old, in so many words: a board that looks well and is not would keep a ward from
+// phoning.
+
+import { TEXTS } from "/pages/texts.js";
+
+const READ_EVERY_MS = 15_000;
+const OLD_AFTER_MS = 40_000;
+const READ_WITHIN_MS = 10_000;
+const NEW_FOR_MS = 120_000;
+
+const ward = location.pathname.replace(/^\/wards\//, "");
+const element = (id) => document.getElementById(id);
+const keyOf = (patient) => `${patient.visit.source}/${patient.visit.visit}`;
+
+let language = new URLSearchParams(location.search).get("lang") ?? navigator.language.slice(0, 2);
+let texts = TEXTS[language] ?? TEXTS.sv;
+let list = null; // as last read
+let readAt = null; // when that was
+let missing = false; // the register has no such ward
+let tried = false; // whether reading has ended once, well or not
+let reading = null;
+const cameAt = new Map(); // key of a patient -> when this board first saw them
+
+const clock = (moment, withSeconds) =>
+  moment.toLocaleTimeString(texts === TEXTS.en ? "en-GB" : "sv-SE", {
+    hour: "2-digit",
+    minute: "2-digit",
+    ...(withSeconds && { second: "2-digit" }),
+  });
+
+function when(text) {
+  const moment = new Date(text);
+  const day = moment.toLocaleDateString(texts === TEXTS.en ? "en-GB" : "sv-SE", {
+    day: "numeric",
+    month: "short",
+  });
+  return moment.toDateString() === new Date().toDateString()
+    ? clock(moment)
+    : `${day} ${clock(moment)}`;
+}
+
+async function read() {
+  const answer = await fetch(`/v1/wards/${ward}/inbound`, {
+    cache: "no-store",
+    signal: AbortSignal.timeout(READ_WITHIN_MS),
+  });
+  missing = answer.status === 404;
+  if (!answer.ok) throw new Error(`answered ${answer.status}`);
+  note(await answer.json());
+}
+
+// One reading at a time; whoever asks meanwhile gets one that begins after the present one.
+function refresh() {
+  reading = (reading ?? Promise.resolve()).then(read).catch(() => {}).finally(() => {
+    tried = true;
+    show();
+  });
+}
+
+function note(found) {
+  const now = Date.now();
+  const keys = new Set(found.patients.map(keyOf));
+  const came = [...keys].filter((key) => !cameAt.has(key));
+  const left = [...cameAt.keys()].filter((key) => !keys.has(key));
+  for (const key of came) cameAt.set(key, list === null ? 0 : now);
+  for (const key of left) cameAt.delete(key);
+  if (list !== null && came.length) element("news").textContent = texts.came;
+  else if (left.length) element("news").textContent = texts.left;
+  list = found;
+  readAt = now;
+}
+
+function show() {
+  document.documentElement.lang = texts === TEXTS.en ? "en" : "sv";
+  element("language").textContent = texts.other;
+  element("ward").textContent = list?.name ?? list?.ward ?? decodeURIComponent(ward);
+  document.title = list ? `${texts.count(list.patients.length)}, ${list.name ?? list.ward}` : ward;
+  showState();
+  if (list === null) return;
+  element("count").textContent = texts.count(list.patients.length);
+  element("nobody").textContent = texts.nobody;
+  element("nobody").hidden = list.patients.length > 0;
+  element("patients").replaceChildren(...list.patients.map(card));
+}
+
+function showState() {
+  if (!tried) return;
+  const isOld = missing || readAt === null || Date.now() - readAt > OLD_AFTER_MS;
+  const alarm = missing
+    ? texts.noWard
+    : readAt === null
+      ? texts.never
+      : texts.lost(clock(new Date(readAt), true));
+  document.body.classList.toggle("is-old", isOld);
+  element("alarm").hidden = !isOld;
+  if (isOld && element("alarm").textContent !== alarm) element("alarm").textContent = alarm;
+  element("state").textContent = isOld ? "" : texts.live(clock(new Date(readAt), true));
+}
+
+function card(patient) {
+  const item = document.createElement("li");
+  item.classList.toggle("is-new", Date.now() - cameAt.get(keyOf(patient)) < NEW_FOR_MS);
+  const place = [patient.room, patient.bed].filter(Boolean).join(" ");
+  const facts = [
+    [texts.expected, patient.expected_at ? when(patient.expected_at) : texts.unknown],
+    [texts.place, place || texts.anyPlace],
+    [texts.waiting, when(patient.announced_at)],
+    [texts.visit, patient.visit.visit],
+  ];
+  const details = document.createElement("dl");
+  details.append(...facts.map(fact));
+  item.append(details);
+  if (patient.protected) item.append(marked(texts.protected));
+  return item;
+}
+
+function fact([name, value]) {
+  const pair = document.createElement("div");
+  const [term, description] = [document.createElement("dt"), document.createElement("dd")];
+  term.textContent = name;
+  description.textContent = value;
+  pair.append(term, description);
+  return pair;
+}
+
+function marked(text) {
+  const mark = document.createElement("strong");
+  mark.textContent = text;
+  return mark;
+}
+
+function listen() {
+  const stream = new EventSource(`/v1/wards/${ward}/stream`);
+  stream.addEventListener("open", refresh); // also after a pause: what was missed is in the list
+  stream.addEventListener("message", refresh);
+  stream.addEventListener("reset", refresh);
+  stream.addEventListener("error", () => {
+    // A refusal ends an EventSource for good; a lost connection it restores by itself.
+    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, READ_EVERY_MS);
+  });
+}
+
+element("language").addEventListener("click", () => {
+  texts = texts === TEXTS.en ? TEXTS.sv : TEXTS.en;
+  show();
+});
+setInterval(refresh, READ_EVERY_MS);
+setInterval(showState, 1_000);
+show();
+refresh();
+listen();
