@@ -31,6 +31,7 @@ def kafka_settings(section: KafkaSection, partitions: int, data: Path) -> KafkaS
         commit_timeout_s=section.commit_timeout_s,
         transaction_timeout_s=section.transaction_timeout_s,
         stalled_after_s=section.stalled_after_s,
+        cloudevents=section.cloudevents,
     )
 
 

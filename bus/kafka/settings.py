@@ -16,6 +16,8 @@ from typing import Any, Final, Literal
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
+from bus.kafka.cloudevents import Mode as EventMode
+
 Options = dict[str, Any]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 
@@ -72,6 +74,7 @@ class KafkaSettings:
     commit_timeout_s: float = 15.0
     transaction_timeout_s: float = 20.0
     stalled_after_s: float = 10.0
+    cloudevents: EventMode = "structured"
 
     def topic(self, name: str) -> str:
         """A topic's name on the wire."""
