@@ -12,8 +12,13 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import pytest
+
+from tests.packaging.project import ROOT
+
+PROMETHEUS: Final = ROOT / "deploy" / "prometheus"
 
 
 def need(*programs: str) -> None:
@@ -47,6 +52,21 @@ def modules(project: Path) -> Path:
         _run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], target)
 
     return _made_once(project, pinned, fetch) / "node_modules"
+
+
+def promtool() -> str:
+    """Prometheus' own checker: installed, or unpacked from Debian's package without its service."""
+    if found := shutil.which("promtool"):
+        return found
+    need("apt-get", "dpkg-deb")
+
+    def fetch(target: Path) -> None:
+        target.mkdir()
+        _run(["apt-get", "download", "--quiet", "prometheus"], target)
+        (package,) = target.glob("*.deb")
+        _run(["dpkg-deb", "--extract", package.name, "."], target)
+
+    return str(_made_once(PROMETHEUS, [], fetch) / "usr" / "bin" / "promtool")
 
 
 def _made_once(project: Path, pinned: Sequence[Path], fetch: Callable[[Path], None]) -> Path:
