@@ -96,6 +96,10 @@ kafka-dev: $(STAMP) ## a real Kafka on free ports until interrupted; BROKERS=3 f
 campaign-crash: $(STAMP) ## the service killed 200 times at random moments under load
 	WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_crash.py $(LONG)
 
+.PHONY: campaign-image
+campaign-image: $(STAMP) ## each step of the image's build, in a folder instead of a container
+	WARDBRIDGE_IMAGE=1 $(PYTEST) tests/deploy/test_containers.py -k build_works $(LONG)
+
 .PHONY: campaign-bus
 campaign-bus: $(STAMP) ## the SQLite log killed 300 times while it writes, and at each write
 	WARDBRIDGE_KILLS=300 $(PYTEST) tests/bus/test_crash.py tests/bus/test_durability.py $(LONG)
