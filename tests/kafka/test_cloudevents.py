@@ -4,10 +4,12 @@ The official SDK reads what is sent; a plain client reads what a real broker hol
 """
 
 import json
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -23,6 +25,8 @@ from schemas.base import VisitRef
 from schemas.documents import json_schema
 from schemas.notification import DesignationData, Kind, Notification, Reason
 from schemas.topics import DESIGNATIONS, TOPICS
+from tests.e2e.test_kafka import service_on_kafka
+from tests.e2e.test_service import started, stream, tell
 from tests.support.kafka import brokers
 
 MODES: Sequence[Mode] = get_args(Mode)
@@ -161,3 +165,19 @@ def test_a_broker_holds_the_mode_that_is_configured_and_the_log_reads_either(
     stored = log.scan(At(DESIGNATIONS, 0), 0, 10)
     assert [Notification.model_validate_json(each.value or b"") for each in stored] == [NOTICE] * 2
     assert [each.headers for each in stored] == [(), ()]
+
+
+def test_a_service_that_writes_binary_tells_its_streams_whole_events(tmp_path: Path) -> None:
+    service = service_on_kafka(tmp_path, 'cloudevents = "binary"')
+    started(service)
+    try:
+        with stream(service, "W1") as events:
+            tell(service, ("A14", "W1"))
+            told = Notification.model_validate(next(events))
+        (prefix,) = re.findall(r'^prefix = "(.+)"$', service.config.read_text(), re.MULTILINE)
+        (record,) = on_the_wire(KafkaSettings(tuple(brokers()), prefix))
+        assert dict(record.headers)["ce_id"].decode() == told.id
+        assert DesignationData.model_validate_json(record.value) == told.data
+        assert service.stop() == 0
+    finally:
+        service.kill()
