@@ -13,6 +13,9 @@ PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(NEW_ENOUGH)' 2>/dev/null 
 APT := sudo apt-get install -y make git python3 python3-venv strace openjdk-17-jre-headless maven chromium chromium-driver
 PYTEST = $(BIN)/python -m pytest
 LONG := -s --timeout 7200
+COMPILE = env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal \
+  --generate-hashes --python-version 3.11 --no-config --no-header --no-emit-index-url \
+  --no-emit-find-links
 
 .PHONY: help
 help: ## list the targets
@@ -82,9 +85,13 @@ schema: $(STAMP) ## write the JSON Schemas and the AsyncAPI document from the mo
 
 .PHONY: lock
 lock: $(STAMP) ## pin the newest dependencies with hashes (needs the network)
-	env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal \
-	  --generate-hashes --python-version 3.11 --extra dev --upgrade --no-config --no-header \
-	  --no-emit-index-url --no-emit-find-links --output-file constraints.txt pyproject.toml
+	$(COMPILE) --extra dev --upgrade --output-file constraints.txt pyproject.toml
+	$(COMPILE) --constraint constraints.txt --no-annotate \
+	  --output-file deploy/requirements.txt pyproject.toml
+
+.PHONY: wheel
+wheel: $(STAMP) ## build the wheel into dist/; what it needs beside it: deploy/requirements.txt
+	$(BIN)/python -m hatchling build -t wheel
 
 BROKERS := 1
 .PHONY: kafka-dev
@@ -103,6 +110,10 @@ campaign-kafka: $(STAMP) ## the same on a real broker; and 30 times a broker or 
 .PHONY: campaign-delivery
 campaign-delivery: $(STAMP) ## the service killed 200 times while receivers misbehave
 	WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_delivery.py $(LONG)
+
+.PHONY: campaign-image
+campaign-image: $(STAMP) ## each step of the image's build, in a folder instead of a container
+	WARDBRIDGE_IMAGE=1 $(PYTEST) tests/deploy/test_containers.py -k build_works $(LONG)
 
 .PHONY: campaign-bus
 campaign-bus: $(STAMP) ## the SQLite log killed 300 times while it writes, and at each write

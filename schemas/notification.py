@@ -9,13 +9,16 @@ from 1 without a gap. ``version`` counts those of one (source, visit, ward).
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
 from schemas.base import Frozen, Utc, VisitRef
 
 TYPE_PREFIX = "wardbridge.designation."
+SCHEMA_ID: Final = "urn:wardbridge:notification:1"
+DATA_SCHEMA_ID: Final = "urn:wardbridge:inbound:1"
+"""``$id`` of the published JSON Schemas of a notification and of its data."""
 
 
 class Kind(StrEnum):
@@ -72,5 +75,5 @@ class Notification(Frozen):
     subject: str = Field(description="ward id")
     time: Utc
     datacontenttype: Literal["application/json"] = "application/json"
-    dataschema: str | None = None
+    dataschema: str | None = Field(DATA_SCHEMA_ID, description="of `data`: a JSON Schema's $id")
     data: DesignationData

@@ -32,6 +32,7 @@ def kafka_settings(section: KafkaSection, partitions: int, data: Path) -> KafkaS
         delivery_timeout_s=section.delivery_timeout_s,
         commit_timeout_s=section.commit_timeout_s,
         transaction_timeout_s=section.transaction_timeout_s,
+        cloudevents=section.cloudevents,
     )
 
 

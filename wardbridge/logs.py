@@ -17,6 +17,8 @@ from typing import Any, Final, TextIO
 
 import structlog
 
+from wardbridge.repeats import REPEATED, OncePerWindow
+
 ALLOWED_KEYS: Final = frozenset(
     {
         "event", "level", "timestamp", "logger", "error", "error_at", "withheld",
@@ -67,6 +69,8 @@ def template_only(_logger: object, _method: str, event: Event) -> Event:
         trusted = record.name.split(".")[0] in _TEMPLATES_TRUSTED
         event["event"] = str(record.msg) if trusted else "a library's message, withheld"
         event["exc_info"] = record.exc_info or event.get("exc_info")
+        if repeated := getattr(record, REPEATED, 0):
+            event["count"] = repeated + 1
     return event
 
 
@@ -93,4 +97,5 @@ def configure_logs(stream: TextIO, level: str = "INFO") -> None:
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
+    handler.addFilter(OncePerWindow())
     logging.basicConfig(handlers=[handler], level=LIBRARIES_LEVEL, force=True)

@@ -25,7 +25,7 @@ from kafka.admin import KafkaAdminClient
 from kafka.structs import ConsumerGroupMetadata
 
 from bus.checks import check, known
-from bus.kafka import topics
+from bus.kafka import cloudevents, topics
 from bus.kafka.appender import Appender, Wire
 from bus.kafka.committer import Committer
 from bus.kafka.errors import translating
@@ -45,7 +45,7 @@ from bus.kafka.settings import (
 from bus.kafka.watchdog import OnStuck, Watchdog, end_process
 from bus.local import OnDone
 from bus.port import Batch, LogError, Record, Stored, TopicPartition
-from schemas.topics import TOPICS, Topic
+from schemas.topics import DESIGNATIONS, TOPICS, Topic
 
 SHARED: Final = 0  # no thread has this number
 Key = TypeVar("Key")
@@ -211,9 +211,13 @@ class KafkaLog:
             raise error
 
     def _wire(self, record: Record) -> Wire:
+        value, headers = record.value, record.headers
+        if record.topic == DESIGNATIONS and value is not None:
+            value, added = cloudevents.sent(value, self.settings.cloudevents)
+            headers = (*headers, *added)
         return Wire(
-            self.settings.topic(record.topic), record.value, _encoded(record.key),
-            list(record.headers), self.partition_of(record.topic, record.route),
+            self.settings.topic(record.topic), value, _encoded(record.key),
+            list(headers), self.partition_of(record.topic, record.route),
         )  # fmt: skip
 
     def _generation(

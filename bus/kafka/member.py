@@ -22,9 +22,11 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer
 from kafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from kafka.structs import ConsumerGroupMetadata
 
+from bus.kafka import cloudevents
 from bus.kafka.errors import translating
 from bus.kafka.offsets import Lookup
 from bus.port import Batch, LogError, PositionLostError, Stored, TopicPartition
+from schemas.topics import DESIGNATIONS
 
 ALL: Final = 100_000  # what one response holds is taken whole: a rest would delay the next request
 JOIN_WITHIN_S: Final = 60.0
@@ -233,4 +235,7 @@ class Member:
 def stored(at: TopicPartition, record: Any) -> Stored:  # noqa: ANN401 - kafka-python's
     """A consumer's record as the port gives it."""
     key = None if record.key is None else record.key.decode()
-    return Stored(*at, record.offset, key, record.value, tuple(record.headers), record.timestamp)
+    value, headers = record.value, tuple(record.headers)
+    if at.topic == DESIGNATIONS:
+        value, headers = cloudevents.received(value, headers)
+    return Stored(*at, record.offset, key, value, headers, record.timestamp)

@@ -16,6 +16,8 @@ from typing import Any, Final, Literal
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
+from bus.kafka.cloudevents import Mode as EventMode
+
 Options = dict[str, Any]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 
@@ -73,6 +75,7 @@ class KafkaSettings:
     delivery_timeout_s: float = 20.0
     commit_timeout_s: float = 15.0
     transaction_timeout_s: float = 20.0
+    cloudevents: EventMode = "structured"
 
     @property
     def answer_within_s(self) -> float:

@@ -46,3 +46,14 @@ def test_the_command_starts_a_broker_says_where_and_keeps_nothing(
     assert list(tmp_path.iterdir()) == []
     with socket.socket() as probe:
         assert probe.connect_ex((host, int(port))) != 0
+
+
+def test_an_id_of_a_cluster_may_begin_with_a_dash(tmp_path: Path) -> None:
+    """One in 64 does: base64 of a random number."""
+    ports = kafka_dev._ports(kafka_dev.NOTHING_MORE)
+    voters = f"0@{kafka_dev.HOST}:{ports[kafka_dev.CONTROLLER]}"
+    properties = kafka_dev._properties(0, 1, kafka_dev.NOTHING_MORE, voters)
+    broker = kafka_dev.Broker(tmp_path / "broker", ports, properties)
+    broker.format("-L6g3nShT2eMCtK33X86sw", ())
+    formatted = (tmp_path / "broker" / "data" / "meta.properties").read_text(encoding="utf-8")
+    assert "cluster.id=-L6g3nShT2eMCtK33X86sw" in formatted

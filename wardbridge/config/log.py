@@ -99,6 +99,11 @@ class KafkaSection(Section):
     transaction_timeout_s: float = Field(
         20.0, gt=0, le=900, description="then the brokers undo what a vanished process began"
     )
+    cloudevents: Literal["structured", "binary"] = Field(
+        "structured",
+        description="how notices are written for downstream systems: the whole CloudEvent in the "
+        "value, or its attributes in headers `ce_…` and its data alone in the value",
+    )
     tls: TlsSection | None = Field(None, description="encryption")
     sasl: SaslSection | None = Field(None, description="credentials")
 

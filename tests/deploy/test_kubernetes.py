@@ -1,0 +1,138 @@
+"""The Kubernetes manifests: against the published schemas, and for what a pod must not be able to.
+
+No cluster runs here: what a scheduler makes of them is not tried.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from tests.deploy.manifests import DEPLOY, dockerfile, files_of, kubernetes, variables_of
+from tests.deploy.test_systemd import most_drain_s
+from wardbridge.config.load import load
+from wardbridge.config.models import Installation
+
+FOLDER = DEPLOY / "kubernetes"
+VERSIONS = ("1.30", "1.37")
+RESOURCES = kubernetes()
+SET = RESOURCES["StatefulSet", "wardbridge"]
+POD = SET["spec"]["template"]["spec"]
+(CONTAINER,) = POD["containers"]
+TOML = FOLDER / "wardbridge.toml"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", RESOURCES, ids="/".join)
+def test_each_resource_is_as_the_schema_says(name: tuple[str, str], version: str) -> None:
+    kubernetes_validate.validate(RESOURCES[name], version, strict=True)
+
+
+def test_a_resource_with_a_key_that_does_not_exist_is_found_out() -> None:
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(SET | {"specification": {}}, VERSIONS[-1], strict=True)
+
+
+def test_every_file_is_applied() -> None:
+    applied = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))
+    files = {path.name for path in FOLDER.glob("*.yaml")} - {"kustomization.yaml"}
+    assert set(applied["resources"]) == files
+    (config,) = applied["configMapGenerator"]
+    assert config["files"] == ["wardbridge.toml"]
+    assert config["name"] in {volume.get("configMap", {}).get("name") for volume in POD["volumes"]}
+
+
+def test_the_pod_can_do_nothing_that_it_need_not() -> None:
+    assert CONTAINER["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    pod = POD["securityContext"]
+    assert (pod["runAsNonRoot"], pod["seccompProfile"]) == (True, {"type": "RuntimeDefault"})
+    assert POD["automountServiceAccountToken"] is False
+    assert "memory" in CONTAINER["resources"]["limits"]
+    namespace = RESOURCES["Namespace", "wardbridge"]
+    assert namespace["metadata"]["labels"] == {"pod-security.kubernetes.io/enforce": "restricted"}
+
+
+def test_it_runs_as_the_user_and_by_the_command_of_the_image() -> None:
+    image = {line.word: line for line in dockerfile()[-1]}
+    pod = POD["securityContext"]
+    assert image["USER"].rest == f"{pod['runAsUser']}:{pod['runAsGroup']}"
+    assert CONTAINER["args"] == image["CMD"].argument_list
+    assert pod["fsGroup"] == pod["runAsGroup"]  # or it could not read the secrets
+
+
+def test_probes_ask_what_they_are_for(tmp_path: Path) -> None:
+    asked = {kind: CONTAINER[kind]["httpGet"] for kind in CONTAINER if kind.endswith("Probe")}
+    assert {kind: each["path"] for kind, each in asked.items()} == {
+        "startupProbe": "/livez", "livenessProbe": "/livez", "readinessProbe": "/readyz",
+    }  # fmt: skip
+    ports = {port["name"]: port["containerPort"] for port in CONTAINER["ports"]}
+    settings = configuration(tmp_path).settings
+    assert {ports[each["port"]] for each in asked.values()} == {settings.http.port}
+
+
+def test_the_time_to_stop_fits_the_drain() -> None:
+    assert POD["terminationGracePeriodSeconds"] > most_drain_s()
+
+
+def test_one_pod_may_go_and_one_stays() -> None:
+    budget = RESOURCES["PodDisruptionBudget", "wardbridge"]["spec"]
+    assert SET["spec"]["replicas"] > budget["minAvailable"] > 0
+
+
+@pytest.mark.parametrize("name", RESOURCES, ids="/".join)
+def test_selectors_find_the_pods(name: tuple[str, str]) -> None:
+    labels = SET["spec"]["template"]["metadata"]["labels"]
+    spec = RESOURCES[name].get("spec", {})
+    selector: Any = spec.get("podSelector", spec.get("selector", {}))
+    wanted = selector.get("matchLabels", selector)
+    assert wanted.items() <= labels.items()
+
+
+def test_ports_of_services_and_of_the_policy_are_those_of_the_pod() -> None:
+    ours = {port["name"] for port in CONTAINER["ports"]}
+    served = {
+        port["targetPort"]
+        for (kind, _), each in RESOURCES.items()
+        if kind == "Service"
+        for port in each["spec"]["ports"]
+    }
+    policy = RESOURCES["NetworkPolicy", "wardbridge"]["spec"]
+    allowed = {port["port"] for rule in policy["ingress"] for port in rule["ports"]}
+    assert served == allowed == ours
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    brokers = {int(each.rpartition(":")[2]) for each in environment()["KAFKA_BROKERS"].split(",")}
+    assert brokers <= {port["port"] for rule in policy["egress"] for port in rule["ports"]}
+
+
+def test_the_configuration_is_right_and_has_all_that_it_asks_for(tmp_path: Path) -> None:
+    found = configuration(tmp_path)
+    assert found.settings.log.kafka is not None
+    assert found.settings.log.kafka.instance == "wardbridge-0"
+    assert variables_of(TOML) == set(environment())
+    secrets = RESOURCES["Secret", "wardbridge"]["stringData"]
+    assert {Path(each).name for each in files_of(TOML)} == set(secrets)
+    listening = {feed.settings.model_dump()["port"] for feed in found.feeds} | {
+        found.settings.http.port
+    }
+    assert listening == {port["containerPort"] for port in CONTAINER["ports"]}
+
+
+def environment() -> dict[str, str]:
+    return {each["name"]: each.get("value", "wardbridge-0") for each in CONTAINER["env"]}
+
+
+def configuration(folder: Path) -> Installation:
+    """As it is, but with secrets in ``folder`` instead of where they are mounted."""
+    (mount,) = (m["mountPath"] for m in CONTAINER["volumeMounts"] if m["name"] == "secrets")
+    for name in RESOURCES["Secret", "wardbridge"]["stringData"]:
+        (folder / name).write_text("0123456789abcdef" * 4, encoding="utf-8")
+    text = TOML.read_text(encoding="utf-8").replace(mount, str(folder))
+    path = folder / "wardbridge.toml"
+    path.write_text(text, encoding="utf-8")
+    return load(path, folder, environment())

@@ -1,0 +1,86 @@
+"""The runbook: what it names exists, and what it says one sees is what the service says."""
+
+import re
+
+import pytest
+
+from tests.deploy.manifests import DEPLOY
+from tests.deploy.test_monitoring import rules
+from tests.deploy.units import UNITS, settings_of
+from tests.packaging.project import ROOT, package_files
+
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", RUNBOOK, re.MULTILINE | re.DOTALL))
+COMMANDS = "\n".join(re.findall(r"^```\n(.*?)```", RUNBOOK, re.MULTILINE | re.DOTALL))
+VERSION = re.findall(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[0]
+
+SEEN = {
+    "`started`": 'info("started"',
+    "`stopped`": 'info("stopped"',
+    "`unfinished`": "unfinished=",
+    "`failed`": 'error("failed"',
+    "`commit_stuck`": 'critical("commit_stuck"',
+    "`topic_differs`": 'warning("topic_differs"',
+    "`cannot run: ": 'f"cannot run: ',
+    "connecting to …": 'f"connecting to ',
+    "another process took over under our name": "another process took over under our name",
+    "the log was written by a newer wardbridge": "the log was written by a newer wardbridge",
+    "nothing was stored: send it again": "nothing was stored: send it again",
+    "restore it from the copy": "restore it from the copy",
+    "LogFullError": "class LogFullError",
+    "LogError": "class LogError",
+    "`delivery_timeout_s` (20 s)": "delivery_timeout_s: float = Field(\n        20.0",
+    "`commit_timeout_s`": "commit_timeout_s: float",
+    "`router.tick_interval_s`": "tick_interval_s: float",
+    "`shutdown.drain_s`": "drain_s: float",
+}
+"""What the page quotes, and where it comes from in the sources."""
+
+
+def test_every_case_of_the_page_is_there() -> None:
+    assert list(SECTIONS)[:-1] == [
+        "Install", "Start", "Stop", "Upgrade", "Rollback", "Restore", "Lost broker", "Full disk",
+        "Rebalance storm",
+    ]  # fmt: skip
+    assert all("```" in text for name, text in SECTIONS.items() if not name.startswith("What"))
+
+
+@pytest.mark.parametrize("quoted", SEEN)
+def test_what_one_sees_is_what_the_service_says(quoted: str) -> None:
+    assert quoted in RUNBOOK
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in package_files())
+    assert SEEN[quoted] in sources
+
+
+def test_the_units_it_starts_and_stops_exist() -> None:
+    named = set(re.findall(r"\bwardbridge[\w-]*\.(?:service|timer)", COMMANDS))
+    assert named == {path.name for path in UNITS.iterdir() if path.suffix in {".service", ".timer"}}
+
+
+def test_everything_of_the_units_folder_is_installed_in_this_version() -> None:
+    install = SECTIONS["Install"]
+    for path in UNITS.iterdir():
+        assert path.name in install or f"deploy/systemd/*{path.suffix}" in install, path.name
+    versions = set(re.findall(r"wardbridge-(\d[\w.]*\d)", COMMANDS))
+    assert versions == {VERSION}
+
+
+def test_programs_are_where_the_units_look_for_them() -> None:
+    for unit in ("wardbridge.service", "wardbridge-backup.service"):
+        program = settings_of(unit)["ExecStart"][0].split()[0]
+        installed = program.replace("/opt/wardbridge/", f"/opt/wardbridge-{VERSION}/")
+        assert program in COMMANDS or installed in COMMANDS
+
+
+def test_it_installs_as_the_image_does() -> None:
+    steps = (DEPLOY / "image" / "Dockerfile").read_text(encoding="utf-8")
+    for step in ("pip install --require-hashes --no-deps -r deploy/requirements.txt",
+                 "pip install --no-deps dist/"):  # fmt: skip
+        assert step in steps
+        assert step in COMMANDS
+
+
+def test_the_alerts_it_names_exist() -> None:
+    named = set(re.findall(r"\bWardbridge[A-Z]\w+", RUNBOOK))
+    assert named
+    assert named <= {rule["alert"] for rule in rules()}

@@ -1,0 +1,90 @@
+"""What the examples in other languages need, fetched once by the ordinary client of each.
+
+It lies in ``.made`` beside the example, under a name that changes with the file that pins it.
+Where a runtime or its client is missing, the tests that need it are skipped, saying so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.packaging.project import ROOT
+
+PROMETHEUS: Final = ROOT / "deploy" / "prometheus"
+
+
+def need(*programs: str) -> None:
+    """Skip where one of them is missing."""
+    missing = [name for name in programs if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"not installed here: {', '.join(missing)}")
+
+
+def jars(project: Path) -> Path:
+    """The folder with the jars that ``pom.xml`` in ``project`` names."""
+    need("java", "mvn")
+    pom = project / "pom.xml"
+
+    def fetch(target: Path) -> None:
+        goal = ["dependency:copy-dependencies", f"-DoutputDirectory={target}"]
+        _run(["mvn", "--batch-mode", "--quiet", "--file", str(pom), *goal], project)
+
+    return _made_once(project, [pom], fetch)
+
+
+def modules(project: Path) -> Path:
+    """The ``node_modules`` that ``package-lock.json`` in ``project`` pins."""
+    need("node", "npm")
+    pinned = [project / "package.json", project / "package-lock.json"]
+
+    def fetch(target: Path) -> None:
+        target.mkdir()
+        for file in pinned:
+            shutil.copy(file, target)
+        _run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], target)
+
+    return _made_once(project, pinned, fetch) / "node_modules"
+
+
+def promtool() -> str:
+    """Prometheus' own checker: installed, or unpacked from Debian's package without its service."""
+    if found := shutil.which("promtool"):
+        return found
+    need("apt-get", "dpkg-deb")
+
+    def fetch(target: Path) -> None:
+        target.mkdir()
+        _run(["apt-get", "download", "--quiet", "prometheus"], target)
+        (package,) = target.glob("*.deb")
+        _run(["dpkg-deb", "--extract", package.name, "."], target)
+
+    return str(_made_once(PROMETHEUS, [], fetch) / "usr" / "bin" / "promtool")
+
+
+def _made_once(project: Path, pinned: Sequence[Path], fetch: Callable[[Path], None]) -> Path:
+    folder = project / ".made"
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in pinned)).hexdigest()
+    made = folder / digest[:12]
+    if not made.is_dir():
+        folder.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+            parts = Path(unfinished) / "parts"
+            fetch(parts)
+            if not made.is_dir():  # another may have been quicker
+                parts.rename(made)
+    return made
+
+
+def _run(command: Sequence[str], folder: Path) -> None:
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        said = (ended.stdout + ended.stderr)[-800:]
+        pytest.skip(f"{command[0]} could not fetch what {folder.name} needs: {said}")
