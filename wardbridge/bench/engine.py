@@ -27,11 +27,11 @@ class Engine(NamedTuple):
         count = len(self.brokers)
         return "Kafka, one broker" if count == 1 else f"Kafka, {count} brokers"
 
-    def configuration(self, folder: Path) -> Path:
-        """The lab with an empty log on this engine."""
+    def configuration(self, folder: Path, more: str = "") -> Path:
+        """The lab with an empty log on this engine, and ``more`` tables."""
         text = (files("wardbridge.bench") / "bench.toml").read_text(encoding="utf-8")
         config = folder / "bench.toml"
-        config.write_text(text + (self._tables() if self.brokers else ""), encoding="utf-8")
+        config.write_text(text + (self._tables() if self.brokers else "") + more, encoding="utf-8")
         return config
 
     def open(self, folder: Path) -> Log:

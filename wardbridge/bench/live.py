@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -52,10 +52,10 @@ class Running:
 
 
 @contextlib.contextmanager
-def service(offset: int, engine: Engine) -> Iterator[Running]:
-    """The lab on an empty log."""
+def service(offset: int, engine: Engine, more: str = "") -> Iterator[Running]:
+    """The lab on an empty log, with ``more`` in its configuration."""
     with tempfile.TemporaryDirectory() as folder:
-        config = engine.configuration(Path(folder))
+        config = engine.configuration(Path(folder), more)
         command = (
             sys.executable, "-m", "wardbridge", "run", "--config", str(config),
             "--data", folder, "--port-offset", str(offset),
@@ -138,16 +138,23 @@ def told(offset: int, engine: Engine) -> Iterator[Figure]:
         )
         listener.start()
         listening.wait(READY_WITHIN_S)
-        answered = _pace(running.mllp_port, wanted)
+        answered = pace(running.mllp_port, wanted, [WARD])
         listener.join(READY_WITHIN_S)
-        if len(arrived) < wanted:
-            raise RuntimeError(f"{len(arrived)} of {wanted} notices came")
-        took = sorted(1000 * (arrived[visit] - answered[visit]) for visit in answered)
-        p99 = took[int(len(took) * 0.99)]
-        note = f"p50 {statistics.median(took):.1f} ms, {PACED_PER_S} messages/s"
-        budget = TOLD_BUDGET_KAFKA_MS if engine.brokers else TOLD_BUDGET_MS
-        what = f"answer to notice at a subscriber, {engine.name}, p99"
-        yield Figure(what, p99, "ms", *budget, lower=True, note=note)
+        yield took("a subscriber of a stream", engine, answered, arrived)
+
+
+def took(
+    whom: str, engine: Engine, answered: Mapping[str, float], arrived: Mapping[str, float]
+) -> Figure:
+    """From each answer to its notice. Raises RuntimeError where a notice is missing."""
+    if len(arrived) < len(answered):
+        raise RuntimeError(f"{len(arrived)} of {len(answered)} notices came")
+    waits = sorted(1000 * (arrived[visit] - answered[visit]) for visit in answered)
+    p99 = waits[int(len(waits) * 0.99)]
+    note = f"p50 {statistics.median(waits):.1f} ms, {PACED_PER_S} messages/s"
+    budget = TOLD_BUDGET_KAFKA_MS if engine.brokers else TOLD_BUDGET_MS
+    what = f"answer to notice at {whom}, {engine.name}, p99"
+    return Figure(what, p99, "ms", *budget, lower=True, note=note)
 
 
 def _listen(url: str, wanted: int, arrived: dict[str, float], listening: threading.Event) -> None:
@@ -160,7 +167,8 @@ def _listen(url: str, wanted: int, arrived: dict[str, float], listening: threadi
                 return
 
 
-def _pace(port: int, wanted: int) -> dict[str, float]:
+def pace(port: int, wanted: int, wards: Sequence[str]) -> dict[str, float]:
+    """Mark visits for the wards in turn at a steady rate; when each was answered."""
     answered: dict[str, float] = {}
     at = time.strftime("%Y%m%d%H%M%S+0000", time.gmtime())
     with socket.create_connection(("127.0.0.1", port)) as connection:
@@ -169,7 +177,7 @@ def _pace(port: int, wanted: int) -> dict[str, float]:
         for number in range(wanted):
             visit = f"T{number}"
             time.sleep(max(0.0, began + number / PACED_PER_S - time.perf_counter()))
-            connection.sendall(b"\x0b" + _mark(visit, at) + b"\x1c\r")
+            connection.sendall(b"\x0b" + _mark(visit, at, wards[number % len(wards)]) + b"\x1c\r")
             answer = b""
             while not answer.endswith(b"\x1c\r"):
                 answer += connection.recv(65_536)
@@ -177,9 +185,9 @@ def _pace(port: int, wanted: int) -> dict[str, float]:
     return answered
 
 
-def _mark(visit: str, at: str) -> bytes:
+def _mark(visit: str, at: str, ward: str) -> bytes:
     pv1 = [""] * 43
-    pv1[1], pv1[2], pv1[3], pv1[19], pv1[42] = "1", "I", "AKM^1^1", visit, f"{WARD}^^"
+    pv1[1], pv1[2], pv1[3], pv1[19], pv1[42] = "1", "I", "AKM^1^1", visit, f"{ward}^^"
     return "\r".join(
         (
             f"MSH|^~\\&|EHR|NORR|WB|REG|{at}||ADT^A14^ADT_A05|{visit}|P|2.5.1|||||SWE|UNICODE UTF-8",
