@@ -121,7 +121,8 @@ class Broker:
     def format(self, cluster_id: str, users: Sequence[str]) -> None:
         """Make the node's storage."""
         added = [part for user in users for part in ("--add-scram", user)]
-        command = [*_java(FORMAT), "format", "-t", cluster_id, "-c", str(self._file), *added]
+        named = f"--cluster-id={cluster_id}"  # in one word: an id may begin with a dash
+        command = [*_java(FORMAT), "format", named, "-c", str(self._file), *added]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         if ended.returncode:
             raise KafkaMissingError(f"the broker's storage: {ended.stdout}{ended.stderr}")
