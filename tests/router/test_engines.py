@@ -16,6 +16,7 @@ from bus.memory import MemoryLog
 from bus.port import Log, Record, TopicPartition
 from bus.runner import StepRunner
 from bus.sqlite import SqliteLog
+from router.core.fulfilment import FulfilledBy, Fulfilment
 from router.core.state import RouterState
 from router.core.step import RouterStep
 from schemas import topics
@@ -53,8 +54,10 @@ def open_log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenLog
     opened[-1].close()
 
 
-def runner_on(log: Log) -> StepRunner[RouterState]:
-    return StepRunner(log, GROUP, RouterStep(WardRegister(open_register=True)), _fail)
+def runner_on(log: Log, fulfilled_by: FulfilledBy = "place") -> StepRunner[RouterState]:
+    fulfilments = {REALM: Fulfilment(fulfilled_by)}
+    step = RouterStep(WardRegister(open_register=True), fulfilments=fulfilments)
+    return StepRunner(log, GROUP, step, _fail)
 
 
 def _fail(stored: object, error: Exception) -> Sequence[Record]:
@@ -70,11 +73,10 @@ def _record(said: Sequence[Observation]) -> Record:
     return Record(topics.OBSERVATIONS, REALM, said[0].id, envelope(*said).to_json())
 
 
-def tell(
-    log: Log, random: Random, arriving: Sequence[Observation], *, switches: bool = True
-) -> None:
+def tell(log: Log, random: Random, history: History, *, switches: bool = True) -> None:
     """In inputs and batches of some sizes; now and then another process takes over."""
-    runner, waiting = runner_on(log), list(arriving)
+    waiting = list(in_some_order(random, history.said))
+    runner = runner_on(log, history.fulfilled_by)
     while waiting:
         size = random.randint(1, 3)
         log.append([_record(waiting[:size])])
@@ -83,7 +85,7 @@ def tell(
             runner.run_once()
         if random.random() < 0.1:
             log.rewind(GROUP)
-            runner = runner_on(log)
+            runner = runner_on(log, history.fulfilled_by)
         if switches and random.random() < 0.1:
             drain(runner)
             believe(log, random.choice(AUTHORITIES))
@@ -118,9 +120,9 @@ def test_net_truth(open_log: OpenLog) -> None:
     def holds(history: History, random: Random, believed: tuple[str, ...]) -> None:
         log = open_log()
         believe(log, believed)
-        tell(log, random, in_some_order(random, history.said))
+        tell(log, random, history)
         believe(log, believed)
-        drain(runner_on(log))
+        drain(runner_on(log, history.fulfilled_by))
         told = notifications(log)
         assert_well_formed(told)
         found = Counter((w, history.person(source, visit)) for w, source, visit in open_after(told))
@@ -143,8 +145,8 @@ def test_every_notification_equals_an_undisturbed_routers(open_log: OpenLog) -> 
     def holds(history: History, random: Random) -> None:
         log = open_log()
         believe(log, ("ehr", "W1=elvis"))
-        tell(log, random, in_some_order(random, history.said), switches=False)
-        fresh = Router("ehr", "W1=elvis")
+        tell(log, random, history, switches=False)
+        fresh = Router("ehr", "W1=elvis", fulfilled_by=history.fulfilled_by)
         for value in values(log, topics.OBSERVATIONS):
             fresh.hear_at_once(*Envelope.model_validate_json(value).observations)
         assert notifications(log) == fresh.told
