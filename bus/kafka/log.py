@@ -44,7 +44,7 @@ from bus.kafka.settings import (
 )
 from bus.kafka.watchdog import OnStuck, Watchdog, end_process
 from bus.local import OnDone
-from bus.port import Batch, LogError, Record, Stored, TopicPartition
+from bus.port import Batch, LogError, PositionLostError, Record, Stored, TopicPartition
 from schemas.topics import DESIGNATIONS, TOPICS, Topic
 
 SHARED: Final = 0  # no thread has this number
@@ -156,9 +156,15 @@ class KafkaLog:
     # -- reading ----------------------------------------------------------------------------------
 
     def read(self, group: str, topics: Sequence[str], limit: int, wait_s: float) -> Batch:
-        """See the port."""
+        """See the port. A client that failed is not asked again: the next call makes another."""
         self._committer(group).settle()  # before positions are asked for
-        return self._member(group, topics).read(limit, wait_s)
+        try:
+            return self._member(group, topics).read(limit, wait_s)
+        except PositionLostError:
+            raise
+        except LogError:
+            self._leave(group)
+            raise
 
     def rewind(self, group: str) -> None:
         """See the port."""
@@ -236,8 +242,15 @@ class KafkaLog:
             known(self.topics, topic)
         member = self._members.get(group)
         if member is not None and member.topics != frozenset(topics):
-            self._members.pop(group).close()
+            self._leave(group)
         return self._made(self._members, group, lambda: self._joining(group, topics))
+
+    def _leave(self, group: str) -> None:
+        """Let go of the client; under our instance the place in the group stays ours."""
+        with self._lock:
+            member = self._members.pop(group, None)
+        if member is not None:
+            member.close()
 
     def _joining(self, group: str, topics: Sequence[str]) -> Member:
         consumer = self._consumer(group)

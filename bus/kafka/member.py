@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from heapq import merge
 from itertools import islice
 from operator import attrgetter
@@ -23,7 +24,7 @@ from kafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from kafka.structs import ConsumerGroupMetadata
 
 from bus.kafka import cloudevents
-from bus.kafka.errors import translating
+from bus.kafka.errors import CLIENT_ERRORS, translating
 from bus.kafka.offsets import Lookup
 from bus.port import Batch, LogError, PositionLostError, Stored, TopicPartition
 from schemas.topics import DESIGNATIONS
@@ -99,7 +100,8 @@ class Member:
 
     def close(self) -> None:
         """Release the connection; the place in the group stays ours for a while."""
-        self._consumer.close(autocommit=False, timeout_ms=1000)
+        with suppress(*CLIENT_ERRORS):  # one that failed may fail in this too
+            self._consumer.close(autocommit=False, timeout_ms=1000)
 
     # -- how ------------------------------------------------------------------------------------
 

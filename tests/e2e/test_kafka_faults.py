@@ -29,6 +29,12 @@ ENDED = '"event": "process_ended"'
 Wait = Callable[[float], object]
 
 
+soon = retry(
+    retry=retry_if_exception_type(AssertionError), wait=wait_fixed(0.05),
+    stop=stop_after_delay(120), reraise=True,
+)  # fmt: skip
+
+
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
     made = lab_on_kafka(
@@ -75,16 +81,18 @@ def test_whatever_is_away_for_a_while_loses_and_doubles_nothing(service: Service
             _until_acknowledged(load, len(load.acknowledged()) + 20)
             fault(service, pause.wait)
         _until_acknowledged(load, len(load.acknowledged()) + 20)
-        service.wait_until_ready()
+    _until_ready(service)
     assert service.process is not None
     assert service.process.poll() is None, "its processes end, not itself"
     what = f"{FAULTS} faults, {load.refusals()} refused, {service.said().count(ENDED)} ended"
     check_that_nothing_is_lost_or_doubled(load, what)
 
 
-@retry(
-    retry=retry_if_exception_type(AssertionError), wait=wait_fixed(0.05),
-    stop=stop_after_delay(60), reraise=True,
-)  # fmt: skip
+@soon
+def _until_ready(service: Service) -> None:
+    service.wait_until_ready()
+
+
+@soon
 def _until_acknowledged(load: Load, count: int) -> None:
     assert len(load.acknowledged()) >= count
