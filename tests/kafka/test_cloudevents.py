@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event
-from jsonschema import Draft202012Validator
+from jsonschema import Draft7Validator, Draft202012Validator
 from kafka import KafkaConsumer, TopicPartition
 
 from bus.kafka import KafkaLog, KafkaSettings
@@ -22,7 +22,7 @@ from bus.kafka.cloudevents import Message, Mode, received, sent
 from bus.port import Header, Record
 from bus.port import TopicPartition as At
 from schemas.base import VisitRef
-from schemas.documents import json_schema
+from schemas.documents import IN_BINARY_MODE, asyncapi, json_schema
 from schemas.notification import DesignationData, Kind, Notification, Reason
 from schemas.topics import DESIGNATIONS, TOPICS
 from tests.e2e.test_kafka import service_on_kafka
@@ -99,6 +99,20 @@ def test_the_schema_that_the_header_names_describes_the_value(mode: Mode, docume
     value, headers = sent(EVENT, mode)
     assert dict(headers)["schema-id"].decode() == schema["$id"]
     Draft202012Validator(schema).validate(json.loads(value or b""))
+
+
+@pytest.mark.parametrize(("mode", "message"), [("structured", "notification"),
+                                               ("binary", IN_BINARY_MODE)])  # fmt: skip
+def test_the_asyncapi_document_describes_headers_and_value(mode: Mode, message: str) -> None:
+    found = asyncapi()
+    described = found["components"]["messages"][message]
+    value, headers = sent(EVENT, mode)
+    texts = {name: text.decode() for name, text in headers}
+    assert set(described["headers"]["required"]) == set(texts)
+    Draft7Validator(described["headers"]).validate(texts)
+    payload = {**described["payload"], "components": found["components"]}
+    Draft7Validator(payload).validate(json.loads(value or b""))
+    assert message in found["channels"][DESIGNATIONS]["messages"]
 
 
 def test_the_attribute_dataschema_names_the_schema_of_the_data() -> None:
