@@ -24,6 +24,7 @@ def kafka_settings(section: KafkaSection, partitions: int, data: Path) -> KafkaS
         replication=section.replication,
         min_insync=section.min_insync,
         instance=section.instance,
+        cloudevents=section.cloudevents,
         tls=_tls(section.tls, data) if section.tls else None,
         sasl=_sasl(section.sasl, data) if section.sasl else None,
         connect_timeout_s=section.connect_timeout_s,
@@ -31,7 +32,6 @@ def kafka_settings(section: KafkaSection, partitions: int, data: Path) -> KafkaS
         commit_timeout_s=section.commit_timeout_s,
         transaction_timeout_s=section.transaction_timeout_s,
         stalled_after_s=section.stalled_after_s,
-        cloudevents=section.cloudevents,
     )
 
 

@@ -67,6 +67,7 @@ class KafkaSettings:
     replication: int = 3
     min_insync: int = 2
     instance: str = "1"
+    cloudevents: EventMode = "structured"
     tls: Tls | None = None
     sasl: Sasl | None = None
     connect_timeout_s: float = 15.0
@@ -74,7 +75,6 @@ class KafkaSettings:
     commit_timeout_s: float = 15.0
     transaction_timeout_s: float = 20.0
     stalled_after_s: float = 10.0
-    cloudevents: EventMode = "structured"
 
     def topic(self, name: str) -> str:
         """A topic's name on the wire."""

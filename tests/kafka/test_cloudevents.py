@@ -4,7 +4,6 @@ The official SDK reads what is sent; a plain client reads what a real broker hol
 """
 
 import json
-import re
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -25,9 +24,9 @@ from schemas.base import VisitRef
 from schemas.documents import IN_BINARY_MODE, asyncapi, json_schema
 from schemas.notification import DesignationData, Kind, Notification, Reason
 from schemas.topics import DESIGNATIONS, TOPICS
-from tests.e2e.test_kafka import service_on_kafka
 from tests.e2e.test_service import started, stream, tell
 from tests.support.kafka import brokers
+from tests.support.service import LAB, Service
 
 MODES: Sequence[Mode] = get_args(Mode)
 NOW = datetime(2026, 1, 15, 6, 15, tzinfo=UTC)
@@ -182,13 +181,17 @@ def test_a_broker_holds_the_mode_that_is_configured_and_the_log_reads_either(
 
 
 def test_a_service_that_writes_binary_tells_its_streams_whole_events(tmp_path: Path) -> None:
-    service = service_on_kafka(tmp_path, 'cloudevents = "binary"')
-    started(service)
+    prefix = f"t{uuid.uuid4().hex[:8]}."
+    lab = LAB.with_name("lab-kafka.toml").read_text(encoding="utf-8")
+    config = tmp_path / "lab.toml"
+    mode = f'[log.kafka]\nprefix = "{prefix}"\ncloudevents = "binary"\n'
+    config.write_text(lab.replace("[log.kafka]\n", mode), encoding="utf-8")
+    environment = {"KAFKA_BROKERS": ",".join(brokers())}
+    service = started(Service(tmp_path / "data", config, environment))
     try:
         with stream(service, "W1") as events:
             tell(service, ("A14", "W1"))
             told = Notification.model_validate(next(events))
-        (prefix,) = re.findall(r'^prefix = "(.+)"$', service.config.read_text(), re.MULTILINE)
         (record,) = on_the_wire(KafkaSettings(tuple(brokers()), prefix))
         assert dict(record.headers)["ce_id"].decode() == told.id
         assert DesignationData.model_validate_json(record.value) == told.data

@@ -86,6 +86,11 @@ class KafkaSection(Section):
         description="this process among those of the installation: the same after each restart, "
         "another than theirs; who starts under a name takes over from its bearer",
     )  # fmt: skip
+    cloudevents: Literal["structured", "binary"] = Field(
+        "structured",
+        description="how notices are written for downstream systems: the whole CloudEvent in the "
+        "value, or its attributes in headers `ce_…` and its data alone in the value",
+    )
     connect_timeout_s: float = Field(
         15.0, gt=0, le=300, description="longest wait for a broker at the start"
     )
@@ -101,11 +106,6 @@ class KafkaSection(Section):
     )
     stalled_after_s: float = Field(
         10.0, gt=0, le=3600, description="a partition that stands still for so long is reported"
-    )
-    cloudevents: Literal["structured", "binary"] = Field(
-        "structured",
-        description="how notices are written for downstream systems: the whole CloudEvent in the "
-        "value, or its attributes in headers `ce_…` and its data alone in the value",
     )
     tls: TlsSection | None = Field(None, description="encryption")
     sasl: SaslSection | None = Field(None, description="credentials")
