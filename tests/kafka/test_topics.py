@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.admin import KafkaAdminClient
 
 from bus.kafka import KafkaSettings
 from bus.kafka.topics import Difference, differences, ensure, wanted_configs
 from bus.port import LogError
 from schemas.topics import MAX_RECORD_BYTES, RAW, STATE, TOPICS
 from tests.bus.engines import one_broker
-from tests.support.kafka import brokers
+from tests.support.kafka import alter_topic, brokers
 
 BY_NAME = {topic.name: topic for topic in TOPICS}
 SETTINGS = KafkaSettings(("nowhere:9092",), prefix="p.", partitions=2, replication=1, min_insync=1)
@@ -82,7 +82,7 @@ def test_another_retention_is_reported_and_left_alone(admin: KafkaAdminClient) -
     settings = one_broker(brokers(), prefix=f"t{uuid.uuid4().hex[:8]}.")
     ensure(admin, settings, TOPICS)
     name = settings.topic(RAW)
-    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {"retention.ms": "60000"})])
+    alter_topic(admin, name, "retention.ms", "60000")
     (found,) = ensure(admin, settings, TOPICS)
     assert (found.topic, found.setting, found.found) == (name, "retention.ms", "60000")
     assert ensure(admin, settings, TOPICS) == [found]

@@ -16,6 +16,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from kafka.admin import ConfigFilterType, ConfigResource, ConfigResourceType, KafkaAdminClient
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
 from kafka_dev import Demands, KafkaDev
 
 USER, PASSWORD = "ann", "secret"
@@ -100,3 +103,19 @@ def cluster() -> KafkaDev:
 def brokers(listener: str = "OPEN") -> list[str]:
     """Where it listens."""
     return [broker.address(listener) for broker in cluster().brokers]
+
+
+def alter_topic(admin: KafkaAdminClient, topic: str, setting: str, value: str) -> None:
+    """Change a setting of a topic; the brokers know of it when this returns."""
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {setting: value})])
+    _wait_until_altered(admin, topic, setting, value)
+
+
+@retry(
+    retry=retry_if_exception_type(AssertionError), wait=wait_fixed(0.02),
+    stop=stop_after_delay(30), reraise=True,
+)  # fmt: skip
+def _wait_until_altered(admin: KafkaAdminClient, topic: str, setting: str, value: str) -> None:
+    asked = [ConfigResource(ConfigResourceType.TOPIC, topic)]
+    found = admin.describe_configs(asked, config_filter=ConfigFilterType.ALL)["topic"][topic]
+    assert found[setting]["value"] == value
