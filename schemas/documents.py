@@ -10,7 +10,7 @@ default may be left out; the constants that tell a value's type and version may 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema
@@ -20,7 +20,7 @@ from schemas.authority import Authority, Tick
 from schemas.base import Frozen
 from schemas.delivery import Delivery, SubscriberNotice, SubscriberState
 from schemas.encounter import EncounterView
-from schemas.notification import DesignationData, Notification
+from schemas.notification import DATA_SCHEMA_ID, SCHEMA_ID, DesignationData, Notification
 from schemas.observation import Envelope
 from schemas.review import ReviewItem
 from schemas.ward import Ward
@@ -59,6 +59,9 @@ CARRIED: Final[Mapping[str, str]] = {
     topics.DELIVERIES: "delivery",
 }
 """Topic -> the document that describes its values. The others carry bytes or private state."""
+
+IN_BINARY_MODE: Final = "notification-in-binary-mode"
+"""The message of a notice where the Kafka binding of CloudEvents puts attributes into headers."""
 
 
 class _WithoutTitles(GenerateJsonSchema):
@@ -111,7 +114,10 @@ def asyncapi() -> Document:
         "channels": {topic.name: _channel(topic) for topic in topics.TOPICS},
         "operations": dict(map(_operation, topics.TOPICS)),
         "components": {
-            "messages": {name: _message(name) for name in sorted(CARRIED.values())},
+            "messages": {
+                **{name: _message(name) for name in sorted(CARRIED.values())},
+                IN_BINARY_MODE: _binary_message(),
+            },
             "schemas": _component_schemas(),
         },
     }
@@ -134,9 +140,11 @@ def _channel(topic: topics.Topic) -> Document:
 
 
 def _messages_of(topic: str) -> Document:
-    if topic in CARRIED:
-        return {CARRIED[topic]: {"$ref": f"#/components/messages/{CARRIED[topic]}"}}
-    return {"opaque": {"contentType": "application/octet-stream", "title": f"opaque {topic} value"}}
+    if topic not in CARRIED:
+        opaque = {"contentType": "application/octet-stream", "title": f"opaque {topic} value"}
+        return {"opaque": opaque}
+    names = [CARRIED[topic], *([IN_BINARY_MODE] if topic == topics.DESIGNATIONS else [])]
+    return {name: {"$ref": f"#/components/messages/{name}"} for name in names}
 
 
 def _kafka(topic: topics.Topic) -> Document:
@@ -157,11 +165,40 @@ def _operation(topic: topics.Topic) -> tuple[str, Document]:
 
 def _message(name: str) -> Document:
     model = PUBLISHED[name]
-    return {
+    message = {
         "name": name,
         "title": (model.__doc__ or name).strip().split("\n", maxsplit=1)[0],
         "contentType": CLOUDEVENTS_JSON if model is Notification else "application/json",
         "payload": {"$ref": f"#/components/schemas/{model.__name__}"},
+    }
+    if model is Notification:
+        message["headers"] = _headers(f"{CLOUDEVENTS_JSON}; charset=UTF-8", SCHEMA_ID)
+    return message
+
+
+def _binary_message() -> Document:
+    """A notice whose attributes are headers: Kafka binding of CloudEvents, section 3.2."""
+    attributes = set(Notification.model_fields) - {"data", "datacontenttype"}
+    named = [f"ce_{name}" for name in Notification.model_fields if name in attributes]
+    return {
+        "name": IN_BINARY_MODE,
+        "title": "The data of a CloudEvent, its attributes in the headers (where so configured).",
+        "contentType": "application/json",
+        "headers": _headers("application/json", DATA_SCHEMA_ID, named),
+        "payload": {"$ref": f"#/components/schemas/{DesignationData.__name__}"},
+    }
+
+
+def _headers(content_type: str, schema_id: str, attributes: Sequence[str] = ()) -> Document:
+    """What a record of Kafka has beside its value; on other engines there are none."""
+    fixed = {"content-type": content_type, "schema-id": schema_id}
+    return {
+        "type": "object",
+        "required": [*fixed, *attributes],
+        "properties": {
+            **{name: {"type": "string", "const": value} for name, value in fixed.items()},
+            **{name: {"type": "string"} for name in attributes},
+        },
     }
 
 

@@ -26,13 +26,13 @@ def kafka_settings(section: KafkaSection, partitions: int, data: Path) -> KafkaS
         replication=section.replication,
         min_insync=section.min_insync,
         instance=section.instance,
+        cloudevents=section.cloudevents,
         tls=_tls(section.tls, data) if section.tls else None,
         sasl=_sasl(section.sasl, data) if section.sasl else None,
         connect_timeout_s=section.connect_timeout_s,
         delivery_timeout_s=section.delivery_timeout_s,
         commit_timeout_s=section.commit_timeout_s,
         transaction_timeout_s=section.transaction_timeout_s,
-        cloudevents=section.cloudevents,
     )
 
 

@@ -69,13 +69,13 @@ class KafkaSettings:
     replication: int = 3
     min_insync: int = 2
     instance: str = "1"
+    cloudevents: EventMode = "structured"
     tls: Tls | None = None
     sasl: Sasl | None = None
     connect_timeout_s: float = 15.0
     delivery_timeout_s: float = 20.0
     commit_timeout_s: float = 15.0
     transaction_timeout_s: float = 20.0
-    cloudevents: EventMode = "structured"
 
     @property
     def answer_within_s(self) -> float:

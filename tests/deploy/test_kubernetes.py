@@ -3,6 +3,7 @@
 No cluster runs here: what a scheduler makes of them is not tried.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from adapters.common.keys import PatientKeyer
 from tests.deploy.manifests import DEPLOY, dockerfile, files_of, kubernetes, variables_of
 from tests.deploy.test_systemd import most_drain_s
 from wardbridge.config.load import load
 from wardbridge.config.models import Installation
+from wardbridge.config.problems import ConfigError
 
 FOLDER = DEPLOY / "kubernetes"
 VERSIONS = ("1.30", "1.37")
@@ -22,6 +25,7 @@ SET = RESOURCES["StatefulSet", "wardbridge"]
 POD = SET["spec"]["template"]["spec"]
 (CONTAINER,) = POD["containers"]
 TOML = FOLDER / "wardbridge.toml"
+MADE_UP = dict.fromkeys(RESOURCES["Secret", "wardbridge"]["stringData"], "0123456789abcdef" * 4)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -123,15 +127,24 @@ def test_the_configuration_is_right_and_has_all_that_it_asks_for(tmp_path: Path)
     assert listening == {port["containerPort"] for port in CONTAINER["ports"]}
 
 
+def test_with_a_secret_that_was_not_replaced_it_does_not_start(tmp_path: Path) -> None:
+    given: dict[str, str] = RESOURCES["Secret", "wardbridge"]["stringData"]
+    assert [name for name, text in given.items() if not text.startswith("REPLACE")] == []
+    with pytest.raises(ValueError, match="a patient key secret has"):
+        PatientKeyer(given["patient.key"].encode())
+    with pytest.raises(ConfigError, match="tokens"):
+        configuration(tmp_path, given)
+
+
 def environment() -> dict[str, str]:
     return {each["name"]: each.get("value", "wardbridge-0") for each in CONTAINER["env"]}
 
 
-def configuration(folder: Path) -> Installation:
+def configuration(folder: Path, secrets: Mapping[str, str] = MADE_UP) -> Installation:
     """As it is, but with secrets in ``folder`` instead of where they are mounted."""
     (mount,) = (m["mountPath"] for m in CONTAINER["volumeMounts"] if m["name"] == "secrets")
-    for name in RESOURCES["Secret", "wardbridge"]["stringData"]:
-        (folder / name).write_text("0123456789abcdef" * 4, encoding="utf-8")
+    for name, text in secrets.items():
+        (folder / name).write_text(text, encoding="utf-8")
     text = TOML.read_text(encoding="utf-8").replace(mount, str(folder))
     path = folder / "wardbridge.toml"
     path.write_text(text, encoding="utf-8")

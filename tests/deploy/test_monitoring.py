@@ -132,7 +132,10 @@ def test_a_metric_that_does_not_exist_is_found_out() -> None:
 
 def test_every_metric_is_watched(exposed: dict[str, list[dict[str, str]]]) -> None:
     watched = {use.metric for each in expressions().values() for use in uses(each)}
-    assert {name for name in exposed if name.startswith("wardbridge_")} - watched == set()
+    unwatched = {name for name in exposed if name.startswith("wardbridge_")} - watched
+    assert unwatched == set(), (
+        "give each a panel in deploy/grafana or an alert in deploy/prometheus"
+    )
 
 
 def test_each_alert_is_tested_both_ways_and_says_what_to_do() -> None:

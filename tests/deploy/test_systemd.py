@@ -18,8 +18,8 @@ import pytest
 from bus.kafka.watchdog import EXIT_STUCK
 from tests.deploy.units import UNITS, InstalledService, below, seconds, settings_of
 from tests.e2e.test_service import tell, until_on_list, visits
+from tests.packaging.project import package_files
 from tests.support.runtimes import need
-from wardbridge.components.worker import STOP_WITHIN_S
 from wardbridge.config.log import KafkaSection
 from wardbridge.config.models import ShutdownSection
 
@@ -94,9 +94,13 @@ def test_a_stuck_commit_is_started_again_and_a_wrong_configuration_is_not() -> N
 
 
 def most_drain_s() -> float:
-    """What is acknowledged, then the router's batch in hand, then records on their way."""
+    """What is acknowledged, then a child's batch in hand, then records on their way."""
+    sources = "".join(path.read_text(encoding="utf-8") for path in package_files())
+    child_s = max(
+        map(float, re.findall(r"^STOP_WITHIN_S: Final = ([\d.]+)", sources, re.MULTILINE))
+    )
     brokers = KafkaSection(brokers=("kafka:9092",))
-    return ShutdownSection().drain_s + STOP_WITHIN_S + brokers.delivery_timeout_s
+    return ShutdownSection().drain_s + child_s + brokers.delivery_timeout_s
 
 
 def test_the_time_to_stop_fits_the_drain() -> None:

@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event
-from jsonschema import Draft202012Validator
+from jsonschema import Draft7Validator, Draft202012Validator
 from kafka import KafkaConsumer, TopicPartition
 
 from bus.kafka import KafkaLog, KafkaSettings
@@ -22,7 +22,7 @@ from bus.kafka.cloudevents import Message, Mode, received, sent
 from bus.port import Header, Record
 from bus.port import TopicPartition as At
 from schemas.base import VisitRef
-from schemas.documents import json_schema
+from schemas.documents import IN_BINARY_MODE, asyncapi, json_schema
 from schemas.notification import DesignationData, Kind, Notification, Reason
 from schemas.topics import DESIGNATIONS, TOPICS
 from tests.e2e.test_service import started, stream, tell
@@ -101,6 +101,20 @@ def test_the_schema_that_the_header_names_describes_the_value(mode: Mode, docume
     Draft202012Validator(schema).validate(json.loads(value or b""))
 
 
+@pytest.mark.parametrize(("mode", "message"), [("structured", "notification"),
+                                               ("binary", IN_BINARY_MODE)])  # fmt: skip
+def test_the_asyncapi_document_describes_headers_and_value(mode: Mode, message: str) -> None:
+    found = asyncapi()
+    described = found["components"]["messages"][message]
+    value, headers = sent(EVENT, mode)
+    texts = {name: text.decode() for name, text in headers}
+    assert set(described["headers"]["required"]) == set(texts)
+    Draft7Validator(described["headers"]).validate(texts)
+    payload = {**described["payload"], "components": found["components"]}
+    Draft7Validator(payload).validate(json.loads(value or b""))
+    assert message in found["channels"][DESIGNATIONS]["messages"]
+
+
 def test_the_attribute_dataschema_names_the_schema_of_the_data() -> None:
     assert NOTICE.dataschema == json_schema("inbound")["$id"]
 
@@ -168,8 +182,7 @@ def test_a_broker_holds_the_mode_that_is_configured_and_the_log_reads_either(
 
 
 def test_a_service_that_writes_binary_tells_its_streams_whole_events(tmp_path: Path) -> None:
-    service = lab_on_kafka(tmp_path, 'cloudevents = "binary"')
-    started(service)
+    service = started(lab_on_kafka(tmp_path, 'cloudevents = "binary"'))
     try:
         with stream(service, "W1") as events:
             tell(service, ("A14", "W1"))

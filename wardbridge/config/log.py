@@ -86,6 +86,11 @@ class KafkaSection(Section):
         description="this process among those of the installation: the same after each restart, "
         "another than theirs; who starts under a name takes over from its bearer",
     )  # fmt: skip
+    cloudevents: Literal["structured", "binary"] = Field(
+        "structured",
+        description="how notices are written for downstream systems: the whole CloudEvent in the "
+        "value, or its attributes in headers `ce_…` and its data alone in the value",
+    )
     connect_timeout_s: float = Field(
         15.0, gt=0, le=300, description="longest wait for a broker at the start"
     )
@@ -98,11 +103,6 @@ class KafkaSection(Section):
     )  # fmt: skip
     transaction_timeout_s: float = Field(
         20.0, gt=0, le=900, description="then the brokers undo what a vanished process began"
-    )
-    cloudevents: Literal["structured", "binary"] = Field(
-        "structured",
-        description="how notices are written for downstream systems: the whole CloudEvent in the "
-        "value, or its attributes in headers `ce_…` and its data alone in the value",
     )
     tls: TlsSection | None = Field(None, description="encryption")
     sasl: SaslSection | None = Field(None, description="credentials")
