@@ -24,7 +24,7 @@ from tests.e2e.test_service import started, tell
 from tests.packaging.project import ROOT
 from tests.support.mllp import MllpClient
 from tests.support.runtimes import promtool
-from tests.support.service import Service
+from tests.support.service import LAB, Service
 from tests.wardbridge.support import export
 
 PROMETHEUS, GRAFANA = ROOT / "deploy" / "prometheus", ROOT / "deploy" / "grafana"
@@ -33,6 +33,11 @@ ALERTS = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text(encoding="utf-8"))
 ALERTS_TEST = Path(__file__).with_name("alerts_test.yml")
 OF_PROMETHEUS = {"up"}  # made by the scrape itself
 COLUMNS = 24
+SUBSCRIBER = """
+[subscribers.portal.webhook]
+url = "https://portal.example/notices"
+secrets = ["whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="]
+"""
 _VARIABLE = re.compile(r"\[\$__rate_interval\]")
 
 
@@ -76,7 +81,8 @@ def uses(expression: str) -> set[Use]:
 @pytest.fixture(scope="module")
 def exposed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[dict[str, str]]]]:
     """Metric name to the labels of its samples, of a service that has met what alerts look for."""
-    service = Service(tmp_path_factory.mktemp("watched") / "data")
+    folder = tmp_path_factory.mktemp("watched")
+    service = Service(folder / "data", with_a_subscriber(folder))
     an_export_that_cannot_be_moved(service.data / "inbox")
     started(service)
     tell(service, ("A14", "W1"))
@@ -84,6 +90,12 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list
         client.ask(b"MSH|^~\\&|A|B|C|D|20260115||ADT^A14|1|P|2.5.1\r")
     yield samples_of(service)
     assert service.stop() == 0
+
+
+def with_a_subscriber(folder: Path) -> Path:
+    config = folder / "lab.toml"
+    config.write_text(LAB.read_text("utf-8") + SUBSCRIBER, encoding="utf-8")
+    return config
 
 
 def an_export_that_cannot_be_moved(inbox: Path) -> None:

@@ -69,6 +69,7 @@ def router_and_feeds_stand_still(service: Service, wait: Wait) -> None:
     service.signal_children(signal.SIGCONT)
 
 
+pytestmark = pytest.mark.timeout(600)  # three times away, and all of it made good again
 KINDS = (the_broker_stands_still, router_and_feeds_stand_still, the_broker_is_killed)
 
 

@@ -51,14 +51,20 @@ class Server:
             "location": [stay],
         })  # fmt: skip
 
+    def forget(self) -> None:
+        """Leave the server to other tests as it was."""
+        httpx.delete(f"{self.url}/fhir/Encounter/{VISIT.lower()}", timeout=60).raise_for_status()
+
     def _put(self, resource: dict[str, Any]) -> None:
         url = f"{self.url}/fhir/{resource['resourceType']}/{resource['id']}"
         assert httpx.put(url, json=resource, timeout=60).is_success
 
 
 @pytest.fixture(scope="module")
-def server() -> Server:
-    return Server()
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.forget()
 
 
 @pytest.fixture

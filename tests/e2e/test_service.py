@@ -114,7 +114,9 @@ def test_sigterm_drains_and_a_restart_resumes(service: Service) -> None:
 
 
 def test_a_terminal_that_hangs_up_drains_too(service: Service) -> None:
+    ours = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which may be nohup's: it is inherited
     started(service)
+    signal.signal(signal.SIGHUP, ours)
     tell(service, *[("A14", "W1"), ("A14", "W2")] * 20)
     assert service.stop(signal.SIGHUP) == 0
     started(service)
