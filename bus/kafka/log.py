@@ -134,11 +134,7 @@ class KafkaLog:
     def append_at(self, at: TopicPartition, records: Sequence[Stored]) -> None:
         """Append to this very partition what another log has in its own, and wait until durable."""
         self._check_at(at)
-        name = self.settings.topic(at.topic)
-        wires = [
-            Wire(name, each.value, _encoded(each.key), list(each.headers), at.partition)
-            for each in records
-        ]
+        wires = [self._wire_at(at, each) for each in records]
         self._append(wires, sum(len(each.value or b"") for each in records))
 
     def commit(
@@ -217,14 +213,16 @@ class KafkaLog:
             raise error
 
     def _wire(self, record: Record) -> Wire:
+        partition = self.partition_of(record.topic, record.route)
+        return self._wire_at(TopicPartition(record.topic, partition), record)
+
+    def _wire_at(self, at: TopicPartition, record: Record | Stored) -> Wire:
         value, headers = record.value, record.headers
-        if record.topic == DESIGNATIONS and value is not None:
+        if at.topic == DESIGNATIONS and value is not None:
             value, added = cloudevents.sent(value, self.settings.cloudevents)
             headers = (*headers, *added)
-        return Wire(
-            self.settings.topic(record.topic), value, _encoded(record.key),
-            list(headers), self.partition_of(record.topic, record.route),
-        )  # fmt: skip
+        name, key = self.settings.topic(at.topic), _encoded(record.key)
+        return Wire(name, value, key, list(headers), at.partition)
 
     def _generation(
         self, group: str, positions: Mapping[TopicPartition, int]

@@ -181,6 +181,13 @@ def test_a_broker_holds_the_mode_that_is_configured_and_the_log_reads_either(
     assert [each.headers for each in stored] == [(), ()]
 
 
+def test_notices_copied_from_another_log_are_written_as_the_others(log: KafkaLog) -> None:
+    log.append([Record(DESIGNATIONS, "ÖNH/1", "ÖNH/1", EVENT)])
+    log.append_at(At(DESIGNATIONS, 0), log.scan(At(DESIGNATIONS, 0), 0, 10))
+    first, copied = on_the_wire(log.settings)
+    assert (copied.key, copied.value, copied.headers) == (first.key, first.value, first.headers)
+
+
 def test_a_service_that_writes_binary_tells_its_streams_whole_events(tmp_path: Path) -> None:
     service = started(lab_on_kafka(tmp_path, 'cloudevents = "binary"'))
     try:
