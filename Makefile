@@ -12,6 +12,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
 APT := sudo apt-get install -y make git python3 python3-venv strace openjdk-17-jre-headless maven chromium chromium-driver
 PYTEST = $(BIN)/python -m pytest
+SIDE_BY_SIDE := -n 2 --dist loadfile
 LONG := -s --timeout 7200
 COMPILE = env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal \
   --generate-hashes --python-version 3.11 --no-config --no-header --no-emit-index-url \
@@ -43,7 +44,7 @@ demo: $(STAMP) ## the main job: a morning at two hospitals, in the terminal
 
 .PHONY: test
 test: $(STAMP) browser ## all tests
-	$(PYTEST)
+	$(PYTEST) $(SIDE_BY_SIDE)
 
 .PHONY: browser
 browser: ## Chromium and its driver, for the tests of pages

@@ -10,6 +10,7 @@ end with whoever started them, also when that is killed.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import os
 import random
@@ -21,7 +22,8 @@ import sys
 import tempfile
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -61,15 +63,22 @@ def made_once(sources: Sequence[Path], make: Callable[[Path], None]) -> Path:
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     folder = sources[0].parent / ".jars"
     made = folder / digest[:12]
-    if made.is_dir():
-        return made
-    folder.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as unfinished:
-        parts = Path(unfinished) / "parts"
-        make(parts)
-        if not made.is_dir():  # another may have been quicker
-            parts.rename(made)
+    with alone():
+        if not made.is_dir():
+            folder.mkdir(exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+                parts = Path(unfinished) / "parts"
+                make(parts)
+                parts.rename(made)
     return made
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """One process at a time fetches: Maven's own store does not bear two that begin together."""
+    with (Path(__file__).parents[1] / ".fetching").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def copy_dependencies(pom: Path, target: Path) -> None:

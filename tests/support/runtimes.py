@@ -16,6 +16,7 @@ from typing import Final
 
 import pytest
 
+from kafka_dev import alone
 from tests.packaging.project import ROOT
 
 PROMETHEUS: Final = ROOT / "deploy" / "prometheus"
@@ -73,12 +74,12 @@ def _made_once(project: Path, pinned: Sequence[Path], fetch: Callable[[Path], No
     folder = project / ".made"
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in pinned)).hexdigest()
     made = folder / digest[:12]
-    if not made.is_dir():
-        folder.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as unfinished:
-            parts = Path(unfinished) / "parts"
-            fetch(parts)
-            if not made.is_dir():  # another may have been quicker
+    with alone():
+        if not made.is_dir():
+            folder.mkdir(exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+                parts = Path(unfinished) / "parts"
+                fetch(parts)
                 parts.rename(made)
     return made
 
