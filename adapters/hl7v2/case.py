@@ -66,7 +66,10 @@ class Case:
 
     def moment(self, path: FieldPath) -> Moment | None:
         """A field's time; None (with a warning if it says anything) where it holds none."""
-        text = self.text(path)
+        return self.moment_of(self.text(path), path)
+
+    def moment_of(self, text: str, path: FieldPath) -> Moment | None:
+        """The time in a field's text."""
         if text in {"", NULL}:
             return None
         moment = self.times.read(text, path.text, self.received_at)

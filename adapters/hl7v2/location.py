@@ -8,13 +8,14 @@ know, and a date where a location should be (one vendor fills PV1-42 so), give n
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
 from adapters.common.ward import ward_unknown
 from adapters.hl7v2.case import TOO_LONG
 from adapters.hl7v2.profile import FieldPath, LocationLayout
-from adapters.hl7v2.reader import NULL, Segment
+from adapters.hl7v2.reader import NULL, Encoding, Segment
 from schemas.observation import Location
 from schemas.ward import WardRegister
 
@@ -24,6 +25,7 @@ NO_WARD: Final = frozenset({WITHOUT_WARD, IS_A_TIME})
 """Troubles of a filled field that names no ward at all, known or unknown."""
 
 XON_ID: Final = 10  # organisation identifier
+MOST_KNOWN: Final = 10_000  # a region has some thousand beds, and each is named again and again
 _DATE: Final = re.compile(
     r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\d{4,6}(?:\.\d+)?)?(?:[+-]\d{4})?"
 )
@@ -36,13 +38,18 @@ class LocationReader:
         self._layout = layout
         self._wards = wards
         self._source = source
+        self._known = lru_cache(MOST_KNOWN)(self._of_place)
 
     def read(self, segment: Segment, path: FieldPath) -> Location | Trouble | None:
         """A filled field's location; None where it is cleared; the trouble where it has none."""
         if path.component:
             return self._of_ward(self.ward(segment, path))
-        components = segment.components(segment.repetitions(path.field)[0])
-        code, where = self._code(segment, components), path.text
+        return self._known(segment.raw(path.field), path.text, segment.encoding)
+
+    def _of_place(self, raw: str, where: str, encoding: Encoding) -> Location | Trouble | None:
+        segment = Segment(["", raw], *encoding)
+        components = segment.components(segment.repetitions(1)[0])
+        code = self._code(segment, components)
         if code == NULL:
             return None
         if not code:

@@ -51,6 +51,10 @@ class Delimiters(NamedTuple):
         return _unescape(text, self, codec) if self.escape in text else text
 
 
+Encoding = tuple[Delimiters, str]
+"""The delimiters, and the codec of escaped bytes."""
+
+
 class Segment:
     """One segment: ``fields[0]`` is its name, ``fields[n]`` its field n as sent."""
 
@@ -60,6 +64,11 @@ class Segment:
         self.fields = fields
         self._delimiters = delimiters
         self._codec = codec
+
+    @property
+    def encoding(self) -> Encoding:
+        """What tells how its texts are read."""
+        return self._delimiters, self._codec
 
     def raw(self, field: int) -> str:
         """A field as sent, "" where there is none."""

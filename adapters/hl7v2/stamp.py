@@ -27,9 +27,10 @@ _SEQUENCE: Final = field_path("MSH-13")
 def recorded(case: Case) -> Recorded:
     """EVN-2, else MSH-7, else the receipt (with a warning)."""
     for path in (_RECORDED, _SENT):
-        moment = case.moment(path)
+        text = case.text(path)
+        moment = case.moment_of(text, path)
         if moment is not None:
-            return Recorded(moment, case.text(path))
+            return Recorded(moment, text)
     case.warn("recorded-time-missing", "neither EVN-2 nor MSH-7 says when", _RECORDED.text)
     return Recorded(Moment(case.received_at, BY_RECEIPT), "")
 
