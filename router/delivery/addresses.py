@@ -17,14 +17,25 @@ class NotAllowedError(OSError):
     """The name leads to an address that must not be called."""
 
 
+class UnknownHostError(OSError):
+    """The name cannot be asked for at all, so nobody has it."""
+
+
 async def address_of(host: str, port: int, *, allow_private: bool) -> str:
     """One of the host's addresses. Raises OSError (unknown host) or NotAllowedError."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = {str(entry[4][0]) for entry in found}
+    addresses = await _looked_up(host, port)
     if not allow_private and not all(is_public(ip_address(each)) for each in addresses):
         raise NotAllowedError(f"{host} is an address of this network: see allow_private")
     return random.choice(sorted(addresses))  # noqa: S311 - the next attempt may find another
+
+
+async def _looked_up(host: str, port: int) -> set[str]:
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:  # an empty label, or one of more than 63 characters
+        raise UnknownHostError(f"{host} cannot be looked up") from None
+    return {str(entry[4][0]) for entry in found}
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:

@@ -110,6 +110,25 @@ def test_how_long_an_endpoint_asks_to_be_left_alone(value: str, seconds: float) 
     assert retry_after_s(value, time.time()) == seconds
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2026 00:00:00 +99999999999999999999",
+    ],
+)
+def test_a_time_that_no_clock_can_show_asks_for_nothing(value: str) -> None:
+    """The receiver writes it: it must not end the service."""
+    with Receiver(lambda _: answering(503, Retry_After=value)) as receiver:
+        assert attempt(receiver.url) == Answer("answered 503", 503)
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example"])
+def test_a_name_that_cannot_be_looked_up_is_a_refusal(host: str) -> None:
+    answer = attempt(f"https://{host}/notices")
+    assert answer == Answer(f"UnknownHostError: {host} cannot be looked up")
+
+
 def test_it_may_also_name_the_time() -> None:
     now_s = time.time()
     assert 58 <= retry_after_s(formatdate(now_s + 60, usegmt=True), now_s) <= 60
