@@ -10,7 +10,13 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+_NAT64: Final = IPv6Network("64:ff9b::/96")  # RFC 6052
+_NAT64_LOCAL: Final = IPv6Network("64:ff9b:1::/48")  # RFC 8215
+_IPV4_COMPATIBLE: Final = IPv6Network("::/96")  # RFC 4291, section 2.5.5.1
+_LOWEST_32_BITS: Final = 0xFFFF_FFFF
 
 
 class NotAllowedError(OSError):
@@ -39,6 +45,16 @@ async def _looked_up(host: str, port: int) -> set[str]:
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether the whole internet could reach it."""
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_global and not address.is_multicast
+    """Whether the whole internet could reach it, and nobody nearer in its name."""
+    if isinstance(address, IPv6Address):
+        if address.is_site_local or address in _NAT64_LOCAL:
+            return False
+        address = _carried(address) or address
+    return address.is_global and not address.is_multicast
+
+
+def _carried(address: IPv6Address) -> IPv4Address | None:
+    """The address to which a translator on the way would pass it on."""
+    if address in _NAT64 or address in _IPV4_COMPATIBLE:
+        return IPv4Address(int(address) & _LOWEST_32_BITS)
+    return address.ipv4_mapped or address.sixtofour

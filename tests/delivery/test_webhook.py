@@ -90,7 +90,10 @@ def test_an_address_of_this_network_is_not_called_unless_allowed() -> None:
         ("93.184.216.34", True), ("2606:2800:220:1::1", True), ("127.0.0.1", False),
         ("10.1.2.3", False), ("192.168.1.1", False), ("169.254.169.254", False), ("::1", False),
         ("fe80::1", False), ("fd00::1", False), ("::ffff:10.0.0.1", False),
-        ("224.0.0.1", False), ("100.64.0.1", False),
+        ("224.0.0.1", False), ("100.64.0.1", False), ("fec0::1", False),
+        ("64:ff9b::a9fe:a9fe", False), ("64:ff9b:1::a9fe:a9fe", False),
+        ("64:ff9b::5db8:d822", True), ("2002:a9fe:a9fe::1", False), ("2002:5db8:d822::1", True),
+        ("::169.254.169.254", False),
     ],
 )  # fmt: skip
 def test_which_addresses_are_public(address: str, *, public: bool) -> None:
