@@ -118,7 +118,7 @@ def retry_after_s(value: str, now_s: float) -> float:
     """Seconds that ``Retry-After`` asks for (RFC 9110, section 10.2.3), 0 where it asks nothing."""
     try:
         wait_s = float(value) if value.isdigit() else _until(value, now_s)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year or an offset of twenty digits
         return 0.0
     return min(max(wait_s, 0.0), LONGEST_RETRY_AFTER_S)
 

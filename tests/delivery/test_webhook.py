@@ -90,7 +90,10 @@ def test_an_address_of_this_network_is_not_called_unless_allowed() -> None:
         ("93.184.216.34", True), ("2606:2800:220:1::1", True), ("127.0.0.1", False),
         ("10.1.2.3", False), ("192.168.1.1", False), ("169.254.169.254", False), ("::1", False),
         ("fe80::1", False), ("fd00::1", False), ("::ffff:10.0.0.1", False),
-        ("224.0.0.1", False), ("100.64.0.1", False),
+        ("224.0.0.1", False), ("100.64.0.1", False), ("fec0::1", False),
+        ("64:ff9b::a9fe:a9fe", False), ("64:ff9b:1::a9fe:a9fe", False),
+        ("64:ff9b::5db8:d822", True), ("2002:a9fe:a9fe::1", False), ("2002:5db8:d822::1", True),
+        ("::169.254.169.254", False),
     ],
 )  # fmt: skip
 def test_which_addresses_are_public(address: str, *, public: bool) -> None:
@@ -108,6 +111,25 @@ def test_a_name_that_leads_here_is_not_allowed() -> None:
 )
 def test_how_long_an_endpoint_asks_to_be_left_alone(value: str, seconds: float) -> None:
     assert retry_after_s(value, time.time()) == seconds
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2026 00:00:00 +99999999999999999999",
+    ],
+)
+def test_a_time_that_no_clock_can_show_asks_for_nothing(value: str) -> None:
+    """The receiver writes it: it must not end the service."""
+    with Receiver(lambda _: answering(503, Retry_After=value)) as receiver:
+        assert attempt(receiver.url) == Answer("answered 503", 503)
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example"])
+def test_a_name_that_cannot_be_looked_up_is_a_refusal(host: str) -> None:
+    answer = attempt(f"https://{host}/notices")
+    assert answer == Answer(f"UnknownHostError: {host} cannot be looked up")
 
 
 def test_it_may_also_name_the_time() -> None:

@@ -34,6 +34,11 @@ def test_the_version_can_be_asked_for() -> None:
     assert (done.returncode, done.stdout) == (0, f"{version('wardbridge')}\n")
 
 
+@pytest.mark.parametrize("command", ["normalise", "test"])
+def test_the_help_says_where_a_feed_s_name_stands(command: str) -> None:
+    assert "a name from `feeds`" in cli(command, "--help").stdout  # a markup would eat [feeds]
+
+
 def test_normalise_of_no_file_at_all_could_not_run(tmp_path: Path) -> None:
     done = cli("normalise", "--config", LAB, "--feed", "hl7", tmp_path)
     assert (done.returncode, done.stderr) == (2, f"there is no file in {tmp_path}\n")

@@ -239,6 +239,11 @@ secrets = ["{_SIGNING}"]
     [
         ("https://", "http://", "everybody on the way read it; use https"),
         ("https://portal.example/notices", "portal", "url is the https address"),
+        ("portal.example", "portal..example", "a host or a port that cannot be called"),
+        ("portal.example", "portal.example:99999", "a host or a port that cannot be called"),
+        ("https://portal.example", "http://127.0.0.1:8000", "needs allow_private = true"),
+        ("portal.example", "localhost", "needs allow_private = true"),
+        ("portal.example", "10.0.0.7", "needs allow_private = true"),
         (_SIGNING, "whsec_c2hvcnQ=", "whsec_ and 24 to 64 bytes in base64"),
         (f'"{_SIGNING}"', "", "subscribers.portal.webhook.secrets"),
         ("secrets", 'key_file = "k.pem"\nsecrets', "certificate_file and key_file belong together"),

@@ -21,7 +21,9 @@ from wardbridge.roles import utc_now
 SOME_IN_REVIEW: Final = 3
 PUBLIC_SECRET: Final = b"wardbridge normalise: keys in this output are not an installation's"
 
-FeedName = Annotated[str, typer.Option("--feed", help="a name from [feeds]", show_default=False)]
+FeedName = Annotated[
+    str, typer.Option("--feed", help="a name from `feeds` in the configuration", show_default=False)
+]
 Explain = Annotated[
     bool, typer.Option("--explain", help="also where each value comes from, and by which rule")
 ]

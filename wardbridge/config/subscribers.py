@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from adapters.common.settings import Section, is_loopback
+from router.delivery.addresses import is_public
 from router.delivery.signature import secret_of
 from schemas.notification import Kind
 
@@ -16,6 +18,22 @@ from schemas.notification import Kind
 def _a_secret(secret: SecretStr) -> SecretStr:
     secret_of(secret.get_secret_value())
     return secret
+
+
+def _check_called(url: SplitResult) -> None:
+    """Refuse what no network would take, before a notice waits for it."""
+    try:
+        (url.hostname or "").encode("idna"), url.port  # both raise
+    except ValueError:
+        raise ValueError("url has a host or a port that cannot be called") from None
+
+
+def _is_of_this_network(host: str) -> bool:
+    """Whether it can be seen without asking for the name."""
+    try:
+        return not is_public(ip_address(host))
+    except ValueError:
+        return is_loopback(host)
 
 
 class WebhookSection(Section):
@@ -47,6 +65,9 @@ class WebhookSection(Section):
             raise ValueError("url is the https address of the receiver")
         if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise ValueError("url: http lets everybody on the way read it; use https")
+        _check_called(parts)
+        if not self.allow_private and _is_of_this_network(parts.hostname):
+            raise ValueError("url is of this network: needs allow_private = true")
         if (self.certificate_file is None) != (self.key_file is None):
             raise ValueError("certificate_file and key_file belong together")
         return self
