@@ -174,7 +174,8 @@ def test_a_port_in_use_is_told_and_ends_it(running: Service, tmp_path: Path) -> 
     offset = str(running.offset)
     done = cli("run", "--config", LAB, "--data", tmp_path / "x", "--port-offset", offset)
     assert done.returncode == 1
-    assert "cannot run: http: " in done.stderr
+    port = running.url.rpartition(":")[2]
+    assert f"cannot run: http: 127.0.0.1 port {port}: Address already in use" in done.stderr
 
 
 def test_its_logs_name_no_patient_and_without_its_secret_it_does_not_start_again(

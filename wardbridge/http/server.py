@@ -83,9 +83,9 @@ class HttpServer:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((self.host, self.port))
-        except OSError:
+        except OSError as error:
             listening.close()
-            raise
+            raise OSError(f"{self.host} port {self.port}: {error.strerror}") from error
         listening.listen(BACKLOG)
         listening.setblocking(False)  # noqa: FBT003 - the socket API
         return listening
