@@ -56,5 +56,7 @@ class SubscriberState(Frozen):
     version: Literal[1] = 1
     subscriber: str
     sequence: int = Field(0, ge=0, description="number of the last notice that has ended")
-    endpoint: str = Field("", description="where notices went; a pause ends when it changes")
+    endpoint: str = Field(
+        "", description="hash of where notices went; a pause ends when it changes"
+    )
     paused: str | None = Field(None, description="why nothing is sent, none while it is")

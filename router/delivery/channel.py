@@ -34,7 +34,7 @@ class Channel(Protocol):
 
     @property
     def endpoint(self) -> str:
-        """Where it is, for people and to notice that it changed."""
+        """What changes with the address, and does not tell it."""
         ...
 
     async def send(self, outgoing: Outgoing) -> Answer:

@@ -136,6 +136,8 @@ class Sender:
                 self._skip_what_is_lost()
             except LogError as error:
                 self._start_over(str(error))
+            except Exception as error:  # noqa: BLE001 - one subscriber's fault is no other's
+                self._start_over(_fault(error))
 
     def stop(self) -> None:
         """Let :meth:`run` return; what is on its way and not yet taken is sent again later."""
@@ -315,6 +317,15 @@ class Sender:
             self.figures.trouble = None
         elif not answer.gone:
             self.figures.parked += 1
+
+
+def _fault(error: Exception) -> str:
+    """A fault of ours as it may be told: its types only, for its text may quote a notice."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    name = type(error).__name__
+    structlog.get_logger().error("sender_failed", error=name)
+    return f"{name} in the sender: a fault of this program, please report it"
 
 
 def _answer_of(state: RetryCallState) -> Answer:

@@ -8,6 +8,7 @@ everything else is tried again (Standard Webhooks 1.0.0, "Responses"); redirects
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ssl
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ CONTENT_TYPE: Final = "application/cloudevents+json; charset=UTF-8"
 ANSWER_BYTES: Final = 65_536
 """Read of an answer, so that the connection can serve again; nobody looks at it."""
 LONGEST_RETRY_AFTER_S: Final = 3_600.0
+ENDPOINT_DIGITS: Final = 16  # of its hash: an address may hold a token, and the state is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Webhook:
         tls: ssl.SSLContext | bool = True,  # noqa: FBT001, FBT002 - as httpx calls it
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.endpoint = endpoint.url
+        self.endpoint = hashlib.sha256(endpoint.url.encode()).hexdigest()[:ENDPOINT_DIGITS]
         self._subscriber = subscriber
         self._terms = endpoint
         self._url = httpx.URL(endpoint.url)

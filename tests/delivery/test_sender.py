@@ -253,3 +253,43 @@ def test_a_newer_owner_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log, "commit", fenced)
     with looping() as loop, pytest.raises(LogFencedError):
         Sender(log, "s", endpoint, QUICK).run(loop)
+
+
+def test_a_fault_of_ours_is_told_tried_again_and_ends_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = count(1)
+
+    def answer(_: Outgoing) -> Answer:
+        if next(calls) == 1:
+            raise ZeroDivisionError("text of a notice")
+        return TAKEN
+
+    log, endpoint = MemoryLog(), Endpoint(answer)
+    log.append([queued("s", "MED", 1)])
+    sender = Sender(log, "s", endpoint, QUICK)
+    told: list[str | None] = []
+    monkeypatch.setattr("router.delivery.sender.LOG_PAUSE_S", 0.01)
+    send = endpoint.send
+
+    async def note(outgoing: Outgoing) -> Answer:
+        told.append(sender.figures.trouble)
+        return await send(outgoing)
+
+    monkeypatch.setattr(endpoint, "send", note)
+    start_over = sender._start_over
+
+    def noting(reason: str) -> None:
+        told.append(reason)
+        start_over(reason)
+
+    monkeypatch.setattr(sender, "_start_over", noting)
+    with looping() as loop:
+        thread = threading.Thread(target=sender.run, args=(loop,))
+        thread.start()
+        assert log.wait([topics.DELIVERIES], {}, 20)
+        sender.stop()
+        thread.join(20)
+    assert told[1] == "ZeroDivisionError in the sender: a fault of this program, please report it"
+    assert numbers(endpoint.taken) == [1]
+    assert sender.figures.trouble is None

@@ -141,3 +141,12 @@ def test_it_may_also_name_the_time() -> None:
 def test_429_carries_how_long_to_wait() -> None:
     with Receiver(lambda _: answering(429, Retry_After="17")) as receiver:
         assert attempt(receiver.url) == Answer("answered 429", 429, 17.0)
+
+
+def test_the_state_that_is_kept_does_not_tell_the_address() -> None:
+    one, other = (
+        Webhook("portal", Endpoint(f"https://portal.example/{token}", [KEY])).endpoint
+        for token in ("secret-1", "secret-2")
+    )
+    assert one != other
+    assert "portal.example" not in one
