@@ -42,7 +42,11 @@ def terms_of(section: SubscriberSection) -> Terms:
     """How hard to try."""
     webhook = section.webhook
     return Terms(
-        webhook.give_up_after_s, webhook.first_pause_s, webhook.longest_pause_s, webhook.concurrency
+        webhook.give_up_after_s,
+        webhook.refused_after_s,
+        webhook.first_pause_s,
+        webhook.longest_pause_s,
+        webhook.concurrency,
     )
 
 

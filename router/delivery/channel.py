@@ -19,14 +19,16 @@ class Outgoing(NamedTuple):
 class Answer(NamedTuple):
     """What came of one attempt. Without ``refusal`` the notice was taken.
 
-    ``gone``: the endpoint says that it will never take anything again. ``retry_after_s`` is what
-    it asked for. The text tells nothing of the notice.
+    ``gone``: the endpoint says that it will never take anything again. ``unwanted``: it refuses
+    this notice for what it is. ``retry_after_s`` is what it asked for. The text tells nothing of
+    the notice.
     """
 
     refusal: str | None = None
     status: int | None = None
     retry_after_s: float = 0.0
     gone: bool = False
+    unwanted: bool = False
 
 
 class Channel(Protocol):

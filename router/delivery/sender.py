@@ -9,7 +9,9 @@ receipts, the number reached and the position are committed as one. A crash in b
 batch, under the same numbers and ids: at least once, and never out of a ward's order.
 
 A notice that is not taken is tried again, at growing random intervals and not before the endpoint
-allows, until it is older than the configured time; then it is parked, and the next ones go out.
+allows, until it is older than the configured time; then it is parked, and the next ones go out. One
+that is refused for itself (the endpoint says so, or takes others meanwhile) is parked much sooner, for
+whatever comes after it waits.
 An endpoint that says it is gone pauses the subscriber, until another is configured.
 
 Reading and committing block, so they have a thread; what is sent is sent in the event loop.
@@ -62,6 +64,7 @@ class Terms:
     """How hard to try. Times in seconds."""
 
     give_up_after_s: float = 3 * 86_400.0
+    refused_after_s: float = 600.0
     first_pause_s: float = 1.0
     longest_pause_s: float = 300.0
     concurrency: int = 4
@@ -289,13 +292,18 @@ class Sender:
         def pause(state: RetryCallState) -> float:
             return max(grows(state), _answer_of(state).retry_after_s)
 
-        def is_too_old(_: RetryCallState) -> bool:
-            return self._clock() - out.queued_at_s >= self._terms.give_up_after_s
+        began_s, taken = self._clock(), self.figures.delivered
+
+        def is_given_up(state: RetryCallState) -> bool:
+            now_s = self._clock()
+            itself = _answer_of(state).unwanted or self.figures.delivered > taken
+            refused = itself and now_s - began_s >= self._terms.refused_after_s
+            return refused or now_s - out.queued_at_s >= self._terms.give_up_after_s
 
         retrying = AsyncRetrying(
             retry=retry_if_result(lambda answer: answer.refusal is not None and not answer.gone),
             wait=pause,
-            stop=is_too_old,
+            stop=is_given_up,
             retry_error_callback=_answer_of,
         )
         answer: Answer = await retrying(self._attempt, out)

@@ -29,6 +29,8 @@ CONTENT_TYPE: Final = "application/cloudevents+json; charset=UTF-8"
 ANSWER_BYTES: Final = 65_536
 """Read of an answer, so that the connection can serve again; nobody looks at it."""
 LONGEST_RETRY_AFTER_S: Final = 3_600.0
+UNWANTED: Final = frozenset({400, 413, 415, 422})
+"""Answers that are about the body (RFC 9110, section 15.5), not about who or when."""
 ENDPOINT_DIGITS: Final = 16  # of its hash: an address may hold a token, and the state is kept
 
 
@@ -105,7 +107,7 @@ class Webhook:
         if status == HTTPStatus.GONE:
             return Answer("410 Gone", status, gone=True)
         wait_s = retry_after_s(response.headers.get("Retry-After", ""), self._clock())
-        return Answer(f"answered {status}", status, wait_s)
+        return Answer(f"answered {status}", status, wait_s, unwanted=status in UNWANTED)
 
 
 def body_of(subscriber: str, outgoing: Outgoing) -> bytes:

@@ -4,7 +4,7 @@ import asyncio
 import random
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 
@@ -130,11 +130,42 @@ def test_what_is_not_taken_in_time_is_parked_and_the_next_goes_out() -> None:
     refusal = Answer("answered 500", 500)
     log, endpoint = MemoryLog(), Endpoint(lambda o: refusal if o.sequence == 1 else TAKEN)
     log.append([queued("s", "MED", 1), queued("s", "MED", 2)])
-    sender = rounds(log, endpoint, terms=Terms(0.0, 0.001, 0.01))
+    sender = rounds(log, endpoint, terms=Terms(0.0, 0.0, 0.001, 0.01))
     first, second = receipts(log)
     assert (first.outcome, first.reason, first.status) == (Outcome.PARKED, "answered 500", 500)
     assert (second.outcome, second.reason) == (Outcome.DELIVERED, None)
     assert (sender.figures.parked, sender.figures.delivered) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "wards", "outcomes"),
+    [
+        (Answer("answered 422", 422, unwanted=True), ("MED", "MED"), [Outcome.PARKED] * 2),
+        (Answer("answered 500", 500), ("MED", "KIR"), [Outcome.PARKED, Outcome.DELIVERED]),
+    ],
+    ids=["for what it says", "while another is taken"],
+)
+def test_what_is_refused_for_itself_is_parked_soon(
+    refusal: Answer, wards: Sequence[str], outcomes: Sequence[Outcome]
+) -> None:
+    log, endpoint = MemoryLog(), Endpoint(lambda o: TAKEN if o.notice.subject == "KIR" else refusal)
+    log.append([queued("s", ward, number) for number, ward in enumerate(wards, 1)])
+    rounds(
+        log, endpoint, terms=Terms(refused_after_s=0.05, first_pause_s=0.001, longest_pause_s=0.01)
+    )
+    assert [each.outcome for each in receipts(log)] == outcomes
+    assert all(each.attempts > 1 for each in receipts(log) if each.outcome is Outcome.PARKED)
+
+
+def test_what_is_refused_with_everything_else_is_not_parked_soon() -> None:
+    log, calls = MemoryLog(), count(1)
+    endpoint = Endpoint(lambda _: TAKEN if next(calls) > 200 else Answer("answered 503", 503))
+    log.append([queued("s", "MED", 1), queued("s", "KIR", 2)])
+    rounds(
+        log, endpoint, terms=Terms(refused_after_s=0.0, first_pause_s=0.001, longest_pause_s=0.002)
+    )
+    assert {each.outcome for each in receipts(log)} == {Outcome.DELIVERED}
+    assert receipts(log)[0].attempts + receipts(log)[1].attempts > 200
 
 
 def test_gone_pauses_until_another_endpoint_is_configured() -> None:

@@ -51,6 +51,11 @@ class WebhookSection(Section):
     give_up_after_s: float = Field(
         259_200.0, gt=0, description="a notice not taken for so long is parked"
     )
+    refused_after_s: float = Field(
+        600.0,
+        gt=0,
+        description="or for so long while others are taken, or the answer is 400, 413, 415 or 422",
+    )
     allow_private: bool = Field(
         default=False, description="the address may lie in this network or on this machine"
     )
