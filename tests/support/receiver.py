@@ -41,7 +41,11 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        wanted = int(self.headers["Content-Length"])
+        body = self.rfile.read(wanted)
+        if len(body) < wanted:  # the caller was killed amid it
+            self.close_connection = True
+            return
         self.call = Call({name.lower(): value for name, value in self.headers.items()}, body)
         self.server.receiver.heard(self.call)(self)
 
