@@ -58,10 +58,9 @@ class KafkaMissingError(JavaMissingError):
     """The jars are there, and no broker comes of them."""
 
 
-def made_once(sources: Sequence[Path], make: Callable[[Path], None]) -> Path:
-    """The folder that ``make`` filled, in ``.jars`` beside the first source, until one changes."""
+def made_once(folder: Path, sources: Sequence[Path], make: Callable[[Path], None]) -> Path:
+    """What ``make`` filled, in ``folder``, until one of the sources changes."""
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
-    folder = sources[0].parent / ".jars"
     made = folder / digest[:12]
     with alone():
         if not made.is_dir():
@@ -311,7 +310,7 @@ def _properties(number: int, brokers: int, demands: Demands, voters: str) -> dic
 
 def _java(main: str) -> list[str]:
     pom = HERE / "pom.xml"
-    jars = made_once([pom], lambda folder: copy_dependencies(pom, folder))
+    jars = made_once(pom.parent / ".jars", [pom], lambda jars: copy_dependencies(pom, jars))
     return [program("java"), *JAVA_OPTIONS, "-cp", f"{jars}/*", main]
 
 

@@ -25,7 +25,7 @@ COMPILER: Final = ("-m", "jdk.compiler/com.sun.tools.javac.Main")
 @cache
 def address() -> str:
     """Where the run's server listens: the FHIR server under /fhir, validators under /validate."""
-    folder = made_once([POM, SERVER], _make)
+    folder = made_once(POM.parent / ".jars", [POM, SERVER], _make)
     process = subprocess.Popen(
         [program("java"), *JAVA_OPTIONS, "-cp", f"{folder}:{folder}/*", "Hapi"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,

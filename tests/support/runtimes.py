@@ -6,19 +6,18 @@ Where a runtime or its client is missing, the tests that need it are skipped, sa
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from kafka_dev import alone
+from kafka_dev import made_once
 from tests.packaging.project import ROOT
 
+MADE: Final = ".made"
 PROMETHEUS: Final = ROOT / "deploy" / "prometheus"
 
 
@@ -38,7 +37,7 @@ def jars(project: Path) -> Path:
         goal = ["dependency:copy-dependencies", f"-DoutputDirectory={target}"]
         _run(["mvn", "--batch-mode", "--quiet", "--file", str(pom), *goal], project)
 
-    return _made_once(project, [pom], fetch)
+    return made_once(project / MADE, [pom], fetch)
 
 
 def modules(project: Path) -> Path:
@@ -52,7 +51,7 @@ def modules(project: Path) -> Path:
             shutil.copy(file, target)
         _run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], target)
 
-    return _made_once(project, pinned, fetch) / "node_modules"
+    return made_once(project / MADE, pinned, fetch) / "node_modules"
 
 
 def promtool() -> str:
@@ -67,21 +66,7 @@ def promtool() -> str:
         (package,) = target.glob("*.deb")
         _run(["dpkg-deb", "--extract", package.name, "."], target)
 
-    return str(_made_once(PROMETHEUS, [], fetch) / "usr" / "bin" / "promtool")
-
-
-def _made_once(project: Path, pinned: Sequence[Path], fetch: Callable[[Path], None]) -> Path:
-    folder = project / ".made"
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in pinned)).hexdigest()
-    made = folder / digest[:12]
-    with alone():
-        if not made.is_dir():
-            folder.mkdir(exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder) as unfinished:
-                parts = Path(unfinished) / "parts"
-                fetch(parts)
-                parts.rename(made)
-    return made
+    return str(made_once(PROMETHEUS / MADE, [], fetch) / "usr" / "bin" / "promtool")
 
 
 def _run(command: Sequence[str], folder: Path) -> None:
