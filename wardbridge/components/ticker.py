@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -10,48 +9,24 @@ from bus.port import Log, LogError, Record
 from schemas import topics
 from schemas.authority import Tick
 from wardbridge.components.base import describe
+from wardbridge.components.repeated import Repeated
 
 
-class Ticker:
+class Ticker(Repeated):
     """Appends ticks. A tick that the log refuses is left out: the next one says as much."""
-
-    name = "ticker"
 
     def __init__(
         self, log: Log, realms: Sequence[str], interval_s: float, clock: Callable[[], datetime]
     ) -> None:
+        super().__init__("ticker", self._tick, interval_s)
         self._log = log
         self._realms = realms
-        self._interval_s = interval_s
         self._clock = clock
         self._refused: LogError | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin with a tick."""
-        self._task = asyncio.create_task(self._run(), name=self.name)
-
-    async def stop(self) -> None:
-        """No more ticks."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
 
     def blocking(self) -> str | None:
         """The log refused the last tick."""
         return describe(self._refused) if self._refused else None
-
-    def failure(self) -> str | None:
-        """The task ended by an error."""
-        if self._task is None or not self._task.done() or self._task.cancelled():
-            return None
-        error = self._task.exception()
-        return describe(error) if error else None
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.to_thread(self._tick)
-            await asyncio.sleep(self._interval_s)
 
     def _tick(self) -> None:
         try:
