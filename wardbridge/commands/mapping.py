@@ -15,10 +15,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from adapters.common.keys import PatientKeyer
 from wardbridge.commands._shared import HERE, ConfigOption, DataOption, installation, refuse
-from wardbridge.commands.normalise import PUBLIC_SECRET, FeedName, as_json, chosen, outcomes_of
-from wardbridge.feeds.kind import Reading
+from wardbridge.commands.normalise import FeedName, as_json, chosen, outcomes_of, reading_of
 
 SOME_DIFFER: Final = 1
 SUFFIX: Final = ".expected.json"
@@ -48,8 +46,7 @@ def compare(
     """
     found = installation(config, data)
     which = chosen(found, feed)
-    keyer = PatientKeyer(PUBLIC_SECRET[:64])
-    reading = Reading(which.identity, found.register, keyer, lambda: RECEIVED_AT)
+    reading = reading_of(found, which, lambda: RECEIVED_AT)
     samples = list(_samples(folder))
     if not samples:
         refuse(f"{folder}: there is no sample in it")

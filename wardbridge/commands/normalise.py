@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -52,8 +53,7 @@ def normalise(
     """
     found = installation(config, data)
     which = chosen(found, feed)
-    keyer = PatientKeyer(PUBLIC_SECRET[:64])
-    reading = Reading(which.identity, found.register, keyer, utc_now, explain)
+    reading = reading_of(found, which, utc_now, explain=explain)
     in_review = False
     files = list(_files(paths))
     if not files:
@@ -63,6 +63,14 @@ def normalise(
             typer.echo(json.dumps(as_json(path, index, outcome), ensure_ascii=False))
             in_review |= _needs_a_person(outcome)
     raise typer.Exit(SOME_IN_REVIEW if in_review else 0)
+
+
+def reading_of(
+    found: Installation, feed: Feed, clock: Callable[[], datetime], *, explain: bool = False
+) -> Reading:
+    """What reads a feed's inputs outside the service: patient keys with a public secret."""
+    keyer = PatientKeyer(PUBLIC_SECRET[:64])
+    return Reading(feed.identity, found.register, keyer, clock, explain)
 
 
 def chosen(found: Installation, name: str) -> Feed:

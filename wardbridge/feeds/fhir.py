@@ -38,7 +38,7 @@ class FhirFeed:
     """The endpoint and the poller, in the service's event loop."""
 
     def __init__(self, reading: Reading, place: Place, settings: FhirSettings) -> None:
-        normaliser = _normaliser(reading, settings)
+        normaliser = reading.by(Normaliser, settings.profile)
         self._intake = Intake(normaliser, place.log, reading.clock, settings.max_waiting)
         self._pulling = (
             Pulling(settings.pull, self._intake, place.data, reading.clock)
@@ -114,21 +114,11 @@ class Pulling:
         return describe(error) if error else "ended by itself"
 
 
-def _normaliser(reading: Reading, settings: FhirSettings) -> Normaliser:
-    return Normaliser(
-        reading.identity,
-        settings.profile,
-        reading.register,
-        reading.keyer,
-        explain=reading.explain,
-    )
-
-
 def _outcomes(
     reading: Reading, settings: FhirSettings, path: Path, payload: bytes
 ) -> Iterator[tuple[int, Outcome]]:
     """One for each resource: a file holds one, or one a line (``.ndjson``)."""
-    normaliser = _normaliser(reading, settings)
+    normaliser = reading.by(Normaliser, settings.profile)
     resources = payload.splitlines() if path.suffix == ".ndjson" else [payload]
     inputs = [each for each in resources if each.strip()]
     if not inputs:

@@ -26,7 +26,7 @@ class Hl7Feed:
 
     def __init__(self, reading: Reading, place: Place, settings: Hl7Settings) -> None:
         listener = settings.moved(place.data, place.port_offset)
-        self._server = MllpServer(_normaliser(reading, settings), place.log, listener)
+        self._server = MllpServer(reading.by(Normaliser, settings.profile), place.log, listener)
 
     async def start(self) -> None:
         """Listen. Raises OSError where the port or a certificate cannot be had."""
@@ -42,22 +42,12 @@ class Hl7Feed:
         return FeedStatus(figures.last_seen, figures.counts(), dict(figures.outcomes))
 
 
-def _normaliser(reading: Reading, settings: Hl7Settings) -> Normaliser:
-    return Normaliser(
-        reading.identity,
-        settings.profile,
-        reading.register,
-        reading.keyer,
-        explain=reading.explain,
-    )
-
-
 def _outcomes(
     reading: Reading, settings: Hl7Settings, path: Path, payload: bytes
 ) -> Iterator[tuple[int, Outcome]]:
     """One for each message, then one for each trouble of the file as a whole."""
     del path
-    normaliser, found = _normaliser(reading, settings), split(payload)
+    normaliser, found = reading.by(Normaliser, settings.profile), split(payload)
     troubles = found.troubles
     if not found.messages and not troubles:
         troubles = (Trouble("no-message", "the file has no message in it"),)

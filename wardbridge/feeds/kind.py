@@ -18,6 +18,7 @@ from bus.port import Log
 from schemas.ward import WardRegister
 
 Options = TypeVar("Options", bound=BaseModel)
+Normaliser = TypeVar("Normaliser")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,10 @@ class Reading:
     keyer: PatientKeyer
     clock: Callable[[], datetime]
     explain: bool = False
+
+    def by(self, make: Callable[..., Normaliser], profile: BaseModel) -> Normaliser:
+        """An adapter's normaliser for this feed: all of them are made alike."""
+        return make(self.identity, profile, self.register, self.keyer, explain=self.explain)
 
 
 @dataclass(frozen=True, slots=True)
