@@ -56,6 +56,16 @@ def looping() -> Iterator[asyncio.AbstractEventLoop]:
         loop.close()
 
 
+def run_until_ended(log: Log, sender: Sender) -> None:
+    """In a thread of its own, until the first notice has ended."""
+    with looping() as loop:
+        thread = threading.Thread(target=sender.run, args=(loop,))
+        thread.start()
+        assert log.wait([topics.DELIVERIES], {}, 20)
+        sender.stop()
+        thread.join(20)
+
+
 def rounds(log: Log, endpoint: Endpoint, number: int = 1, terms: Terms = QUICK) -> Sender:
     sender = Sender(log, "s", endpoint, terms)
     with looping() as loop:
@@ -264,12 +274,7 @@ def test_a_log_that_failed_for_a_while_is_told_and_forgotten(
 
     monkeypatch.setattr(log, "read", fails_once)
     monkeypatch.setattr("router.delivery.sender.LOG_PAUSE_S", 0.01)
-    with looping() as loop:
-        thread = threading.Thread(target=sender.run, args=(loop,))
-        thread.start()
-        assert log.wait([topics.DELIVERIES], {}, 20)
-        sender.stop()
-        thread.join(20)
+    run_until_ended(log, sender)
     assert numbers(endpoint.taken) == [1]
     assert sender.figures.trouble is None
 
@@ -315,12 +320,7 @@ def test_a_fault_of_ours_is_told_tried_again_and_ends_nobody_else(
         start_over(reason)
 
     monkeypatch.setattr(sender, "_start_over", noting)
-    with looping() as loop:
-        thread = threading.Thread(target=sender.run, args=(loop,))
-        thread.start()
-        assert log.wait([topics.DELIVERIES], {}, 20)
-        sender.stop()
-        thread.join(20)
+    run_until_ended(log, sender)
     assert told[1] == "ZeroDivisionError in the sender: a fault of this program, please report it"
     assert numbers(endpoint.taken) == [1]
     assert sender.figures.trouble is None
