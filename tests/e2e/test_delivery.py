@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -16,8 +17,9 @@ from bus.sqlite import SqliteLog
 from schemas import topics
 from schemas.delivery import Delivery, Outcome
 from schemas.notification import Notification
-from tests.support.histories import Histories
+from tests.support.histories import Histories, Visit, message
 from tests.support.load import Sender
+from tests.support.mllp import MllpClient
 from tests.support.receiver import (
     Behaviour,
     Call,
@@ -28,6 +30,7 @@ from tests.support.receiver import (
     resetting,
 )
 from tests.support.service import LAB, Service
+from tests.wardbridge.support import cli
 
 KILLS = int(os.environ.get("WARDBRIDGE_KILLS", "4"))
 NOTICES_BETWEEN_KILLS = 5
@@ -70,6 +73,31 @@ def test_every_notice_reaches_every_subscriber_in_its_wards_order(tmp_path: Path
         _check(service, "good", good, told)
         _check(service, "bad", bad, [n for n in told if n.data.ward in SOME_WARDS])
         assert len(bad.calls) > len(bad.taken)
+
+
+def test_a_notice_that_has_ended_is_sent_again_on_demand(tmp_path: Path) -> None:
+    with Receiver() as receiver:
+        service = _service(tmp_path, receiver, receiver)
+        service.start()
+        service.wait_until_ready()
+        with MllpClient(service.mllp_port) as client:
+            client.ask(message(Visit("v1", datetime.now(UTC)), "A14", "c1", ward="W8"))
+        _wait_until_told(service)
+        asked = ("deliveries", "resend", "good")
+        where = ("--config", service.config, "--data", service.data)
+        offset = ("--port-offset", str(service.offset))
+        assert cli(*asked, "1", *where, *offset).returncode == 0
+        receiver.wait_for(lambda receiver: len(receiver.taken) == 2)
+        first, again = receiver.taken
+        assert (first.body, first.headers["webhook-id"]) == (
+            again.body,
+            again.headers["webhook-id"],
+        )
+        unknown = cli(*asked, "2", *where, *offset)
+        assert (unknown.returncode, "no delivery 2 to 'good'" in unknown.stderr) == (2, True)
+        assert "no subscriber 'bda'" in cli(*asked[:2], "bda", "1", *where, *offset).stderr
+        assert service.stop() == 0
+    assert "the service must be running" in cli(*asked, "1", *where, *offset).stderr
 
 
 def _misbehaviour(chance: random.Random) -> Behaviour:

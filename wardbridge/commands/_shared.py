@@ -9,7 +9,7 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
-from bus.port import Log, LogError, Stored, TopicPartition
+from bus.port import Log, LogError
 from wardbridge.config.load import load
 from wardbridge.config.models import Installation
 from wardbridge.config.problems import ConfigError
@@ -27,8 +27,10 @@ LogConfigOption = Annotated[
 DataOption = Annotated[
     Path, typer.Option("--data", help="folder of the log and of all relative paths")
 ]
+PortOffset = Annotated[
+    int, typer.Option("--port-offset", min=0, help="added to every port: several side by side")
+]
 HERE: Final = Path()
-SCAN_RECORDS: Final = 1_000
 
 
 def refuse(text: str) -> NoReturn:
@@ -56,13 +58,3 @@ def log_for_reading(data: Path, config: Path | None) -> Iterator[Log]:
         yield log
     finally:
         log.close()
-
-
-def records(log: Log, topic: str, route: str | None = None) -> Iterator[Stored]:
-    """Every record kept of a topic, oldest first in each partition; with a route only in its."""
-    numbers = range(log.partitions(topic))
-    for number in numbers if route is None else [log.partition_of(topic, route)]:
-        at, offset = TopicPartition(topic, number), log.starts(topic)[number]
-        while found := log.scan(at, offset, SCAN_RECORDS):
-            yield from found
-            offset = found[-1].offset + 1

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Final
+from urllib.parse import quote
 
+import httpx
 import typer
 
-from bus.port import Log
-from schemas import topics
-from schemas.delivery import Delivery, Outcome
+from router.delivery.receipts import deliveries
+from schemas.delivery import Outcome
 from wardbridge.commands._shared import (
     HERE,
+    ConfigOption,
     DataOption,
     LogConfigOption,
+    PortOffset,
+    installation,
     log_for_reading,
-    records,
     refuse,
 )
 
+TIMEOUT_S: Final = 60.0  # the queue is walked from its beginning
 SubscriberOption = Annotated[str | None, typer.Option("--subscriber", help="only this one's")]
 VisitOption = Annotated[str | None, typer.Option("--visit", help="only about this visit")]
 ParkedOption = Annotated[bool, typer.Option("--parked", help="only what was not taken in time")]
@@ -31,6 +34,7 @@ def add_to(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Who was told what, and when.")
     group.command("list")(list_deliveries)
     group.command("show")(show)
+    group.command("resend")(resend)
     app.add_typer(group, name="deliveries")
 
 
@@ -65,9 +69,24 @@ def show(
         typer.echo(delivery.model_dump_json(indent=2))
 
 
-def deliveries(log: Log, subscriber: str | None = None) -> Iterator[Delivery]:
-    """Every delivery kept, oldest first in each partition."""
-    for record in records(log, topics.DELIVERIES, subscriber):
-        delivery = Delivery.model_validate_json(record.value or b"")
-        if subscriber in {None, delivery.subscriber}:
-            yield delivery
+def resend(
+    subscriber: Subscriber,
+    sequence: Sequence,
+    config: ConfigOption,
+    data: DataOption = HERE,
+    port_offset: PortOffset = 0,
+) -> None:
+    """Have the running service send one notice again: the same id, number and body."""
+    http = installation(config, data).settings.http
+    host = f"[{http.host}]" if ":" in http.host else http.host
+    base = f"http://{host}:{http.port + port_offset}"
+    name = quote(subscriber, safe="")
+    try:
+        answer = httpx.post(
+            f"{base}/v1/subscribers/{name}/deliveries/{sequence}", timeout=TIMEOUT_S
+        )
+    except httpx.HTTPError as error:
+        refuse(f"{base}: {type(error).__name__}: the service must be running")
+    if not answer.is_success:
+        refuse(answer.json()["detail"])
+    typer.echo(f"{sequence} is queued for {subscriber}; `deliveries show` tells what becomes of it")

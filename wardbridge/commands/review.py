@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from bus.port import Log
+from bus.records import records_of
 from schemas import topics
 from schemas.review import ReviewItem
 from wardbridge.commands._shared import (
@@ -16,7 +17,6 @@ from wardbridge.commands._shared import (
     DataOption,
     LogConfigOption,
     log_for_reading,
-    records,
     refuse,
 )
 
@@ -54,12 +54,12 @@ def show(item_id: ItemId, data: DataOption = HERE, config: LogConfigOption = Non
 
 def items(log: Log) -> Iterator[ReviewItem]:
     """Every review item kept, oldest first in each partition."""
-    for record in records(log, topics.REVIEW):
+    for record in records_of(log, topics.REVIEW):
         yield ReviewItem.model_validate_json(record.value or b"")
 
 
 def _raw(log: Log, item: ReviewItem) -> dict[str, Any] | None:
-    for record in records(log, topics.RAW, item.realm):
+    for record in records_of(log, topics.RAW, item.realm):
         if item.raw and record.key == item.raw.id:
             headers = {name: value.decode() for name, value in record.headers}
             return {**headers, "topic": record.topic, "offset": record.offset}

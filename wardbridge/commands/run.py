@@ -13,7 +13,14 @@ import typer
 import uvloop
 
 from bus.port import LogError
-from wardbridge.commands._shared import HERE, ConfigOption, DataOption, installation, refuse
+from wardbridge.commands._shared import (
+    HERE,
+    ConfigOption,
+    DataOption,
+    PortOffset,
+    installation,
+    refuse,
+)
 from wardbridge.log import is_on_kafka
 from wardbridge.logs import configure_logs
 from wardbridge.roles import ALL_ROLES, Role
@@ -22,9 +29,6 @@ from wardbridge.service import Service
 
 FAILED: Final = 1
 FILES: Final = 65_536  # connections and files open at once; a shell's usual 1,024 are soon used up
-PortOffset = Annotated[
-    int, typer.Option("--port-offset", min=0, help="added to every port: several side by side")
-]
 Roles = Annotated[
     list[Role] | None,
     typer.Option("--role", help="only this part of the work (repeatable); without it: all"),

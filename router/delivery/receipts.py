@@ -1,0 +1,35 @@
+"""What became of notices at subscribers, and how one is sent again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from bus.port import Log, Record
+from bus.records import records_of
+from router.delivery.sender import SEQUENCE
+from schemas import topics
+from schemas.delivery import Delivery
+
+
+def deliveries(log: Log, subscriber: str | None = None) -> Iterator[Delivery]:
+    """Every delivery kept, oldest first in each partition. Raises LogError."""
+    for record in records_of(log, topics.DELIVERIES, subscriber):
+        delivery = Delivery.model_validate_json(record.value or b"")
+        if subscriber in {None, delivery.subscriber}:
+            yield delivery
+
+
+def send_again(log: Log, subscriber: str, sequence: int) -> bool:
+    """Queue a notice anew under the number that it has; False where it is not kept any longer.
+
+    Raises LogError.
+    """
+    event = next((d.event for d in deliveries(log, subscriber) if d.sequence == sequence), None)
+    for stored in records_of(log, topics.OUTGOING, subscriber) if event else ():
+        value = stored.value or b""
+        if stored.key == subscriber and json.loads(value)["id"] == event:
+            number = ((SEQUENCE, str(sequence).encode()),)
+            log.append([Record(topics.OUTGOING, subscriber, subscriber, value, number)])
+            return True
+    return False
