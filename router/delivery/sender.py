@@ -23,11 +23,11 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_random_exponential
@@ -124,7 +124,7 @@ class Sender:
         self._passed_over = 0
         self._log_trouble: str | None = None
         self._stopping = threading.Event()
-        self._sending: Any = None
+        self._sending: Future[bool] | None = None
         self._lock = threading.Lock()
         self._slots = asyncio.Semaphore(terms.concurrency)
 
@@ -257,9 +257,10 @@ class Sender:
         with self._lock:
             if self._stopping.is_set():
                 return Round(ended, gone=False)
-            self._sending = asyncio.run_coroutine_threadsafe(self._send_all(own, ended), loop)
+            sending = asyncio.run_coroutine_threadsafe(self._send_all(own, ended), loop)
+            self._sending = sending
         try:
-            gone = self._sending.result()
+            gone = sending.result()
         except CancelledError:
             gone = False
         return Round(dict(ended), gone)  # a copy: a cancelled attempt may still be ending
