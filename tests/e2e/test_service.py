@@ -1,9 +1,11 @@
 """The service as a process: a message in over MLLP, a ward told, a stop, a restart."""
 
 import json
+import re
 import shutil
 import signal
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,6 +17,7 @@ import httpx
 import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from tests.packaging.project import ROOT
 from tests.support.histories import Visit, message
 from tests.support.mllp import MllpClient, code_of
 from tests.support.service import Service
@@ -264,3 +267,14 @@ def feed_health(service: Service, name: str) -> dict[str, Any]:
     """As its process said last: some tenths of a second may pass."""
     (found,) = (each for each in service.get("/health")["feeds"] if each["name"] == name)
     return dict(found)
+
+
+def test_the_page_shows_how_a_message_is_sent_by_hand(running: Service, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "integration.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^bash -c .*/dev/tcp.*$", page, re.MULTILINE)
+    file = tmp_path / "message.hl7"
+    file.write_bytes(message(Visit("BYHAND", AT), "A14", "h1", ward="BYHAND"))
+    line = line.replace("/2575", f"/{running.mllp_port}").replace("FILE", str(file))
+    sent = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
+    assert "\nMSA|AA|h1" in sent.stdout
+    until_listed(running, "BYHAND", 1)
