@@ -89,14 +89,22 @@ def test_the_notices_shown_in_the_documents_are_valid() -> None:
 
 
 def test_the_configuration_shown_to_integration_engineers_is_right(tmp_path: Path) -> None:
-    """Both files as the page shows them: nothing to mend, nothing to be warned of."""
-    shown = text_of("docs/integration.md")
-    for name, language in (("wards.csv", "csv"), ("shown.toml", "toml")):
-        (block,) = re.findall(rf"```{language}\n(.*?)```", shown, re.DOTALL)
-        (tmp_path / name).write_text(block, encoding="utf-8")
-    found = load(tmp_path / "shown.toml", tmp_path)
+    """The files as the page shows them: nothing to mend, nothing to be warned of. And the profile
+    means the same in a file of its own."""
+    page = text_of("docs/integration.md")
+    (wards,) = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)
+    whole, with_file = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    within, profile, after = re.split(r"(?=\[feeds\.hl7\.profile\])|(?=\[feeds\.elvis\])", whole)
+    apart = within.partition("[feeds.hl7]")[0] + with_file + "port = 2575\n" + after
+    own_file = profile.replace("[feeds.hl7.profile]", "").replace("feeds.hl7.profile.", "")
+    for name, text in (
+        ("wards.csv", wards), ("ehr.toml", own_file), ("whole.toml", whole), ("apart.toml", apart),
+    ):  # fmt: skip
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    found = load(tmp_path / "whole.toml", tmp_path)
     assert found.warnings() == []
     assert [feed.identity.name for feed in found.feeds] == ["hl7", "elvis"]
+    assert load(tmp_path / "apart.toml", tmp_path).feeds == found.feeds
 
 
 def test_every_reason_of_the_router_is_explained_to_operators() -> None:

@@ -263,6 +263,14 @@ def test_a_subscriber_that_could_not_be_told_safely_is_refused(
     assert not any("c2hvcnQ" in problem for problem in found)
 
 
+def test_one_mistake_is_told_once(tmp_path: Path) -> None:
+    short = _TOLD.replace(_SIGNING, "whsec_c2hvcnQ=")
+    unset = lab_text().replace('host = "127.0.0.1"', 'host = "${GONE}"', 1)
+    for text, place in ((lab_text() + short, "webhook.secrets.0"), (unset, "feeds.hl7.host")):
+        found = problems(text, tmp_path)
+        assert [place in problem for problem in found] == [True], found
+
+
 def test_a_subscriber_names_wards_and_hospitals_of_the_register(tmp_path: Path) -> None:
     (tmp_path / "wards.csv").write_text("id,name,hospital\nMED,Medicin,Norr\n", encoding="utf-8")
     wanted = '[subscribers.portal]\nwards = ["MDE"]\nhospitals = ["Nor"]\n'

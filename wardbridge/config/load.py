@@ -1,45 +1,45 @@
 """From a TOML file to an :class:`Installation`, or to every reason why not.
 
-In this order: the file is TOML; its references are replaced; every table has the shape of its
-model, each feed that of its adapter's; names that refer to one another exist; no two parts want
-what only one can have; the ward register can be read. A later stage runs only where the earlier ones left something to look at.
+In this order: the file is TOML; its references are replaced, and the profiles that are files of
+their own laid under their feeds; every table has the shape of its model, each feed that of its
+adapter's; names that refer to one another exist; no two parts want what only one can have; the ward
+register can be read. A later stage runs only where the earlier ones left something to look at.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from adapters.common.feed import FeedIdentity
 from schemas.ward import WardRegister
-from wardbridge.config.lines import line_at, lines_of
 from wardbridge.config.models import Feed, FeedSection, HttpSection, Installation, Settings
 from wardbridge.config.problems import ConfigError, Place, Problem, did_you_mean, problems_of
+from wardbridge.config.profiles import KEY as PROFILE_FILE
+from wardbridge.config.profiles import Profiles
 from wardbridge.config.substitution import Substitution
+from wardbridge.config.toml import Table, TomlFile
 from wardbridge.feeds import KINDS
 from wardbridge.feeds.kind import held_port
 from wardbridge.wards import ALIAS, RegisterError, read_register
 
-_TOML_LINE = re.compile(r"\(at line (\d+)")
 _NAME = re.compile(r"[\w.-]+")
 _HEAD = frozenset(FeedSection.model_fields)
-Table = dict[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def load(file: Path, data: Path, environment: Mapping[str, str] = os.environ) -> Installation:
     """Read and check a configuration; its paths start from ``data``. Raises ConfigError."""
-    text = _text_of(file)
+    source = TomlFile.read(file)
     substitution = Substitution(environment, data)
-    table = substitution.apply(_toml(file, text))
-    problems = substitution.problems
+    profiles = Profiles(data, substitution)
+    table = _with_profiles(substitution.apply(source.table), profiles)
+    problems = substitution.problems + profiles.problems
     settings, models = _shapes(table, problems)
     register = None
     if settings is not None:
@@ -48,32 +48,24 @@ def load(file: Path, data: Path, environment: Mapping[str, str] = os.environ) ->
         problems += _wanted_twice(_feeds(settings, models), settings.http)
         register = _register(settings, data, problems)
     if register is None or settings is None or problems:
-        raise ConfigError(_located(file, text, problems))
+        raise ConfigError(_located(source, profiles, problems))
     return Installation(file, data, settings, _feeds(settings, models), register)
 
 
-def _text_of(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigError([Problem((), f"cannot be read: {reason}", file)]) from None
+def _with_profiles(table: Table, profiles: Profiles) -> Table:
+    feeds = _tables_in(table, "feeds")
+    whole = {name: profiles.laid_under(name, feed) for name, feed in feeds.items()}
+    return {**table, "feeds": {**table["feeds"], **whole}} if whole else table
 
 
-def _toml(file: Path, text: str) -> Table:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        line = _TOML_LINE.search(str(error))
-        problem = Problem((), f"not TOML: {error}", file, int(line[1]) if line else None)
-        raise ConfigError([problem]) from None
-
-
-def _located(file: Path, text: str, problems: list[Problem]) -> list[Problem]:
-    lines = lines_of(text)
+def _located(source: TomlFile, profiles: Profiles, problems: list[Problem]) -> list[Problem]:
+    """Each with its file and line; of one place the first, which the others only follow from."""
+    first: dict[tuple[Path | None, Place], Problem] = {}
+    for problem in problems:
+        first.setdefault((problem.file, problem.place), problem)
     return [
-        problem if problem.file else replace(problem, file=file, line=line_at(lines, problem.place))
-        for problem in problems
+        problem if problem.file else profiles.located(problem) or source.located(problem)
+        for problem in first.values()
     ]
 
 
@@ -82,15 +74,20 @@ def _located(file: Path, text: str, problems: list[Problem]) -> list[Problem]:
 
 def _shapes(table: Table, problems: list[Problem]) -> tuple[Settings | None, dict[str, BaseModel]]:
     """The file's own tables, and each feed's settings; problems are collected."""
-    feeds = table.get("feeds")
-    named = feeds if isinstance(feeds, dict) else {}
-    tables = {name: feed for name, feed in named.items() if isinstance(feed, dict)}
+    tables = _tables_in(table, "feeds")
     heads = {name: _part(feed, head=True) for name, feed in tables.items()}
     settings = _validated(
-        Settings, {**table, "feeds": {**named, **heads}} if tables else table, (), problems
+        Settings, {**table, "feeds": {**table["feeds"], **heads}} if tables else table, (), problems
     )
     models = {name: _feed_settings(name, feed, problems) for name, feed in tables.items()}
     return settings, {name: model for name, model in models.items() if model is not None}
+
+
+def _tables_in(table: Table, key: str) -> dict[str, Table]:
+    """The tables under a key, whatever else stands there."""
+    found = table.get(key)
+    named = found if isinstance(found, dict) else {}
+    return {name: inner for name, inner in named.items() if isinstance(inner, dict)}
 
 
 def _part(feed: Table, *, head: bool) -> Table:
@@ -103,6 +100,10 @@ def _feed_settings(name: str, feed: Table, problems: list[Problem]) -> BaseModel
         if "kind" in feed:
             text = f"unknown kind; {did_you_mean(str(feed['kind']), KINDS)}"
             problems.append(Problem(("feeds", name, "kind"), text))
+        return None
+    if PROFILE_FILE in feed and "profile" not in kind.settings.model_fields:
+        text = f"a feed of kind {feed['kind']!r} has no profile: take this key away"
+        problems.append(Problem(("feeds", name, PROFILE_FILE), text))
         return None
     return _validated(kind.settings, _part(feed, head=False), ("feeds", name), problems)
 

@@ -56,6 +56,11 @@ class FeedSection(Section):
     kind: str = Field(description="which adapter reads it; see the kinds below")
     source: str = Field(description="a name from `[sources]`")
     realm: str = Field("", description="a name from `[realms]`; empty where there is only one")
+    profile_file: Path | None = Field(
+        None,
+        description="TOML file with the keys of `profile`, for several feeds; a key that stands in "
+        "the feed's own `profile` too is taken from there, whole",
+    )
 
 
 class WardsSection(Section):

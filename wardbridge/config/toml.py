@@ -1,0 +1,52 @@
+"""One TOML file as it is on disk, and where in it a problem stands."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from wardbridge.config.lines import line_at, lines_of
+from wardbridge.config.problems import ConfigError, Place, Problem
+
+Table = dict[str, Any]
+_LINE = re.compile(r"\(at line (\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class TomlFile:
+    """A file's tables as written, and the line of each key."""
+
+    path: Path
+    table: Table
+    lines: Mapping[Place, int]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read and parse it. Raises ConfigError."""
+        text = _text_of(path)
+        return cls(path, _parsed(path, text), lines_of(text))
+
+    def located(self, problem: Problem) -> Problem:
+        """The problem with its line in this file."""
+        return replace(problem, file=self.path, line=line_at(self.lines, problem.place))
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigError([Problem((), f"cannot be read: {reason}", path)]) from None
+
+
+def _parsed(path: Path, text: str) -> Table:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = _LINE.search(str(error))
+        problem = Problem((), f"not TOML: {error}", path, int(line[1]) if line else None)
+        raise ConfigError([problem]) from None
