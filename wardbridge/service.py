@@ -118,7 +118,7 @@ class Service:
             self._settings.http.heartbeat_s,
         )
         http = self._settings.http
-        app = make_app(view, has_lists=Role.HTTP in self._roles)
+        app = make_app(view, http.max_streams, has_lists=Role.HTTP in self._roles)
         server = HttpServer(app, http.host, http.port + self._port_offset)
         return Parts(working, timing, reading, telling, server, hub)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.wardbridge.support import LAB, cli
-from wardbridge.commands.run import FILES, allow_more_files, stop_signals
+from wardbridge.commands.run import FILES, allow_more_files, stop_signals, too_few_files
+from wardbridge.config.load import load
 
 
 @pytest.fixture
@@ -21,9 +22,18 @@ def highest() -> Iterator[int]:
 
 
 def test_it_takes_as_many_files_as_it_may_have(highest: int) -> None:
-    allow_more_files()
+    allowed = allow_more_files()
     most = FILES if highest == resource.RLIM_INFINITY else min(FILES, highest)
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, highest)
+    assert allowed == most
+
+
+def test_streams_that_could_not_all_be_open_are_warned_of(tmp_path: Path) -> None:
+    lab = load(LAB, tmp_path)
+    assert [warning.partition(":")[0] for warning in too_few_files(4_096, lab)] == [
+        "http.max_streams"
+    ]
+    assert list(too_few_files(FILES, lab)) == []
 
 
 def test_on_sqlite_roles_do_not_part(tmp_path: Path) -> None:

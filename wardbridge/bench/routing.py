@@ -40,6 +40,7 @@ from schemas.observation import (
 from schemas.ward import WardRegister
 from wardbridge.bench.engine import Engine
 from wardbridge.bench.figure import Figure
+from wardbridge.bench.memory import peak_mb
 
 REALM, SOURCE, GROUP = "bench", "ehr", "router"
 VISITS, FACTS = 100_000, 10
@@ -170,13 +171,6 @@ def restart(path: Path) -> dict[str, float]:
     took_s = time.perf_counter() - began
     log.close()
     return {"seconds": took_s, "mb": peak_mb(), "of_that_mb_before": before_mb}
-
-
-def peak_mb() -> float:
-    """The most memory resident so far; unlike rusage, not inherited from who started us."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    kb = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(kb) / 1024
 
 
 def figures(engine: Engine) -> Iterator[Figure]:

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
-from wardbridge.bench import adt, encounters, exports, live, log, report, routing, webhooks
+from wardbridge.bench import adt, encounters, exports, live, log, report, routing, streams, webhooks
 from wardbridge.bench.engine import Engine
 from wardbridge.bench.figure import Figure
 
@@ -29,6 +29,7 @@ class Part(StrEnum):
     EXPORTS = "exports"
     ACKNOWLEDGED = "acknowledged"
     TOLD = "told"
+    STREAMS = "streams"
     WEBHOOKS = "webhooks"
 
 
@@ -37,7 +38,7 @@ Brokers = Annotated[
     str,
     typer.Option(
         "--brokers", metavar="HOST:PORT,…",
-        help="measure `router`, `acknowledged`, `told` and `webhooks` on this cluster too",
+        help="measure `router`, `acknowledged`, `told`, `streams` and `webhooks` on this cluster too",
     ),
 ]  # fmt: skip
 Other = Annotated[
@@ -94,6 +95,7 @@ def _measured(
         Part.EXPORTS: exports.figures,
         Part.ACKNOWLEDGED: on_each(acknowledged),
         Part.TOLD: on_each(lambda engine: live.told(offset, engine)),
+        Part.STREAMS: on_each(lambda engine: streams.figures(offset, engine)),
         Part.WEBHOOKS: on_each(lambda engine: webhooks.figures(offset, engine)),
     }
     for part in parts:

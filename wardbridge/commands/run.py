@@ -6,6 +6,7 @@ import asyncio
 import resource
 import signal
 import sys
+from collections.abc import Iterator
 from typing import Annotated, Final
 
 import structlog
@@ -21,6 +22,7 @@ from wardbridge.commands._shared import (
     installation,
     refuse,
 )
+from wardbridge.config.models import Installation
 from wardbridge.log import is_on_kafka
 from wardbridge.logs import configure_logs
 from wardbridge.roles import ALL_ROLES, Role
@@ -29,6 +31,7 @@ from wardbridge.service import Service
 
 FAILED: Final = 1
 FILES: Final = 65_536  # connections and files open at once; a shell's usual 1,024 are soon used up
+FILES_BESIDE: Final = 256  # what the log and all else of this process need at most
 Roles = Annotated[
     list[Role] | None,
     typer.Option("--role", help="only this part of the work (repeatable); without it: all"),
@@ -56,17 +59,28 @@ def run(
     if roles != ALL_ROLES and not is_on_kafka(found):
         refuse('--role: one process writes a log in SQLite; with engine = "kafka" roles can part')
     configure_logs(sys.stderr)
-    allow_more_files()
-    for warning in found.warnings():
+    files = allow_more_files()
+    for warning in [*found.warnings(), *too_few_files(files, found)]:
         structlog.get_logger().warning("configuration", warning=warning)
     raise typer.Exit(_serve(Service(found, port_offset, roles=roles)))
 
 
-def allow_more_files() -> None:
-    """As many as whoever started us lets us have, up to what is of use."""
+def allow_more_files() -> int:
+    """As many as whoever started us lets us have, up to what is of use; how many that is."""
     allowed, highest = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if highest == resource.RLIM_INFINITY else min(FILES, highest)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(allowed, wanted), highest))
+    return max(allowed, wanted)
+
+
+def too_few_files(files: int, found: Installation) -> Iterator[str]:
+    """What to say where the streams that may be open do not all fit."""
+    streams = found.settings.http.max_streams
+    if files < streams + FILES_BESIDE:
+        yield (
+            f"http.max_streams: only {files} files and connections may be open in this process, so "
+            f"that {streams} streams cannot be: raise its limit (ulimit -n, LimitNOFILE)"
+        )
 
 
 def _serve(service: Service) -> int:

@@ -156,6 +156,9 @@ class HttpSection(Section):
     heartbeat_s: float = Field(
         15.0, gt=0, le=300, description="a silent stream sends a comment so often"
     )
+    max_streams: int = Field(
+        4_000, ge=1, le=60_000, description="open at once; one more is answered 503"
+    )
 
     @model_validator(mode="after")
     def _loopback_only(self) -> Self:

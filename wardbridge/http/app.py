@@ -23,9 +23,6 @@ from wardbridge.http.view import View
 
 ASK_AGAIN_S: Final = 1
 MAX_SEQUENCE: Final = 2**53  # what every JSON reader holds
-MAX_STREAMS: Final = 500
-"""Open at once. Each holds a file descriptor that record systems need to connect, and a
-subscriber that leaks connections must not keep a hospital's messages out."""
 
 
 class InboundList(Frozen):
@@ -97,7 +94,7 @@ class Readiness(Frozen):
     blocking: dict[str, str]
 
 
-def make_app(view: View, max_streams: int = MAX_STREAMS, *, has_lists: bool = True) -> FastAPI:
+def make_app(view: View, max_streams: int, *, has_lists: bool = True) -> FastAPI:
     """The application over a running service; ``has_lists``: it reads what wards are told."""
     app = FastAPI(title="wardbridge", docs_url=None, redoc_url=None)
     _add_probes(app, view)
