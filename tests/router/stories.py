@@ -33,6 +33,10 @@ STORIES: Final[dict[str, Story]] = {
         [ehr.a01("ER"), ehr.a14("W"), ehr.a02("W"), ehr.a12()],
         ["W designated marked", "W arrived moved-in", "W designated reopened"],
     ),
+    "a cancel takes back what was, and not what came after it": (
+        [ehr.a01("ER"), ehr.a14("W"), ehr.a02("X"), ehr.a12(), ehr.a02("W")],
+        ["W designated marked", "W arrived moved-in"],
+    ),
     "a cancel sets the place it carries": (
         [ehr.a14("W"), ehr.a02("X"), ehr.a12("W"), ehr.a08(place={"ward": "X"})],
         ["W designated marked", "W arrived moved-in"],
