@@ -127,3 +127,7 @@ campaign-properties: $(STAMP) ## the invariants over many more generated histori
 .PHONY: campaign-mutations
 campaign-mutations: $(STAMP) ## break each rule of the router in turn: a test must fail
 	WARDBRIDGE_MUTATIONS=all $(PYTEST) tests/router/test_mutations.py $(LONG)
+
+.PHONY: campaign-registry
+campaign-registry: $(STAMP) ## our schemas at a real registry (fetches 140 MB)
+	WARDBRIDGE_REGISTRY=1 $(PYTEST) tests/kafka/test_registry.py $(LONG)

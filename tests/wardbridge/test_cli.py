@@ -192,6 +192,8 @@ def test_schema_lists_prints_and_writes(tmp_path: Path) -> None:
     assert cli("schema", "--write", tmp_path).returncode == 0
     assert json.loads((tmp_path / "notification.schema.json").read_text()) == printed
     assert cli("schema", "notificaton").returncode == 2
+    unregistered = cli("schema", "--register", "--config", LAB)
+    assert (unregistered.returncode, "[log.kafka.registry]" in unregistered.stderr) == (2, True)
 
 
 def test_review_without_a_log_says_what_data_means(tmp_path: Path) -> None:

@@ -56,12 +56,17 @@ def test_the_labs_differ_in_their_log_only() -> None:
          "PLAIN needs username and password"),
         ("[realms.lab]", '[log.kafka.sasl]\nmechanism = "OAUTHBEARER"\n[realms.lab]',
          "OAUTHBEARER needs token_file"),
+        (HEAD, '[log.kafka.registry]\nurl = "registry"\n' + HEAD, "log.kafka.registry.url"),
+        (HEAD, '[log.kafka.registry]\nurl = "https://r"\nusername = "u"\n' + HEAD,
+         "username and password belong together"),
+        (HEAD, '[log.kafka.registry]\nurl = "http://r"\ntoken = "t"\n' + HEAD,
+         "url: http lets everybody on the way read the password; use https"),
         (HEAD, HEAD + 'instance = "a b"\n', "log.kafka.instance"),
         (HEAD, HEAD + 'prefix = "å"\n', "log.kafka.prefix"),
     ],
     ids=[
         "no port", "no broker", "variable", "insync", "time-outs", "no table", "plain", "oauth",
-        "instance", "prefix",
+        "registry's address", "registry's password", "registry's encryption", "instance", "prefix",
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_refused_with_a_reason(

@@ -9,10 +9,14 @@ from typing import Annotated, Final
 import typer
 
 from schemas.documents import Document, asyncapi, json_schemas
-from wardbridge.commands._shared import refuse
+from wardbridge.commands._shared import HERE, DataOption, LogConfigOption, installation, refuse
+from wardbridge.registry import Registry, RegistryError, subjects
 
 ASYNCAPI: Final = "asyncapi"
 NameArgument = Annotated[str | None, typer.Argument(help="one document; none: list the names")]
+RegisterOption = Annotated[
+    bool, typer.Option("--register", help="register each topic's at [log.kafka.registry]")
+]
 WriteOption = Annotated[
     Path | None, typer.Option("--write", help="write every document into this folder")
 ]
@@ -23,10 +27,19 @@ def add_to(app: typer.Typer) -> None:
     app.command("schema")(schema)
 
 
-def schema(name: NameArgument = None, write: WriteOption = None) -> None:
-    """List the JSON Schemas and the AsyncAPI document, print one, or write all."""
+def schema(
+    name: NameArgument = None,
+    write: WriteOption = None,
+    config: LogConfigOption = None,
+    data: DataOption = HERE,
+    *,
+    register: RegisterOption = False,
+) -> None:
+    """List the JSON Schemas and the AsyncAPI document, print one, write or register all."""
     documents = {**json_schemas(), ASYNCAPI: asyncapi()}
-    if write is not None:
+    if register:
+        _register(config, data)
+    elif write is not None:
         _write(documents, write)
     elif name is None:
         typer.echo("\n".join(sorted(documents)))
@@ -34,6 +47,18 @@ def schema(name: NameArgument = None, write: WriteOption = None) -> None:
         typer.echo(_text(documents[name]), nl=False)
     else:
         refuse(f"there is no document {name!r}; known: {', '.join(sorted(documents))}")
+
+
+def _register(config: Path | None, data: Path) -> None:
+    kafka = installation(config, data).settings.log.kafka if config else None
+    if kafka is None or kafka.registry is None:
+        refuse("--register: give --config, with a table [log.kafka.registry] in it")
+    try:
+        with Registry(kafka.registry, data) as registry:
+            for subject in subjects(kafka):
+                typer.echo(f"{subject.name}: schema {registry.register(subject)}")
+    except (RegistryError, OSError) as error:
+        refuse(f"not registered: {error}")
 
 
 def _write(documents: dict[str, Document], folder: Path) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
-from adapters.common.settings import Section
+from adapters.common.settings import Section, is_loopback
 
 _NAME: Final = r"^[A-Za-z0-9._-]*$"  # what Kafka allows in names
 _BROKER: Final = re.compile(r"^[^\s:/]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")
@@ -69,6 +70,29 @@ class SaslSection(Section):
         return self
 
 
+class RegistrySection(Section):
+    """A schema registry with Confluent's API, for `wardbridge schema --register`."""
+
+    url: str = Field(
+        pattern=r"^https?://", description="its base, as in https://registry.example:8081"
+    )
+    username: str = Field("", description="for basic authentication")
+    password: SecretStr | None = Field(None, description="for basic authentication")
+    token: SecretStr | None = Field(None, description="or a bearer token")
+    ca_file: Path | None = Field(None, description="PEM: whom to trust instead of the system's")
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if bool(self.username) != (self.password is not None):
+            raise ValueError("username and password belong together")
+        if self.token is not None and self.username:
+            raise ValueError("give either token or username and password")
+        host = urlsplit(self.url).hostname or ""
+        if (self.token or self.username) and self.url.startswith("http:") and not is_loopback(host):
+            raise ValueError("url: http lets everybody on the way read the password; use https")
+        return self
+
+
 class KafkaSection(Section):
     """A Kafka cluster as the log. Topics are made when the service starts, and compared."""
 
@@ -106,6 +130,7 @@ class KafkaSection(Section):
     )
     tls: TlsSection | None = Field(None, description="encryption")
     sasl: SaslSection | None = Field(None, description="credentials")
+    registry: RegistrySection | None = Field(None, description="where the schemas are registered")
 
     def bares_secrets(self) -> bool:
         """Whether what proves who we are is sent as it is, without encryption."""
