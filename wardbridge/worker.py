@@ -29,6 +29,7 @@ from wardbridge.feeds.kind import FeedStatus
 from wardbridge.log import open_beside
 from wardbridge.logs import configure_logs
 from wardbridge.roles import Role, feeds_of, router_of
+from wardbridge.secret import SecretError
 
 REPORT_INTERVAL_S: Final = 0.1
 FAILED, SERVICE_GONE = 1, 3
@@ -47,7 +48,7 @@ def main() -> None:
         job: Job = control.recv()
         log = open_beside(job.installation, inherited, _end_with_the_service)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            code = runner.run(Worker(control, parts_of(job, log)).run())
+            code = runner.run(_work(control, job, log))
         log.close()
     except LogError as error:
         structlog.get_logger().error("log_failed", reason=str(error))
@@ -57,8 +58,17 @@ def main() -> None:
     sys.exit(code)
 
 
+async def _work(control: Connection, job: Job, log: Log) -> int:
+    try:
+        parts = parts_of(job, log)
+    except (OSError, SecretError) as error:  # a file that the configuration names
+        control.send(Refused(str(error)))
+        return FAILED
+    return await Worker(control, parts).run()
+
+
 def parts_of(job: Job, log: Log) -> Sequence[Part]:
-    """What works in the process. Raises SecretError."""
+    """What works in the process. Raises OSError or SecretError."""
     if job.role is Role.ROUTER:
         return [router_of(log, job.installation)]
     return feeds_of(log, job.installation, job.port_offset)

@@ -78,8 +78,11 @@ async def until_ready(router: RemoteRouter, but_not: int = 0) -> int:
 
 @soon
 async def until_gone(pid: int) -> None:
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+    assert not is_there(pid)
+
+
+def is_there(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
 
 
 def tick(log: SqliteLog) -> None:
@@ -152,6 +155,27 @@ def test_signals_that_a_terminal_sends_to_all_are_the_services_to_answer(
             assert await until_ready(router) == pid
 
     asyncio.run(play())
+
+
+def test_one_that_no_longer_answers_is_told_and_leaves_nothing_behind(
+    log: SqliteLog, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play() -> None:
+        async with running(log, installation) as router:
+            pid = await until_ready(router)
+            os.kill(pid, signal.SIGSTOP)
+            monkeypatch.setattr(worker_module, "SILENT_S", 0.5)
+            await until_silent(router)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(router.stop(), 0.1)  # as a service that has no more time
+            await until_gone(pid)
+
+    asyncio.run(play())
+
+
+@soon
+async def until_silent(router: RemoteRouter) -> None:
+    assert "said nothing" in (router.blocking() or "")
 
 
 def test_a_log_that_fails_shows_and_is_tried_again(
@@ -231,11 +255,48 @@ async def until_working(feed: RemoteFeed) -> None:
 
 
 def test_a_process_that_ends_before_its_first_word_is_no_start(
-    log: SqliteLog, installation: Installation
+    log: SqliteLog, installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def play() -> None:
-        worker = WorkerProcess(log, Job(Role.ADAPTERS, installation, 0))  # nobody made the secret
+        worker, _ = feeds(log, installation)
         with pytest.raises(CannotStartError, match="process adapters: ended with 1 at its start"):
+            await worker.start()
+        await worker.stop()
+
+    monkeypatch.setattr(worker_module, "MODULE", "wardbridge.no_such_module")
+    asyncio.run(play())
+
+
+PULLING = """
+[feeds.fhir]
+kind = "fhir"
+source = "elvis"
+port = 8090
+[feeds.fhir.pull]
+base_url = "https://ehr.example/r4"
+backend = { token_url = "https://ehr.example/token", client_id = "w", key_file = "gone.pem", key_id = "k" }
+"""
+
+
+def test_a_file_that_feeds_need_and_is_not_there_is_told_by_its_name(
+    log: SqliteLog, installation: Installation
+) -> None:
+    text = in_process().replace("\n[wards]", f"{PULLING}\n[wards]")
+    pulling = load(configured(installation.data.parent, text), installation.data, {})
+
+    async def play() -> None:
+        worker, _ = feeds(log, pulling)
+        with pytest.raises(CannotStartError, match=r"No such file.*gone\.pem"):
+            await worker.start()
+        await worker.stop()
+
+    asyncio.run(play())
+
+
+def test_a_secret_that_was_lost_is_no_start(log: SqliteLog, installation: Installation) -> None:
+    async def play() -> None:
+        worker = WorkerProcess(log, Job(Role.ADAPTERS, installation, 0))  # nobody made the secret
+        with pytest.raises(CannotStartError, match=r"patient\.key is missing"):
             await worker.start()
         await worker.stop()
 

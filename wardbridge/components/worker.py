@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection
@@ -33,6 +34,7 @@ from wardbridge.routing import GROUP
 
 MODULE: Final = "wardbridge.worker"
 STOP_WITHIN_S: Final = 15.0  # feeds answer what is on its way for up to ten
+SILENT_S: Final = 10.0  # it reports ten times a second, unless something holds it up
 PAUSE_S: Final = 0.5  # before one that ended by itself is started again
 BROKEN: Final = 1  # a fault; killed, or ended by its log, it may do better the next time
 STARTING: Final = "its process is starting"
@@ -73,6 +75,7 @@ class WorkerProcess:
         self.job = job
         self._log = log
         self._report: Report = {}
+        self._heard_at = 0.0
         self._down: str | None = STARTING
         self._refused: str | None = None
         self._started_once = threading.Event()
@@ -97,16 +100,19 @@ class WorkerProcess:
             raise CannotStartError(self._refused)
 
     async def stop(self) -> None:
-        """Let it finish what is in hand."""
+        """Let it finish what is in hand; one that does not, or may not, is killed."""
         self._stopping.set()
         if self._control is not None:
             with suppress(OSError):  # it has ended
                 self._control.send(None)
-        if self._thread.is_alive():
+        if not self._thread.is_alive():
+            return
+        try:
             await asyncio.to_thread(self._thread.join, STOP_WITHIN_S)
-        if self._thread.is_alive() and self._process is not None:
-            self._process.kill()
-            await asyncio.to_thread(self._thread.join)
+        finally:  # also where the service has no more time: nothing of it may be left behind
+            if self._thread.is_alive() and self._process is not None:
+                structlog.get_logger().error("process_killed", component=self.name)
+                self._process.kill()
 
     def blocking(self) -> str | None:
         """It is starting, or starting again."""
@@ -118,11 +124,15 @@ class WorkerProcess:
 
     def blocking_of(self, part: str) -> str | None:
         """What it says of a part, or that it does not run."""
-        return self._down or self._report[part].blocking
+        return self._down or self._silent() or self._report[part].blocking
 
     def said_of(self, part: str) -> Figures | FeedStatus | None:
         """What it said last of a part, also when it runs no longer; None before its first word."""
         return self._report[part].says if part in self._report else None
+
+    def _silent(self) -> str | None:
+        silent_s = time.monotonic() - self._heard_at
+        return f"its process has said nothing for {silent_s:.0f} s" if silent_s > SILENT_S else None
 
     def _run(self) -> None:
         while not self._stopping.is_set() and not self._refused:
@@ -164,6 +174,7 @@ class WorkerProcess:
         if isinstance(said, Refused):
             self._note_refusal(said.reason)
         else:
+            self._heard_at = time.monotonic()
             self._report, self._down = said, None
             self._started_once.set()
 
