@@ -25,8 +25,9 @@ from tenacity import (
 
 from adapters.fhir.document import read
 from adapters.fhir.element import resource
-from adapters.fhir.grant import Grant
+from adapters.fhir.grant import Grant, GrantError
 from adapters.fhir.listener import MAX_BODY_BYTES
+from adapters.fhir.refusal import RefusedError
 from adapters.fhir.remote import Remote
 
 MAX_PAGES: Final = 10_000
@@ -68,7 +69,10 @@ class FhirClient:
 
     def address(self, reference: str) -> str | None:
         """The address of a relative or absolute reference; None where it leads elsewhere."""
-        found = urljoin(f"{self._base}/", reference)
+        try:
+            found = urljoin(f"{self._base}/", reference)
+        except ValueError:  # no address at all
+            return None
         rest = found.removeprefix(self._base)
         is_ours = found.startswith(self._base) and rest[:1] in {"", "/", "?"}
         return found if is_ours and ".." not in rest else None
@@ -89,16 +93,22 @@ class FhirClient:
             seen.add(address)
             page = await self._get(address)
             if page is None:
-                raise RemoteError("a page of a search is gone")
+                which = "the search" if len(seen) == 1 else "a page of the search"
+                raise RemoteError(f"{which} is not there")
+            address = self._next_of(page)  # before it is used: a login page is no page
             yield page
-            address = self._next_of(page)
 
     def _next_of(self, page: bytes) -> str | None:
-        bundle = resource(read(page))
-        links = [each for each in bundle.elements("link") if each.text("relation") == "next"]
+        try:
+            bundle = resource(read(page))
+            if bundle.resource_type != "Bundle":
+                raise RemoteError("the answer to a search is no Bundle")
+            links = [each for each in bundle.elements("link") if each.text("relation") == "next"]
+            found = self.address(links[0].uri("url")) if links else ""
+        except RefusedError as refused:
+            raise RemoteError(f"no page of a search: {refused.trouble.reason}") from None
         if not links:
             return None
-        found = self.address(links[0].uri("url"))
         if found is None:
             raise RemoteError("the next page lies on another server")
         return found
@@ -113,8 +123,13 @@ class FhirClient:
         )
         try:
             return await retrying(self._get_once, address)
+        except httpx.HTTPStatusError as error:  # only the token endpoint's
+            status = error.response.status_code
+            raise TryAgainError(f"the token endpoint: status {status}") from None
         except httpx.HTTPError as error:
             raise TryAgainError(type(error).__name__) from None
+        except (GrantError, httpx.InvalidURL) as error:
+            raise TryAgainError(str(error)) from None
 
     async def _get_once(self, address: str) -> bytes | None:
         request = self._http.build_request("GET", address, headers=await self._headers())

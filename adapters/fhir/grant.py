@@ -23,6 +23,10 @@ RENEW_BEFORE: Final = timedelta(minutes=1)
 USUAL_LIFE_S: Final = 300  # where the server does not say: the longest that SMART recommends
 
 
+class GrantError(Exception):
+    """What the token endpoint answers is no token; the text never has its content."""
+
+
 class Grant:
     """The token of one client at one server."""
 
@@ -43,7 +47,7 @@ class Grant:
         self._until: datetime | None = None
 
     async def token(self) -> str:
-        """A token that is good for now. Raises httpx.HTTPError where none can be had."""
+        """A token that is good for now. Raises GrantError or httpx.HTTPError where none is had."""
         now = self._now()
         if self._until is None or now >= self._until - RENEW_BEFORE:
             await self._renew(now)
@@ -62,9 +66,13 @@ class Grant:
         }
         response = await self._http.post(self._backend.token_url, data=form)
         response.raise_for_status()
-        said: dict[str, Any] = response.json()
-        self._token = str(said["access_token"])
-        self._until = now + timedelta(seconds=float(said.get("expires_in", USUAL_LIFE_S)))
+        try:
+            said: dict[str, Any] = response.json()
+            token, lives_s = said["access_token"], float(said.get("expires_in", USUAL_LIFE_S))
+            self._until = now + timedelta(seconds=lives_s)
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
+            raise GrantError("the answer of the token endpoint is no token") from None
+        self._token = str(token)
 
     def assertion(self, now: datetime) -> str:
         """Who we are, signed."""

@@ -56,6 +56,9 @@ class Taken(NamedTuple):
     document: Object | None
 
 
+Known = Callable[[Taken], bool]
+
+
 class NotTakenError(Exception):
     """Nothing of the body is kept; the sender must be told why."""
 
@@ -83,37 +86,44 @@ class Intake:
         check: Check,
         already: Outcome | None = None,
         beside: Beside | None = None,
+        known: Known | None = None,
     ) -> Taken:
         """Read, store, and tell what became of it.
 
-        ``already``: what became of it is known without reading. ``beside`` fetches what it refers to, and
-        what that raises goes through. Raises NotTakenError where it could not be stored.
+        ``already``: what became of it is known without reading. ``beside`` fetches what it refers
+        to, and what that raises goes through. What ``known`` knows is not stored again. Raises
+        NotTakenError where it could not be stored.
         """
         if self.figures.waiting >= self._max_waiting:
             raise NotTakenError(Trouble("too-many-waiting", "the log is behind: send it again"))
         self.figures.waiting += 1
         try:
-            known = await beside(self._read_or_nothing(payload)) if beside else None
-            return await self._take(payload, check, already, known)
+            at = self.figures.last_seen = self._clock()
+            self.figures.body_bytes += len(payload)
+            if already is not None:
+                taken = Taken(already, None)
+            else:
+                fetched = await beside(self._read_or_nothing(payload)) if beside else None
+                taken = await self._meant(payload, at, check, fetched)
+            if known is None or not known(taken):
+                await self._keep(payload, at, taken)
+            return taken
         finally:
             self.figures.waiting -= 1
 
-    async def _take(
-        self, payload: bytes, check: Check, already: Outcome | None, known: Resources | None
+    async def _meant(
+        self, payload: bytes, at: datetime, check: Check, fetched: Resources | None
     ) -> Taken:
-        at, feed = self._clock(), self._normaliser.feed
-        self.figures.last_seen = at
-        self.figures.body_bytes += len(payload)
-        if already is not None:
-            taken = Taken(already, None)
-        elif len(payload) > READ_ASIDE_BYTES:
-            taken = await asyncio.to_thread(self._read, payload, at, check, known)
-        else:
-            taken = self._read(payload, at, check, known)
+        if len(payload) > READ_ASIDE_BYTES:
+            return await asyncio.to_thread(self._read, payload, at, check, fetched)
+        return self._read(payload, at, check, fetched)
+
+    async def _keep(self, payload: bytes, at: datetime, taken: Taken) -> None:
+        """Raises NotTakenError where it could not be stored."""
+        feed = self._normaliser.feed
         pointer = raw_pointer(payload, at, feed.name)
         await self._stored(records_of(feed, pointer, at, payload, taken.outcome))
         self.figures.became(taken.outcome)
-        return taken
 
     def _read(self, payload: bytes, at: datetime, check: Check, known: Resources | None) -> Taken:
         """What it means. A fault of ours costs one body its use, never the endpoint."""

@@ -2,7 +2,8 @@
 
 Only what the mapping asks for is fetched: the Patient, the Organization, the Locations and what
 they are part of. A reference that leads nowhere stays unresolved, and the mapping says so; a server
-that does not answer raises, for then the input must wait.
+that does not answer raises, for then the input must wait. What is not there is asked for again the
+next time, and so is a Patient: a protection that was added must count at once.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Lookup:
         self._client = client
         self._cache_s = cache_s
         self._clock = clock
-        self._remembered: OrderedDict[str, tuple[float, Object | None]] = OrderedDict()
+        self._remembered: OrderedDict[str, tuple[float, Object]] = OrderedDict()
 
     async def read(self, reference: str) -> bytes | None:
         """One resource as it is now, never from memory. Raises RemoteError."""
@@ -64,20 +65,24 @@ class Lookup:
         if address is None or reference.startswith(("#", "urn:")):
             return None
         now = self._clock()
-        at, content = self._remembered.get(address, (float("-inf"), None))
-        if now - at <= self._cache_s:
-            return content
+        known = self._remembered.get(address)
+        if known is not None and now - known[0] <= self._cache_s:
+            return known[1]
         try:
             content = _parsed(await self._client.read(reference))
         except TryAgainError:
             raise
         except RemoteError:
             return None  # refused to us: what needs it says what is missing, others go on
+        if content is not None and content["resourceType"] != "Patient":
+            self._remember(address, now, content)
+        return content
+
+    def _remember(self, address: str, now: float, content: Object) -> None:
         self._remembered[address] = (now, content)
         self._remembered.move_to_end(address)
         if len(self._remembered) > MAX_REMEMBERED:
             self._remembered.popitem(last=False)
-        return content
 
 
 def _parsed(payload: bytes | None) -> Object | None:

@@ -1,24 +1,34 @@
 """Rounds of searches: each page is one input, with what it refers to fetched beside it.
 
 No position is kept: observations have derived ids, so a round that repeats the last tells nobody
-anything new. ``{since}`` goes on only after a round of which every page is durable; it starts
+anything new, and a page that says what it said before is not kept again. Each search goes by itself:
+its ``{since}`` goes on only after it came to its end with every page durable, and starts
 ``look_back_s`` before the service does.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Final
 
 from adapters.fhir.client import FhirClient, RemoteError, TooMuchError
-from adapters.fhir.intake import Intake, NotTakenError
+from adapters.fhir.document import canonical
+from adapters.fhir.intake import Intake, NotTakenError, Taken
 from adapters.fhir.lookup import Lookup
-from adapters.fhir.remote import Remote
+from adapters.fhir.names import Object
+from adapters.fhir.remote import SINCE, Remote
+
+MAX_REMEMBERED: Final = 10_000
+_OF_THE_ANSWER: Final = frozenset({"id", "link", "meta", "timestamp", "total"})
+"""What differs between two answers that say the same."""
 
 
 class Poller:
-    """Pulls from one server. ``failure`` says why the last round did not come to its end."""
+    """Pulls from one server. ``failure`` says why not all of the last round came to its end."""
 
     def __init__(
         self,
@@ -35,7 +45,8 @@ class Poller:
         self._lookup = lookup
         self._intake = intake
         self._now = now
-        self._since = now() - timedelta(seconds=remote.look_back_s)
+        self._since = dict.fromkeys(remote.searches, now() - timedelta(seconds=remote.look_back_s))
+        self._known = Known()
 
     async def run(self) -> None:
         """Round after round, until cancelled."""
@@ -45,31 +56,74 @@ class Poller:
 
     async def round(self) -> None:
         """Every search once. A failure is told by :attr:`failure` and tried again next time."""
-        began = self._now()
+        failures = [await self._search(each) for each in self._remote.searches]
+        told = [
+            f"search {number} of {len(failures)}: {failure}"
+            for number, failure in enumerate(failures, 1)
+            if failure  # the search itself may name a patient
+        ]
+        self.failure = "; ".join(told) or None
+        self.rounds += not told
+
+    async def _search(self, search: str) -> str | None:
+        """Why it did not come to its end."""
+        began, since = self._now(), self._since[search].isoformat().replace("+00:00", "Z")
         try:
-            for search in self._remote.searches:
-                since = self._since.isoformat().replace("+00:00", "Z")
-                await self._ask(search.replace("{since}", since), self._remote.page_size)
+            await self._ask(search.replace(SINCE, since), self._remote.page_size)
         except RemoteError as error:
-            self.failure = f"the server: {error}"
+            return f"the server: {error}"
         except NotTakenError as error:
-            self.failure = f"the log: {error.trouble.reason}"
-        else:
-            self.failure = None
-            self.rounds += 1
-            self._since = began - timedelta(seconds=self._remote.overlap_s)
+            return f"the log: {error.trouble.reason}"
+        except Exception as error:  # noqa: BLE001 - whatever it answers costs this search its round only
+            return f"a fault of this program: {type(error).__name__}"
+        self._since[search] = began - timedelta(seconds=self._remote.overlap_s)
+        return None
 
     async def _ask(self, search: str, page_size: int) -> None:
         """Every page of a search; by smaller ones where a page is more than a record takes."""
         try:
             async for page in self._client.search(search, page_size):
-                await self._intake.take(page, _anything, beside=self._lookup.beside)
+                await self._take(page)
         except TooMuchError:
             if page_size == 1:
                 raise
             await self._ask(search, page_size // 2)
 
+    async def _take(self, page: bytes) -> None:
+        beside, known = self._lookup.beside, self._known
+        try:
+            known.add(await self._intake.take(page, _anything, beside=beside, known=known.has))
+        except NotTakenError as error:
+            if error.trouble.reason == "too-large":  # what follows from it, not the page itself
+                raise TooMuchError("more than a record takes of one answer") from None
+            raise
 
-def _anything(document: object) -> None:
+
+class Known:
+    """What was taken already, and came to the same: by a hash of content and outcome."""
+
+    def __init__(self) -> None:
+        self._hashes: OrderedDict[bytes, None] = OrderedDict()
+
+    def has(self, taken: Taken) -> bool:
+        """Whether keeping it again would say nothing new."""
+        return _hash(taken) in self._hashes
+
+    def add(self, taken: Taken) -> None:
+        """It is durable."""
+        self._hashes[_hash(taken)] = None
+        if len(self._hashes) > MAX_REMEMBERED:
+            self._hashes.popitem(last=False)
+
+
+def _hash(taken: Taken) -> bytes:
+    outcome, document = taken
+    said = {key: value for key, value in (document or {}).items() if key not in _OF_THE_ANSWER}
+    ids = [each.id for each in outcome.observations]
+    became = repr((outcome.verdict, outcome.reason, outcome.where, ids, outcome.warnings))
+    return blake2b(canonical(said) + became.encode(), digest_size=16).digest()
+
+
+def _anything(document: Object) -> None:
     """A server's answer needs no address to agree with."""
     del document

@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from adapters.common.settings import Section
+from adapters.common.settings import Section, is_loopback
+
+SINCE: Final = "{since}"
+_PLACEHOLDER: Final = re.compile(r"\{[^}]*\}?")
+
+
+def _an_address(url: str) -> str:
+    parts = urlsplit(url)  # raises ValueError
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("an address begins with https:// and a host")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError("http lets everybody on the way read it; use https")
+    return url
+
+
+def _a_search(search: str) -> str:
+    unknown = set(_PLACEHOLDER.findall(search)) - {SINCE}
+    if unknown:
+        raise ValueError(f"{min(unknown)!r} stands for nothing: only {SINCE} does")
+    return search
+
+
+Address = Annotated[str, AfterValidator(_an_address)]
+Search = Annotated[str, AfterValidator(_a_search)]
 
 
 class Backend(Section):
     """SMART backend services: a token for a signed assertion, renewed before it ends."""
 
-    token_url: str = Field(description="the authorisation server's token endpoint")
+    token_url: Address = Field(description="the authorisation server's token endpoint")
     client_id: str = Field(description="who we are there")
     key_file: str = Field(description="PEM: the private key that signs")
     key_id: str = Field(description="`kid` under which the server knows the public key")
@@ -26,8 +51,10 @@ class Backend(Section):
 class Remote(Section):
     """A server and the searches that are asked of it, again and again."""
 
-    base_url: str = Field(description="its base: references within it are followed, others never")
-    searches: tuple[str, ...] = Field(
+    base_url: Address = Field(
+        description="its base: references within it are followed, others never"
+    )
+    searches: tuple[Search, ...] = Field(
         (),
         description="each a search such as `Encounter?patient=123` or, where the server offers it, "
         "`Encounter?_lastUpdated=ge{since}`; `{since}` is the start of the last good round",
@@ -48,7 +75,13 @@ class Remote(Section):
     timeout_s: float = Field(30.0, gt=0, description="of one request")
     give_up_s: float = Field(300.0, gt=0, description="how long a failing request is tried again")
     cache_s: float = Field(
-        3_600.0, ge=0, description="how long a Patient, Location or Organization is remembered"
+        3_600.0, ge=0, description="how long a Location or Organization is remembered"
     )
     token: SecretStr | None = Field(None, description="a bearer token that never changes")
     backend: Backend | None = Field(None, description="or a token by SMART backend services")
+
+    @model_validator(mode="after")
+    def _one_token(self) -> Self:
+        if self.token is not None and self.backend is not None:
+            raise ValueError("give either token or backend")
+        return self

@@ -15,6 +15,7 @@ import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
 import java.util.Date;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Predicate;
 import org.eclipse.jetty.ee10.servlet.ServletContextHandler;
 import org.eclipse.jetty.ee10.servlet.ServletHolder;
@@ -41,8 +42,8 @@ public class Hapi {
 
         @Search
         public List<IBaseResource> byPatient(@RequiredParam(name = "patient") ReferenceParam patient) {
-            return those(each -> each.getSubject().getReferenceElement().getIdPart()
-                    .equals(patient.getIdPart()));
+            return those(each -> patient.getIdPart()
+                    .equals(each.getSubject().getReferenceElement().getIdPart()));
         }
 
         @Search
@@ -59,7 +60,9 @@ public class Hapi {
         }
 
         private List<IBaseResource> those(Predicate<Encounter> wanted) {
-            return getStoredResources().stream().filter(wanted).map(each -> (IBaseResource) each).toList();
+            return getStoredResources().stream()
+                    .filter(Objects::nonNull) // deleted
+                    .filter(wanted).map(each -> (IBaseResource) each).toList();
         }
     }
 

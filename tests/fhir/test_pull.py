@@ -15,11 +15,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from adapters.common.outcome import Outcome
 from adapters.fhir.client import FhirClient, RemoteError, TryAgainError
 from adapters.fhir.grant import ASSERTION_TYPE, Grant
 from adapters.fhir.intake import Intake
 from adapters.fhir.lookup import Lookup
 from adapters.fhir.poller import Poller
+from adapters.fhir.references import Resources
 from adapters.fhir.remote import Backend, Remote
 from bus.memory import MemoryLog
 from schemas import topics
@@ -112,7 +114,7 @@ def test_pages_in_a_circle_end() -> None:
 
 def test_a_page_that_is_gone_is_no_end() -> None:
     server = Server({"Encounter?_count=2": page(following=f"{BASE}?page=2")})
-    with pytest.raises(RemoteError, match="gone"):
+    with pytest.raises(RemoteError, match="a page of the search is not there"):
         run(pages(server.client(), "Encounter"))
 
 
@@ -153,14 +155,26 @@ def test_what_an_encounter_refers_to_is_fetched_upwards_and_remembered() -> None
     known = run(lookup.beside(STAY))
     assert server.asked == ["Patient/p", "Location/b", "Location/w"]
     run(lookup.beside(STAY))
-    assert len(server.asked) == 3
+    assert server.asked[3:] == ["Patient/p"], "a protection that was added must count at once"
     clock.now = 61
     run(lookup.beside(STAY))
-    assert len(server.asked) == 6
+    assert server.asked[4:] == ["Patient/p", "Location/b", "Location/w"]
     outcome = normaliser().normalise(json.dumps(STAY).encode(), NOW, known)
     place = outcome.observations[0].claims.place
     assert place is not None
     assert (place.ward, place.bed) == ("N51", "12")
+
+
+def test_what_was_not_there_is_asked_for_again() -> None:
+    server = Server({"Location/b": BED, "Location/w": WARD})
+    lookup = _beside(server, Clock())
+    assert normalised(run(lookup.beside(STAY))).reason == "reference-unresolved"
+    server.answers["Patient/p"] = PATIENT
+    assert normalised(run(lookup.beside(STAY))).reason == "accepted"
+
+
+def normalised(known: Resources) -> Outcome:
+    return normaliser().normalise(json.dumps(STAY).encode(), NOW, known)
 
 
 def test_what_is_in_the_bundle_or_elsewhere_is_not_fetched() -> None:
@@ -223,12 +237,76 @@ def test_a_round_that_fails_amid_its_pages_is_asked_for_again() -> None:
     server = Server({first: page(following="?page=2"), "?page=2": httpx.Response(500)})
     rounds = Round(server, "Encounter?_lastUpdated=ge{since}")
     run(rounds.poller.round())
-    assert rounds.poller.failure == "the server: status 500"
+    assert rounds.poller.failure == "search 1 of 1: the server: status 500"
     server.answers["?page=2"] = page()
     rounds.now = NOW + timedelta(seconds=60)
     run(rounds.poller.round())
     assert rounds.poller.failure is None
     assert server.asked.count(first) == 2
+
+
+LOGIN: Json = {"text": "<html>please sign in</html>"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(200, **LOGIN),
+        httpx.Response(200, json={"resourceType": "OperationOutcome"}),
+        httpx.Response(200, json={"resourceType": "Bundle", "link": "next"}),
+        httpx.Response(404),
+        httpx.ReadError("cut"),
+        OverflowError("nobody has thought of it"),
+    ],
+    ids=["login-page", "outcome", "odd-links", "not-there", "cut", "a-fault"],
+)
+def test_a_search_that_fails_costs_no_other_search_its_round(answer: Any) -> None:
+    server = Server({
+        "Encounter?patient=1&_count=50": answer, "Encounter?patient=2&_count=50": page(STAY),
+        "Patient/p": PATIENT,
+    })  # fmt: skip
+    rounds = Round(server, "Encounter?patient=1", "Encounter?patient=2")
+    run(rounds.poller.round())
+    assert (rounds.poller.failure or "").startswith("search 1 of 2: ")
+    assert "patient" not in (rounds.poller.failure or "")
+    assert (rounds.poller.rounds, rounds.stored(topics.RAW)) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(200, **LOGIN),
+        httpx.Response(200, json={}),
+        httpx.Response(200, json=[]),
+        httpx.Response(200, json={"access_token": "T", "expires_in": "soon"}),
+        httpx.Response(401),
+    ],
+    ids=["login-page", "empty", "list", "odd-time", "refused"],
+)
+def test_a_token_endpoint_that_gives_no_token_is_a_failure_of_the_round(
+    answer: httpx.Response,
+) -> None:
+    grant = _grant(lambda _: answer, lambda: NOW)
+    client = Server({"Encounter/1": STAY}).client(grant, give_up_s=0.001)
+    with pytest.raises(RemoteError, match="token"):
+        run(client.read("Encounter/1"))
+
+
+def test_a_round_that_says_what_the_last_one_said_is_not_kept_again() -> None:
+    search = "Encounter?patient=p&_count=50"
+    server = Server({search: page(STAY) | {"id": "1", "timestamp": "2026-01-15T12:00:00Z"}})
+    rounds = Round(server, "Encounter?patient=p")
+    kept = []
+    for _ in range(3):
+        run(rounds.poller.round())
+        kept.append((rounds.stored(topics.RAW), rounds.stored(topics.REVIEW)))
+    server.answers[search] |= {"id": "2", "timestamp": "2026-01-15T12:01:00Z"}
+    run(rounds.poller.round())
+    assert kept == [(1, 1)] * 3
+    assert rounds.stored(topics.REVIEW) == 1, "the Patient is still missing, and that is known"
+    server.answers["Patient/p"] = PATIENT
+    run(rounds.poller.round())
+    assert rounds.stored(topics.OBSERVATIONS) == 1, "the same page says more now"
 
 
 def test_a_page_that_is_more_than_a_record_takes_is_asked_for_by_smaller_ones() -> None:
@@ -252,11 +330,14 @@ def test_a_resource_that_is_more_than_a_record_takes_ends_the_round_with_a_reaso
     assert "in one answer" in (rounds.poller.failure or "")
 
 
-def _names_only() -> Json:
-    event = {"eventNumber": "1", "focus": {"reference": "Encounter/e1"}}
+def _names_only(*names: str) -> Json:
+    events = [
+        {"eventNumber": str(number), "focus": {"reference": name}}
+        for number, name in enumerate(names or ("Encounter/e1",), 1)
+    ]
     status = {
         "resourceType": "SubscriptionStatus", "type": "event-notification",
-        "notificationEvent": [event],
+        "notificationEvent": events,
     }  # fmt: skip
     return {"resourceType": "Bundle", "type": "history", "entry": [{"resource": status}]}
 
@@ -268,6 +349,36 @@ def test_what_a_notification_names_is_fetched_before_it_is_answered() -> None:
     assert (response.status_code, told(response)[0][1]) == (200, "notification-fetched")
     assert endpoint.kept()[:2] == (2, 1)
     assert json.loads(endpoint.stored(topics.RAW)[0].value or b"") == STAY
+
+
+@pytest.mark.parametrize("name", ["Encounter/none", "https://elsewhere.test/r4/Encounter/e1"])
+def test_what_is_named_and_not_to_be_had_is_told_and_in_review(name: str) -> None:
+    endpoint = Endpoint(fetch=_beside(Server({}), Clock()))
+    response = endpoint.send("POST", "/fhir/notifications", _names_only(name))
+    assert (response.status_code, told(response)[0][1]) == (422, "notification-without-content")
+    assert endpoint.kept() == (1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("fetched", "told_of", "kept"),
+    [
+        (True, [("information", "accepted", None)], (2, 2, 0)),
+        (False, [("error", "notification-without-content", "Bundle")], (1, 1, 1)),
+    ],
+)
+def test_one_that_is_named_beside_one_that_is_given_is_not_forgotten(
+    fetched: bool,  # noqa: FBT001 - a table's column
+    told_of: list[tuple[str, str, None]],
+    kept: tuple[int, int, int],
+) -> None:
+    given = encounter(id="e2", identifier=[{"type": {"coding": [{"code": "VN"}]}, "value": "V2"}])
+    notification = _names_only("Encounter/e1", "Encounter/e2")
+    notification["entry"].append({"resource": given})
+    server = Server({"Encounter/e1": STAY, "Patient/p": PATIENT})
+    endpoint = Endpoint(fetch=_beside(server, Clock()) if fetched else None)
+    response = endpoint.send("POST", "/fhir/notifications", notification)
+    assert (response.status_code, told(response)) == (200, told_of)
+    assert endpoint.kept() == kept
 
 
 def test_a_notification_whose_names_cannot_be_fetched_is_to_be_sent_again() -> None:
@@ -301,7 +412,7 @@ BACKEND = Backend(
 )  # fmt: skip
 
 
-def _grant(issuer: Issuer, now: Callable[[], datetime]) -> Grant:
+def _grant(issuer: Callable[[httpx.Request], httpx.Response], now: Callable[[], datetime]) -> Grant:
     pem = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     http = httpx.AsyncClient(transport=httpx.MockTransport(issuer))
     return Grant(BACKEND, pem, http, now)

@@ -35,7 +35,10 @@ class FhirSettings(FhirListener):
 
 
 class FhirFeed:
-    """The endpoint and the poller, in the service's event loop."""
+    """The endpoint and the poller, in the service's event loop.
+
+    Raises OSError where the key that signs for a server cannot be read.
+    """
 
     def __init__(self, reading: Reading, place: Place, settings: FhirSettings) -> None:
         normaliser = reading.by(Normaliser, settings.profile)
@@ -74,7 +77,8 @@ class FhirFeed:
             figures.last_seen,
             figures.counts() | ({"rounds": pulling.poller.rounds} if pulling else {}),
             dict(figures.outcomes),
-            blocking=self._server.blocking() or (pulling.poller.failure if pulling else None),
+            blocking=self._server.blocking(),
+            trouble=pulling.poller.failure if pulling else None,
             failure=self._server.failure() or (pulling.ended() if pulling else None),
         )
 

@@ -52,13 +52,15 @@ class Place:
 class FeedStatus:
     """What health and metrics tell of a feed.
 
-    ``outcomes`` counts inputs by verdict and reason. ``failure``: it ended and cannot come back.
+    ``outcomes`` counts inputs by verdict and reason. ``blocking``: it takes nothing now. ``trouble``:
+    it works, and something that it asks does not. ``failure``: it ended and cannot come back.
     """
 
     last_seen: datetime | None = None
     figures: Mapping[str, int] = field(default_factory=dict)
     outcomes: Mapping[tuple[str, str], int] = field(default_factory=dict)
     blocking: str | None = None
+    trouble: str | None = None
     failure: str | None = None
 
 

@@ -41,6 +41,7 @@ class FeedHealth(Frozen):
     name: str
     last_seen: Utc | None
     blocking: str | None
+    trouble: str | None = Field(description="it works, and something that it asks does not")
     figures: dict[str, int]
 
 
@@ -234,6 +235,7 @@ def _feed_health(view: View) -> list[FeedHealth]:
             name=feed.feed_name,
             last_seen=feed.status().last_seen,
             blocking=feed.failure() or feed.blocking(),
+            trouble=feed.status().trouble,
             figures=dict(feed.status().figures),
         )
         for feed in view.feeds

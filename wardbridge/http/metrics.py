@@ -16,6 +16,7 @@ from wardbridge.http.view import View
 READY: Final = "wardbridge_component_ready"
 FEED: Final = "wardbridge_feed"
 FEED_OUTCOMES: Final = "wardbridge_feed_outcomes"
+FEED_WELL: Final = "wardbridge_feed_well"
 FEED_LAST_SEEN: Final = "wardbridge_feed_last_seen_timestamp_seconds"
 ROUTER_RECORDS: Final = "wardbridge_router_records"
 ROUTER_COMMITS: Final = "wardbridge_router_commits"
@@ -59,15 +60,17 @@ class ViewCollector(Collector):
         outcomes = CounterMetricFamily(
             FEED_OUTCOMES, "what became of inputs", labels=["feed", "outcome", "reason"]
         )
+        well = GaugeMetricFamily(FEED_WELL, "0: something that a feed asks fails", labels=["feed"])
         for feed in self._view.feeds:
             status = feed.status()
+            well.add_metric([feed.feed_name], status.trouble is None)
             for (outcome, reason), count in status.outcomes.items():
                 outcomes.add_metric([feed.feed_name, outcome, reason], count)
             for figure, value in status.figures.items():
                 figures.add_metric([feed.feed_name, figure], value)
             if status.last_seen:
                 seen.add_metric([feed.feed_name], status.last_seen.timestamp())
-        return [figures, outcomes, seen]
+        return [figures, outcomes, seen, well]
 
     def _router(self) -> Iterable[Metric]:
         figures, lag = self._view.router.figures(), self._view.lag()
