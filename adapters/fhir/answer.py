@@ -17,6 +17,9 @@ from adapters.fhir.refusal import answer_to
 
 REASONS: Final = "urn:x-wardbridge:reason"
 VERSIONS: Final[dict[EditionName, str]] = {"R4": "4.0.1", "R4B": "4.3.0", "R5": "5.0.0"}
+_PASSED_OVER: Final = Trouble(
+    "no-encounter", "of use for what refers to it only: nothing but Encounters is taken in"
+)
 _UNSAYABLE: Final = frozenset({"", "resourceType"})  # no FHIRPath expression leads there
 
 Json = dict[str, Any]
@@ -79,23 +82,48 @@ def _all_well(outcome: Outcome) -> Json:
     return issue("information", "informational", Trouble(outcome.reason, detail))
 
 
-def bundle_response(kind: str, entries: int, outcome: Outcome) -> Json:
-    """The response to a batch or transaction that was taken: a status for each entry."""
-    found = [each for each in outcome.warnings if _entry_of(each) is not None]
+def is_of_entries(bundle: Json, outcome: Outcome) -> bool:
+    """Whether what refuses a batch are its entries, each for itself."""
+    return bundle.get("type") == "batch" and _entry_of(_first(outcome)) is not None
+
+
+def _first(outcome: Outcome) -> Trouble:
+    return Trouble(outcome.reason, outcome.detail, outcome.where, withholds=True)
+
+
+def bundle_response(bundle: Json, outcome: Outcome) -> Json:
+    """The response to a batch or transaction that was read: a status for each entry."""
+    troubles = [*outcome.warnings]
+    if outcome.verdict is Verdict.REVIEW:
+        troubles.insert(0, _first(outcome))
+    found = [each for each in troubles if _entry_of(each) is not None]
     refused = {_entry_of(each): each for each in sorted(found, key=lambda each: each.withholds)}
+    entries = bundle.get("entry", [])
+    told_of = [_entry_response(each, refused.get(at)) for at, each in enumerate(entries)]
     return {
         "resourceType": "Bundle",
-        "type": f"{kind}-response",
-        "entry": [{"response": _entry_response(refused.get(at))} for at in range(entries)],
+        "type": f"{bundle['type']}-response",
+        **({"entry": [{"response": each} for each in told_of]} if told_of else {}),
     }
 
 
-def _entry_response(trouble: Trouble | None) -> Json:
-    if trouble is None:
-        return {"status": "200 OK"}
-    told_of = operation_outcome([_beside(trouble)])
-    status = HTTPStatus(answer_to(trouble.reason).status if trouble.withholds else 200)
-    return {"status": f"{status.value} {status.phrase}", "outcome": told_of}
+def _entry_response(entry: Json, trouble: Trouble | None) -> Json:
+    if trouble is not None:
+        status = HTTPStatus(answer_to(trouble.reason).status) if trouble.withholds else _done(entry)
+        return _response(status, _beside(trouble))
+    if (entry.get("resource") or {}).get("resourceType") != "Encounter":
+        return _response(HTTPStatus.OK, issue("information", "informational", _PASSED_OVER))
+    return _response(_done(entry))
+
+
+def _done(entry: Json) -> HTTPStatus:
+    is_new = (entry.get("request") or {}).get("method") == "POST"
+    return HTTPStatus.CREATED if is_new else HTTPStatus.OK
+
+
+def _response(status: HTTPStatus, told_of: Json | None = None) -> Json:
+    response: Json = {"status": f"{status.value} {status.phrase}"}
+    return response | ({"outcome": operation_outcome([told_of])} if told_of else {})
 
 
 def _entry_of(trouble: Trouble) -> int | None:

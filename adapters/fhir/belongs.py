@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from adapters.fhir.element import Element, resource
+from collections.abc import Sequence
+
+from adapters.fhir.bundle import is_identified
+from adapters.fhir.element import resource
 from adapters.fhir.intake import Check
 from adapters.fhir.names import Object
 from adapters.fhir.refusal import RefusedError
@@ -26,26 +29,16 @@ def is_encounter_of(number: str) -> Check:
     return check
 
 
-def is_encounter_with(asked: dict[str, str]) -> Check:
+def is_encounter_with(asked: Sequence[tuple[str, str]]) -> Check:
     """By one identifier, which the Encounter must have: who it is decides itself, not the query."""
 
     def check(document: Object) -> None:
         is_encounter(document)
-        wanted = asked.get("identifier", "")
-        if set(asked) != {"identifier"} or wanted not in _search_tokens(resource(document)):
+        if not is_identified(resource(document), asked):
             detail = "a conditional update is by one identifier that the Encounter has"
             raise RefusedError("id-differs", detail, "Encounter.identifier")
 
     return check
-
-
-def _search_tokens(encounter: Element) -> set[str]:
-    """Each way to search for an identifier: ``value`` and ``system|value``."""
-    found = set[str]()
-    for each in encounter.elements("identifier"):
-        if value := each.text("value"):
-            found |= {value, f"{each.uri('system')}|{value}"}
-    return found
 
 
 def is_bundle(*kinds: str) -> Check:

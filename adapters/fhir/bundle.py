@@ -6,23 +6,26 @@ Parameters, in R4B with SubscriptionStatus); R5 subscriptions (``subscription-no
 
 * ``transaction`` and ``batch``: entries that create or update; a deletion is not read, and in a
   transaction refuses the whole.
-* ``message``: the Encounters that MessageHeader.focus leads to, else all.
+* ``message``: the Encounters that MessageHeader.focus leads to; all where it leads to none of them.
 * ``searchset``: the matches; what is included is only referred to. An OperationOutcome among them
   says that something was left out: it is reported, never taken for absence.
-* ``history``, ``collection`` and notifications: every Encounter.
+* ``history``, ``collection`` and notifications: every Encounter. One that a notification names and
+  that is not at hand is a trouble, never silence.
 
-In a transaction or a message all Encounters stand or fall together; elsewhere each for itself.
+An entry that is to be done only under a condition (``ifMatch`` and the like) is not: versions are
+put in order when they are read. In a transaction or a message all Encounters stand or fall together; elsewhere each for itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
+from urllib.parse import parse_qsl
 
 from adapters.common.outcome import Trouble
 from adapters.fhir.element import Element, resource
-from adapters.fhir.references import Resources
-from adapters.fhir.refusal import RefusedError
+from adapters.fhir.references import Resources, logical_id
+from adapters.fhir.refusal import CONDITION, RefusedError
 from adapters.fhir.statement import Statement
 
 WHOLE: Final = frozenset({"transaction", "message"})
@@ -35,6 +38,9 @@ TYPES: Final = WHOLE | {
     "subscription-notification",
 }
 _WRITES: Final = frozenset({"POST", "PUT"})
+_GENERAL: Final = frozenset({"_format", "_pretty"})
+_FAILING: Final = frozenset({"error", "off"})
+_CONDITIONS: Final = ("ifMatch", "ifNoneMatch", "ifNoneExist", "ifModifiedSince")
 _LEFT_OUT: Final = frozenset({"fatal", "error", "warning"})
 
 
@@ -62,7 +68,7 @@ def read_bundle(bundle: Element, known: Resources | None = None) -> Reading:
         raise RefusedError("bundle-type-not-read", detail, "Bundle.type")
     bundle.refuse_modifiers()
     entries = list(_entries(bundle))
-    other = list(_other_methods(entries))
+    other = list(_not_done(entries))
     if other and kind in WHOLE:
         raise RefusedError(*other[0])
     resources = Resources(beyond=known)
@@ -75,7 +81,9 @@ def read_bundle(bundle: Element, known: Resources | None = None) -> Reading:
         if (encounter := entry.resource) is not None
     ]
     troubles = [Trouble(*each, withholds=True) for each in other]
-    return Reading(statements, troubles + _left_out(entries), kind in WHOLE)
+    troubles += _left_out(entries)
+    troubles += _not_given(bundle, resources)
+    return Reading(statements, troubles, kind in WHOLE)
 
 
 def notification(bundle: Element) -> Element | None:
@@ -96,12 +104,38 @@ def notification_type(status: Element) -> str:
 
 
 def named_in(bundle: Element) -> list[str]:
-    """The Encounters that a notification names without giving them; none where it gives any."""
+    """The Encounters that a notification names without giving them."""
     status = notification(bundle)
-    if status is None or any(e.resource_type == "Encounter" for e in _resources(bundle)):
-        return []
-    names = [reference.uri("reference") for reference in _focuses(status)]
-    return [each for each in dict.fromkeys(names) if "Encounter/" in each]
+    given = {each.text("id") for each in _resources(bundle) if each.resource_type == "Encounter"}
+    names = [reference.uri("reference") for reference in _focuses(status)] if status else []
+    return [
+        each
+        for each in dict.fromkeys(names)
+        if "Encounter/" in each and logical_id(each) not in given
+    ]
+
+
+def names_any(status: Element) -> bool:
+    """Whether a notification says what it is about."""
+    return any(True for _ in _focuses(status))
+
+
+def is_failing(status: Element) -> bool:
+    """Whether the server says that its subscription no longer works."""
+    if status.resource_type == "SubscriptionStatus":
+        return status.text("status") in _FAILING
+    named = (each for each in status.elements("parameter") if each.text("name") == "status")
+    return any(each.text("valueCode") in _FAILING for each in named)
+
+
+def _not_given(bundle: Element, resources: Resources) -> list[Trouble]:
+    """What a notification names and nobody has fetched."""
+    detail = "the notification names an Encounter without giving it, and it was not to be had"
+    return [
+        Trouble("notification-without-content", detail, bundle.path, withholds=True)
+        for name in named_in(bundle)
+        if resources.resolve(name, bundle) is None
+    ]
 
 
 def _focuses(status: Element) -> Iterator[Element]:
@@ -129,19 +163,57 @@ def _entries(bundle: Element) -> Iterator[Entry]:
         yield Entry(each, found and resource(found.content, found.path), index)
 
 
-def _other_methods(entries: list[Entry]) -> Iterator[tuple[str, str, str]]:
-    """A deleted or patched Encounter would be one whose end is guessed."""
-    detail = "an Encounter is created or updated as a whole; its end is a status"
+def _not_done(entries: list[Entry]) -> Iterator[tuple[str, str, str]]:
+    """Why Encounters are not created or updated although the request says so, each with its place."""
     for entry in entries:
         request = entry.element.element("request")
-        if request is not None and _is_about_encounter(entry, request) and not _writes(entry):
-            yield "method-not-read", detail, f"{request.path}.method"
+        if request is None or not _is_about_encounter(entry, request):
+            continue
+        if reason := _why_not(entry, request):
+            yield reason
+
+
+def _why_not(entry: Entry, request: Element) -> tuple[str, str, str] | None:
+    """A deleted or patched Encounter would be one whose end is guessed."""
+    if request.text("method") not in _WRITES:
+        detail = "an Encounter is created or updated as a whole; its end is a status"
+        return "method-not-read", detail, f"{request.path}.method"
+    for condition in _CONDITIONS:
+        if condition in request:
+            return *CONDITION, f"{request.path}.{condition}"
+    if not _is_addressed(entry, request):
+        detail = "the address of the request is another Encounter's than the one it brings"
+        return "id-differs", detail, f"{request.path}.url"
+    return None
+
+
+def _is_addressed(entry: Entry, request: Element) -> bool:
+    """Whether an update goes to the Encounter that it brings."""
+    address, encounter = request.uri("url"), entry.resource
+    if request.text("method") != "PUT" or encounter is None:
+        return True
+    path, _, query = address.partition("?")
+    if query:
+        return is_identified(encounter, parse_qsl(query))
+    return logical_id(path) == encounter.text("id")
+
+
+def is_identified(encounter: Element, query: Sequence[tuple[str, str]]) -> bool:
+    """Whether a conditional update is by one identifier, and the Encounter has it."""
+    asked = [each for each in query if each[0] not in _GENERAL]
+    tokens = {
+        token
+        for each in encounter.elements("identifier")
+        if (value := each.text("value"))
+        for token in (value, f"{each.uri('system')}|{value}")
+    }
+    return len(asked) == 1 and asked[0][0] == "identifier" and asked[0][1] in tokens
 
 
 def _writes(entry: Entry) -> bool:
-    """Whether the entry states its resource: anything but a deletion, a patch or a question."""
+    """Whether the entry states its resource, and may."""
     request = entry.element.element("request")
-    return request is None or request.text("method") in _WRITES
+    return request is None or _why_not(entry, request) is None
 
 
 def _is_about_encounter(entry: Entry, request: Element) -> bool:
@@ -162,7 +234,7 @@ def _stating(entries: list[Entry], kind: str, resources: Resources) -> list[Entr
         return [entry for entry in encounters if _search_mode(entry) in {"", "match"}]
     if kind == "message":
         focused = _focused(entries, resources)
-        return [entry for entry in encounters if _is_among(entry, focused)] or encounters
+        return [entry for entry in encounters if _content_of(entry) in focused] or encounters
     return encounters
 
 
@@ -171,18 +243,24 @@ def _search_mode(entry: Entry) -> str:
     return search.text("mode") if search else ""
 
 
-def _focused(entries: list[Entry], resources: Resources) -> list[Element]:
+def _focused(entries: list[Entry], resources: Resources) -> set[int]:
+    """By their content. A message that is about something else than it brings is not read."""
     header = entries[0].resource if entries else None
     if header is None or header.resource_type != "MessageHeader":
         detail = "a message begins with its MessageHeader"
         raise RefusedError("message-header-missing", detail, "Bundle.entry[0].resource")
-    found = (resources.resolve(each.uri("reference"), header) for each in header.elements("focus"))
-    return [each for each in found if each is not None]
+    focused: set[int] = set()
+    for each in header.elements("focus"):
+        found = resources.resolve(each.uri("reference"), header)
+        if found is None:
+            detail = "the message does not bring what it is about"
+            raise RefusedError("reference-unresolved", detail, each.path)
+        focused.add(id(found.content))
+    return focused
 
 
-def _is_among(entry: Entry, focused: list[Element]) -> bool:
-    content = entry.resource.content if entry.resource else None
-    return any(each.content is content for each in focused)
+def _content_of(entry: Entry) -> int | None:
+    return id(entry.resource.content) if entry.resource else None
 
 
 def _said_at(bundle: Element, kind: str, entry: Entry) -> tuple[str, str] | None:

@@ -10,6 +10,7 @@ ward by the Nordic convention; the official v2-to-FHIR mapping for class and par
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,7 @@ from adapters.fhir.element import Element
 from adapters.fhir.location import PlaceReader, Spot, merged
 from adapters.fhir.profile import FhirProfile
 from adapters.fhir.references import Resources, logical_id
+from adapters.fhir.statement import Statement
 from adapters.fhir.times import read_time
 from schemas.observation import Location, Protection, What, strictest
 from schemas.ward import WardRegister
@@ -42,15 +44,20 @@ class ClaimsReader:
         self._profile = profile
         self._edition = edition
         self.zone = ZoneInfo(profile.zone)
+        self._skew = timedelta(seconds=profile.future_s)
         self._places = PlaceReader(profile.place, wards, source, edition.place_kind)
         self._marking = {"planned", "reserved"} if profile.reserved_marks else {"planned"}
         self._marking_rule = f"status {' or '.join(sorted(self._marking))}"
 
-    def read(self, encounter: Element, meaning: Meaning, resources: Resources, said: Said) -> None:
-        """Say what is claimed, and what could not be read. Raises RefusedError for a broken form."""
+    def read(self, statement: Statement, meaning: Meaning, at: datetime, said: Said) -> None:
+        """Say what is claimed, and what could not be read. Raises RefusedError for a broken form.
+
+        ``at``: when the version was recorded, which tells what has begun and ended by then.
+        """
+        encounter, resources = statement.encounter, statement.resources
         said.say("on_leave", meaning.on_leave, f"{encounter.path}.status", "the table of statuses")
         if meaning.what is What.DESCRIBED:
-            self._locations(encounter, resources, said)
+            self._locations(statement, at, said)
             self._planned(encounter, 1, "planned_discharge_at", said)
         self._responsible_ward(encounter, resources, said)
         self._class(encounter, said)
@@ -59,27 +66,64 @@ class ClaimsReader:
 
     # places
 
-    def _locations(self, encounter: Element, resources: Resources, said: Said) -> None:
+    def _locations(self, statement: Statement, at: datetime, said: Said) -> None:
+        encounter, resources = statement.encounter, statement.resources
         entries = encounter.elements("location")
-        doubtful = [each for each in entries if each.text("status") not in _STATUSES]
+        marks = [each for each in entries if self._marks(each)]
+        is_to_come = encounter.text("status") == "planned"
+        doubtful = [
+            each
+            for each in entries
+            if self._is_doubtful(each, at) or (is_to_come and not marks and not each.text("status"))
+        ]
         for each in doubtful:
             detail = "whether the patient is there, or is to come, cannot be told"
             said.troubles.append(Trouble("location-status-unknown", detail, f"{each.path}.status"))
         if doubtful:
             return  # it may be the mark or the place: neither can be said to be none
-        marks = [each for each in entries if self._marks(each)]
         if said.owns("mark"):
             place = self._place(marks, encounter, resources)
             said.say("mark", place, _where(marks, encounter), self._marking_rule)
         if "mark" in said:  # the time of a mark that cannot be read would be given to an older one
             self._expected(encounter, marks, said)
         if said.owns("place"):
-            current, rule = _current(entries)
+            current, rule = self._current(entries, at, is_to_come=is_to_come)
             place = self._place(current, encounter, resources)
             said.say("place", place, _where(current, encounter), rule)
 
     def _marks(self, entry: Element) -> bool:
         return entry.text("status") in self._marking and not _is_temporary(entry)
+
+    def _is_doubtful(self, entry: Element, at: datetime) -> bool:
+        """A status that nobody knows, that is said to be absent, or that its period contradicts."""
+        status = entry.text("status")
+        if not status:
+            return "_status" in entry
+        return status not in _STATUSES or (status == "active" and not self._is_now(entry, at))
+
+    def _current(
+        self, entries: list[Element], at: datetime, *, is_to_come: bool
+    ) -> tuple[list[Element], str]:
+        """Where the patient is: the active locations, else those without a status that last."""
+        active = [each for each in entries if each.text("status") == "active"]
+        if active:
+            return active, "status active"
+        unsaid = [each for each in entries if not each.text("status") and self._is_now(each, at)]
+        return ([] if is_to_come else unsaid), "no status, and a period that lasts"
+
+    def _is_now(self, entry: Element, at: datetime) -> bool:
+        """Whether it had begun and not ended by then; an end that cannot be read is one."""
+        period = entry.element("period")
+        if period is None:
+            return True
+        start, end = (self._moment(period, name) for name in ("start", "end"))
+        has_begun = start is None or start.at <= at + self._skew
+        return has_begun and ("end" not in period or (end is not None and end.at > at))
+
+    def _moment(self, period: Element, name: str) -> Moment | None:
+        text = period.text(name)
+        found = read_time(text, f"{period.path}.{name}", self.zone) if text else None
+        return found if isinstance(found, Moment) else None
 
     def _place(
         self, entries: list[Element], encounter: Element, resources: Resources
@@ -87,9 +131,7 @@ class ClaimsReader:
         spots: list[Spot] = []
         for entry in entries:
             entry.refuse_modifiers()
-            spot = self._places.spot(entry, encounter, resources)
-            if spot is not None:
-                spots.append(spot)
+            spots.append(self._places.spot(entry, encounter, resources))
         return merged(spots, f"{encounter.path}.location") if spots else None
 
     # times
@@ -165,8 +207,8 @@ class ClaimsReader:
             return logical.text("value")
         address = reference.uri("reference")
         found = resources.resolve(address, encounter)
-        numbers = [each.text("value") for each in found.elements("identifier")] if found else []
-        return numbers[0] if len(numbers) == 1 else logical_id(address)
+        numbers = found.elements("identifier") if found else []
+        return numbers[0].text("value") if len(numbers) == 1 else logical_id(address)
 
     def _protect(self, encounter: Element, resources: Resources, said: Said) -> None:
         """The strictest label of the Encounter and its Patient; without any label, absent."""
@@ -196,23 +238,9 @@ def _is_temporary(entry: Element) -> bool:
     )
 
 
-def _current(entries: list[Element]) -> tuple[list[Element], str]:
-    """Where the patient is: the active locations, else those without a status or an end."""
-    active = [each for each in entries if each.text("status") == "active"]
-    if active:
-        return active, "status active"
-    unsaid = [each for each in entries if not each.text("status") and not _has_ended(each)]
-    return unsaid, "neither a status nor an end"
-
-
 def _where(entries: list[Element], encounter: Element) -> str:
     """The only entry, or the list that several or none of them are in."""
     return entries[0].path if len(entries) == 1 else f"{encounter.path}.location"
-
-
-def _has_ended(entry: Element) -> bool:
-    period = entry.element("period")
-    return period is not None and "end" in period
 
 
 def _is_admitter(kind: Element) -> bool:

@@ -18,7 +18,8 @@ from adapters.fhir.names import EditionName, Object
 from adapters.fhir.refusal import MAX_DEPTH, RefusedError, too_deep
 
 BOM: Final = b"\xef\xbb\xbf"
-_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+# Possessive, and an open string reaches to the end: each byte is looked at once, whatever comes.
+_TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 

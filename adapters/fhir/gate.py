@@ -1,12 +1,12 @@
 """Who may send, how often, and whether the headers announce what this endpoint reads: pure.
 
 Sources: RFC 6750 (bearer tokens); http://hl7.org/fhir/R4/http.html#mime-type, versioning#mt-version
-(``fhirVersion``); RFC 9110, section 13.1.1 (``If-Match``).
+(``fhirVersion``), http.html#ccreate (``If-None-Exist``); RFC 9110, section 13.1 (conditions).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Final
@@ -14,7 +14,7 @@ from typing import Final
 from adapters.fhir.answer import VERSIONS
 from adapters.fhir.listener import Deed, Token
 from adapters.fhir.names import EditionName
-from adapters.fhir.refusal import RefusedError
+from adapters.fhir.refusal import CONDITION, RefusedError
 
 READ_TYPES: Final = frozenset(
     f"{kind}{form}"
@@ -22,6 +22,7 @@ READ_TYPES: Final = frozenset(
     for kind in ("application/fhir+", "application/", "text/")
 )
 _BEARER: Final = "bearer "
+_CONDITIONS: Final = ("if-match", "if-none-match", "if-none-exist", "if-modified-since")
 
 
 class Tokens:
@@ -94,8 +95,13 @@ def refuse_unread_type(content_type: str, edition: EditionName) -> None:
         raise RefusedError("other-fhir-version", detail)
 
 
-def refuse_if_match(if_match: str) -> None:
-    """Raises RefusedError where the sender makes the update depend on a version."""
-    if if_match:
-        detail = "versions are ordered as they are read, whenever they arrive: send without it"
-        raise RefusedError("if-match-not-offered", detail)
+def refuse_packed(content_encoding: str) -> None:
+    """Raises RefusedError where the body is compressed."""
+    if content_encoding.lower() not in {"", "identity"}:
+        raise RefusedError("content-type-not-read", "send it as it is, without Content-Encoding")
+
+
+def refuse_conditions(headers: Mapping[str, str]) -> None:
+    """Raises RefusedError where the sender makes the update depend on what is there."""
+    if any(name in headers for name in _CONDITIONS):
+        raise RefusedError(*CONDITION)

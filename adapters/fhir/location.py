@@ -51,11 +51,11 @@ class PlaceReader:
         self._source = source
         self._kind = kind
 
-    def spot(self, entry: Element, encounter: Element, resources: Resources) -> Spot | None:
-        """What an ``Encounter.location`` leads to; None where it names no Location."""
+    def spot(self, entry: Element, encounter: Element, resources: Resources) -> Spot:
+        """What an ``Encounter.location`` leads to."""
         reference = entry.element("location")
         if reference is None:
-            return None
+            return Spot(entry.path)
         said: dict[str, str] = {}
         unknown = False
         for part, found in self._chain(entry, reference, encounter, resources):

@@ -19,7 +19,7 @@ from adapters.common.keys import PatientKeyer
 from adapters.common.origin import Origins
 from adapters.common.outcome import Outcome, Trouble, Verdict, accepted, ignored, to_review
 from adapters.common.said import Said
-from adapters.fhir.bundle import notification, notification_type, read_bundle
+from adapters.fhir.bundle import is_failing, names_any, notification, notification_type, read_bundle
 from adapters.fhir.claims import ClaimsReader
 from adapters.fhir.document import read
 from adapters.fhir.edition import EDITIONS, meaning_of, refuse_other_edition
@@ -38,6 +38,7 @@ from schemas.ward import WardRegister
 
 TRIGGER: Final = "Encounter"
 _SUBSETTED: Final = "SUBSETTED"
+_TEST_DATA: Final = "HTEST"  # v3 ActReason
 
 
 class Normaliser:
@@ -139,7 +140,7 @@ class Normaliser:
         origins.note("stamp.sequence", *sequence_from(statement, when))
         stamp, late = order_stamp(statement, when, meaning.rank, received_at, self._skew)
         claims = Said(origins, [*troubles, *late], self.profile.claims)
-        self._claims.read(encounter, meaning, statement.resources, claims)
+        self._claims.read(statement, meaning, when.moment.at, claims)
         said: dict[str, object] = {
             "id": observation_id(self.feed.source, visit, statement, when),
             "source": self.feed.source,
@@ -165,10 +166,14 @@ class Normaliser:
         refuse_other_edition(encounter, self._edition)
         encounter.refuse_modifiers()
         meta = encounter.element("meta")
-        for tag in meta.elements("tag") if meta else ():
-            if tag.text("code") == _SUBSETTED:
+        marks = [*meta.elements("tag"), *meta.elements("security")] if meta else []
+        for mark in marks:
+            if mark.text("code") == _SUBSETTED:
                 detail = "a part of an Encounter would clear what was left out: ask for all of it"
-                raise RefusedError("resource-incomplete", detail, tag.path)
+                raise RefusedError("resource-incomplete", detail, mark.path)
+            if mark.text("code") == _TEST_DATA and not self.profile.test_data:
+                detail = "marked as test data: see the profile's `test_data`"
+                raise RefusedError("not-production", detail, mark.path)
 
     def _visit(self, encounter: Element, origins: Origins) -> str:
         key = self.profile.visit
@@ -221,8 +226,12 @@ def _of_nothing(bundle: Element, refused: list[Trouble], warnings: list[Trouble]
 
 def _of_notification(status: Element) -> Outcome:
     """A notification without Encounters: a sign of life, or names to fetch by."""
-    kind = notification_type(status)
-    if kind in {"handshake", "heartbeat"}:
+    if is_failing(status):
+        detail = "the server says that the subscription no longer works: look there"
+        return to_review(Trouble("subscription-failing", detail, status.path))
+    if notification_type(status) in {"handshake", "heartbeat", "query-status"}:
         return ignored("subscription-alive", "the subscription says that it works")
-    detail = "the notification names Encounters without giving them: they must be fetched"
+    if names_any(status):
+        return ignored("notification-fetched", "what it names was fetched")
+    detail = "it does not say what happened: subscribe with id-only or full-resource content"
     return to_review(Trouble("notification-without-content", detail, status.path))

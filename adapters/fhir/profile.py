@@ -117,6 +117,10 @@ class FhirProfile(Section):
         description="an Encounter that does not say when it was recorded: wait for a person, or "
         "take it for newer than all that came before",
     )
+    test_data: bool = Field(
+        default=False,
+        description="whether what is marked as test data (HTEST) is taken, and tells wards",
+    )
     zone: ZoneName = Field("Europe/Stockholm", description="of dates without a time of day")
     future_s: int = Field(
         300, ge=0, le=MAX_SKEW_S, description="how far ahead of our clock a recorded time may be"

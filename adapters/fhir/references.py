@@ -23,6 +23,7 @@ class Resources:
         self._beyond = beyond
         self._by_url: dict[str, Element | None] = {}
         self._by_id: dict[str, Element | None] = {}
+        self._contained: dict[int, dict[str, Element]] = {}
 
     def add(self, url: str, each: Element) -> None:
         """Know a resource by its address (may be empty), its type and its id."""
@@ -34,11 +35,21 @@ class Resources:
     def resolve(self, reference: str, inside: Element) -> Element | None:
         """What the reference leads to from inside this resource; None where that is not here."""
         if reference.startswith("#"):
-            return _contained(reference[1:], inside)
+            return self._contained_in(inside).get(reference[1:])
         address = reference.partition("/_history/")[0]
         if address in self._by_url or address in self._by_id:
             return self._by_url.get(address) or self._by_id.get(address)
         return self._beyond.resolve(address, inside) if self._beyond else None
+
+    def _contained_in(self, inside: Element) -> dict[str, Element]:
+        """By their ids; looked through once, however many references ask."""
+        found = self._contained.get(id(inside.content))
+        if found is None:
+            found = self._contained[id(inside.content)] = {}
+            for at, each in enumerate(inside.elements("contained")):
+                path = f"{inside.path}.contained[{at}]"
+                found.setdefault(each.text("id"), resource(each.content, path))
+        return found
 
     def follow(self, start: Element, name: str, inside: Element) -> Iterator[Element]:
         """The element itself, then what its reference ``name`` leads to, and so on upwards."""
@@ -56,13 +67,6 @@ def _put(known: dict[str, Element | None], key: str, each: Element) -> None:
     other = known.setdefault(key, each)
     if other is not None and other.content != each.content:
         known[key] = None
-
-
-def _contained(number: str, inside: Element) -> Element | None:
-    for at, each in enumerate(inside.elements("contained")):
-        if each.text("id") == number:
-            return resource(each.content, f"{inside.path}.contained[{at}]")
-    return None
 
 
 def references_of(encounter: Element) -> Iterator[Element]:

@@ -29,6 +29,13 @@ def too_deep() -> RefusedError:
     return RefusedError("nested-too-deep", detail, "%resource")
 
 
+CONDITION: Final = (
+    "condition-not-offered",
+    "versions are put in order as they are read, whenever they arrive: send without a condition",
+)
+"""Reason and detail for an update that depends on what is there."""
+
+
 class Answer(NamedTuple):
     """How a trouble is told over HTTP; the status counts only where all of an input is refused."""
 
@@ -58,6 +65,9 @@ ANSWERS: Final[dict[str, Answer]] = {
     "bundle-type-not-read": Answer(422, "not-supported"),
     "method-not-read": Answer(422, "not-supported"),
     "resource-incomplete": Answer(422, "incomplete"),
+    "not-production": BUSINESS_RULE,
+    "notification-without-content": Answer(422, "incomplete"),
+    "subscription-failing": Answer(422, "exception"),
     "reference-unresolved": Answer(422, "not-found"),
     "patient-missing": Answer(422, "required"),
     "visit-missing": Answer(422, "required"),
@@ -84,7 +94,7 @@ ANSWERS: Final[dict[str, Answer]] = {
     "not-stored": Answer(503, "transient"),
     "not-fetched": Answer(503, "transient"),
     "content-type-not-read": Answer(415, "not-supported"),
-    "if-match-not-offered": Answer(412, "not-supported"),
+    "condition-not-offered": Answer(412, "not-supported"),
     "resource-elsewhere": Answer(400, "invalid"),
     "id-differs": Answer(400, "invalid"),
     "id-unreadable": Answer(400, "invalid"),

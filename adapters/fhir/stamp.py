@@ -2,7 +2,8 @@
 
 Source: http://hl7.org/fhir/R4/resource.html#Meta. ``meta.lastUpdated`` sorts versions, and
 ``meta.versionId`` those of one moment. Versions without either are in no order: unless the feed's
-profile lets the receipt decide, a person must look.
+profile lets the receipt decide, a person must look. A count alone is no order beside what other
+feeds say, and the receipt would overrule it.
 
 Invariant: the id depends on source, visit, recorded time as sent, the Encounter's content and that
 of what it refers to, whatever the order of keys, the Bundle around it or the channel. What is
@@ -32,7 +33,9 @@ def recorded(statement: Statement, received_at: datetime, unversioned: str) -> R
     said = _said(statement)
     if said is not None:
         return Recorded(_instant(*said), said[0])
-    if unversioned == BY_RECEIPT:
+    meta = statement.encounter.element("meta")
+    counts = meta is not None and bool(meta.text("versionId"))
+    if unversioned == BY_RECEIPT and not counts:
         return Recorded(Moment(received_at, BY_RECEIPT), received_at.isoformat())
     detail = "nothing says which version is newer; the profile's `unversioned` may take the receipt"
     raise RefusedError("version-missing", detail, f"{statement.encounter.path}.meta.lastUpdated")
@@ -95,11 +98,14 @@ def observation_id(source: str, visit: str, statement: Statement, when: Recorded
 
 def _referred_to(encounter: Element, resources: Resources) -> Iterator[Element]:
     """Patient, Organization and Locations, as far as they are at hand; contained ones are within."""
+    seen: set[int] = set()
     for reference in references_of(encounter):
         address = reference.uri("reference")
         start = resources.resolve(address, encounter) if address[:1] not in {"", "#"} else None
-        if start is not None:
-            yield from resources.follow(start, "partOf", encounter)
+        for each in resources.follow(start, "partOf", encounter) if start else ():
+            if id(each.content) not in seen:
+                seen.add(id(each.content))
+                yield each
 
 
 def _without(each: Element, *names: str) -> dict[str, object]:

@@ -22,7 +22,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
-from adapters.common.outcome import Outcome, Trouble, Verdict, ignored, to_review
+from adapters.common.outcome import Outcome, Trouble, Verdict, to_review
 from adapters.fhir import answer
 from adapters.fhir.answer import Json
 from adapters.fhir.belongs import is_bundle, is_encounter, is_encounter_of, is_encounter_with
@@ -30,7 +30,7 @@ from adapters.fhir.bundle import named_in
 from adapters.fhir.client import RemoteError
 from adapters.fhir.document import read
 from adapters.fhir.element import resource
-from adapters.fhir.gate import Rate, Tokens, refuse_if_match, refuse_unread_type
+from adapters.fhir.gate import Rate, Tokens, refuse_conditions, refuse_packed, refuse_unread_type
 from adapters.fhir.intake import Check, Intake, NotTakenError, Taken
 from adapters.fhir.listener import Deed, FhirListener
 from adapters.fhir.names import EditionName, Object
@@ -139,7 +139,7 @@ class Surface:
         @app.put(f"{BASE}/Encounter", openapi_extra=one, **_TOLD)
         async def conditional_update(request: Request) -> Response:
             """State the Encounter that has the identifier of the query."""
-            asked = dict(request.query_params)
+            asked = request.query_params.multi_items()
             taken = await self._take(request, "encounter", is_encounter_with(asked))
             return _encounter_response(request, taken, 200)
 
@@ -167,23 +167,31 @@ class Surface:
             check = is_bundle("history", "subscription-notification")
             payload = await self._let_in(request, "notification")
             already = self._refused_by_headers(request)
-            if already is None and self._fetch is not None:
-                already = await self._fetched(payload, self._fetch)
-            return _told(await self._intake.take(payload, check, already))
+            if already is not None or self._fetch is None:
+                return _told(await self._intake.take(payload, check, already))
+            return _told(await self._with_named(payload, check, self._fetch))
 
     # the door
 
-    async def _fetched(self, payload: bytes, fetch: Fetch) -> Outcome | None:
-        """Take in what a notification names and does not give; None where it names nothing."""
-        names = _names_in(payload, self._edition)
+    async def _with_named(self, payload: bytes, check: Check, fetch: Fetch) -> Taken:
+        """Take in what a notification names and does not give, then the notification."""
+        named: list[tuple[str, Object]] = []
+
+        async def beside(document: Object) -> Resources:
+            found = await fetch.beside(document)
+            for name, each in named:
+                found.add(name, resource(each))
+            return found
+
         try:
-            for name in names:
+            for name in _names_in(payload, self._edition):
                 if (each := await fetch.read(name)) is not None:
-                    await self._intake.take(each, is_encounter, beside=fetch.beside)
+                    taken = await self._intake.take(each, is_encounter, beside=fetch.beside)
+                    named += [(name, taken.document)] if taken.document else []
+            return await self._intake.take(payload, check, beside=beside)
         except RemoteError:
             detail = "what it names could not be fetched: send it again"
             raise self._at_the_door("not-fetched", detail) from None
-        return ignored("notification-fetched", "what it names was fetched") if names else None
 
     async def _take(self, request: Request, deed: Deed, check: Check) -> Taken:
         """Let in, read, store."""
@@ -206,7 +214,8 @@ class Surface:
     def _refused_by_headers(self, request: Request) -> Outcome | None:
         try:
             refuse_unread_type(request.headers.get("content-type", ""), self._edition)
-            refuse_if_match(request.headers.get("if-match", ""))
+            refuse_packed(request.headers.get("content-encoding", ""))
+            refuse_conditions(request.headers)
         except RefusedError as refused:
             return to_review(refused.trouble)
         return None
@@ -289,10 +298,10 @@ def _encounter_response(request: Request, taken: Taken, status: int) -> Response
 
 
 def _bundle_response(taken: Taken) -> Response:
-    if taken.document is None or not _is_used(taken.outcome):
+    outcome, document = taken
+    if document is None or not (_is_used(outcome) or answer.is_of_entries(document, outcome)):
         return _told(taken)
-    kind, entries = taken.document["type"], taken.document.get("entry", [])
-    body: Json = answer.bundle_response(kind, len(entries), taken.outcome)
+    body: Json = answer.bundle_response(document, outcome)
     return FhirResponse(body)
 
 

@@ -107,6 +107,65 @@ def test_a_status_decides_between_place_and_mark(
     assert (claims.place and claims.place.ward, claims.mark and claims.mark.ward) == (place, mark)
 
 
+LATER: Json = {"start": "2026-02-15T08:00:00+01:00"}
+IS_OVER: Json = {"start": "2026-01-14T08:00:00+01:00", "end": "2026-01-15T08:00:00+01:00"}
+LASTING: Json = {"start": "2026-01-14T08:00:00+01:00", "end": "2026-01-16T08:00:00+01:00"}
+
+
+@pytest.mark.parametrize(
+    ("status", "locations", "place", "doubted"),
+    [
+        ("planned", [at("A", None)], None, True),
+        ("planned", [at("A", None), at("B", "planned")], None, False),
+        ("planned", [at("A")], "A", False),
+        ("in-progress", [at("A", None)], "A", False),
+        ("in-progress", [at("A", None, period=LATER)], None, False),
+        ("in-progress", [at("A", None, period=IS_OVER)], None, False),
+        ("in-progress", [at("A", None, period=LASTING)], "A", False),
+        ("in-progress", [at("A", None, period={"end": "soon"})], None, False),
+        ("in-progress", [at("A", period=IS_OVER)], None, True),
+        ("in-progress", [at("A", period=LATER)], None, True),
+        ("in-progress", [at("A", period=LASTING)], "A", False),
+        ("in-progress", [at("A", None, _status={"extension": []})], None, True),
+    ],
+    ids=[
+        "to come, unsaid", "to come, beside the mark", "to come, and there", "unsaid", "later",
+        "over", "lasting", "unreadable end", "there, and over", "there, and later",
+        "there, lasting", "status said to be absent",
+    ],
+)  # fmt: skip
+def test_nobody_lies_where_nothing_says_that_they_do_now(
+    status: str,
+    locations: list[Json],
+    place: str | None,
+    doubted: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    found = outcome(encounter(status=status, location=locations))
+    (said,) = found.observations
+    assert (said.claims.place and said.claims.place.ward) == place
+    assert said.claims.says("place") is not doubted
+    assert [each.reason for each in found.warnings] == ["location-status-unknown"] * doubted
+
+
+def test_a_planned_location_that_names_none_takes_no_mark_away() -> None:
+    found = outcome(encounter(location=[{"status": "planned"}]))
+    assert [each.reason for each in found.warnings] == ["location-without-ward"]
+    assert not found.observations[0].claims.says("mark")
+
+
+@pytest.mark.parametrize("place", ["tag", "security"])
+def test_what_is_marked_as_a_test_tells_no_ward_unless_the_profile_takes_it(place: str) -> None:
+    meta = encounter()["meta"] | {place: [{"code": "HTEST"}]}
+    withheld = ("review", "not-production", f"Encounter.meta.{place}[0]")
+    assert reason(encounter(meta=meta)) == withheld
+    assert outcome(encounter(meta=meta), test_data=True).observations
+
+
+def test_a_count_without_a_time_is_not_overruled_by_the_receipt() -> None:
+    document = encounter(meta={"versionId": "2"})
+    assert reason(document, unversioned="receipt")[:2] == ("review", "version-missing")
+
+
 def test_reserved_marks_only_where_the_profile_says_so() -> None:
     document = encounter(location=[at("B", "reserved")])
     assert claimed(document).mark is None
@@ -271,3 +330,19 @@ def test_the_reader_keeps_nothing_between_inputs() -> None:
 
 def test_every_refusal_has_an_answer_of_a_client_or_server_error() -> None:
     assert all(answer.status >= 400 for answer in ANSWERS.values())
+
+
+@pytest.mark.parametrize(
+    "ending", [b'"' + b'\\"' * 400_000, b'"\\' * 250_000, b'"' * 800_000, b'"a' * 400_000],
+    ids=["escaped quotes", "escaped ends", "quotes", "texts"],
+)  # fmt: skip
+def test_no_body_is_looked_at_more_than_once(ending: bytes) -> None:
+    """Each of these takes hours where it is looked at anew from each sign."""
+    assert reason(b'{"resourceType":"Encounter","a":[' + b"[]," * 101 + ending)[1] == "not-json"
+
+
+def test_what_is_referred_to_again_and_again_is_looked_at_once() -> None:
+    contained = [{"resourceType": "Location", "id": str(n)} for n in range(20_000)]
+    entries = [{"location": {"reference": "#none"}} for _ in range(10_000)]
+    found = outcome(encounter(contained=contained, location=entries), check="lean")
+    assert [each.reason for each in found.warnings] == ["ward-unknown"]

@@ -155,7 +155,11 @@ BATCH = bundle("batch", GOOD, encounter(id="e2", status="here"))
         ("POST", "/fhir/Encounter", GOOD, {"Content-Type": "text/plain"}, 415, "content-type-not-read", None),
         ("POST", "/fhir/Encounter", GOOD, {"Content-Type": "application/fhir+json; charset=latin-1"}, 415, "content-type-not-read", None),
         ("POST", "/fhir/Encounter", GOOD, {"Content-Type": "application/fhir+json; fhirVersion=5.0"}, 422, "other-fhir-version", None),
-        ("PUT", "/fhir/Encounter/e1", GOOD, {"If-Match": 'W/"1"'}, 412, "if-match-not-offered", None),
+        ("PUT", "/fhir/Encounter/e1", GOOD, {"If-Match": 'W/"1"'}, 412, "condition-not-offered", None),
+        ("PUT", "/fhir/Encounter/e1", GOOD, {"If-None-Match": "*"}, 412, "condition-not-offered", None),
+        ("POST", "/fhir/Encounter", GOOD, {"If-None-Exist": "identifier=V1"}, 412, "condition-not-offered", None),
+        ("POST", "/fhir/Encounter", GOOD, {"Content-Encoding": "gzip"}, 415, "content-type-not-read", None),
+        ("PUT", "/fhir/Encounter?identifier=V1&identifier=V2", GOOD, {}, 400, "id-differs", "Encounter.identifier"),
         ("PUT", "/fhir/Encounter/e2", GOOD, {}, 400, "id-differs", "Encounter.id"),
         ("PUT", "/fhir/Encounter?identifier=V2", GOOD, {}, 400, "id-differs", "Encounter.identifier"),
         ("PUT", "/fhir/Encounter?status=planned", GOOD, {}, 400, "id-differs", "Encounter.identifier"),
@@ -214,6 +218,63 @@ def test_a_batch_is_answered_entry_by_entry_and_a_transaction_as_a_whole(
     assert endpoint.kept() == (2, 2, 1)
 
 
+def _asked(document: Json, **request: str) -> Json:
+    return {"resource": document, "request": {"method": "PUT", "url": "Encounter/e1"} | request}
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason", "element"),
+    [
+        (_asked(GOOD, ifMatch='W/"1"'), "condition-not-offered", "ifMatch"),
+        (_asked(GOOD, method="POST", ifNoneExist="identifier=V1"), "condition-not-offered", "ifNoneExist"),
+        (_asked(GOOD, method="PATCH"), "method-not-read", "method"),
+        (_asked(GOOD, url="Encounter/e2"), "id-differs", "url"),
+        (_asked(GOOD, url="Encounter?identifier=V2"), "id-differs", "url"),
+    ],
+    ids=["if-match", "if-none-exist", "patch", "another-id", "another-identifier"],
+)  # fmt: skip
+def test_what_an_entry_asks_and_is_not_done_is_never_answered_with_a_yes(
+    endpoint: Endpoint, entry: Json, reason: str, element: str
+) -> None:
+    where = f"Bundle.entry[0].request.{element}"
+    whole = endpoint.send("POST", "/fhir", {**bundle("transaction"), "entry": [entry]})
+    assert told(whole) == [("error", reason, where)]
+    each = endpoint.send("POST", "/fhir", {**bundle("batch"), "entry": [entry]})
+    (response,) = (entry["response"] for entry in each.json()["entry"])
+    issue = response["outcome"]["issue"][0]
+    assert (each.status_code, issue["details"]["coding"][0]["code"]) == (200, reason)
+    assert response["status"].startswith("4")
+    assert endpoint.kept() == (2, 0, 2)
+
+
+def test_each_entry_is_answered_by_what_was_done(endpoint: Endpoint) -> None:
+    entries = [
+        _asked(GOOD, method="POST", url="Encounter"),
+        _asked(GOOD, url="Encounter?identifier=V1&_format=json"),
+        _asked({"resourceType": "Observation"}, method="POST", url="Observation"),
+    ]
+    response = endpoint.send("POST", "/fhir", {**bundle("transaction"), "entry": entries})
+    told_of = [each["response"] for each in response.json()["entry"]]
+    assert [each["status"] for each in told_of] == ["201 Created", "200 OK", "200 OK"]
+    assert ["outcome" in each for each in told_of] == [False, False, True]
+
+
+def test_a_message_is_taken_by_what_it_is_about_and_never_by_what_else_it_brings(
+    endpoint: Endpoint,
+) -> None:
+    header = {"resourceType": "MessageHeader", "focus": [{"reference": "Encounter/e1"}]}
+    other = encounter(id="e2", identifier=[{"value": "V2", "type": {"coding": [{"code": "VN"}]}}])
+    path = "/fhir/$process-message"
+    taken = endpoint.send("POST", path, bundle("message", header, GOOD, other))
+    assert (taken.status_code, told(taken)) == (200, [("information", "accepted", None)])
+    (envelope,) = endpoint.stored(topics.OBSERVATIONS)
+    visits = [each["visit"] for each in json.loads(envelope.value or b"")["observations"]]
+    assert visits == ["V1"]
+    gone = endpoint.send("POST", path, bundle("message", header, other))
+    where = "Bundle.entry[0].resource.focus[0]"
+    assert (gone.status_code, told(gone)) == (422, [("error", "reference-unresolved", where)])
+
+
 def test_a_doubt_beside_the_rest_is_a_warning(endpoint: Endpoint) -> None:
     response = endpoint.send("POST", "/fhir/Encounter", encounter(location=[at("A", "maybe")]))
     assert response.status_code == 201
@@ -230,9 +291,13 @@ def test_a_subscription_shakes_hands_and_brings_its_encounters(endpoint: Endpoin
     status = status | {"type": "event-notification"}
     event = endpoint.send("POST", "/fhir/notifications", bundle("history", status, GOOD))
     assert event.status_code == 200
-    names_only = endpoint.send("POST", "/fhir/notifications", bundle("history", status))
-    assert names_only.status_code == 422  # not silently taken: nothing fetches them
-    assert endpoint.kept() == (3, 1, 1)
+    empty = endpoint.send("POST", "/fhir/notifications", bundle("history", status))
+    assert empty.status_code == 422  # something happened, and nobody says what
+    failing = bundle("history", status | {"type": "heartbeat", "status": "error"})
+    assert (
+        told(endpoint.send("POST", "/fhir/notifications", failing))[0][1] == "subscription-failing"
+    )
+    assert endpoint.kept() == (4, 1, 2)
 
 
 def test_a_log_that_cannot_write_is_a_503_and_never_a_yes() -> None:
