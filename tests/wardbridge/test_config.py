@@ -36,8 +36,18 @@ def test_the_lab_configuration_is_what_the_documents_say(tmp_path: Path) -> None
 
 def test_the_lab_configuration_is_warned_of(tmp_path: Path) -> None:
     assert [warning.partition(":")[0] for warning in load(LAB, tmp_path).warnings()] == [
-        "wards.open"
-    ]
+        "wards.open", "feeds.fhir.profile.claims",
+    ]  # fmt: skip
+
+
+def test_who_says_what_another_feed_of_its_source_says_is_warned_of(tmp_path: Path) -> None:
+    owned = lab_text().replace("[feeds.fhir.profile]", '[feeds.fhir.profile]\nclaims = ["place"]')
+    apart = lab_text().replace('kind = "fhir"\nsource = "ehr"', 'kind = "fhir"\nsource = "elvis"')
+    for text, warned in ((owned, []), (apart, ["feeds.elvis"]), (lab_text(), ["feeds.hl7"])):
+        found = load(configured(tmp_path, text), tmp_path, {}).warnings()
+        told = [each for each in found if each.startswith("feeds.fhir.profile.claims")]
+        assert [other for each in told for other in warned if other in each] == warned
+        assert len(told) == len(warned)
 
 
 @pytest.mark.parametrize(

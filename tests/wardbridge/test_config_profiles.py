@@ -35,10 +35,14 @@ def hl7_profile(found: Installation, feed: str = "hl7") -> Hl7Profile:
         ('visit = "PV1-50"', "future_s = 60", {"visit": "PV1-50", "future_s": 60}),
         ('charset = "${CHARSET}"', "", {"charset": "latin-1"}),
         ('[marks]\nA08 = ["ZVP-2"]', "", {"marks": {"A08": ("ZVP-2",)}}),
+        ('[marks]\nA08 = ["ZVP-2"]', 'marks.A14 = ["PV1-42"]', {"marks": {"A14": ("PV1-42",)}}),
         ("[location]\nward = 4\nroom = 1", "location.ward = 3",
-         {"location": Hl7Profile.model_validate({"location": {"ward": 3}}).location}),
+         {"location": Hl7Profile.model_validate({"location": {"ward": 3, "room": 1}}).location}),
     ],
-    ids=["file", "feed-wins", "each-gives-a-key", "reference", "table", "a-table-is-one-key"],
+    ids=[
+        "file", "feed-wins", "each-gives-a-key", "reference", "table", "names-are-one-field",
+        "field-by-field",
+    ],
 )  # fmt: skip
 def test_the_feed_wins_over_the_file_and_the_file_over_the_default(
     in_file: str, in_feed: str, becomes: dict[str, object], tmp_path: Path
@@ -81,10 +85,20 @@ def test_a_mistake_is_told_with_the_file_that_it_stands_in(
             caught.value.problems] == [problem]  # fmt: skip
 
 
-def test_a_mistake_in_the_feed_is_not_told_of_the_file(tmp_path: Path) -> None:
-    text = lab_text().replace("[feeds.hl7]", HL7).replace(OWN, '[feeds.hl7.profile]\nzone = "Mars"')
-    with pytest.raises(ConfigError, match=r"test\.toml:\d+: feeds\.hl7\.profile\.zone: 'Mars'"):
-        loaded(tmp_path, 'zone = "Europe/Oslo"', text)
+@pytest.mark.parametrize(
+    ("in_file", "in_feed", "place"),
+    [
+        ('zone = "Europe/Oslo"', 'zone = "Mars"', r"profile\.zone: 'Mars'"),
+        ("location.room = 1", "location.ward = 99", r"profile\.location\.ward: "),
+    ],
+)
+def test_a_mistake_in_the_feed_is_not_told_of_the_file(
+    in_file: str, in_feed: str, place: str, tmp_path: Path
+) -> None:
+    own = f"[feeds.hl7.profile]\n{in_feed}"
+    text = lab_text().replace("[feeds.hl7]", HL7).replace(OWN, own)
+    with pytest.raises(ConfigError, match=rf"test\.toml:\d+: feeds\.hl7\.{place}"):
+        loaded(tmp_path, in_file, text)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from schemas.ward import WardRegister
 from wardbridge.config.models import Feed, FeedSection, HttpSection, Installation, Settings
 from wardbridge.config.problems import ConfigError, Place, Problem, did_you_mean, problems_of
 from wardbridge.config.profiles import KEY as PROFILE_FILE
-from wardbridge.config.profiles import Profiles
+from wardbridge.config.profiles import PROFILE, Profiles
 from wardbridge.config.substitution import Substitution
 from wardbridge.config.toml import Table, TomlFile
 from wardbridge.feeds import KINDS
@@ -53,9 +53,19 @@ def load(file: Path, data: Path, environment: Mapping[str, str] = os.environ) ->
 
 
 def _with_profiles(table: Table, profiles: Profiles) -> Table:
-    feeds = _tables_in(table, "feeds")
-    whole = {name: profiles.laid_under(name, feed) for name, feed in feeds.items()}
+    whole = {
+        name: profiles.laid_under(name, feed, model)
+        for name, feed in _tables_in(table, "feeds").items()
+        if (model := _profile_model(feed))
+    }
     return {**table, "feeds": {**table["feeds"], **whole}} if whole else table
+
+
+def _profile_model(feed: Table) -> type[BaseModel] | None:
+    """What the profile of such a feed looks like; None for a kind that has none."""
+    kind = KINDS.get(str(feed.get("kind")))
+    field = kind.settings.model_fields.get(PROFILE) if kind else None
+    return field.annotation if field else None
 
 
 def _located(source: TomlFile, profiles: Profiles, problems: list[Problem]) -> list[Problem]:
@@ -101,7 +111,7 @@ def _feed_settings(name: str, feed: Table, problems: list[Problem]) -> BaseModel
             text = f"unknown kind; {did_you_mean(str(feed['kind']), KINDS)}"
             problems.append(Problem(("feeds", name, "kind"), text))
         return None
-    if PROFILE_FILE in feed and "profile" not in kind.settings.model_fields:
+    if PROFILE_FILE in feed and _profile_model(feed) is None:
         text = f"a feed of kind {feed['kind']!r} has no profile: take this key away"
         problems.append(Problem(("feeds", name, PROFILE_FILE), text))
         return None
@@ -227,7 +237,11 @@ def _unknown_aliases(
 
 def _feeds(settings: Settings, models: Mapping[str, BaseModel]) -> tuple[Feed, ...]:
     return tuple(
-        Feed(FeedIdentity(name, feed.source, _realm(feed, settings)), feed.kind, models[name])
+        _feed(FeedIdentity(name, feed.source, _realm(feed, settings)), feed.kind, models[name])
         for name, feed in settings.feeds.items()
         if name in models
     )
+
+
+def _feed(identity: FeedIdentity, kind: str, settings: BaseModel) -> Feed:
+    return Feed(identity, kind, settings, tuple(KINDS[kind].clears(settings)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -58,8 +59,8 @@ class FeedSection(Section):
     realm: str = Field("", description="a name from `[realms]`; empty where there is only one")
     profile_file: Path | None = Field(
         None,
-        description="TOML file with the keys of `profile`, for several feeds; a key that stands in "
-        "the feed's own `profile` too is taken from there, whole",
+        description="TOML file with the keys of `profile`, for several feeds; what stands in the "
+        "feed's own `profile` too is taken from there, field by field",
     )
 
 
@@ -206,11 +207,15 @@ class Settings(Section):
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """One configured feed: who it is, which kind, and the kind's own settings."""
+    """One configured feed: who it is, which kind, and the kind's own settings.
+
+    ``clears``: the claims that an input takes back by leaving them out.
+    """
 
     identity: FeedIdentity
     kind: str
     settings: BaseModel
+    clears: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +236,7 @@ class Installation:
                 "wards.open: the ward register is open, so any ward code is taken for a ward; "
                 "use a register file where patients are concerned"
             )
+        found += self._claims_taken_back()
         if self.settings.http.allow_unauthenticated:
             found.append(
                 "http.allow_unauthenticated: whoever reaches the port reads every ward's list"
@@ -241,3 +247,13 @@ class Installation:
                 "everybody on the way"
             )
         return found
+
+    def _claims_taken_back(self) -> Iterator[str]:
+        """Of two feeds of one source, one may be silent about what the other says."""
+        for feed, other in permutations(self.feeds, 2):
+            if "mark" in feed.clears and feed.identity.source == other.identity.source:
+                yield (
+                    f"feeds.{feed.identity.name}.profile.claims: what a resource leaves out takes "
+                    f"back what feeds.{other.identity.name} said for the same source, a mark too: "
+                    "list what this feed is to say"
+                )

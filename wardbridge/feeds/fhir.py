@@ -131,4 +131,10 @@ def _outcomes(
         yield index, normaliser.normalise(each, reading.clock())
 
 
-KIND = FeedKind(settings=FhirSettings, make=FhirFeed, outcomes=_outcomes, holds=holds_port)
+KIND = FeedKind(
+    settings=FhirSettings,
+    make=FhirFeed,
+    outcomes=_outcomes,
+    holds=holds_port,
+    clears=lambda settings: settings.profile.claims,
+)

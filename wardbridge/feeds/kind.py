@@ -98,6 +98,10 @@ def holds_port(_identity: FeedIdentity, settings: Port) -> Iterator[Held]:
         yield held_port(settings.host, settings.port)
 
 
+def _clears_nothing(_settings: BaseModel) -> Iterable[str]:
+    return ()
+
+
 def _holds_nothing(_identity: FeedIdentity, _settings: BaseModel) -> Iterable[Held]:
     return ()
 
@@ -107,10 +111,12 @@ class FeedKind(Generic[Options]):
     """One kind of feed: its settings, how it runs, how it reads a file without the service.
 
     ``outcomes`` gives, for each input in the bytes of a file, its index and what it means;
-    ``holds`` what no two feeds may share.
+    ``holds`` what no two feeds may share; ``clears`` the claims that an input takes back by leaving
+    them out.
     """
 
     settings: type[Options]
     make: Callable[[Reading, Place, Options], RunningFeed]
     outcomes: Callable[[Reading, Options, Path, bytes], Iterator[tuple[int, Outcome]]]
     holds: Callable[[FeedIdentity, Options], Iterable[Held]] = _holds_nothing
+    clears: Callable[[Options], Iterable[str]] = _clears_nothing
