@@ -278,3 +278,14 @@ def test_the_page_shows_how_a_message_is_sent_by_hand(running: Service, tmp_path
     sent = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
     assert "\nMSA|AA|h1" in sent.stdout
     until_listed(running, "BYHAND", 1)
+
+
+def test_the_page_shows_how_an_encounter_is_sent_by_hand(running: Service) -> None:
+    page = (ROOT / "docs" / "integration.md").read_text(encoding="utf-8")
+    (encounter,) = re.findall(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (line,) = re.findall(r"^curl .*/fhir/Encounter$", page, re.MULTILINE)
+    address = line.split()[-1].replace(":8090", f":{8090 + running.offset}")
+    headers = {"Content-Type": "application/fhir+json"}
+    assert all(f"{name}: {value}" in line for name, value in headers.items())
+    assert httpx.post(address, content=encounter, headers=headers).status_code == 201
+    until_listed(running, "W2", 1)

@@ -93,18 +93,22 @@ def test_the_configuration_shown_to_integration_engineers_is_right(tmp_path: Pat
     means the same in a file of its own."""
     page = text_of("docs/integration.md")
     (wards,) = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)
-    whole, with_file = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    whole, with_file, fhir = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     within, profile, after = re.split(r"(?=\[feeds\.hl7\.profile\])|(?=\[feeds\.elvis\])", whole)
     apart = within.partition("[feeds.hl7]")[0] + with_file + "port = 2575\n" + after
     own_file = profile.replace("[feeds.hl7.profile]", "").replace("feeds.hl7.profile.", "")
     for name, text in (
         ("wards.csv", wards), ("ehr.toml", own_file), ("whole.toml", whole), ("apart.toml", apart),
+        ("fhir.toml", whole + fhir),
     ):  # fmt: skip
         (tmp_path / name).write_text(text, encoding="utf-8")
     found = load(tmp_path / "whole.toml", tmp_path)
     assert found.warnings() == []
     assert [feed.identity.name for feed in found.feeds] == ["hl7", "elvis"]
     assert load(tmp_path / "apart.toml", tmp_path).feeds == found.feeds
+    with_fhir = load(tmp_path / "fhir.toml", tmp_path, {"FHIR_TOKEN": "opens nothing, it is shown"})
+    assert with_fhir.warnings() == []
+    assert [feed.kind for feed in with_fhir.feeds] == ["hl7v2-mllp", "elvis-directory", "fhir"]
 
 
 def test_every_reason_of_the_router_is_explained_to_operators() -> None:
