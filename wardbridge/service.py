@@ -21,6 +21,7 @@ import structlog
 from bus.port import Log, LogError, Record, TopicPartition
 from schemas import topics
 from schemas.authority import Authority
+from wardbridge.access import gate_of
 from wardbridge.components.base import Component, RouterPart, start, stop_all
 from wardbridge.components.delivery import DeliveryComponent
 from wardbridge.components.feed import FeedPart
@@ -116,10 +117,13 @@ class Service:
             (*reading, *timing, *telling),
             [sender for part in telling for sender in part.senders],
             self._settings.http.heartbeat_s,
+            self._clock,
         )
-        http = self._settings.http
-        app = make_app(view, has_lists=Role.HTTP in self._roles)
-        server = HttpServer(app, http.host, http.port + self._port_offset)
+        http, data = self._settings.http, self._installation.data
+        gate = gate_of(self._installation, self._clock)
+        app = make_app(view, gate, has_lists=Role.HTTP in self._roles)
+        tls = http.tls and http.tls.starting_from(data)
+        server = HttpServer(app, http.host, http.port + self._port_offset, tls)
         return Parts(working, timing, reading, telling, server, hub)
 
     def _timing(self, log: Log, progress: RouterProgress) -> Sequence[Component]:

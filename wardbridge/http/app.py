@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import asdict
 from typing import Annotated, Any, Final
 
-from fastapi import FastAPI, Header, HTTPException, Path, Query, Response
+from fastapi import Depends, FastAPI, Header, HTTPException, Path, Query, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import Field
@@ -15,10 +15,12 @@ from bus.port import LogError
 from router.delivery.receipts import send_again
 from schemas.base import Frozen, Utc
 from schemas.notification import DesignationData
+from wardbridge.http.access.gate import Asking, Gate
+from wardbridge.http.access.signing_in import add_sessions
 from wardbridge.http.event_id import PATTERN, parsed
 from wardbridge.http.metrics import ViewCollector
 from wardbridge.http.page import add_page
-from wardbridge.http.stream import Stream
+from wardbridge.http.stream import Stream, while_allowed
 from wardbridge.http.view import View
 
 ASK_AGAIN_S: Final = 1
@@ -26,6 +28,10 @@ MAX_SEQUENCE: Final = 2**53  # what every JSON reader holds
 MAX_STREAMS: Final = 500
 """Open at once. Each holds a file descriptor that record systems need to connect, and a
 subscriber that leaks connections must not keep a hospital's messages out."""
+_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    401: {"description": "show a token: `Authorization: Bearer …`"},
+    403: {"description": "not with these rights, whether or not there is such a ward"},
+}
 
 
 class InboundList(Frozen):
@@ -97,11 +103,18 @@ class Readiness(Frozen):
     blocking: dict[str, str]
 
 
-def make_app(view: View, max_streams: int = MAX_STREAMS, *, has_lists: bool = True) -> FastAPI:
+def make_app(
+    view: View, gate: Gate, max_streams: int = MAX_STREAMS, *, has_lists: bool = True
+) -> FastAPI:
     """The application over a running service; ``has_lists``: it reads what wards are told."""
-    app = FastAPI(title="wardbridge", docs_url=None, redoc_url=None)
+    refusals = {} if gate.is_open else _REFUSALS
+    app = FastAPI(
+        title="wardbridge", docs_url=None, redoc_url=None,
+        dependencies=[Depends(gate)], responses=refusals,
+    )  # fmt: skip
     _add_probes(app, view)
-    _add_metrics(app, view)
+    _add_metrics(app, view, gate)
+    add_sessions(app, gate)
     _add_subscribers(app, view)
     if has_lists:
         _add_wards(app, view, max_streams)
@@ -128,9 +141,9 @@ def _add_probes(app: FastAPI, view: View) -> None:
         return await asyncio.to_thread(health_of, view)
 
 
-def _add_metrics(app: FastAPI, view: View) -> None:
+def _add_metrics(app: FastAPI, view: View, gate: Gate) -> None:
     registry = CollectorRegistry()
-    registry.register(ViewCollector(view))
+    registry.register(ViewCollector(view, gate.refused))
 
     @app.get("/metrics")
     async def metrics() -> Response:
@@ -183,6 +196,7 @@ def _add_wards(app: FastAPI, view: View, max_streams: int) -> None:
     @app.get("/v1/wards/{ward:path}/stream", responses=unknown | full)
     async def stream(
         ward: str,
+        asking: Asking,
         last_event_id: Annotated[str | None, Header(pattern=PATTERN)] = None,
         after: Annotated[str | None, Query(pattern=PATTERN)] = None,
     ) -> StreamingResponse:
@@ -196,7 +210,8 @@ def _add_wards(app: FastAPI, view: View, max_streams: int) -> None:
             view.hub, view.log, ward, last, view.heartbeat_s, view.why_lists_wait
         ).events()
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+        allowed = while_allowed(events, asking.until, view.now)
+        return StreamingResponse(allowed, media_type="text/event-stream", headers=headers)
 
 
 def _unavailable(description: str) -> dict[int | str, dict[str, Any]]:

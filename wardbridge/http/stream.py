@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from datetime import datetime
 from typing import Final
 
 from bus.port import Log, PositionLostError, TopicPartition
@@ -57,7 +59,7 @@ class Stream:
         self._last = after.sequence if after else None
         self._heartbeat_s = heartbeat_s
 
-    async def events(self) -> AsyncIterator[bytes]:
+    async def events(self) -> AsyncGenerator[bytes, None]:
         """Bytes to send, until the listener is cut off or the service ends."""
         async for beat in self._until_all_is_read():
             yield beat
@@ -139,6 +141,17 @@ class Stream:
         self._last = newest.sequence
         data = json.dumps({"ward": self._ward, "reason": reason, "sequence": newest.sequence})
         return f"id: {newest}\nevent: reset\ndata: {data}\n\n".encode()
+
+
+async def while_allowed(
+    events: AsyncGenerator[bytes, None], until: datetime | None, now: Callable[[], datetime]
+) -> AsyncIterator[bytes]:
+    """The events until a right ends; heartbeats too make sure that it is looked at."""
+    async with aclosing(events) as pieces:
+        async for piece in pieces:
+            if until is not None and now() >= until:
+                return
+            yield piece
 
 
 def _why_not(after: EventId, history: History | None) -> str | None:

@@ -20,7 +20,7 @@ let language = new URLSearchParams(location.search).get("lang") ?? navigator.lan
 let texts = TEXTS[language] ?? TEXTS.sv;
 let list = null; // as last read
 let readAt = null; // when that was
-let missing = false; // the register has no such ward
+let refused = null; // why it is not shown: 404 no such ward, 401 who are you, 403 not this ward
 let tried = false; // whether reading has ended once, well or not
 let reading = null;
 const cameAt = new Map(); // key of a patient -> when this board first saw them
@@ -48,7 +48,8 @@ async function read() {
     cache: "no-store",
     signal: AbortSignal.timeout(READ_WITHIN_MS),
   });
-  missing = answer.status === 404;
+  refused = [401, 403, 404].includes(answer.status) ? answer.status : null;
+  if (refused) forget();
   if (!answer.ok) throw new Error(`answered ${answer.status}`);
   note(await answer.json());
 }
@@ -59,6 +60,14 @@ function refresh() {
     tried = true;
     show();
   });
+}
+
+// Who may no longer see the list does not go on seeing it.
+function forget() {
+  list = readAt = null;
+  cameAt.clear();
+  element("patients").replaceChildren();
+  element("count").textContent = "";
 }
 
 function note(found) {
@@ -74,9 +83,26 @@ function note(found) {
   readAt = now;
 }
 
+async function signIn(event) {
+  event.preventDefault();
+  const problem = document.querySelector("#sign-in [role=alert]");
+  problem.textContent = "";
+  const token = element("token").value;
+  element("token").value = "";
+  const answer = await fetch("/v1/session", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ token }),
+  }).catch(() => null);
+  if (answer?.ok) return location.reload();
+  problem.textContent = answer ? texts.notIn : texts.never;
+}
+
 function show() {
   document.documentElement.lang = texts === TEXTS.en ? "en" : "sv";
   element("language").textContent = texts.other;
+  document.querySelector("#sign-in label").textContent = texts.token;
+  document.querySelector("#sign-in button").textContent = texts.signIn;
   element("ward").textContent = list?.name ?? list?.ward ?? decodeURIComponent(ward);
   document.title = list ? `${texts.count(list.patients.length)}, ${list.name ?? list.ward}` : ward;
   showState();
@@ -89,14 +115,13 @@ function show() {
 
 function showState() {
   if (!tried) return;
-  const isOld = missing || readAt === null || Date.now() - readAt > OLD_AFTER_MS;
-  const alarm = missing
-    ? texts.noWard
-    : readAt === null
-      ? texts.never
-      : texts.lost(clock(new Date(readAt), true));
+  const isOld = readAt === null || Date.now() - readAt > OLD_AFTER_MS;
+  const refusals = { 403: texts.notHere, 404: texts.noWard };
+  const alarm =
+    refusals[refused] ?? (readAt === null ? texts.never : texts.lost(clock(new Date(readAt), true)));
   document.body.classList.toggle("is-old", isOld);
-  element("alarm").hidden = !isOld;
+  element("sign-in").hidden = refused !== 401 && refused !== 403;
+  element("alarm").hidden = !isOld || refused === 401;
   if (isOld && element("alarm").textContent !== alarm) element("alarm").textContent = alarm;
   element("state").textContent = isOld ? "" : texts.live(clock(new Date(readAt), true));
 }
@@ -148,6 +173,7 @@ element("language").addEventListener("click", () => {
   texts = texts === TEXTS.en ? TEXTS.sv : TEXTS.en;
   show();
 });
+element("sign-in").addEventListener("submit", signIn);
 setInterval(refresh, READ_EVERY_MS);
 setInterval(showState, 1_000);
 show();
