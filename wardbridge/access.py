@@ -5,9 +5,10 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from bus.port import Log
 from schemas.ward import WardRegister
 from wardbridge.config.access import AccessSection, GrantSection, OidcSection
 from wardbridge.config.models import Installation
@@ -16,6 +17,8 @@ from wardbridge.http.access.gate import Gate, Known
 from wardbridge.http.access.keys import Keys, fetch_from
 from wardbridge.http.access.oidc import Provider, Verifier
 from wardbridge.http.access.rights import How, Reader
+from wardbridge.http.audit import Trail
+from wardbridge.http.census import Census
 
 Now = Callable[[], datetime]
 
@@ -63,3 +66,10 @@ def _verifier(section: OidcSection, register: WardRegister, data: Path, now: Now
     )
     keys = Keys(fetch_from(section.jwks_url, trusted), section.keys_kept_s, time.monotonic)
     return Verifier(provider, keys, register.hospital_of, now)
+
+
+def trail_of(log: Log, installation: Installation, census: Census | None, now: Now) -> Trail:
+    """Where readings are noted."""
+    access = installation.settings.http.access or AccessSection.model_construct()
+    again_after = timedelta(seconds=access.audit_again_after_s)
+    return Trail(log, now, again_after, census.patient if census else lambda _: None)

@@ -25,7 +25,9 @@ from wardbridge.components.router import RouterComponent
 from wardbridge.components.tail import Tail
 from wardbridge.http.access.gate import Gate
 from wardbridge.http.app import make_app
+from wardbridge.http.audit import Trail
 from wardbridge.http.board import Board
+from wardbridge.http.census import Census
 from wardbridge.http.hub import Hub
 from wardbridge.http.server import HttpServer
 from wardbridge.http.view import View
@@ -73,10 +75,11 @@ class Surface:
         max_streams: int,
         gate: Gate | None,
         tls: Tls | None,
+        census: Census | None,
     ) -> None:
         self.log = log
-        self.hub = Hub(Board(), limit)
-        self.tail = Tail(log, self.hub.take, wait_s=0.02)
+        self.hub = Hub(Board(), limit, census)
+        self.tail = Tail(log, self.hub.take, wait_s=0.02, with_census=census is not None)
         self.runner = StepRunner(log, "router", IdleStep(), lambda *_: ())
         self.runner.run_once()
         self.router = RouterComponent(self.runner)
@@ -84,9 +87,11 @@ class Surface:
         self.view = View(
             log, self.hub, register, self.router, progress, (), (self.tail,), (), 0.05, utc_now
         )
-        self.app = make_app(
-            self.view, gate or Gate(None, register.hospital_of, utc_now), max_streams
+        gate = gate or Gate(None, register.hospital_of, utc_now)
+        trail = Trail(
+            log, utc_now, timedelta(hours=1), census.patient if census else lambda _: None
         )
+        self.app = make_app(self.view, gate, trail, max_streams)
         self.server = HttpServer(self.app, "127.0.0.1", 0, tls)
         self.client = httpx.AsyncClient(timeout=10)
 
@@ -122,11 +127,12 @@ async def surface(  # noqa: PLR0913 - see above
     max_streams: int = 10,
     gate: Gate | None = None,
     tls: Tls | None = None,
+    census: Census | None = None,
 ) -> AsyncIterator[Surface]:
     """``is_read``: the tail has read what is kept, as some time after a start."""
     log = MemoryLog(partitions)
     log.append(records)
-    running = Surface(log, register, limit, max_streams, gate, tls)
+    running = Surface(log, register, limit, max_streams, gate, tls, census)
     await running.start(is_read=is_read)
     try:
         yield running

@@ -5,7 +5,7 @@ Labels are configured names only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -27,14 +27,18 @@ SUBSCRIBER_OK: Final = "wardbridge_subscriber_taking"
 LISTENERS: Final = "wardbridge_stream_listeners"
 CUT_OFF: Final = "wardbridge_stream_listeners_cut_off"
 OPEN: Final = "wardbridge_open_designations"
+AUDIT_FAILURES: Final = "wardbridge_audit_failures"
 REFUSED: Final = "wardbridge_http_refused"
 
 
 class ViewCollector(Collector):
     """Turns the view into metrics."""
 
-    def __init__(self, view: View, refused: Mapping[str, int]) -> None:
+    def __init__(
+        self, view: View, refused: Mapping[str, int], audit_failures: Callable[[], int]
+    ) -> None:
         self._view = view
+        self._audit_failures = audit_failures
         self._refused = refused
 
     def collect(self) -> Iterator[Metric]:
@@ -45,6 +49,10 @@ class ViewCollector(Collector):
         yield from self._subscribers()
         yield from self._streams()
         yield self._refusals()
+        yield CounterMetricFamily(
+            AUDIT_FAILURES, "readings of minimal fields that could not be noted",
+            self._audit_failures(),
+        )  # fmt: skip
 
     def _components(self) -> Iterable[Metric]:
         ready = GaugeMetricFamily(READY, "1: does its work; 0: blocked", labels=["component"])
