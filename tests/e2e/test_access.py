@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,10 +12,13 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.e2e.test_ward_board import AA, WITHIN_S, tell, text, visits, wait_for
+from tests.e2e.test_ward_board import AA, AT, WITHIN_S, tell, text, visits, wait_for
 from tests.support.access import TOKENS, bearer, lab_with_access
 from tests.support.browser import browsing, violations
+from tests.support.histories import Visit, message
+from tests.support.mllp import MllpClient, code_of
 from tests.support.service import Service
+from tests.wardbridge.support import cli
 
 WARD, OTHER = "IVA/1", "IVA"
 PATH = "/v1/wards/IVA%2F1"
@@ -121,3 +126,50 @@ def test_another_sites_page_cannot_have_a_screen_act(running: Service) -> None:
     for headers, expected in (({"Origin": "https://evil.example"}, 403), ({}, 204)):
         told = httpx.delete(f"{running.url}/v1/session", headers={"Cookie": cookie, **headers})
         assert told.status_code == expected
+
+
+def test_a_tap_acknowledges_for_everybody_and_survives_a_restart(
+    tmp_path: Path, chrome: Chrome
+) -> None:
+    service = lab_with_access(tmp_path, WARD)
+    service.start()
+    service.wait_until_ready()
+    with MllpClient(service.mllp_port) as client:
+        for event, place in (("A01", "AKM"), ("A14", WARD)):
+            told = message(Visit("TAPPED", AT), event, f"TAPPED-{event}", ward=place)
+            assert code_of(client.ask(told)) == "AA"
+    wait = WebDriverWait(chrome, WITHIN_S, 0.05)
+    chrome.get(f"{service.url}/wards/IVA%2F1?lang=en")
+    wait.until(lambda _: chrome.find_element(By.ID, "sign-in").is_displayed())
+    sign_in(chrome, TOKENS["wall"])
+    wait_for(chrome, ["TAPPED"])
+    card = text(chrome, "#patients li")
+    assert ("Comes from\nAKM" in card, "Acknowledged" in card) == (True, False)
+    assert violations(chrome, *AA) == []
+    chrome.find_element(By.CSS_SELECTOR, "#patients button").click()
+    wait.until(lambda _: "Acknowledged" in text(chrome, "#patients li"))
+    assert "by wall" in text(chrome, "#patients li")
+    assert chrome.find_elements(By.CSS_SELECTOR, "#patients button") == []
+    assert violations(chrome, *AA) == []
+    service.kill()
+    service.start()
+    service.wait_until_ready()
+    listed = httpx.get(f"{service.url}{PATH}/inbound", headers=bearer("portal")).json()
+    (patient,) = listed["patients"]
+    assert (patient["acknowledged"]["by"], patient["details"]) == ("wall", None)
+    assert service.stop() == 0
+    audited = [
+        json.loads(line)
+        for line in cli(
+            "audit", "list", "--data", service.data, "--visit", "TAPPED"
+        ).stdout.splitlines()
+    ]
+    assert {(entry["reader"], entry["action"]) for entry in audited} == {
+        ("wall", "listed"), ("wall", "acknowledged"), ("portal", "listed"),
+    }  # fmt: skip
+    assert {each["visit"]["visit"] for entry in audited for each in entry["seen"]} == {"TAPPED"}
+    key = next(each["patient"] for entry in audited for each in entry["seen"] if each["patient"])
+    by_patient = cli("audit", "list", "--data", service.data, "--patient", key).stdout
+    assert len(by_patient.splitlines()) == len(audited)
+    assert cli("audit", "list", "--data", service.data, "--reader", "nobody").stdout == ""
+    assert "TAPPED" not in service.said()

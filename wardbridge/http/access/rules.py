@@ -22,5 +22,6 @@ RULES: Final[Mapping[str, Deed | None]] = {
     "POST /v1/subscribers/{name}/deliveries/{sequence}": "operate",
     "GET /v1/wards/{ward:path}/inbound": "read",
     "GET /v1/wards/{ward:path}/stream": "read",
+    "POST /v1/wards/{ward:path}/inbound/{designation}/acknowledgement": "acknowledge",
     "GET /wards/{ward:path}": None,
 }

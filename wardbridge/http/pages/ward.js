@@ -68,6 +68,7 @@ function forget() {
   cameAt.clear();
   element("patients").replaceChildren();
   element("count").textContent = "";
+  element("leaving").hidden = true;
 }
 
 function note(found) {
@@ -110,7 +111,13 @@ function show() {
   element("count").textContent = texts.count(list.patients.length);
   element("nobody").textContent = texts.nobody;
   element("nobody").hidden = list.patients.length > 0;
+  const leaving = list.planned_discharges ?? [];
+  element("leaving").hidden = leaving.length === 0; // none known is not none planned
+  element("leaving").textContent = texts.leaving(leaving.length, leaving.map(when).join(", "));
+  const focused = document.activeElement?.dataset?.visit;
   element("patients").replaceChildren(...list.patients.map(card));
+  const again = [...document.querySelectorAll("#patients button")];
+  if (focused) again.find((button) => button.dataset.visit === focused)?.focus();
 }
 
 function showState() {
@@ -134,13 +141,60 @@ function card(patient) {
     [texts.expected, patient.expected_at ? when(patient.expected_at) : texts.unknown],
     [texts.place, place || texts.anyPlace],
     [texts.waiting, when(patient.announced_at)],
+    ...besides(patient.details ?? {}),
     [texts.visit, patient.visit.visit],
   ];
   const details = document.createElement("dl");
   details.append(...facts.map(fact));
   item.append(details);
   if (patient.protected) item.append(marked(texts.protected));
+  item.append(...acknowledgement(patient));
   return item;
+}
+
+// What operational fields tell; what is not known is not shown.
+function besides(details) {
+  const from = [details.from_name ?? details.from_ward, details.from_hospital];
+  const facts = [
+    [texts.from, from.filter(Boolean).join(", ")],
+    [texts.onLeave, details.on_leave && "✓"],
+    [texts.leaves, details.planned_discharge_at && when(details.planned_discharge_at)],
+  ];
+  return facts.filter(([, value]) => value);
+}
+
+function acknowledgement(patient) {
+  const said = patient.acknowledged;
+  const parts = [];
+  if (said) {
+    const text = said.is_current ? texts.acknowledged(when(said.at), said.by) : texts.changedSince(when(said.at));
+    parts.push(marked(text));
+  }
+  if (list.may_acknowledge && !said?.is_current) parts.push(acknowledgeButton(patient));
+  return parts;
+}
+
+function acknowledgeButton(patient) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = texts.acknowledge;
+  button.setAttribute("aria-label", texts.acknowledgeThis(patient.visit.visit));
+  button.dataset.visit = keyOf(patient);
+  button.addEventListener("click", () => acknowledge(patient, button));
+  return button;
+}
+
+async function acknowledge(patient, button) {
+  button.disabled = true;
+  const path = `/v1/wards/${ward}/inbound/${patient.designation}/acknowledgement`;
+  const answer = await fetch(path, {
+    method: "POST",
+    signal: AbortSignal.timeout(READ_WITHIN_MS),
+  }).catch(() => null);
+  element("news").textContent = answer?.ok ? "" : texts.notTaken;
+  if (!answer?.ok) button.after(marked(texts.notTaken));
+  button.disabled = false;
+  if (answer?.ok || answer?.status === 404) refresh(); // 404: something changed meanwhile
 }
 
 function fact([name, value]) {
@@ -163,6 +217,7 @@ function listen() {
   stream.addEventListener("open", refresh); // also after a pause: what was missed is in the list
   stream.addEventListener("message", refresh);
   stream.addEventListener("reset", refresh);
+  stream.addEventListener("acknowledged", refresh);
   stream.addEventListener("error", () => {
     // A refusal ends an EventSource for good; a lost connection it restores by itself.
     if (stream.readyState === EventSource.CLOSED) setTimeout(listen, READ_EVERY_MS);
