@@ -12,7 +12,6 @@ from bus.port import Log
 from schemas.ward import WardRegister
 from wardbridge.config.access import AccessSection, GrantSection, OidcSection
 from wardbridge.config.models import Installation
-from wardbridge.http.access.certificate import alternative_name, subject_name
 from wardbridge.http.access.gate import Gate, Known
 from wardbridge.http.access.keys import Keys, fetch_from
 from wardbridge.http.access.oidc import Provider, Verifier
@@ -36,10 +35,7 @@ def known_of(access: AccessSection, register: WardRegister, data: Path, now: Now
         name: (token.secret, _reader(name, "token", token)) for name, token in access.tokens.items()
     }
     certificates = {
-        alternative_name(each.san) if each.san else subject_name(each.subject or ""): _reader(
-            name, "certificate", each
-        )
-        for name, each in access.certificates.items()
+        each.shown: _reader(name, "certificate", each) for name, each in access.certificates.items()
     }
     verifier = _verifier(access.oidc, register, data, now) if access.oidc else None
     return Known(tokens, certificates, verifier, access.session_days)

@@ -84,6 +84,18 @@ def test_sending_again_needs_the_right_to_operate(running: Service) -> None:
     assert codes == [401, 403, 404]
 
 
+def test_nothing_is_said_of_a_request_before_it_is_known_who_asks(running: Service) -> None:
+    url = f"{running.url}{PATH}"
+    assert httpx.post(f"{url}/inbound/no-id/acknowledgement").status_code == 401
+    assert httpx.get(f"{url}/stream", headers={"Last-Event-ID": "x"}).status_code == 401
+    assert httpx.post(f"{url}/inbound/{'0' * 32}/acknowledgement", headers=bearer("portal")).status_code == 403  # fmt: skip
+
+
+def test_a_list_stays_in_no_cache(running: Service) -> None:
+    answer = httpx.get(f"{running.url}{PATH}/inbound", headers=bearer("wall"))
+    assert answer.headers["cache-control"] == "no-store"
+
+
 def test_a_token_in_the_address_counts_for_nothing(running: Service) -> None:
     for query in (f"token={TOKENS['portal']}", f"access_token={TOKENS['portal']}"):
         assert status(running, f"{PATH}/inbound?{query}", {}) == 401

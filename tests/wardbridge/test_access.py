@@ -64,8 +64,12 @@ async def _application() -> FastAPI:
 
 
 @pytest.fixture(scope="module")
-def routes() -> list[APIRoute]:
-    app = asyncio.run(_application())
+def app() -> FastAPI:
+    return asyncio.run(_application())
+
+
+@pytest.fixture(scope="module")
+def routes(app: FastAPI) -> list[APIRoute]:
     return [route for route in app.routes if isinstance(route, APIRoute)]
 
 
@@ -110,6 +114,12 @@ def shown(token: str = TOKEN) -> list[tuple[str, str]]:
 
 def test_every_route_has_a_rule_and_the_reverse(routes: list[APIRoute]) -> None:
     assert sorted(rule for route in routes for rule in rules_of(route)) == sorted(RULES)
+
+
+def test_what_the_gate_does_not_stand_before_is_the_same_for_everybody(app: FastAPI) -> None:
+    """The description of the routes, and the files of the page: nothing else may bypass the table."""
+    others = {getattr(r, "path", None) for r in app.routes if not isinstance(r, APIRoute)}
+    assert others == {"/openapi.json", "/pages"}
 
 
 def test_what_is_open_shows_nothing_of_a_patient() -> None:

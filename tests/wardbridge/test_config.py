@@ -302,6 +302,8 @@ jwks_url = "https://id.example/keys"
         ("[http.access.certificates.x]\nsan = 'DNS:x'", "needs client_ca_file in [http.tls]"),
         ("[http.access.certificates.x]\nsan = 'x'", "san begins with DNS:, URI: or email:"),
         ("[http.access.certificates.x]\nsubject = 'x'", "subject is written as in"),
+        ("[http.access.certificates.x]\nsan = 'DNS:a'\n[http.access.certificates.y]\nsan = 'DNS:A'",
+         "two certificates are the same"),
         ("[http.access.certificates.x]", "give either san or subject"),
         (_OIDC.replace("https://id.example/keys", "http://id.example/keys"), "jwks_url: whoever"),
         (f"{_OIDC}\n[http.access.oidc.roles.x]\nmay = ['all']", "oidc.roles.x.may.0: Input should"),

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from fastapi import FastAPI, Response
+from fastapi.responses import RedirectResponse
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from wardbridge.http.access.keys import (
+    MAX_BYTES,
     MAX_KEYS,
     RETRY_S,
     STALE_S,
     Keys,
     KeysUnavailableError,
+    fetch_from,
 )
 from wardbridge.http.access.oidc import Provider, Verifier
 from wardbridge.http.access.rights import Grant, Reader
+from wardbridge.http.server import HttpServer
 
 ISSUER, AUDIENCE = "https://id.example/region", "wardbridge"
 SIGNER, STRANGER, CURVE = (
@@ -265,3 +272,44 @@ def test_keys_that_cannot_be_renewed_stay_good_for_a_day() -> None:
 def test_what_is_no_set_of_keys_is_none(document: bytes) -> None:
     with pytest.raises(KeysUnavailableError):
         read(signed(), verifier(Issuer(document)))
+
+
+# over the network
+
+
+class Serving:
+    """Answers of an address on this machine."""
+
+    def __init__(self, answer: Callable[[], Response]) -> None:
+        app = FastAPI()
+        app.add_api_route("/keys", answer, response_model=None)
+        app.add_api_route("/elsewhere", lambda: Response(KEYS))
+        self.server = HttpServer(app, "127.0.0.1", 0)
+
+    async def fetched(self) -> bytes:
+        await self.server.start()
+        try:
+            url = f"http://127.0.0.1:{self.server.bound_port()}/keys"
+            return await fetch_from(url, ssl.create_default_context())()
+        finally:
+            await self.server.stop()
+
+
+def test_keys_are_fetched_from_their_address() -> None:
+    assert asyncio.run(Serving(lambda: Response(KEYS)).fetched()) == KEYS
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda: Response(b"x" * (MAX_BYTES + 1)),
+        lambda: Response(status_code=500),
+        lambda: Response(status_code=404),
+        lambda: RedirectResponse("/elsewhere"),
+        lambda: Response(KEYS, status_code=203),
+    ],
+    ids=["too large", "a fault", "gone", "elsewhere", "by another"],
+)
+def test_an_answer_that_is_not_plainly_the_keys_is_none(answer: Callable[[], Response]) -> None:
+    with pytest.raises((ValueError, httpx.HTTPError)):
+        asyncio.run(Serving(answer).fetched())

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from adapters.common.settings import Section, Tls, is_loopback
 from adapters.common.tokens import TokenHash
 from wardbridge.config.problems import Place
-from wardbridge.http.access.certificate import subject_name
+from wardbridge.http.access.certificate import alternative_name, subject_name
 from wardbridge.http.access.rights import Deed, Grant, Level
 
 
@@ -70,9 +70,13 @@ class CertificateSection(GrantSection):
             raise ValueError("give either san or subject")
         if self.san is not None and not self.san.startswith(("DNS:", "URI:", "email:")):
             raise ValueError("san begins with DNS:, URI: or email:")
-        if self.subject is not None:
-            subject_name(self.subject)  # raises
+        self.shown  # noqa: B018 - raises
         return self
+
+    @property
+    def shown(self) -> str:
+        """What the certificate must say, in the form in which it is compared. Raises ValueError."""
+        return alternative_name(self.san) if self.san else subject_name(self.subject or "")
 
 
 def _safe_to_ask(url: str) -> str:
@@ -131,6 +135,9 @@ class AccessSection(Section):
         hashes = [token.secret for token in self.tokens.values()]
         if len(set(hashes)) < len(hashes):
             raise ValueError("two tokens are the same: whose it is could not be told")
+        shown = [certificate.shown for certificate in self.certificates.values()]
+        if len(set(shown)) < len(shown):
+            raise ValueError("two certificates are the same: whose it is could not be told")
         return self
 
     def granted(self) -> Iterator[tuple[Place, GrantSection]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any, Final
 
-from fastapi import FastAPI, Header, HTTPException, Path, Query
+from fastapi import FastAPI, Header, HTTPException, Path, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
@@ -95,8 +95,9 @@ _NOT_OPEN: Final[Responses] = {
 
 def _add_list(app: FastAPI, view: View, trail: Trail) -> None:
     @app.get("/v1/wards/{ward:path}/inbound", responses=_UNKNOWN | _UNREAD)
-    async def inbound(ward: str, asking: Asking) -> InboundList:
+    async def inbound(ward: str, asking: Asking, response: Response) -> InboundList:
         """Who is on the way to the ward, now."""
+        response.headers["Cache-Control"] = "no-store"
         await _refuse_unread(view, ward)
         shown = list_of(view, ward, asking)
         fields = asking.level_at(ward, view.register.hospital_of(ward))

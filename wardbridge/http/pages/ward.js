@@ -156,7 +156,7 @@ function card(patient) {
 function besides(details) {
   const from = [details.from_name ?? details.from_ward, details.from_hospital];
   const facts = [
-    [texts.from, from.filter(Boolean).join(", ")],
+    [texts.from, from.filter(Boolean).join(", "), "wide"],
     [texts.onLeave, details.on_leave && "✓"],
     [texts.leaves, details.planned_discharge_at && when(details.planned_discharge_at)],
   ];
@@ -197,8 +197,9 @@ async function acknowledge(patient, button) {
   if (answer?.ok || answer?.status === 404) refresh(); // 404: something changed meanwhile
 }
 
-function fact([name, value]) {
+function fact([name, value, width = ""]) {
   const pair = document.createElement("div");
+  pair.className = width;
   const [term, description] = [document.createElement("dt"), document.createElement("dd")];
   term.textContent = name;
   description.textContent = value;
