@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -19,6 +21,7 @@ from tests.support.histories import Visit, message
 from tests.support.mllp import MllpClient, code_of
 from tests.support.service import Service
 from tests.wardbridge.support import cli
+from tests.wardbridge.test_oidc import AUDIENCE, ISSUER, KEYS, STRANGER, signed
 
 WARD, OTHER = "IVA/1", "IVA"
 PATH = "/v1/wards/IVA%2F1"
@@ -185,3 +188,52 @@ def test_a_tap_acknowledges_for_everybody_and_survives_a_restart(
     assert len(by_patient.splitlines()) == len(audited)
     assert cli("audit", "list", "--data", service.data, "--reader", "nobody").stdout == ""
     assert "TAPPED" not in service.said()
+
+
+class Keys(BaseHTTPRequestHandler):
+    """What the identity provider publishes; the class holds the document."""
+
+    document = b""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.document)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def provider() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Keys) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/keys"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_person_is_known_by_the_identity_providers_token(tmp_path: Path, provider: str) -> None:
+    oidc = f"""
+[http.access.oidc]
+issuer = "{ISSUER}"
+audience = "{AUDIENCE}"
+jwks_url = "{provider}"
+roles_claim = "realm_access.roles"
+wards_claim = "wards"
+unit_claim = "unit"
+[http.access.oidc.roles.nurse]
+"""
+    Keys.document = KEYS
+    service = lab_with_access(tmp_path, WARD, oidc)
+    service.start()
+    service.wait_until_ready()
+    tell(service, "PERSON-1", ("A14", WARD))
+    shown = [signed(wards=[WARD]), signed(wards=["IVA"]), signed(STRANGER, wards=[WARD])]
+    codes = [status(service, f"{PATH}/inbound", {"Authorization": f"Bearer {token}"}) for token in shown]  # fmt: skip
+    assert codes == [200, 403, 401]
+    assert service.stop() == 0
+    (entry,) = (json.loads(line) for line in cli("audit", "list", "--data", service.data).stdout.splitlines())  # fmt: skip
+    assert (entry["reader"], entry["how"], entry["unit"]) == ("anna", "oidc", "MED")
+    assert [part for token in shown for part in token.split(".") if part in service.said()] == []
