@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from cryptography import x509
 
 _KINDS = (
@@ -12,16 +14,25 @@ _KINDS = (
 
 
 def names_of(certificate: bytes) -> frozenset[str]:
-    """The subject (RFC 4514) and each alternative name, as the configuration writes them."""
-    read = x509.load_der_x509_certificate(certificate)
-    found = {f"subject:{read.subject.rfc4514_string()}"}
+    """The subject (RFC 4514) and each alternative name, as the configuration writes them.
+
+    None at all of one that cannot be read.
+    """
     try:
-        names = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return frozenset(_read(x509.load_der_x509_certificate(certificate)))
+    except ValueError:  # OpenSSL takes certificates that are not quite as the standard says
+        return frozenset()
+
+
+def _read(certificate: x509.Certificate) -> Iterator[str]:
+    yield f"subject:{certificate.subject.rfc4514_string()}"
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        return frozenset(found)
+        return
     for kind, of_type in _KINDS:
-        found |= {alternative_name(f"{kind}:{v}") for v in names.get_values_for_type(of_type)}
-    return frozenset(found)
+        for value in names.get_values_for_type(of_type):
+            yield alternative_name(f"{kind}:{value}")
 
 
 def subject_name(text: str) -> str:
