@@ -89,10 +89,10 @@ def test_a_notice_is_sent_again_with_a_token_that_may_operate(running: Running) 
     service = running.service
     asked: list[str | Path] = ["deliveries", "resend", "nobody", "1", "--config", service.config, "--data",
              service.data, "--port-offset", str(service.offset)]  # fmt: skip
-    tokens = service.data.parent
-    with_none, with_wrong, with_right = (
-        cli(*asked, *(["--token-file", tokens / f"{name}.token"] if name else []))
-        for name in (None, "portal", "operator")
+    with_none = cli(*asked)
+    with_wrong, with_right = (
+        cli(*asked, "--token-file", service.data.parent / f"{name}.token")
+        for name in ("portal", "operator")
     )
     assert "show a token" in with_none.stderr
     assert "not with the rights that were shown" in with_wrong.stderr
