@@ -61,6 +61,7 @@ class Trail:
         self._log = log
         self._failed: deque[_Place] = deque()
         self._failures = 0
+        self._newest: tuple[bytes, DesignationData] | None = None
         self._now = now
         self._again_after = again_after
         self._patient_of = patient_of
@@ -92,10 +93,18 @@ class Trail:
         if by.how == _NOBODY:
             return
         place = self._place(by, ward, "minimal")
-        new = self._new(by, place, [DesignationData.model_validate(json.loads(notice)["data"])])
+        new = self._new(by, place, [self._read(notice)])
         if new:
             self._remember(place, new)
             self._write_soon(self._records(by, place, Action.STREAMED, new), place)
+
+    def _read(self, notice: bytes) -> DesignationData:
+        """A notice goes to all who listen, one after the other: it is read once."""
+        before, row = self._newest or (b"", None)
+        if row is None or notice is not before:
+            row = DesignationData.model_validate(json.loads(notice)["data"])
+            self._newest = (notice, row)
+        return row
 
     def entry_of(self, by: Reader, row: DesignationData, action: Action) -> Record | None:
         """What somebody does about a patient; None of whom nobody asked who they are."""
