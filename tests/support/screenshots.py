@@ -1,6 +1,7 @@
 """Pictures of the ward board in each state that it shows: ``make screenshots``.
 
-One ward, three on the way: one acknowledged, one changed since, one protected; and the sign-in.
+One ward, three on the way: one acknowledged, one changed since, one protected; one who will leave; and
+the sign-in.
 """
 
 from __future__ import annotations
@@ -86,6 +87,9 @@ def on_a_ward(place: Path) -> Service:
             if visit == "3":
                 told = told.replace(b"\rPV1|", b"\rPD1||||||||||||Y\rPV1|")
             assert code_of(client.ask(told)) == "AA"
+        leaving = message(Visit("2026-0009", AT, place=WARD), "A01", "leaving")
+        leaves = (AT + timedelta(hours=2)).strftime("%Y%m%d%H%M%S+0000").encode()
+        assert code_of(client.ask(leaving + b"PV2|||||||||" + leaves + b"\r")) == "AA"
         _acknowledge(service, "2026-0001")
         _acknowledge(service, "2026-0002")
         moved = Visit("2026-0002", AT + timedelta(minutes=20))
@@ -130,6 +134,7 @@ def _taken(chrome: Chrome, service: Service, look: Look, folder: Path) -> Iterat
     chrome.find_element(By.ID, "token").send_keys(TOKENS["wall"])
     chrome.find_element(By.CSS_SELECTOR, "#sign-in button").click()
     wait.until(lambda _: len(chrome.find_elements(By.CSS_SELECTOR, "#patients li")) == 3)
+    wait.until(lambda _: chrome.find_element(By.ID, "leaving").is_displayed())
     yield _picture(chrome, folder / f"board-{look.name}.png")
     chrome.delete_all_cookies()
 
