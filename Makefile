@@ -99,6 +99,11 @@ BROKERS := 1
 kafka-dev: $(STAMP) ## a real Kafka on free ports until interrupted; BROKERS=3 for three
 	$(BIN)/python deploy/kafka-dev/kafka_dev.py --brokers $(BROKERS)
 
+PICTURES := build/screenshots
+.PHONY: screenshots
+screenshots: $(STAMP) browser ## pictures of the ward board in each of its states, into build/screenshots
+	$(BIN)/python -m tests.support.screenshots $(PICTURES)
+
 .PHONY: campaign-crash
 campaign-crash: $(STAMP) ## the service on SQLite killed 200 times at random moments under load
 	WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_crash.py -k sqlite $(LONG)

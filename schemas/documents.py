@@ -16,6 +16,8 @@ from typing import Any, Final
 from pydantic.json_schema import GenerateJsonSchema
 
 from schemas import topics
+from schemas.acknowledgement import Acknowledgement
+from schemas.audit import AuditEntry
 from schemas.authority import Authority, Tick
 from schemas.base import Frozen
 from schemas.delivery import Delivery, SubscriberNotice, SubscriberState
@@ -32,6 +34,8 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 CLOUDEVENTS_JSON: Final = "application/cloudevents+json"
 
 PUBLISHED: Final[Mapping[str, type[Frozen]]] = {
+    "acknowledgement": Acknowledgement,
+    "audit-entry": AuditEntry,
     "authority": Authority,
     "delivery": Delivery,
     "encounter-view": EncounterView,
@@ -57,6 +61,8 @@ CARRIED: Final[Mapping[str, str]] = {
     topics.OUTGOING: "notification",
     topics.SUBSCRIBERS: "subscriber-state",
     topics.DELIVERIES: "delivery",
+    topics.ACKNOWLEDGEMENTS: "acknowledgement",
+    topics.AUDIT: "audit-entry",
 }
 """Topic -> the document that describes its values. The others carry bytes or private state."""
 

@@ -41,12 +41,14 @@ ENCOUNTERS: Final = "encounters"
 DESIGNATIONS: Final = "designations"
 INBOUND: Final = "inbound"
 AUTHORITY: Final = "authority"
+ACKNOWLEDGEMENTS: Final = "acknowledgements"
 TICKS: Final = "ticks"
 REVIEW: Final = "review"
 SNAPSHOTS: Final = "snapshots"
 OUTGOING: Final = "outgoing"
 SUBSCRIBERS: Final = "subscribers"
 DELIVERIES: Final = "deliveries"
+AUDIT: Final = "audit"
 
 TOPICS: Final[tuple[Topic, ...]] = (
     Topic(RAW, "realm", "raw record id", 14 * DAY_S, "adapters", "operators",
@@ -75,4 +77,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
           "how far each subscriber is: the number last used, and whether it is paused"),
     Topic(DELIVERIES, "subscriber", "subscriber and sequence", 365 * DAY_S, "delivery",
           "operators", "what became of each notification at each subscriber"),
+    Topic(ACKNOWLEDGEMENTS, "realm", "ward, source and visit", 90 * DAY_S, "http", "http",
+          "which wards have taken note of who is coming"),
+    Topic(AUDIT, "ward", "ward", 1_830 * DAY_S, "http", "operators",
+          "who has seen what of whom, and when"),
 )  # fmt: skip

@@ -21,6 +21,7 @@ import structlog
 from bus.port import Log, LogError, Record, TopicPartition
 from schemas import topics
 from schemas.authority import Authority
+from wardbridge.access import gate_of, trail_of
 from wardbridge.components.base import Component, RouterPart, start, stop_all
 from wardbridge.components.delivery import DeliveryComponent
 from wardbridge.components.feed import FeedPart
@@ -33,6 +34,7 @@ from wardbridge.config.models import Installation
 from wardbridge.delivery import delivery_of
 from wardbridge.http.app import make_app
 from wardbridge.http.board import Board
+from wardbridge.http.census import Census, believed_by
 from wardbridge.http.hub import Hub
 from wardbridge.http.server import HttpServer
 from wardbridge.http.view import View
@@ -101,7 +103,7 @@ class Service:
 
     def _parts(self, log: Log) -> Parts:
         board = Board()
-        hub = Hub(board)
+        hub = Hub(board, census=self._census())
         working = self._working(log)
         progress = RouterProgress(log, working.router, self._settings.router.stalled_after_s)
         timing, reading = self._timing(log, progress), self._reading(log, hub)
@@ -116,10 +118,15 @@ class Service:
             (*reading, *timing, *telling),
             [sender for part in telling for sender in part.senders],
             self._settings.http.heartbeat_s,
+            self._clock,
         )
-        http = self._settings.http
-        app = make_app(view, http.max_streams, has_lists=Role.HTTP in self._roles)
-        server = HttpServer(app, http.host, http.port + self._port_offset)
+        http, data = self._settings.http, self._installation.data
+        gate = gate_of(self._installation, self._clock)
+        trail = trail_of(log, self._installation, hub.census, self._clock)
+        lists = Role.HTTP in self._roles
+        app = make_app(view, gate, trail, http.max_streams, has_lists=lists)
+        tls = http.tls and http.tls.starting_from(data)
+        server = HttpServer(app, http.host, http.port + self._port_offset, tls)
         return Parts(working, timing, reading, telling, server, hub)
 
     def _timing(self, log: Log, progress: RouterProgress) -> Sequence[Component]:
@@ -131,7 +138,17 @@ class Service:
         return [progress, ticker]
 
     def _reading(self, log: Log, hub: Hub) -> Sequence[Component]:
-        return [Tail(log, hub.take)] if Role.HTTP in self._roles else []
+        tail = Tail(log, hub.take, with_census=hub.census is not None)
+        return [tail] if Role.HTTP in self._roles else []
+
+    def _census(self) -> Census | None:
+        """Followed only where somebody may see something of it."""
+        access = self._settings.http.access
+        if access is None or not access.gives("operational"):
+            return None
+        realms = self._settings.realms
+        known = [(line, realms[line.realm].hospitals) for line in self._timelines()]
+        return Census(believed_by(known, self._installation.register, self._clock))
 
     def _telling(self, log: Log) -> Sequence[DeliveryComponent]:
         return [delivery_of(log, self._installation)] if Role.DELIVERY in self._roles else []

@@ -44,16 +44,22 @@ class Tls(Section):
 
     def starting_from(self, folder: Path) -> Self:
         """The same, its relative paths looked for in a folder."""
-        files = self.model_dump(exclude_none=True)
-        return self.model_copy(update={key: str(folder / name) for key, name in files.items()})
+        given = self.model_dump(exclude_none=True)
+        files = {key: str(folder / name) for key, name in given.items() if key.endswith("_file")}
+        return self.model_copy(update=files)
 
     def context(self) -> ssl.SSLContext:
         """TLS 1.2 or later. Raises OSError (ssl.SSLError too) where a file cannot be used."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.client_ca_file)
         context.load_cert_chain(self.certificate_file, self.key_file)
         if self.client_ca_file is not None:
-            context.verify_mode = ssl.CERT_REQUIRED
+            context.verify_mode = ssl.CERT_REQUIRED if self.is_required else ssl.CERT_OPTIONAL
         return context
+
+    @property
+    def is_required(self) -> bool:
+        """Whether nobody gets further without a certificate of the authority."""
+        return self.client_ca_file is not None
 
 
 PortNumber = Annotated[int, Field(ge=0, le=65_535)]

@@ -7,10 +7,9 @@ Sources: RFC 6750 (bearer tokens); http://hl7.org/fhir/R4/http.html#mime-type, v
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from hashlib import sha256
-from hmac import compare_digest
 from typing import Final
 
+from adapters.common.tokens import Tokens, bearer_token
 from adapters.fhir.answer import VERSIONS
 from adapters.fhir.listener import Deed, Token
 from adapters.fhir.names import EditionName
@@ -21,36 +20,21 @@ READ_TYPES: Final = frozenset(
     for form in ("json", "xml")
     for kind in ("application/fhir+", "application/", "text/")
 )
-_BEARER: Final = "bearer "
 _CONDITIONS: Final = ("if-match", "if-none-match", "if-none-exist", "if-modified-since")
 
 
-class Tokens:
-    """The tokens of one feed. A comparison takes the same time whatever was shown."""
+class Senders:
+    """Who may send to one feed, by token."""
 
     def __init__(self, tokens: tuple[Token, ...]) -> None:
-        self._known = [
-            (sha256(each.secret.get_secret_value().encode()).digest(), each) for each in tokens
-        ]
-
-    @property
-    def are_asked(self) -> bool:
-        """Whether senders must show one."""
-        return bool(self._known)
-
-    def bearer(self, authorization: str) -> Token | None:
-        """Whose token the header shows."""
-        if authorization[: len(_BEARER)].lower() != _BEARER:
-            return None
-        shown = sha256(authorization[len(_BEARER) :].strip().encode()).digest()
-        found = [each for digest, each in self._known if compare_digest(digest, shown)]
-        return found[0] if found else None
+        self._tokens = Tokens((each.secret, each) for each in tokens)
 
     def refusal(self, authorization: str, deed: Deed) -> str | None:
         """Why the request may not be made: a reason, or None."""
-        if not self.are_asked:
+        if not self._tokens:
             return None
-        token = self.bearer(authorization)
+        shown = bearer_token(authorization)
+        token = None if shown is None else self._tokens.holder(shown)
         if token is None:
             return "token-missing"
         return None if deed in token.may else "token-may-not"

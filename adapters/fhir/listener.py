@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 
 from adapters.common.settings import Port, PortNumber, Section, is_loopback
+from adapters.common.tokens import TokenHash
 from schemas.topics import MAX_RECORD_BYTES
 
 ROOM_FOR_RECORD_BYTES: Final = 1_000  # key and headers of the record that holds the body
 MAX_BODY_BYTES: Final = MAX_RECORD_BYTES - ROOM_FOR_RECORD_BYTES
-MIN_TOKEN_CHARS: Final = 16
 
 Deed = Literal["encounter", "bundle", "message", "notification"]
 ALL_DEEDS: Final[tuple[Deed, ...]] = ("encounter", "bundle", "message", "notification")
@@ -21,9 +21,8 @@ class Token(Section):
     """One sender's bearer token; it is good for this feed only."""
 
     name: str = Field(min_length=1, description="whose it is: for the counts, never secret")
-    secret: SecretStr = Field(
-        min_length=MIN_TOKEN_CHARS,
-        description="the token itself: write `${file:PATH}` or `${NAME}`",
+    secret: TokenHash = Field(
+        description="the token itself: write `${file:PATH}` or `${NAME}`; its hash is kept"
     )
     may: tuple[Deed, ...] = Field(ALL_DEEDS, description="what its bearer may send")
 

@@ -30,7 +30,7 @@ from adapters.fhir.bundle import named_in
 from adapters.fhir.client import RemoteError
 from adapters.fhir.document import read
 from adapters.fhir.element import resource
-from adapters.fhir.gate import Rate, Tokens, refuse_conditions, refuse_packed, refuse_unread_type
+from adapters.fhir.gate import Rate, Senders, refuse_conditions, refuse_packed, refuse_unread_type
 from adapters.fhir.intake import Check, Intake, NotTakenError, Taken
 from adapters.fhir.listener import Deed, FhirListener
 from adapters.fhir.names import EditionName, Object
@@ -98,7 +98,7 @@ class Surface:
         self._edition = intake.profile.edition
         self._listener = listener
         self._now = now
-        self._tokens = Tokens(listener.tokens)
+        self._senders = Senders(listener.tokens)
         self._rate = Rate(listener.max_requests_per_s, clock)
 
     def app(self) -> FastAPI:
@@ -201,7 +201,7 @@ class Surface:
     async def _let_in(self, request: Request, deed: Deed) -> bytes:
         """The body, if its sender may send it. Raises NotTakenError."""
         self._intake.figures.requests += 1
-        if reason := self._tokens.refusal(request.headers.get("authorization", ""), deed):
+        if reason := self._senders.refusal(request.headers.get("authorization", ""), deed):
             raise self._at_the_door(reason, "show a token of this feed that may send this")
         if not self._rate.takes():
             raise self._at_the_door("too-often", "more requests a second than this feed takes")

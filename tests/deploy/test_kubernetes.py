@@ -25,7 +25,10 @@ SET = RESOURCES["StatefulSet", "wardbridge"]
 POD = SET["spec"]["template"]["spec"]
 (CONTAINER,) = POD["containers"]
 TOML = FOLDER / "wardbridge.toml"
-MADE_UP = dict.fromkeys(RESOURCES["Secret", "wardbridge"]["stringData"], "0123456789abcdef" * 4)
+MADE_UP = {
+    name: f"{number:064x}"
+    for number, name in enumerate(RESOURCES["Secret", "wardbridge"]["stringData"])
+}
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -30,7 +30,7 @@ from wardbridge.http.server import HttpServer
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 FHIR = {"Content-Type": "application/fhir+json"}
-TOKEN = "a token of the tests' own"  # noqa: S105 - it opens nothing
+TOKEN = "a-token-of-the-tests-own"  # noqa: S105 - it opens nothing
 OPENS = {"Authorization": f"Bearer {TOKEN}"}
 
 

@@ -12,6 +12,8 @@ import yaml
 from jsonschema import Draft7Validator, Draft202012Validator
 
 from schemas import documents, topics
+from schemas.acknowledgement import Acknowledgement
+from schemas.audit import Action, AuditEntry, Seen
 from schemas.authority import Authority, AuthorityEntry, Tick
 from schemas.base import Frozen, VisitRef
 from schemas.delivery import Delivery, Outcome, SubscriberNotice, SubscriberState
@@ -82,6 +84,30 @@ NOTIFICATION = Notification(
     data=DATA,
 )
 EXAMPLES: dict[str, Frozen] = {
+    "acknowledgement": Acknowledgement(
+        type="acknowledgement",
+        version=1,
+        realm="vgr",
+        ward="W1",
+        visit=VisitRef(source="ehr", visit="v1"),
+        designation="n1",
+        seen_version=1,
+        announced_at=AT,
+        by="screen-w1",
+        at=AT,
+    ),
+    "audit-entry": AuditEntry(
+        type="audit-entry",
+        version=1,
+        at=AT,
+        action=Action.LISTED,
+        reader="screen-w1",
+        how="session",
+        unit="W1",
+        ward="W1",
+        fields="operational",
+        seen=(Seen(visit=VisitRef(source="ehr", visit="v1"), patient="k1"),),
+    ),
     "authority": Authority(
         realm="vgr", entries=(AuthorityEntry(scope="realm", name="", source="ehr"),)
     ),

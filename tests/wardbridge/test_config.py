@@ -1,5 +1,6 @@
 """The configuration: what is refused, with which words, and all of it at once."""
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def test_who_says_what_another_feed_of_its_source_says_is_warned_of(tmp_path: Pa
         ("[realms.lab]", "[realms.lba]", "there is no 'lab'; did you mean \"lba\"?"),
         ("open = true", "open = false", 'give either register = "wards.csv" or open = true'),
         ('[http]\nhost = "127.0.0.1"', '[http]\nhost = "0.0.0.0"',
-         "or say allow_unauthenticated = true"),
+         "give [http.access], or use 127.0.0.1, or say allow_unauthenticated = true"),
         ('description = "the record system under test"', 'description = "${WARDBRIDGE_NAME}"',
          "sources.ehr.description: environment variable WARDBRIDGE_NAME is not set"),
         ('description = "the record system under test"', 'description = "${file:gone}"',
@@ -288,3 +289,83 @@ def test_a_subscriber_names_wards_and_hospitals_of_the_register(tmp_path: Path) 
     found = problems(text, tmp_path)
     assert any("subscribers.portal.wards" in p and 'did you mean "MED"?' in p for p in found), found
     assert any("portal.hospitals" in p and 'did you mean "Norr"?' in p for p in found), found
+
+
+_SECRET = "0123456789abcdef0123456789abcdef"  # noqa: S105 - it opens nothing
+_TOKENS = f"""
+[http.access.tokens.screen]
+secret = "{_SECRET}"
+"""
+_OIDC = """
+[http.access.oidc]
+issuer = "https://id.example"
+audience = "wardbridge"
+jwks_url = "https://id.example/keys"
+[http.access.oidc.roles.nurse]
+"""
+
+
+@pytest.mark.parametrize(
+    ("added", "expected"),
+    [
+        ("[http.access]", "http.access: nobody could come in"),
+        ("[http.access.tokens.screen]\nsecret = 'too short'", "secret: a token has 16 or more"),
+        (f"[http.access.tokens.screen]\nsecret = '{_SECRET} x'", "without blanks"),
+        (f"{_TOKENS}[http.access.tokens.twin]\nsecret = '{_SECRET}'", "two tokens are the same"),
+        (f"{_TOKENS}may = ['operate']\nwards = ['MED']", "operate reaches every ward"),
+        (f"{_TOKENS}may = []", "http.access.tokens.screen.may: at least one is needed"),
+        (f"{_TOKENS}fields = 'identified'", "Input should be 'minimal' or 'operational'"),
+        (f"{_TOKENS}hospitals = ['Norr']", "an open ward register has no hospitals"),
+        (_TOKENS.replace("screen", '"a b"'), "http.access.a b: a name has letters"),
+        ("[http.access.certificates.x]\nsan = 'DNS:x'", "needs client_ca_file in [http.tls]"),
+        ("[http.access.certificates.x]\nsan = 'x'", "san begins with DNS:, URI: or email:"),
+        ("[http.access.certificates.x]\nsubject = 'x'", "subject is written as in"),
+        ("[http.access.certificates.x]\nsan = 'DNS:a'\n[http.access.certificates.y]\nsan = 'DNS:A'",
+         "two certificates are the same"),
+        ("[http.access.certificates.x]", "give either san or subject"),
+        (_OIDC.replace("https://id.example/keys", "http://id.example/keys"), "jwks_url: whoever"),
+        (f"{_OIDC}\n[http.access.oidc.roles.x]\nmay = ['all']", "oidc.roles.x.may.0: Input should"),
+        (_OIDC.replace("[http.access.oidc.roles", "algorithms = ['HS256']\n[http.access.oidc.roles"),
+         "http.access.oidc.algorithms.0: Input should be"),
+        ("[http.tls]\ncertificate_file = 'c'\nkey_file = 'k'\nclient_certificate = 'optional'",
+         'client_certificate = "optional" needs [http.access]'),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_access_is_told(added: str, expected: str, tmp_path: Path) -> None:
+    found = problems(f"{lab_text()}\n{added}\n", tmp_path)
+    assert any(expected in problem for problem in found), found
+    assert _SECRET not in "".join(found)
+
+
+def test_a_token_that_is_refused_is_not_repeated(tmp_path: Path) -> None:
+    text = f"{lab_text()}\n[http.access.tokens.screen]\nsecret = 'short-secret'\n"
+    assert "short-secret" not in "".join(problems(text, tmp_path))
+
+
+def test_access_names_wards_and_hospitals_that_exist(tmp_path: Path) -> None:
+    (tmp_path / "wards.csv").write_text(REGISTER, encoding="utf-8")
+    text = lab_text().replace("open = true", 'register = "wards.csv"')
+    for granted in (_TOKENS, _OIDC):
+        found = problems(f"{text}{granted}wards = ['MDE']\nhospitals = ['Nor']\n", tmp_path)
+        assert [problem[problem.index("there is") :] for problem in found] == [
+            "there is no 'Nor'; did you mean \"Norr\"?", "there is no 'MDE'; did you mean \"MED\"?"
+        ]  # fmt: skip
+
+
+def test_who_asks_for_tokens_may_listen_beyond_this_machine(tmp_path: Path) -> None:
+    text = lab_text().replace('[http]\nhost = "127.0.0.1"', '[http]\nhost = "0.0.0.0"')
+    found = load(configured(tmp_path, text + _TOKENS), tmp_path)
+    assert [warning.partition(":")[0] for warning in found.warnings()] == [
+        "wards.open",
+        "http.access",
+    ]
+    tls = "\n[http.tls]\ncertificate_file = 'c'\nkey_file = 'k'\n"
+    found = load(configured(tmp_path, text + tls + _TOKENS), tmp_path)
+    assert [warning.partition(":")[0] for warning in found.warnings()] == ["wards.open"]
+    load(configured(tmp_path, f"{text}{tls}client_ca_file = 'ca'\n"), tmp_path)
+
+
+def test_of_a_token_the_configuration_keeps_a_hash(tmp_path: Path) -> None:
+    found = load(configured(tmp_path, lab_text() + _TOKENS), tmp_path)
+    assert _SECRET not in repr(found)
+    assert _SECRET.encode() not in pickle.dumps(found)

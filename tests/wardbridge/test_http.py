@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from adapters.common.settings import Tls
 from bus.memory import MemoryLog
 from bus.port import LogError, Record
 from bus.runner import StepRunner
@@ -22,11 +23,15 @@ from tests.wardbridge.steps import IdleStep
 from wardbridge.components.progress import RouterProgress
 from wardbridge.components.router import RouterComponent
 from wardbridge.components.tail import Tail
+from wardbridge.http.access.gate import Gate
 from wardbridge.http.app import make_app
+from wardbridge.http.audit import Trail
 from wardbridge.http.board import Board
+from wardbridge.http.census import Census
 from wardbridge.http.hub import Hub
 from wardbridge.http.server import HttpServer
 from wardbridge.http.view import View
+from wardbridge.roles import utc_now
 
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 OPEN = WardRegister(open_register=True)
@@ -62,18 +67,32 @@ async def until(condition: Callable[[], bool]) -> None:
 class Surface:
     """A server over a log in memory."""
 
-    def __init__(
-        self, log: MemoryLog, register: WardRegister, limit: int, max_streams: int
+    def __init__(  # noqa: PLR0913, PLR0917 - one for each thing that a test may vary
+        self,
+        log: MemoryLog,
+        register: WardRegister,
+        limit: int,
+        max_streams: int,
+        gate: Gate | None,
+        tls: Tls | None,
+        census: Census | None,
     ) -> None:
         self.log = log
-        self.hub = Hub(Board(), limit)
-        self.tail = Tail(log, self.hub.take, wait_s=0.02)
+        self.hub = Hub(Board(), limit, census)
+        self.tail = Tail(log, self.hub.take, wait_s=0.02, with_census=census is not None)
         self.runner = StepRunner(log, "router", IdleStep(), lambda *_: ())
         self.runner.run_once()
         self.router = RouterComponent(self.runner)
         progress = RouterProgress(log, self.router, 60.0)
-        self.view = View(log, self.hub, register, self.router, progress, (), (self.tail,), (), 0.05)
-        self.server = HttpServer(make_app(self.view, max_streams), "127.0.0.1", 0)
+        self.view = View(
+            log, self.hub, register, self.router, progress, (), (self.tail,), (), 0.05, utc_now
+        )
+        gate = gate or Gate(None, register.hospital_of, utc_now)
+        trail = Trail(
+            log, utc_now, timedelta(hours=1), census.patient if census else lambda _: None
+        )
+        self.app = make_app(self.view, gate, trail, max_streams)
+        self.server = HttpServer(self.app, "127.0.0.1", 0, tls)
         self.client = httpx.AsyncClient(timeout=10)
 
     async def start(self, *, is_read: bool) -> None:
@@ -99,18 +118,21 @@ class Surface:
 
 
 @asynccontextmanager
-async def surface(
+async def surface(  # noqa: PLR0913 - see above
     *records: Record,
     register: WardRegister = OPEN,
     limit: int = 256,
     partitions: int = 1,
     is_read: bool = True,
     max_streams: int = 10,
+    gate: Gate | None = None,
+    tls: Tls | None = None,
+    census: Census | None = None,
 ) -> AsyncIterator[Surface]:
     """``is_read``: the tail has read what is kept, as some time after a start."""
     log = MemoryLog(partitions)
     log.append(records)
-    running = Surface(log, register, limit, max_streams)
+    running = Surface(log, register, limit, max_streams, gate, tls, census)
     await running.start(is_read=is_read)
     try:
         yield running

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
+import httpx
 import typer
 
 from bus.port import Log, LogError
@@ -30,6 +32,10 @@ DataOption = Annotated[
 PortOffset = Annotated[
     int, typer.Option("--port-offset", min=0, help="added to every port: several side by side")
 ]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option("--token-file", help="file with a token that may operate, where tokens are asked"),
+]
 HERE: Final = Path()
 
 
@@ -45,6 +51,34 @@ def installation(config: Path, data: Path) -> Installation:
         return load(config, data)
     except ConfigError as error:
         refuse(str(error))
+
+
+def service_client(found: Installation, port_offset: int, token_file: Path | None) -> httpx.Client:
+    """A client of the running service on this machine. Its certificate is taken as it is."""
+    http = found.settings.http
+    host = f"[{http.host}]" if ":" in http.host else http.host
+    tls = http.tls and http.tls.starting_from(found.data)
+    base = f"{'https' if tls else 'http'}://{host}:{http.port + port_offset}"
+    headers = {}
+    if token_file is not None:
+        headers["Authorization"] = f"Bearer {_text_of(token_file)}"
+    trusted = _pinned(tls.certificate_file) if tls else True
+    return httpx.Client(base_url=base, headers=headers, verify=trusted, trust_env=False)
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        refuse(f"{file} cannot be read: {type(error).__name__}")
+
+
+def _pinned(certificate_file: str) -> ssl.SSLContext:
+    """Trusts this one certificate, under whatever address it is reached."""
+    context = ssl.create_default_context(cafile=certificate_file)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.check_hostname = False
+    return context
 
 
 @contextmanager

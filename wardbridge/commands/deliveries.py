@@ -16,9 +16,11 @@ from wardbridge.commands._shared import (
     DataOption,
     LogConfigOption,
     PortOffset,
+    TokenFile,
     installation,
     log_for_reading,
     refuse,
+    service_client,
 )
 
 TIMEOUT_S: Final = 60.0  # the queue is walked from its beginning
@@ -69,24 +71,23 @@ def show(
         typer.echo(delivery.model_dump_json(indent=2))
 
 
-def resend(
+def resend(  # noqa: PLR0913, PLR0917 - a command's options
     subscriber: Subscriber,
     sequence: Sequence,
     config: ConfigOption,
     data: DataOption = HERE,
     port_offset: PortOffset = 0,
+    token_file: TokenFile = None,
 ) -> None:
     """Have the running service send one notice again: the same id, number and body."""
-    http = installation(config, data).settings.http
-    host = f"[{http.host}]" if ":" in http.host else http.host
-    base = f"http://{host}:{http.port + port_offset}"
     name = quote(subscriber, safe="")
-    try:
-        answer = httpx.post(
-            f"{base}/v1/subscribers/{name}/deliveries/{sequence}", timeout=TIMEOUT_S
-        )
-    except httpx.HTTPError as error:
-        refuse(f"{base}: {type(error).__name__}: the service must be running")
+    with service_client(installation(config, data), port_offset, token_file) as service:
+        try:
+            path = f"/v1/subscribers/{name}/deliveries/{sequence}"
+            answer = service.post(path, timeout=TIMEOUT_S)
+        except httpx.HTTPError as error:
+            reason = f"{type(error).__name__}: the service must be running"
+            refuse(f"{service.base_url}: {reason}")
     if not answer.is_success:
         refuse(answer.json()["detail"])
     typer.echo(f"{sequence} is queued for {subscriber}; `deliveries show` tells what becomes of it")

@@ -1,7 +1,7 @@
 """One thread follows what the router writes, for all who listen over HTTP.
 
 Per round: first what is new in ``designations``, then what is new in ``inbound``; both are handed
-over together. A commit of the router holds both, so the lists handed over are never older than
+over together, and with them acknowledgements and, where it is asked for, the census. A commit of the router holds both, so the lists handed over are never older than
 the notices: whoever reads a list and then streams from its sequence misses nothing.
 """
 
@@ -18,22 +18,33 @@ from wardbridge.components.base import describe
 
 WAIT_S: Final = 0.5  # how long `stop` may have to wait for an idle tail
 SCAN_RECORDS: Final = 1_000
-FOLLOWED: Final = (topics.DESIGNATIONS, topics.INBOUND)
+FOLLOWED: Final = (topics.DESIGNATIONS, topics.INBOUND, topics.ACKNOWLEDGEMENTS)
 
 
 class News(NamedTuple):
-    """Committed records of both topics, each in order."""
+    """Committed records of each topic, in order."""
 
-    notices: tuple[Stored, ...]
-    rows: tuple[Stored, ...]
+    notices: tuple[Stored, ...] = ()
+    rows: tuple[Stored, ...] = ()
+    acknowledgements: tuple[Stored, ...] = ()
+    encounters: tuple[Stored, ...] = ()
 
 
 class Tail:
-    """Reads both topics from the oldest kept record on; gives news to the event loop."""
+    """Reads the topics from the oldest kept record on; gives news to the event loop."""
 
     name = "stream"
 
-    def __init__(self, log: Log, deliver: Callable[[News], None], wait_s: float = WAIT_S) -> None:
+    def __init__(
+        self,
+        log: Log,
+        deliver: Callable[[News], None],
+        wait_s: float = WAIT_S,
+        *,
+        with_census: bool = False,
+    ) -> None:
+        self._with_census = with_census
+        self._followed = (*FOLLOWED, topics.ENCOUNTERS) if with_census else FOLLOWED
         self._wait_s = wait_s
         self._log = log
         self._deliver = deliver
@@ -70,7 +81,7 @@ class Tail:
         try:
             while not self._stopping.is_set():
                 self._round()
-                self._log.wait(FOLLOWED, self._next, self._wait_s)
+                self._log.wait(self._followed, self._next, self._wait_s)
             self._round()
         except Exception as error:  # noqa: BLE001 - the supervisor reads it and ends the process
             self._failure = error
@@ -90,7 +101,10 @@ class Tail:
         rows: list[Stored] = []
         while found := tuple(self._unread(topics.INBOUND)):
             rows += found
-        return News(notices, tuple(rows)) if notices or rows else None
+        acknowledged = tuple(self._unread(topics.ACKNOWLEDGEMENTS))
+        census = tuple(self._unread(topics.ENCOUNTERS)) if self._with_census else ()
+        news = News(notices, tuple(rows), acknowledged, census)
+        return news if any(news) else None
 
     def _unread(self, topic: str) -> Iterator[Stored]:
         for partition in range(self._log.partitions(topic)):

@@ -28,6 +28,7 @@ from wardbridge.feeds import KINDS
 from wardbridge.feeds.kind import held_port
 from wardbridge.wards import ALIAS, RegisterError, read_register
 
+_NO_HOSPITALS = "an open ward register has no hospitals: give a register file"
 _NAME = re.compile(r"[\w.-]+")
 _HEAD = frozenset(FeedSection.model_fields)
 Model = TypeVar("Model", bound=BaseModel)
@@ -137,10 +138,13 @@ def _odd_names(settings: Settings) -> Iterator[Problem]:
         "realms": settings.realms, "sources": settings.sources, "feeds": settings.feeds,
         "subscribers": settings.subscribers,
     }  # fmt: skip
-    for table, names in named.items():
-        for name in names:
-            if not _NAME.fullmatch(name):
-                yield Problem((table, name), "a name has letters, digits, '-', '_' and '.' only")
+    places = [(table, name) for table, names in named.items() for name in names]
+    if access := settings.http.access:
+        shown = [*access.tokens, *access.certificates]
+        places += [("http.access", name) for name in shown]
+    for place in places:
+        if not _NAME.fullmatch(place[1]):
+            yield Problem(place, "a name has letters, digits, '-', '_' and '.' only")
 
 
 def _unknown_names(settings: Settings) -> Iterator[Problem]:
@@ -201,8 +205,10 @@ def _register(settings: Settings, data: Path, problems: list[Problem]) -> WardRe
 def _named_in_vain(settings: Settings) -> Iterator[Problem]:
     for realm, section in settings.realms.items():
         for hospital in section.fulfilled_by_hospital:
-            place = ("realms", realm, "fulfilled_by_hospital", hospital)
-            yield Problem(place, "an open ward register has no hospitals: give a register file")
+            yield Problem(("realms", realm, "fulfilled_by_hospital", hospital), _NO_HOSPITALS)
+    for below, granted in settings.http.access.granted() if settings.http.access else ():
+        if granted.hospitals:  # they would be granted nothing
+            yield Problem(("http", "access", *below, "hospitals"), _NO_HOSPITALS)
 
 
 def _disagreements(settings: Settings, register: WardRegister) -> Iterator[Problem]:
@@ -223,6 +229,17 @@ def _disagreements(settings: Settings, register: WardRegister) -> Iterator[Probl
             yield from _unknown(("subscribers", name, "hospitals"), hospital, hospitals)
         for ward in subscriber.wards:
             yield from _unknown(("subscribers", name, "wards"), ward, register.wards)
+    yield from _granted_in_vain(settings, register, hospitals)
+
+
+def _granted_in_vain(
+    settings: Settings, register: WardRegister, hospitals: Mapping[str, object]
+) -> Iterator[Problem]:
+    for place, granted in settings.http.access.granted() if settings.http.access else ():
+        for hospital in granted.hospitals:
+            yield from _unknown(("http", "access", *place, "hospitals"), hospital, hospitals)
+        for ward in granted.wards:
+            yield from _unknown(("http", "access", *place, "wards"), ward, register.wards)
 
 
 def _unknown_aliases(

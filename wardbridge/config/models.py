@@ -19,6 +19,7 @@ from router.core.fulfilment import FulfilledBy, Fulfilment
 from schemas.authority import Authority, AuthorityEntry, Scope
 from schemas.base import Utc
 from schemas.ward import WardRegister
+from wardbridge.config.access import AccessSection, HttpTls
 from wardbridge.config.log import LogSection
 from wardbridge.config.subscribers import SubscriberSection
 
@@ -160,15 +161,34 @@ class HttpSection(Section):
     max_streams: int = Field(
         4_000, ge=1, le=60_000, description="open at once; one more is answered 503"
     )
+    tls: HttpTls | None = Field(None, description="without it the port is not encrypted")
+    access: AccessSection | None = Field(None, description="without it nobody is asked")
 
     @model_validator(mode="after")
-    def _loopback_only(self) -> Self:
-        if not (is_loopback(self.host) or self.allow_unauthenticated):
+    def _somebody_is_asked(self) -> Self:
+        is_asked = self.access is not None or (self.tls is not None and self.tls.is_required)
+        if not (is_loopback(self.host) or is_asked or self.allow_unauthenticated):
             raise ValueError(
-                f"host {self.host!r} can be reached from other machines and there is no access "
-                "control yet: use 127.0.0.1, or say allow_unauthenticated = true"
+                f"host {self.host!r} can be reached from other machines and nobody is asked who "
+                "they are: give [http.access], or use 127.0.0.1, or say "
+                "allow_unauthenticated = true"
             )
         return self
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.access and self.allow_unauthenticated:
+            raise ValueError("allow_unauthenticated = true contradicts [http.access]")
+        trusts = self.tls is not None and self.tls.client_ca_file is not None
+        if self.access and self.access.certificates and not trusts:
+            raise ValueError("access.certificates needs client_ca_file in [http.tls]")
+        if self.tls and self.tls.client_certificate == "optional" and not self.access:
+            raise ValueError('client_certificate = "optional" needs [http.access]')
+        return self
+
+    def bares_tokens(self) -> bool:
+        """Whether tokens go over a network in the clear, for all that is known here."""
+        return self.access is not None and self.tls is None and not is_loopback(self.host)
 
 
 class PrivacySection(Section):
@@ -240,6 +260,11 @@ class Installation:
         if self.settings.http.allow_unauthenticated:
             found.append(
                 "http.allow_unauthenticated: whoever reaches the port reads every ward's list"
+            )
+        if self.settings.http.bares_tokens():
+            found.append(
+                "http.access: without [http.tls] tokens can be read on the way, unless a proxy in "
+                "front of the port encrypts; browsers sign in over https only"
             )
         if self.settings.log.kafka and self.settings.log.kafka.bares_secrets():
             found.append(

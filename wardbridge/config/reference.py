@@ -28,7 +28,7 @@ One TOML file. Unknown keys are errors. `${NAME}` in a text stands for an enviro
 [deploy/examples/lab.toml](../../deploy/examples/lab.toml).
 """
 _WORDS: Final[Mapping[object, str]] = {
-    str: "text", SecretStr: "text", int: "integer", float: "number", bool: "true or false", Path: "path",
+    str: "text", SecretStr: "text", bytes: "text", int: "integer", float: "number", bool: "true or false", Path: "path",
 }  # fmt: skip
 
 

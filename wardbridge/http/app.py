@@ -6,33 +6,28 @@ import asyncio
 from dataclasses import asdict
 from typing import Annotated, Any, Final
 
-from fastapi import FastAPI, Header, HTTPException, Path, Query, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi import Depends, FastAPI, HTTPException, Path, Response
+from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import Field
 
 from bus.port import LogError
 from router.delivery.receipts import send_again
+from schemas.audit import Action
 from schemas.base import Frozen, Utc
-from schemas.notification import DesignationData
-from wardbridge.http.event_id import PATTERN, parsed
+from wardbridge.http.access.gate import Asking, Gate
+from wardbridge.http.access.signing_in import add_sessions
+from wardbridge.http.audit import Trail
 from wardbridge.http.metrics import ViewCollector
 from wardbridge.http.page import add_page
-from wardbridge.http.stream import Stream
 from wardbridge.http.view import View
+from wardbridge.http.wards import add_wards
 
-ASK_AGAIN_S: Final = 1
 MAX_SEQUENCE: Final = 2**53  # what every JSON reader holds
-
-
-class InboundList(Frozen):
-    """Who is on the way to a ward, now. Stream from ``last_event_id`` to hear what comes next."""
-
-    ward: str
-    name: str | None = Field(None, description="of the ward; none in an open register")
-    sequence: int = Field(description="of the ward's newest notice when the list was read")
-    last_event_id: str = Field(description="its id on the stream")
-    patients: tuple[DesignationData, ...]
+_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    401: {"description": "show a token: `Authorization: Bearer …`"},
+    403: {"description": "not with these rights, whether or not there is such a ward"},
+}
 
 
 class FeedHealth(Frozen):
@@ -95,14 +90,21 @@ class Readiness(Frozen):
     blocking: dict[str, str]
 
 
-def make_app(view: View, max_streams: int, *, has_lists: bool = True) -> FastAPI:
+def make_app(
+    view: View, gate: Gate, trail: Trail, max_streams: int, *, has_lists: bool = True
+) -> FastAPI:
     """The application over a running service; ``has_lists``: it reads what wards are told."""
-    app = FastAPI(title="wardbridge", docs_url=None, redoc_url=None)
+    refusals = {} if gate.is_open else _REFUSALS
+    app = FastAPI(
+        title="wardbridge", docs_url=None, redoc_url=None,
+        dependencies=[Depends(gate)], responses=refusals,
+    )  # fmt: skip
     _add_probes(app, view)
-    _add_metrics(app, view)
-    _add_subscribers(app, view)
+    _add_metrics(app, view, gate, trail)
+    add_sessions(app, gate)
+    _add_subscribers(app, view, trail)
     if has_lists:
-        _add_wards(app, view, max_streams)
+        add_wards(app, view, trail, max_streams)
         add_page(app)
     return app
 
@@ -126,9 +128,9 @@ def _add_probes(app: FastAPI, view: View) -> None:
         return await asyncio.to_thread(health_of, view)
 
 
-def _add_metrics(app: FastAPI, view: View) -> None:
+def _add_metrics(app: FastAPI, view: View, gate: Gate, trail: Trail) -> None:
     registry = CollectorRegistry()
-    registry.register(ViewCollector(view))
+    registry.register(ViewCollector(view, gate.refused, lambda: trail.failures))
 
     @app.get("/metrics")
     async def metrics() -> Response:
@@ -137,73 +139,26 @@ def _add_metrics(app: FastAPI, view: View) -> None:
         return Response(page, media_type=CONTENT_TYPE_LATEST)
 
 
-def _add_subscribers(app: FastAPI, view: View) -> None:
+def _add_subscribers(app: FastAPI, view: View, trail: Trail) -> None:
     @app.post(
         "/v1/subscribers/{name}/deliveries/{sequence}",
         status_code=202,
         responses={404: {"description": "no such subscriber, or the notice is no longer kept"}},
     )
-    async def resend(name: str, sequence: Annotated[int, Path(ge=1, le=MAX_SEQUENCE)]) -> Queued:
+    async def resend(
+        name: str, sequence: Annotated[int, Path(ge=1, le=MAX_SEQUENCE)], asking: Asking
+    ) -> Queued:
         """Send a notice again that was delivered or parked: the same id, number and body."""
         if name not in {sender.name for sender in view.senders}:
             raise HTTPException(404, f"there is no subscriber {name!r}")
         try:
+            await trail.did(asking, Action.SENT_AGAIN, f"{name}/{sequence}")
             queued = await asyncio.to_thread(send_again, view.log, name, sequence)
         except LogError as error:
             raise HTTPException(503, f"the log: {error}") from None
         if not queued:
             raise HTTPException(404, f"no delivery {sequence} to {name!r} has ended, or it is gone")
         return Queued(subscriber=name, sequence=sequence)
-
-
-def _add_wards(app: FastAPI, view: View, max_streams: int) -> None:
-    # path: a ward's code may hold a slash
-    unknown: dict[int | str, dict[str, Any]] = {404: {"description": "no such ward"}}
-    unread = _unavailable("the list is not whole, `detail` says why: ask again")
-
-    @app.get("/v1/wards/{ward:path}/inbound", responses=unknown | unread)
-    async def inbound(ward: str) -> InboundList:
-        """Who is on the way to the ward, now."""
-        _refuse_unknown(view, ward)
-        if reason := await view.why_lists_wait():
-            raise HTTPException(503, reason, {"Retry-After": str(ASK_AGAIN_S)})
-        known, newest = view.register.wards.get(ward), view.hub.board.last_id(ward)
-        return InboundList(
-            ward=ward,
-            name=known.name if known else None,
-            sequence=newest.sequence,
-            last_event_id=str(newest),
-            patients=tuple(view.hub.board.inbound(ward)),
-        )
-
-    full = _unavailable("too many streams are open: close some")
-
-    @app.get("/v1/wards/{ward:path}/stream", responses=unknown | full)
-    async def stream(
-        ward: str,
-        last_event_id: Annotated[str | None, Header(pattern=PATTERN)] = None,
-        after: Annotated[str | None, Query(pattern=PATTERN)] = None,
-    ) -> StreamingResponse:
-        """The ward's notices as server-sent events, from ``Last-Event-ID`` (or ``after``) on."""
-        _refuse_unknown(view, ward)
-        if view.hub.listeners() >= max_streams:
-            raise HTTPException(503, "too many streams are open: close those not needed")
-        start = after if last_event_id is None else last_event_id
-        last = None if start is None else parsed(start)
-        events = Stream(
-            view.hub, view.log, ward, last, view.heartbeat_s, view.why_lists_wait
-        ).events()
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
-
-
-def _unavailable(description: str) -> dict[int | str, dict[str, Any]]:
-    return {503: {"description": description}}
-
-
-def _refuse_unknown(view: View, ward: str) -> None:
-    if not ward or not (view.register.is_open or ward in view.register.wards):
-        raise HTTPException(404, "the ward register has no such ward")
 
 
 def health_of(view: View) -> Health:

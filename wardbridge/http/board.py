@@ -14,6 +14,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from bus.port import Stored, TopicPartition
+from router.core.announce import notification_id
+from router.core.designations import Name
+from router.core.keys import joined
+from schemas.acknowledgement import Acknowledgement
 from schemas.notification import DesignationData
 from wardbridge.http.event_id import EventId
 
@@ -58,6 +62,7 @@ class Board:
         self._histories: dict[str, History] = {}
         self._lists: dict[str, dict[str, DesignationData]] = {}
         self._ward_of: dict[str, str] = {}
+        self._acknowledged: dict[str, Acknowledgement] = {}
 
     def note(self, notice: Stored) -> tuple[str, EventId]:
         """Take a notice in; its ward and id."""
@@ -75,11 +80,37 @@ class Board:
         """Take a row of topic ``inbound`` in: somebody is on the way, or no longer."""
         key = row.key or ""
         if row.value is None:
-            self._lists.get(self._ward_of.pop(key, ""), {}).pop(key, None)
+            self._forget(key)
             return
         data = DesignationData.model_validate_json(row.value)
         self._ward_of[key] = data.ward
         self._lists.setdefault(data.ward, {})[key] = data
+
+    def _forget(self, key: str) -> None:
+        gone = self._lists.get(self._ward_of.pop(key, ""), {}).pop(key, None)
+        said = self._acknowledged.get(key)
+        if gone and said and said.is_of(gone):  # it may be of a later one, which is read next
+            del self._acknowledged[key]
+
+    def acknowledge(self, record: Stored) -> Acknowledgement | None:
+        """Take an acknowledgement in; None where that version was acknowledged already."""
+        said = Acknowledgement.model_validate_json(record.value or b"")
+        key = record.key or ""
+        before = self._acknowledged.get(key)
+        if before is not None and _opening(before) >= _opening(said):
+            return None
+        self._acknowledged[key] = said
+        return said
+
+    def acknowledgement(self, row: DesignationData) -> Acknowledgement | None:
+        """Who has taken note that this one is coming, if anybody."""
+        said = self._acknowledged.get(key_of(row))
+        return said if said and said.is_of(row) else None
+
+    def open_as(self, ward: str, designation: str) -> DesignationData | None:
+        """The row whose newest notice has this id."""
+        rows = self._lists.get(ward, {}).values()
+        return next((row for row in rows if designation_of(row) == designation), None)
 
     def history(self, ward: str) -> History | None:
         """The ward's notices that are kept, if any."""
@@ -97,6 +128,20 @@ class Board:
     def open_designations(self) -> int:
         """How many are on the way to any ward."""
         return len(self._ward_of)
+
+
+def key_of(row: DesignationData) -> str:
+    """The key of its row, and of acknowledgements of it."""
+    return joined(row.ward, row.visit.source, row.visit.visit)
+
+
+def designation_of(row: DesignationData) -> str:
+    """The id of the notice that the row repeats."""
+    return notification_id(Name(row.visit.source, row.visit.visit, row.ward), row.version)
+
+
+def _opening(said: Acknowledgement) -> tuple[datetime, int]:
+    return (said.announced_at, said.seen_version)
 
 
 def _sequence(notice: Stored) -> int:

@@ -12,17 +12,21 @@ from typing import Final, NamedTuple
 
 from wardbridge.components.tail import News
 from wardbridge.http.board import Board
+from wardbridge.http.census import Census
 from wardbridge.http.event_id import EventId
 
 QUEUE_EVENTS: Final = 256
 """Events that may wait for one listener; who lags further behind connects again and resumes."""
 
+ACKNOWLEDGED: Final = "acknowledged"
+
 
 class Event(NamedTuple):
-    """A notice as it goes out."""
+    """A notice as it goes out; without an id something else that is told, under a name."""
 
-    id: EventId
+    id: EventId | None
     data: bytes
+    name: str = ""
 
 
 class Listener:
@@ -55,8 +59,11 @@ class Listener:
 class Hub:
     """Hands news to the board, then to those who listen."""
 
-    def __init__(self, board: Board, limit: int = QUEUE_EVENTS) -> None:
+    def __init__(
+        self, board: Board, limit: int = QUEUE_EVENTS, census: Census | None = None
+    ) -> None:
         self.board = board
+        self.census = census
         self.cut_off = 0
         self._limit = limit
         self._listeners: defaultdict[str, set[Listener]] = defaultdict(set)
@@ -66,9 +73,15 @@ class Hub:
         """Rows first: a list is never older than the notices that refer to it."""
         for row in news.rows:
             self.board.set_row(row)
+        if self.census is not None:
+            for encounter in news.encounters:
+                self.census.set_row(encounter)
+        new = [said for each in news.acknowledgements if (said := self.board.acknowledge(each))]
         for notice in news.notices:
             ward, event_id = self.board.note(notice)
             self._publish(ward, Event(event_id, notice.value or b""))
+        for said in new:
+            self._publish(said.ward, Event(None, said.model_dump_json().encode(), ACKNOWLEDGED))
 
     def listen(self, ward: str) -> Listener:
         """Everything published for the ward from now on."""

@@ -5,7 +5,7 @@ Labels are configured names only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -28,13 +28,19 @@ SUBSCRIBER_OK: Final = "wardbridge_subscriber_taking"
 LISTENERS: Final = "wardbridge_stream_listeners"
 CUT_OFF: Final = "wardbridge_stream_listeners_cut_off"
 OPEN: Final = "wardbridge_open_designations"
+AUDIT_FAILURES: Final = "wardbridge_audit_failures"
+REFUSED: Final = "wardbridge_http_refused"
 
 
 class ViewCollector(Collector):
     """Turns the view into metrics."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(
+        self, view: View, refused: Mapping[str, int], audit_failures: Callable[[], int]
+    ) -> None:
         self._view = view
+        self._audit_failures = audit_failures
+        self._refused = refused
 
     def collect(self) -> Iterator[Metric]:
         """Every metric, as it is now."""
@@ -43,6 +49,11 @@ class ViewCollector(Collector):
         yield from self._router()
         yield from self._subscribers()
         yield from self._streams()
+        yield self._refusals()
+        yield CounterMetricFamily(
+            AUDIT_FAILURES, "readings of minimal fields that could not be noted",
+            self._audit_failures(),
+        )  # fmt: skip
 
     def _components(self) -> Iterable[Metric]:
         ready = GaugeMetricFamily(READY, "1: does its work; 0: blocked", labels=["component"])
@@ -108,3 +119,11 @@ class ViewCollector(Collector):
             CounterMetricFamily(CUT_OFF, "streams ended for not keeping up", hub.cut_off),
             GaugeMetricFamily(OPEN, "patients on the way to a ward", hub.board.open_designations()),
         ]
+
+    def _refusals(self) -> Metric:
+        refused = CounterMetricFamily(
+            REFUSED, "requests of those who are not known (401) or may not (403)", labels=["status"]
+        )
+        for status in ("401", "403"):
+            refused.add_metric([status], self._refused.get(status, 0))
+        return refused

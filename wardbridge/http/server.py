@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator
 from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from adapters.common.settings import Tls
 from wardbridge.components.base import describe
+from wardbridge.http.access.gate import CERTIFICATE
 
 BACKLOG: Final = 512
 HIGHEST_PORT: Final = 65_535
@@ -25,6 +28,17 @@ class _Server(uvicorn.Server):
         yield  # the service handles signals
 
 
+class _Protocol(H11Protocol):
+    """Hands on the certificate that a client has shown, which ASGI servers keep to themselves."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        encrypted: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        certificate = encrypted and encrypted.getpeercert(binary_form=True)
+        if certificate:  # one that no authority of ours vouches for has ended the handshake
+            self.app_state = {**self.app_state, CERTIFICATE: certificate}
+
+
 class HttpServer:
     """Binds at :meth:`start`, so that a port in use is told at once."""
 
@@ -35,6 +49,7 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
+                http=_Protocol,
                 log_config=None,
                 access_log=False,
                 lifespan="off",

@@ -5,7 +5,9 @@ Whoever comes back with ``Last-Event-ID`` gets every notice after it, then the l
 gap. Where that cannot be, an event named ``reset`` comes first: its data has the ``ward``, the
 ``reason`` (``too-old``: the notices between are no longer kept; ``ahead``: this log has never given
 that number; ``other-log``: it gave that number to another notice) and the ``sequence`` from which
-the stream goes on; read the ward's list again. A silent stream sends a comment at an interval, also while, after a start, what is
+the stream goes on; read the ward's list again. An event named
+``acknowledged`` tells who has taken note; it has no id, so that it is no notice and moves no
+listener's place. A silent stream sends a comment at an interval, also while, after a start, what is
 kept is still being read: a number is compared with the newest one only once that is known.
 """
 
@@ -13,7 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from datetime import datetime
 from typing import Final
 
 from bus.port import Log, PositionLostError, TopicPartition
@@ -37,7 +41,8 @@ class _GoneError(Exception):
 class Stream:
     """The events for one listener; ``after`` is the last one that it has, None for none.
 
-    ``must_wait`` tells why the hub does not know all that is kept, None once it does.
+    ``must_wait`` tells why the hub does not know all that is kept, None once it does; ``on_sent`` is
+    given each notice just before it goes out.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - one listener's terms
@@ -48,8 +53,10 @@ class Stream:
         after: EventId | None,
         heartbeat_s: float,
         must_wait: Callable[[], Awaitable[str | None]],
+        on_sent: Callable[[bytes], None] = lambda _: None,
     ) -> None:
         self._must_wait = must_wait
+        self._on_sent = on_sent
         self._hub = hub
         self._log = log
         self._ward = ward
@@ -57,7 +64,7 @@ class Stream:
         self._last = after.sequence if after else None
         self._heartbeat_s = heartbeat_s
 
-    async def events(self) -> AsyncIterator[bytes]:
+    async def events(self) -> AsyncGenerator[bytes, None]:
         """Bytes to send, until the listener is cut off or the service ends."""
         async for beat in self._until_all_is_read():
             yield beat
@@ -103,20 +110,23 @@ class Stream:
             except _GoneError:
                 yield self._reset(TOO_OLD, newest)
                 return
-            for event in found:
-                yield self._sent(event)
+            for event_id, event in found:
+                yield self._sent(event, event_id)
 
-    def _read(self, at: TopicPartition, places: Sequence[tuple[int, int]]) -> list[Event]:
+    def _read(
+        self, at: TopicPartition, places: Sequence[tuple[int, int]]
+    ) -> list[tuple[EventId, Event]]:
         return [self._event(sequence, at, offset) for sequence, offset in places]
 
-    def _event(self, sequence: int, at: TopicPartition, offset: int) -> Event:
+    def _event(self, sequence: int, at: TopicPartition, offset: int) -> tuple[EventId, Event]:
         try:
             found = self._log.scan(at, offset, 1)
         except PositionLostError:
             raise _GoneError from None
         if not found or found[0].offset != offset:
             raise _GoneError
-        return Event(EventId(sequence, found[0].timestamp_ms), found[0].value or b"")
+        event_id = EventId(sequence, found[0].timestamp_ms)
+        return event_id, Event(event_id, found[0].value or b"")
 
     async def _live(self, listener: Listener) -> AsyncIterator[bytes]:
         while True:
@@ -127,18 +137,33 @@ class Stream:
                 continue
             if event is None:
                 return
+            if event.id is None:
+                yield b"event: %b\ndata: %b\n\n" % (event.name.encode(), event.data)
+                continue
             if self._last is not None and event.id.sequence != self._last + 1:
                 yield self._reset(TOO_OLD, EventId(event.id.sequence - 1))
-            yield self._sent(event)
+            yield self._sent(event, event.id)
 
-    def _sent(self, event: Event) -> bytes:
-        self._last = event.id.sequence
-        return b"id: %b\ndata: %b\n\n" % (str(event.id).encode(), event.data)
+    def _sent(self, event: Event, event_id: EventId) -> bytes:
+        self._last = event_id.sequence
+        self._on_sent(event.data)
+        return b"id: %b\ndata: %b\n\n" % (str(event_id).encode(), event.data)
 
     def _reset(self, reason: str, newest: EventId) -> bytes:
         self._last = newest.sequence
         data = json.dumps({"ward": self._ward, "reason": reason, "sequence": newest.sequence})
         return f"id: {newest}\nevent: reset\ndata: {data}\n\n".encode()
+
+
+async def while_allowed(
+    events: AsyncGenerator[bytes, None], until: datetime | None, now: Callable[[], datetime]
+) -> AsyncIterator[bytes]:
+    """The events until a right ends; heartbeats too make sure that it is looked at."""
+    async with aclosing(events) as pieces:
+        async for piece in pieces:
+            if until is not None and now() >= until:
+                return
+            yield piece
 
 
 def _why_not(after: EventId, history: History | None) -> str | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from bus.port import Log, LogError
 from router.delivery.sender import Sender
@@ -29,6 +30,7 @@ class View:
     others: Sequence[Watched]
     senders: Sequence[Sender]
     heartbeat_s: float
+    now: Callable[[], datetime]
 
     def components(self) -> Sequence[Watched]:
         """Every part whose state decides whether the service is ready."""

@@ -20,7 +20,7 @@ let language = new URLSearchParams(location.search).get("lang") ?? navigator.lan
 let texts = TEXTS[language] ?? TEXTS.sv;
 let list = null; // as last read
 let readAt = null; // when that was
-let missing = false; // the register has no such ward
+let refused = null; // why it is not shown: 404 no such ward, 401 who are you, 403 not this ward
 let tried = false; // whether reading has ended once, well or not
 let reading = null;
 const cameAt = new Map(); // key of a patient -> when this board first saw them
@@ -48,7 +48,8 @@ async function read() {
     cache: "no-store",
     signal: AbortSignal.timeout(READ_WITHIN_MS),
   });
-  missing = answer.status === 404;
+  refused = [401, 403, 404].includes(answer.status) ? answer.status : null;
+  if (refused) forget();
   if (!answer.ok) throw new Error(`answered ${answer.status}`);
   note(await answer.json());
 }
@@ -59,6 +60,15 @@ function refresh() {
     tried = true;
     show();
   });
+}
+
+// Who may no longer see the list does not go on seeing it.
+function forget() {
+  list = readAt = null;
+  cameAt.clear();
+  element("patients").replaceChildren();
+  element("count").textContent = "";
+  element("leaving").hidden = true;
 }
 
 function note(found) {
@@ -74,9 +84,26 @@ function note(found) {
   readAt = now;
 }
 
+async function signIn(event) {
+  event.preventDefault();
+  const problem = document.querySelector("#sign-in [role=alert]");
+  problem.textContent = "";
+  const token = element("token").value;
+  element("token").value = "";
+  const answer = await fetch("/v1/session", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ token }),
+  }).catch(() => null);
+  if (answer?.ok) return location.reload();
+  problem.textContent = answer ? texts.notIn : texts.never;
+}
+
 function show() {
   document.documentElement.lang = texts === TEXTS.en ? "en" : "sv";
   element("language").textContent = texts.other;
+  document.querySelector("#sign-in label").textContent = texts.token;
+  document.querySelector("#sign-in button").textContent = texts.signIn;
   element("ward").textContent = list?.name ?? list?.ward ?? decodeURIComponent(ward);
   document.title = list ? `${texts.count(list.patients.length)}, ${list.name ?? list.ward}` : ward;
   showState();
@@ -84,19 +111,24 @@ function show() {
   element("count").textContent = texts.count(list.patients.length);
   element("nobody").textContent = texts.nobody;
   element("nobody").hidden = list.patients.length > 0;
+  const leaving = list.planned_discharges ?? [];
+  element("leaving").hidden = leaving.length === 0; // none known is not none planned
+  element("leaving").textContent = texts.leaving(leaving.length, leaving.map(when).join(", "));
+  const focused = document.activeElement?.dataset?.visit;
   element("patients").replaceChildren(...list.patients.map(card));
+  const again = [...document.querySelectorAll("#patients button")];
+  if (focused) again.find((button) => button.dataset.visit === focused)?.focus();
 }
 
 function showState() {
   if (!tried) return;
-  const isOld = missing || readAt === null || Date.now() - readAt > OLD_AFTER_MS;
-  const alarm = missing
-    ? texts.noWard
-    : readAt === null
-      ? texts.never
-      : texts.lost(clock(new Date(readAt), true));
+  const isOld = readAt === null || Date.now() - readAt > OLD_AFTER_MS;
+  const refusals = { 403: texts.notHere, 404: texts.noWard };
+  const alarm =
+    refusals[refused] ?? (readAt === null ? texts.never : texts.lost(clock(new Date(readAt), true)));
   document.body.classList.toggle("is-old", isOld);
-  element("alarm").hidden = !isOld;
+  element("sign-in").hidden = refused !== 401 && refused !== 403;
+  element("alarm").hidden = !isOld || refused === 401;
   if (isOld && element("alarm").textContent !== alarm) element("alarm").textContent = alarm;
   element("state").textContent = isOld ? "" : texts.live(clock(new Date(readAt), true));
 }
@@ -109,17 +141,65 @@ function card(patient) {
     [texts.expected, patient.expected_at ? when(patient.expected_at) : texts.unknown],
     [texts.place, place || texts.anyPlace],
     [texts.waiting, when(patient.announced_at)],
+    ...besides(patient.details ?? {}),
     [texts.visit, patient.visit.visit],
   ];
   const details = document.createElement("dl");
   details.append(...facts.map(fact));
   item.append(details);
   if (patient.protected) item.append(marked(texts.protected));
+  item.append(...acknowledgement(patient));
   return item;
 }
 
-function fact([name, value]) {
+// What operational fields tell; what is not known is not shown.
+function besides(details) {
+  const from = [details.from_name ?? details.from_ward, details.from_hospital];
+  const facts = [
+    [texts.from, from.filter(Boolean).join(", "), "wide"],
+    [texts.onLeave, details.on_leave && "✓"],
+    [texts.leaves, details.planned_discharge_at && when(details.planned_discharge_at)],
+  ];
+  return facts.filter(([, value]) => value);
+}
+
+function acknowledgement(patient) {
+  const said = patient.acknowledged;
+  const parts = [];
+  if (said) {
+    const text = said.is_current ? texts.acknowledged(when(said.at), said.by) : texts.changedSince(when(said.at));
+    parts.push(marked(text));
+  }
+  if (list.may_acknowledge && !said?.is_current) parts.push(acknowledgeButton(patient));
+  return parts;
+}
+
+function acknowledgeButton(patient) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = texts.acknowledge;
+  button.setAttribute("aria-label", texts.acknowledgeThis(patient.visit.visit));
+  button.dataset.visit = keyOf(patient);
+  button.addEventListener("click", () => acknowledge(patient, button));
+  return button;
+}
+
+async function acknowledge(patient, button) {
+  button.disabled = true;
+  const path = `/v1/wards/${ward}/inbound/${patient.designation}/acknowledgement`;
+  const answer = await fetch(path, {
+    method: "POST",
+    signal: AbortSignal.timeout(READ_WITHIN_MS),
+  }).catch(() => null);
+  element("news").textContent = answer?.ok ? "" : texts.notTaken;
+  if (!answer?.ok) button.after(marked(texts.notTaken));
+  button.disabled = false;
+  if (answer?.ok || answer?.status === 404) refresh(); // 404: something changed meanwhile
+}
+
+function fact([name, value, width = ""]) {
   const pair = document.createElement("div");
+  pair.className = width;
   const [term, description] = [document.createElement("dt"), document.createElement("dd")];
   term.textContent = name;
   description.textContent = value;
@@ -138,6 +218,7 @@ function listen() {
   stream.addEventListener("open", refresh); // also after a pause: what was missed is in the list
   stream.addEventListener("message", refresh);
   stream.addEventListener("reset", refresh);
+  stream.addEventListener("acknowledged", refresh);
   stream.addEventListener("error", () => {
     // A refusal ends an EventSource for good; a lost connection it restores by itself.
     if (stream.readyState === EventSource.CLOSED) setTimeout(listen, READ_EVERY_MS);
@@ -148,6 +229,7 @@ element("language").addEventListener("click", () => {
   texts = texts === TEXTS.en ? TEXTS.sv : TEXTS.en;
   show();
 });
+element("sign-in").addEventListener("submit", signIn);
 setInterval(refresh, READ_EVERY_MS);
 setInterval(showState, 1_000);
 show();

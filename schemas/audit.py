@@ -1,0 +1,45 @@
+"""Who has seen what of whom. Topic ``audit``: only ever appended to, kept for five years.
+
+Source: HSLF-FS 2016:40, chapter 4, section 9 (action, care unit, time, user, patient).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.base import Frozen, Utc, VisitRef
+
+
+class Action(StrEnum):
+    """What was done."""
+
+    LISTED = "listed"  # a ward's list was shown
+    STREAMED = "streamed"  # notices went out on a stream
+    ACKNOWLEDGED = "acknowledged"
+    SENT_AGAIN = "sent-again"  # a notice, to a subscriber
+
+
+class Seen(Frozen):
+    """Of whom. ``patient`` is their key, where the census is followed."""
+
+    visit: VisitRef
+    patient: str | None = None
+
+
+class AuditEntry(Frozen):
+    """One reader, one ward, one moment."""
+
+    type: Literal["audit-entry"] = "audit-entry"
+    version: Literal[1] = 1
+    at: Utc
+    action: Action
+    reader: str = Field(description="name of the token, certificate or person")
+    how: str = Field(description="token, session, certificate or oidc")
+    unit: str = Field(description="the reader's own care unit, if it is known")
+    ward: str = Field(description="whose list it was; empty where it is no ward's")
+    fields: str = Field(description="how much was seen: minimal or operational")
+    seen: tuple[Seen, ...] = ()
+    about: str | None = Field(None, description="what else it was about")

@@ -1,0 +1,315 @@
+"""Tokens of an identity provider: what is taken, what never, and how its keys are renewed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from fastapi import FastAPI, Response
+from fastapi.responses import RedirectResponse
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+from wardbridge.http.access.keys import (
+    MAX_BYTES,
+    MAX_KEYS,
+    RETRY_S,
+    STALE_S,
+    Keys,
+    KeysUnavailableError,
+    fetch_from,
+)
+from wardbridge.http.access.oidc import Provider, Verifier
+from wardbridge.http.access.rights import Grant, Reader
+from wardbridge.http.server import HttpServer
+
+ISSUER, AUDIENCE = "https://id.example/region", "wardbridge"
+SIGNER, STRANGER, CURVE = (
+    rsa.generate_private_key(65_537, 2_048),
+    rsa.generate_private_key(65_537, 2_048),
+    ec.generate_private_key(ec.SECP256R1()),
+)
+PEM = SIGNER.public_key().public_bytes(
+    serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+)
+NURSE = Grant(wards=frozenset({"MED", "KIR"}), may=frozenset({"read"}))
+COORDINATOR = Grant(hospitals=frozenset({"Norr"}), may=frozenset({"read", "operate"}))
+
+
+def jwk(key: rsa.RSAPrivateKey, kid: str, **members: str) -> dict[str, Any]:
+    return {**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, **members}
+
+
+def published(*keys: Mapping[str, Any]) -> bytes:
+    return json.dumps({"keys": list(keys)}).encode()
+
+
+CURVE_JWK = {**ECAlgorithm.to_jwk(CURVE.public_key(), as_dict=True), "kid": "curve"}
+KEYS = published(
+    jwk(SIGNER, "one", alg="RS256"),
+    jwk(SIGNER, "any"),
+    jwk(SIGNER, "for-another", alg="RS512"),
+    jwk(SIGNER, "to-encrypt", use="enc"),
+    CURVE_JWK,
+    {"kty": "oct", "kid": "shared", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"},
+)
+
+
+class Clock:
+    seconds = 1_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class Issuer:
+    """Publishes keys; counts how often it is asked."""
+
+    def __init__(self, document: bytes = KEYS) -> None:
+        self.document, self.asked, self.is_away = document, 0, False
+
+    async def fetch(self) -> bytes:
+        self.asked += 1
+        if self.is_away:
+            raise TimeoutError
+        return self.document
+
+
+def verifier(
+    issuer: Issuer | None = None, clock: Callable[[], float] | None = None, **changed: Any
+) -> Verifier:
+    settings: dict[str, Any] = {
+        "issuer": ISSUER, "audience": AUDIENCE, "algorithms": ("RS256", "ES256"), "leeway_s": 30.0,
+        "name_claim": "sub", "unit_claim": "unit", "roles_claim": "realm_access.roles",
+        "wards_claim": None, "roles": {"nurse": NURSE, "coordinator": COORDINATOR}, **changed,
+    }  # fmt: skip
+    keys = Keys((issuer or Issuer()).fetch, 600.0, clock or Clock())
+    hospitals = {"MED": "Norr", "KIR": "Söder", "GER": "Norr"}
+    return Verifier(Provider(**settings), keys, hospitals.get, lambda: datetime.now(UTC))
+
+
+def claims(**changed: Any) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    all_claims = {
+        "iss": ISSUER, "aud": [AUDIENCE, "another"], "sub": "anna", "unit": "MED", "iat": now,
+        "exp": now + timedelta(minutes=5), "realm_access": {"roles": ["nurse", "unheard-of"]},
+        **changed,
+    }  # fmt: skip
+    return {name: value for name, value in all_claims.items() if value is not None}
+
+
+def signed(
+    key: Any = SIGNER,
+    algorithm: str = "RS256",
+    headers: Mapping[str, Any] | None = None,
+    **said: Any,
+) -> str:
+    return jwt.encode(claims(**said), key, algorithm, {"kid": "one"} | dict(headers or {}))
+
+
+def read(token: str, by: Verifier | None = None) -> Reader | None:
+    return asyncio.run((by or verifier()).reader(token))
+
+
+def test_a_good_token_is_its_bearer_with_the_rights_of_the_roles_known() -> None:
+    reader = read(signed())
+    assert reader
+    assert (reader.name, reader.how, reader.unit, reader.grants) == (
+        "anna",
+        "oidc",
+        "MED",
+        (NURSE,),
+    )
+    assert reader.until
+    assert reader.until < datetime.now(UTC) + timedelta(minutes=6)
+    assert read(signed(CURVE, "ES256", {"kid": "curve"}))
+    assert read(signed(headers={"kid": "any"}))
+
+
+def by_hand(header: Mapping[str, Any], secret: bytes) -> str:
+    """HS256 with a public key: the library refuses to make such a token itself."""
+    whole = jwt.encode(claims(), b"x" * 32, "HS256", dict(header))
+    head, body, _ = whole.split(".")
+    mac = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256)
+    signature = mac.sign(f"{head}.{body}".encode(), secret)
+    return f"{head}.{body}.{jwt.utils.base64url_encode(signature).decode()}"
+
+
+BAD: dict[str, Callable[[], str]] = {
+    "not signed": lambda: jwt.encode(claims(), "", "none", {"kid": "one"}),
+    "signed with the public key as a shared one": lambda: by_hand({"kid": "one"}, PEM),
+    "signed with a shared key that is published": lambda: by_hand(
+        {"kid": "shared"}, b"secret-secret-secret-secret"
+    ),
+    "signed by a stranger": lambda: signed(STRANGER),
+    "an algorithm that is not configured": lambda: signed(algorithm="RS512"),
+    "a key for another algorithm": lambda: signed(headers={"kid": "for-another"}),
+    "a key to encrypt": lambda: signed(headers={"kid": "to-encrypt"}),
+    "a key of another kind": lambda: signed(headers={"kid": "curve"}),
+    "a key that is not published": lambda: signed(headers={"kid": "gone"}),
+    "a key that it brings along": lambda: signed(
+        STRANGER, headers={"kid": "mine", "jwk": jwk(STRANGER, "mine")}
+    ),
+    "a kid that is no text": lambda: signed().replace(
+        signed().split(".", maxsplit=1)[0],
+        jwt.utils.base64url_encode(b'{"alg":"RS256","kid":{"a":1}}').decode(),
+    ),
+    "of another issuer": lambda: signed(iss=f"{ISSUER}/"),
+    "of no issuer": lambda: signed(iss=None),
+    "for another audience": lambda: signed(aud="another"),
+    "for no audience": lambda: signed(aud=None),
+    "expired": lambda: signed(exp=datetime.now(UTC) - timedelta(seconds=31)),
+    "that never expires": lambda: signed(exp=None),
+    "not yet good": lambda: signed(nbf=datetime.now(UTC) + timedelta(seconds=60)),
+    "of nobody": lambda: signed(sub=None),
+    "of somebody without a name": lambda: signed(sub=""),
+    "too long": lambda: signed(more="x" * 8_192),
+    "changed": lambda: signed()[:-4] + "AAAA",
+    "no token": lambda: "a.b.c",
+    "nothing": lambda: "",
+    "with signs that no token has": lambda: "å.\x00.\ud800".encode("utf-8", "replace").decode(),
+}
+
+
+@pytest.mark.parametrize("make", BAD.values(), ids=BAD.keys())
+def test_a_token_that_is_not_good_is_nobody(make: Callable[[], str]) -> None:
+    assert read(make()) is None
+
+
+def test_a_clock_may_differ_by_the_leeway() -> None:
+    assert read(signed(exp=datetime.now(UTC) - timedelta(seconds=20)))
+
+
+@pytest.mark.parametrize(
+    "roles", [None, [], {}, "", 7, {"roles": {"nurse": True}}, {"roles": [["nurse"]]}, "nurse"]
+)
+def test_without_a_role_that_is_known_a_bearer_may_nothing(roles: Any) -> None:
+    reader = read(signed(realm_access=roles))
+    assert reader
+    assert reader.grants == ()
+
+
+def test_a_claim_is_found_by_its_whole_name_first() -> None:
+    by = verifier(roles_claim="https://id.example/roles")
+    named: dict[str, Any] = {"https://id.example/roles": "coordinator"}
+    reader = read(signed(**named), by)
+    assert reader
+    assert reader.grants == (COORDINATOR,)
+
+
+@pytest.mark.parametrize(
+    ("wards", "seen"),
+    [
+        (["MED", "GER"], {"MED"}),
+        ("KIR", {"KIR"}),
+        (["GER"], set()),
+        ([], set()),
+        (None, set()),
+        ({"MED": 1}, set()),
+    ],
+)
+def test_wards_in_a_token_narrow_its_roles_and_never_widen_them(wards: Any, seen: set[str]) -> None:
+    reader = read(signed(wards=wards), verifier(wards_claim="wards"))
+    assert reader
+    names = ("MED", "KIR", "GER", "", "other")
+    assert {ward for ward in names if reader.may_at("read", ward, None)} == seen
+
+
+def test_a_narrowed_role_cannot_operate_for_that_reaches_every_ward() -> None:
+    by = verifier(wards_claim="wards")
+    reader = read(signed(wards=["GER"], realm_access={"roles": ["coordinator"]}), by)
+    assert reader
+    assert (reader.may_at("read", "GER", "Norr"), reader.may("operate")) == (True, False)
+
+
+def test_keys_are_asked_for_once_and_again_when_a_new_one_signs() -> None:
+    issuer, clock = Issuer(), Clock()
+    by = verifier(issuer, clock)
+    assert read(signed(), by)
+    assert read(signed(), by)
+    assert issuer.asked == 1
+    issuer.document = published(jwk(STRANGER, "new"))
+    clock.seconds += RETRY_S
+    assert read(signed(STRANGER, headers={"kid": "new"}), by)
+    assert read(signed(), by) is None  # the old one is no longer published
+    assert issuer.asked == 2
+
+
+def test_tokens_that_name_unknown_keys_do_not_have_the_provider_asked_each_time() -> None:
+    issuer, clock = Issuer(), Clock()
+    by = verifier(issuer, clock)
+    for number in range(50):
+        assert read(signed(headers={"kid": f"unknown-{number}"}), by) is None
+    assert issuer.asked == 1
+
+
+def test_keys_that_cannot_be_renewed_stay_good_for_a_day() -> None:
+    issuer, clock = Issuer(), Clock()
+    by = verifier(issuer, clock)
+    assert read(signed(), by)
+    issuer.is_away = True
+    clock.seconds += 700
+    assert read(signed(), by)
+    clock.seconds += STALE_S
+    with pytest.raises(KeysUnavailableError):
+        read(signed(), by)
+    issuer.is_away = False
+    clock.seconds += RETRY_S
+    assert read(signed(), by)
+
+
+@pytest.mark.parametrize(
+    "document", [b"", b"[]", b"{}", b'{"keys": {}}', published(*[CURVE_JWK] * (MAX_KEYS + 1))]
+)
+def test_what_is_no_set_of_keys_is_none(document: bytes) -> None:
+    with pytest.raises(KeysUnavailableError):
+        read(signed(), verifier(Issuer(document)))
+
+
+# over the network
+
+
+class Serving:
+    """Answers of an address on this machine."""
+
+    def __init__(self, answer: Callable[[], Response]) -> None:
+        app = FastAPI()
+        app.add_api_route("/keys", answer, response_model=None)
+        app.add_api_route("/elsewhere", lambda: Response(KEYS))
+        self.server = HttpServer(app, "127.0.0.1", 0)
+
+    async def fetched(self) -> bytes:
+        await self.server.start()
+        try:
+            url = f"http://127.0.0.1:{self.server.bound_port()}/keys"
+            return await fetch_from(url, ssl.create_default_context())()
+        finally:
+            await self.server.stop()
+
+
+def test_keys_are_fetched_from_their_address() -> None:
+    assert asyncio.run(Serving(lambda: Response(KEYS)).fetched()) == KEYS
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda: Response(b"x" * (MAX_BYTES + 1)),
+        lambda: Response(status_code=500),
+        lambda: Response(status_code=404),
+        lambda: RedirectResponse("/elsewhere"),
+        lambda: Response(KEYS, status_code=203),
+    ],
+    ids=["too large", "a fault", "gone", "elsewhere", "by another"],
+)
+def test_an_answer_that_is_not_plainly_the_keys_is_none(answer: Callable[[], Response]) -> None:
+    with pytest.raises((ValueError, httpx.HTTPError)):
+        asyncio.run(Serving(answer).fetched())

@@ -1,0 +1,82 @@
+"""``wardbridge audit``: who has seen what of whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from bus.port import Log
+from bus.records import records_of
+from schemas import topics
+from schemas.audit import AuditEntry
+from schemas.base import VisitRef
+from schemas.encounter import EncounterView
+from wardbridge.commands._shared import HERE, DataOption, LogConfigOption, log_for_reading
+
+ReaderOption = Annotated[str | None, typer.Option("--reader", help="only by this token or person")]
+WardOption = Annotated[str | None, typer.Option("--ward", help="only of this ward's list")]
+VisitOption = Annotated[str | None, typer.Option("--visit", help="only of this visit")]
+PatientOption = Annotated[
+    str | None, typer.Option("--patient", help="only of this patient, by key, under all visits")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    group = typer.Typer(no_args_is_help=True, help="Who has seen what of whom, and when.")
+    group.command("list")(list_entries)
+    group.callback()(lambda: None)
+    app.add_typer(group, name="audit")
+
+
+def list_entries(  # noqa: PLR0913 - what may be asked for
+    *,
+    data: DataOption = HERE,
+    config: LogConfigOption = None,
+    reader: ReaderOption = None,
+    ward: WardOption = None,
+    visit: VisitOption = None,
+    patient: PatientOption = None,
+) -> None:
+    """One JSON object a line for each entry kept, oldest first; only the patients asked for."""
+    with log_for_reading(data, config) as log:
+        visits = visits_of(log, patient) if patient else set()
+        for entry in entries(log):
+            if reader in {None, entry.reader} and ward in {None, entry.ward}:
+                shown = _about(entry, visit, patient, visits)
+                if shown is not None:
+                    typer.echo(shown.model_dump_json())
+
+
+def entries(log: Log) -> Iterator[AuditEntry]:
+    """Every entry kept, oldest first in each partition."""
+    for record in records_of(log, topics.AUDIT):
+        yield AuditEntry.model_validate_json(record.value or b"")
+
+
+def visits_of(log: Log, patient: str) -> set[VisitRef]:
+    """The patient's visits, of those that the census still has."""
+    found = set()
+    for record in records_of(log, topics.ENCOUNTERS):
+        if record.value is not None:
+            view = EncounterView.model_validate_json(record.value)
+            if view.patient == patient:
+                found.add(VisitRef(source=view.source, visit=view.visit))
+    return found
+
+
+def _about(
+    entry: AuditEntry, visit: str | None, patient: str | None, visits: set[VisitRef]
+) -> AuditEntry | None:
+    """The entry without other patients; None where it is not about those asked for."""
+    if visit is None and patient is None:
+        return entry
+    seen = tuple(
+        each
+        for each in entry.seen
+        if visit in {None, each.visit.visit}
+        and (patient in {None, each.patient} or each.visit in visits)
+    )
+    return entry.model_copy(update={"seen": seen}) if seen else None

@@ -1,0 +1,158 @@
+"""The gate before every route: who is asking, and whether they may.
+
+Everything that is not clearly allowed is refused. What is refused is told alike whether the ward
+exists or not. A request shows one thing only: who sends a token is judged by it, whatever cookie or
+certificate comes along; two tokens are none. A browser is held to pages of our own: a cookie or a
+certificate goes along with whatever another site makes it send.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from fastapi import Depends, HTTPException, Request
+
+from adapters.common.tokens import Tokens, bearer_token, hash_of
+from wardbridge.http.access.certificate import names_of
+from wardbridge.http.access.keys import KeysUnavailableError
+from wardbridge.http.access.oidc import Verifier
+from wardbridge.http.access.rights import ANYBODY, Deed, Reader
+from wardbridge.http.access.rules import RULES
+from wardbridge.http.access.session import COOKIE, Session, opened, sealed
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+CERTIFICATE: Final = "certificate"
+"""Where the server puts a client's certificate (DER) into a request's state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Who is known, by what they may show."""
+
+    tokens: Mapping[str, tuple[bytes, Reader]]
+    certificates: Mapping[str, Reader]
+    verifier: Verifier | None
+    session_days: int
+
+
+class Gate:
+    """Lets requests in or refuses them; ``known`` None: nobody is asked."""
+
+    def __init__(
+        self,
+        known: Known | None,
+        hospital_of: Callable[[str], str | None],
+        now: Callable[[], datetime],
+    ) -> None:
+        self.refused: Counter[str] = Counter()
+        self._known = known
+        self._hospital_of = hospital_of
+        self._now = now
+        by_name = known.tokens if known else {}
+        self._tokens = Tokens(by_name.values())
+        self._hashes = {name: token_hash for name, (token_hash, _) in by_name.items()}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody is asked."""
+        return self._known is None
+
+    async def __call__(self, request: Request) -> None:
+        """Let in, or raise HTTPException. A dependency of the whole application."""
+        rule = f"{request.method} {request.scope['route'].path}"
+        if rule not in RULES:
+            raise self._refusal(403, "there is no rule for this")
+        if request.method not in SAFE_METHODS and is_from_another_site(request):
+            raise self._refusal(403, "a page of another site asks for this")
+        deed = RULES[rule]
+        if deed is not None:
+            reader = ANYBODY if self._known is None else await self._who(request, self._known)
+            self._check(reader, deed, request.path_params.get("ward"))
+            request.state.reader = reader
+
+    def signed_in(self, token: str) -> tuple[str, int]:
+        """The cookie for a token, and its life in seconds. Raises HTTPException."""
+        reader = self._tokens.holder(token)
+        if self._known is None or reader is None:
+            raise self._refusal(401, "no token of ours")
+        life = timedelta(days=self._known.session_days)
+        cookie = sealed(Session(reader.name, self._now() + life), hash_of(token))
+        return cookie, int(life.total_seconds())
+
+    def _check(self, reader: Reader, deed: Deed, ward: str | None) -> None:
+        if ward is None:
+            is_allowed = reader.may(deed)
+        else:
+            is_allowed = reader.may_at(deed, ward, self._hospital_of(ward))
+        if not is_allowed:
+            raise self._refusal(403, "not with the rights that were shown")
+
+    async def _who(self, request: Request, known: Known) -> Reader:
+        shown = request.headers.getlist("authorization")
+        if shown:
+            reader = await self._by_token(shown, known)
+        else:
+            reader = self._by_cookie(request, known) or self._by_certificate(request, known)
+        if reader is None:
+            raise self._refusal(401, "show a token" if not shown else "no token of ours")
+        return reader
+
+    async def _by_token(self, shown: list[str], known: Known) -> Reader | None:
+        token = bearer_token(shown[0]) if len(shown) == 1 else None
+        if token is None:
+            return None
+        if (holder := self._tokens.holder(token)) is not None:
+            return holder
+        if known.verifier is None:
+            return None
+        try:
+            return await known.verifier.reader(token)
+        except KeysUnavailableError:
+            detail = (
+                "the identity provider's keys cannot be had: tokens of its own cannot be checked"
+            )
+            raise HTTPException(503, detail, {"Retry-After": "10"}) from None
+
+    def _by_cookie(self, request: Request, known: Known) -> Reader | None:
+        session = opened(request.cookies.get(COOKIE, ""), self._hashes, self._now())
+        if session is None:
+            return None
+        _, reader = known.tokens[session.name]
+        return replace(reader, how="session", until=session.until)
+
+    @staticmethod
+    def _by_certificate(request: Request, known: Known) -> Reader | None:
+        certificate = getattr(request.state, CERTIFICATE, None)
+        if certificate is None or not known.certificates:
+            return None
+        names = names_of(certificate)
+        found = [reader for name, reader in known.certificates.items() if name in names]
+        return found[0] if len(found) == 1 else None  # whose it is must be plain
+
+    def _refusal(self, status: int, detail: str) -> HTTPException:
+        self.refused[str(status)] += 1
+        headers = {"WWW-Authenticate": 'Bearer realm="wardbridge"'} if status == 401 else None  # noqa: PLR2004
+        return HTTPException(status, detail, headers)
+
+
+def is_from_another_site(request: Request) -> bool:
+    """Whether a browser says so (Fetch Metadata; RFC 6454, section 7). Others say nothing of it."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in {"same-origin", "none"}
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+
+
+def _reader_of(request: Request) -> Reader:
+    reader: Reader = request.state.reader
+    return reader
+
+
+Asking = Annotated[Reader, Depends(_reader_of)]
+"""Who was let in. A route that the gate has not seen has none, and fails."""

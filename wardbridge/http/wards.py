@@ -1,0 +1,219 @@
+"""A ward's routes: its list, its stream, and that it has taken note of who is coming."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Final
+
+from fastapi import FastAPI, Header, HTTPException, Path, Query, Response
+from fastapi.responses import StreamingResponse
+from pydantic import Field
+
+from bus.port import LogError, Record
+from schemas import topics
+from schemas.acknowledgement import Acknowledgement
+from schemas.audit import Action
+from schemas.base import Frozen, Utc
+from schemas.notification import DesignationData
+from wardbridge.http.access.gate import Asking
+from wardbridge.http.access.rights import Reader
+from wardbridge.http.audit import Trail
+from wardbridge.http.board import designation_of, key_of
+from wardbridge.http.census import Census
+from wardbridge.http.event_id import PATTERN, parsed
+from wardbridge.http.stream import Stream, while_allowed
+from wardbridge.http.view import View
+
+ASK_AGAIN_S: Final = 1
+_DESIGNATION: Final = r"^[0-9a-f]{32}$"
+Responses = dict[int | str, dict[str, Any]]
+
+
+class Acknowledged(Frozen):
+    """Who has taken note, and when."""
+
+    by: str
+    at: Utc
+    is_current: bool = Field(description="false: something changed since")
+
+
+class Details(Frozen):
+    """What a ward with operational fields is told besides; what is not known is none."""
+
+    from_ward: str | None = Field(description="where the patient lies now: ward id")
+    from_name: str | None = Field(description="its name")
+    from_hospital: str | None
+    on_leave: bool | None
+    planned_discharge_at: Utc | None
+
+
+class OnTheWay(DesignationData):
+    """One who is coming."""
+
+    designation: str = Field(description="id of the newest notice: acknowledge by it")
+    acknowledged: Acknowledged | None = None
+    details: Details | None = Field(
+        None, description="for operational fields; none for a protected person, or nothing is known"
+    )
+
+
+class InboundList(Frozen):
+    """Who is on the way to a ward, now. Stream from ``last_event_id`` to hear what comes next."""
+
+    ward: str
+    name: str | None = Field(None, description="of the ward; none in an open register")
+    sequence: int = Field(description="of the ward's newest notice when the list was read")
+    last_event_id: str = Field(description="its id on the stream")
+    patients: tuple[OnTheWay, ...]
+    planned_discharges: tuple[Utc, ...] | None = Field(
+        None, description="of those lying on the ward, earliest first; for operational fields"
+    )
+    may_acknowledge: bool = Field(description="whether whoever asks may")
+
+
+def add_wards(app: FastAPI, view: View, trail: Trail, max_streams: int) -> None:
+    """Add the three routes."""
+    _add_list(app, view, trail)
+    _add_stream(app, view, trail, max_streams)
+    _add_acknowledgement(app, view, trail)
+
+
+# path: a ward's code may hold a slash
+_UNKNOWN: Final[Responses] = {404: {"description": "no such ward"}}
+_UNREAD: Final[Responses] = {
+    503: {"description": "the list is not whole, `detail` says why: ask again"}
+}
+_FULL: Final[Responses] = {503: {"description": "too many streams are open: close some"}}
+_NOT_OPEN: Final[Responses] = {
+    404: {"description": "no such ward; or the notice is not the newest of one who is coming"}
+}
+
+
+def _add_list(app: FastAPI, view: View, trail: Trail) -> None:
+    @app.get("/v1/wards/{ward:path}/inbound", responses=_UNKNOWN | _UNREAD)
+    async def inbound(ward: str, asking: Asking, response: Response) -> InboundList:
+        """Who is on the way to the ward, now."""
+        response.headers["Cache-Control"] = "no-store"
+        await _refuse_unread(view, ward)
+        shown = list_of(view, ward, asking)
+        fields = asking.level_at(ward, view.register.hospital_of(ward))
+        try:
+            await trail.listed(asking, ward, fields, shown.patients)
+        except LogError:
+            detail = "who reads this cannot be noted now, so it is not shown"
+            raise HTTPException(503, detail, {"Retry-After": str(ASK_AGAIN_S)}) from None
+        return shown
+
+
+def _add_stream(app: FastAPI, view: View, trail: Trail, max_streams: int) -> None:
+    @app.get("/v1/wards/{ward:path}/stream", responses=_UNKNOWN | _FULL)
+    async def stream(
+        ward: str,
+        asking: Asking,
+        last_event_id: Annotated[str | None, Header(pattern=PATTERN)] = None,
+        after: Annotated[str | None, Query(pattern=PATTERN)] = None,
+    ) -> StreamingResponse:
+        """The ward's notices as server-sent events, from ``Last-Event-ID`` (or ``after``) on."""
+        _refuse_unknown(view, ward)
+        if view.hub.listeners() >= max_streams:
+            raise HTTPException(503, "too many streams are open: close those not needed")
+        start = after if last_event_id is None else last_event_id
+        last = None if start is None else parsed(start)
+
+        def note(notice: bytes) -> None:
+            trail.streamed(asking, ward, notice)
+
+        events = Stream(
+            view.hub, view.log, ward, last, view.heartbeat_s, view.why_lists_wait, note
+        ).events()
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        allowed = while_allowed(events, asking.until, view.now)
+        return StreamingResponse(allowed, media_type="text/event-stream", headers=headers)
+
+
+def _add_acknowledgement(app: FastAPI, view: View, trail: Trail) -> None:
+    @app.post(
+        "/v1/wards/{ward:path}/inbound/{designation}/acknowledgement", responses=_NOT_OPEN | _UNREAD
+    )
+    async def acknowledge(
+        ward: str, designation: Annotated[str, Path(pattern=_DESIGNATION)], asking: Asking
+    ) -> Acknowledgement:
+        """Say that the ward knows of one who is coming; said again, the first counts."""
+        await _refuse_unread(view, ward)
+        row = view.hub.board.open_as(ward, designation)
+        if row is None:
+            raise HTTPException(404, "not coming, or something changed since: read the list again")
+        before = view.hub.board.acknowledgement(row)
+        if before is not None and before.seen_version == row.version:
+            return before
+        said = Acknowledgement(
+            realm=row.realm,
+            ward=ward,
+            visit=row.visit,
+            designation=designation,
+            seen_version=row.version,
+            announced_at=row.announced_at,
+            by=asking.name,
+            at=view.now(),
+        )
+        value = said.model_dump_json().encode()
+        record = Record(topics.ACKNOWLEDGEMENTS, row.realm, key_of(row), value)
+        entry = trail.entry_of(asking, row, Action.ACKNOWLEDGED)
+        try:
+            await asyncio.to_thread(view.log.append, [record, *([entry] if entry else [])])
+        except LogError as error:
+            raise HTTPException(503, f"not stored, say it again: {type(error).__name__}") from None
+        return said
+
+
+def list_of(view: View, ward: str, asking: Reader) -> InboundList:
+    """The list as somebody may see it."""
+    known, newest = view.register.wards.get(ward), view.hub.board.last_id(ward)
+    hospital = view.register.hospital_of(ward)
+    sees_more = asking.level_at(ward, hospital) == "operational"
+    census = view.hub.census if sees_more else None
+    return InboundList(
+        ward=ward,
+        name=known.name if known else None,
+        sequence=newest.sequence,
+        last_event_id=str(newest),
+        patients=tuple(_on_the_way(view, row, census) for row in view.hub.board.inbound(ward)),
+        planned_discharges=tuple(census.leaving(ward)) if census else None,
+        may_acknowledge=asking.may_at("acknowledge", ward, hospital),
+    )
+
+
+def _on_the_way(view: View, row: DesignationData, census: Census | None) -> OnTheWay:
+    said = view.hub.board.acknowledgement(row)
+    return OnTheWay(
+        **dict(row),
+        designation=designation_of(row),
+        acknowledged=said
+        and Acknowledged(by=said.by, at=said.at, is_current=said.seen_version == row.version),
+        details=_details(view, row, census) if census else None,
+    )
+
+
+def _details(view: View, row: DesignationData, census: Census) -> Details | None:
+    stay = census.beside(row)
+    if stay is None:
+        return None
+    ward = view.register.wards.get(stay.lies_at or "")
+    return Details(
+        from_ward=stay.lies_at,
+        from_name=ward.name if ward else None,
+        from_hospital=ward.hospital if ward else None,
+        on_leave=stay.on_leave,
+        planned_discharge_at=stay.leaves_at,
+    )
+
+
+async def _refuse_unread(view: View, ward: str) -> None:
+    _refuse_unknown(view, ward)
+    if reason := await view.why_lists_wait():
+        raise HTTPException(503, reason, {"Retry-After": str(ASK_AGAIN_S)})
+
+
+def _refuse_unknown(view: View, ward: str) -> None:
+    if not ward or not (view.register.is_open or ward in view.register.wards):
+        raise HTTPException(404, "the ward register has no such ward")
