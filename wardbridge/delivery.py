@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bus.port import Log
 from bus.runner import StepRunner
+from router.delivery.doorbell import Doorbell
 from router.delivery.fanout import GROUP, FanOut
 from router.delivery.sender import Sender, Terms
 from router.delivery.signature import secret_of
@@ -15,6 +16,7 @@ from router.delivery.webhook import Endpoint, Webhook
 from wardbridge.components.delivery import DeliveryComponent
 from wardbridge.config.models import Installation
 from wardbridge.config.subscribers import SubscriberSection, WebhookSection
+from wardbridge.log import is_on_kafka
 from wardbridge.routing import REST_S, review_of_failure
 
 
@@ -24,11 +26,16 @@ def delivery_of(log: Log, installation: Installation) -> DeliveryComponent:
     subscriptions = [subscription_of(name, section) for name, section in subscribers.items()]
     step = FanOut(subscriptions)
     fan_out = StepRunner(log, GROUP, step, review_of_failure, rest_s=REST_S)
+    # On Kafka each sender's own consumer waits best: it fetches ahead of being asked.
+    doorbell = None if is_on_kafka(installation) else Doorbell(log)
     senders = [
-        Sender(log, name, webhook_of(name, section.webhook, installation.data), terms_of(section))
+        Sender(
+            log, name, webhook_of(name, section.webhook, installation.data), terms_of(section),
+            bell=doorbell.of(name) if doorbell else None,
+        )
         for name, section in subscribers.items()
-    ]
-    return DeliveryComponent(log, fan_out, senders)
+    ]  # fmt: skip
+    return DeliveryComponent(log, fan_out, senders, doorbell)
 
 
 def subscription_of(name: str, section: SubscriberSection) -> Subscription:

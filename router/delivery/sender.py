@@ -110,8 +110,14 @@ class _GoneError(Exception):
 class Sender:
     """One subscriber. :meth:`run` belongs in a thread of its own."""
 
-    def __init__(
-        self, log: Log, name: str, channel: Channel, terms: Terms, clock: Clock = time.time
+    def __init__(  # noqa: PLR0913, PLR0917 - each a choice of whoever composes
+        self,
+        log: Log,
+        name: str,
+        channel: Channel,
+        terms: Terms,
+        clock: Clock = time.time,
+        bell: threading.Event | None = None,
     ) -> None:
         self.name = name
         self.figures = Figures()
@@ -119,6 +125,7 @@ class Sender:
         self._channel = channel
         self._terms = terms
         self._clock = clock
+        self._bell = bell
         self._group = f"subscriber.{name}"
         self._state: SubscriberState | None = None
         self._passed_over = 0
@@ -130,9 +137,10 @@ class Sender:
 
     def run(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send until :meth:`stop`. Raises LogFencedError when a newer owner took over."""
+        found = False
         while not self._stopping.is_set():
             try:
-                self.round(loop, READ_WAIT_S)
+                found = self.round(loop, 0.0 if found else self._await_news())
             except LogFencedError:
                 raise
             except PositionLostError:
@@ -148,27 +156,37 @@ class Sender:
             self._stopping.set()
             if self._sending is not None:
                 self._sending.cancel()
+        if self._bell is not None:
+            self._bell.set()
 
     async def close(self) -> None:
         """Let go of the endpoint."""
         await self._channel.close()
 
-    def round(self, loop: asyncio.AbstractEventLoop, wait_s: float) -> None:
-        """One batch, to its end. Raises LogError."""
+    def round(self, loop: asyncio.AbstractEventLoop, wait_s: float) -> bool:
+        """One batch, to its end; whether there was anything in it. Raises LogError."""
         batch = self._log.read(self._group, [topics.OUTGOING], BATCH_NOTICES, wait_s)
         state = self._state = self._current(batch)
         if self.figures.trouble == self._log_trouble:
             self.figures.trouble = self._log_trouble = None
         if state is None:
-            return
+            return False
         own = _numbered(batch.records, state)
         if not own:
             self._pass_over(batch)
-            return
-        if state.paused is not None:
+        elif state.paused is not None:
             self._wait_paused()
-            return
-        self._settle(batch, state, own, self._deliver(loop, own))
+        else:
+            self._settle(batch, state, own, self._deliver(loop, own))
+        return bool(batch.records)
+
+    def _await_news(self) -> float:
+        """Wait for the bell; without one, how long the log is to wait for whatever comes."""
+        if self._bell is None:
+            return READ_WAIT_S
+        self._bell.wait(READ_WAIT_S)
+        self._bell.clear()
+        return 0.0
 
     # -- the log
 

@@ -74,13 +74,22 @@ def test_what_is_not_a_yes_is_a_refusal(
 def test_nobody_there_is_a_refusal() -> None:
     with Receiver() as receiver:
         url = receiver.url
-    assert "ConnectError" in (attempt(url).refusal or "")
+    assert "ConnectionRefusedError" in (attempt(url).refusal or "")
 
 
-def test_an_address_of_this_network_is_not_called_unless_allowed() -> None:
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        ("127.0.0.1", "allow_private"), ("localhost", "allow_private"),
+        ("[::1]", "allow_private"), ("[::ffff:127.0.0.1]", "allow_private"),
+        ("2130706433", "not a canonical IPv4 address"),
+        ("0x7f.1", "allow_private"),
+    ],
+)  # fmt: skip
+def test_an_address_of_this_network_is_not_called_unless_allowed(host: str, why: str) -> None:
     with Receiver() as receiver:
-        answer = attempt(receiver.url, allow_private=False)
-    assert "allow_private" in (answer.refusal or "")
+        answer = attempt(receiver.url.replace("127.0.0.1", host), allow_private=False)
+    assert why in (answer.refusal or "")
     assert receiver.calls == []
 
 
