@@ -39,6 +39,11 @@ class Channel(Protocol):
         """What changes with the address, and does not tell it."""
         ...
 
+    @property
+    def in_order(self) -> bool:
+        """Whether wards too must not overtake one another; otherwise each has its own order."""
+        ...
+
     async def send(self, outgoing: Outgoing) -> Answer:
         """Make one attempt. Never raises for what the other side does."""
         ...

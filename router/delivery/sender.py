@@ -285,13 +285,14 @@ class Sender:
 
     async def _send_all(self, own: Sequence[Numbered], ended: dict[int, Ended]) -> bool:
         """Whether the endpoint is gone."""
-        wards: dict[str, list[Numbered]] = {}
+        lanes: dict[str, list[Numbered]] = {}
         for each in own:
-            wards.setdefault(each.out.notice.subject, []).append(each)
+            lane = "" if self._channel.in_order else each.out.notice.subject
+            lanes.setdefault(lane, []).append(each)
         gone = False
         try:
             async with asyncio.TaskGroup() as group:
-                for queue in wards.values():
+                for queue in lanes.values():
                     group.create_task(self._send_in_order(queue, ended))
         except* _GoneError:
             gone = True

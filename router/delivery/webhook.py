@@ -50,6 +50,8 @@ class Endpoint:
 class Webhook:
     """One subscriber's endpoint."""
 
+    in_order = False
+
     def __init__(
         self,
         subscriber: str,

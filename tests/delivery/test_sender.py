@@ -25,8 +25,11 @@ TAKEN = Answer(status=204)
 class Endpoint:
     """A channel that answers as it is told, and notes what it was sent."""
 
-    def __init__(self, answer: Callable[[Outgoing], Answer] = lambda _: TAKEN) -> None:
+    def __init__(
+        self, answer: Callable[[Outgoing], Answer] = lambda _: TAKEN, *, in_order: bool = False
+    ) -> None:
         self.endpoint = "here"
+        self.in_order = in_order
         self.sent: list[Outgoing] = []
         self.taken: list[Outgoing] = []
         self._answer = answer
@@ -112,6 +115,18 @@ def test_a_ward_keeps_its_order_whatever_the_endpoint_does() -> None:
     assert [numbers == sorted(numbers) for numbers in by_ward.values()] == [True] * 3
     assert {each.outcome for each in receipts(log)} == {Outcome.DELIVERED}
     assert max(each.attempts for each in receipts(log)) > 1
+
+
+def test_where_the_channel_needs_it_wards_do_not_overtake_one_another() -> None:
+    chance = random.Random(7)
+    log = MemoryLog()
+    endpoint = Endpoint(
+        lambda _: TAKEN if chance.random() < 0.5 else Answer("answered AE"), in_order=True
+    )
+    log.append([queued("s", chance.choice("AB"), number) for number in range(1, 50)])
+    rounds(log, endpoint)
+    assert numbers(endpoint.taken) == list(range(1, 50))
+    assert len(endpoint.sent) > len(endpoint.taken)
 
 
 def test_a_crash_before_the_commit_repeats_the_batch_under_the_same_numbers(

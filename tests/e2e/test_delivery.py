@@ -1,4 +1,4 @@
-"""SIGKILL while two subscribers are told, one of whom misbehaves: nothing missed or misordered."""
+"""SIGKILL while three subscribers are told, two of whom misbehave: nothing missed or misordered."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from bus.port import Log, TopicPartition
 from bus.sqlite import SqliteLog
+from router.delivery.adt import TOLD
 from schemas import topics
 from schemas.delivery import Delivery, Outcome
-from schemas.notification import Notification
+from schemas.notification import Kind, Notification
+from tests.support import lab_receiver as lab
 from tests.support.histories import Histories, Visit, message
+from tests.support.lab_receiver import Behaviour as LabBehaviour
+from tests.support.lab_receiver import LabReceiver, accepting, closing
 from tests.support.load import Sender
 from tests.support.mllp import MllpClient
 from tests.support.receiver import (
@@ -46,14 +50,28 @@ timeout_s = 0.5
 first_pause_s = 0.01
 longest_pause_s = 0.1
 """
+LAB_SYSTEM = """
+[subscribers.lab.mllp]
+host = "127.0.0.1"
+port = {port}
+tls = false
+allow_private = true
+timeout_s = 0.5
+first_pause_s = 0.01
+longest_pause_s = 0.1
+"""
 
 
 def test_every_notice_reaches_every_subscriber_in_its_wards_order(tmp_path: Path) -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     stopping = threading.Event()
-    with Receiver() as good, Receiver(lambda _: _misbehaviour(chance)) as bad:
-        service = _service(tmp_path, good, bad)
+    with (
+        Receiver() as good,
+        Receiver(lambda _: _misbehaviour(chance)) as bad,
+        LabReceiver(lambda _: _lab_misbehaviour(chance)) as lab_system,
+    ):
+        service = _service(tmp_path, good, bad, lab_system)
         sender = Sender(service, Histories(seed, "v"), stopping)
         thread = threading.Thread(target=sender.run)
         service.start()
@@ -68,11 +86,15 @@ def test_every_notice_reaches_every_subscriber_in_its_wards_order(tmp_path: Path
         told = _told(service)
         print(
             f"\nseed {seed}: {KILLS} kills, {len(told)} notices; "
-            f"{len(good.calls)} calls for {_distinct(good)}, {len(bad.calls)} for {_distinct(bad)}"
+            f"{len(good.calls)} calls for {_distinct(good)}, {len(bad.calls)} for {_distinct(bad)}, "
+            f"{len(lab_system.calls)} HL7 messages for "
+            f"{len({heard.sequence for heard in lab_system.taken})}"
         )
         _check(service, "good", good, told)
         _check(service, "bad", bad, [n for n in told if n.data.ward in SOME_WARDS])
         assert len(bad.calls) > len(bad.taken)
+        _check_lab(service, lab_system, [n for n in told if n.data.kind in TOLD])
+        assert len(lab_system.calls) > len(lab_system.taken)
 
 
 def test_a_notice_that_has_ended_is_sent_again_on_demand(tmp_path: Path) -> None:
@@ -108,11 +130,22 @@ def _misbehaviour(chance: random.Random) -> Behaviour:
     return chance.choice(slow if chance.random() < 0.1 else refusals)
 
 
-def _service(folder: Path, good: Receiver, bad: Receiver) -> Service:
+def _lab_misbehaviour(chance: random.Random) -> LabBehaviour:
+    if chance.random() < 0.6:
+        return chance.choice((accepting, closing))
+    refusals = (lab.answering("AE"), lab.resetting, lab.mistaking_first, lab.flooding)
+    slow = (lab.hanging, lab.dripping, lab.mistaking, lab.garbling)
+    return chance.choice(slow if chance.random() < 0.1 else refusals)
+
+
+def _service(
+    folder: Path, good: Receiver, bad: Receiver, lab_system: LabReceiver | None = None
+) -> Service:
     config = folder / "lab.toml"
     tables = [
         SUBSCRIBER.format(name="good", wards="[]", url=good.url),
         SUBSCRIBER.format(name="bad", wards=list(SOME_WARDS), url=bad.url),
+        LAB_SYSTEM.format(port=lab_system.port) if lab_system else "",
     ]
     config.write_text(LAB.read_text(encoding="utf-8") + "".join(tables), encoding="utf-8")
     (folder / "data").mkdir()
@@ -175,6 +208,21 @@ def _check(service: Service, subscriber: str, receiver: Receiver, told: list[Not
     visit = told[0].data.visit.visit
     about = _listed(service, "--subscriber", subscriber, "--visit", visit)
     assert [each.event for each in about] == [n.id for n in told if n.data.visit.visit == visit]
+
+
+def _check_lab(service: Service, receiver: LabReceiver, told: list[Notification]) -> None:
+    """All its notices have one order, also between wards, and keep their control ids."""
+    first = list(dict.fromkeys(heard.sequence for heard in receiver.taken))
+    assert first == list(range(1, len(told) + 1))
+    by_number = {heard.sequence: heard for heard in receiver.taken}
+    assert [(by_number[n].ward, by_number[n].visit) for n in first] == [
+        (notice.data.ward, notice.data.visit.visit) for notice in told
+    ]
+    assert [by_number[n].trigger.split("^")[1] for n in first] == [
+        "A27" if notice.data.kind is Kind.WITHDRAWN else "A14" for notice in told
+    ]
+    assert all(each.payload == by_number[each.sequence].payload for each in receiver.calls)
+    assert [each.sequence for each in _listed(service, "--subscriber", "lab")] == first
 
 
 def _listed(service: Service, *options: str) -> list[Delivery]:

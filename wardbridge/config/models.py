@@ -227,6 +227,11 @@ class Installation:
             found.append(
                 "http.allow_unauthenticated: whoever reaches the port reads every ward's list"
             )
+        for name, subscriber in self.settings.subscribers.items():
+            if subscriber.mllp and subscriber.mllp.can_be_read_on_the_way():
+                found.append(
+                    f"subscribers.{name}.mllp.tls: without it everybody on the way reads along"
+                )
         if self.settings.log.kafka and self.settings.log.kafka.bares_secrets():
             found.append(
                 "log.kafka.sasl: without [log.kafka.tls] the password or token can be read by "
