@@ -18,7 +18,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from schemas import topics
 from schemas.authority import Authority, Tick
 from schemas.base import Frozen
-from schemas.delivery import Delivery, SubscriberNotice, SubscriberState
+from schemas.delivery import Delivery, SubscriberNotice, SubscriberState, TestEvent
 from schemas.encounter import EncounterView
 from schemas.notification import DATA_SCHEMA_ID, SCHEMA_ID, DesignationData, Notification
 from schemas.observation import Envelope
@@ -41,6 +41,7 @@ PUBLISHED: Final[Mapping[str, type[Frozen]]] = {
     "review-item": ReviewItem,
     "subscriber-notice": SubscriberNotice,
     "subscriber-state": SubscriberState,
+    "test-event": TestEvent,
     "tick": Tick,
     "ward": Ward,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from functools import partial
 from pathlib import Path
 
 from bus.port import Log
@@ -42,7 +43,7 @@ def delivery_of(log: Log, installation: Installation) -> DeliveryComponent:
         )
         for name, section in subscribers.items()
     ]  # fmt: skip
-    return DeliveryComponent(log, fan_out, senders, doorbell)
+    return DeliveryComponent(partial(step.begin, log), fan_out, senders, doorbell)
 
 
 def subscription_of(name: str, section: SubscriberSection) -> Subscription:

@@ -93,6 +93,13 @@ def message_of(subscriber: str, outgoing: Outgoing, style: Style) -> bytes:
     return ("\r".join(segments) + "\r").encode(_CODECS[style.charset])
 
 
+def test_message(number: str, at: datetime, style: Style) -> bytes:
+    """One that is about nobody: what time it is here (NMD^N02, chapter 14, section 14.3.2)."""
+    now = _time(at)
+    segments = (_header("NMD^N02^NMD_N02", now, number, style), _segment("NCK", {1: now}))
+    return ("\r".join(segments) + "\r").encode(_CODECS[style.charset])
+
+
 def control_id(subscriber: str, outgoing: Outgoing) -> str:
     """MSH-10: the notice's number, and what tells it from other subscribers' and other logs'."""
     named = f"{subscriber}/{outgoing.notice.id}".encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from schemas.notification import Notification
@@ -46,6 +47,10 @@ class Channel(Protocol):
 
     async def send(self, outgoing: Outgoing) -> Answer:
         """Make one attempt. Never raises for what the other side does."""
+        ...
+
+    async def test(self, number: str, at: datetime) -> Answer:
+        """Make one attempt with something that is about nobody."""
         ...
 
     async def close(self) -> None:

@@ -22,10 +22,11 @@ import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from router.delivery.addresses import address_of
-from router.delivery.adt import Style, control_id, message_of
+from router.delivery.adt import Style, control_id, message_of, test_message
 from router.delivery.channel import Answer, Outgoing
 
 VT: Final = b"\x0b"
@@ -76,6 +77,7 @@ class Mllp:
         self._terms = endpoint
         self._style = style
         self._open: Connection | None = None
+        self._alone = asyncio.Lock()
 
     async def send(self, outgoing: Outgoing) -> Answer:
         """Make one attempt, within the time limit however slowly the other side answers."""
@@ -83,31 +85,41 @@ class Mllp:
             message = message_of(self._subscriber, outgoing, self._style)
         except UnicodeEncodeError:
             return Answer(f"it has a letter that {self._style.charset} lacks", unwanted=True)
-        answer = await self._attempt(message, control_id(self._subscriber, outgoing))
-        return answer if isinstance(answer, Answer) else Answer(answer)
+        return await self._attempt(message, control_id(self._subscriber, outgoing))
+
+    async def test(self, number: str, at: datetime) -> Answer:
+        """The same with a message about nobody; whatever is under way is answered first."""
+        return await self._attempt(test_message(number, at, self._style), number)
 
     async def close(self) -> None:
         """Let go of the connection."""
         self._drop()
 
-    async def _attempt(self, message: bytes, number: str) -> Answer | str:
+    async def _attempt(self, message: bytes, number: str) -> Answer:
+        async with self._alone:
+            try:
+                answer = await self._answer(message, number)
+            except BaseException:
+                self._drop()
+                raise
+            if isinstance(answer, Answer):
+                return answer
+            self._drop()
+            return Answer(answer)
+
+    async def _answer(self, message: bytes, number: str) -> Answer | str:
         """The answer, or why there is none."""
         try:
             async with asyncio.timeout(self._terms.timeout_s):
                 return await self._exchange(message, number)
         except TimeoutError:
-            why = "no answer within the time limit"
+            return "no answer within the time limit"
         except asyncio.IncompleteReadError:
-            why = "the connection was closed before the answer"
+            return "the connection was closed before the answer"
         except asyncio.LimitOverrunError:
-            why = "the answer is too long"
+            return "the answer is too long"
         except OSError as error:
-            why = f"{type(error).__name__}: {str(error) or 'no more is known'}"
-        except BaseException:
-            self._drop()
-            raise
-        self._drop()
-        return why
+            return f"{type(error).__name__}: {str(error) or 'no more is known'}"
 
     async def _exchange(self, message: bytes, number: str) -> Answer:
         reader, writer = await self._connection()

@@ -14,7 +14,7 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
@@ -26,7 +26,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from router.delivery.addresses import address_of, check_literal
 from router.delivery.channel import Answer, Outgoing
 from router.delivery.signature import signed
-from schemas.delivery import SubscriberNotice
+from schemas.delivery import SubscriberNotice, TestEvent
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=UTF-8"
 ANSWER_BYTES: Final = 65_536
@@ -69,25 +69,32 @@ class Webhook:
 
     async def send(self, outgoing: Outgoing) -> Answer:
         """Make one attempt, within the time limit however slowly the other side answers."""
-        try:
-            async with asyncio.timeout(self._terms.timeout_s):
-                return await self._post(outgoing)
-        except TimeoutError:
-            return Answer("no answer within the time limit")
-        except (aiohttp.ClientError, OSError) as error:
-            return Answer(_text(error))
+        return await self._attempt(outgoing.notice.id, body_of(self._subscriber, outgoing))
+
+    async def test(self, number: str, at: datetime) -> Answer:
+        """The same with an event about nobody."""
+        event = TestEvent(id=number, time=at, subscription=self._subscriber)
+        return await self._attempt(number, event.model_dump_json().encode())
 
     async def close(self) -> None:
         """Let go of connections."""
         if self._session is not None:
             await self._session.close()
 
-    async def _post(self, outgoing: Outgoing) -> Answer:
+    async def _attempt(self, event: str, body: bytes) -> Answer:
+        try:
+            async with asyncio.timeout(self._terms.timeout_s):
+                return await self._post(event, body)
+        except TimeoutError:
+            return Answer("no answer within the time limit")
+        except (aiohttp.ClientError, OSError) as error:
+            return Answer(_text(error))
+
+    async def _post(self, event: str, body: bytes) -> Answer:
         if self._session is None:  # made in the event loop that it works in
             self._session = _session(self._tls, _Checked(allow_private=self._terms.allow_private))
         check_literal(self._host, allow_private=self._terms.allow_private)
-        body = body_of(self._subscriber, outgoing)
-        headers = signed(self._terms.keys, outgoing.notice.id, int(self._clock()), body)
+        headers = signed(self._terms.keys, event, int(self._clock()), body)
         async with self._session.post(
             self._terms.url, data=body, headers=headers, allow_redirects=False
         ) as response:

@@ -12,7 +12,7 @@ from standardwebhooks.webhooks import Webhook as Verifier
 from router.delivery.addresses import NotAllowedError, address_of, is_public
 from router.delivery.channel import Answer, Outgoing
 from router.delivery.webhook import LONGEST_RETRY_AFTER_S, Endpoint, Webhook, retry_after_s
-from tests.delivery.notices import notice
+from tests.delivery.notices import AT, notice
 from tests.support.receiver import (
     Behaviour,
     Receiver,
@@ -47,6 +47,24 @@ def test_the_event_is_signed_numbered_and_named() -> None:
     assert call.headers["host"] == f"127.0.0.1:{receiver.port}"
     assert call.headers["webhook-id"] == call.event["id"] == "MED-3"
     assert (call.event["subscription"], call.event["subscriptionsequence"]) == ("portal", 7)
+
+
+def test_a_test_event_is_signed_and_about_nobody() -> None:
+    async def run(url: str) -> Answer:
+        channel = Webhook("portal", Endpoint(url, [KEY], allow_private=True))
+        try:
+            return await channel.test("test-1", AT)
+        finally:
+            await channel.close()
+
+    with Receiver() as receiver:
+        assert asyncio.run(run(receiver.url)) == Answer(status=204)
+    (call,) = receiver.taken
+    secret = "whsec_" + base64.b64encode(KEY).decode()
+    assert Verifier(secret).verify(call.body, call.headers) == {
+        "specversion": "1.0", "id": "test-1", "source": "/wardbridge",
+        "type": "wardbridge.test.v1", "time": "2026-01-15T08:00:00Z", "subscription": "portal",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ import random
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from bus.port import Log, TopicPartition
@@ -120,6 +122,75 @@ def test_a_notice_that_has_ended_is_sent_again_on_demand(tmp_path: Path) -> None
         assert "no subscriber 'bda'" in cli(*asked[:2], "bda", "1", *where, *offset).stderr
         assert service.stop() == 0
     assert "the service must be running" in cli(*asked, "1", *where, *offset).stderr
+
+
+def test_what_a_person_asks_is_carried_out_and_kept(tmp_path: Path) -> None:
+    """A test event, a notice that is skipped, a pause and its end; and names that do not exist."""
+
+    def behave(call: Call) -> Behaviour:
+        return answering(500 if call.event.get("subscriptionsequence") == 1 else 204)
+
+    with Receiver(behave) as receiver, Receiver() as other:
+        service = _service(tmp_path, receiver, other)
+        service.start()
+        service.wait_until_ready()
+
+        def ask(what: str, *rest: str) -> subprocess.CompletedProcess[str]:
+            where = ("--config", service.config, "--data", service.data)
+            return cli("deliveries", what, *rest, *where, "--port-offset", str(service.offset))
+
+        assert "taken in" in _when_it_can(lambda: ask("test", "good")).stdout
+        with MllpClient(service.mllp_port) as client:
+            for number in (1, 2):
+                mark = message(Visit(f"v{number}", datetime.now(UTC)), "A14", "c1", ward="W8")
+                client.ask(mark)
+            receiver.wait_for(lambda receiver: len(receiver.calls) > 3)
+            assert "is not being tried" in ask("skip", "good", "7", "--reason", "typo").stderr
+            _when_it_can(lambda: ask("skip", "good", "1", "--reason", "unreadable, says Eva"))
+            receiver.wait_for(lambda receiver: len(receiver.taken) == 2)
+            assert ask("pause", "good", "--reason", "they move house").returncode == 0
+            client.ask(message(Visit("v3", datetime.now(UTC)), "A14", "c1", ward="W8"))
+            _until_paused(service)
+        assert ask("resume", "good").returncode == 0
+        receiver.wait_for(lambda receiver: len(receiver.taken) == 3)
+        assert "no subscriber 'bda'" in ask("pause", "bda", "--reason", "x").stderr
+        _wait_until_told(service)
+        assert service.stop() == 0
+        told = [(d.sequence, d.outcome, d.reason) for d in _listed(service, "--subscriber", "good")]
+        assert told == [
+            (1, Outcome.SKIPPED, "unreadable, says Eva"),
+            (2, Outcome.DELIVERED, None),
+            (3, Outcome.DELIVERED, None),
+        ]
+        unknown = cli("deliveries", "list", "--subscriber", "god", "--data", service.data)
+        assert unknown.returncode == 2
+        assert "there is no subscriber 'god'; there is bad, good" in unknown.stderr
+
+
+@retry(
+    retry=retry_if_exception_type(AssertionError),
+    wait=wait_fixed(0.1),
+    stop=stop_after_delay(60),
+    reraise=True,
+)
+def _when_it_can(
+    ask: Callable[[], subprocess.CompletedProcess[str]],
+) -> subprocess.CompletedProcess[str]:
+    answer = ask()
+    assert answer.returncode == 0, answer.stderr
+    return answer
+
+
+@retry(
+    retry=retry_if_exception_type(AssertionError),
+    wait=wait_fixed(0.1),
+    stop=stop_after_delay(60),
+    reraise=True,
+)
+def _until_paused(service: Service) -> None:
+    subscribers = httpx.get(f"{service.url}/health").json()["subscribers"]
+    troubles = {each["name"]: each["trouble"] for each in subscribers}
+    assert troubles["good"] == "paused by hand: they move house"
 
 
 def _misbehaviour(chance: random.Random) -> Behaviour:

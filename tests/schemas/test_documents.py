@@ -14,7 +14,7 @@ from jsonschema import Draft7Validator, Draft202012Validator
 from schemas import documents, topics
 from schemas.authority import Authority, AuthorityEntry, Tick
 from schemas.base import Frozen, VisitRef
-from schemas.delivery import Delivery, Outcome, SubscriberNotice, SubscriberState
+from schemas.delivery import Delivery, Outcome, SubscriberNotice, SubscriberState, TestEvent
 from schemas.encounter import EncounterView, Mark
 from schemas.notification import DesignationData, Kind, Notification, Reason
 from schemas.observation import (
@@ -118,6 +118,7 @@ EXAMPLES: dict[str, Frozen] = {
         detail="the message does not begin with MSH",
         withheld=True,
     ),
+    "test-event": TestEvent(id="test-1", time=AT, subscription="portal"),
     "tick": Tick(realm="vgr", at=AT),
     "ward": Ward(id="W1", name="Avdelning 1", hospital="SÄS", aliases={"elvis": ("A1",)}),
 }

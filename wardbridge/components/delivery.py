@@ -8,10 +8,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from bus.port import Log
 from bus.runner import StepRunner
 from router.delivery.doorbell import Doorbell
-from router.delivery.fanout import begin_now
 from router.delivery.sender import Sender
 from wardbridge.components.base import describe
 from wardbridge.components.router import RouterComponent
@@ -24,12 +22,12 @@ class DeliveryComponent:
 
     def __init__(
         self,
-        log: Log,
+        begin: Callable[[], None],
         fan_out: StepRunner[Any],
         senders: Sequence[Sender],
         doorbell: Doorbell | None = None,
     ) -> None:
-        self._log = log
+        self._begin = begin
         self._doorbell = doorbell
         self._fan_out = RouterComponent(fan_out)
         self.senders = senders
@@ -40,7 +38,7 @@ class DeliveryComponent:
         """Begin with what the router decides from now on, or where it was left."""
         if not self.senders:
             return  # a position kept for nobody would cost a commit for every one of the router's
-        await asyncio.to_thread(begin_now, self._log)
+        await asyncio.to_thread(self._begin)
         await self._fan_out.start()
         loop = asyncio.get_running_loop()
         self._threads = [

@@ -6,23 +6,21 @@ import asyncio
 from dataclasses import asdict
 from typing import Annotated, Any, Final
 
-from fastapi import FastAPI, Header, HTTPException, Path, Query, Response
+from fastapi import FastAPI, Header, HTTPException, Query, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import Field
 
-from bus.port import LogError
-from router.delivery.receipts import send_again
 from schemas.base import Frozen, Utc
 from schemas.notification import DesignationData
 from wardbridge.http.event_id import PATTERN, parsed
 from wardbridge.http.metrics import ViewCollector
 from wardbridge.http.page import add_page
 from wardbridge.http.stream import Stream
+from wardbridge.http.subscribers import add_subscribers
 from wardbridge.http.view import View
 
 ASK_AGAIN_S: Final = 1
-MAX_SEQUENCE: Final = 2**53  # what every JSON reader holds
 MAX_STREAMS: Final = 500
 """Open at once. Each holds a file descriptor that record systems need to connect, and a
 subscriber that leaks connections must not keep a hospital's messages out."""
@@ -66,16 +64,11 @@ class SubscriberHealth(Frozen):
     name: str
     delivered: int
     parked: int
+    skipped: int
+    lost: int = Field(description="how often notices may have gone unsent, being kept no longer")
     refused_attempts: int
     last_delivered_at: Utc | None
     trouble: str | None
-
-
-class Queued(Frozen):
-    """A notice that is sent again."""
-
-    subscriber: str
-    sequence: int
 
 
 class Health(Frozen):
@@ -102,7 +95,7 @@ def make_app(view: View, max_streams: int = MAX_STREAMS, *, has_lists: bool = Tr
     app = FastAPI(title="wardbridge", docs_url=None, redoc_url=None)
     _add_probes(app, view)
     _add_metrics(app, view)
-    _add_subscribers(app, view)
+    add_subscribers(app, view)
     if has_lists:
         _add_wards(app, view, max_streams)
         add_page(app)
@@ -137,25 +130,6 @@ def _add_metrics(app: FastAPI, view: View) -> None:
         """For Prometheus."""
         page = await asyncio.to_thread(generate_latest, registry)
         return Response(page, media_type=CONTENT_TYPE_LATEST)
-
-
-def _add_subscribers(app: FastAPI, view: View) -> None:
-    @app.post(
-        "/v1/subscribers/{name}/deliveries/{sequence}",
-        status_code=202,
-        responses={404: {"description": "no such subscriber, or the notice is no longer kept"}},
-    )
-    async def resend(name: str, sequence: Annotated[int, Path(ge=1, le=MAX_SEQUENCE)]) -> Queued:
-        """Send a notice again that was delivered or parked: the same id, number and body."""
-        if name not in {sender.name for sender in view.senders}:
-            raise HTTPException(404, f"there is no subscriber {name!r}")
-        try:
-            queued = await asyncio.to_thread(send_again, view.log, name, sequence)
-        except LogError as error:
-            raise HTTPException(503, f"the log: {error}") from None
-        if not queued:
-            raise HTTPException(404, f"no delivery {sequence} to {name!r} has ended, or it is gone")
-        return Queued(subscriber=name, sequence=sequence)
 
 
 def _add_wards(app: FastAPI, view: View, max_streams: int) -> None:
