@@ -20,6 +20,10 @@ class Action(StrEnum):
     STREAMED = "streamed"  # notices went out on a stream
     ACKNOWLEDGED = "acknowledged"
     SENT_AGAIN = "sent-again"  # a notice, to a subscriber
+    SKIPPED = "skipped"  # likewise
+    PAUSED = "paused"  # a subscriber
+    RESUMED = "resumed"
+    TESTED = "tested"
 
 
 class Seen(Frozen):

@@ -24,11 +24,25 @@ class SubscriberNotice(Notification):
     )
 
 
+class TestEvent(Frozen):
+    """Sent on demand, to see whether an endpoint takes what it is sent: about nobody, unnumbered."""
+
+    __test__ = False  # no test for pytest
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str
+    source: Literal["/wardbridge"] = "/wardbridge"
+    type: Literal["wardbridge.test.v1"] = "wardbridge.test.v1"
+    time: Utc
+    subscription: str = Field(description="the subscriber's configured name")
+
+
 class Outcome(StrEnum):
     """How a delivery ended."""
 
     DELIVERED = "delivered"
     PARKED = "parked"  # given up after the configured time: may be sent again by hand
+    SKIPPED = "skipped"  # given up by a person: may be sent again too
 
 
 class Delivery(Frozen):
@@ -43,9 +57,9 @@ class Delivery(Frozen):
     ward: str
     visit: VisitRef
     outcome: Outcome
-    attempts: int = Field(ge=1, description="since the service started")
+    attempts: int = Field(ge=0, description="since the service started")
     status: int | None = Field(None, description="HTTP status of the last answer, if there was one")
-    reason: str | None = Field(None, description="why it was not taken, for outcome parked")
+    reason: str | None = Field(None, description="why it was not taken, or what the person said")
     at: Utc
 
 
@@ -60,3 +74,6 @@ class SubscriberState(Frozen):
         "", description="hash of where notices went; a pause ends when it changes"
     )
     paused: str | None = Field(None, description="why nothing is sent, none while it is")
+    since: dict[int, int] = Field(
+        {}, description="by partition of `designations`, the first that it is told of; none: all"
+    )

@@ -20,7 +20,7 @@ from schemas.acknowledgement import Acknowledgement
 from schemas.audit import AuditEntry
 from schemas.authority import Authority, Tick
 from schemas.base import Frozen
-from schemas.delivery import Delivery, SubscriberNotice, SubscriberState
+from schemas.delivery import Delivery, SubscriberNotice, SubscriberState, TestEvent
 from schemas.encounter import EncounterView
 from schemas.notification import DATA_SCHEMA_ID, SCHEMA_ID, DesignationData, Notification
 from schemas.observation import Envelope
@@ -45,6 +45,7 @@ PUBLISHED: Final[Mapping[str, type[Frozen]]] = {
     "review-item": ReviewItem,
     "subscriber-notice": SubscriberNotice,
     "subscriber-state": SubscriberState,
+    "test-event": TestEvent,
     "tick": Tick,
     "ward": Ward,
 }

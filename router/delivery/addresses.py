@@ -31,8 +31,18 @@ async def address_of(host: str, port: int, *, allow_private: bool) -> str:
     """One of the host's addresses. Raises OSError (unknown host) or NotAllowedError."""
     addresses = await _looked_up(host, port)
     if not allow_private and not all(is_public(ip_address(each)) for each in addresses):
-        raise NotAllowedError(f"{host} is an address of this network: see allow_private")
+        raise _not_allowed(host)
     return random.choice(sorted(addresses))  # noqa: S311 - the next attempt may find another
+
+
+def check_literal(host: str, *, allow_private: bool) -> None:
+    """For clients that look up names only: raises NotAllowedError if the host is such an address."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return
+    if not (allow_private or is_public(address)):
+        raise _not_allowed(host)
 
 
 async def _looked_up(host: str, port: int) -> set[str]:
@@ -42,6 +52,10 @@ async def _looked_up(host: str, port: int) -> set[str]:
     except UnicodeError:  # an empty label, or one of more than 63 characters
         raise UnknownHostError(f"{host} cannot be looked up") from None
     return {str(entry[4][0]) for entry in found}
+
+
+def _not_allowed(host: str) -> NotAllowedError:
+    return NotAllowedError(f"{host} is an address of this network: see allow_private")
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from schemas.notification import Notification
@@ -39,8 +40,17 @@ class Channel(Protocol):
         """What changes with the address, and does not tell it."""
         ...
 
+    @property
+    def in_order(self) -> bool:
+        """Whether wards too must not overtake one another; otherwise each has its own order."""
+        ...
+
     async def send(self, outgoing: Outgoing) -> Answer:
         """Make one attempt. Never raises for what the other side does."""
+        ...
+
+    async def test(self, number: str, at: datetime) -> Answer:
+        """Make one attempt with something that is about nobody."""
         ...
 
     async def close(self) -> None:

@@ -20,6 +20,11 @@ def deliveries(log: Log, subscriber: str | None = None) -> Iterator[Delivery]:
             yield delivery
 
 
+def subscribers(log: Log) -> frozenset[str]:
+    """Everybody who was ever to be told. Raises LogError."""
+    return frozenset(record.key for record in records_of(log, topics.SUBSCRIBERS) if record.key)
+
+
 def send_again(log: Log, subscriber: str, sequence: int) -> bool:
     """Queue a notice anew under the number that it has; False where it is not kept any longer.
 

@@ -12,7 +12,9 @@ A notice that is not taken is tried again, at growing random intervals and not b
 allows, until it is older than the configured time; then it is parked, and the next ones go out. One
 that is refused for itself (the endpoint says so, or takes others meanwhile) is parked much sooner, for
 whatever comes after it waits.
-An endpoint that says it is gone pauses the subscriber, until another is configured.
+An endpoint that says it is gone pauses the subscriber, until another is configured or a person says
+that it is there again. What a person asks is carried out between two rounds; the one under way is
+broken off for it, and what it had not ended is tried anew.
 
 Reading and committing block, so they have a thread; what is sent is sent in the event loop.
 """
@@ -28,6 +30,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
 from typing import Final, NamedTuple
+from uuid import uuid4
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_random_exponential
@@ -43,6 +46,7 @@ from bus.port import (
     TopicPartition,
 )
 from router.delivery.channel import Answer, Channel, Outgoing
+from router.delivery.orders import Order, Pause, Resume, Skip
 from schemas import topics
 from schemas.delivery import Delivery, Outcome, SubscriberState
 from schemas.notification import Notification
@@ -50,10 +54,15 @@ from schemas.notification import Notification
 BATCH_NOTICES: Final = 100
 READ_WAIT_S: Final = 0.5  # how long `stop` may have to wait for an idle sender
 PASS_OVER_RECORDS: Final = 1_000  # of others, before a position without an own notice is kept
+PASS_OVER_S: Final = (
+    3_600.0  # or so long: a quiet subscriber's must not become older than the queue
+)
 LOG_PAUSE_S: Final = 1.0
 SEQUENCE: Final = "sequence"
 """Header of a notice that is sent again by hand: the number that it has."""
 
+TEST_DIGITS: Final = 12
+BY_HAND: Final = "paused by hand"
 GONE: Final = "the endpoint answered 410 Gone: configure where notices shall go"
 
 Clock = Callable[[], float]
@@ -76,6 +85,9 @@ class Figures:
 
     delivered: int = 0
     parked: int = 0
+    skipped: int = 0
+    lost: int = 0
+    """How often notices may have gone unsent, because they were kept no longer."""
     refused_attempts: int = 0
     last_delivered_at: datetime | None = None
     trouble: str | None = None
@@ -94,6 +106,7 @@ class Ended(NamedTuple):
 
     answer: Answer
     attempts: int
+    skipped: bool = False
 
 
 class Round(NamedTuple):
@@ -110,8 +123,14 @@ class _GoneError(Exception):
 class Sender:
     """One subscriber. :meth:`run` belongs in a thread of its own."""
 
-    def __init__(
-        self, log: Log, name: str, channel: Channel, terms: Terms, clock: Clock = time.time
+    def __init__(  # noqa: PLR0913, PLR0917 - each a choice of whoever composes
+        self,
+        log: Log,
+        name: str,
+        channel: Channel,
+        terms: Terms,
+        clock: Clock = time.time,
+        bell: threading.Event | None = None,
     ) -> None:
         self.name = name
         self.figures = Figures()
@@ -119,9 +138,13 @@ class Sender:
         self._channel = channel
         self._terms = terms
         self._clock = clock
+        self._bell = bell
         self._group = f"subscriber.{name}"
         self._state: SubscriberState | None = None
-        self._passed_over = 0
+        self._passed_over, self._kept_at_s = 0, clock()
+        self._orders: list[Order] = []
+        self._skipping: dict[int, str] = {}
+        self._at_hand: frozenset[int] = frozenset()
         self._log_trouble: str | None = None
         self._stopping = threading.Event()
         self._sending: Future[bool] | None = None
@@ -130,17 +153,23 @@ class Sender:
 
     def run(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send until :meth:`stop`. Raises LogFencedError when a newer owner took over."""
+        found = False
         while not self._stopping.is_set():
             try:
-                self.round(loop, READ_WAIT_S)
+                found = self._round_from_what_is_kept(loop, 0.0 if found else self._await_news())
             except LogFencedError:
                 raise
-            except PositionLostError:
-                self._skip_what_is_lost()
             except LogError as error:
                 self._start_over(str(error))
             except Exception as error:  # noqa: BLE001 - one subscriber's fault is no other's
                 self._start_over(_fault(error))
+
+    def _round_from_what_is_kept(self, loop: asyncio.AbstractEventLoop, wait_s: float) -> bool:
+        try:
+            return self.round(loop, wait_s)
+        except PositionLostError:
+            self._skip_what_is_lost()
+            return True
 
     def stop(self) -> None:
         """Let :meth:`run` return; what is on its way and not yet taken is sent again later."""
@@ -148,27 +177,58 @@ class Sender:
             self._stopping.set()
             if self._sending is not None:
                 self._sending.cancel()
+        if self._bell is not None:
+            self._bell.set()
+
+    def ask(self, order: Order) -> str | None:
+        """Have an order carried out soon, from any thread; where it cannot be, why."""
+        with self._lock:
+            if self._state is None:
+                return "the log cannot be read now, or another process sends to it"
+            if isinstance(order, Skip) and order.sequence not in self._at_hand:
+                return f"{order.sequence} is not being tried now"
+            self._orders.append(order)
+            if self._sending is not None:
+                self._sending.cancel()
+        if self._bell is not None:
+            self._bell.set()
+        return None
+
+    async def test(self) -> Answer:
+        """Whether the endpoint takes what is about nobody. In the loop that sends."""
+        at = datetime.fromtimestamp(self._clock(), UTC)
+        return await self._channel.test(f"test-{uuid4().hex[:TEST_DIGITS]}", at)
 
     async def close(self) -> None:
         """Let go of the endpoint."""
         await self._channel.close()
 
-    def round(self, loop: asyncio.AbstractEventLoop, wait_s: float) -> None:
-        """One batch, to its end. Raises LogError."""
+    def round(self, loop: asyncio.AbstractEventLoop, wait_s: float) -> bool:
+        """One batch, to its end; whether there was anything in it. Raises LogError."""
         batch = self._log.read(self._group, [topics.OUTGOING], BATCH_NOTICES, wait_s)
         state = self._state = self._current(batch)
         if self.figures.trouble == self._log_trouble:
             self.figures.trouble = self._log_trouble = None
         if state is None:
-            return
+            return False
+        if self._orders:
+            state = self._carry_out(state)
         own = _numbered(batch.records, state)
         if not own:
             self._pass_over(batch)
-            return
-        if state.paused is not None:
+        elif state.paused is not None:
             self._wait_paused()
-            return
-        self._settle(batch, state, own, self._deliver(loop, own))
+        else:
+            self._settle(batch, state, own, self._deliver(loop, own))
+        return bool(batch.records)
+
+    def _await_news(self) -> float:
+        """Wait for the bell; without one, how long the log is to wait for whatever comes."""
+        if self._bell is None:
+            return READ_WAIT_S
+        self._bell.wait(READ_WAIT_S)
+        self._bell.clear()
+        return 0.0
 
     # -- the log
 
@@ -185,9 +245,31 @@ class Sender:
         for row in self._log.load(TopicPartition(topics.SUBSCRIBERS, partition)):
             if row.key == self.name:
                 state = SubscriberState.model_validate_json(row.value or b"")
-        if state.endpoint != self._channel.endpoint:
-            return state.model_copy(update={"endpoint": self._channel.endpoint, "paused": None})
-        return state
+        if state.endpoint == self._channel.endpoint:
+            return state
+        paused = None if state.paused == GONE else state.paused
+        return state.model_copy(update={"endpoint": self._channel.endpoint, "paused": paused})
+
+    def _carry_out(self, state: SubscriberState) -> SubscriberState:
+        """The state that the orders lead to, committed; until then they stay."""
+        with self._lock:
+            orders = tuple(self._orders)
+        paused = state.paused
+        for order in orders:
+            match order:
+                case Pause(reason):
+                    paused = f"{BY_HAND}: {reason}"
+                case Resume():
+                    paused = None
+                case Skip(sequence, reason):
+                    self._skipping[sequence] = reason
+        new = state.model_copy(update={"paused": paused})
+        if new != state:
+            self._log.commit(self._group, {}, [self._row(new)])
+        with self._lock:
+            del self._orders[: len(orders)]
+        self._state = new
+        return new
 
     def _settle(
         self, batch: Batch, state: SubscriberState, own: Sequence[Numbered], sent: Round
@@ -206,6 +288,8 @@ class Sender:
         receipts = [self._receipt(each.out, sent.ended[each.stored.offset]) for each in done]
         self._log.commit(self._group, positions, [*receipts, self._row(new)])
         self._state, self._passed_over = new, 0
+        for each in done:
+            self._skipping.pop(each.out.sequence, None)
         if len(done) < len(own):
             self._log.rewind(self._group)
 
@@ -218,8 +302,8 @@ class Sender:
         receipt = Delivery(
             subscriber=self.name, sequence=out.sequence, event=out.notice.id, kind=data.kind,
             ward=data.ward, visit=data.visit, attempts=ended.attempts, status=answer.status,
-            outcome=Outcome.PARKED if answer.refusal else Outcome.DELIVERED,
-            reason=answer.refusal, at=datetime.fromtimestamp(self._clock(), UTC),
+            outcome=_outcome(ended), reason=answer.refusal,
+            at=datetime.fromtimestamp(self._clock(), UTC),
         )  # fmt: skip
         key = f"{self.name}/{out.sequence}"
         return Record(topics.DELIVERIES, self.name, key, receipt.model_dump_json().encode())
@@ -227,16 +311,25 @@ class Sender:
     def _pass_over(self, batch: Batch) -> None:
         """The notices of others: their position is kept now and then, it says nothing new."""
         self._passed_over += len(batch.records)
-        if self._passed_over >= PASS_OVER_RECORDS:
+        is_due = self._clock() - self._kept_at_s >= PASS_OVER_S
+        if self._passed_over >= PASS_OVER_RECORDS or (is_due and self._passed_over):
             self._log.commit(self._group, batch.positions, ())
-            self._passed_over = 0
+            self._passed_over, self._kept_at_s = 0, self._clock()
 
     def _skip_what_is_lost(self) -> None:
-        """A subscriber that was paused for longer than notices are kept goes on at the oldest."""
-        partition = self._log.partition_of(topics.OUTGOING, self.name)
-        start = self._log.starts(topics.OUTGOING)[partition]
-        structlog.get_logger().error("notices_lost", subscriber=self.name)
-        self._log.commit(self._group, {TopicPartition(topics.OUTGOING, partition): start}, ())
+        """A subscriber that was paused for longer than notices are kept goes on at the oldest.
+
+        A number is left out, so that it sees a gap and reads its lists again.
+        """
+        at = TopicPartition(topics.OUTGOING, self._log.partition_of(topics.OUTGOING, self.name))
+        start = self._log.starts(topics.OUTGOING)[at.partition]
+        state = self._restored(at.partition)
+        new = state.model_copy(update={"sequence": state.sequence + 1})
+        self._log.commit(self._group, {at: start}, [self._row(new)])
+        self._log.rewind(self._group)
+        self._state = new
+        self.figures.lost += 1
+        structlog.get_logger().error("notices_lost", subscriber=self.name, left_out=new.sequence)
 
     def _start_over(self, reason: str) -> None:
         self.figures.trouble = self._log_trouble = reason
@@ -252,28 +345,33 @@ class Sender:
     # -- the endpoint
 
     def _deliver(self, loop: asyncio.AbstractEventLoop, own: Sequence[Numbered]) -> Round:
-        """Everything ends, unless stopped or the endpoint is gone."""
+        """Everything ends, unless stopped, asked for something, or the endpoint is gone."""
         ended: dict[int, Ended] = {}
         with self._lock:
-            if self._stopping.is_set():
+            if self._stopping.is_set() or self._orders:
                 return Round(ended, gone=False)
+            self._at_hand = frozenset(each.out.sequence for each in own)
             sending = asyncio.run_coroutine_threadsafe(self._send_all(own, ended), loop)
             self._sending = sending
         try:
             gone = sending.result()
         except CancelledError:
             gone = False
+        finally:
+            with self._lock:
+                self._at_hand, self._sending = frozenset(), None
         return Round(dict(ended), gone)  # a copy: a cancelled attempt may still be ending
 
     async def _send_all(self, own: Sequence[Numbered], ended: dict[int, Ended]) -> bool:
         """Whether the endpoint is gone."""
-        wards: dict[str, list[Numbered]] = {}
+        lanes: dict[str, list[Numbered]] = {}
         for each in own:
-            wards.setdefault(each.out.notice.subject, []).append(each)
+            lane = "" if self._channel.in_order else each.out.notice.subject
+            lanes.setdefault(lane, []).append(each)
         gone = False
         try:
             async with asyncio.TaskGroup() as group:
-                for queue in wards.values():
+                for queue in lanes.values():
                     group.create_task(self._send_in_order(queue, ended))
         except* _GoneError:
             gone = True
@@ -281,6 +379,10 @@ class Sender:
 
     async def _send_in_order(self, queue: Sequence[Numbered], ended: dict[int, Ended]) -> None:
         for stored, out in queue:
+            if reason := self._skipping.get(out.sequence):
+                ended[stored.offset] = Ended(Answer(reason), 0, skipped=True)
+                self.figures.skipped += 1
+                continue
             result = await self._send(out)
             if result.answer.gone:
                 raise _GoneError
@@ -335,6 +437,12 @@ def _fault(error: Exception) -> str:
     name = type(error).__name__
     structlog.get_logger().error("sender_failed", error=name)
     return f"{name} in the sender: a fault of this program, please report it"
+
+
+def _outcome(ended: Ended) -> Outcome:
+    if ended.skipped:
+        return Outcome.SKIPPED
+    return Outcome.PARKED if ended.answer.refusal else Outcome.DELIVERED
 
 
 def _answer_of(state: RetryCallState) -> Answer:

@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import urlsplit
 
-import httpx
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 
-from router.delivery.addresses import address_of
+from router.delivery.addresses import address_of, check_literal
 from router.delivery.channel import Answer, Outgoing
 from router.delivery.signature import signed
-from schemas.delivery import SubscriberNotice
+from schemas.delivery import SubscriberNotice, TestEvent
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=UTF-8"
 ANSWER_BYTES: Final = 65_536
@@ -47,62 +50,60 @@ class Endpoint:
 class Webhook:
     """One subscriber's endpoint."""
 
+    in_order = False
+
     def __init__(
         self,
         subscriber: str,
         endpoint: Endpoint,
-        tls: ssl.SSLContext | bool = True,  # noqa: FBT001, FBT002 - as httpx calls it
+        tls: ssl.SSLContext | bool = True,  # noqa: FBT001, FBT002 - as aiohttp calls it
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.endpoint = hashlib.sha256(endpoint.url.encode()).hexdigest()[:ENDPOINT_DIGITS]
         self._subscriber = subscriber
         self._terms = endpoint
-        self._url = httpx.URL(endpoint.url)
+        self._host = urlsplit(endpoint.url).hostname or ""
+        self._tls = tls
         self._clock = clock
-        self._client = httpx.AsyncClient(verify=tls, trust_env=False, timeout=endpoint.timeout_s)
+        self._session: aiohttp.ClientSession | None = None
 
     async def send(self, outgoing: Outgoing) -> Answer:
         """Make one attempt, within the time limit however slowly the other side answers."""
-        try:
-            async with asyncio.timeout(self._terms.timeout_s):
-                return await self._post(outgoing)
-        except TimeoutError:
-            return Answer("no answer within the time limit")
-        except (httpx.HTTPError, OSError) as error:
-            return Answer(f"{type(error).__name__}: {_text(error)}")
+        return await self._attempt(outgoing.notice.id, body_of(self._subscriber, outgoing))
+
+    async def test(self, number: str, at: datetime) -> Answer:
+        """The same with an event about nobody."""
+        event = TestEvent(id=number, time=at, subscription=self._subscriber)
+        return await self._attempt(number, event.model_dump_json().encode())
 
     async def close(self) -> None:
         """Let go of connections."""
-        await self._client.aclose()
+        if self._session is not None:
+            await self._session.close()
 
-    async def _post(self, outgoing: Outgoing) -> Answer:
-        body = body_of(self._subscriber, outgoing)
-        request = await self._request(body)
-        request.headers.update(
-            signed(self._terms.keys, outgoing.notice.id, int(self._clock()), body)
-        )
-        response = await self._client.send(request, stream=True)
+    async def _attempt(self, event: str, body: bytes) -> Answer:
         try:
+            async with asyncio.timeout(self._terms.timeout_s):
+                return await self._post(event, body)
+        except TimeoutError:
+            return Answer("no answer within the time limit")
+        except (aiohttp.ClientError, OSError) as error:
+            return Answer(_text(error))
+
+    async def _post(self, event: str, body: bytes) -> Answer:
+        if self._session is None:  # made in the event loop that it works in
+            self._session = _session(self._tls, _Checked(allow_private=self._terms.allow_private))
+        check_literal(self._host, allow_private=self._terms.allow_private)
+        headers = signed(self._terms.keys, event, int(self._clock()), body)
+        async with self._session.post(
+            self._terms.url, data=body, headers=headers, allow_redirects=False
+        ) as response:
             await _read_some(response)
-        finally:
-            await response.aclose()
-        return self._judge(response)
+            return self._judge(response)
 
-    async def _request(self, body: bytes) -> httpx.Request:
-        """To the address that was looked at, by the name that the certificate must have."""
-        host, port = self._url.host, self._url.port or _default_port(self._url)
-        address = await address_of(host, port, allow_private=self._terms.allow_private)
-        return self._client.build_request(
-            "POST",
-            self._url.copy_with(host=address),
-            content=body,
-            headers={"Host": self._url.netloc.decode("ascii"), "Content-Type": CONTENT_TYPE},
-            extensions={"sni_hostname": host},
-        )
-
-    def _judge(self, response: httpx.Response) -> Answer:
-        status = response.status_code
-        if response.is_success:
+    def _judge(self, response: aiohttp.ClientResponse) -> Answer:
+        status = response.status
+        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return Answer(status=status)
         if status == HTTPStatus.GONE:
             return Answer("410 Gone", status, gone=True)
@@ -132,18 +133,48 @@ def _until(value: str, now_s: float) -> float:
     return at.replace(tzinfo=at.tzinfo or UTC).timestamp() - now_s
 
 
-def _default_port(url: httpx.URL) -> int:
-    return 443 if url.scheme == "https" else 80
+class _Checked(AbstractResolver):
+    """Asked for the name at each new connection: it is made to the address that was looked at."""
+
+    def __init__(self, *, allow_private: bool) -> None:
+        self._allow_private = allow_private
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """One address of the host, whichever ``family``. Raises OSError."""
+        del family
+        address = await address_of(host, port, allow_private=self._allow_private)
+        of = socket.AF_INET6 if ":" in address else socket.AF_INET
+        numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        return [ResolveResult(
+            hostname=host, host=address, port=port, family=of, proto=0, flags=numeric
+        )]  # fmt: skip
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def _session(tls: ssl.SSLContext | bool, resolver: AbstractResolver) -> aiohttp.ClientSession:  # noqa: FBT001
+    """Without what a client for people has: cookies, proxies of the environment, unpacking."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=tls, resolver=resolver, use_dns_cache=False),
+        headers={"Content-Type": CONTENT_TYPE, "User-Agent": "wardbridge"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None),  # the attempt's own
+        auto_decompress=False,
+    )
 
 
 def _text(error: Exception) -> str:
-    """An httpx or socket error's text: about addresses and protocol, never the notice."""
-    return str(error) or "no more is known"
+    """The error's text: about addresses and protocol, never the notice."""
+    known = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    return f"{type(known).__name__}: {str(known) or 'no more is known'}"
 
 
-async def _read_some(response: httpx.Response) -> None:
+async def _read_some(response: aiohttp.ClientResponse) -> None:
     size = 0
-    async for piece in response.aiter_raw():
+    async for piece in response.content.iter_any():
         size += len(piece)
         if size > ANSWER_BYTES:
             return

@@ -5,7 +5,7 @@ import pytest
 from bus.memory import MemoryLog
 from bus.port import Log, TopicPartition
 from bus.runner import StepRunner
-from router.delivery.fanout import GROUP, FanOut, begin_now
+from router.delivery.fanout import GROUP, FanOut
 from router.delivery.subscription import Subscription
 from schemas import topics
 from schemas.notification import Kind, Notification
@@ -37,16 +37,58 @@ def queue(log: Log, subscriber: str) -> list[str]:
     return [Notification.model_validate_json(stored.value or b"").id for stored in found]
 
 
+class FanOuts:
+    """One start after another on one log, each with the subscribers that are configured then."""
+
+    def __init__(self) -> None:
+        self.log = MemoryLog()
+
+    def run(self, *subscriptions: Subscription) -> None:
+        step = FanOut(subscriptions)
+        step.begin(self.log)
+        self.runner = StepRunner(self.log, GROUP, step, lambda *_: ())
+        self.runner.run_once()
+
+    def decide(self, ward: str, number: int) -> None:
+        self.log.append([decided(ward, number)])
+
+    def queue(self, subscriber: str) -> list[str]:
+        return queue(self.log, subscriber)
+
+
+ALL, MED = Subscription("all"), Subscription("med", wards=frozenset({"MED"}))
+
+
 def test_each_subscriber_has_its_queue_from_the_first_start_on() -> None:
-    log = MemoryLog()
-    log.append([decided("MED", 1)])
-    begin_now(log)
-    step = FanOut([Subscription("all"), Subscription("med", wards=frozenset({"MED"}))])
-    runner = StepRunner(log, GROUP, step, lambda *_: ())
-    log.append([decided("MED", 2), decided("KIR", 1)])
-    runner.run_once()
-    begin_now(log)  # a second start skips nothing
-    log.append([decided("MED", 3)])
-    runner.run_once()
-    assert queue(log, "all") == ["MED-2", "KIR-1", "MED-3"]
-    assert queue(log, "med") == ["MED-2", "MED-3"]
+    fan_outs = FanOuts()
+    fan_outs.decide("MED", 1)
+    fan_outs.run(ALL, MED)
+    fan_outs.decide("MED", 2)
+    fan_outs.decide("KIR", 1)
+    fan_outs.runner.run_once()
+    fan_outs.decide("MED", 3)
+    fan_outs.run(ALL, MED)  # a second start skips nothing
+    assert fan_outs.queue("all") == ["MED-2", "KIR-1", "MED-3"]
+    assert fan_outs.queue("med") == ["MED-2", "MED-3"]
+
+
+def test_who_is_new_is_not_told_of_what_the_fan_out_had_left() -> None:
+    fan_outs = FanOuts()
+    fan_outs.run(ALL)
+    fan_outs.decide("MED", 1)  # decided, and the service ended before it was looked at
+    fan_outs.run(ALL, MED)
+    fan_outs.decide("MED", 2)
+    fan_outs.run(ALL, MED)
+    assert fan_outs.queue("all") == ["MED-1", "MED-2"]
+    assert fan_outs.queue("med") == ["MED-2"]
+
+
+def test_after_a_time_without_any_the_first_new_one_begins_then() -> None:
+    fan_outs = FanOuts()
+    fan_outs.run(ALL)
+    fan_outs.decide("MED", 1)
+    fan_outs.log.forget(topics.DESIGNATIONS)
+    fan_outs.run(MED)
+    fan_outs.decide("MED", 2)
+    fan_outs.runner.run_once()
+    assert fan_outs.queue("med") == ["MED-2"]

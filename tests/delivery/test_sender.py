@@ -6,14 +6,24 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from itertools import count
 
 import pytest
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from bus.memory import MemoryLog
 from bus.port import Log, LogError, LogFencedError, TopicPartition
 from router.delivery.channel import Answer, Outgoing
-from router.delivery.sender import BATCH_NOTICES, GONE, PASS_OVER_RECORDS, Sender, Terms
+from router.delivery.orders import Pause, Resume, Skip
+from router.delivery.sender import (
+    BATCH_NOTICES,
+    GONE,
+    PASS_OVER_RECORDS,
+    PASS_OVER_S,
+    Sender,
+    Terms,
+)
 from schemas import topics
 from schemas.delivery import Delivery, Outcome, SubscriberState
 from tests.delivery.notices import queued
@@ -25,8 +35,11 @@ TAKEN = Answer(status=204)
 class Endpoint:
     """A channel that answers as it is told, and notes what it was sent."""
 
-    def __init__(self, answer: Callable[[Outgoing], Answer] = lambda _: TAKEN) -> None:
+    def __init__(
+        self, answer: Callable[[Outgoing], Answer] = lambda _: TAKEN, *, in_order: bool = False
+    ) -> None:
         self.endpoint = "here"
+        self.in_order = in_order
         self.sent: list[Outgoing] = []
         self.taken: list[Outgoing] = []
         self._answer = answer
@@ -38,6 +51,10 @@ class Endpoint:
         if answer.refusal is None:
             self.taken.append(outgoing)
         return answer
+
+    async def test(self, number: str, at: datetime) -> Answer:
+        del at
+        return Answer(number)
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -72,6 +89,27 @@ def rounds(log: Log, endpoint: Endpoint, number: int = 1, terms: Terms = QUICK) 
         for _ in range(number):
             sender.round(loop, 0.0)
     return sender
+
+
+@contextmanager
+def running(sender: Sender) -> Iterator[Sender]:
+    """In a thread of its own."""
+    with looping() as loop:
+        thread = threading.Thread(target=sender.run, args=(loop,))
+        thread.start()
+        try:
+            yield sender
+        finally:
+            sender.stop()
+            thread.join(20)
+            assert not thread.is_alive()
+
+
+@retry(
+    retry=retry_if_result(lambda is_so: not is_so), wait=wait_fixed(0.01), stop=stop_after_delay(20)
+)
+def until(condition: Callable[[], bool]) -> bool:
+    return condition()
 
 
 def receipts(log: Log) -> list[Delivery]:
@@ -112,6 +150,18 @@ def test_a_ward_keeps_its_order_whatever_the_endpoint_does() -> None:
     assert [numbers == sorted(numbers) for numbers in by_ward.values()] == [True] * 3
     assert {each.outcome for each in receipts(log)} == {Outcome.DELIVERED}
     assert max(each.attempts for each in receipts(log)) > 1
+
+
+def test_where_the_channel_needs_it_wards_do_not_overtake_one_another() -> None:
+    chance = random.Random(7)
+    log = MemoryLog()
+    endpoint = Endpoint(
+        lambda _: TAKEN if chance.random() < 0.5 else Answer("answered AE"), in_order=True
+    )
+    log.append([queued("s", chance.choice("AB"), number) for number in range(1, 50)])
+    rounds(log, endpoint)
+    assert numbers(endpoint.taken) == list(range(1, 50))
+    assert len(endpoint.sent) > len(endpoint.taken)
 
 
 def test_a_crash_before_the_commit_repeats_the_batch_under_the_same_numbers(
@@ -195,6 +245,111 @@ def test_gone_pauses_until_another_endpoint_is_configured() -> None:
     assert state(log).paused is None
 
 
+def test_a_person_says_that_an_endpoint_which_was_gone_is_there_again() -> None:
+    gone = Answer("410 Gone", 410, gone=True)
+    log, calls = MemoryLog(), count(1)
+    log.append([queued("s", "MED", number) for number in range(1, 4)])
+    endpoint = Endpoint(lambda _: gone if next(calls) == 1 else TAKEN)
+    with running(Sender(log, "s", endpoint, QUICK)) as sender:
+        until(lambda: sender.figures.trouble == GONE)
+        assert sender.ask(Resume()) is None
+        until(lambda: len(receipts(log)) == 3)
+    assert numbers(endpoint.taken) == [1, 2, 3]
+    assert state(log).paused is None
+
+
+def test_a_pause_by_hand_outlives_a_restart_and_another_endpoint() -> None:
+    log, endpoint = MemoryLog(), Endpoint()
+    with running(Sender(log, "s", endpoint, QUICK)) as sender:
+        until(lambda: sender.ask(Pause("moving house, says Eva")) is None)
+        until(lambda: list(log.load(TopicPartition(topics.SUBSCRIBERS, 0))) != [])
+    log.append([queued("s", "MED", 1)])
+    elsewhere = Endpoint()
+    elsewhere.endpoint = "elsewhere"
+    with running(Sender(log, "s", elsewhere, QUICK)) as sender:
+        until(lambda: sender.figures.trouble == "paused by hand: moving house, says Eva")
+        assert elsewhere.sent == []
+        assert sender.ask(Resume()) is None
+        until(lambda: len(receipts(log)) == 1)
+    assert sender.figures.trouble is None
+
+
+def test_a_pause_breaks_off_what_is_being_tried() -> None:
+    log, endpoint = MemoryLog(), Endpoint(lambda _: Answer("answered 503", 503))
+    log.append([queued("s", "MED", 1)])
+    patient = Terms(first_pause_s=60, longest_pause_s=60)
+    with running(Sender(log, "s", endpoint, patient)) as sender:
+        until(lambda: endpoint.sent != [])
+        assert sender.ask(Pause("too many calls")) is None
+        until(lambda: sender.figures.trouble == "paused by hand: too many calls")
+    assert receipts(log) == []
+
+
+def test_what_is_skipped_has_a_receipt_and_the_next_goes_out() -> None:
+    log = MemoryLog()
+    endpoint = Endpoint(lambda o: Answer("answered 500", 500) if o.sequence == 1 else TAKEN)
+    log.append([queued("s", "MED", number) for number in range(1, 4)])
+    with running(Sender(log, "s", endpoint, QUICK)) as sender:
+        until(lambda: endpoint.sent != [])
+        assert sender.ask(Skip(9, "no such one")) == "9 is not being tried now"
+        until(lambda: sender.ask(Skip(1, "they cannot read it, says Eva")) is None)
+        until(lambda: len(receipts(log)) == 3)
+        assert sender.ask(Skip(1, "again")) == "1 is not being tried now"
+    first, *others = receipts(log)
+    assert (first.sequence, first.outcome, first.attempts) == (1, Outcome.SKIPPED, 0)
+    assert first.reason == "they cannot read it, says Eva"
+    assert {each.outcome for each in others} == {Outcome.DELIVERED}
+    assert (sender.figures.skipped, sender.figures.parked, sender.figures.delivered) == (1, 0, 2)
+
+
+def test_an_order_that_the_log_does_not_take_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    log, failed = MemoryLog(), threading.Event()
+    commit = log.commit
+
+    def fails_once(*given: object) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise LogError("no room")
+        commit(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("router.delivery.sender.LOG_PAUSE_S", 0.01)
+    with running(Sender(log, "s", Endpoint(), QUICK)) as sender:
+        until(lambda: sender._state is not None)
+        monkeypatch.setattr(log, "commit", fails_once)
+        until(lambda: sender.ask(Pause("a while")) is None)
+        until(lambda: list(log.load(TopicPartition(topics.SUBSCRIBERS, 0))) != [])
+    assert failed.is_set()
+    assert state(log).paused == "paused by hand: a while"
+
+
+def test_nobody_is_asked_before_the_log_was_read() -> None:
+    refusal = Sender(MemoryLog(), "s", Endpoint(), QUICK).ask(Resume())
+    assert "cannot be read now" in (refusal or "")
+
+
+def test_what_is_about_nobody_is_outside_the_sequence() -> None:
+    log = MemoryLog()
+    sender = Sender(log, "s", Endpoint(), QUICK)
+    one, other = (asyncio.run(sender.test()).refusal or "" for _ in range(2))
+    assert one != other
+    assert one.startswith("test-")
+    assert len(one) <= 20  # MSH-10
+    assert log.ends(topics.DELIVERIES)[0] == 0
+
+
+def test_notices_kept_no_longer_leave_a_gap_and_are_told_of() -> None:
+    log, endpoint = MemoryLog(), Endpoint()
+    log.append([queued("s", "MED", 1)])
+    rounds(log, endpoint)
+    log.append([queued("s", "MED", 2), queued("s", "MED", 3)])
+    log.forget(topics.OUTGOING)
+    log.append([queued("s", "MED", 4)])
+    with running(Sender(log, "s", endpoint, QUICK)) as sender:
+        until(lambda: len(receipts(log)) == 2)
+    assert numbers(endpoint.taken) == [1, 3]  # 2 is left out
+    assert sender.figures.lost == 1
+
+
 def test_the_endpoint_is_left_alone_for_as_long_as_it_asks() -> None:
     answers = iter([Answer("answered 429", 429, 0.3), TAKEN])
     log, endpoint = MemoryLog(), Endpoint(lambda _: next(answers))
@@ -230,6 +385,18 @@ def test_the_position_moves_on_over_the_notices_of_others() -> None:
     at = TopicPartition(topics.OUTGOING, 0)
     assert log.committed("subscriber.s") == {at: PASS_OVER_RECORDS}
     assert endpoint.sent == []
+
+
+def test_a_quiet_subscribers_position_does_not_grow_old_among_the_notices_of_others() -> None:
+    log, now_s = MemoryLog(), [0.0]
+    sender = Sender(log, "s", Endpoint(), QUICK, clock=lambda: now_s[0])
+    at = TopicPartition(topics.OUTGOING, 0)
+    with looping() as loop:
+        for number in range(1, 4):
+            log.append([queued("other", "MED", number)])
+            sender.round(loop, 0.0)
+            now_s[0] += PASS_OVER_S / 2
+    assert log.committed("subscriber.s") == {at: 3}
 
 
 def test_stopped_amid_a_batch_it_commits_what_has_ended_and_no_more() -> None:

@@ -12,7 +12,7 @@ from standardwebhooks.webhooks import Webhook as Verifier
 from router.delivery.addresses import NotAllowedError, address_of, is_public
 from router.delivery.channel import Answer, Outgoing
 from router.delivery.webhook import LONGEST_RETRY_AFTER_S, Endpoint, Webhook, retry_after_s
-from tests.delivery.notices import notice
+from tests.delivery.notices import AT, notice
 from tests.support.receiver import (
     Behaviour,
     Receiver,
@@ -49,6 +49,24 @@ def test_the_event_is_signed_numbered_and_named() -> None:
     assert (call.event["subscription"], call.event["subscriptionsequence"]) == ("portal", 7)
 
 
+def test_a_test_event_is_signed_and_about_nobody() -> None:
+    async def run(url: str) -> Answer:
+        channel = Webhook("portal", Endpoint(url, [KEY], allow_private=True))
+        try:
+            return await channel.test("test-1", AT)
+        finally:
+            await channel.close()
+
+    with Receiver() as receiver:
+        assert asyncio.run(run(receiver.url)) == Answer(status=204)
+    (call,) = receiver.taken
+    secret = "whsec_" + base64.b64encode(KEY).decode()
+    assert Verifier(secret).verify(call.body, call.headers) == {
+        "specversion": "1.0", "id": "test-1", "source": "/wardbridge",
+        "type": "wardbridge.test.v1", "time": "2026-01-15T08:00:00Z", "subscription": "portal",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("behaviour", "status", "gone", "text"),
     [
@@ -74,13 +92,22 @@ def test_what_is_not_a_yes_is_a_refusal(
 def test_nobody_there_is_a_refusal() -> None:
     with Receiver() as receiver:
         url = receiver.url
-    assert "ConnectError" in (attempt(url).refusal or "")
+    assert "ConnectionRefusedError" in (attempt(url).refusal or "")
 
 
-def test_an_address_of_this_network_is_not_called_unless_allowed() -> None:
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        ("127.0.0.1", "allow_private"), ("localhost", "allow_private"),
+        ("[::1]", "allow_private"), ("[::ffff:127.0.0.1]", "allow_private"),
+        ("2130706433", "not a canonical IPv4 address"),
+        ("0x7f.1", "allow_private"),
+    ],
+)  # fmt: skip
+def test_an_address_of_this_network_is_not_called_unless_allowed(host: str, why: str) -> None:
     with Receiver() as receiver:
-        answer = attempt(receiver.url, allow_private=False)
-    assert "allow_private" in (answer.refusal or "")
+        answer = attempt(receiver.url.replace("127.0.0.1", host), allow_private=False)
+    assert why in (answer.refusal or "")
     assert receiver.calls == []
 
 

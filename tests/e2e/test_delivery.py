@@ -1,4 +1,4 @@
-"""SIGKILL while two subscribers are told, one of whom misbehaves: nothing missed or misordered."""
+"""SIGKILL while three subscribers are told, two of whom misbehave: nothing missed or misordered."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ import random
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from bus.port import Log, TopicPartition
 from bus.sqlite import SqliteLog
+from router.delivery.adt import TOLD
 from schemas import topics
 from schemas.delivery import Delivery, Outcome
-from schemas.notification import Notification
+from schemas.notification import Kind, Notification
+from tests.support import lab_receiver as lab
 from tests.support.histories import Histories, Visit, message
+from tests.support.lab_receiver import Behaviour as LabBehaviour
+from tests.support.lab_receiver import LabReceiver, accepting, closing
 from tests.support.load import Sender
 from tests.support.mllp import MllpClient
 from tests.support.receiver import (
@@ -46,14 +52,28 @@ timeout_s = 0.5
 first_pause_s = 0.01
 longest_pause_s = 0.1
 """
+LAB_SYSTEM = """
+[subscribers.lab.mllp]
+host = "127.0.0.1"
+port = {port}
+tls = false
+allow_private = true
+timeout_s = 0.5
+first_pause_s = 0.01
+longest_pause_s = 0.1
+"""
 
 
 def test_every_notice_reaches_every_subscriber_in_its_wards_order(tmp_path: Path) -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     stopping = threading.Event()
-    with Receiver() as good, Receiver(lambda _: _misbehaviour(chance)) as bad:
-        service = _service(tmp_path, good, bad)
+    with (
+        Receiver() as good,
+        Receiver(lambda _: _misbehaviour(chance)) as bad,
+        LabReceiver(lambda _: _lab_misbehaviour(chance)) as lab_system,
+    ):
+        service = _service(tmp_path, good, bad, lab_system)
         sender = Sender(service, Histories(seed, "v"), stopping)
         thread = threading.Thread(target=sender.run)
         service.start()
@@ -68,11 +88,15 @@ def test_every_notice_reaches_every_subscriber_in_its_wards_order(tmp_path: Path
         told = _told(service)
         print(
             f"\nseed {seed}: {KILLS} kills, {len(told)} notices; "
-            f"{len(good.calls)} calls for {_distinct(good)}, {len(bad.calls)} for {_distinct(bad)}"
+            f"{len(good.calls)} calls for {_distinct(good)}, {len(bad.calls)} for {_distinct(bad)}, "
+            f"{len(lab_system.calls)} HL7 messages for "
+            f"{len({heard.sequence for heard in lab_system.taken})}"
         )
         _check(service, "good", good, told)
         _check(service, "bad", bad, [n for n in told if n.data.ward in SOME_WARDS])
         assert len(bad.calls) > len(bad.taken)
+        _check_lab(service, lab_system, [n for n in told if n.data.kind in TOLD])
+        assert len(lab_system.calls) > len(lab_system.taken)
 
 
 def test_a_notice_that_has_ended_is_sent_again_on_demand(tmp_path: Path) -> None:
@@ -100,6 +124,75 @@ def test_a_notice_that_has_ended_is_sent_again_on_demand(tmp_path: Path) -> None
     assert "the service must be running" in cli(*asked, "1", *where, *offset).stderr
 
 
+def test_what_a_person_asks_is_carried_out_and_kept(tmp_path: Path) -> None:
+    """A test event, a notice that is skipped, a pause and its end; and names that do not exist."""
+
+    def behave(call: Call) -> Behaviour:
+        return answering(500 if call.event.get("subscriptionsequence") == 1 else 204)
+
+    with Receiver(behave) as receiver, Receiver() as other:
+        service = _service(tmp_path, receiver, other)
+        service.start()
+        service.wait_until_ready()
+
+        def ask(what: str, *rest: str) -> subprocess.CompletedProcess[str]:
+            where = ("--config", service.config, "--data", service.data)
+            return cli("deliveries", what, *rest, *where, "--port-offset", str(service.offset))
+
+        assert "taken in" in _when_it_can(lambda: ask("test", "good")).stdout
+        with MllpClient(service.mllp_port) as client:
+            for number in (1, 2):
+                mark = message(Visit(f"v{number}", datetime.now(UTC)), "A14", "c1", ward="W8")
+                client.ask(mark)
+            receiver.wait_for(lambda receiver: len(receiver.calls) > 3)
+            assert "is not being tried" in ask("skip", "good", "7", "--reason", "typo").stderr
+            _when_it_can(lambda: ask("skip", "good", "1", "--reason", "unreadable, says Eva"))
+            receiver.wait_for(lambda receiver: len(receiver.taken) == 2)
+            assert ask("pause", "good", "--reason", "they move house").returncode == 0
+            client.ask(message(Visit("v3", datetime.now(UTC)), "A14", "c1", ward="W8"))
+            _until_paused(service)
+        assert ask("resume", "good").returncode == 0
+        receiver.wait_for(lambda receiver: len(receiver.taken) == 3)
+        assert "no subscriber 'bda'" in ask("pause", "bda", "--reason", "x").stderr
+        _wait_until_told(service)
+        assert service.stop() == 0
+        told = [(d.sequence, d.outcome, d.reason) for d in _listed(service, "--subscriber", "good")]
+        assert told == [
+            (1, Outcome.SKIPPED, "unreadable, says Eva"),
+            (2, Outcome.DELIVERED, None),
+            (3, Outcome.DELIVERED, None),
+        ]
+        unknown = cli("deliveries", "list", "--subscriber", "god", "--data", service.data)
+        assert unknown.returncode == 2
+        assert "there is no subscriber 'god'; there is bad, good" in unknown.stderr
+
+
+@retry(
+    retry=retry_if_exception_type(AssertionError),
+    wait=wait_fixed(0.1),
+    stop=stop_after_delay(60),
+    reraise=True,
+)
+def _when_it_can(
+    ask: Callable[[], subprocess.CompletedProcess[str]],
+) -> subprocess.CompletedProcess[str]:
+    answer = ask()
+    assert answer.returncode == 0, answer.stderr
+    return answer
+
+
+@retry(
+    retry=retry_if_exception_type(AssertionError),
+    wait=wait_fixed(0.1),
+    stop=stop_after_delay(60),
+    reraise=True,
+)
+def _until_paused(service: Service) -> None:
+    subscribers = httpx.get(f"{service.url}/health").json()["subscribers"]
+    troubles = {each["name"]: each["trouble"] for each in subscribers}
+    assert troubles["good"] == "paused by hand: they move house"
+
+
 def _misbehaviour(chance: random.Random) -> Behaviour:
     if chance.random() < 0.6:
         return answering(204)
@@ -108,11 +201,22 @@ def _misbehaviour(chance: random.Random) -> Behaviour:
     return chance.choice(slow if chance.random() < 0.1 else refusals)
 
 
-def _service(folder: Path, good: Receiver, bad: Receiver) -> Service:
+def _lab_misbehaviour(chance: random.Random) -> LabBehaviour:
+    if chance.random() < 0.6:
+        return chance.choice((accepting, closing))
+    refusals = (lab.answering("AE"), lab.resetting, lab.mistaking_first, lab.flooding)
+    slow = (lab.hanging, lab.dripping, lab.mistaking, lab.garbling)
+    return chance.choice(slow if chance.random() < 0.1 else refusals)
+
+
+def _service(
+    folder: Path, good: Receiver, bad: Receiver, lab_system: LabReceiver | None = None
+) -> Service:
     config = folder / "lab.toml"
     tables = [
         SUBSCRIBER.format(name="good", wards="[]", url=good.url),
         SUBSCRIBER.format(name="bad", wards=list(SOME_WARDS), url=bad.url),
+        LAB_SYSTEM.format(port=lab_system.port) if lab_system else "",
     ]
     config.write_text(LAB.read_text(encoding="utf-8") + "".join(tables), encoding="utf-8")
     (folder / "data").mkdir()
@@ -175,6 +279,21 @@ def _check(service: Service, subscriber: str, receiver: Receiver, told: list[Not
     visit = told[0].data.visit.visit
     about = _listed(service, "--subscriber", subscriber, "--visit", visit)
     assert [each.event for each in about] == [n.id for n in told if n.data.visit.visit == visit]
+
+
+def _check_lab(service: Service, receiver: LabReceiver, told: list[Notification]) -> None:
+    """All its notices have one order, also between wards, and keep their control ids."""
+    first = list(dict.fromkeys(heard.sequence for heard in receiver.taken))
+    assert first == list(range(1, len(told) + 1))
+    by_number = {heard.sequence: heard for heard in receiver.taken}
+    assert [(by_number[n].ward, by_number[n].visit) for n in first] == [
+        (notice.data.ward, notice.data.visit.visit) for notice in told
+    ]
+    assert [by_number[n].trigger.split("^")[1] for n in first] == [
+        "A27" if notice.data.kind is Kind.WITHDRAWN else "A14" for notice in told
+    ]
+    assert all(each.payload == by_number[each.sequence].payload for each in receiver.calls)
+    assert [each.sequence for each in _listed(service, "--subscriber", "lab")] == first
 
 
 def _listed(service: Service, *options: str) -> list[Delivery]:

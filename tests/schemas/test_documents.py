@@ -16,7 +16,7 @@ from schemas.acknowledgement import Acknowledgement
 from schemas.audit import Action, AuditEntry, Seen
 from schemas.authority import Authority, AuthorityEntry, Tick
 from schemas.base import Frozen, VisitRef
-from schemas.delivery import Delivery, Outcome, SubscriberNotice, SubscriberState
+from schemas.delivery import Delivery, Outcome, SubscriberNotice, SubscriberState, TestEvent
 from schemas.encounter import EncounterView, Mark
 from schemas.notification import DesignationData, Kind, Notification, Reason
 from schemas.observation import (
@@ -144,6 +144,7 @@ EXAMPLES: dict[str, Frozen] = {
         detail="the message does not begin with MSH",
         withheld=True,
     ),
+    "test-event": TestEvent(id="test-1", time=AT, subscription="portal"),
     "tick": Tick(realm="vgr", at=AT),
     "ward": Ward(id="W1", name="Avdelning 1", hospital="SÄS", aliases={"elvis": ("A1",)}),
 }

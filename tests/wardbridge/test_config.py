@@ -282,6 +282,41 @@ def test_one_mistake_is_told_once(tmp_path: Path) -> None:
         assert [place in problem for problem in found] == [True], found
 
 
+_MLLP = '[subscribers.orbit.mllp]\nhost = "orbit.example"\nport = 2575\n'
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        (
+            _MLLP.replace("orbit.example", "10.0.0.7"),
+            "host is of this network: needs allow_private",
+        ),
+        (_MLLP + 'key_file = "k.pem"\n', "certificate_file and key_file belong together"),
+        (_MLLP + 'tls = false\nca_file = "ca.pem"\n', "ca_file is of no use without tls"),
+        (_MLLP + 'sending_facility = "Söder"\n', "plain letters, digits and signs"),
+        (_MLLP + 'pending = "A14"\n', "subscribers.orbit.mllp.pending"),
+        (_MLLP + 'version = "2.3"\n', "subscribers.orbit.mllp.version"),
+        ('[subscribers.orbit]\nkinds = ["arrived"]\n' + _MLLP, "there is no pending event"),
+        (_MLLP + _TOLD.replace("portal", "orbit", 1), "either a table webhook or a table mllp"),
+        ("[subscribers.orbit]\n", "either a table webhook or a table mllp"),
+    ],
+)
+def test_a_receiver_of_hl7_that_could_not_be_told_safely_is_refused(
+    more: str, expected: str, tmp_path: Path
+) -> None:
+    found = problems(lab_text() + more, tmp_path)
+    assert any(expected in problem for problem in found), found
+
+
+def test_messages_that_can_be_read_on_the_way_are_warned_of(tmp_path: Path) -> None:
+    text = in_process() + _MLLP
+    encrypted = load(configured(tmp_path, text), tmp_path, {}).warnings()
+    assert not any(warning.startswith("subscribers") for warning in encrypted)
+    warnings = load(configured(tmp_path, text + "tls = false\n"), tmp_path, {}).warnings()
+    assert any(warning.startswith("subscribers.orbit.mllp.tls") for warning in warnings)
+
+
 def test_a_subscriber_names_wards_and_hospitals_of_the_register(tmp_path: Path) -> None:
     (tmp_path / "wards.csv").write_text("id,name,hospital\nMED,Medicin,Norr\n", encoding="utf-8")
     wanted = '[subscribers.portal]\nwards = ["MDE"]\nhospitals = ["Nor"]\n'

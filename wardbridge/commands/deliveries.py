@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, NamedTuple
 from urllib.parse import quote
 
 import httpx
 import typer
 
-from router.delivery.receipts import deliveries
+from router.delivery.receipts import deliveries, subscribers
 from schemas.delivery import Outcome
 from wardbridge.commands._shared import (
     HERE,
@@ -23,11 +25,13 @@ from wardbridge.commands._shared import (
     service_client,
 )
 
+NOT_TAKEN: Final = 1
 TIMEOUT_S: Final = 60.0  # the queue is walked from its beginning
 SubscriberOption = Annotated[str | None, typer.Option("--subscriber", help="only this one's")]
 VisitOption = Annotated[str | None, typer.Option("--visit", help="only about this visit")]
 ParkedOption = Annotated[bool, typer.Option("--parked", help="only what was not taken in time")]
 Subscriber = Annotated[str, typer.Argument(help="its configured name")]
+Reason = Annotated[str, typer.Option("--reason", help="why, and on whose word; it is kept")]
 Sequence = Annotated[int, typer.Argument(help="the number that the subscriber knows it by")]
 
 
@@ -37,6 +41,10 @@ def add_to(app: typer.Typer) -> None:
     group.command("list")(list_deliveries)
     group.command("show")(show)
     group.command("resend")(resend)
+    group.command("skip")(skip)
+    group.command("pause")(pause)
+    group.command("resume")(resume)
+    group.command("test")(try_out)
     app.add_typer(group, name="deliveries")
 
 
@@ -50,6 +58,9 @@ def list_deliveries(
 ) -> None:
     """One JSON object a line for each delivery that has ended, oldest first."""
     with log_for_reading(data, config) as log:
+        known = subscribers(log)
+        if subscriber not in {None, *known}:
+            refuse(f"there is no subscriber {subscriber!r}; there is {', '.join(sorted(known))}")
         for delivery in deliveries(log, subscriber):
             is_wanted = visit in {None, delivery.visit.visit}
             if is_wanted and not (parked and delivery.outcome is not Outcome.PARKED):
@@ -80,14 +91,87 @@ def resend(  # noqa: PLR0913, PLR0917 - a command's options
     token_file: TokenFile = None,
 ) -> None:
     """Have the running service send one notice again: the same id, number and body."""
-    name = quote(subscriber, safe="")
-    with service_client(installation(config, data), port_offset, token_file) as service:
+    _asked(_Service(config, data, port_offset, token_file), subscriber, f"deliveries/{sequence}")
+    typer.echo(f"{sequence} is queued for {subscriber}; `deliveries show` tells what becomes of it")
+
+
+def skip(  # noqa: PLR0913, PLR0917 - a command's options
+    subscriber: Subscriber,
+    sequence: Sequence,
+    config: ConfigOption,
+    reason: Reason,
+    data: DataOption = HERE,
+    port_offset: PortOffset = 0,
+    token_file: TokenFile = None,
+) -> None:
+    """Have the running service give up a notice that is being tried, and go on with the next."""
+    service = _Service(config, data, port_offset, token_file)
+    _asked(service, subscriber, f"deliveries/{sequence}/skip", {"reason": reason})
+    typer.echo(f"{sequence} is skipped; `deliveries resend` sends it after all")
+
+
+def pause(  # noqa: PLR0913, PLR0917 - a command's options
+    subscriber: Subscriber,
+    config: ConfigOption,
+    reason: Reason,
+    data: DataOption = HERE,
+    port_offset: PortOffset = 0,
+    token_file: TokenFile = None,
+) -> None:
+    """Have the running service send a subscriber nothing until it is resumed; notices wait."""
+    _asked(_Service(config, data, port_offset, token_file), subscriber, "pause", {"reason": reason})
+    typer.echo(f"{subscriber} is paused")
+
+
+def resume(
+    subscriber: Subscriber,
+    config: ConfigOption,
+    data: DataOption = HERE,
+    port_offset: PortOffset = 0,
+    token_file: TokenFile = None,
+) -> None:
+    """Have the running service send again: after a pause, or after 410 Gone."""
+    _asked(_Service(config, data, port_offset, token_file), subscriber, "resume")
+    typer.echo(f"{subscriber} is sent what waits")
+
+
+def try_out(
+    subscriber: Subscriber,
+    config: ConfigOption,
+    data: DataOption = HERE,
+    port_offset: PortOffset = 0,
+    token_file: TokenFile = None,
+) -> None:
+    """Have the running service send something that is about nobody, once. Exit 1: not taken."""
+    found = _asked(_Service(config, data, port_offset, token_file), subscriber, "test")
+    if not found["taken"]:
+        typer.echo(f"not taken: {found['refusal']}", err=True)
+        raise typer.Exit(NOT_TAKEN)
+    typer.echo(f"taken in {found['seconds']} s")
+
+
+class _Service(NamedTuple):
+    """The running service, and what its gate is shown."""
+
+    config: Path
+    data: Path
+    port_offset: int
+    token_file: Path | None
+
+
+def _asked(
+    service: _Service, subscriber: str, what: str, said: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """What the running service answers, or its refusal on the terminal."""
+    config, data, port_offset, token_file = service
+    path = f"/v1/subscribers/{quote(subscriber, safe='')}/{what}"
+    with service_client(installation(config, data), port_offset, token_file) as client:
         try:
-            path = f"/v1/subscribers/{name}/deliveries/{sequence}"
-            answer = service.post(path, timeout=TIMEOUT_S)
+            answer = client.post(path, json=said, timeout=TIMEOUT_S)
         except httpx.HTTPError as error:
             reason = f"{type(error).__name__}: the service must be running"
-            refuse(f"{service.base_url}: {reason}")
+            refuse(f"{client.base_url}: {reason}")
+    found: dict[str, Any] = answer.json()
     if not answer.is_success:
-        refuse(answer.json()["detail"])
-    typer.echo(f"{sequence} is queued for {subscriber}; `deliveries show` tells what becomes of it")
+        refuse(str(found["detail"]))
+    return found

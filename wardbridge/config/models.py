@@ -266,6 +266,11 @@ class Installation:
                 "http.access: without [http.tls] tokens can be read on the way, unless a proxy in "
                 "front of the port encrypts; browsers sign in over https only"
             )
+        for name, subscriber in self.settings.subscribers.items():
+            if subscriber.mllp and subscriber.mllp.can_be_read_on_the_way():
+                found.append(
+                    f"subscribers.{name}.mllp.tls: without it everybody on the way reads along"
+                )
         if self.settings.log.kafka and self.settings.log.kafka.bares_secrets():
             found.append(
                 "log.kafka.sasl: without [log.kafka.tls] the password or token can be read by "

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from adapters.common.settings import Section, is_loopback
 from router.delivery.addresses import is_public
+from router.delivery.adt import TOLD, Charset, Pending, Style, Version
 from router.delivery.signature import secret_of
 from schemas.notification import Kind
 
@@ -36,16 +38,10 @@ def _is_of_this_network(host: str) -> bool:
         return is_loopback(host)
 
 
-class WebhookSection(Section):
-    """Notices go out as signed HTTP POSTs (Standard Webhooks, CloudEvents)."""
+class ChannelSection(Section):
+    """What every way to a receiver has."""
 
-    url: str = Field(description="where to; https, unless it is this machine")
-    secrets: tuple[Annotated[SecretStr, AfterValidator(_a_secret)], ...] = Field(
-        min_length=1,
-        description="each `whsec_…`; all of them sign, so that they can be changed one by one",
-    )
     timeout_s: float = Field(10.0, gt=0, le=120, description="of one attempt, to its whole answer")
-    concurrency: int = Field(4, ge=1, le=64, description="attempts at one time")
     first_pause_s: float = Field(1.0, gt=0, le=60, description="grows, at random, up to")
     longest_pause_s: float = Field(300.0, gt=0, le=3600, description="between two attempts")
     give_up_after_s: float = Field(
@@ -54,7 +50,8 @@ class WebhookSection(Section):
     refused_after_s: float = Field(
         600.0,
         gt=0,
-        description="or for so long while others are taken, or the answer is 400, 413, 415 or 422",
+        description="or for so long while others are taken, or the answer is that it never will be "
+        "(400, 413, 415, 422; AR, CR)",
     )
     allow_private: bool = Field(
         default=False, description="the address may lie in this network or on this machine"
@@ -64,6 +61,28 @@ class WebhookSection(Section):
     key_file: Path | None = Field(None, description="PEM: key of the certificate")
 
     @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file belong together")
+        return self
+
+    def check_network(self, key: str, host: str) -> None:
+        """Raises ValueError where it can be seen that the address is not allowed."""
+        if not self.allow_private and _is_of_this_network(host):
+            raise ValueError(f"{key} is of this network: needs allow_private = true")
+
+
+class WebhookSection(ChannelSection):
+    """Notices go out as signed HTTP POSTs (Standard Webhooks, CloudEvents)."""
+
+    url: str = Field(description="where to; https, unless it is this machine")
+    secrets: tuple[Annotated[SecretStr, AfterValidator(_a_secret)], ...] = Field(
+        min_length=1,
+        description="each `whsec_…`; all of them sign, so that they can be changed one by one",
+    )
+    concurrency: int = Field(4, ge=1, le=64, description="attempts at one time")
+
+    @model_validator(mode="after")
     def _safe(self) -> Self:
         parts = urlsplit(self.url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -71,11 +90,55 @@ class WebhookSection(Section):
         if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise ValueError("url: http lets everybody on the way read it; use https")
         _check_called(parts)
-        if not self.allow_private and _is_of_this_network(parts.hostname):
-            raise ValueError("url is of this network: needs allow_private = true")
-        if (self.certificate_file is None) != (self.key_file is None):
-            raise ValueError("certificate_file and key_file belong together")
+        self.check_network("url", parts.hostname)
         return self
+
+
+def _is_ascii_name(name: str) -> str:
+    if not (name.isascii() and name.isprintable()):
+        raise ValueError("a name in MSH has plain letters, digits and signs")
+    return name
+
+
+MshName = Annotated[str, AfterValidator(_is_ascii_name), Field(max_length=180)]
+
+
+class MllpSection(ChannelSection):
+    """Notices go out as HL7 v2 messages, ADT^A14 and A27 or A15 and A26, over MLLP."""
+
+    host: str = Field(min_length=1, description="name or address of the receiver")
+    port: int = Field(ge=1, le=65_535, description="its port")
+    tls: bool = Field(default=True, description="without it everybody on the way reads along")
+    pending: Pending = Field(
+        "admission", description="what a notice is told as: A14 and A27, or `transfer`: A15 and A26"
+    )
+    sending_application: MshName = Field("WARDBRIDGE", description="MSH-3")
+    sending_facility: MshName = Field("", description="MSH-4")
+    receiving_application: MshName = Field("", description="MSH-5")
+    receiving_facility: MshName = Field("", description="MSH-6")
+    processing_id: Literal["P", "T", "D"] = Field(
+        "P", description="MSH-11: production, training or debugging"
+    )
+    version: Version = Field("2.5.1", description="MSH-12")
+    charset: Charset = Field("UNICODE UTF-8", description="MSH-18")
+    patient_class: MshName = Field(
+        "U", description="PV1-2, which a notice does not know: U says unknown"
+    )
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        self.check_network("host", self.host)
+        if self.ca_file and not self.tls:
+            raise ValueError("ca_file is of no use without tls")
+        return self
+
+    def can_be_read_on_the_way(self) -> bool:
+        """Whether messages cross a network as they are."""
+        return not (self.tls or is_loopback(self.host))
+
+    def style(self) -> Style:
+        """How the receiver wants its messages."""
+        return Style(**{name.name: getattr(self, name.name) for name in fields(Style)})
 
 
 class SubscriberSection(Section):
@@ -84,4 +147,17 @@ class SubscriberSection(Section):
     wards: tuple[str, ...] = Field((), description="ward ids")
     hospitals: tuple[str, ...] = Field((), description="hospitals as the ward register names them")
     kinds: tuple[Kind, ...] = Field((), description="kinds of notices")
-    webhook: WebhookSection = Field(description="the way to it")
+    webhook: WebhookSection | None = Field(None, description="one way to it")
+    mllp: MllpSection | None = Field(None, description="another")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.webhook is None) == (self.mllp is None):
+            raise ValueError("give either a table webhook or a table mllp")
+        if self.mllp and not TOLD.issuperset(self.kinds):
+            raise ValueError("kinds: there is no pending event for `arrived`; see mllp")
+        return self
+
+    def told(self) -> frozenset[Kind]:
+        """The kinds that are queued for it; none for all."""
+        return frozenset(self.kinds) or (TOLD if self.mllp else frozenset())

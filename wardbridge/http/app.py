@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import Depends, FastAPI, HTTPException, Path, Response
+from fastapi import Depends, FastAPI, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import Field
 
-from bus.port import LogError
-from router.delivery.receipts import send_again
-from schemas.audit import Action
 from schemas.base import Frozen, Utc
-from wardbridge.http.access.gate import Asking, Gate
+from wardbridge.http.access.gate import Gate
 from wardbridge.http.access.signing_in import add_sessions
 from wardbridge.http.audit import Trail
 from wardbridge.http.metrics import ViewCollector
 from wardbridge.http.page import add_page
+from wardbridge.http.subscribers import add_subscribers
 from wardbridge.http.view import View
 from wardbridge.http.wards import add_wards
 
-MAX_SEQUENCE: Final = 2**53  # what every JSON reader holds
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     401: {"description": "show a token: `Authorization: Bearer …`"},
     403: {"description": "not with these rights, whether or not there is such a ward"},
@@ -59,16 +56,11 @@ class SubscriberHealth(Frozen):
     name: str
     delivered: int
     parked: int
+    skipped: int
+    lost: int = Field(description="how often notices may have gone unsent, being kept no longer")
     refused_attempts: int
     last_delivered_at: Utc | None
     trouble: str | None
-
-
-class Queued(Frozen):
-    """A notice that is sent again."""
-
-    subscriber: str
-    sequence: int
 
 
 class Health(Frozen):
@@ -102,7 +94,7 @@ def make_app(
     _add_probes(app, view)
     _add_metrics(app, view, gate, trail)
     add_sessions(app, gate)
-    _add_subscribers(app, view, trail)
+    add_subscribers(app, view, trail)
     if has_lists:
         add_wards(app, view, trail, max_streams)
         add_page(app)
@@ -137,28 +129,6 @@ def _add_metrics(app: FastAPI, view: View, gate: Gate, trail: Trail) -> None:
         """For Prometheus."""
         page = await asyncio.to_thread(generate_latest, registry)
         return Response(page, media_type=CONTENT_TYPE_LATEST)
-
-
-def _add_subscribers(app: FastAPI, view: View, trail: Trail) -> None:
-    @app.post(
-        "/v1/subscribers/{name}/deliveries/{sequence}",
-        status_code=202,
-        responses={404: {"description": "no such subscriber, or the notice is no longer kept"}},
-    )
-    async def resend(
-        name: str, sequence: Annotated[int, Path(ge=1, le=MAX_SEQUENCE)], asking: Asking
-    ) -> Queued:
-        """Send a notice again that was delivered or parked: the same id, number and body."""
-        if name not in {sender.name for sender in view.senders}:
-            raise HTTPException(404, f"there is no subscriber {name!r}")
-        try:
-            await trail.did(asking, Action.SENT_AGAIN, f"{name}/{sequence}")
-            queued = await asyncio.to_thread(send_again, view.log, name, sequence)
-        except LogError as error:
-            raise HTTPException(503, f"the log: {error}") from None
-        if not queued:
-            raise HTTPException(404, f"no delivery {sequence} to {name!r} has ended, or it is gone")
-        return Queued(subscriber=name, sequence=sequence)
 
 
 def health_of(view: View) -> Health:

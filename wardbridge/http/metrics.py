@@ -108,6 +108,8 @@ class ViewCollector(Collector):
             figures = sender.figures
             counts.add_metric([sender.name, "delivered"], figures.delivered)
             counts.add_metric([sender.name, "parked"], figures.parked)
+            counts.add_metric([sender.name, "skipped"], figures.skipped)
+            counts.add_metric([sender.name, "lost"], figures.lost)
             counts.add_metric([sender.name, "refused_attempts"], figures.refused_attempts)
             taking.add_metric([sender.name], figures.trouble is None)
         return [counts, taking]

@@ -1,0 +1,109 @@
+"""Notices as ADT messages: their structure as hl7apy knows it, and what our own adapter reads."""
+
+from datetime import UTC, datetime
+from itertools import product
+from typing import get_args
+
+import hl7
+import pytest
+from hl7apy.consts import VALIDATION_LEVEL
+from hl7apy.parser import parse_message
+
+from router.delivery.adt import TOLD, Pending, Style, Version, control_id, message_of
+from router.delivery.channel import Outgoing
+from schemas.notification import Kind
+from schemas.observation import Location, What
+from tests.delivery.notices import AT, notice
+from tests.hl7v2.lab import observed
+
+SOON = datetime(2026, 1, 15, 10, tzinfo=UTC)
+EVENTS = [
+    # notice, pending, MSH-9, what our own adapter takes it for
+    (Kind.DESIGNATED, "admission", "ADT^A14^ADT_A05", What.ADMISSION_PLANNED),
+    (Kind.CHANGED, "admission", "ADT^A14^ADT_A05", What.ADMISSION_PLANNED),
+    (Kind.WITHDRAWN, "admission", "ADT^A27^ADT_A21", What.PLAN_CANCELLED),
+    (Kind.DESIGNATED, "transfer", "ADT^A15^ADT_A15", What.TRANSFER_PLANNED),
+    (Kind.CHANGED, "transfer", "ADT^A15^ADT_A15", What.TRANSFER_PLANNED),
+    (Kind.WITHDRAWN, "transfer", "ADT^A26^ADT_A21", What.PLAN_CANCELLED),
+]
+
+
+def told(kind: Kind, **said: object) -> Outgoing:
+    plain = notice("MED", 3, kind=kind)
+    data = plain.data.model_copy(update={"room": "4", "bed": "2", "expected_at": SOON} | said)
+    return Outgoing(7, plain.model_copy(update={"data": data}), 0.0)
+
+
+@pytest.mark.parametrize("version", get_args(Version))
+@pytest.mark.parametrize(("kind", "pending", "event", "what"), EVENTS)
+def test_each_event_is_valid_and_read_back_as_the_same_plan(
+    kind: Kind, pending: Pending, event: str, what: What, version: Version
+) -> None:
+    payload = message_of("lab", told(kind), Style(pending=pending, version=version))
+    parsed = parse_message(payload.decode(), validation_level=VALIDATION_LEVEL.STRICT)
+    assert parsed.validate()
+    assert (parsed.msh.msh_9.value, parsed.version) == (event, version)
+    seen = observed(payload)
+    assert (seen.what, seen.visit, seen.recorded_at) == (what, "3", AT)
+    assert seen.claims.mark == Location(ward="MED", room="4", bed="2")
+    assert seen.claims.expected_at == (None if kind is Kind.WITHDRAWN else SOON)
+
+
+def test_every_kind_that_is_told_is_in_the_table_above() -> None:
+    assert {(kind, pending) for kind, pending, *_ in EVENTS} == set(
+        product(TOLD, get_args(Pending))
+    )
+
+
+def test_there_is_no_person_in_it_and_nothing_that_deletes_one() -> None:
+    message = hl7.parse(message_of("lab", told(Kind.DESIGNATED), Style()).decode())
+    assert str(message.segment("PID")[3]) == "3^^^ehr^VN"
+    assert str(message.segment("PID")[5]) == "^^^^^^S"
+    assert [str(segment[0]) for segment in message] == ["MSH", "EVN", "PID", "PV1", "PV2"]
+    assert '""' not in str(message)
+
+
+def test_a_time_that_is_no_longer_known_is_deleted_at_the_receiver() -> None:
+    changed = observed(message_of("lab", told(Kind.CHANGED, expected_at=None), Style()))
+    assert changed.claims.says("expected_at")
+    assert changed.claims.expected_at is None
+    first = observed(message_of("lab", told(Kind.DESIGNATED, expected_at=None), Style()))
+    assert not first.claims.says("expected_at")
+
+
+def test_the_same_notice_is_the_same_bytes_and_its_number_leads_its_control_id() -> None:
+    one, again = told(Kind.DESIGNATED), told(Kind.DESIGNATED)._replace(queued_at_s=99.0)
+    assert message_of("lab", one, Style()) == message_of("lab", again, Style())
+    assert control_id("lab", one).startswith("7.")
+    assert control_id("lab", one) != control_id("other", one)
+    assert len(control_id("lab", one._replace(sequence=10**11 - 1))) == 20
+
+
+@pytest.mark.parametrize("ward", ["ÅÄÖ-1", "A|B", "A^B", "A&B~C", "A\\B", "A\rPID|9"])
+def test_whatever_a_ward_is_called_it_is_read_back(ward: str) -> None:
+    plain = notice(ward, 3)
+    payload = message_of("lab", Outgoing(7, plain, 0.0), Style())
+    mark = observed(payload).claims.mark
+    assert mark is not None
+    assert mark.ward == ward
+
+
+def test_latin_1_has_swedish_letters_and_refuses_what_it_lacks() -> None:
+    style = Style(charset="8859/1")
+    payload = message_of("lab", Outgoing(7, notice("ÅÄÖ-1", 3), 0.0), style)
+    assert "ÅÄÖ-1".encode("iso8859-1") in payload
+    mark = observed(payload).claims.mark
+    assert mark is not None
+    assert mark.ward == "ÅÄÖ-1"
+    with pytest.raises(UnicodeEncodeError):
+        message_of("lab", Outgoing(7, notice("Ω", 3), 0.0), style)
+
+
+def test_names_stand_where_the_receiver_looks_for_them() -> None:
+    style = Style("transfer", "WB", "REG", "ORBIT", "NORR", "T", "2.5", patient_class="I")
+    message = hl7.parse(message_of("lab", told(Kind.DESIGNATED), style).decode())
+    header = [str(message[f"MSH.F{field}"]) for field in (3, 4, 5, 6, 7, 11, 12, 18)]
+    assert header == [
+        "WB", "REG", "ORBIT", "NORR", "20260115080000+0000", "T", "2.5", "UNICODE UTF-8",
+    ]  # fmt: skip
+    assert str(message["PV1.F2"]) == "I"

@@ -1,0 +1,242 @@
+"""Attempts at a real MLLP listener, which may do anything."""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Sequence
+from itertools import count
+from pathlib import Path
+
+import hl7
+import pytest
+from hl7.mllp import HL7StreamReader, HL7StreamWriter, start_hl7_server
+from hl7apy.consts import VALIDATION_LEVEL
+from hl7apy.parser import parse_message
+
+from adapters.common.settings import Tls
+from router.delivery.adt import Style
+from router.delivery.channel import Answer, Channel, Outgoing
+from router.delivery.mllp import Endpoint, Mllp, verdict_of
+from tests.delivery.notices import AT, notice
+from tests.support.certificates import self_signed
+from tests.support.lab_receiver import (
+    Behaviour,
+    LabReceiver,
+    accepting,
+    answering,
+    closing,
+    dripping,
+    flooding,
+    garbling,
+    hanging,
+    mistaking,
+    mistaking_first,
+    resetting,
+)
+from wardbridge.config.subscribers import MllpSection
+from wardbridge.delivery import channel_of
+
+OUTGOING = Outgoing(7, notice("MED", 3), 0.0)
+NEXT = Outgoing(8, notice("MED", 4), 0.0)
+TAKEN = Answer()
+
+
+async def attempts(
+    endpoint: Endpoint,
+    outgoing: Sequence[Outgoing],
+    style: Style = Style(),  # noqa: B008 - frozen
+) -> list[Answer]:
+    channel = Mllp("lab", endpoint, style)
+    try:
+        return [await channel.send(each) for each in outgoing]
+    finally:
+        await channel.close()
+
+
+def attempt(port: int, *outgoing: Outgoing, timeout_s: float = 10.0) -> list[Answer]:
+    endpoint = Endpoint("127.0.0.1", port, timeout_s=timeout_s, allow_private=True)
+    return asyncio.run(attempts(endpoint, outgoing or [OUTGOING]))
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "refusal", "unwanted"),
+    [
+        (answering("AA"), None, False),
+        (answering("CA"), None, False),
+        (answering("AE"), "answered AE", False),
+        (answering("CE"), "answered CE", False),
+        (answering("AR"), "answered AR", True),
+        (answering("CR"), "answered CR", True),
+        (answering("XX"), "no answer within the time limit", False),
+        (mistaking, "no answer within the time limit", False),
+        (mistaking_first, None, False),
+        (garbling, "no answer within the time limit", False),
+        (hanging, "no answer within the time limit", False),
+        (dripping, "no answer within the time limit", False),
+        (flooding, "the answer is too long", False),
+        (resetting, "ConnectionResetError: [Errno 104] Connection reset by peer", False),
+    ],
+)
+def test_what_is_not_a_yes_to_this_message_is_a_refusal(
+    behaviour: Behaviour, refusal: str | None, *, unwanted: bool
+) -> None:
+    with LabReceiver(lambda _: behaviour) as receiver:
+        assert attempt(receiver.port, timeout_s=0.5) == [Answer(refusal, unwanted=unwanted)]
+    assert len(receiver.calls) == 1
+
+
+def test_nobody_there_is_a_refusal() -> None:
+    with LabReceiver() as receiver:
+        port = receiver.port
+    assert "Connect call failed" in (attempt(port)[0].refusal or "")
+
+
+def test_an_address_of_this_network_is_not_called_unless_allowed() -> None:
+    with LabReceiver() as receiver:
+        (answer,) = asyncio.run(attempts(Endpoint("127.0.0.1", receiver.port), [OUTGOING]))
+    assert "allow_private" in (answer.refusal or "")
+    assert receiver.calls == []
+
+
+def test_messages_share_a_connection_until_it_is_closed() -> None:
+    with LabReceiver() as receiver:
+        assert attempt(receiver.port, OUTGOING, NEXT, OUTGOING) == [TAKEN] * 3
+        assert len({heard.connection for heard in receiver.calls}) == 1
+
+
+def test_a_connection_that_the_receiver_closed_is_made_anew() -> None:
+    with LabReceiver(lambda _: closing) as receiver:
+        answers = attempt(receiver.port, *[OUTGOING, NEXT] * 3)
+    assert answers.count(TAKEN) >= 3  # whether the close was seen in time is the network's to say
+    assert len({heard.connection for heard in receiver.calls}) >= 3
+
+
+def test_an_answer_that_comes_late_is_credited_to_nothing_else() -> None:
+    calls = count(1)
+
+    with LabReceiver(lambda _: hanging if next(calls) == 1 else accepting) as receiver:
+        first, second = attempt(receiver.port, OUTGOING, NEXT, timeout_s=0.5)
+        assert (first.refusal, second) == ("no answer within the time limit", TAKEN)
+        one, other = receiver.calls
+        assert one.connection != other.connection
+
+
+def test_a_letter_that_the_character_set_lacks_is_refused_for_itself() -> None:
+    endpoint = Endpoint("127.0.0.1", 1, allow_private=True)
+    odd = Outgoing(1, notice("Ω", 3), 0.0)
+    (answer,) = asyncio.run(attempts(endpoint, [odd], Style(charset="8859/1")))
+    assert answer == Answer("it has a letter that 8859/1 lacks", unwanted=True)
+
+
+def test_a_test_message_is_about_nobody_and_waits_for_what_is_under_way() -> None:
+    async def run(port: int) -> list[Answer]:
+        channel = Mllp("lab", Endpoint("127.0.0.1", port, allow_private=True), Style())
+        try:
+            return [*await asyncio.gather(channel.send(OUTGOING), channel.test("test-1", AT))]
+        finally:
+            await channel.close()
+
+    with LabReceiver() as receiver:
+        assert asyncio.run(run(receiver.port)) == [TAKEN, TAKEN]
+    told, test = receiver.calls
+    assert told.connection == test.connection
+    parsed = parse_message(test.payload.decode(), validation_level=VALIDATION_LEVEL.STRICT)
+    assert parsed.validate()
+    assert [segment.name for segment in parsed.children] == [
+        "MSH",
+        "NMD_N02_CLOCK_AND_STATS_WITH_NOTES",
+    ]
+    assert test.control_id == "test-1"
+
+
+@pytest.mark.parametrize(
+    ("frame", "verdict"),
+    [
+        (b"\x0bMSH|^~\\&|A\rMSA|AA|7.x\r\x1c", TAKEN),
+        (b"\r\x0bMSH|^~\\&|A\nMSA|AA|7.x\n\x1c", TAKEN),
+        (b"MSH#^~\\&#A\rMSA#AE#7.x#text\rERR#\r\x1c", Answer("answered AE")),
+        (b"\x0bMSH|^~\\&|A\rMSA|AA|8.x\r\x1c", None),
+        (b"\x0bMSH|^~\\&|A\rMSA|AA\r\x1c", None),
+        (b"\x0bMSA|AA|7.x\r\x1c", None),
+        (b"\x0bMSH\x1c", None),
+        (b"\x1c", None),
+        ("\x0bMSH|^~\\&|Å\rMSA|AA|7.x|åäö\r\x1c".encode(), TAKEN),
+    ],
+)
+def test_what_an_answer_says(frame: bytes, verdict: Answer | None) -> None:
+    assert verdict_of(frame, "7.x") == verdict
+
+
+def test_python_hl7_takes_and_answers_it() -> None:
+    heard, answers = asyncio.run(_with_python_hl7(plain))
+    assert answers == [TAKEN, TAKEN]
+    assert [str(each["MSH.F9.R1.C2"]) for each in heard] == ["A14", "A14"]
+    assert [str(each["PV1.F19.R1.C1"]) for each in heard] == ["3", "4"]
+
+
+@pytest.mark.parametrize(
+    ("shown", "trusted", "taken"),
+    [("client", "server", True), (None, "server", False), ("client", "other", False)],
+    ids=["known to each other", "we show no certificate", "it shows an unknown one"],
+)
+def test_each_side_shows_its_certificate(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shown: str | None,
+    trusted: str,
+    *,
+    taken: bool,
+) -> None:
+    own = {name: self_signed(tmp_path, name) for name in ("server", "client", "other")}
+
+    async def here(*_: object, **__: object) -> str:
+        return "127.0.0.1"
+
+    monkeypatch.setattr("router.delivery.mllp.address_of", here)
+    keys = {"certificate_file": f"{shown}.pem", "key_file": f"{shown}.key"} if shown else {}
+
+    def channel(port: int) -> Channel:
+        said = {"host": "localhost", "port": port, "ca_file": f"{trusted}.pem", **keys}
+        section = MllpSection.model_validate(said | {"allow_private": True, "timeout_s": 2})
+        return channel_of("lab", section, tmp_path)
+
+    tls = Tls(
+        certificate_file=own["server"].file,
+        key_file=own["server"].key,
+        client_ca_file=own["client"].file,
+    )
+    heard, answers = asyncio.run(_with_python_hl7(channel, tls.context()))
+    assert [answer.refusal is None for answer in answers] == [taken] * 2
+    assert len(heard) == (2 if taken else 0)
+
+
+def plain(port: int) -> Channel:
+    return Mllp("lab", Endpoint("127.0.0.1", port, allow_private=True), Style())
+
+
+async def _with_python_hl7(
+    make: Callable[[int], Channel], tls: ssl.SSLContext | None = None
+) -> tuple[list[hl7.Message], list[Answer]]:
+    """Two notices to its server; what it read, and what came of it."""
+    heard: list[hl7.Message] = []
+    serving: list[asyncio.Task[None]] = []
+
+    async def serve(reader: HL7StreamReader, writer: HL7StreamWriter) -> None:
+        try:
+            while True:
+                message = await reader.readmessage()
+                heard.append(message)
+                writer.writemessage(message.create_ack())
+                await writer.drain()
+        except (asyncio.IncompleteReadError, OSError):
+            writer.close()
+
+    def connected(reader: HL7StreamReader, writer: HL7StreamWriter) -> None:
+        serving.append(asyncio.create_task(serve(reader, writer)))
+
+    server = await start_hl7_server(connected, "127.0.0.1", 0, encoding="utf-8", ssl=tls)
+    async with server:
+        channel = make(server.sockets[0].getsockname()[1])
+        answers = [await channel.send(each) for each in (OUTGOING, NEXT)]
+        await channel.close()
+        await asyncio.gather(*serving)
+    return heard, answers
