@@ -162,6 +162,11 @@ class KafkaLog:
             self._leave(group)
             raise
 
+    def keep(self, group: str) -> bool:
+        """See the port."""
+        member = self._members.get(group)
+        return member is not None and member.keep()
+
     def rewind(self, group: str) -> None:
         """See the port."""
         if member := self._members.get(group):
@@ -231,6 +236,8 @@ class KafkaLog:
         if member is None:
             return ConsumerGroupMetadata(group_id=self.settings.group(group))
         generation = member.metadata()  # first: held afterwards is held in this generation
+        if generation.generation_id < 0:  # the brokers would not compare it with anything
+            raise LogError(f"{group}: our place in the group was lost meanwhile")
         if not member.holds(positions):
             raise LogError(f"{group}: a partition was given to another member meanwhile")
         return generation

@@ -60,7 +60,8 @@ class KafkaSettings:
     ``instance`` names this process among those of the installation: a process that starts under a
     name takes over from the one that had it. ``commit_timeout_s`` is how long a commit may block
     before the process ends; ``transaction_timeout_s`` how long the brokers wait for a vanished
-    process before they undo what it had begun.
+    process before they undo what it had begun; ``silence_s`` how long whoever reads for a group may be
+    at work without a word (see ``Log.keep``).
     """
 
     brokers: tuple[str, ...]
@@ -76,6 +77,7 @@ class KafkaSettings:
     delivery_timeout_s: float = 20.0
     commit_timeout_s: float = 15.0
     transaction_timeout_s: float = 20.0
+    silence_s: float = 300.0
 
     @property
     def answer_within_s(self) -> float:
@@ -164,6 +166,7 @@ def member_options(settings: KafkaSettings, group: str) -> Options:
         "group_id": settings.group(group),
         "group_instance_id": settings.instance,
         "session_timeout_ms": SESSION_MS,
+        "max_poll_interval_ms": _ms(settings.silence_s),
         "partition_assignment_strategy": (RangePartitionAssignor,),
     }
 
