@@ -29,7 +29,7 @@ EXPORT_EVERY_S: Final = 0.4
 PAUSE_S: Final = (
     0.02  # of a sender between messages: some are always on their way, the router keeps up
 )
-ANSWERED_WITHIN_S: Final = 120
+ANSWERED_WITHIN_S: Final = 400  # the log may be away for minutes
 
 
 class NotStoredError(Exception):
