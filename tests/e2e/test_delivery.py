@@ -1,23 +1,28 @@
-"""SIGKILL while two subscribers are told, one of whom misbehaves: nothing missed or misordered."""
+"""SIGKILL while two subscribers are told, one of whom misbehaves: nothing missed or misordered.
+
+On each engine: on Kafka the queue is read as a member of a group, and committed in transactions.
+"""
 
 from __future__ import annotations
 
 import os
 import random
 import subprocess
-import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from bus.port import Log, TopicPartition
-from bus.sqlite import SqliteLog
 from schemas import topics
 from schemas.delivery import Delivery, Outcome
 from schemas.notification import Notification
 from tests.support.histories import Histories, Visit, message
+from tests.support.labs import lab_on_kafka, lab_on_sqlite
 from tests.support.load import Sender
 from tests.support.mllp import MllpClient
 from tests.support.receiver import (
@@ -29,10 +34,13 @@ from tests.support.receiver import (
     hanging,
     resetting,
 )
-from tests.support.service import LAB, Service
+from tests.support.replay import everything
+from tests.support.service import Service
 from tests.wardbridge.support import cli
+from wardbridge.config.load import load
+from wardbridge.log import open_to_read
 
-KILLS = int(os.environ.get("WARDBRIDGE_KILLS", "4"))
+KILLS = int(os.environ.get("WARDBRIDGE_KILLS", "3"))
 NOTICES_BETWEEN_KILLS = 5
 SOME_WARDS = ("W1", "W2", "W3")
 SUBSCRIBER = """
@@ -48,12 +56,41 @@ longest_pause_s = 0.1
 """
 
 
-def test_every_notice_reaches_every_subscriber_in_its_wards_order(tmp_path: Path) -> None:
+Lab = Callable[[Path], Service]
+
+
+@pytest.fixture(params=[lab_on_sqlite, lab_on_kafka], ids=["sqlite", "kafka"])
+def lab(request: pytest.FixtureRequest) -> Lab:
+    made: Lab = request.param
+    return made
+
+
+@contextmanager
+def telling(lab: Lab, folder: Path, good: Receiver, bad: Receiver) -> Iterator[Service]:
+    """A lab with both subscribers."""
+    service = lab(folder)
+    tables = [
+        SUBSCRIBER.format(name="good", wards="[]", url=good.url),
+        SUBSCRIBER.format(name="bad", wards=list(SOME_WARDS), url=bad.url),
+    ]
+    with service.config.open("a", encoding="utf-8") as config:
+        config.write("".join(tables))
+    try:
+        yield service
+    finally:
+        if service.process is not None and service.process.poll() is None:
+            service.kill()
+
+
+def test_every_notice_reaches_every_subscriber_in_its_wards_order(lab: Lab, tmp_path: Path) -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     stopping = threading.Event()
-    with Receiver() as good, Receiver(lambda _: _misbehaviour(chance)) as bad:
-        service = _service(tmp_path, good, bad)
+    with (
+        Receiver() as good,
+        Receiver(lambda _: _misbehaviour(chance)) as bad,
+        telling(lab, tmp_path, good, bad) as service,
+    ):
         sender = Sender(service, Histories(seed, "v"), stopping)
         thread = threading.Thread(target=sender.run)
         service.start()
@@ -75,9 +112,8 @@ def test_every_notice_reaches_every_subscriber_in_its_wards_order(tmp_path: Path
         assert len(bad.calls) > len(bad.taken)
 
 
-def test_a_notice_that_has_ended_is_sent_again_on_demand(tmp_path: Path) -> None:
-    with Receiver() as receiver:
-        service = _service(tmp_path, receiver, receiver)
+def test_a_notice_that_has_ended_is_sent_again_on_demand(lab: Lab, tmp_path: Path) -> None:
+    with Receiver() as receiver, telling(lab, tmp_path, receiver, receiver) as service:
         service.start()
         service.wait_until_ready()
         with MllpClient(service.mllp_port) as client:
@@ -86,18 +122,22 @@ def test_a_notice_that_has_ended_is_sent_again_on_demand(tmp_path: Path) -> None
         asked = ("deliveries", "resend", "good")
         where = ("--config", service.config, "--data", service.data)
         offset = ("--port-offset", str(service.offset))
-        assert cli(*asked, "1", *where, *offset).returncode == 0
+
+        def resend(*arguments: str) -> subprocess.CompletedProcess[str]:
+            return cli(*arguments, *where, *offset, environment=service.environment)
+
+        assert resend(*asked, "1").returncode == 0
         receiver.wait_for(lambda receiver: len(receiver.taken) == 2)
         first, again = receiver.taken
         assert (first.body, first.headers["webhook-id"]) == (
             again.body,
             again.headers["webhook-id"],
         )
-        unknown = cli(*asked, "2", *where, *offset)
+        unknown = resend(*asked, "2")
         assert (unknown.returncode, "no delivery 2 to 'good'" in unknown.stderr) == (2, True)
-        assert "no subscriber 'bda'" in cli(*asked[:2], "bda", "1", *where, *offset).stderr
+        assert "no subscriber 'bda'" in resend(*asked[:2], "bda", "1").stderr
         assert service.stop() == 0
-    assert "the service must be running" in cli(*asked, "1", *where, *offset).stderr
+        assert "the service must be running" in resend(*asked, "1").stderr
 
 
 def _misbehaviour(chance: random.Random) -> Behaviour:
@@ -106,17 +146,6 @@ def _misbehaviour(chance: random.Random) -> Behaviour:
     refusals = (answering(500), answering(429, Retry_After="0"), resetting)
     slow = (hanging, dripping)
     return chance.choice(slow if chance.random() < 0.1 else refusals)
-
-
-def _service(folder: Path, good: Receiver, bad: Receiver) -> Service:
-    config = folder / "lab.toml"
-    tables = [
-        SUBSCRIBER.format(name="good", wards="[]", url=good.url),
-        SUBSCRIBER.format(name="bad", wards=list(SOME_WARDS), url=bad.url),
-    ]
-    config.write_text(LAB.read_text(encoding="utf-8") + "".join(tables), encoding="utf-8")
-    (folder / "data").mkdir()
-    return Service(folder / "data", config)
 
 
 def _kill_at_random(service: Service, receiver: Receiver, chance: random.Random) -> None:
@@ -131,33 +160,40 @@ def _kill_at_random(service: Service, receiver: Receiver, chance: random.Random)
         service.wait_until_ready()
 
 
+@contextmanager
+def _log_of(service: Service) -> Iterator[Log]:
+    """Beside the service, or after it."""
+    installation = load(service.config, service.data, service.environment)
+    log = open_to_read(service.data, installation)
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+def _wait_until_told(service: Service) -> None:
+    with _log_of(service) as log:
+        _until_nothing_waits(log)
+
+
 @retry(
     retry=retry_if_exception_type(AssertionError),
     wait=wait_fixed(0.1),
     stop=stop_after_delay(60),
     reraise=True,
 )
-def _wait_until_told(service: Service) -> None:
-    log = SqliteLog.open_readonly(service.data / "log.db")
-    try:
-        for group, topic in (
-            ("router", topics.OBSERVATIONS),
-            ("fan-out", topics.DESIGNATIONS),
-        ):
-            assert log.committed(group).get(TopicPartition(topic, 0)) == log.ends(topic)[0]
-        queued = list(log.scan(TopicPartition(topics.OUTGOING, 0), 0, 10**9))
-        assert len(_receipts(log)) == len(queued)
-    finally:
-        log.close()
+def _until_nothing_waits(log: Log) -> None:
+    for group, topic in (("router", topics.OBSERVATIONS), ("fan-out", topics.DESIGNATIONS)):
+        assert log.committed(group).get(TopicPartition(topic, 0)) == log.ends(topic)[0]
+    assert len(list(everything(log, topics.OUTGOING))) == len(
+        list(everything(log, topics.DELIVERIES))
+    )
 
 
 def _told(service: Service) -> list[Notification]:
-    log = SqliteLog.open_readonly(service.data / "log.db")
-    try:
-        stored = log.scan(TopicPartition(topics.DESIGNATIONS, 0), 0, 10**9)
+    with _log_of(service) as log:
+        stored = everything(log, topics.DESIGNATIONS)
         return [Notification.model_validate_json(each.value or b"") for each in stored]
-    finally:
-        log.close()
 
 
 def _check(service: Service, subscriber: str, receiver: Receiver, told: list[Notification]) -> None:
@@ -178,16 +214,10 @@ def _check(service: Service, subscriber: str, receiver: Receiver, told: list[Not
 
 
 def _listed(service: Service, *options: str) -> list[Delivery]:
-    command = [sys.executable, "-m", "wardbridge", "deliveries", "list", *options]
-    found = subprocess.run(
-        [*command, "--data", str(service.data)], check=True, capture_output=True, text=True
-    )
+    where = ("--config", service.config, "--data", service.data)
+    found = cli("deliveries", "list", *options, *where, environment=service.environment)
+    assert found.returncode == 0, found.stderr
     return [Delivery.model_validate_json(line) for line in found.stdout.splitlines()]
-
-
-def _receipts(log: Log) -> list[Delivery]:
-    stored = log.scan(TopicPartition(topics.DELIVERIES, 0), 0, 10**9)
-    return [Delivery.model_validate_json(each.value or b"") for each in stored]
 
 
 def _first_times(calls: list[Call]) -> list[int]:
