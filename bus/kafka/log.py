@@ -31,7 +31,7 @@ from bus.kafka.committer import Committer
 from bus.kafka.errors import translating
 from bus.kafka.member import Member
 from bus.kafka.offsets import Lookup
-from bus.kafka.producers import started
+from bus.kafka.producers import TransactionalProducer, started
 from bus.kafka.restore import newest_of_each_key
 from bus.kafka.scanner import Scanner
 from bus.kafka.settings import (
@@ -307,7 +307,7 @@ class KafkaLog:
     def _producer(self, group: str | None = None) -> KafkaProducer:
         if group is None:
             return KafkaProducer(**producer_options(self.settings))
-        return KafkaProducer(**transaction_options(self.settings, group))
+        return TransactionalProducer(**transaction_options(self.settings, group))
 
     def _consumer(self, group: str | None = None) -> KafkaConsumer:
         if group is None:

@@ -26,6 +26,7 @@ RETRY_MS: Final = 20
 COMMIT_RETRY_MS: Final = 2
 """Right after a commit the coordinator answers "concurrent transactions": the client asks again
 after this, and with its default of 100 ms makes 13 one-record transactions a second, not 196."""
+CALLS_OF_A_COMMIT: Final = 5  # positions, records, the end; then to connect and to start anew
 SESSION_MS: Final = 10_000  # then the partitions of a member that is gone are given to others
 APPEND_GRACE_S: Final = 1.0
 FETCH_WAIT_MS: Final = 100
@@ -129,10 +130,11 @@ def producer_options(settings: KafkaSettings) -> Options:
 def transaction_options(settings: KafkaSettings, group: str) -> Options:
     """A producer whose transactions belong to one group of this process.
 
-    Where brokers are away, sending, connecting and starting over fail by themselves, and all three
-    before the watchdog ends the process: it is for what never fails and never returns.
+    Where brokers are away, each call fails by itself (see ``TransactionalProducer``), and as many as
+    one commit makes, that of its successor's start among them, before the watchdog ends the process:
+    it is for what never fails and never returns.
     """
-    patience_ms = _ms(settings.commit_timeout_s) // 4
+    patience_ms = _ms(settings.commit_timeout_s) // CALLS_OF_A_COMMIT
     return producer_options(settings) | {
         "transactional_id": settings.transactional_id(group),
         "transaction_timeout_ms": _ms(settings.transaction_timeout_s),

@@ -29,7 +29,7 @@ AWAY_S: Final = float(os.environ.get("WARDBRIDGE_AWAY", "8"))
 PATIENCE: Final = (
     ()
     if AWAY_S >= 60
-    else ("commit_timeout_s = 2", "transaction_timeout_s = 4", "delivery_timeout_s = 3")
+    else ("commit_timeout_s = 2.5", "transaction_timeout_s = 4", "delivery_timeout_s = 3")
 )
 LOOK_EVERY_S: Final = 0.2
 

@@ -24,7 +24,7 @@ from tests.support.load import Load, check_that_nothing_is_lost_or_doubled
 from tests.support.service import Service
 
 FAULTS = int(os.environ.get("WARDBRIDGE_FAULTS", "1"))
-COMMIT_TIMEOUT_S, TRANSACTION_TIMEOUT_S, AWAY_S = 2, 4, 6
+COMMIT_TIMEOUT_S, TRANSACTION_TIMEOUT_S, AWAY_S = 2.5, 4, 6
 ENDED = '"event": "process_ended"'
 Wait = Callable[[float], object]
 
