@@ -91,7 +91,7 @@ def test_every_notice_reaches_every_subscriber_in_its_wards_order(lab: Lab, tmp_
         Receiver(lambda _: _misbehaviour(chance)) as bad,
         telling(lab, tmp_path, good, bad) as service,
     ):
-        sender = Sender(service, Histories(seed, "v"), stopping)
+        sender = Sender(service.mllp_port, Histories(seed, "v"), stopping)
         thread = threading.Thread(target=sender.run)
         service.start()
         service.wait_until_ready()
