@@ -139,7 +139,10 @@ def test_a_long_absence_of_the_broker_is_told_borne_and_made_good(service: Servi
     check_that_nothing_is_lost_or_doubled(load, what)
     assert any("LogError: " in reason for reason in away.reasons), away.reasons
     assert away.not_answered == 0, "readiness is answered while the log is away"
+    assert refused > 0, "senders are answered meanwhile"
     assert grown < MAX_WAITING_BYTES
+    if not PATIENCE:
+        assert ENDED not in service.said(), "whatever fails, fails by itself"
 
 
 @soon
