@@ -31,7 +31,7 @@ from tests.support.service import Service
 from wardbridge.config.load import load as load_config
 from wardbridge.log import open_to_read
 
-COUNT: Final = int(os.environ.get("WARDBRIDGE_FAULTS", "2"))
+COUNT: Final = int(os.environ.get("WARDBRIDGE_FAULTS", "1"))
 INSTANCE: Final = 'instance = "${WARDBRIDGE_INSTANCE}"'
 ROUTERS: Final = ("r1", "r2")
 

@@ -35,7 +35,7 @@ from wardbridge.log import open_to_read
 
 LONG: Final = "WARDBRIDGE_FAULTS" in os.environ
 OF_EACH: Final[Sequence[int]] = (1, 2, 4) if LONG else (2,)
-SECONDS: Final = 20.0 if LONG else 4.0
+SECONDS: Final = 20.0 if LONG else 3.0
 PARTITIONS: Final = 4
 ROLES: Final = ("adapters", "router", "delivery")
 WARDS_OF_A_REALM: Final = 4

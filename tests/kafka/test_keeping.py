@@ -104,11 +104,11 @@ class HangsAtFirst:
         return answering(204) if self.recovered.is_set() else hanging
 
 
-@pytest.mark.parametrize("instances", [("1",), ("1", "2"), ("2", "1")], ids=len)
+@pytest.mark.parametrize("instances", [("1",), ("2", "1")], ids=len)
 def test_a_receiver_that_hangs_for_longer_is_told_everything_once_it_answers(
     settings: KafkaSettings, instances: Sequence[str]
 ) -> None:
-    """The first process has the notices in hand; another one joins while it waits."""
+    """The first process has the notices in hand; one that comes before it in the group's order joins."""
     behaviour = HangsAtFirst()
     silence = threading.Event()
     with ExitStack() as stack:
