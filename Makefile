@@ -109,9 +109,11 @@ campaign-crash: $(STAMP) ## the service on SQLite killed 200 times at random mom
 	WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_crash.py -k sqlite $(LONG)
 
 .PHONY: campaign-kafka
-campaign-kafka: $(STAMP) ## the same on a real broker; and 30 times a broker or a process is away
+campaign-kafka: $(STAMP) ## the same on a real broker; 30 times a broker or process is away; 30 leaders killed
 	WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_crash.py -k kafka $(LONG)
-	WARDBRIDGE_FAULTS=30 $(PYTEST) tests/e2e/test_kafka_faults.py $(LONG)
+	WARDBRIDGE_FAULTS=30 $(PYTEST) tests/e2e/test_kafka_faults.py tests/e2e/test_kafka_brokers.py $(LONG)
+	WARDBRIDGE_FAULTS=9 $(PYTEST) tests/e2e/test_kafka_routers.py tests/e2e/test_kafka_scaling.py $(LONG)
+	WARDBRIDGE_AWAY=120 $(PYTEST) tests/e2e/test_kafka_away.py $(LONG)
 
 .PHONY: campaign-delivery
 campaign-delivery: $(STAMP) ## the service killed 200 times while receivers misbehave

@@ -140,6 +140,10 @@ class LocalLog(ABC):
         cursor.update(moved)
         return Batch(found, moved, frozenset(range(self._partitions)))
 
+    def keep(self, group: str) -> bool:  # noqa: ARG002 - the port's
+        """Nobody else reads for a group on one machine."""
+        return True
+
     def rewind(self, group: str) -> None:
         """Forget the cursor: read again from the committed positions."""
         self._cursors.pop(group, None)

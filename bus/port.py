@@ -156,6 +156,15 @@ class Log(Protocol):
         """Forget the cursor of ``read``: start again from the committed positions."""
         ...
 
+    def keep(self, group: str) -> bool:
+        """Say that what was read for the group is still being worked on; False if it is not ours now.
+
+        For the thread that reads, every few seconds while a batch takes long: who reads for a group
+        and is silent for minutes counts as gone. On False, what was read may be another process's
+        already, cannot be committed any more, and is read again from what is committed.
+        """
+        ...
+
     def commit(
         self, group: str, positions: Mapping[TopicPartition, int], records: Sequence[Record]
     ) -> None:

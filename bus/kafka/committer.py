@@ -63,7 +63,7 @@ class Committer:
         """Release the producer. Idempotent."""
         with self._lock:
             self._closed = True
-            self._discard()
+            self._discard(CLOSE_WITHIN_S)
 
     def _ready(self) -> KafkaProducer:
         if self._closed:
@@ -83,16 +83,16 @@ class Committer:
         """The error to raise, after a producer whose state is unknown is gone."""
         told = translated(_cause(producer, error), f"a commit of {self._group}")
         self._fenced = isinstance(told, LogFencedError)
-        self._discard()
+        self._discard(0)
         if not self._fenced:
             with contextlib.suppress(LogError):  # else the next call settles it
                 self._ready()
         return told
 
-    def _discard(self) -> None:
+    def _discard(self, within_s: float) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            close_producer(producer, CLOSE_WITHIN_S)
+            close_producer(producer, within_s)
 
 
 def _run(

@@ -31,7 +31,7 @@ from bus.kafka.committer import Committer
 from bus.kafka.errors import translating
 from bus.kafka.member import Member
 from bus.kafka.offsets import Lookup
-from bus.kafka.producers import started
+from bus.kafka.producers import TransactionalProducer, started
 from bus.kafka.restore import newest_of_each_key
 from bus.kafka.scanner import Scanner
 from bus.kafka.settings import (
@@ -162,6 +162,11 @@ class KafkaLog:
             self._leave(group)
             raise
 
+    def keep(self, group: str) -> bool:
+        """See the port."""
+        member = self._members.get(group)
+        return member is not None and member.keep()
+
     def rewind(self, group: str) -> None:
         """See the port."""
         if member := self._members.get(group):
@@ -231,6 +236,8 @@ class KafkaLog:
         if member is None:
             return ConsumerGroupMetadata(group_id=self.settings.group(group))
         generation = member.metadata()  # first: held afterwards is held in this generation
+        if generation.generation_id < 0:  # the brokers would not compare it with anything
+            raise LogError(f"{group}: our place in the group was lost meanwhile")
         if not member.holds(positions):
             raise LogError(f"{group}: a partition was given to another member meanwhile")
         return generation
@@ -300,7 +307,7 @@ class KafkaLog:
     def _producer(self, group: str | None = None) -> KafkaProducer:
         if group is None:
             return KafkaProducer(**producer_options(self.settings))
-        return KafkaProducer(**transaction_options(self.settings, group))
+        return TransactionalProducer(**transaction_options(self.settings, group))
 
     def _consumer(self, group: str | None = None) -> KafkaConsumer:
         if group is None:

@@ -83,6 +83,18 @@ class Member:
             if not self._must_start_over():
                 return self._take(limit)
 
+    def keep(self) -> bool:
+        """Take part in the group without taking records; False when what was read is not ours now.
+
+        The client follows the group only while it is polled, and one that is not polled for
+        ``max_poll_interval_ms`` counts as gone.
+        """
+        held = self._consumer.assignment()
+        self._consumer.pause(*held)
+        self._poll(POLL_S)
+        self._consumer.resume(*(held & self._consumer.assignment()))
+        return not self._must_start_over()
+
     def rewind(self) -> None:
         """Start again from the committed positions."""
         self._cursor = {}

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
 from kafka.admin import KafkaAdminClient
-from kafka.errors import RetriableError
+from kafka.errors import KafkaError, RetriableError
 from kafka.protocol.consumer import IsolationLevel, OffsetSpec
+from kafka.structs import OffsetAndMetadata
 from kafka.structs import TopicPartition as Place
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
@@ -59,12 +60,22 @@ class Lookup:
         """A group's positions in our topics."""
         name, prefix = self._settings.group(group), self._settings.prefix
         with translating("asking the brokers for a group's positions"):
-            found = retried(lambda: self._admin.list_group_offsets({name: None})[name])
+            found = retried(lambda: self._positions(name))
         return {
             TopicPartition(place.topic.removeprefix(prefix), place.partition): position.offset
             for place, position in found.items()
             if place.topic.startswith(prefix) and position.offset >= 0
         }
+
+    def _positions(self, name: str) -> Mapping[Place, OffsetAndMetadata]:
+        """The client remembers a group's coordinator for ever, also when another broker took over."""
+        try:
+            found: Mapping[Place, OffsetAndMetadata]
+            found = self._admin.list_group_offsets({name: None})[name]
+        except KafkaError:
+            self._admin._manager.cluster._coordinators.clear()  # noqa: SLF001 - nothing public does
+            raise
+        return found
 
     def _ask(
         self, places: Iterable[TopicPartition], spec: OffsetSpec, level: IsolationLevel

@@ -1,15 +1,47 @@
-"""Beginning and ending a producer, whole or not at all."""
+"""A producer's beginning and end, whole or not at all, and transactions that return in time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition
 
 THREAD_ENDS_WITHIN_S: Final = 1.0  # it may be asleep for longer; then it is ended
 Prepare = Callable[[KafkaProducer], object]
+
+
+class TransactionalProducer(KafkaProducer):  # type: ignore[misc] # kafka-python is untyped
+    """kafka-python's, all of whose calls fail after ``max_block_ms``.
+
+    Its own wait without end for a coordinator, also while there is no broker at all, and records do
+    not even become too old meanwhile. What became of a call that failed so is not known here: the
+    next producer of the name settles it.
+    """
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until what was sent is in the log or has failed; ``timeout`` in seconds."""
+        super().flush(self.config["max_block_ms"] / 1000 if timeout is None else timeout)
+
+    def send_offsets_to_transaction(
+        self,
+        offsets: Mapping[TopicPartition, OffsetAndMetadata],
+        group_metadata: ConsumerGroupMetadata,
+    ) -> None:
+        """Make positions part of the transaction."""
+        manager = self._transaction_manager
+        self._await(manager.send_offsets_to_transaction(offsets, group_metadata))
+
+    def commit_transaction(self) -> None:
+        """Commit the transaction at hand."""
+        self._await(self._transaction_manager.begin_commit())
+
+    def _await(self, result: Any) -> None:  # noqa: ANN401 - kafka-python's
+        self._sender.wakeup()
+        if not result.wait(timeout_ms=self.config["max_block_ms"]):
+            raise KafkaTimeoutError("the brokers do not answer in time")
 
 
 def started(make: Callable[[], KafkaProducer], prepare: Prepare) -> KafkaProducer:

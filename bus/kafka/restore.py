@@ -54,6 +54,7 @@ def _records(
             deadline = time.monotonic() + settle_within_s
         elif time.monotonic() > deadline:
             raise LogError(
-                f"{at.topic}/{at.partition} ends at {end}, reading stands still at {position}"
+                f"{at.topic}/{at.partition} ends at {end}, reading stands still: "
+                f"a transaction open since {position} does not end"
             )
         yield from found

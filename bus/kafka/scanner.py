@@ -95,7 +95,7 @@ class Scanner:
             if time.monotonic() > deadline:
                 raise LogError(
                     f"{at.topic}/{at.partition}: a transaction is still open after "
-                    f"{self._settle_within_s:.0f} s"
+                    f"{self._settle_within_s:.0f} s, since {self._position(at)}"
                 )
             self._poll(POLL_S)
 

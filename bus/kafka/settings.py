@@ -26,6 +26,7 @@ RETRY_MS: Final = 20
 COMMIT_RETRY_MS: Final = 2
 """Right after a commit the coordinator answers "concurrent transactions": the client asks again
 after this, and with its default of 100 ms makes 13 one-record transactions a second, not 196."""
+CALLS_OF_A_COMMIT: Final = 5  # positions, records, the end; then to connect and to start anew
 SESSION_MS: Final = 10_000  # then the partitions of a member that is gone are given to others
 APPEND_GRACE_S: Final = 1.0
 FETCH_WAIT_MS: Final = 100
@@ -60,7 +61,8 @@ class KafkaSettings:
     ``instance`` names this process among those of the installation: a process that starts under a
     name takes over from the one that had it. ``commit_timeout_s`` is how long a commit may block
     before the process ends; ``transaction_timeout_s`` how long the brokers wait for a vanished
-    process before they undo what it had begun.
+    process before they undo what it had begun; ``silence_s`` how long whoever reads for a group may be
+    at work without a word (see ``Log.keep``).
     """
 
     brokers: tuple[str, ...]
@@ -76,6 +78,7 @@ class KafkaSettings:
     delivery_timeout_s: float = 20.0
     commit_timeout_s: float = 15.0
     transaction_timeout_s: float = 20.0
+    silence_s: float = 300.0
 
     @property
     def answer_within_s(self) -> float:
@@ -127,10 +130,11 @@ def producer_options(settings: KafkaSettings) -> Options:
 def transaction_options(settings: KafkaSettings, group: str) -> Options:
     """A producer whose transactions belong to one group of this process.
 
-    Where brokers are away, sending, connecting and starting over fail by themselves, and all three
-    before the watchdog ends the process: it is for what never fails and never returns.
+    Where brokers are away, each call fails by itself (see ``TransactionalProducer``), and as many as
+    one commit makes, that of its successor's start among them, before the watchdog ends the process:
+    it is for what never fails and never returns.
     """
-    patience_ms = _ms(settings.commit_timeout_s) // 4
+    patience_ms = _ms(settings.commit_timeout_s) // CALLS_OF_A_COMMIT
     return producer_options(settings) | {
         "transactional_id": settings.transactional_id(group),
         "transaction_timeout_ms": _ms(settings.transaction_timeout_s),
@@ -164,6 +168,7 @@ def member_options(settings: KafkaSettings, group: str) -> Options:
         "group_id": settings.group(group),
         "group_instance_id": settings.instance,
         "session_timeout_ms": SESSION_MS,
+        "max_poll_interval_ms": _ms(settings.silence_s),
         "partition_assignment_strategy": (RangePartitionAssignor,),
     }
 

@@ -1,7 +1,8 @@
 """Notices what blocks for too long; where nothing else helps, ends the process.
 
-kafka-python's commit takes no time-out and was seen to hang for ever after the death of a
-coordinator, also when the broker was back. Nothing within the process can free the thread that
+kafka-python's commit was seen to hang for ever after the death of a coordinator, also when the broker
+was back, and a subscription takes no time-out. Where the client can be made to return, it is
+(``bus.kafka.producers``); this is for the rest. Nothing within the process can free the thread that
 waits, and what it holds (a place in the group, an open transaction) keeps others waiting; a new
 process under the same names takes over within a second. So the end is quick and loud, and whatever
 supervises the process starts it again.

@@ -38,7 +38,7 @@ INSTALL: Final = "sudo apt-get install -y openjdk-17-jre-headless maven"
 MAIN, FORMAT = "kafka.Kafka", "kafka.tools.StorageTool"
 JAVA_OPTIONS: Final = ("-Xms128m", "-Xmx768m", "-XX:+UseSerialGC")
 OPEN, CONTROLLER = "OPEN", "CONTROLLER"
-READY_WITHIN_S, STOPPED_WITHIN_S = 60, 15
+READY_WITHIN_S, STOPPED_WITHIN_S = 120, 15
 PORTS: Final = (10_000, 30_000)  # below the ephemeral ports, so that no connection takes one
 QUIET: Final = {
     "auto.create.topics.enable": "false",

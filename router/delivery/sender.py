@@ -25,7 +25,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
@@ -53,6 +53,7 @@ from schemas.notification import Notification
 
 BATCH_NOTICES: Final = 100
 READ_WAIT_S: Final = 0.5  # how long `stop` may have to wait for an idle sender
+KEEP_EVERY_S: Final = 1.0  # that the log is told of a batch that is still being sent
 PASS_OVER_RECORDS: Final = 1_000  # of others, before a position without an own notice is kept
 PASS_OVER_S: Final = (
     3_600.0  # or so long: a quiet subscriber's must not become older than the queue
@@ -354,13 +355,21 @@ class Sender:
             sending = asyncio.run_coroutine_threadsafe(self._send_all(own, ended), loop)
             self._sending = sending
         try:
-            gone = sending.result()
+            gone = self._outcome(sending)
         except CancelledError:
             gone = False
         finally:
+            sending.cancel()  # where the log failed meanwhile
             with self._lock:
                 self._at_hand, self._sending = frozenset(), None
         return Round(dict(ended), gone)  # a copy: a cancelled attempt may still be ending
+
+    def _outcome(self, sending: Future[bool]) -> bool:
+        """Wait as long as it takes. Raises LogError when the notices are another's to send now."""
+        while not wait([sending], KEEP_EVERY_S).done:
+            if not self._log.keep(self._group):
+                raise LogError("the notices were given to another process, or are given out anew")
+        return sending.result()
 
     async def _send_all(self, own: Sequence[Numbered], ended: dict[int, Ended]) -> bool:
         """Whether the endpoint is gone."""

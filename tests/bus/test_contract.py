@@ -51,6 +51,16 @@ def test_what_was_appended_is_read_whole(engine: Engine) -> None:
     assert texts(read_all(log, "g", [OBSERVATIONS])) == ["b"]
 
 
+def test_a_batch_stays_ours_while_the_log_is_told_of_it(engine: Engine) -> None:
+    log = engine(1)
+    log.append([raw("r", text) for text in "abc"])
+    batch = log.read("g", [RAW], 1, 0.0)
+    assert [log.keep("g") for _ in range(3)] == [True] * 3
+    log.commit("g", batch.positions, ())
+    assert texts(batch.records) == ["a"]
+    assert texts(read_all(log, "g", [RAW])) == ["b", "c"], "nothing was taken meanwhile"
+
+
 def test_one_route_is_one_partition_in_order_in_every_topic(engine: Engine) -> None:
     log = engine(4)
     for number in range(50):

@@ -1,29 +1,33 @@
-"""SIGKILL while three subscribers are told, two of whom misbehave: nothing missed or misordered."""
+"""SIGKILL while three subscribers are told, two of whom misbehave: nothing missed or misordered.
+
+On each engine: on Kafka the queue is read as a member of a group, and committed in transactions.
+"""
 
 from __future__ import annotations
 
 import os
 import random
 import subprocess
-import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from bus.port import Log, TopicPartition
-from bus.sqlite import SqliteLog
 from router.delivery.adt import TOLD
 from schemas import topics
 from schemas.delivery import Delivery, Outcome
 from schemas.notification import Kind, Notification
-from tests.support import lab_receiver as lab
+from tests.support import lab_receiver as hl7
 from tests.support.histories import Histories, Visit, message
 from tests.support.lab_receiver import Behaviour as LabBehaviour
 from tests.support.lab_receiver import LabReceiver, accepting, closing
+from tests.support.labs import lab_on_kafka, lab_on_sqlite
 from tests.support.load import Sender
 from tests.support.mllp import MllpClient
 from tests.support.receiver import (
@@ -35,10 +39,13 @@ from tests.support.receiver import (
     hanging,
     resetting,
 )
-from tests.support.service import LAB, Service
+from tests.support.replay import everything
+from tests.support.service import Service
 from tests.wardbridge.support import cli
+from wardbridge.config.load import load
+from wardbridge.log import open_to_read
 
-KILLS = int(os.environ.get("WARDBRIDGE_KILLS", "4"))
+KILLS = int(os.environ.get("WARDBRIDGE_KILLS", "3"))
 NOTICES_BETWEEN_KILLS = 5
 SOME_WARDS = ("W1", "W2", "W3")
 SUBSCRIBER = """
@@ -64,7 +71,36 @@ longest_pause_s = 0.1
 """
 
 
-def test_every_notice_reaches_every_subscriber_in_its_wards_order(tmp_path: Path) -> None:
+Lab = Callable[[Path], Service]
+
+
+@pytest.fixture(params=[lab_on_sqlite, lab_on_kafka], ids=["sqlite", "kafka"])
+def lab(request: pytest.FixtureRequest) -> Lab:
+    made: Lab = request.param
+    return made
+
+
+@contextmanager
+def telling(
+    lab: Lab, folder: Path, good: Receiver, bad: Receiver, lab_system: LabReceiver | None = None
+) -> Iterator[Service]:
+    """A lab with its subscribers."""
+    service = lab(folder)
+    tables = [
+        SUBSCRIBER.format(name="good", wards="[]", url=good.url),
+        SUBSCRIBER.format(name="bad", wards=list(SOME_WARDS), url=bad.url),
+        LAB_SYSTEM.format(port=lab_system.port) if lab_system else "",
+    ]
+    with service.config.open("a", encoding="utf-8") as config:
+        config.write("".join(tables))
+    try:
+        yield service
+    finally:
+        if service.process is not None and service.process.poll() is None:
+            service.kill()
+
+
+def test_every_notice_reaches_every_subscriber_in_its_wards_order(lab: Lab, tmp_path: Path) -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     stopping = threading.Event()
@@ -72,9 +108,9 @@ def test_every_notice_reaches_every_subscriber_in_its_wards_order(tmp_path: Path
         Receiver() as good,
         Receiver(lambda _: _misbehaviour(chance)) as bad,
         LabReceiver(lambda _: _lab_misbehaviour(chance)) as lab_system,
+        telling(lab, tmp_path, good, bad, lab_system) as service,
     ):
-        service = _service(tmp_path, good, bad, lab_system)
-        sender = Sender(service, Histories(seed, "v"), stopping)
+        sender = Sender(service.mllp_port, Histories(seed, "v"), stopping)
         thread = threading.Thread(target=sender.run)
         service.start()
         service.wait_until_ready()
@@ -99,9 +135,8 @@ def test_every_notice_reaches_every_subscriber_in_its_wards_order(tmp_path: Path
         assert len(lab_system.calls) > len(lab_system.taken)
 
 
-def test_a_notice_that_has_ended_is_sent_again_on_demand(tmp_path: Path) -> None:
-    with Receiver() as receiver:
-        service = _service(tmp_path, receiver, receiver)
+def test_a_notice_that_has_ended_is_sent_again_on_demand(lab: Lab, tmp_path: Path) -> None:
+    with Receiver() as receiver, telling(lab, tmp_path, receiver, receiver) as service:
         service.start()
         service.wait_until_ready()
         with MllpClient(service.mllp_port) as client:
@@ -110,34 +145,42 @@ def test_a_notice_that_has_ended_is_sent_again_on_demand(tmp_path: Path) -> None
         asked = ("deliveries", "resend", "good")
         where = ("--config", service.config, "--data", service.data)
         offset = ("--port-offset", str(service.offset))
-        assert cli(*asked, "1", *where, *offset).returncode == 0
+
+        def resend(*arguments: str) -> subprocess.CompletedProcess[str]:
+            return cli(*arguments, *where, *offset, environment=service.environment)
+
+        assert resend(*asked, "1").returncode == 0
         receiver.wait_for(lambda receiver: len(receiver.taken) == 2)
         first, again = receiver.taken
         assert (first.body, first.headers["webhook-id"]) == (
             again.body,
             again.headers["webhook-id"],
         )
-        unknown = cli(*asked, "2", *where, *offset)
+        unknown = resend(*asked, "2")
         assert (unknown.returncode, "no delivery 2 to 'good'" in unknown.stderr) == (2, True)
-        assert "no subscriber 'bda'" in cli(*asked[:2], "bda", "1", *where, *offset).stderr
+        assert "no subscriber 'bda'" in resend(*asked[:2], "bda", "1").stderr
         assert service.stop() == 0
-    assert "the service must be running" in cli(*asked, "1", *where, *offset).stderr
+        assert "the service must be running" in resend(*asked, "1").stderr
 
 
-def test_what_a_person_asks_is_carried_out_and_kept(tmp_path: Path) -> None:
+def test_what_a_person_asks_is_carried_out_and_kept(lab: Lab, tmp_path: Path) -> None:
     """A test event, a notice that is skipped, a pause and its end; and names that do not exist."""
 
     def behave(call: Call) -> Behaviour:
         return answering(500 if call.event.get("subscriptionsequence") == 1 else 204)
 
-    with Receiver(behave) as receiver, Receiver() as other:
-        service = _service(tmp_path, receiver, other)
+    with (
+        Receiver(behave) as receiver,
+        Receiver() as other,
+        telling(lab, tmp_path, receiver, other) as service,
+    ):
         service.start()
         service.wait_until_ready()
 
         def ask(what: str, *rest: str) -> subprocess.CompletedProcess[str]:
             where = ("--config", service.config, "--data", service.data)
-            return cli("deliveries", what, *rest, *where, "--port-offset", str(service.offset))
+            offset = ("--port-offset", str(service.offset))
+            return cli("deliveries", what, *rest, *where, *offset, environment=service.environment)
 
         assert "taken in" in _when_it_can(lambda: ask("test", "good")).stdout
         with MllpClient(service.mllp_port) as client:
@@ -162,7 +205,10 @@ def test_what_a_person_asks_is_carried_out_and_kept(tmp_path: Path) -> None:
             (2, Outcome.DELIVERED, None),
             (3, Outcome.DELIVERED, None),
         ]
-        unknown = cli("deliveries", "list", "--subscriber", "god", "--data", service.data)
+        where = ("--config", service.config, "--data", service.data)
+        unknown = cli(
+            "deliveries", "list", "--subscriber", "god", *where, environment=service.environment
+        )
         assert unknown.returncode == 2
         assert "there is no subscriber 'god'; there is bad, good" in unknown.stderr
 
@@ -204,23 +250,9 @@ def _misbehaviour(chance: random.Random) -> Behaviour:
 def _lab_misbehaviour(chance: random.Random) -> LabBehaviour:
     if chance.random() < 0.6:
         return chance.choice((accepting, closing))
-    refusals = (lab.answering("AE"), lab.resetting, lab.mistaking_first, lab.flooding)
-    slow = (lab.hanging, lab.dripping, lab.mistaking, lab.garbling)
+    refusals = (hl7.answering("AE"), hl7.resetting, hl7.mistaking_first, hl7.flooding)
+    slow = (hl7.hanging, hl7.dripping, hl7.mistaking, hl7.garbling)
     return chance.choice(slow if chance.random() < 0.1 else refusals)
-
-
-def _service(
-    folder: Path, good: Receiver, bad: Receiver, lab_system: LabReceiver | None = None
-) -> Service:
-    config = folder / "lab.toml"
-    tables = [
-        SUBSCRIBER.format(name="good", wards="[]", url=good.url),
-        SUBSCRIBER.format(name="bad", wards=list(SOME_WARDS), url=bad.url),
-        LAB_SYSTEM.format(port=lab_system.port) if lab_system else "",
-    ]
-    config.write_text(LAB.read_text(encoding="utf-8") + "".join(tables), encoding="utf-8")
-    (folder / "data").mkdir()
-    return Service(folder / "data", config)
 
 
 def _kill_at_random(service: Service, receiver: Receiver, chance: random.Random) -> None:
@@ -235,33 +267,40 @@ def _kill_at_random(service: Service, receiver: Receiver, chance: random.Random)
         service.wait_until_ready()
 
 
+@contextmanager
+def _log_of(service: Service) -> Iterator[Log]:
+    """Beside the service, or after it."""
+    installation = load(service.config, service.data, service.environment)
+    log = open_to_read(service.data, installation)
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+def _wait_until_told(service: Service) -> None:
+    with _log_of(service) as log:
+        _until_nothing_waits(log)
+
+
 @retry(
     retry=retry_if_exception_type(AssertionError),
     wait=wait_fixed(0.1),
     stop=stop_after_delay(60),
     reraise=True,
 )
-def _wait_until_told(service: Service) -> None:
-    log = SqliteLog.open_readonly(service.data / "log.db")
-    try:
-        for group, topic in (
-            ("router", topics.OBSERVATIONS),
-            ("fan-out", topics.DESIGNATIONS),
-        ):
-            assert log.committed(group).get(TopicPartition(topic, 0)) == log.ends(topic)[0]
-        queued = list(log.scan(TopicPartition(topics.OUTGOING, 0), 0, 10**9))
-        assert len(_receipts(log)) == len(queued)
-    finally:
-        log.close()
+def _until_nothing_waits(log: Log) -> None:
+    for group, topic in (("router", topics.OBSERVATIONS), ("fan-out", topics.DESIGNATIONS)):
+        assert log.committed(group).get(TopicPartition(topic, 0)) == log.ends(topic)[0]
+    assert len(list(everything(log, topics.OUTGOING))) == len(
+        list(everything(log, topics.DELIVERIES))
+    )
 
 
 def _told(service: Service) -> list[Notification]:
-    log = SqliteLog.open_readonly(service.data / "log.db")
-    try:
-        stored = log.scan(TopicPartition(topics.DESIGNATIONS, 0), 0, 10**9)
+    with _log_of(service) as log:
+        stored = everything(log, topics.DESIGNATIONS)
         return [Notification.model_validate_json(each.value or b"") for each in stored]
-    finally:
-        log.close()
 
 
 def _check(service: Service, subscriber: str, receiver: Receiver, told: list[Notification]) -> None:
@@ -297,16 +336,10 @@ def _check_lab(service: Service, receiver: LabReceiver, told: list[Notification]
 
 
 def _listed(service: Service, *options: str) -> list[Delivery]:
-    command = [sys.executable, "-m", "wardbridge", "deliveries", "list", *options]
-    found = subprocess.run(
-        [*command, "--data", str(service.data)], check=True, capture_output=True, text=True
-    )
+    where = ("--config", service.config, "--data", service.data)
+    found = cli("deliveries", "list", *options, *where, environment=service.environment)
+    assert found.returncode == 0, found.stderr
     return [Delivery.model_validate_json(line) for line in found.stdout.splitlines()]
-
-
-def _receipts(log: Log) -> list[Delivery]:
-    stored = log.scan(TopicPartition(topics.DELIVERIES, 0), 0, 10**9)
-    return [Delivery.model_validate_json(each.value or b"") for each in stored]
 
 
 def _first_times(calls: list[Call]) -> list[int]:

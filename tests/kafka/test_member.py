@@ -20,7 +20,9 @@ class Consumer:
         self.events = list(events)
         self.offsets = dict.fromkeys(AT.values(), 0)  # committed by whoever
         self.held: set[TopicPartition] = set()
+        self.paused: set[TopicPartition] = set()
         self.positions: dict[TopicPartition, int] = {}
+        self.polled_paused: set[TopicPartition] = set()
         self.listener: Assignment
 
     def subscribe(self, _: list[str], listener: Assignment) -> None:
@@ -30,6 +32,7 @@ class Consumer:
         return set(AT)
 
     def poll(self, **_: Any) -> dict[Place, list[Any]]:
+        self.polled_paused = self.paused.copy()
         if self.events:
             self.events.pop(0)(self)
         return {}
@@ -45,6 +48,14 @@ class Consumer:
     def committed(self, place: TopicPartition, timeout_ms: float) -> int:
         assert timeout_ms > 0
         return self.offsets[place]
+
+    def pause(self, *places: TopicPartition) -> None:
+        assert not self.paused
+        self.paused = set(places)
+
+    def resume(self, *places: TopicPartition) -> None:
+        assert self.paused.issuperset(places), "only what we paused"
+        self.paused.difference_update(places)
 
     def seek(self, place: TopicPartition, offset: int) -> None:
         self.positions[place] = offset
@@ -119,3 +130,23 @@ def test_state_is_kept_only_for_partitions_that_nobody_else_has_moved(
             break
     kept &= member.read(10, 0.0).assigned
     assert kept == kept_without_a_break
+
+
+@pytest.mark.parametrize(
+    ("event", "kept"),
+    [(nothing, True), (only_the_first, False), (both, False)],
+    ids=["nothing happens", "one leaves", "assigned anew"],
+)
+def test_what_was_read_is_kept_until_the_assignment_changes(
+    event: Callable[[Consumer], None], *, kept: bool
+) -> None:
+    consumer = Consumer(both)
+    member = Member(consumer, [RAW], Lookup(consumer))  # type: ignore[arg-type]
+    member.read(10, 0.0)
+    consumer.events = [event]
+    assert member.keep() is kept
+    assert consumer.polled_paused == set(AT.values()), "nothing more is fetched"
+    assert consumer.paused & consumer.held == set(), "and is fetched again afterwards"
+    member.read(10, 0.0)
+    consumer.paused.clear()
+    assert member.keep(), "what was read since is ours"

@@ -8,7 +8,7 @@ rules, so that the two can disagree.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -47,10 +47,11 @@ def message(visit: Visit, event: str, control_id: str, *, ward: str = "") -> byt
 class Histories:
     """An endless, seeded stream of messages over growing numbers of visits."""
 
-    def __init__(self, seed: int, name: str, steps: int = 6) -> None:
+    def __init__(self, seed: int, name: str, steps: int = 6, wards: Sequence[str] = WARDS) -> None:
         self._random = random.Random(seed)
         self._name = name
         self._steps = steps
+        self._wards = wards
         self._count = 0
         self.visits: list[Visit] = []
 
@@ -88,7 +89,7 @@ class Histories:
         return self._say(visit, "A03")
 
     def _mark(self, visit: Visit) -> bytes:
-        wards = [ward for ward in WARDS if ward not in (visit.place, visit.mark)]
+        wards = [ward for ward in self._wards if ward not in (visit.place, visit.mark)]
         visit.mark = self._random.choice(wards)
         return self._say(visit, "A15", ward=visit.mark)
 

@@ -13,6 +13,7 @@ from tests.support.service import LAB, Service
 
 LAB_KAFKA: Final = LAB.with_name("lab-kafka.toml")
 CLUSTER, BELIEVED = "[log.kafka]\n", "[authority.lab.wards]\n"
+ONE_COPY: Final = "replication = 1\nmin_insync = 1\n"
 EXPORTED: Final = tuple(f'{ward} = "elvis"' for ward in WARDS)
 
 
@@ -21,11 +22,20 @@ def lab_on_sqlite(folder: Path) -> Service:
     return Service(_data(folder), _adapted(LAB, folder, {BELIEVED: EXPORTED}))
 
 
-def lab_on_kafka(folder: Path, *cluster: str) -> Service:
+def lab_on_kafka(folder: Path, *cluster: str, addresses: Sequence[str] | None = None) -> Service:
     """The same on the test broker, its topics under a prefix of its own; ``cluster`` is added."""
     named = (f'prefix = "t{uuid.uuid4().hex[:8]}."', *cluster)
     config = _adapted(LAB_KAFKA, folder, {BELIEVED: EXPORTED, CLUSTER: named})
-    return Service(_data(folder), config, {"KAFKA_BROKERS": ",".join(brokers())})
+    return Service(_data(folder), config, {"KAFKA_BROKERS": ",".join(addresses or brokers())})
+
+
+def lab_on_three_brokers(folder: Path, addresses: Sequence[str]) -> Service:
+    """The same on a cluster in which two of three brokers must have what is acknowledged."""
+    service = lab_on_kafka(folder, addresses=addresses)
+    text = service.config.read_text(encoding="utf-8")
+    assert ONE_COPY in text
+    service.config.write_text(text.replace(ONE_COPY, ""), encoding="utf-8")  # the defaults
+    return service
 
 
 def _data(folder: Path) -> Path:

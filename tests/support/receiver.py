@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Call(NamedTuple):

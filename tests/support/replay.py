@@ -15,11 +15,12 @@ from schemas.ward import WardRegister
 AT_ONCE = 10_000
 
 
-def replayed_notifications(log: Log) -> list[Notification]:
+def replayed_notifications(log: Log, partition: int = 0) -> list[Notification]:
     """Of one partition and an open register: the notifications in order."""
     fresh = MemoryLog()
     for topic in (topics.AUTHORITY, topics.OBSERVATIONS):
-        fresh.append([Record(s.topic, s.key or "", s.key, s.value) for s in everything(log, topic)])
+        kept = everything(log, topic, partition)
+        fresh.append([Record(s.topic, s.key or "", s.key, s.value) for s in kept])
     runner = StepRunner(
         fresh, "replay", RouterStep(WardRegister(open_register=True)), lambda *_: ()
     )
@@ -29,9 +30,9 @@ def replayed_notifications(log: Log) -> list[Notification]:
     return [Notification.model_validate_json(stored.value or b"") for stored in told]
 
 
-def everything(log: Log, topic: str) -> Iterator[Stored]:
-    """The first partition's committed records, from the oldest kept to the end."""
-    at, offset = TopicPartition(topic, 0), log.starts(topic)[0]
+def everything(log: Log, topic: str, partition: int = 0) -> Iterator[Stored]:
+    """A partition's committed records, from the oldest kept to the end."""
+    at, offset = TopicPartition(topic, partition), log.starts(topic)[partition]
     while records := log.scan(at, offset, AT_ONCE):
         yield from records
         offset = records[-1].offset + 1

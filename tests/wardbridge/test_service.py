@@ -160,7 +160,7 @@ def test_a_tick_that_the_log_refuses_shows_and_does_not_end_it(
         for _ in range(3):
             await asked.wait()
             asked.clear()
-        assert (ticker.blocking(), ticker.failure()) == ("LogError", None)
+        assert (ticker.blocking(), ticker.failure()) == ("LogError: full", None)
         await ticker.stop()
 
     asyncio.run(check())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from bus.port import LogError
 from bus.runner import Figures
 
 
@@ -70,5 +71,9 @@ async def stop_all(parts: Sequence[Component]) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """An error as health may tell it: its type only, for its text may quote an input."""
-    return type(error).__name__
+    """An error as health may tell it: its type, and a log's text, which says what to do.
+
+    Of any other error the text may quote an input.
+    """
+    name = type(error).__name__
+    return f"{name}: {error}" if isinstance(error, LogError) else name
