@@ -15,7 +15,7 @@ def add_to(app: typer.Typer) -> None:
 def topics() -> None:
     """List every topic: name, what routes it, its key, how long it is kept, who writes and reads."""
     for row in (("topic", "route", "key", "kept", "written by", "read by"), *map(_row, TOPICS)):
-        typer.echo("{:<14}{:<7}{:<28}{:<11}{:<17}{}".format(*row))
+        typer.echo("{:<18}{:<12}{:<28}{:<11}{:<18}{}".format(*row))
 
 
 def _row(topic: Topic) -> tuple[str, ...]:

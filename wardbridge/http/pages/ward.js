@@ -23,6 +23,7 @@ let readAt = null; // when that was
 let refused = null; // why it is not shown: 404 no such ward, 401 who are you, 403 not this ward
 let tried = false; // whether reading has ended once, well or not
 let reading = null;
+let shown = null; // what the cards say
 const cameAt = new Map(); // key of a patient -> when this board first saw them
 
 const clock = (moment, withSeconds) =>
@@ -64,7 +65,7 @@ function refresh() {
 
 // Who may no longer see the list does not go on seeing it.
 function forget() {
-  list = readAt = null;
+  list = readAt = shown = null;
   cameAt.clear();
   element("patients").replaceChildren();
   element("count").textContent = "";
@@ -114,6 +115,17 @@ function show() {
   const leaving = list.planned_discharges ?? [];
   element("leaving").hidden = leaving.length === 0; // none known is not none planned
   element("leaving").textContent = texts.leaving(leaving.length, leaving.map(when).join(", "));
+  showPatients();
+}
+
+const isNew = (patient) => Date.now() - cameAt.get(keyOf(patient)) < NEW_FOR_MS;
+
+// Only where something is different: a tap that ends on another button than it began on is lost.
+function showPatients() {
+  const looks = [document.documentElement.lang, new Date().toDateString(), list.may_acknowledge];
+  const now = JSON.stringify([looks, list.patients, list.patients.map(isNew)]);
+  if (now === shown) return;
+  shown = now;
   const focused = document.activeElement?.dataset?.visit;
   element("patients").replaceChildren(...list.patients.map(card));
   const again = [...document.querySelectorAll("#patients button")];
@@ -135,7 +147,7 @@ function showState() {
 
 function card(patient) {
   const item = document.createElement("li");
-  item.classList.toggle("is-new", Date.now() - cameAt.get(keyOf(patient)) < NEW_FOR_MS);
+  item.classList.toggle("is-new", isNew(patient));
   const place = [patient.room, patient.bed].filter(Boolean).join(" ");
   const facts = [
     [texts.expected, patient.expected_at ? when(patient.expected_at) : texts.unknown],
@@ -192,7 +204,7 @@ async function acknowledge(patient, button) {
     signal: AbortSignal.timeout(READ_WITHIN_MS),
   }).catch(() => null);
   element("news").textContent = answer?.ok ? "" : texts.notTaken;
-  if (!answer?.ok) button.after(marked(texts.notTaken));
+  if (!answer?.ok && button.nextSibling === null) button.after(marked(texts.notTaken));
   button.disabled = false;
   if (answer?.ok || answer?.status === 404) refresh(); // 404: something changed meanwhile
 }
