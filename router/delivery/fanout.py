@@ -37,7 +37,8 @@ class FanOut:
         ends = log.ends(topics.DESIGNATIONS)
         known = {each.name: state_of(log, each.name) for each in self._subscriptions}
         new = [name for name, state in known.items() if state is None]
-        log.append([_row(SubscriberState(subscriber=name, since=dict(ends))) for name in new])
+        if new:
+            log.append([_row(SubscriberState(subscriber=name, since=dict(ends))) for name in new])
         self._since = {name: state.since if state else ends for name, state in known.items()}
         if len(new) == len(known):  # nobody waits for what was left
             places = {TopicPartition(topics.DESIGNATIONS, p): end for p, end in ends.items()}

@@ -330,7 +330,7 @@ class Sender:
         self._log.rewind(self._group)
         self._state = new
         self.figures.lost += 1
-        structlog.get_logger().error("notices_lost", subscriber=self.name, left_out=new.sequence)
+        structlog.get_logger().error("notices_lost", subscriber=self.name)
 
     def _start_over(self, reason: str) -> None:
         self.figures.trouble = self._log_trouble = reason

@@ -110,6 +110,23 @@ def test_a_connection_that_the_receiver_closed_is_made_anew() -> None:
     assert len({heard.connection for heard in receiver.calls}) >= 3
 
 
+def test_a_receiver_that_was_away_is_found_again() -> None:
+    async def run() -> list[bool]:
+        with LabReceiver() as receiver:
+            port = receiver.port
+            channel = Mllp("lab", Endpoint("127.0.0.1", port, allow_private=True), Style())
+            answers = [await channel.send(OUTGOING)]
+        answers.append(await channel.send(NEXT))
+        with LabReceiver(port=port):
+            answers += [await channel.send(NEXT), await channel.send(NEXT)]
+            await channel.close()
+        return [answer.refusal is None for answer in answers]
+
+    first, _, *others = asyncio.run(run())
+    assert first
+    assert others[-1]
+
+
 def test_an_answer_that_comes_late_is_credited_to_nothing_else() -> None:
     calls = count(1)
 

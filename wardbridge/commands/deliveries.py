@@ -60,7 +60,8 @@ def list_deliveries(
     with log_for_reading(data, config) as log:
         known = subscribers(log)
         if subscriber not in {None, *known}:
-            refuse(f"there is no subscriber {subscriber!r}; there is {', '.join(sorted(known))}")
+            names = ", ".join(sorted(known)) or "none"
+            refuse(f"there is no subscriber {subscriber!r}; there is {names}")
         for delivery in deliveries(log, subscriber):
             is_wanted = visit in {None, delivery.visit.visit}
             if is_wanted and not (parked and delivery.outcome is not Outcome.PARKED):
