@@ -392,6 +392,7 @@ def test_who_asks_for_tokens_may_listen_beyond_this_machine(tmp_path: Path) -> N
     found = load(configured(tmp_path, text + _TOKENS), tmp_path)
     assert [warning.partition(":")[0] for warning in found.warnings()] == [
         "wards.open",
+        "feeds.fhir.profile.claims",
         "http.access",
     ]
     tls = "\n[http.tls]\ncertificate_file = 'c'\nkey_file = 'k'\n"
