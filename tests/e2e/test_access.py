@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
@@ -153,7 +154,8 @@ def test_a_tap_acknowledges_for_everybody_and_survives_a_restart(
         for event, place in (("A01", "AKM"), ("A14", WARD)):
             told = message(Visit("TAPPED", AT), event, f"TAPPED-{event}", ward=place)
             assert code_of(client.ask(told)) == "AA"
-    wait = WebDriverWait(chrome, WITHIN_S, 0.05)
+    drawn_anew = [StaleElementReferenceException]
+    wait = WebDriverWait(chrome, WITHIN_S, 0.05, ignored_exceptions=drawn_anew)
     chrome.get(f"{service.url}/wards/IVA%2F1?lang=en")
     wait.until(lambda _: chrome.find_element(By.ID, "sign-in").is_displayed())
     sign_in(chrome, TOKENS["wall"])
