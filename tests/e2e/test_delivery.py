@@ -71,6 +71,7 @@ longest_pause_s = 0.1
 """
 
 
+pytestmark = pytest.mark.timeout(300 + 15 * KILLS)  # each kill is a start on a real broker
 Lab = Callable[[Path], Service]
 
 

@@ -27,6 +27,8 @@ SILENCE_S = 3.0
 AT = TopicPartition(topics.RAW, 0)
 WARDS = ("W1", "W2", "W1", "W2", "W1")
 
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture
 def settings() -> KafkaSettings:
