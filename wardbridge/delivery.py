@@ -9,10 +9,11 @@ from pathlib import Path
 from bus.port import Log
 from bus.runner import StepRunner
 from router.delivery import mllp
+from router.delivery.attempts import Terms
 from router.delivery.channel import Channel
 from router.delivery.doorbell import Doorbell
 from router.delivery.fanout import GROUP, FanOut
-from router.delivery.sender import Sender, Terms
+from router.delivery.sender import Sender
 from router.delivery.signature import secret_of
 from router.delivery.subscription import Subscription
 from router.delivery.webhook import Endpoint, Webhook

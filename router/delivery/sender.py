@@ -8,10 +8,8 @@ wards beside one another, but each ward's notices one after another; when all of
 receipts, the number reached and the position are committed as one. A crash in between repeats the
 batch, under the same numbers and ids: at least once, and never out of a ward's order.
 
-A notice that is not taken is tried again, at growing random intervals and not before the endpoint
-allows, until it is older than the configured time; then it is parked, and the next ones go out. One
-that is refused for itself (the endpoint says so, or takes others meanwhile) is parked much sooner, for
-whatever comes after it waits.
+A notice that is not taken is tried again (``router.delivery.attempts``) until it is parked, and then
+the next ones go out.
 An endpoint that says it is gone pauses the subscriber, until another is configured or a person says
 that it is there again. What a person asks is carried out between two rounds; the one under way is
 broken off for it, and what it had not ended is tried anew.
@@ -24,16 +22,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError, Future, wait
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
 from typing import Final, NamedTuple
 from uuid import uuid4
 
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_random_exponential
 
 from bus.port import (
     Batch,
@@ -45,6 +41,7 @@ from bus.port import (
     Stored,
     TopicPartition,
 )
+from router.delivery.attempts import Attempts, Clock, Ended, Figures, Numbered, Terms
 from router.delivery.channel import Answer, Channel, Outgoing
 from router.delivery.orders import Order, Pause, Resume, Skip
 from schemas import topics
@@ -66,59 +63,12 @@ TEST_DIGITS: Final = 12
 BY_HAND: Final = "paused by hand"
 GONE: Final = "the endpoint answered 410 Gone: configure where notices shall go"
 
-Clock = Callable[[], float]
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """How hard to try. Times in seconds."""
-
-    give_up_after_s: float = 3 * 86_400.0
-    refused_after_s: float = 600.0
-    first_pause_s: float = 1.0
-    longest_pause_s: float = 300.0
-    concurrency: int = 4
-
-
-@dataclass(slots=True)
-class Figures:
-    """What health and metrics are told; nothing in it is of a patient. Counts since the start."""
-
-    delivered: int = 0
-    parked: int = 0
-    skipped: int = 0
-    lost: int = 0
-    """How often notices may have gone unsent, because they were kept no longer."""
-    refused_attempts: int = 0
-    last_delivered_at: datetime | None = None
-    trouble: str | None = None
-    """Why the notice at hand is not taken, or nothing is sent."""
-
-
-class Numbered(NamedTuple):
-    """A record of the queue, and the notice in it."""
-
-    stored: Stored
-    out: Outgoing
-
-
-class Ended(NamedTuple):
-    """A notice that needs no more attempts."""
-
-    answer: Answer
-    attempts: int
-    skipped: bool = False
-
 
 class Round(NamedTuple):
     """What has ended, by offset, and whether the endpoint is gone."""
 
     ended: Mapping[int, Ended]
     gone: bool
-
-
-class _GoneError(Exception):
-    """The endpoint will never take anything again."""
 
 
 class Sender:
@@ -137,7 +87,6 @@ class Sender:
         self.figures = Figures()
         self._log = log
         self._channel = channel
-        self._terms = terms
         self._clock = clock
         self._bell = bell
         self._group = f"subscriber.{name}"
@@ -150,7 +99,7 @@ class Sender:
         self._stopping = threading.Event()
         self._sending: Future[bool] | None = None
         self._lock = threading.Lock()
-        self._slots = asyncio.Semaphore(terms.concurrency)
+        self._attempts = Attempts(channel, terms, clock, self.figures)
 
     def run(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send until :meth:`stop`. Raises LogFencedError when a newer owner took over."""
@@ -352,7 +301,9 @@ class Sender:
             if self._stopping.is_set() or self._orders:
                 return Round(ended, gone=False)
             self._at_hand = frozenset(each.out.sequence for each in own)
-            sending = asyncio.run_coroutine_threadsafe(self._send_all(own, ended), loop)
+            sending = asyncio.run_coroutine_threadsafe(
+                self._attempts.send_all(own, self._skipping, ended), loop
+            )
             self._sending = sending
         try:
             gone = self._outcome(sending)
@@ -371,73 +322,6 @@ class Sender:
                 raise LogError("the notices were given to another process, or are given out anew")
         return sending.result()
 
-    async def _send_all(self, own: Sequence[Numbered], ended: dict[int, Ended]) -> bool:
-        """Whether the endpoint is gone."""
-        lanes: dict[str, list[Numbered]] = {}
-        for each in own:
-            lane = "" if self._channel.in_order else each.out.notice.subject
-            lanes.setdefault(lane, []).append(each)
-        gone = False
-        try:
-            async with asyncio.TaskGroup() as group:
-                for queue in lanes.values():
-                    group.create_task(self._send_in_order(queue, ended))
-        except* _GoneError:
-            gone = True
-        return gone
-
-    async def _send_in_order(self, queue: Sequence[Numbered], ended: dict[int, Ended]) -> None:
-        for stored, out in queue:
-            if reason := self._skipping.get(out.sequence):
-                ended[stored.offset] = Ended(Answer(reason), 0, skipped=True)
-                self.figures.skipped += 1
-                continue
-            result = await self._send(out)
-            if result.answer.gone:
-                raise _GoneError
-            ended[stored.offset] = result
-
-    async def _send(self, out: Outgoing) -> Ended:
-        """Try until it is taken, gone, or too old."""
-        grows = wait_random_exponential(self._terms.first_pause_s, self._terms.longest_pause_s)
-
-        def pause(state: RetryCallState) -> float:
-            return max(grows(state), _answer_of(state).retry_after_s)
-
-        began_s, taken = self._clock(), self.figures.delivered
-
-        def is_given_up(state: RetryCallState) -> bool:
-            now_s = self._clock()
-            itself = _answer_of(state).unwanted or self.figures.delivered > taken
-            refused = itself and now_s - began_s >= self._terms.refused_after_s
-            return refused or now_s - out.queued_at_s >= self._terms.give_up_after_s
-
-        retrying = AsyncRetrying(
-            retry=retry_if_result(lambda answer: answer.refusal is not None and not answer.gone),
-            wait=pause,
-            stop=is_given_up,
-            retry_error_callback=_answer_of,
-        )
-        answer: Answer = await retrying(self._attempt, out)
-        self._count(answer)
-        return Ended(answer, retrying.statistics["attempt_number"])
-
-    async def _attempt(self, out: Outgoing) -> Answer:
-        async with self._slots:
-            answer = await self._channel.send(out)
-        if answer.refusal is not None:
-            self.figures.refused_attempts += 1
-            self.figures.trouble = answer.refusal
-        return answer
-
-    def _count(self, answer: Answer) -> None:
-        if answer.refusal is None:
-            self.figures.delivered += 1
-            self.figures.last_delivered_at = datetime.fromtimestamp(self._clock(), UTC)
-            self.figures.trouble = None
-        elif not answer.gone:
-            self.figures.parked += 1
-
 
 def _fault(error: Exception) -> str:
     """A fault of ours as it may be told: its types only, for its text may quote a notice."""
@@ -452,13 +336,6 @@ def _outcome(ended: Ended) -> Outcome:
     if ended.skipped:
         return Outcome.SKIPPED
     return Outcome.PARKED if ended.answer.refusal else Outcome.DELIVERED
-
-
-def _answer_of(state: RetryCallState) -> Answer:
-    if state.outcome is None:
-        raise RuntimeError("an attempt without an outcome")
-    answer: Answer = state.outcome.result()
-    return answer
 
 
 def _numbered(records: Sequence[Stored], state: SubscriberState) -> list[Numbered]:

@@ -14,6 +14,7 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from bus.memory import MemoryLog
 from bus.port import Log, LogError, LogFencedError, TopicPartition
+from router.delivery.attempts import Terms
 from router.delivery.channel import Answer, Outgoing
 from router.delivery.orders import Pause, Resume, Skip
 from router.delivery.sender import (
@@ -22,7 +23,6 @@ from router.delivery.sender import (
     PASS_OVER_RECORDS,
     PASS_OVER_S,
     Sender,
-    Terms,
 )
 from schemas import topics
 from schemas.delivery import Delivery, Outcome, SubscriberState

@@ -13,7 +13,8 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from bus.kafka import KafkaLog, KafkaSettings
 from bus.port import Log, LogError, LogFencedError, Record, TopicPartition
-from router.delivery.sender import Sender, Terms
+from router.delivery.attempts import Terms
+from router.delivery.sender import Sender
 from router.delivery.webhook import Endpoint, Webhook
 from schemas import topics
 from schemas.delivery import Delivery

@@ -1,0 +1,160 @@
+"""Tries to hand notices to one endpoint, each until it is taken, gone, or too old.
+
+Wards go beside one another, each ward's notices one after another; where the channel keeps one order,
+all of them do. A notice that is not taken is tried again, at growing random intervals and not before
+the endpoint allows, until it is older than the configured time; then it is given up. One that is
+refused for itself (the endpoint says so, or takes others meanwhile) is given up much sooner, for
+whatever comes after it waits. Nothing here reads or writes the log: whoever asks commits what has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_random_exponential
+
+from bus.port import Stored
+from router.delivery.channel import Answer, Channel, Outgoing
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How hard to try. Times in seconds."""
+
+    give_up_after_s: float = 3 * 86_400.0
+    refused_after_s: float = 600.0
+    first_pause_s: float = 1.0
+    longest_pause_s: float = 300.0
+    concurrency: int = 4
+
+
+@dataclass(slots=True)
+class Figures:
+    """What health and metrics are told; nothing in it is of a patient. Counts since the start."""
+
+    delivered: int = 0
+    parked: int = 0
+    skipped: int = 0
+    lost: int = 0
+    """How often notices may have gone unsent, because they were kept no longer."""
+    refused_attempts: int = 0
+    last_delivered_at: datetime | None = None
+    trouble: str | None = None
+    """Why the notice at hand is not taken, or nothing is sent."""
+
+
+class Numbered(NamedTuple):
+    """A record of the queue, and the notice in it."""
+
+    stored: Stored
+    out: Outgoing
+
+
+class Ended(NamedTuple):
+    """A notice that needs no more attempts."""
+
+    answer: Answer
+    attempts: int
+    skipped: bool = False
+
+
+class _GoneError(Exception):
+    """The endpoint will never take anything again."""
+
+
+class Attempts:
+    """All attempts of one subscriber. In the event loop that sends."""
+
+    def __init__(self, channel: Channel, terms: Terms, clock: Clock, figures: Figures) -> None:
+        self._channel = channel
+        self._terms = terms
+        self._clock = clock
+        self._figures = figures
+        self._slots = asyncio.Semaphore(terms.concurrency)
+
+    async def send_all(
+        self, own: Sequence[Numbered], skipping: Mapping[int, str], ended: dict[int, Ended]
+    ) -> bool:
+        """Whether the endpoint is gone; what has ended, by offset, is put into ``ended``.
+
+        ``skipping``: the numbers that a person wants given up, and why.
+        """
+        lanes: dict[str, list[Numbered]] = {}
+        for each in own:
+            lane = "" if self._channel.in_order else each.out.notice.subject
+            lanes.setdefault(lane, []).append(each)
+        gone = False
+        try:
+            async with asyncio.TaskGroup() as group:
+                for queue in lanes.values():
+                    group.create_task(self._send_in_order(queue, skipping, ended))
+        except* _GoneError:
+            gone = True
+        return gone
+
+    async def _send_in_order(
+        self, queue: Sequence[Numbered], skipping: Mapping[int, str], ended: dict[int, Ended]
+    ) -> None:
+        for stored, out in queue:
+            if reason := skipping.get(out.sequence):
+                ended[stored.offset] = Ended(Answer(reason), 0, skipped=True)
+                self._figures.skipped += 1
+                continue
+            result = await self._send(out)
+            if result.answer.gone:
+                raise _GoneError
+            ended[stored.offset] = result
+
+    async def _send(self, out: Outgoing) -> Ended:
+        """Try until it is taken, gone, or too old."""
+        grows = wait_random_exponential(self._terms.first_pause_s, self._terms.longest_pause_s)
+
+        def pause(state: RetryCallState) -> float:
+            return max(grows(state), _answer_of(state).retry_after_s)
+
+        began_s, taken = self._clock(), self._figures.delivered
+
+        def is_given_up(state: RetryCallState) -> bool:
+            now_s = self._clock()
+            itself = _answer_of(state).unwanted or self._figures.delivered > taken
+            refused = itself and now_s - began_s >= self._terms.refused_after_s
+            return refused or now_s - out.queued_at_s >= self._terms.give_up_after_s
+
+        retrying = AsyncRetrying(
+            retry=retry_if_result(lambda answer: answer.refusal is not None and not answer.gone),
+            wait=pause,
+            stop=is_given_up,
+            retry_error_callback=_answer_of,
+        )
+        answer: Answer = await retrying(self._attempt, out)
+        self._count(answer)
+        return Ended(answer, retrying.statistics["attempt_number"])
+
+    async def _attempt(self, out: Outgoing) -> Answer:
+        async with self._slots:
+            answer = await self._channel.send(out)
+        if answer.refusal is not None:
+            self._figures.refused_attempts += 1
+            self._figures.trouble = answer.refusal
+        return answer
+
+    def _count(self, answer: Answer) -> None:
+        if answer.refusal is None:
+            self._figures.delivered += 1
+            self._figures.last_delivered_at = datetime.fromtimestamp(self._clock(), UTC)
+            self._figures.trouble = None
+        elif not answer.gone:
+            self._figures.parked += 1
+
+
+def _answer_of(state: RetryCallState) -> Answer:
+    if state.outcome is None:
+        raise RuntimeError("an attempt without an outcome")
+    answer: Answer = state.outcome.result()
+    return answer
