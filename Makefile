@@ -13,6 +13,7 @@ PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(NEW_ENOUGH)' 2>/dev/null 
 APT := sudo apt-get install -y make git python3 python3-venv strace openjdk-17-jre-headless maven chromium chromium-driver
 PYTEST = $(BIN)/python -m pytest
 SIDE_BY_SIDE := -n 2 --dist loadfile
+CAMPAIGN := WARDBRIDGE_CAMPAIGN=1
 LONG := -s --timeout 7200
 COMPILE = env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal \
   --generate-hashes --python-version 3.11 --no-config --no-header --no-emit-index-url \
@@ -111,9 +112,9 @@ campaign-crash: $(STAMP) ## the service on SQLite killed 200 times at random mom
 .PHONY: campaign-kafka
 campaign-kafka: $(STAMP) ## the same on a real broker; 30 times a broker or process is away; 30 leaders killed
 	WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_crash.py -k kafka $(LONG)
-	WARDBRIDGE_FAULTS=30 $(PYTEST) tests/e2e/test_kafka_faults.py tests/e2e/test_kafka_brokers.py $(LONG)
-	WARDBRIDGE_FAULTS=9 $(PYTEST) tests/e2e/test_kafka_routers.py tests/e2e/test_kafka_scaling.py $(LONG)
-	WARDBRIDGE_AWAY=120 $(PYTEST) tests/e2e/test_kafka_away.py $(LONG)
+	$(CAMPAIGN) WARDBRIDGE_FAULTS=30 $(PYTEST) tests/e2e/test_kafka_faults.py tests/e2e/test_kafka_brokers.py $(LONG)
+	$(CAMPAIGN) WARDBRIDGE_FAULTS=9 $(PYTEST) tests/e2e/test_kafka_routers.py tests/e2e/test_kafka_scaling.py $(LONG)
+	$(CAMPAIGN) WARDBRIDGE_AWAY=120 $(PYTEST) tests/e2e/test_kafka_away.py $(LONG)
 
 .PHONY: campaign-delivery
 campaign-delivery: $(STAMP) ## the service killed 200 times while receivers misbehave

@@ -130,9 +130,11 @@ def is_failing(status: Element) -> bool:
 
 def _not_given(bundle: Element, resources: Resources) -> list[Trouble]:
     """What a notification names and nobody has fetched."""
+    status = notification(bundle)
+    where = status.path if status else bundle.path
     detail = "the notification names an Encounter without giving it, and it was not to be had"
     return [
-        Trouble("notification-without-content", detail, bundle.path, withholds=True)
+        Trouble("notification-without-content", detail, where, withholds=True)
         for name in named_in(bundle)
         if resources.resolve(name, bundle) is None
     ]

@@ -20,6 +20,7 @@ import pytest
 
 from bus.kafka.appender import MAX_WAITING_BYTES
 from tests.e2e.test_kafka_faults import ENDED, soon, until_acknowledged, until_ready
+from tests.support.campaigns import only_in_campaigns
 from tests.support.kafka import cluster
 from tests.support.labs import lab_on_kafka
 from tests.support.load import Load, check_that_nothing_is_lost_or_doubled
@@ -33,7 +34,7 @@ PATIENCE: Final = (
 )
 LOOK_EVERY_S: Final = 0.2
 
-pytestmark = pytest.mark.timeout(300 + 2 * AWAY_S)
+pytestmark = [pytest.mark.timeout(300 + 2 * AWAY_S), only_in_campaigns]
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from bus.kafka import KafkaSettings
 from kafka_dev import KafkaDev
 from schemas import topics
 from tests.e2e.test_kafka_faults import ENDED, until_acknowledged, until_ready
+from tests.support.campaigns import only_in_campaigns
 from tests.support.labs import lab_on_three_brokers
 from tests.support.load import Load, check_that_nothing_is_lost_or_doubled
 from tests.support.service import Service
@@ -38,7 +39,7 @@ KILLS = int(os.environ.get("WARDBRIDGE_FAULTS", "1"))
 AWAY_S = (0.2, 14.0 if KILLS > 1 else 3.0)
 OPEN = {"Ongoing", "PrepareCommit"}
 
-pytestmark = pytest.mark.timeout(300 + 60 * KILLS)
+pytestmark = [pytest.mark.timeout(300 + 60 * KILLS), only_in_campaigns]
 
 
 class Moment(NamedTuple):

@@ -24,6 +24,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from bus.port import Log, TopicPartition
 from schemas import topics
 from schemas.notification import DesignationData, Notification
+from tests.support.campaigns import only_in_campaigns
 from tests.support.histories import Histories
 from tests.support.labs import lab_on_kafka
 from tests.support.load import Sender
@@ -81,7 +82,7 @@ host = "127.0.0.1"
 port = {port}
 """
 
-pytestmark = pytest.mark.timeout(300 + 10 * SECONDS)
+pytestmark = [pytest.mark.timeout(300 + 10 * SECONDS), only_in_campaigns]
 
 
 def realms() -> list[str]:

@@ -363,7 +363,7 @@ def test_what_is_named_and_not_to_be_had_is_told_and_in_review(name: str) -> Non
     ("fetched", "told_of", "kept"),
     [
         (True, [("information", "accepted", None)], (2, 2, 0)),
-        (False, [("error", "notification-without-content", "Bundle")], (1, 1, 1)),
+        (False, [("error", "notification-without-content", "Bundle.entry[0].resource")], (1, 1, 1)),
     ],
 )
 def test_one_that_is_named_beside_one_that_is_given_is_not_forgotten(

@@ -64,7 +64,8 @@ class Service:
         reraise=True,
     )
     def wait_until_ready(self) -> None:
-        assert httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        answer = httpx.get(f"{self.url}/readyz", timeout=5)
+        assert answer.status_code == 200, answer.text
 
     def get(self, path: str) -> Any:
         response = httpx.get(f"{self.url}{path}", timeout=20)
