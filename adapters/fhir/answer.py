@@ -68,6 +68,9 @@ def told(outcome: Outcome) -> Json:
     else:
         issues = []
     issues += map(_beside, outcome.warnings)
+    if outcome.degraded is not None:
+        detail = "the edition's model refuses it, for no reason that matters here"
+        issues.append(_beside(Trouble("degraded", detail, outcome.degraded)))
     return operation_outcome(issues or [_all_well(outcome)])
 
 

@@ -86,6 +86,7 @@ ANSWERS: Final[dict[str, Answer]] = {
     "century-missing": _BESIDE,
     "check-digit-over-12-positions": _BESIDE,
     "server-outcome": Answer(422, "incomplete"),
+    "degraded": Answer(422, "structure"),
     # the request
     "token-missing": Answer(401, "login"),
     "token-may-not": Answer(403, "forbidden"),

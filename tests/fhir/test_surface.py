@@ -284,6 +284,13 @@ def test_a_doubt_beside_the_rest_is_a_warning(endpoint: Endpoint) -> None:
     assert endpoint.kept() == (1, 1, 1)
 
 
+def test_what_only_the_lean_reader_accepts_is_told_with_its_place(endpoint: Endpoint) -> None:
+    response = endpoint.send("POST", "/fhir/Encounter", encounter(wardOfHope="W1"))
+    assert response.status_code == 201
+    assert told(response) == [("warning", "degraded", "Encounter.wardOfHope")]
+    assert endpoint.intake.figures.degraded == 1
+
+
 def test_a_subscription_shakes_hands_and_brings_its_encounters(endpoint: Endpoint) -> None:
     status = {"resourceType": "SubscriptionStatus", "type": "handshake"}
     hands = endpoint.send("POST", "/fhir/notifications", bundle("history", status))
