@@ -103,7 +103,9 @@ class Surface:
 
     def app(self) -> FastAPI:
         """The application."""
-        app = FastAPI(title="wardbridge FHIR", docs_url=None, redoc_url=None)
+        app = FastAPI(
+            title="wardbridge FHIR", docs_url=None, redoc_url=None, redirect_slashes=False
+        )
         app.add_exception_handler(NotTakenError, self._not_taken)
         app.add_exception_handler(HTTPException, self._no_route)
         app.add_exception_handler(RequestValidationError, self._bad_address)
@@ -146,6 +148,7 @@ class Surface:
     def _add_bundles(self, app: FastAPI) -> None:
         both = answer.openapi_body("a transaction or batch", "Bundle")
 
+        @app.post(f"{BASE}/", include_in_schema=False)
         @app.post(BASE, openapi_extra=both, **_TOLD)
         async def transaction(request: Request) -> Response:
             """State what a transaction or batch Bundle holds; a transaction is taken whole."""

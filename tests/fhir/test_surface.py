@@ -194,6 +194,7 @@ def test_what_cannot_be_used_is_answered_with_a_reason_and_is_in_review(  # noqa
         ("DELETE", "/fhir/Encounter/e1", 405, "no-such-interaction"),
         ("POST", "/fhir/Patient", 404, "no-such-route"),
         ("GET", "/", 404, "no-such-route"),
+        ("POST", "/fhir/Encounter/", 404, "no-such-route"),
         ("PUT", "/fhir/Encounter/a%20b", 400, "id-unreadable"),
     ],
 )
@@ -208,7 +209,7 @@ def test_what_is_not_offered_is_answered_with_an_outcome(
 def test_a_batch_is_answered_entry_by_entry_and_a_transaction_as_a_whole(
     endpoint: Endpoint,
 ) -> None:
-    response = endpoint.send("POST", "/fhir", BATCH)
+    response = endpoint.send("POST", "/fhir/", BATCH)  # as many write the base
     assert (response.status_code, response.json()["type"]) == (200, "batch-response")
     entries = [each["response"] for each in response.json()["entry"]]
     assert [each["status"] for each in entries] == ["200 OK", "422 Unprocessable Entity"]
