@@ -45,7 +45,7 @@ from tests.wardbridge.support import cli
 from wardbridge.config.load import load
 from wardbridge.log import open_to_read
 
-KILLS = int(os.environ.get("WARDBRIDGE_KILLS", "3"))
+KILLS = int(os.environ.get("WARDBRIDGE_KILLS", "2"))
 NOTICES_BETWEEN_KILLS = 5
 SOME_WARDS = ("W1", "W2", "W3")
 SUBSCRIBER = """
@@ -136,8 +136,8 @@ def test_every_notice_reaches_every_subscriber_in_its_wards_order(lab: Lab, tmp_
         assert len(lab_system.calls) > len(lab_system.taken)
 
 
-def test_a_notice_that_has_ended_is_sent_again_on_demand(lab: Lab, tmp_path: Path) -> None:
-    with Receiver() as receiver, telling(lab, tmp_path, receiver, receiver) as service:
+def test_a_notice_that_has_ended_is_sent_again_on_demand(tmp_path: Path) -> None:
+    with Receiver() as receiver, telling(lab_on_sqlite, tmp_path, receiver, receiver) as service:
         service.start()
         service.wait_until_ready()
         with MllpClient(service.mllp_port) as client:
