@@ -24,6 +24,7 @@ from bus.memory import MemoryLog
 from bus.port import LogError, LogFullError, Record, RecordTooLargeError, Stored, TopicPartition
 from schemas import topics
 from tests.fhir.lab import FEED, Json, at, bundle, encounter, normaliser
+from tests.fhir.test_markup import ENCOUNTER as XML
 from tests.support.certificates import self_signed
 from tests.support.logs import PickyLog
 from wardbridge.http.server import HttpServer
@@ -130,6 +131,13 @@ def test_the_bytes_are_kept_as_they_came(endpoint: Endpoint) -> None:
     payload = json.dumps(GOOD, indent=3).encode() + b"\n"
     endpoint.send("POST", "/fhir/Encounter", payload)
     assert endpoint.stored(topics.RAW)[0].value == payload
+
+
+def test_xml_is_taken_as_it_came(endpoint: Endpoint) -> None:
+    headers = {"Content-Type": "application/fhir+xml"}
+    response = endpoint.send("POST", "/fhir/Encounter", XML.encode(), headers)
+    assert (response.status_code, told(response)[0][1]) == (201, "accepted")
+    assert endpoint.stored(topics.RAW)[0].value == XML.encode()
 
 
 def test_an_encounter_is_updated_by_its_id_and_by_its_identifier(endpoint: Endpoint) -> None:
