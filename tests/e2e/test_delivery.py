@@ -27,7 +27,7 @@ from tests.support import lab_receiver as hl7
 from tests.support.histories import Histories, Visit, message
 from tests.support.lab_receiver import Behaviour as LabBehaviour
 from tests.support.lab_receiver import LabReceiver, accepting, closing
-from tests.support.labs import lab_on_kafka, lab_on_sqlite
+from tests.support.labs import lab_on_kafka, lab_on_sqlite, log_of
 from tests.support.load import Sender
 from tests.support.mllp import MllpClient
 from tests.support.receiver import (
@@ -42,8 +42,6 @@ from tests.support.receiver import (
 from tests.support.replay import everything
 from tests.support.service import Service
 from tests.wardbridge.support import cli
-from wardbridge.config.load import load
-from wardbridge.log import open_to_read
 
 KILLS = int(os.environ.get("WARDBRIDGE_KILLS", "2"))
 NOTICES_BETWEEN_KILLS = 5
@@ -268,19 +266,8 @@ def _kill_at_random(service: Service, receiver: Receiver, chance: random.Random)
         service.wait_until_ready()
 
 
-@contextmanager
-def _log_of(service: Service) -> Iterator[Log]:
-    """Beside the service, or after it."""
-    installation = load(service.config, service.data, service.environment)
-    log = open_to_read(service.data, installation)
-    try:
-        yield log
-    finally:
-        log.close()
-
-
 def _wait_until_told(service: Service) -> None:
-    with _log_of(service) as log:
+    with log_of(service) as log:
         _until_nothing_waits(log)
 
 
@@ -299,7 +286,7 @@ def _until_nothing_waits(log: Log) -> None:
 
 
 def _told(service: Service) -> list[Notification]:
-    with _log_of(service) as log:
+    with log_of(service) as log:
         stored = everything(log, topics.DESIGNATIONS)
         return [Notification.model_validate_json(each.value or b"") for each in stored]
 

@@ -12,7 +12,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import cycle, islice, pairwise
 from pathlib import Path
 from typing import Final
@@ -25,12 +24,10 @@ from bus.port import Log
 from schemas import topics
 from tests.e2e.test_kafka_faults import until_acknowledged
 from tests.support.campaigns import only_in_campaigns
-from tests.support.labs import lab_on_kafka
+from tests.support.labs import lab_on_kafka, log_of
 from tests.support.load import Load, check_that_nothing_is_lost_or_doubled
 from tests.support.replay import everything
 from tests.support.service import Service
-from wardbridge.config.load import load as load_config
-from wardbridge.log import open_to_read
 
 COUNT: Final = int(os.environ.get("WARDBRIDGE_FAULTS", "1"))
 INSTANCE: Final = 'instance = "${WARDBRIDGE_INSTANCE}"'
@@ -85,7 +82,7 @@ def test_a_standby_takes_over_from_the_router_that_ends(services: dict[str, Serv
         service.start()
         service.wait_until_ready()
     at_s: list[float] = []
-    with _log_of(adapters) as log:
+    with log_of(adapters) as log:
         with Load(adapters, seed) as load:
             for change in islice(cycle(CHANGES), COUNT):
                 until_acknowledged(load, len(load.acknowledged()) + 100)
@@ -102,15 +99,6 @@ def test_a_standby_takes_over_from_the_router_that_ends(services: dict[str, Serv
     # with routers that go on: each writes the time, and one that ended might have left it undecided
     check_that_nothing_is_lost_or_doubled(load, f"seed {seed}, seconds of silence: {told}")
     assert [router.stop() for router in routers] == [0, 0]
-
-
-@contextmanager
-def _log_of(service: Service) -> Iterator[Log]:
-    log = open_to_read(service.data, load_config(service.config, service.data, service.environment))
-    try:
-        yield log
-    finally:
-        log.close()
 
 
 @soon

@@ -26,13 +26,11 @@ from schemas import topics
 from schemas.notification import DesignationData, Notification
 from tests.support.campaigns import only_in_campaigns
 from tests.support.histories import Histories
-from tests.support.labs import lab_on_kafka
+from tests.support.labs import lab_on_kafka, log_of
 from tests.support.load import Sender
 from tests.support.receiver import Receiver
 from tests.support.replay import everything, replayed_notifications
 from tests.support.service import MLLP_PORT, Service
-from wardbridge.config.load import load as load_config
-from wardbridge.log import open_to_read
 
 LONG: Final = "WARDBRIDGE_FAULTS" in os.environ
 OF_EACH: Final[Sequence[int]] = (1, 2, 4) if LONG else (2,)
@@ -141,7 +139,7 @@ def test_realms_are_told_alike_however_many_share_the_work(tmp_path: Path, of_ea
             thread.join()
         sent_s = time.monotonic() - began
         assert [sender.failure for sender in senders if sender.failure] == []
-        with _log_of(services["router"][0]) as log:
+        with log_of(services["router"][0]) as log:
             _until_decided(log)
             decided_s = time.monotonic() - began
             told = _told(log)
@@ -170,15 +168,6 @@ def _senders(adapters: Sequence[Service], seed: int) -> tuple[list[Sender], thre
         histories = Histories(seed + number, f"r{realm}v{one}", wards=wards)
         made.append(Sender(port, histories, stopping, pause_s=0.0))
     return made, stopping
-
-
-@contextmanager
-def _log_of(service: Service) -> Iterator[Log]:
-    log = open_to_read(service.data, load_config(service.config, service.data, service.environment))
-    try:
-        yield log
-    finally:
-        log.close()
 
 
 soon = retry(

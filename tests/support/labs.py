@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from bus.port import Log
 from tests.support.exports import WARDS
 from tests.support.kafka import brokers
 from tests.support.service import LAB, Service
+from wardbridge.config.load import load
+from wardbridge.log import open_to_read
 
 LAB_KAFKA: Final = LAB.with_name("lab-kafka.toml")
 CLUSTER, BELIEVED = "[log.kafka]\n", "[authority.lab.wards]\n"
@@ -52,3 +56,14 @@ def _adapted(example: Path, folder: Path, added: dict[str, Sequence[str]]) -> Pa
     config = folder / example.name
     config.write_text(text, encoding="utf-8")
     return config
+
+
+@contextmanager
+def log_of(service: Service) -> Iterator[Log]:
+    """The log of a service, to read beside it or after it."""
+    installation = load(service.config, service.data, service.environment)
+    log = open_to_read(service.data, installation)
+    try:
+        yield log
+    finally:
+        log.close()
