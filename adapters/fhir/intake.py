@@ -56,7 +56,7 @@ class Taken(NamedTuple):
     document: Object | None
 
 
-Known = Callable[[Taken], bool]
+IsKnown = Callable[[Taken], bool]
 
 
 class NotTakenError(Exception):
@@ -86,7 +86,7 @@ class Intake:
         check: Check,
         already: Outcome | None = None,
         beside: Beside | None = None,
-        known: Known | None = None,
+        known: IsKnown | None = None,
     ) -> Taken:
         """Read, store, and tell what became of it.
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import socket
 import socketserver
-import threading
 from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
+from tests.support.listening import Listening
 from tests.support.mllp import END, START, fields_of, framed
 
-PATIENCE_S = 20.0
 BEFORE_MSH_3 = 2
 
 
@@ -145,44 +143,10 @@ def flooding(connection: Connection, _heard: Heard) -> None:
         connection.request.sendall(START + b"MSH|" + b"." * 200_000)
 
 
-class LabReceiver:
-    """A real listener on a port of its own; ``behave`` decides what each message meets."""
+class LabReceiver(Listening[Heard, Behaviour]):
+    """A real listener on a port of its own."""
 
     def __init__(self, behave: Callable[[Heard], Behaviour] | None = None, port: int = 0) -> None:
-        self.calls: list[Heard] = []
-        self.taken: list[Heard] = []
-        self._behave = behave or (lambda _: accepting)
-        self._changed = threading.Condition()
-        self._server = Server(("127.0.0.1", port), Connection)
-        self._server.receiver = self
-        self.port = int(self._server.server_address[1])
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-
-    def heard(self, message: Heard) -> Behaviour:
-        with self._changed:
-            self.calls.append(message)
-            self._changed.notify_all()
-        return self._behave(message)
-
-    def takes(self, message: Heard) -> None:
-        with self._changed:
-            self.taken.append(message)
-            self._changed.notify_all()
-
-    def wait_for(self, condition: Callable[[LabReceiver], bool]) -> None:
-        with self._changed:
-            assert self._changed.wait_for(lambda: condition(self), PATIENCE_S)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        server = Server(("127.0.0.1", port), Connection)
+        server.receiver = self
+        super().__init__(server, behave or (lambda _: accepting))

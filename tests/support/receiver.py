@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
-PATIENCE_S = 60.0
+from tests.support.listening import Listening
 
 
 class Call(NamedTuple):
@@ -102,45 +100,11 @@ def dripping(handler: Handler) -> None:
     handler.close_connection = True
 
 
-class Receiver:
-    """A real HTTP server on a port of its own; ``behave`` decides what each call meets."""
+class Receiver(Listening[Call, Behaviour]):
+    """A real HTTP server on a port of its own."""
 
     def __init__(self, behave: Callable[[Call], Behaviour] | None = None, port: int = 0) -> None:
-        self.calls: list[Call] = []
-        self.taken: list[Call] = []
-        self._behave = behave or (lambda _: answering(204))
-        self._changed = threading.Condition()
-        self._server = Server(("127.0.0.1", port), Handler)
-        self._server.receiver = self
-        self.port = self._server.server_address[1]
+        server = Server(("127.0.0.1", port), Handler)
+        server.receiver = self
+        super().__init__(server, behave or (lambda _: answering(204)))
         self.url = f"http://127.0.0.1:{self.port}/notices"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-
-    def heard(self, call: Call) -> Behaviour:
-        with self._changed:
-            self.calls.append(call)
-            self._changed.notify_all()
-        return self._behave(call)
-
-    def takes(self, call: Call) -> None:
-        with self._changed:
-            self.taken.append(call)
-            self._changed.notify_all()
-
-    def wait_for(self, condition: Callable[[Receiver], bool]) -> None:
-        with self._changed:
-            assert self._changed.wait_for(lambda: condition(self), PATIENCE_S)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.wardbridge.support import LAB, cli
-from wardbridge.commands.run import FILES, allow_more_files, stop_signals, too_few_files
+from wardbridge.commands.run import stop_signals
 from wardbridge.config.load import load
+from wardbridge.files import FILES, allow_more_files, too_few_files
 
 
 @pytest.fixture

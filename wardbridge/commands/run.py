@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import signal
 import sys
-from collections.abc import Iterator
 from typing import Annotated, Final
 
 import structlog
@@ -22,7 +20,7 @@ from wardbridge.commands._shared import (
     installation,
     refuse,
 )
-from wardbridge.config.models import Installation
+from wardbridge.files import allow_more_files, too_few_files
 from wardbridge.log import is_on_kafka
 from wardbridge.logs import configure_logs
 from wardbridge.roles import ALL_ROLES, Role
@@ -30,8 +28,6 @@ from wardbridge.secret import SecretError
 from wardbridge.service import Service
 
 FAILED: Final = 1
-FILES: Final = 65_536  # connections and files open at once; a shell's usual 1,024 are soon used up
-FILES_BESIDE: Final = 256  # what the log and all else of this process need at most
 Roles = Annotated[
     list[Role] | None,
     typer.Option("--role", help="only this part of the work (repeatable); without it: all"),
@@ -63,24 +59,6 @@ def run(
     for warning in [*found.warnings(), *too_few_files(files, found)]:
         structlog.get_logger().warning("configuration", warning=warning)
     raise typer.Exit(_serve(Service(found, port_offset, roles=roles)))
-
-
-def allow_more_files() -> int:
-    """As many as whoever started us lets us have, up to what is of use; how many that is."""
-    allowed, highest = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = FILES if highest == resource.RLIM_INFINITY else min(FILES, highest)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(allowed, wanted), highest))
-    return max(allowed, wanted)
-
-
-def too_few_files(files: int, found: Installation) -> Iterator[str]:
-    """What to say where the streams that may be open do not all fit."""
-    streams = found.settings.http.max_streams
-    if files < streams + FILES_BESIDE:
-        yield (
-            f"http.max_streams: only {files} files and connections may be open in this process, so "
-            f"that {streams} streams cannot be: raise its limit (ulimit -n, LimitNOFILE)"
-        )
 
 
 def _serve(service: Service) -> int:
