@@ -5,7 +5,8 @@ is there, commit. Left to itself kafka-python (3.0.12) commits a transaction wit
 it gave up after their delivery time-out: positions without their outputs, which nobody would miss. A
 commit whose outcome is not known is settled before anything else happens in the group: the producer is
 thrown away and a new one under the same transactional id makes the brokers finish or undo what the
-old one left. So whoever reads positions afterwards reads final ones.
+old one left (what they forget of it is ended by ``bus.kafka.hanging``). So whoever reads positions
+afterwards reads final ones.
 """
 
 from __future__ import annotations
@@ -25,18 +26,29 @@ from bus.kafka.producers import close_producer, started
 from bus.kafka.watchdog import Watchdog
 from bus.port import LogError, LogFencedError
 
+EndOlder = Callable[[int, int, bool], None]
+"""Given a producer's id and epoch, and whether its predecessor's last commit returned."""
+
 CLOSE_WITHIN_S: Final = 1.0
 
 
 class Committer:
     """The transactions of one group; one at a time."""
 
-    def __init__(self, group: str, make: Callable[[], KafkaProducer], watchdog: Watchdog) -> None:
+    def __init__(
+        self,
+        group: str,
+        make: Callable[[], KafkaProducer],
+        watchdog: Watchdog,
+        end_older: EndOlder,
+    ) -> None:
         self._group = group
         self._make = make
+        self._end_older = end_older
         self._watchdog = watchdog
         self._lock = threading.Lock()
         self._producer: KafkaProducer | None = None
+        self._committed = False  # the last transaction that the brokers began: its commit returned
         self._fenced = False
         self._closed = False
 
@@ -44,6 +56,11 @@ class Committer:
         """Have a producer, and with it no transaction of a predecessor that is still open."""
         with self._lock:
             self._ready()
+
+    def doubt(self) -> None:
+        """Brokers were away: what they have told may not have come to its end in every partition."""
+        with self._lock:
+            self._discard(0)
 
     def commit(
         self,
@@ -56,7 +73,9 @@ class Committer:
             producer = self._ready()
             try:
                 _run(producer, positions, records, metadata)
+                self._committed = True
             except CLIENT_ERRORS as error:
+                self._committed = self._committed and not _has_begun(producer)
                 raise self._undone(producer, error) from None
 
     def close(self) -> None:
@@ -77,7 +96,12 @@ class Committer:
 
     def _started(self) -> KafkaProducer:
         with translating(f"starting transactions of {self._group}"):
-            return started(self._make, lambda producer: producer.init_transactions())
+            return started(self._make, self._prepare)
+
+    def _prepare(self, producer: KafkaProducer) -> None:
+        producer.init_transactions()
+        ours = producer._transaction_manager.producer_id_and_epoch  # noqa: SLF001 - as below
+        self._end_older(ours.producer_id, ours.epoch, self._committed)
 
     def _undone(self, producer: KafkaProducer, error: Exception) -> LogError:
         """The error to raise, after a producer whose state is unknown is gone."""
@@ -115,6 +139,11 @@ def _check(futures: Sequence[Any]) -> None:
     """Raises the error of a record that is not in the log."""
     for future in futures:
         future.get(0)
+
+
+def _has_begun(producer: KafkaProducer) -> bool:
+    """Whether the brokers took part of the transaction; else what they have is the one before."""
+    return bool(producer._transaction_manager._transaction_started)  # noqa: SLF001 - as above
 
 
 def _cause(producer: KafkaProducer, error: Exception) -> Exception:

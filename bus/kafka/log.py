@@ -29,6 +29,7 @@ from bus.kafka import cloudevents, topics
 from bus.kafka.appender import Appender, Wire
 from bus.kafka.committer import Committer
 from bus.kafka.errors import translating
+from bus.kafka.hanging import Ender
 from bus.kafka.member import Member
 from bus.kafka.offsets import Lookup
 from bus.kafka.producers import TransactionalProducer, started
@@ -160,6 +161,7 @@ class KafkaLog:
             raise
         except LogError:
             self._leave(group)
+            self._committers[group].doubt()
             raise
 
     def keep(self, group: str) -> bool:
@@ -265,8 +267,14 @@ class KafkaLog:
     def _committer(self, group: str) -> Committer:
         return self._made(
             self._committers, group,
-            lambda: Committer(group, lambda: self._producer(group), self._watchdog),
+            lambda: Committer(
+                group, lambda: self._producer(group), self._watchdog, self._end_older
+            ),
         )  # fmt: skip
+
+    def _end_older(self, producer_id: int, epoch: int, committed: bool) -> None:  # noqa: FBT001
+        places = [self._lookup.place(at) for name in self.topics for at in self._places(name)]
+        Ender(self._admin, places).end(producer_id, epoch, committed=committed)
 
     def _wait(
         self, topics: Sequence[str], seen: Mapping[TopicPartition, int], wait_s: float

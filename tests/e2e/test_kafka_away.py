@@ -31,6 +31,7 @@ PATIENCE: Final = (
     if AWAY_S >= 60
     else ("commit_timeout_s = 2.5", "transaction_timeout_s = 4", "delivery_timeout_s = 3")
 )
+HUNG: Final = "hanging_transaction_ended"
 LOOK_EVERY_S: Final = 0.2
 
 pytestmark = [pytest.mark.timeout(300 + 2 * AWAY_S), only_in_campaigns]
@@ -129,7 +130,8 @@ def test_a_long_absence_of_the_broker_is_told_borne_and_made_good(service: Servi
         f"{before.most_bytes / 1e6:.0f} MB before, {away.most_bytes / 1e6:.0f} away, "
         f"{after.most_bytes / 1e6:.0f} after; back: the first answers after {answered_s:.1f} s, "
         f"ready after {ready_s:.1f} s, all decided after {decided_s:.1f} s; "
-        f"{service.said().count(ENDED)} processes ended"
+        f"{service.said().count(ENDED)} processes ended, "
+        f"{service.said().count(HUNG)} parts of hanging transactions were ended"
     )
     check_that_nothing_is_lost_or_doubled(load, what)
     assert any("LogError: " in reason for reason in away.reasons), away.reasons

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from kafka.errors import KafkaTimeoutError
+from kafka.producer.transaction_manager import ProducerIdAndEpoch
 from kafka.structs import ConsumerGroupMetadata
 from kafka.structs import TopicPartition as Place
 
@@ -29,14 +30,22 @@ class Answer:
 
 class State:
     last_error = None
+    producer_id_and_epoch = ProducerIdAndEpoch(4, 1)
+
+    def __init__(self) -> None:
+        self._transaction_started = False
 
 
 class Producer:
     """Writes down what is asked of it; ``fails`` is the record whose answer is an error."""
 
-    def __init__(self, calls: list[str], fails: int | None) -> None:
+    def __init__(self, calls: list[str], fails: int | None = None) -> None:
         self.calls, self._fails, self._sent = calls, fails, 0
         self._transaction_manager = State()
+
+    def fail_at_the_next(self, *, begun: bool) -> None:
+        self._fails = self._sent + 1
+        self._transaction_manager._transaction_started = begun
 
     def init_transactions(self) -> None:
         self.calls.append("init")
@@ -86,7 +95,7 @@ def test_no_commit_without_each_record(
     watchdog: Watchdog, fails: int | None, calls: list[str]
 ) -> None:
     called: list[str] = []
-    committer = Committer("g", lambda: Producer(called, fails), watchdog)
+    committer = Committer("g", lambda: Producer(called, fails), watchdog, lambda *_: None)
     if fails is None:
         committer.commit(POSITIONS, RECORDS, GROUP)
     else:
@@ -94,3 +103,39 @@ def test_no_commit_without_each_record(
             committer.commit(POSITIONS, RECORDS, GROUP)
     committer.close()
     assert called == calls
+
+
+@pytest.mark.parametrize(
+    ("returned", "fails", "committed"),
+    [
+        (False, None, False),
+        (True, None, True),
+        (True, "before the brokers began it", True),
+        (True, "after", False),
+        (False, "after", False),
+    ],
+)
+def test_what_is_told_of_the_transaction_before(
+    watchdog: Watchdog, *, returned: bool, fails: str | None, committed: bool
+) -> None:
+    """The end that the brokers may have forgotten is that of the last transaction they began."""
+    made: list[Producer] = []
+    told: list[tuple[int, int, bool]] = []
+
+    def make() -> Producer:
+        made.append(Producer([]))
+        return made[-1]
+
+    committer = Committer("g", make, watchdog, lambda *older: told.append(older))
+    committer.settle()
+    if returned:
+        committer.commit(POSITIONS, RECORDS, GROUP)
+    if fails:
+        made[-1].fail_at_the_next(begun=fails == "after")
+        with pytest.raises(LogError):
+            committer.commit(POSITIONS, RECORDS, GROUP)
+    else:
+        committer.doubt()
+        committer.settle()
+    committer.close()
+    assert told == [(4, 1, False), (4, 1, committed)]
