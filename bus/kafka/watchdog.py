@@ -69,8 +69,6 @@ class Watchdog:
         with self._changed:
             number = next(self._numbers)
             self._watched[number] = (self._clock_s() + self._limit_s, doing)
-            if len(self._watched) == 1:
-                self._changed.notify()
             return number
 
     def report(self, doing: str) -> None:
@@ -96,15 +94,15 @@ class Watchdog:
             self._on_stuck(stuck)
 
     def _next_stuck(self) -> str | None:
+        """Whoever begins wakes nobody, many times a second: what begins after a look is due later."""
         with self._changed:
             while not self._closed:
+                remaining_s = self._limit_s
                 if self._watched:
                     number, (deadline, doing) = next(iter(self._watched.items()))
                     remaining_s = deadline - self._clock_s()
                     if remaining_s <= 0:
                         del self._watched[number]
                         return doing
-                    self._changed.wait(remaining_s)
-                else:
-                    self._changed.wait()
+                self._changed.wait(remaining_s)
         return None
