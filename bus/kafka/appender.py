@@ -21,10 +21,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import structlog
-from kafka import KafkaProducer
 
 from bus.kafka.errors import CLIENT_ERRORS, translated
-from bus.kafka.producers import close_producer, is_broken
+from bus.kafka.producers import AppendingProducer, close_producer, is_broken
 from bus.kafka.watchdog import Watchdog
 from bus.local import OnDone, tell
 from bus.port import LogError
@@ -79,11 +78,11 @@ class Appender:
     """
 
     def __init__(
-        self, make: Callable[[], KafkaProducer], answer_within_s: float,
+        self, make: Callable[[], AppendingProducer], answer_within_s: float,
         max_waiting_bytes: int = MAX_WAITING_BYTES,
     ) -> None:  # fmt: skip
         self._make = make
-        self._producer: KafkaProducer | None = make()
+        self._producer: AppendingProducer | None = make()
         self._answer_within_s = answer_within_s
         self._max_waiting_bytes = max_waiting_bytes
         self._sending = threading.Lock()  # held while records enter the producer
@@ -102,7 +101,8 @@ class Appender:
         with self._sending:
             producer = self._working()
             submission = self._entered(len(records), size, on_done)
-            self._send(producer, records, submission)
+            with producer.gathering():
+                self._send(producer, records, submission)
         self._settle()
 
     def waiting_bytes(self) -> int:
@@ -121,7 +121,7 @@ class Appender:
         self._give_up(LogError("the log was closed before the brokers answered"))
         self._overdue.close()
 
-    def _working(self) -> KafkaProducer:
+    def _working(self) -> AppendingProducer:
         if self._closing.is_set():
             raise LogError("the log is closed")
         if self._producer is not None and is_broken(self._producer):
@@ -146,7 +146,7 @@ class Appender:
             return submission
 
     def _send(
-        self, producer: KafkaProducer, records: Sequence[Wire], submission: Submission
+        self, producer: AppendingProducer, records: Sequence[Wire], submission: Submission
     ) -> None:
         for sent, record in enumerate(records):
             try:

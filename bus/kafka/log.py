@@ -20,7 +20,7 @@ from concurrent.futures import Future
 from typing import Final, Self, TypeVar
 from zlib import crc32
 
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaConsumer
 from kafka.admin import KafkaAdminClient
 from kafka.structs import ConsumerGroupMetadata
 
@@ -32,7 +32,7 @@ from bus.kafka.errors import translating
 from bus.kafka.hanging import Ender
 from bus.kafka.member import Member
 from bus.kafka.offsets import Lookup
-from bus.kafka.producers import TransactionalProducer, started
+from bus.kafka.producers import AppendingProducer, TransactionalProducer, started
 from bus.kafka.restore import newest_of_each_key
 from bus.kafka.scanner import Scanner
 from bus.kafka.settings import (
@@ -304,17 +304,16 @@ class KafkaLog:
                     made[key] = make()
             return made[key]
 
-    def _appending(self) -> KafkaProducer:
+    def _appending(self) -> AppendingProducer:
         """Knows every topic from the start: who submits must not have to wait for it to ask."""
         names = [self.settings.topic(name) for name in self.topics]
         with translating("connecting"):
             return started(
-                self._producer, lambda made: [made.partitions_for(name) for name in names]
+                lambda: AppendingProducer(**producer_options(self.settings)),
+                lambda made: [made.partitions_for(name) for name in names],
             )
 
-    def _producer(self, group: str | None = None) -> KafkaProducer:
-        if group is None:
-            return KafkaProducer(**producer_options(self.settings))
+    def _producer(self, group: str) -> TransactionalProducer:
         return TransactionalProducer(**transaction_options(self.settings, group))
 
     def _consumer(self, group: str | None = None) -> KafkaConsumer:

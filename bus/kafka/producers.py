@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition
 
 THREAD_ENDS_WITHIN_S: Final = 1.0  # it may be asleep for longer; then it is ended
-Prepare = Callable[[KafkaProducer], object]
+Producer = TypeVar("Producer", bound=KafkaProducer)
 
 
 class TransactionalProducer(KafkaProducer):  # type: ignore[misc] # kafka-python is untyped
@@ -44,7 +45,34 @@ class TransactionalProducer(KafkaProducer):  # type: ignore[misc] # kafka-python
             raise KafkaTimeoutError("the brokers do not answer in time")
 
 
-def started(make: Callable[[], KafkaProducer], prepare: Prepare) -> KafkaProducer:
+class AppendingProducer(KafkaProducer):  # type: ignore[misc] # kafka-python is untyped
+    """kafka-python's, which is woken once for many records.
+
+    Its own is woken by the first record for each partition, and begins a request without the rest.
+    """
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        self._wake = self._sender.wakeup
+        self._sender.wakeup = self._wake_later
+        self._gathering = False
+
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """What is sent in the block goes on its way at its end; for one thread at a time."""
+        self._gathering = True
+        try:
+            yield
+        finally:
+            self._gathering = False
+            self._wake()
+
+    def _wake_later(self) -> None:
+        if not self._gathering:
+            self._wake()
+
+
+def started(make: Callable[[], Producer], prepare: Callable[[Producer], object]) -> Producer:
     """A producer for which ``prepare`` went well; none is left behind where it did not."""
     producer = make()
     try:

@@ -4,6 +4,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import pytest
@@ -55,6 +56,9 @@ class Producer:
         self.closed = threading.Event()
         self._transaction_manager = self.state = State()
 
+    def gathering(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def send(self, *_: object, partition: int) -> Answer:
         assert partition == 0
         if self.refuses:
@@ -62,8 +66,8 @@ class Producer:
         self.answers.append(Answer())
         return self.answers[-1]
 
-    def flush(self, timeout: float) -> None:
-        assert timeout >= 0
+    def flush(self, timeout: float | None = None) -> None:
+        assert timeout is not None
 
     def close(self, timeout: float) -> None:
         assert timeout >= 0
@@ -102,7 +106,7 @@ def opened() -> Iterator[Opens]:
     ) -> Appender:
         coming = iter(producers)
 
-        def make() -> Producer:
+        def make() -> Any:
             for producer in coming:
                 return producer
             raise LogError("no broker")
