@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -29,6 +30,7 @@ from wardbridge.http.audit import Trail
 from wardbridge.http.board import Board
 from wardbridge.http.census import Census
 from wardbridge.http.hub import Hub
+from wardbridge.http.occupancy import occupancies
 from wardbridge.http.server import HttpServer
 from wardbridge.http.view import View
 from wardbridge.roles import utc_now
@@ -78,7 +80,10 @@ class Surface:
         census: Census | None,
     ) -> None:
         self.log = log
-        self.hub = Hub(Board(), limit, census)
+        board = Board()
+        zone = ZoneInfo("Europe/Stockholm")
+        free = occupancies(board, census, register, lambda: AT, zone) if census else None
+        self.hub = Hub(board, limit, census, free)
         self.tail = Tail(log, self.hub.take, wait_s=0.02, with_census=census is not None)
         self.runner = StepRunner(log, "router", IdleStep(), lambda *_: ())
         self.runner.run_once()

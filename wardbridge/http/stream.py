@@ -6,8 +6,8 @@ gap. Where that cannot be, an event named ``reset`` comes first: its data has th
 ``reason`` (``too-old``: the notices between are no longer kept; ``ahead``: this log has never given
 that number; ``other-log``: it gave that number to another notice) and the ``sequence`` from which
 the stream goes on; read the ward's list again. An event named
-``acknowledged`` tells who has taken note; it has no id, so that it is no notice and moves no
-listener's place. A silent stream sends a comment at an interval, also while, after a start, what is
+``acknowledged`` tells who has taken note, one named ``occupancy`` how many places are free now, to who
+may see it; they have no id, so that they are no notices and move no listener's place. A silent stream sends a comment at an interval, also while, after a start, what is
 kept is still being read: a number is compared with the newest one only once that is known.
 """
 
@@ -54,7 +54,10 @@ class Stream:
         heartbeat_s: float,
         must_wait: Callable[[], Awaitable[str | None]],
         on_sent: Callable[[bytes], None] = lambda _: None,
+        *,
+        sees_occupancy: bool = False,
     ) -> None:
+        self._sees_occupancy = sees_occupancy
         self._must_wait = must_wait
         self._on_sent = on_sent
         self._hub = hub
@@ -69,7 +72,7 @@ class Stream:
         async for beat in self._until_all_is_read():
             yield beat
         # No await between the two: what is not in the history by now comes to the listener.
-        listener = self._hub.listen(self._ward)
+        listener = self._hub.listen(self._ward, sees_occupancy=self._sees_occupancy)
         newest = self._hub.board.last_id(self._ward)
         try:
             yield f"retry: {RETRY_MS}\n\n".encode()

@@ -21,6 +21,7 @@ from wardbridge.http.audit import Trail
 from wardbridge.http.board import designation_of, key_of
 from wardbridge.http.census import Census
 from wardbridge.http.event_id import PATTERN, parsed
+from wardbridge.http.occupancy import Occupancy
 from wardbridge.http.stream import Stream, while_allowed
 from wardbridge.http.view import View
 
@@ -67,6 +68,9 @@ class InboundList(Frozen):
     patients: tuple[OnTheWay, ...]
     planned_discharges: tuple[Utc, ...] | None = Field(
         None, description="of those lying on the ward, earliest first; for operational fields"
+    )
+    occupancy: Occupancy | None = Field(
+        None, description="the ward's places; for operational fields"
     )
     may_acknowledge: bool = Field(description="whether whoever asks may")
 
@@ -124,8 +128,9 @@ def _add_stream(app: FastAPI, view: View, trail: Trail, max_streams: int) -> Non
             trail.streamed(asking, ward, notice)
 
         events = Stream(
-            view.hub, view.log, ward, last, view.heartbeat_s, view.why_lists_wait, note
-        ).events()
+            view.hub, view.log, ward, last, view.heartbeat_s, view.why_lists_wait, note,
+            sees_occupancy=_sees_more(view, ward, asking),
+        ).events()  # fmt: skip
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         allowed = while_allowed(events, asking.until, view.now)
         return StreamingResponse(allowed, media_type="text/event-stream", headers=headers)
@@ -170,8 +175,8 @@ def list_of(view: View, ward: str, asking: Reader) -> InboundList:
     """The list as somebody may see it."""
     known, newest = view.register.wards.get(ward), view.hub.board.last_id(ward)
     hospital = view.register.hospital_of(ward)
-    sees_more = asking.level_at(ward, hospital) == "operational"
-    census = view.hub.census if sees_more else None
+    sees_more = _sees_more(view, ward, asking)
+    census, occupancy = (view.hub.census, view.hub.occupancy) if sees_more else (None, None)
     return InboundList(
         ward=ward,
         name=known.name if known else None,
@@ -179,6 +184,7 @@ def list_of(view: View, ward: str, asking: Reader) -> InboundList:
         last_event_id=str(newest),
         patients=tuple(_on_the_way(view, row, census) for row in view.hub.board.inbound(ward)),
         planned_discharges=tuple(census.leaving(ward)) if census else None,
+        occupancy=occupancy(ward) if occupancy else None,
         may_acknowledge=asking.may_at("acknowledge", ward, hospital),
     )
 
@@ -206,6 +212,10 @@ def _details(view: View, row: DesignationData, census: Census) -> Details | None
         on_leave=stay.on_leave,
         planned_discharge_at=stay.leaves_at,
     )
+
+
+def _sees_more(view: View, ward: str, asking: Reader) -> bool:
+    return asking.level_at(ward, view.register.hospital_of(ward)) == "operational"
 
 
 async def _refuse_unread(view: View, ward: str) -> None:
