@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Header, HTTPException, Path, Query, Response
@@ -26,6 +27,8 @@ from wardbridge.http.stream import Stream, while_allowed
 from wardbridge.http.view import View
 
 ASK_AGAIN_S: Final = 1
+SEEN_WITHIN_S: Final = 2.0
+LOOK_S: Final = 0.01  # how often an acknowledgement that is stored looks whether it is shown
 _DESIGNATION: Final = r"^[0-9a-f]{32}$"
 Responses = dict[int | str, dict[str, Any]]
 
@@ -127,10 +130,8 @@ def _add_stream(app: FastAPI, view: View, trail: Trail, max_streams: int) -> Non
         def note(notice: bytes) -> None:
             trail.streamed(asking, ward, notice)
 
-        events = Stream(
-            view.hub, view.log, ward, last, view.heartbeat_s, view.why_lists_wait, note,
-            sees_occupancy=_sees_more(view, ward, asking),
-        ).events()  # fmt: skip
+        sees_more = _sees_more(view, ward, asking)
+        events = Stream(view, ward, last, note, sees_occupancy=sees_more).events()
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         allowed = while_allowed(events, asking.until, view.now)
         return StreamingResponse(allowed, media_type="text/event-stream", headers=headers)
@@ -168,7 +169,23 @@ def _add_acknowledgement(app: FastAPI, view: View, trail: Trail) -> None:
             await asyncio.to_thread(view.log.append, [record, *([entry] if entry else [])])
         except LogError as error:
             raise HTTPException(503, f"not stored, say it again: {type(error).__name__}") from None
-        return said
+        return await _as_everybody_sees(view, row, said)
+
+
+async def _as_everybody_sees(
+    view: View, row: DesignationData, said: Acknowledgement
+) -> Acknowledgement:
+    """The one that counts: somebody else may have said it at the same time, also to another process.
+
+    Both are in the log, and every process that reads it takes the first.
+    """
+    goes_on = view.looking_again()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SEEN_WITHIN_S):
+            while await goes_on():  # noqa: ASYNC110 - another thread looks
+                await asyncio.sleep(LOOK_S)
+    first = view.hub.board.acknowledgement(row)
+    return first if first is not None and first.seen_version == row.version else said
 
 
 def list_of(view: View, ward: str, asking: Reader) -> InboundList:
