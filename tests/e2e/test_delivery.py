@@ -1,4 +1,4 @@
-"""SIGKILL while three subscribers are told, two of whom misbehave: nothing missed or misordered.
+"""SIGKILL while subscribers and streams are told, most of whom misbehave: nothing missed or misordered.
 
 On each engine: on Kafka the queue is read as a member of a group, and committed in transactions.
 """
@@ -10,7 +10,7 @@ import random
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,11 +41,13 @@ from tests.support.receiver import (
 )
 from tests.support.replay import everything
 from tests.support.service import Service
+from tests.support.stream_listener import StreamListener, check_all
 from tests.wardbridge.support import cli
 
 KILLS = int(os.environ.get("WARDBRIDGE_KILLS", "2"))
 NOTICES_BETWEEN_KILLS = 5
 SOME_WARDS = ("W1", "W2", "W3")
+LISTENED_TO = ("W1", "W1", "W2", "W3", "W4", "W5")
 SUBSCRIBER = """
 [subscribers.{name}]
 wards = {wards}
@@ -108,19 +110,27 @@ def test_every_notice_reaches_every_subscriber_in_its_wards_order(lab: Lab, tmp_
         Receiver(lambda _: _misbehaviour(chance)) as bad,
         LabReceiver(lambda _: _lab_misbehaviour(chance)) as lab_system,
         telling(lab, tmp_path, good, bad, lab_system) as service,
+        ExitStack() as stack,
     ):
         sender = Sender(service.mllp_port, Histories(seed, "v"), stopping)
         thread = threading.Thread(target=sender.run)
         service.start()
         service.wait_until_ready()
         thread.start()
+        listeners = [
+            stack.enter_context(StreamListener(service.url, ward, seed + number))
+            for number, ward in enumerate(LISTENED_TO)
+        ]
         _kill_at_random(service, bad, chance)
         stopping.set()
         thread.join()
         assert sender.failure is None
         _wait_until_told(service)
-        assert service.stop() == 0
         told = _told(service)
+        for listener in listeners:
+            listener.wait_for(sum(notice.data.ward == listener.ward for notice in told))
+            listener.stop_soon()
+        assert service.stop() == 0
         print(
             f"\nseed {seed}: {KILLS} kills, {len(told)} notices; "
             f"{len(good.calls)} calls for {_distinct(good)}, {len(bad.calls)} for {_distinct(bad)}, "
@@ -128,6 +138,7 @@ def test_every_notice_reaches_every_subscriber_in_its_wards_order(lab: Lab, tmp_
             f"{len({heard.sequence for heard in lab_system.taken})}"
         )
         _check(service, "good", good, told)
+        check_all(listeners, told)
         _check(service, "bad", bad, [n for n in told if n.data.ward in SOME_WARDS])
         assert len(bad.calls) > len(bad.taken)
         _check_lab(service, lab_system, [n for n in told if n.data.kind in TOLD])
