@@ -40,7 +40,8 @@ from wardbridge.http.hub import Hub
 from wardbridge.http.occupancy import occupancies
 from wardbridge.http.server import HttpServer
 from wardbridge.http.view import View
-from wardbridge.log import admits_others, open_log
+from wardbridge.log import admits_others, is_one_file, open_log
+from wardbridge.notes import Collector
 from wardbridge.roles import (
     ALL_ROLES,
     Clock,
@@ -140,7 +141,9 @@ class Service:
 
     def _reading(self, log: Log, hub: Hub) -> Sequence[Component]:
         tail = Tail(log, hub.take, with_census=hub.census is not None)
-        return [tail] if Role.HTTP in self._roles else []
+        if Role.HTTP not in self._roles:
+            return []
+        return [tail, Collector(log, self._installation.data)] if is_one_file(log) else [tail]
 
     def _hub(self) -> Hub:
         board, census = Board(), self._census()
