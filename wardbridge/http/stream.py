@@ -69,9 +69,8 @@ class Stream:
         """Bytes to send, until the listener is cut off or the service ends."""
         async for beat in self._while(self._view.why_lists_wait):
             yield beat
-        if self._after is not None and self._after.sequence > self._newest().sequence:
-            async for beat in self._while(self._view.looking_again()):
-                yield beat
+        async for beat in self._while(self._may_be_behind()):
+            yield beat
         # No await between the two: what is not in the history by now comes to the listener.
         listener = self._hub.listen(self._ward, sees_occupancy=self._sees_occupancy)
         newest = self._newest()
@@ -83,6 +82,15 @@ class Stream:
                 yield piece
         finally:
             self._hub.leave(listener)
+
+    def _may_be_behind(self) -> Callable[[], Awaitable[bool]]:
+        after, goes_on = self._after, self._view.looking_again()
+
+        async def may_be_behind() -> bool:
+            is_ahead = after is not None and after.sequence > self._newest().sequence
+            return is_ahead and await goes_on()
+
+        return may_be_behind
 
     def _newest(self) -> EventId:
         return self._hub.board.last_id(self._ward)

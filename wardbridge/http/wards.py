@@ -149,8 +149,7 @@ def _add_acknowledgement(app: FastAPI, view: View, trail: Trail) -> None:
         row = view.hub.board.open_as(ward, designation)
         if row is None:
             raise HTTPException(404, "not coming, or something changed since: read the list again")
-        before = view.hub.board.acknowledgement(row)
-        if before is not None and before.seen_version == row.version:
+        if before := _current(view, row):
             return before
         said = Acknowledgement(
             realm=row.realm,
@@ -182,10 +181,14 @@ async def _as_everybody_sees(
     goes_on = view.looking_again()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(SEEN_WITHIN_S):
-            while await goes_on():  # noqa: ASYNC110 - another thread looks
+            while not (first := _current(view, row)) and await goes_on():  # noqa: ASYNC110 - a thread looks
                 await asyncio.sleep(LOOK_S)
-    first = view.hub.board.acknowledgement(row)
-    return first if first is not None and first.seen_version == row.version else said
+    return first or said
+
+
+def _current(view: View, row: DesignationData) -> Acknowledgement | None:
+    found = view.hub.board.acknowledgement(row)
+    return found if found is not None and found.seen_version == row.version else None
 
 
 def list_of(view: View, ward: str, asking: Reader) -> InboundList:
