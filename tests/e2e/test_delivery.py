@@ -42,7 +42,7 @@ from tests.support.receiver import (
 from tests.support.replay import everything
 from tests.support.service import Service
 from tests.support.stream_listener import StreamListener, check_all
-from tests.wardbridge.support import cli
+from tests.wardbridge.support import cli, command
 
 KILLS = int(os.environ.get("WARDBRIDGE_KILLS", "2"))
 NOTICES_BETWEEN_KILLS = 5
@@ -336,7 +336,7 @@ def _check_lab(service: Service, receiver: LabReceiver, told: list[Notification]
 
 def _listed(service: Service, *options: str) -> list[Delivery]:
     where = ("--config", service.config, "--data", service.data)
-    found = cli("deliveries", "list", *options, *where, environment=service.environment)
+    found = command("deliveries", "list", *options, *where, environment=service.environment)
     assert found.returncode == 0, found.stderr
     return [Delivery.model_validate_json(line) for line in found.stdout.splitlines()]
 
