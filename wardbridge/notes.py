@@ -25,7 +25,7 @@ from wardbridge.components.repeated import Repeated
 from wardbridge.log import is_one_file
 
 FOLDER: Final = "audit"
-COLLECT_EVERY_S: Final = 5.0
+COLLECT_EVERY_S: Final = 2.0
 _SUFFIX: Final = ".json"
 _UNREADABLE: Final = ".unreadable"
 _MODE, _FOLDER_MODE = 0o600, 0o700
