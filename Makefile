@@ -117,7 +117,7 @@ campaign-kafka: $(STAMP) ## the same on a real broker; 30 times a broker or proc
 	$(CAMPAIGN) WARDBRIDGE_AWAY=120 $(PYTEST) tests/e2e/test_kafka_away.py $(LONG)
 
 .PHONY: campaign-delivery
-campaign-delivery: $(STAMP) ## the service killed 200 times while receivers misbehave
+campaign-delivery: $(STAMP) ## the service killed 200 times while receivers and listeners misbehave
 	WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_delivery.py $(LONG)
 
 .PHONY: campaign-image
