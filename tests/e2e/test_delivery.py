@@ -42,7 +42,7 @@ from tests.support.receiver import (
 from tests.support.replay import everything
 from tests.support.service import Service
 from tests.support.stream_listener import StreamListener, check_all
-from tests.wardbridge.support import cli, command
+from tests.wardbridge.support import command
 
 KILLS = int(os.environ.get("WARDBRIDGE_KILLS", "2"))
 NOTICES_BETWEEN_KILLS = 5
@@ -157,7 +157,7 @@ def test_a_notice_that_has_ended_is_sent_again_on_demand(tmp_path: Path) -> None
         offset = ("--port-offset", str(service.offset))
 
         def resend(*arguments: str) -> subprocess.CompletedProcess[str]:
-            return cli(*arguments, *where, *offset, environment=service.environment)
+            return command(*arguments, *where, *offset, environment=service.environment)
 
         assert resend(*asked, "1").returncode == 0
         receiver.wait_for(lambda receiver: len(receiver.taken) == 2)
@@ -190,7 +190,9 @@ def test_what_a_person_asks_is_carried_out_and_kept(lab: Lab, tmp_path: Path) ->
         def ask(what: str, *rest: str) -> subprocess.CompletedProcess[str]:
             where = ("--config", service.config, "--data", service.data)
             offset = ("--port-offset", str(service.offset))
-            return cli("deliveries", what, *rest, *where, *offset, environment=service.environment)
+            return command(
+                "deliveries", what, *rest, *where, *offset, environment=service.environment
+            )
 
         assert "taken in" in _when_it_can(lambda: ask("test", "good")).stdout
         with MllpClient(service.mllp_port) as client:
@@ -216,7 +218,7 @@ def test_what_a_person_asks_is_carried_out_and_kept(lab: Lab, tmp_path: Path) ->
             (3, Outcome.DELIVERED, None),
         ]
         where = ("--config", service.config, "--data", service.data)
-        unknown = cli(
+        unknown = command(
             "deliveries", "list", "--subscriber", "god", *where, environment=service.environment
         )
         assert unknown.returncode == 2
