@@ -69,8 +69,6 @@ timeout_s = 0.5
 first_pause_s = 0.01
 longest_pause_s = 0.1
 """
-
-
 pytestmark = pytest.mark.timeout(300 + 15 * KILLS)  # each kill is a start on a real broker
 Lab = Callable[[Path], Service]
 
