@@ -113,11 +113,11 @@ campaign-crash: $(STAMP) ## the service on SQLite killed 200 times at random mom
 campaign-kafka: $(STAMP) ## the same on a real broker; 30 times a broker or process is away; 30 leaders killed
 	WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_crash.py -k kafka $(LONG)
 	$(CAMPAIGN) WARDBRIDGE_FAULTS=30 $(PYTEST) tests/e2e/test_kafka_faults.py tests/e2e/test_kafka_brokers.py $(LONG)
-	$(CAMPAIGN) WARDBRIDGE_FAULTS=9 $(PYTEST) tests/e2e/test_kafka_routers.py tests/e2e/test_kafka_scaling.py $(LONG)
+	$(CAMPAIGN) WARDBRIDGE_FAULTS=9 $(PYTEST) tests/e2e/test_kafka_routers.py tests/e2e/test_kafka_scaling.py tests/e2e/test_kafka_http.py $(LONG)
 	$(CAMPAIGN) WARDBRIDGE_AWAY=120 $(PYTEST) tests/e2e/test_kafka_away.py $(LONG)
 
 .PHONY: campaign-delivery
-campaign-delivery: $(STAMP) ## the service killed 200 times while receivers misbehave
+campaign-delivery: $(STAMP) ## the service killed 200 times while receivers and listeners misbehave
 	WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_delivery.py $(LONG)
 
 .PHONY: campaign-image

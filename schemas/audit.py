@@ -24,6 +24,7 @@ class Action(StrEnum):
     PAUSED = "paused"  # a subscriber
     RESUMED = "resumed"
     TESTED = "tested"
+    LOOKED_UP = "looked-up"  # by a command, on the machine itself
 
 
 class Seen(Frozen):
@@ -40,8 +41,10 @@ class AuditEntry(Frozen):
     version: Literal[1] = 1
     at: Utc
     action: Action
-    reader: str = Field(description="name of the token, certificate or person")
-    how: str = Field(description="token, session, certificate or oidc")
+    reader: str = Field(
+        description="name of the token, certificate or person; user@machine of a command"
+    )
+    how: str = Field(description="token, session, certificate, oidc, or command")
     unit: str = Field(description="the reader's own care unit, if it is known")
     ward: str = Field(description="whose list it was; empty where it is no ward's")
     fields: str = Field(description="how much was seen: minimal or operational")

@@ -25,6 +25,9 @@ class Ward(Frozen):
     name: str
     hospital: str
     care_type: CareType = "somatic"
+    places: int | None = Field(
+        None, ge=0, description="available places (disponibla vårdplatser); none: not told"
+    )
     aliases: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
 
 

@@ -11,6 +11,7 @@ from bus.memory import MemoryLog
 from bus.port import Log, LogError
 from bus.sqlite import SqliteLog
 from bus.sqlite.attached import AttachedLog
+from bus.sqlite.reader import SqliteReader
 from bus.sqlite.serving import serve
 from wardbridge.config.models import Installation
 
@@ -79,6 +80,11 @@ def open_beside(
         return open_log(installation)
     (writer,) = inherited
     return AttachedLog(log_path(installation.data), socket.socket(fileno=writer), on_gone=on_gone)
+
+
+def is_one_file(log: Log) -> bool:
+    """Whether only one process writes it."""
+    return isinstance(log, SqliteReader)
 
 
 def is_on_kafka(installation: Installation) -> bool:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -36,9 +37,11 @@ from wardbridge.http.app import make_app
 from wardbridge.http.board import Board
 from wardbridge.http.census import Census, believed_by
 from wardbridge.http.hub import Hub
+from wardbridge.http.occupancy import occupancies
 from wardbridge.http.server import HttpServer
 from wardbridge.http.view import View
-from wardbridge.log import admits_others, open_log
+from wardbridge.log import admits_others, is_one_file, open_log
+from wardbridge.notes import Collector
 from wardbridge.roles import (
     ALL_ROLES,
     Clock,
@@ -102,8 +105,7 @@ class Service:
         return [section.timeline(realm) for realm, section in self._settings.authority.items()]
 
     def _parts(self, log: Log) -> Parts:
-        board = Board()
-        hub = Hub(board, census=self._census())
+        hub = self._hub()
         working = self._working(log)
         progress = RouterProgress(log, working.router, self._settings.router.stalled_after_s)
         timing, reading = self._timing(log, progress), self._reading(log, hub)
@@ -139,7 +141,17 @@ class Service:
 
     def _reading(self, log: Log, hub: Hub) -> Sequence[Component]:
         tail = Tail(log, hub.take, with_census=hub.census is not None)
-        return [tail] if Role.HTTP in self._roles else []
+        if Role.HTTP not in self._roles:
+            return []
+        return [tail, Collector(log, self._installation.data)] if is_one_file(log) else [tail]
+
+    def _hub(self) -> Hub:
+        board, census = Board(), self._census()
+        if census is None:
+            return Hub(board)
+        zone, register = ZoneInfo(self._settings.http.zone), self._installation.register
+        free = occupancies(board, census, register, self._clock, zone)
+        return Hub(board, census=census, occupancy=free)
 
     def _census(self) -> Census | None:
         """Followed only where somebody may see something of it."""

@@ -1,8 +1,8 @@
 """The ward register's file: CSV, UTF-8, semicolon or comma, one row for each ward.
 
-Columns: ``id``, ``name``, ``hospital``, optionally ``care_type``, and any number of
-``alias:<source>`` with the codes that this source uses for the ward, separated by blanks or ``|``
-where a code has blanks. Every error is reported with its line.
+Columns: ``id``, ``name``, ``hospital``, optionally ``care_type`` and ``places`` (how many are
+available), and any number of ``alias:<source>`` with the codes that this source uses for the ward,
+separated by blanks or ``|`` where a code has blanks. Every error is reported with its line.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from schemas.ward import Ward, WardRegister
 from wardbridge.config.problems import Problem, did_you_mean, problems_of
 
 REQUIRED: Final = ("id", "name", "hospital")
-OPTIONAL: Final = ("care_type",)
+OPTIONAL: Final = ("care_type", "places")
 ALIAS: Final = "alias:"
 
 

@@ -207,8 +207,15 @@ def test_the_bridge_can_do_nothing_that_it_need_not() -> None:
 def test_its_configuration_is_right_and_has_all_that_it_asks_for(tmp_path: Path) -> None:
     given = SERVICES["wardbridge"]["environment"]
     assert variables_of(TOML) == set(given)
-    assert files_of(TOML) == set()
-    found = load(TOML, tmp_path, given | {"FHIR_TOKEN": "0123456789abcdef" * 2})
+    assert files_of(TOML) == {f"/run/secrets/{name}" for name in SERVICES["wardbridge"]["secrets"]}
+    text = TOML.read_text(encoding="utf-8")
+    for name in SERVICES["wardbridge"]["secrets"]:
+        (tmp_path / name).write_text(f"{name}-0123456789abcdef", encoding="ascii")
+    mounted = tmp_path / TOML.name
+    mounted.write_text(text.replace("/run/secrets", str(tmp_path)), encoding="utf-8")
+    found = load(mounted, tmp_path, given)
+    assert not found.settings.http.allow_unauthenticated
+    assert found.settings.http.access is not None
     assert found.settings.log.kafka is not None
     assert {each.split(":")[0] for each in found.settings.log.kafka.brokers} == set(BROKERS)
     assert found.settings.log.kafka.replication == len(BROKERS) == 3
@@ -216,8 +223,22 @@ def test_its_configuration_is_right_and_has_all_that_it_asks_for(tmp_path: Path)
     assert {int(port.split(":")[-1]) for port in SERVICES["wardbridge"]["ports"]} == exposed
 
 
-def test_prometheus_looks_where_the_bridge_is() -> None:
+def test_its_secrets_are_files_that_git_ignores_and_its_first_lines_make_them() -> None:
+    for name, secret in COMPOSE["secrets"].items():
+        assert secret == {"file": f"./secrets/{name}"}
+        path = f"deploy/compose/secrets/{name}"
+        assert subprocess.run(["git", "check-ignore", "-q", path], cwd=ROOT, check=False).returncode == 0  # fmt: skip
+    used = {name for service in SERVICES.values() for name in service.get("secrets", ())}
+    assert used == set(COMPOSE["secrets"])
+    text = (DEPLOY / "compose" / "compose.yaml").read_text(encoding="utf-8")
+    (made,) = re.findall(r"for name in (.+); do openssl", text)
+    assert set(made.split()) == used
+
+
+def test_prometheus_looks_where_the_bridge_is_and_shows_what_it_was_given() -> None:
     text = (DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"credentials_file: /run/secrets/(.+)", text)
+    assert [shown] == SERVICES["prometheus"]["secrets"]
     (target,) = re.findall(r'targets: \["(.+):(\d+)"\]', text)
     assert target[0] in SERVICES
     assert f"127.0.0.1:{target[1]}:{target[1]}" in SERVICES[target[0]]["ports"]

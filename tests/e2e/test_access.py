@@ -21,7 +21,7 @@ from tests.support.browser import browsing, violations
 from tests.support.histories import Visit, message
 from tests.support.mllp import MllpClient, code_of
 from tests.support.service import Service
-from tests.wardbridge.support import cli
+from tests.wardbridge.support import command
 from tests.wardbridge.test_oidc import AUDIENCE, ISSUER, KEYS, STRANGER, signed
 
 WARD, OTHER = "IVA/1", "IVA"
@@ -177,7 +177,7 @@ def test_a_tap_acknowledges_for_everybody_and_survives_a_restart(
     assert service.stop() == 0
     audited = [
         json.loads(line)
-        for line in cli(
+        for line in command(
             "audit", "list", "--data", service.data, "--visit", "TAPPED"
         ).stdout.splitlines()
     ]
@@ -186,9 +186,10 @@ def test_a_tap_acknowledges_for_everybody_and_survives_a_restart(
     }  # fmt: skip
     assert {each["visit"]["visit"] for entry in audited for each in entry["seen"]} == {"TAPPED"}
     key = next(each["patient"] for entry in audited for each in entry["seen"] if each["patient"])
-    by_patient = cli("audit", "list", "--data", service.data, "--patient", key).stdout
-    assert len(by_patient.splitlines()) == len(audited)
-    assert cli("audit", "list", "--data", service.data, "--reader", "nobody").stdout == ""
+    by_patient = command("audit", "list", "--data", service.data, "--patient", key).stdout
+    looked_up = [each["action"] for each in map(json.loads, by_patient.splitlines())]
+    assert sorted(looked_up) == sorted([*(each["action"] for each in audited), "looked-up"])
+    assert command("audit", "list", "--data", service.data, "--reader", "nobody").stdout == ""
     assert "TAPPED" not in service.said()
 
 
@@ -236,6 +237,6 @@ unit_claim = "unit"
     codes = [status(service, f"{PATH}/inbound", {"Authorization": f"Bearer {token}"}) for token in shown]  # fmt: skip
     assert codes == [200, 403, 401]
     assert service.stop() == 0
-    (entry,) = (json.loads(line) for line in cli("audit", "list", "--data", service.data).stdout.splitlines())  # fmt: skip
+    (entry,) = (json.loads(line) for line in command("audit", "list", "--data", service.data).stdout.splitlines())  # fmt: skip
     assert (entry["reader"], entry["how"], entry["unit"]) == ("anna", "oidc", "MED")
     assert [part for token in shown for part in token.split(".") if part in service.said()] == []

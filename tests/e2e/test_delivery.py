@@ -1,4 +1,4 @@
-"""SIGKILL while three subscribers are told, two of whom misbehave: nothing missed or misordered.
+"""SIGKILL while subscribers and streams are told, most of whom misbehave: nothing missed or misordered.
 
 On each engine: on Kafka the queue is read as a member of a group, and committed in transactions.
 """
@@ -10,7 +10,7 @@ import random
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,11 +41,13 @@ from tests.support.receiver import (
 )
 from tests.support.replay import everything
 from tests.support.service import Service
-from tests.wardbridge.support import cli
+from tests.support.stream_listener import StreamListener, check_all
+from tests.wardbridge.support import command
 
 KILLS = int(os.environ.get("WARDBRIDGE_KILLS", "2"))
 NOTICES_BETWEEN_KILLS = 5
 SOME_WARDS = ("W1", "W2", "W3")
+LISTENED_TO = ("W1", "W1", "W2", "W3", "W4", "W5")
 SUBSCRIBER = """
 [subscribers.{name}]
 wards = {wards}
@@ -67,8 +69,6 @@ timeout_s = 0.5
 first_pause_s = 0.01
 longest_pause_s = 0.1
 """
-
-
 pytestmark = pytest.mark.timeout(300 + 15 * KILLS)  # each kill is a start on a real broker
 Lab = Callable[[Path], Service]
 
@@ -108,19 +108,27 @@ def test_every_notice_reaches_every_subscriber_in_its_wards_order(lab: Lab, tmp_
         Receiver(lambda _: _misbehaviour(chance)) as bad,
         LabReceiver(lambda _: _lab_misbehaviour(chance)) as lab_system,
         telling(lab, tmp_path, good, bad, lab_system) as service,
+        ExitStack() as stack,
     ):
         sender = Sender(service.mllp_port, Histories(seed, "v"), stopping)
         thread = threading.Thread(target=sender.run)
         service.start()
         service.wait_until_ready()
         thread.start()
+        listeners = [
+            stack.enter_context(StreamListener(service.url, ward, seed + number))
+            for number, ward in enumerate(LISTENED_TO)
+        ]
         _kill_at_random(service, bad, chance)
         stopping.set()
         thread.join()
         assert sender.failure is None
         _wait_until_told(service)
-        assert service.stop() == 0
         told = _told(service)
+        for listener in listeners:
+            listener.wait_for(sum(notice.data.ward == listener.ward for notice in told))
+            listener.stop_soon()
+        assert service.stop() == 0
         print(
             f"\nseed {seed}: {KILLS} kills, {len(told)} notices; "
             f"{len(good.calls)} calls for {_distinct(good)}, {len(bad.calls)} for {_distinct(bad)}, "
@@ -128,6 +136,7 @@ def test_every_notice_reaches_every_subscriber_in_its_wards_order(lab: Lab, tmp_
             f"{len({heard.sequence for heard in lab_system.taken})}"
         )
         _check(service, "good", good, told)
+        check_all(listeners, told)
         _check(service, "bad", bad, [n for n in told if n.data.ward in SOME_WARDS])
         assert len(bad.calls) > len(bad.taken)
         _check_lab(service, lab_system, [n for n in told if n.data.kind in TOLD])
@@ -146,7 +155,7 @@ def test_a_notice_that_has_ended_is_sent_again_on_demand(tmp_path: Path) -> None
         offset = ("--port-offset", str(service.offset))
 
         def resend(*arguments: str) -> subprocess.CompletedProcess[str]:
-            return cli(*arguments, *where, *offset, environment=service.environment)
+            return command(*arguments, *where, *offset, environment=service.environment)
 
         assert resend(*asked, "1").returncode == 0
         receiver.wait_for(lambda receiver: len(receiver.taken) == 2)
@@ -179,7 +188,9 @@ def test_what_a_person_asks_is_carried_out_and_kept(lab: Lab, tmp_path: Path) ->
         def ask(what: str, *rest: str) -> subprocess.CompletedProcess[str]:
             where = ("--config", service.config, "--data", service.data)
             offset = ("--port-offset", str(service.offset))
-            return cli("deliveries", what, *rest, *where, *offset, environment=service.environment)
+            return command(
+                "deliveries", what, *rest, *where, *offset, environment=service.environment
+            )
 
         assert "taken in" in _when_it_can(lambda: ask("test", "good")).stdout
         with MllpClient(service.mllp_port) as client:
@@ -205,7 +216,7 @@ def test_what_a_person_asks_is_carried_out_and_kept(lab: Lab, tmp_path: Path) ->
             (3, Outcome.DELIVERED, None),
         ]
         where = ("--config", service.config, "--data", service.data)
-        unknown = cli(
+        unknown = command(
             "deliveries", "list", "--subscriber", "god", *where, environment=service.environment
         )
         assert unknown.returncode == 2
@@ -325,7 +336,7 @@ def _check_lab(service: Service, receiver: LabReceiver, told: list[Notification]
 
 def _listed(service: Service, *options: str) -> list[Delivery]:
     where = ("--config", service.config, "--data", service.data)
-    found = cli("deliveries", "list", *options, *where, environment=service.environment)
+    found = command("deliveries", "list", *options, *where, environment=service.environment)
     assert found.returncode == 0, found.stderr
     return [Delivery.model_validate_json(line) for line in found.stdout.splitlines()]
 

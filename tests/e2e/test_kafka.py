@@ -12,7 +12,7 @@ from tests.support.histories import Visit, message
 from tests.support.labs import lab_on_kafka, lab_on_sqlite
 from tests.support.mllp import MllpClient
 from tests.support.service import Service
-from tests.wardbridge.support import cli
+from tests.wardbridge.support import cli, command
 
 
 @pytest.fixture
@@ -47,11 +47,14 @@ def test_what_is_in_review_can_be_listed_beside_the_service(service: Service) ->
     with MllpClient(service.mllp_port) as client:
         client.ask(message(Visit("", AT), "A14", "no-visit", ward="W1"))
     where = ("--config", service.config, "--data", service.data)
-    listed = cli("review", "list", *where, environment=service.environment)
+    listed = command("review", "list", *where, environment=service.environment)
     (item,) = [json.loads(line) for line in listed.stdout.splitlines()]
-    shown = cli("review", "show", item["id"], *where, environment=service.environment)
+    shown = command("review", "show", item["id"], *where, environment=service.environment)
     assert json.loads(shown.stdout)["kept"]["outcome"] == "review"
-    assert "there is no log" in cli("review", "list", "--data", service.data).stderr
+    assert "there is no log" in command("review", "list", "--data", service.data).stderr
+    audited = command("audit", "list", *where, environment=service.environment).stdout
+    looked_up = [json.loads(line)["about"] for line in audited.splitlines()]
+    assert looked_up == ["review list", f"review show {item['id']}"]
     assert service.stop() == 0
 
 

@@ -21,7 +21,8 @@ from tests.packaging.project import ROOT
 from tests.support.histories import Visit, message
 from tests.support.mllp import MllpClient, code_of
 from tests.support.service import Service
-from tests.wardbridge.support import EXPORT, LAB, cli, configured, export, lab_text
+from tests.wardbridge.support import EXPORT, LAB, cli, command, configured, export, lab_text
+from wardbridge.notes import FOLDER
 
 AT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 
@@ -233,10 +234,24 @@ def test_what_is_in_review_can_be_listed_beside_the_service(running: Service) ->
     listed = cli("review", "list", "--data", running.data)
     (item,) = [json.loads(line) for line in listed.stdout.splitlines()]
     assert (item["feed"], item["source"]) == ("hl7", "ehr")
-    shown = cli("review", "show", item["id"], "--data", running.data)
+    shown = command("review", "show", item["id"], "--data", running.data)
     assert json.loads(shown.stdout)["kept"]["outcome"] == "review"
-    assert cli("review", "list", "--data", running.data, "--feed", "elvis").stdout == ""
-    assert cli("review", "show", "gone", "--data", running.data).returncode == 2
+    assert command("review", "list", "--data", running.data, "--feed", "elvis").stdout == ""
+    assert command("review", "show", "gone", "--data", running.data).returncode == 2
+    until_notes_are_taken_in(running)
+    audited = command("audit", "list", "--data", running.data).stdout.splitlines()
+    looked_up = [json.loads(line)["about"] for line in audited]
+    assert looked_up == ["review list", f"review show {item['id']}", "review list elvis"]
+
+
+@retry(
+    retry=retry_if_exception_type(AssertionError),
+    wait=wait_fixed(0.05),
+    stop=stop_after_delay(30),
+    reraise=True,
+)
+def until_notes_are_taken_in(service: Service) -> None:
+    assert list((service.data / FOLDER).iterdir()) == []
 
 
 def test_health_tells_of_feeds_and_the_router(running: Service) -> None:

@@ -1,7 +1,7 @@
 """Pictures of the ward board in each state that it shows: ``make screenshots``.
 
-One ward, three on the way: one acknowledged, one changed since, one protected; one who will leave; and
-the sign-in.
+One ward, three on the way: one acknowledged, one changed since, one protected; one who will leave; free
+places, and fewer than none; and the sign-in.
 """
 
 from __future__ import annotations
@@ -26,9 +26,14 @@ from tests.support.mllp import MllpClient, code_of
 from tests.support.service import Service
 
 WARD: Final = "NORR-MED"
-REGISTER: Final = "id;name;hospital;care_type\nNORR-MED;Medicin 51;Norr;somatic\nAKM;Akutmottagningen;Söder;emergency\n"
+REGISTER: Final = (
+    "id;name;hospital;care_type;places\nNORR-MED;Medicin 51;Norr;somatic;{places}\n"
+    "AKM;Akutmottagningen;Söder;emergency;\n"
+)
+PLACES: Final = 2
 AA: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa")
 WITHIN_S: Final = 30
+HEARD_WITHIN_S: Final = 10
 AT: Final = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=50)
 
 
@@ -50,6 +55,10 @@ LOOKS: Final = tuple(
 )
 
 
+OVERCROWDED: Final = (LOOKS[0], LOOKS[-1])
+"""In these the ward has more patients than places, too."""
+
+
 class Picture(NamedTuple):
     """One that was taken, and what axe-core finds wrong with what it shows."""
 
@@ -66,6 +75,8 @@ def pictures(folder: Path) -> Iterator[Picture]:
         try:
             for look in LOOKS:
                 yield from _taken(chrome, service, look, folder)
+            for look in OVERCROWDED:
+                yield _overcrowded(chrome, service, look, folder)
         finally:
             service.stop()
 
@@ -77,7 +88,7 @@ def on_a_ward(place: Path) -> Service:
     service.config.write_text(
         text.replace("open = true", 'register = "wards.csv"'), encoding="utf-8"
     )
-    (service.data / "wards.csv").write_text(REGISTER, encoding="utf-8")
+    (service.data / "wards.csv").write_text(REGISTER.format(places=PLACES), encoding="utf-8")
     service.start()
     service.wait_until_ready()
     with MllpClient(service.mllp_port) as client:
@@ -122,6 +133,33 @@ def _acknowledge(service: Service, visit: str) -> None:
 
 
 def _taken(chrome: Chrome, service: Service, look: Look, folder: Path) -> Iterator[Picture]:
+    wait = WebDriverWait(chrome, WITHIN_S, 0.05)
+    _open(chrome, service, look)
+    yield _picture(chrome, folder / f"sign-in-{look.name}.png")
+    _sign_in(chrome)
+    wait.until(lambda _: len(chrome.find_elements(By.CSS_SELECTOR, "#patients li")) == 3)
+    wait.until(lambda _: chrome.find_element(By.ID, "leaving").is_displayed())
+    yield _picture(chrome, folder / f"board-{look.name}.png")
+    chrome.delete_all_cookies()
+
+
+def _overcrowded(chrome: Chrome, service: Service, look: Look, folder: Path) -> Picture:
+    """While the board is looked at: it hears of it, sooner than it would have read its list again."""
+    _open(chrome, service, look)
+    _sign_in(chrome)
+    with MllpClient(service.mllp_port) as client:
+        for number in range(PLACES):
+            came = Visit(f"{look.name}-{number}", AT, place=WARD)
+            assert code_of(client.ask(message(came, "A01", came.number))) == "AA"
+    WebDriverWait(chrome, HEARD_WITHIN_S, 0.05).until(
+        lambda _: chrome.find_elements(By.CSS_SELECTOR, "#places.is-short")
+    )
+    picture = _picture(chrome, folder / f"overcrowded-{look.name}.png")
+    chrome.delete_all_cookies()
+    return picture
+
+
+def _open(chrome: Chrome, service: Service, look: Look) -> None:
     chrome.execute_cdp_cmd(
         "Emulation.setEmulatedMedia",
         {"features": [{"name": "prefers-color-scheme", "value": look.scheme}]},
@@ -130,13 +168,13 @@ def _taken(chrome: Chrome, service: Service, look: Look, folder: Path) -> Iterat
     chrome.get(f"{service.url}/wards/{WARD}?lang={look.language}")
     wait = WebDriverWait(chrome, WITHIN_S, 0.05)
     wait.until(lambda _: chrome.find_element(By.ID, "sign-in").is_displayed())
-    yield _picture(chrome, folder / f"sign-in-{look.name}.png")
+
+
+def _sign_in(chrome: Chrome) -> None:
     chrome.find_element(By.ID, "token").send_keys(TOKENS["wall"])
     chrome.find_element(By.CSS_SELECTOR, "#sign-in button").click()
-    wait.until(lambda _: len(chrome.find_elements(By.CSS_SELECTOR, "#patients li")) == 3)
-    wait.until(lambda _: chrome.find_element(By.ID, "leaving").is_displayed())
-    yield _picture(chrome, folder / f"board-{look.name}.png")
-    chrome.delete_all_cookies()
+    wait = WebDriverWait(chrome, WITHIN_S, 0.05)
+    wait.until(lambda _: chrome.find_elements(By.CSS_SELECTOR, "#places:not([hidden])"))
 
 
 def _picture(chrome: Chrome, file: Path) -> Picture:

@@ -4,7 +4,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import chdir
 from pathlib import Path
+
+from typer.testing import CliRunner
+
+from wardbridge.cli import make_app
 
 LAB = Path(__file__).parents[2] / "deploy" / "examples" / "lab.toml"
 
@@ -47,6 +52,20 @@ def cli(
         check=False,
         timeout=60,
     )
+
+
+def command(
+    *arguments: str | Path, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The command line in this process, which saves a start of Python; what it raises is raised here.
+
+    Not for ``run`` and others that set up logging or signals.
+    """
+    given = [*map(str, arguments)]
+    with chdir(cwd or Path.cwd()):
+        env = {"COLUMNS": "200", **(environment or {})}
+        done = CliRunner().invoke(make_app(), given, env=env, catch_exceptions=False)
+    return subprocess.CompletedProcess(given, done.exit_code, done.stdout, done.stderr)
 
 
 def export(folder: Path, text: str = EXPORT, name: str = "export.csv") -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bus.memory import MemoryLog
 from bus.port import Record
 from bus.records import records_of
 from router.core.announce import notification_id
@@ -21,6 +22,7 @@ from tests.wardbridge.test_http import (
     data,
     ids,
     notice,
+    over,
     refuse,
     stream,
     surface,
@@ -68,6 +70,31 @@ def test_a_ward_says_once_that_it_knows_and_the_list_shows_it() -> None:
             assert (shown["at"], shown["is_current"]) == (said["at"], True)
             assert (await running.client.post(path())).json() == said  # again: the first counts
             assert len(list(records_of(running.log, topics.ACKNOWLEDGEMENTS))) == 1
+
+    asyncio.run(check())
+
+
+def test_of_two_who_say_it_at_once_through_two_processes_the_first_counts_for_all() -> None:
+    async def check() -> None:
+        log = MemoryLog(1)
+        log.append([row(), notice("MED", 1)])
+        async with (
+            over(log) as one,
+            over(log) as other,
+            stream(one, "/v1/wards/MED/stream") as at_one,
+            stream(other, "/v1/wards/MED/stream") as at_other,
+        ):
+            answers = await asyncio.gather(*(each.client.post(path()) for each in (one, other)))
+            (said,) = {answer.text for answer in answers}
+            (kept, *_) = records_of(log, topics.ACKNOWLEDGEMENTS)
+            assert json.loads(said) == json.loads(kept.value or b"")
+            log.append([notice("MED", 2)])
+            for running, events in ((one, at_one), (other, at_other)):
+                shown = await acknowledged(running)
+                assert (shown["at"], shown["is_current"]) == (json.loads(said)["at"], True)
+                told = await event(events)
+                assert (told["event"], json.loads(told["data"])) == ("acknowledged", json.loads(said))  # fmt: skip
+                assert ids([await event(events)]) == [("message", "2")]  # and once only
 
     asyncio.run(check())
 

@@ -1,4 +1,4 @@
-"""The commands, each in a process of its own."""
+"""The commands; in processes of their own where that makes a difference."""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from schemas.topics import TOPICS
-from tests.wardbridge.support import EXPORT, LAB, cli, configured, export, in_process, lab_text
+from tests.wardbridge.support import (
+    EXPORT,
+    LAB,
+    cli,
+    command,
+    configured,
+    export,
+    in_process,
+    lab_text,
+)
 
 MESSAGE = (
     "MSH|^~\\&|EHR|NORR|WB|REG|20260115061500||ADT^A14|M03|P|2.5.1|||||SWE|UNICODE UTF-8\r"
@@ -24,7 +33,7 @@ def lines(output: str) -> list[dict[str, Any]]:
 
 
 def normalise(*paths: Path, feed: str = "elvis", config: Path = LAB) -> tuple[int, Sequence[Any]]:
-    done = cli("normalise", "--config", config, "--feed", feed, *paths)
+    done = command("normalise", "--config", config, "--feed", feed, *paths)
     assert "Traceback" not in done.stderr
     return done.returncode, lines(done.stdout)
 
@@ -34,18 +43,18 @@ def test_the_version_can_be_asked_for() -> None:
     assert (done.returncode, done.stdout) == (0, f"{version('wardbridge')}\n")
 
 
-@pytest.mark.parametrize("command", ["normalise", "test"])
-def test_the_help_says_where_a_feed_s_name_stands(command: str) -> None:
-    assert "a name from `feeds`" in cli(command, "--help").stdout  # a markup would eat [feeds]
+@pytest.mark.parametrize("name", ["normalise", "test"])
+def test_the_help_says_where_a_feed_s_name_stands(name: str) -> None:
+    assert "a name from `feeds`" in command(name, "--help").stdout  # a markup would eat [feeds]
 
 
 def test_normalise_of_no_file_at_all_could_not_run(tmp_path: Path) -> None:
-    done = cli("normalise", "--config", LAB, "--feed", "hl7", tmp_path)
+    done = command("normalise", "--config", LAB, "--feed", "hl7", tmp_path)
     assert (done.returncode, done.stderr) == (2, f"there is no file in {tmp_path}\n")
 
 
 def test_check_says_that_the_lab_is_right_and_warns_of_its_open_register(tmp_path: Path) -> None:
-    done = cli("check", "--config", LAB, "--data", tmp_path)
+    done = command("check", "--config", LAB, "--data", tmp_path)
     assert done.returncode == 0
     assert "right; 3 feeds, wards: any" in done.stdout
     assert done.stderr.startswith("warning: wards.open:")
@@ -54,7 +63,7 @@ def test_check_says_that_the_lab_is_right_and_warns_of_its_open_register(tmp_pat
 
 def test_check_tells_every_error_and_ends_with_two(tmp_path: Path) -> None:
     text = lab_text().replace("port = 8080", "prot = 8080").replace('= "inbox"', "= 7")
-    done = cli("check", "--config", configured(tmp_path, text))
+    done = command("check", "--config", configured(tmp_path, text))
     assert done.returncode == 2
     assert 'http.prot: unknown key; did you mean "port"?' in done.stderr
     assert "feeds.elvis.directory: " in done.stderr
@@ -101,7 +110,9 @@ def test_normalise_explains_where_each_value_comes_from_when_asked(tmp_path: Pat
     path = tmp_path / "a14.hl7"
     path.write_text(MESSAGE, encoding="utf-8", newline="")
     arguments = ("normalise", "--config", LAB, "--feed", "hl7", path)
-    (plain,), (explained,) = (lines(cli(*arguments, *more).stdout) for more in ((), ("--explain",)))
+    (plain,), (explained,) = (
+        lines(command(*arguments, *more).stdout) for more in ((), ("--explain",))
+    )
     (origins,) = explained.pop("origins")
     assert origins["claims.mark"] == {"where": "PV1-42", "rule": "profile.marks"}
     for line in (plain, explained):
@@ -158,21 +169,21 @@ def test_normalise_sends_rubbish_to_review(tmp_path: Path) -> None:
 def test_normalise_that_cannot_run_ends_with_two(
     arguments: tuple[str, ...], text: str, tmp_path: Path
 ) -> None:
-    done = cli("normalise", "--config", LAB, *arguments, cwd=tmp_path)
+    done = command("normalise", "--config", LAB, *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert text in done.stderr
 
 
 def test_normalise_stores_nothing(tmp_path: Path) -> None:
     path = export(tmp_path)
-    cli("normalise", "--config", LAB, "--feed", "elvis", path, cwd=tmp_path)
+    command("normalise", "--config", LAB, "--feed", "elvis", path, cwd=tmp_path)
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_normalise_with_a_closed_register_reviews_an_unknown_ward(tmp_path: Path) -> None:
     (tmp_path / "wards.csv").write_text("id;name;hospital;alias:elvis\nA;A;Söder;AKM\n")
     config = configured(tmp_path, in_process().replace("open = true", 'register = "wards.csv"'))
-    done = cli("normalise", "--config", config, "--data", tmp_path, "--feed", "elvis",
+    done = command("normalise", "--config", config, "--data", tmp_path, "--feed", "elvis",
                export(tmp_path))  # fmt: skip
     assert done.returncode == 3
     claims = [o["claims"] for line in lines(done.stdout) for o in line["observations"]]
@@ -180,31 +191,31 @@ def test_normalise_with_a_closed_register_reviews_an_unknown_ward(tmp_path: Path
 
 
 def test_topics_lists_the_whole_table() -> None:
-    listed = cli("topics").stdout.splitlines()[1:]
+    listed = command("topics").stdout.splitlines()[1:]
     assert [line.split()[0] for line in listed] == [topic.name for topic in TOPICS]
 
 
 def test_schema_lists_prints_and_writes(tmp_path: Path) -> None:
-    names = cli("schema").stdout.split()
+    names = command("schema").stdout.split()
     assert {"notification", "inbound", "asyncapi"} <= set(names)
-    printed = json.loads(cli("schema", "notification").stdout)
+    printed = json.loads(command("schema", "notification").stdout)
     assert printed["$id"] == "urn:wardbridge:notification:1"
-    assert cli("schema", "--write", tmp_path).returncode == 0
+    assert command("schema", "--write", tmp_path).returncode == 0
     assert json.loads((tmp_path / "notification.schema.json").read_text()) == printed
-    assert cli("schema", "notificaton").returncode == 2
-    unregistered = cli("schema", "--register", "--config", LAB)
+    assert command("schema", "notificaton").returncode == 2
+    unregistered = command("schema", "--register", "--config", LAB)
     assert (unregistered.returncode, "[log.kafka.registry]" in unregistered.stderr) == (2, True)
 
 
 def test_review_without_a_log_says_what_data_means(tmp_path: Path) -> None:
-    done = cli("review", "list", "--data", tmp_path)
+    done = command("review", "list", "--data", tmp_path)
     assert done.returncode == 2
     assert "--data names the folder" in done.stderr
 
 
 def test_a_mapping_is_tested_against_what_is_expected_of_each_sample(tmp_path: Path) -> None:
     def run(*more: str) -> tuple[int, str]:
-        done = cli("test", "--config", LAB, "--feed", "hl7", *more, tmp_path)
+        done = command("test", "--config", LAB, "--feed", "hl7", *more, tmp_path)
         assert "Traceback" not in done.stderr
         return done.returncode, done.stdout
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -29,6 +31,7 @@ from wardbridge.http.audit import Trail
 from wardbridge.http.board import Board
 from wardbridge.http.census import Census
 from wardbridge.http.hub import Hub
+from wardbridge.http.occupancy import occupancies
 from wardbridge.http.server import HttpServer
 from wardbridge.http.view import View
 from wardbridge.roles import utc_now
@@ -78,7 +81,10 @@ class Surface:
         census: Census | None,
     ) -> None:
         self.log = log
-        self.hub = Hub(Board(), limit, census)
+        board = Board()
+        zone = ZoneInfo("Europe/Stockholm")
+        free = occupancies(board, census, register, lambda: AT, zone) if census else None
+        self.hub = Hub(board, limit, census, free)
         self.tail = Tail(log, self.hub.take, wait_s=0.02, with_census=census is not None)
         self.runner = StepRunner(log, "router", IdleStep(), lambda *_: ())
         self.runner.run_once()
@@ -95,6 +101,14 @@ class Surface:
         self.server = HttpServer(self.app, "127.0.0.1", 0, tls)
         self.client = httpx.AsyncClient(timeout=10)
 
+    @asynccontextmanager
+    async def at_work(self, *, is_read: bool) -> AsyncIterator[None]:
+        await self.start(is_read=is_read)
+        try:
+            yield
+        finally:
+            await self.stop()
+
     async def start(self, *, is_read: bool) -> None:
         if is_read:
             await self.tail.start()
@@ -108,7 +122,6 @@ class Surface:
         await self.tail.stop()
         self.hub.close()
         await self.server.stop()
-        self.log.close()
 
     async def get(self, path: str) -> Any:
         return (await self.client.get(path)).raise_for_status().json()
@@ -133,11 +146,17 @@ async def surface(  # noqa: PLR0913 - see above
     log = MemoryLog(partitions)
     log.append(records)
     running = Surface(log, register, limit, max_streams, gate, tls, census)
-    await running.start(is_read=is_read)
-    try:
+    async with running.at_work(is_read=is_read):
         yield running
-    finally:
-        await running.stop()
+    log.close()
+
+
+@asynccontextmanager
+async def over(log: MemoryLog) -> AsyncIterator[Surface]:
+    """As one of several processes on it."""
+    running = Surface(log, OPEN, 256, 10, None, None, None)
+    async with running.at_work(is_read=True):
+        yield running
 
 
 @asynccontextmanager
@@ -147,7 +166,8 @@ async def stream(running: Surface, path: str, after: int | str | None = None) ->
         assert response.status_code == 200
         assert response.headers["content-type"].startswith("text/event-stream")
         events = parsed(response.aiter_lines())
-        await anext(events)  # the retry line: the listener is registered
+        while "retry" not in await anext(events):  # then the listener is registered
+            pass
         yield events
 
 
@@ -299,6 +319,34 @@ def test_where_it_cannot_resume_it_says_so_and_goes_on(after: int | str, reason:
             assert json.loads(found[0]["data"]) == {
                 "ward": "MED", "reason": reason, "sequence": 6,
             }  # fmt: skip
+
+    asyncio.run(check())
+
+
+def test_a_notice_that_another_process_has_shown_already_is_not_said_to_be_ahead() -> None:
+    """As a listener that comes from a process whose look at the log was a moment earlier."""
+
+    async def check() -> None:
+        async with surface(notice("MED", 1)) as running:
+            idle, go_on = threading.Event(), threading.Event()
+
+            def wait(*_: object) -> bool:
+                idle.set()
+                return go_on.wait(30)
+
+            with pytest.MonkeyPatch.context() as held:
+                held.setattr(running.log, "wait", wait)
+                await asyncio.to_thread(idle.wait, 30)
+                running.log.append([notice("MED", 2)])
+                headers = {"Last-Event-ID": "2"}
+                path = "/v1/wards/MED/stream"
+                async with running.client.stream("GET", path, headers=headers) as response:
+                    events = parsed(response.aiter_lines())
+                    assert await anext(events) == {}  # it is only kept waiting
+                    go_on.set()
+                    running.log.append([notice("MED", 3)])
+                    told = [event for event in await notices(events, 2) if "id" in event]
+            assert ids(told) == [("message", "3")]
 
     asyncio.run(check())
 

@@ -13,17 +13,18 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-def test_wards_aliases_and_care_types_are_read(tmp_path: Path) -> None:
+def test_wards_with_all_that_is_told_of_them_are_read(tmp_path: Path) -> None:
     register = read_register(written(tmp_path,
-        "id;name;hospital;care_type;alias:ehr;alias:elvis\n"
-        "SE2321000131-E000000000001;Medicin;Norr;;N51 N52;MED\n"
-        "SE2321000131-E000000000002;Akuten;Norr;emergency;N10;AKUT MOTT|AKM\n"
+        "id;name;hospital;care_type;places;alias:ehr;alias:elvis\n"
+        "SE2321000131-E000000000001;Medicin;Norr;;24;N51 N52;MED\n"
+        "SE2321000131-E000000000002;Akuten;Norr;emergency;;N10;AKUT MOTT|AKM\n"
     ))  # fmt: skip
     assert register.resolve("ehr", "n52") == "SE2321000131-E000000000001"
     assert register.resolve("elvis", "Akut mott") == "SE2321000131-E000000000002"
     assert register.resolve("ehr", "MED") is None
     assert register.wards["SE2321000131-E000000000002"].care_type == "emergency"
     assert register.hospital_of("SE2321000131-E000000000001") == "Norr"
+    assert [ward.places for ward in register.wards.values()] == [24, None]
 
 
 def test_a_comma_and_a_byte_order_mark_do_as_well(tmp_path: Path) -> None:
@@ -39,6 +40,8 @@ def test_a_comma_and_a_byte_order_mark_do_as_well(tmp_path: Path) -> None:
         ("id;id;name;hospital\n", "1: id: this column stands there twice"),
         ("id;name;hospital\nA;B;C\nD;;C\n", "3: name: this key is required"),
         ("id;name;hospital;care_type\nA;B;C;dental\n", "2: care_type: Input should be"),
+        ("id;name;hospital;places\nA;B;C;many\n", "2: places: Input should be"),
+        ("id;name;hospital;places\nA;B;C;-1\n", "2: places: Input should be"),
         ("id;name;hospital\nA;B;C\na;B;C\n", "ward 'a' is listed twice"),
         ("id;name;hospital;alias:x\nA;B;C;1\nB;B;C;1\n", "names both 'A' and 'B'"),
         ("id;name;hospital\n", "no ward is listed"),

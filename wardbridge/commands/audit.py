@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +15,9 @@ from schemas import topics
 from schemas.audit import AuditEntry
 from schemas.base import VisitRef
 from schemas.encounter import EncounterView
-from wardbridge.commands._shared import HERE, DataOption, LogConfigOption, log_for_reading
+from wardbridge.commands._noted import BY_COMMAND, Line, Looking
+from wardbridge.commands._shared import HERE, DataOption, LogConfigOption, log_for_reading, refuse
+from wardbridge.notes import left
 
 ReaderOption = Annotated[str | None, typer.Option("--reader", help="only by this token or person")]
 WardOption = Annotated[str | None, typer.Option("--ward", help="only of this ward's list")]
@@ -43,17 +47,36 @@ def list_entries(  # noqa: PLR0913 - what may be asked for
     """One JSON object a line for each entry kept, oldest first; only the patients asked for."""
     with log_for_reading(data, config) as log:
         visits = visits_of(log, patient) if patient else set()
-        for entry in entries(log):
-            if reader in {None, entry.reader} and ward in {None, entry.ward}:
-                shown = _about(entry, visit, patient, visits)
-                if shown is not None:
-                    typer.echo(shown.model_dump_json())
+        wanted = (
+            shown
+            for entry in entries(log, _waiting(data))
+            if reader in {None, entry.reader} and ward in {None, entry.ward}
+            if (shown := _about(entry, visit, patient, visits)) is not None
+        )
+        found = (Line(entry.model_dump_json(), entry.seen) for entry in wanted)
+        Looking(log, data, "audit list", (reader, ward, visit, patient)).show(found)
 
 
-def entries(log: Log) -> Iterator[AuditEntry]:
-    """Every entry kept, oldest first in each partition."""
+def entries(log: Log, waiting: Sequence[AuditEntry] = ()) -> Iterator[AuditEntry]:
+    """Every entry kept until now, oldest first in each partition; then those that wait to be taken in.
+
+    This reading's own notes, which come in meanwhile, are for the next.
+    """
+    until, notes = datetime.now(UTC), set[AuditEntry]()
     for record in records_of(log, topics.AUDIT):
-        yield AuditEntry.model_validate_json(record.value or b"")
+        entry = AuditEntry.model_validate_json(record.value or b"")
+        is_again = entry.how == BY_COMMAND and entry in notes
+        if entry.at <= until and not is_again:
+            notes |= {entry} if entry.how == BY_COMMAND else set()
+            yield entry
+    yield from (entry for entry in waiting if entry not in notes)
+
+
+def _waiting(data: Path) -> list[AuditEntry]:
+    try:
+        return left(data)
+    except OSError as error:
+        refuse(f"notes that wait in {data} cannot be read: {error.strerror}")
 
 
 def visits_of(log: Log, patient: str) -> set[VisitRef]:

@@ -11,7 +11,9 @@ import httpx
 import typer
 
 from router.delivery.receipts import deliveries, subscribers
-from schemas.delivery import Outcome
+from schemas.audit import Seen
+from schemas.delivery import Delivery, Outcome
+from wardbridge.commands._noted import Line, Looking
 from wardbridge.commands._shared import (
     HERE,
     ConfigOption,
@@ -62,10 +64,14 @@ def list_deliveries(
         if subscriber not in {None, *known}:
             names = ", ".join(sorted(known)) or "none"
             refuse(f"there is no subscriber {subscriber!r}; there is {names}")
-        for delivery in deliveries(log, subscriber):
-            is_wanted = visit in {None, delivery.visit.visit}
-            if is_wanted and not (parked and delivery.outcome is not Outcome.PARKED):
-                typer.echo(delivery.model_dump_json())
+        wanted = (
+            delivery
+            for delivery in deliveries(log, subscriber)
+            if visit in {None, delivery.visit.visit}
+            and not (parked and delivery.outcome is not Outcome.PARKED)
+        )
+        found = (Line(each.model_dump_json(), _of(each)) for each in wanted)
+        Looking(log, data, "deliveries list", (subscriber, visit, parked and "parked")).show(found)
 
 
 def show(
@@ -77,10 +83,14 @@ def show(
     """What became of one notice at one subscriber; sent again by hand, it has several ends."""
     with log_for_reading(data, config) as log:
         found = [each for each in deliveries(log, subscriber) if each.sequence == sequence]
-    if not found:
-        refuse(f"no delivery {sequence} to {subscriber!r} has ended; see `deliveries list`")
-    for delivery in found:
-        typer.echo(delivery.model_dump_json(indent=2))
+        if not found:
+            refuse(f"no delivery {sequence} to {subscriber!r} has ended; see `deliveries list`")
+        lines = [Line(each.model_dump_json(indent=2), _of(each)) for each in found]
+        Looking(log, data, "deliveries show", (subscriber, sequence)).show(lines)
+
+
+def _of(delivery: Delivery) -> tuple[Seen, ...]:
+    return (Seen(visit=delivery.visit),)
 
 
 def resend(  # noqa: PLR0913, PLR0917 - a command's options

@@ -12,6 +12,7 @@ from bus.port import Log
 from bus.records import records_of
 from schemas import topics
 from schemas.review import ReviewItem
+from wardbridge.commands._noted import Line, Looking
 from wardbridge.commands._shared import (
     HERE,
     DataOption,
@@ -37,9 +38,9 @@ def list_items(
 ) -> None:
     """One JSON object a line for each item kept, oldest first."""
     with log_for_reading(data, config) as log:
-        for item in items(log):
-            if feed in {None, item.feed}:
-                typer.echo(item.model_dump_json())
+        wanted = (item for item in items(log) if feed in {None, item.feed})
+        found = (Line(item.model_dump_json()) for item in wanted)
+        Looking(log, data, "review list", (feed,)).show(found)
 
 
 def show(item_id: ItemId, data: DataOption = HERE, config: LogConfigOption = None) -> None:
@@ -49,7 +50,8 @@ def show(item_id: ItemId, data: DataOption = HERE, config: LogConfigOption = Non
         if item is None:
             refuse(f"there is no review item {item_id!r}; `review list` gives those that are kept")
         raw = _raw(log, item) if item.raw else None
-    typer.echo(json.dumps({**item.model_dump(mode="json"), "kept": raw}, indent=2))
+        text = json.dumps({**item.model_dump(mode="json"), "kept": raw}, indent=2)
+        Looking(log, data, "review show", (item_id,)).show([Line(text)])
 
 
 def items(log: Log) -> Iterator[ReviewItem]:

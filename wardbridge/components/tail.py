@@ -50,6 +50,8 @@ class Tail:
         self._deliver = deliver
         self._next: dict[TopicPartition, int] = {}
         self._caught_up = threading.Event()
+        self._begun = 0
+        self._ended = 0
         self._stopping = threading.Event()
         self._refused: LogError | None = None
         self._failure: Exception | None = None
@@ -73,6 +75,14 @@ class Tail:
             return describe(self._refused)
         return None if self._caught_up.is_set() else "the notices kept are being read"
 
+    def next_look(self) -> int:
+        """Number of the look at the log that sees at least what is committed now."""
+        return self._begun + 1
+
+    def has_looked(self, number: int) -> bool:
+        """Whether that look has ended, and what it saw was handed over."""
+        return self._ended >= number
+
     def failure(self) -> str | None:
         """The thread ended by an error."""
         return describe(self._failure) if self._failure else None
@@ -87,9 +97,11 @@ class Tail:
             self._failure = error
 
     def _round(self) -> None:
+        self._begun += 1
         try:
             while news := self._news():
                 self._hand_over(news)
+            self._ended = self._begun
             self._caught_up.set()
             self._refused = None
         except LogError as error:

@@ -23,7 +23,7 @@ class GrantSection(Section):
     fields: Level = Field(
         "minimal",
         description="`minimal`: visit, ward, times; `operational`: also where from, and the ward's "
-        "planned discharges",
+        "planned discharges and free places",
     )
     may: tuple[Deed, ...] = Field(
         ("read",),

@@ -14,7 +14,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from adapters.common.feed import FeedIdentity
-from adapters.common.settings import Section, is_loopback
+from adapters.common.settings import Section, ZoneName, is_loopback
 from router.core.fulfilment import FulfilledBy, Fulfilment
 from schemas.authority import Authority, AuthorityEntry, Scope
 from schemas.base import Utc
@@ -160,6 +160,9 @@ class HttpSection(Section):
     )
     max_streams: int = Field(
         4_000, ge=1, le=60_000, description="open at once; one more is answered 503"
+    )
+    zone: ZoneName = Field(
+        "Europe/Stockholm", description="whose midnight ends the day, for who leaves today"
     )
     tls: HttpTls | None = Field(None, description="without it the port is not encrypted")
     access: AccessSection | None = Field(None, description="without it nobody is asked")

@@ -76,21 +76,23 @@ class Board:
         history.add(notice)
         return ward, history.id_of(sequence)
 
-    def set_row(self, row: Stored) -> None:
-        """Take a row of topic ``inbound`` in: somebody is on the way, or no longer."""
+    def set_row(self, row: Stored) -> str:
+        """Take a row of topic ``inbound`` in: somebody is on the way, or no longer; the ward."""
         key = row.key or ""
         if row.value is None:
-            self._forget(key)
-            return
+            return self._forget(key)
         data = DesignationData.model_validate_json(row.value)
         self._ward_of[key] = data.ward
         self._lists.setdefault(data.ward, {})[key] = data
+        return data.ward
 
-    def _forget(self, key: str) -> None:
-        gone = self._lists.get(self._ward_of.pop(key, ""), {}).pop(key, None)
+    def _forget(self, key: str) -> str:
+        ward = self._ward_of.pop(key, "")
+        gone = self._lists.get(ward, {}).pop(key, None)
         said = self._acknowledged.get(key)
         if gone and said and said.is_of(gone):  # it may be of a later one, which is read next
             del self._acknowledged[key]
+        return ward
 
     def acknowledge(self, record: Stored) -> Acknowledgement | None:
         """Take an acknowledgement in; None where that version was acknowledged already."""
@@ -124,6 +126,10 @@ class Board:
     def inbound(self, ward: str) -> list[DesignationData]:
         """Who is on the way, those expected first at the top."""
         return sorted(self._lists.get(ward, {}).values(), key=_by_expected_time)
+
+    def count(self, ward: str) -> int:
+        """How many are on the way to the ward."""
+        return len(self._lists.get(ward, ()))
 
     def open_designations(self) -> int:
         """How many are on the way to any ward."""

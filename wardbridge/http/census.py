@@ -1,4 +1,4 @@
-"""What a ward may want to know beside its list, from the census: where from, and who will leave.
+"""What a ward may want to know beside its list, from the census: where from, who lies there and who leaves.
 
 Invariants: a ward is told what the source says that is believed for it, and nothing of a view that does
 not itself mean the patient for the ward, as one that is behind does; of a protected person nothing. Only
@@ -7,10 +7,10 @@ the event loop's thread touches it. It holds the few parts of a view that are sh
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bus.port import Stored
 from router.core.keys import joined
@@ -42,16 +42,33 @@ def believed_by(
     return believed
 
 
+_NO_PLACE_HELD: Final = frozenset({"O", "P"})
+"""Classes (HL7 table 0004) of who is not admitted: outpatients, and those who are yet to come."""
+
+
 class Stay(NamedTuple):
     """A view, as far as it is of use here."""
 
     source: str
     patient: str
     lies_at: str | None
+    holds_place: bool
     on_leave: bool | None
     comes_to: str | None
     leaves_at: datetime | None
     is_masked: bool
+
+
+class Presence(NamedTuple):
+    """How many patients hold a place on a ward, and of these how many are on leave and will leave.
+
+    ``told_at``: when the source last said anything, of whomever.
+    """
+
+    patients: int
+    on_leave: int
+    leaving: int
+    told_at: datetime
 
 
 class Census:
@@ -60,20 +77,35 @@ class Census:
     def __init__(self, believed: Believed) -> None:
         self._believed = believed
         self._stays: dict[str, Stay] = {}
-        self._leaving: defaultdict[str, set[str]] = defaultdict(set)
+        self._lying: defaultdict[str, set[str]] = defaultdict(set)
+        self._placed: Counter[str] = Counter()
+        self._told_at: dict[str, datetime] = {}
 
-    def set_row(self, row: Stored) -> None:
-        """Take a row of topic ``encounters`` in."""
+    def set_row(self, row: Stored) -> set[str]:
+        """Take a row of topic ``encounters`` in; the wards where something may be different."""
         key = row.key or ""
+        wards = {self._leave(key), self._enter(key, row.value) if row.value is not None else None}
+        return {ward for ward in wards if ward is not None}
+
+    def _leave(self, key: str) -> str | None:
         before = self._stays.pop(key, None)
-        if before is not None and before.lies_at is not None:
-            self._leaving[before.lies_at].discard(key)
-        stay = _stay(row.value) if row.value is not None else None
+        if before is None or before.lies_at is None:
+            return None
+        self._lying[before.lies_at].discard(key)
+        self._placed[before.source] -= before.holds_place
+        return before.lies_at
+
+    def _enter(self, key: str, value: bytes) -> str | None:
+        view = EncounterView.model_validate_json(value)
+        self._told_at[view.source] = max(view.last_at, self._told_at.get(view.source, view.last_at))
+        stay = _stay(view)
         if stay is None:
-            return
+            return None
         self._stays[key] = stay
-        if stay.lies_at is not None and stay.leaves_at is not None:
-            self._leaving[stay.lies_at].add(key)
+        if stay.lies_at is not None:
+            self._lying[stay.lies_at].add(key)
+            self._placed[stay.source] += stay.holds_place
+        return stay.lies_at
 
     def patient(self, row: DesignationData) -> str | None:
         """The key of whom the row is about."""
@@ -89,16 +121,34 @@ class Census:
 
     def leaving(self, ward: str) -> list[datetime]:
         """When those lying at the ward are planned to leave it, the earliest first."""
-        stays = [self._stays[key] for key in self._leaving.get(ward, ())]
-        believed = self._believed(ward)
-        return sorted(s.leaves_at for s in stays if s.leaves_at and s.source == believed)
+        stays = self._believed_stays(ward, self._believed(ward))
+        return sorted(stay.leaves_at for stay in stays if stay.leaves_at)
+
+    def presence(self, ward: str, leaving_before: datetime) -> Presence | None:
+        """Who holds a place on the ward; None where the source believed for it places nobody anywhere.
+
+        Who is on leave holds the place (DOMAIN: permission), and a patient of two visits holds one.
+        """
+        source = self._believed(ward)
+        if source is None or not self._placed[source]:
+            return None
+        stays = {s.patient: s for s in self._believed_stays(ward, source) if s.holds_place}.values()
+        return Presence(
+            len(stays),
+            sum(stay.on_leave is True for stay in stays),
+            sum(stay.leaves_at is not None and stay.leaves_at < leaving_before for stay in stays),
+            self._told_at[source],
+        )
+
+    def _believed_stays(self, ward: str, source: str | None) -> list[Stay]:
+        stays = [self._stays[key] for key in sorted(self._lying.get(ward, ()))]
+        return [stay for stay in stays if stay.source == source]
 
     def _stay_of(self, row: DesignationData) -> Stay | None:
         return self._stays.get(joined(row.visit.source, row.visit.visit))
 
 
-def _stay(value: bytes) -> Stay | None:
-    view = EncounterView.model_validate_json(value)
+def _stay(view: EncounterView) -> Stay | None:
     if view.phase not in {Phase.PLANNED, Phase.ACTIVE}:
         return None
     comes = view.mark is not None and not view.mark.fulfilled
@@ -106,6 +156,9 @@ def _stay(value: bytes) -> Stay | None:
         view.source,
         view.patient,
         view.place.ward if view.place else None,
+        view.place is not None
+        and view.phase is Phase.ACTIVE
+        and view.visit_class not in _NO_PLACE_HELD,
         view.on_leave,
         view.mark.to.ward if view.mark and comes else None,
         view.planned_discharge_at,

@@ -14,11 +14,13 @@ from wardbridge.components.tail import News
 from wardbridge.http.board import Board
 from wardbridge.http.census import Census
 from wardbridge.http.event_id import EventId
+from wardbridge.http.occupancy import Occupancies, Occupancy
 
 QUEUE_EVENTS: Final = 256
 """Events that may wait for one listener; who lags further behind connects again and resumes."""
 
 ACKNOWLEDGED: Final = "acknowledged"
+OCCUPANCY: Final = "occupancy"
 
 
 class Event(NamedTuple):
@@ -32,8 +34,9 @@ class Event(NamedTuple):
 class Listener:
     """One open stream. ``None`` in its queue is the end."""
 
-    def __init__(self, ward: str, limit: int) -> None:
+    def __init__(self, ward: str, limit: int, *, sees_occupancy: bool = False) -> None:
         self.ward = ward
+        self.sees_occupancy = sees_occupancy
         self._queue: asyncio.Queue[Event | None] = asyncio.Queue(limit + 1)
         self._limit = limit
 
@@ -57,13 +60,22 @@ class Listener:
 
 
 class Hub:
-    """Hands news to the board, then to those who listen."""
+    """Hands news to the board, then to those who listen.
+
+    ``census`` and ``occupancy``: both where somebody may see something of it, else neither.
+    """
 
     def __init__(
-        self, board: Board, limit: int = QUEUE_EVENTS, census: Census | None = None
+        self,
+        board: Board,
+        limit: int = QUEUE_EVENTS,
+        census: Census | None = None,
+        occupancy: Occupancies | None = None,
     ) -> None:
         self.board = board
         self.census = census
+        self.occupancy = occupancy
+        self._told: dict[str, Occupancy] = {}
         self.cut_off = 0
         self._limit = limit
         self._listeners: defaultdict[str, set[Listener]] = defaultdict(set)
@@ -71,11 +83,11 @@ class Hub:
 
     def take(self, news: News) -> None:
         """Rows first: a list is never older than the notices that refer to it."""
-        for row in news.rows:
-            self.board.set_row(row)
+        touched = {self.board.set_row(row) for row in news.rows}
         if self.census is not None:
-            for encounter in news.encounters:
-                self.census.set_row(encounter)
+            touched = touched.union(*map(self.census.set_row, news.encounters))
+        for ward in touched & self._listeners.keys():
+            self._tell_occupancy(ward)
         new = [said for each in news.acknowledgements if (said := self.board.acknowledge(each))]
         for notice in news.notices:
             ward, event_id = self.board.note(notice)
@@ -83,9 +95,9 @@ class Hub:
         for said in new:
             self._publish(said.ward, Event(None, said.model_dump_json().encode(), ACKNOWLEDGED))
 
-    def listen(self, ward: str) -> Listener:
+    def listen(self, ward: str, *, sees_occupancy: bool = False) -> Listener:
         """Everything published for the ward from now on."""
-        listener = Listener(ward, self._limit)
+        listener = Listener(ward, self._limit, sees_occupancy=sees_occupancy)
         self._listeners[ward].add(listener)
         if self._closed:
             listener.end()
@@ -96,6 +108,7 @@ class Hub:
         self._listeners[listener.ward].discard(listener)
         if not self._listeners[listener.ward]:
             del self._listeners[listener.ward]
+            self._told.pop(listener.ward, None)  # what changes unheard is told to the next one
 
     def close(self) -> None:
         """End every stream."""
@@ -106,8 +119,19 @@ class Hub:
         """How many listen now."""
         return sum(len(group) for group in self._listeners.values())
 
+    def _tell_occupancy(self, ward: str) -> None:
+        hears = any(listener.sees_occupancy for listener in self._listeners[ward])
+        if self.occupancy is None or not hears:
+            return
+        found = self.occupancy(ward)
+        if found.says_otherwise_than(self._told.get(ward)):
+            self._told[ward] = found
+            self._publish(ward, Event(None, found.model_dump_json().encode(), OCCUPANCY))
+
     def _publish(self, ward: str, event: Event) -> None:
         for listener in list(self._listeners.get(ward, ())):
+            if event.name == OCCUPANCY and not listener.sees_occupancy:
+                continue
             if not listener.offer(event):
                 self.cut_off += 1
                 self.leave(listener)

@@ -6,9 +6,10 @@ gap. Where that cannot be, an event named ``reset`` comes first: its data has th
 ``reason`` (``too-old``: the notices between are no longer kept; ``ahead``: this log has never given
 that number; ``other-log``: it gave that number to another notice) and the ``sequence`` from which
 the stream goes on; read the ward's list again. An event named
-``acknowledged`` tells who has taken note; it has no id, so that it is no notice and moves no
-listener's place. A silent stream sends a comment at an interval, also while, after a start, what is
-kept is still being read: a number is compared with the newest one only once that is known.
+``acknowledged`` tells who has taken note, one named ``occupancy`` how many places are free now, to who
+may see it; they have no id, so that they are no notices and move no listener's place. A silent stream sends a comment at an interval, also while, after a start, what is
+kept is still being read: a number is compared with the newest one only once that is known, and is not
+said to be ahead before the log was looked at anew: another process may have given it just now.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Final
 
-from bus.port import Log, PositionLostError, TopicPartition
+from bus.port import PositionLostError, TopicPartition
 from wardbridge.http.board import History
 from wardbridge.http.event_id import EventId
-from wardbridge.http.hub import Event, Hub, Listener
+from wardbridge.http.hub import Event, Listener
+from wardbridge.http.view import View
 
 RETRY_MS: Final = 2_000
 CHUNK_EVENTS: Final = 200
@@ -41,36 +43,37 @@ class _GoneError(Exception):
 class Stream:
     """The events for one listener; ``after`` is the last one that it has, None for none.
 
-    ``must_wait`` tells why the hub does not know all that is kept, None once it does; ``on_sent`` is
-    given each notice just before it goes out.
+    ``on_sent`` is given each notice just before it goes out.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - one listener's terms
+    def __init__(
         self,
-        hub: Hub,
-        log: Log,
+        view: View,
         ward: str,
         after: EventId | None,
-        heartbeat_s: float,
-        must_wait: Callable[[], Awaitable[str | None]],
         on_sent: Callable[[bytes], None] = lambda _: None,
+        *,
+        sees_occupancy: bool = False,
     ) -> None:
-        self._must_wait = must_wait
+        self._sees_occupancy = sees_occupancy
+        self._view = view
         self._on_sent = on_sent
-        self._hub = hub
-        self._log = log
+        self._hub = view.hub
+        self._log = view.log
         self._ward = ward
         self._after = after
         self._last = after.sequence if after else None
-        self._heartbeat_s = heartbeat_s
+        self._heartbeat_s = view.heartbeat_s
 
     async def events(self) -> AsyncGenerator[bytes, None]:
         """Bytes to send, until the listener is cut off or the service ends."""
-        async for beat in self._until_all_is_read():
+        async for beat in self._while(self._view.why_lists_wait):
+            yield beat
+        async for beat in self._while(self._may_be_behind()):
             yield beat
         # No await between the two: what is not in the history by now comes to the listener.
-        listener = self._hub.listen(self._ward)
-        newest = self._hub.board.last_id(self._ward)
+        listener = self._hub.listen(self._ward, sees_occupancy=self._sees_occupancy)
+        newest = self._newest()
         try:
             yield f"retry: {RETRY_MS}\n\n".encode()
             async for piece in self._catch_up(newest):
@@ -80,9 +83,21 @@ class Stream:
         finally:
             self._hub.leave(listener)
 
-    async def _until_all_is_read(self) -> AsyncIterator[bytes]:
+    def _may_be_behind(self) -> Callable[[], Awaitable[bool]]:
+        after, goes_on = self._after, self._view.looking_again()
+
+        async def may_be_behind() -> bool:
+            is_ahead = after is not None and after.sequence > self._newest().sequence
+            return is_ahead and await goes_on()
+
+        return may_be_behind
+
+    def _newest(self) -> EventId:
+        return self._hub.board.last_id(self._ward)
+
+    async def _while(self, must_wait: Callable[[], Awaitable[object]]) -> AsyncIterator[bytes]:
         silent_s = 0.0
-        while await self._must_wait():
+        while await must_wait():
             await asyncio.sleep(LOOK_S)
             silent_s += LOOK_S
             if silent_s >= self._heartbeat_s:

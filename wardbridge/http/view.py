@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -53,7 +53,23 @@ class View:
 
         A list that is not whole must never be shown: it looks like a ward nobody comes to.
         """
-        tails = [part for part in self.others if part.name == Tail.name]
-        reasons = [part.failure() or part.blocking() for part in tails]
+        reasons = [part.failure() or part.blocking() for part in self._tails()]
         await asyncio.sleep(0)  # what the tail has handed over by now is on the board after this
         return next(filter(None, reasons), None)
+
+    def looking_again(self) -> Callable[[], Awaitable[bool]]:
+        """Whether something committed before this call may still be missing on the board.
+
+        Another process on the same log may have shown it already, to somebody who then comes here.
+        """
+        awaited = [(part, part.next_look()) for part in self._tails()]
+
+        async def goes_on() -> bool:
+            missing = any(not part.has_looked(number) for part, number in awaited)
+            await asyncio.sleep(0)  # see above
+            return missing
+
+        return goes_on
+
+    def _tails(self) -> list[Tail]:
+        return [part for part in self.others if isinstance(part, Tail)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Header, HTTPException, Path, Query, Response
@@ -21,10 +22,13 @@ from wardbridge.http.audit import Trail
 from wardbridge.http.board import designation_of, key_of
 from wardbridge.http.census import Census
 from wardbridge.http.event_id import PATTERN, parsed
+from wardbridge.http.occupancy import Occupancy
 from wardbridge.http.stream import Stream, while_allowed
 from wardbridge.http.view import View
 
 ASK_AGAIN_S: Final = 1
+SEEN_WITHIN_S: Final = 2.0
+LOOK_S: Final = 0.01  # how often an acknowledgement that is stored looks whether it is shown
 _DESIGNATION: Final = r"^[0-9a-f]{32}$"
 Responses = dict[int | str, dict[str, Any]]
 
@@ -67,6 +71,9 @@ class InboundList(Frozen):
     patients: tuple[OnTheWay, ...]
     planned_discharges: tuple[Utc, ...] | None = Field(
         None, description="of those lying on the ward, earliest first; for operational fields"
+    )
+    occupancy: Occupancy | None = Field(
+        None, description="the ward's places; for operational fields"
     )
     may_acknowledge: bool = Field(description="whether whoever asks may")
 
@@ -123,9 +130,8 @@ def _add_stream(app: FastAPI, view: View, trail: Trail, max_streams: int) -> Non
         def note(notice: bytes) -> None:
             trail.streamed(asking, ward, notice)
 
-        events = Stream(
-            view.hub, view.log, ward, last, view.heartbeat_s, view.why_lists_wait, note
-        ).events()
+        sees_more = _sees_more(view, ward, asking)
+        events = Stream(view, ward, last, note, sees_occupancy=sees_more).events()
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         allowed = while_allowed(events, asking.until, view.now)
         return StreamingResponse(allowed, media_type="text/event-stream", headers=headers)
@@ -143,8 +149,7 @@ def _add_acknowledgement(app: FastAPI, view: View, trail: Trail) -> None:
         row = view.hub.board.open_as(ward, designation)
         if row is None:
             raise HTTPException(404, "not coming, or something changed since: read the list again")
-        before = view.hub.board.acknowledgement(row)
-        if before is not None and before.seen_version == row.version:
+        if before := _current(view, row):
             return before
         said = Acknowledgement(
             realm=row.realm,
@@ -163,15 +168,35 @@ def _add_acknowledgement(app: FastAPI, view: View, trail: Trail) -> None:
             await asyncio.to_thread(view.log.append, [record, *([entry] if entry else [])])
         except LogError as error:
             raise HTTPException(503, f"not stored, say it again: {type(error).__name__}") from None
-        return said
+        return await _as_everybody_sees(view, row, said)
+
+
+async def _as_everybody_sees(
+    view: View, row: DesignationData, said: Acknowledgement
+) -> Acknowledgement:
+    """The one that counts: somebody else may have said it at the same time, also to another process.
+
+    Both are in the log, and every process that reads it takes the first.
+    """
+    goes_on = view.looking_again()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SEEN_WITHIN_S):
+            while not (first := _current(view, row)) and await goes_on():  # noqa: ASYNC110 - a thread looks
+                await asyncio.sleep(LOOK_S)
+    return first or said
+
+
+def _current(view: View, row: DesignationData) -> Acknowledgement | None:
+    found = view.hub.board.acknowledgement(row)
+    return found if found is not None and found.seen_version == row.version else None
 
 
 def list_of(view: View, ward: str, asking: Reader) -> InboundList:
     """The list as somebody may see it."""
     known, newest = view.register.wards.get(ward), view.hub.board.last_id(ward)
     hospital = view.register.hospital_of(ward)
-    sees_more = asking.level_at(ward, hospital) == "operational"
-    census = view.hub.census if sees_more else None
+    sees_more = _sees_more(view, ward, asking)
+    census, occupancy = (view.hub.census, view.hub.occupancy) if sees_more else (None, None)
     return InboundList(
         ward=ward,
         name=known.name if known else None,
@@ -179,6 +204,7 @@ def list_of(view: View, ward: str, asking: Reader) -> InboundList:
         last_event_id=str(newest),
         patients=tuple(_on_the_way(view, row, census) for row in view.hub.board.inbound(ward)),
         planned_discharges=tuple(census.leaving(ward)) if census else None,
+        occupancy=occupancy(ward) if occupancy else None,
         may_acknowledge=asking.may_at("acknowledge", ward, hospital),
     )
 
@@ -206,6 +232,10 @@ def _details(view: View, row: DesignationData, census: Census) -> Details | None
         on_leave=stay.on_leave,
         planned_discharge_at=stay.leaves_at,
     )
+
+
+def _sees_more(view: View, ward: str, asking: Reader) -> bool:
+    return asking.level_at(ward, view.register.hospital_of(ward)) == "operational"
 
 
 async def _refuse_unread(view: View, ward: str) -> None:

@@ -14,6 +14,15 @@ export const TEXTS = {
     from: "Kommer från",
     onLeave: "På permission",
     leaves: "Planerad utskrivning",
+    free: (n, of) => {
+      if (of === null) return "Lediga platser: okänt (antal vårdplatser ej angivet)";
+      if (n === null) return `Lediga platser: okänt, av ${of} (ingen uppgift om vilka som ligger här)`;
+      return n < 0 ? `Överbelagt: ${-n} fler än ${of} platser` : `Lediga platser: ${n} av ${of}`;
+    },
+    occupied: (n) => `belagda: ${n}`,
+    ofOnLeave: (n) => `varav på permission: ${n}`,
+    leavingToday: (n) => `går i dag: ${n}`,
+    toldAt: (time) => `uppgift från ${time}`,
     leaving: (n, times) => `Planerade utskrivningar: ${n} (${times})`,
     acknowledge: "Kvittera",
     acknowledgeThis: (visit) => `Kvittera vårdtillfälle ${visit}`,
@@ -45,6 +54,15 @@ export const TEXTS = {
     from: "Comes from",
     onLeave: "On leave",
     leaves: "Planned discharge",
+    free: (n, of) => {
+      if (of === null) return "Free places: unknown (number of places not given)";
+      if (n === null) return `Free places: unknown, of ${of} (nothing told of who lies here)`;
+      return n < 0 ? `Overcrowded: ${-n} more than ${of} places` : `Free places: ${n} of ${of}`;
+    },
+    occupied: (n) => `occupied: ${n}`,
+    ofOnLeave: (n) => `of these on leave: ${n}`,
+    leavingToday: (n) => `leaving today: ${n}`,
+    toldAt: (time) => `as of ${time}`,
     leaving: (n, times) => `Planned discharges: ${n} (${times})`,
     acknowledge: "Acknowledge",
     acknowledgeThis: (visit) => `Acknowledge visit ${visit}`,

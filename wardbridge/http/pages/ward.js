@@ -70,6 +70,7 @@ function forget() {
   element("patients").replaceChildren();
   element("count").textContent = "";
   element("leaving").hidden = true;
+  element("places").hidden = true;
 }
 
 function note(found) {
@@ -115,7 +116,23 @@ function show() {
   const leaving = list.planned_discharges ?? [];
   element("leaving").hidden = leaving.length === 0; // none known is not none planned
   element("leaving").textContent = texts.leaving(leaving.length, leaving.map(when).join(", "));
+  showPlaces(list.occupancy);
   showPatients();
+}
+
+// How many are free; overcrowded is said in words, and so is what is not known.
+function showPlaces(occupancy) {
+  element("places").hidden = !occupancy;
+  if (!occupancy) return;
+  const { free, places, occupied } = occupancy;
+  element("places").classList.toggle("is-short", free !== null && free < 0);
+  const told = occupied === null ? [] : [texts.occupied(occupied), ...lessThose(occupancy)];
+  element("places").textContent = [texts.free(free, places), ...told].join(" · ");
+}
+
+function lessThose({ on_leave, leaving_today, told_at }) {
+  const parts = [on_leave && texts.ofOnLeave(on_leave), leaving_today && texts.leavingToday(leaving_today)];
+  return [...parts.filter(Boolean), texts.toldAt(when(told_at))];
 }
 
 const isNew = (patient) => Date.now() - cameAt.get(keyOf(patient)) < NEW_FOR_MS;
@@ -231,6 +248,7 @@ function listen() {
   stream.addEventListener("message", refresh);
   stream.addEventListener("reset", refresh);
   stream.addEventListener("acknowledged", refresh);
+  stream.addEventListener("occupancy", refresh);
   stream.addEventListener("error", () => {
     // A refusal ends an EventSource for good; a lost connection it restores by itself.
     if (stream.readyState === EventSource.CLOSED) setTimeout(listen, READ_EVERY_MS);

@@ -1,0 +1,122 @@
+"""What people have read on the machine itself, on its way into topic ``audit``.
+
+A log in one file has one process that writes it, and reading goes on beside it or without it. So whoever
+reads leaves a note, one file for each entry, in folder ``audit`` of the data folder: whole and durable
+under its name, or not there. The service takes it into the log and then removes the file; ended between
+the two it takes it twice, which readers of the audit see as one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import structlog
+from pydantic import ValidationError
+
+from bus.port import Log, LogError, Record
+from schemas import topics
+from schemas.audit import AuditEntry
+from wardbridge.components.base import describe
+from wardbridge.components.repeated import Repeated
+from wardbridge.log import is_one_file
+
+FOLDER: Final = "audit"
+COLLECT_EVERY_S: Final = 2.0
+_SUFFIX: Final = ".json"
+_UNREADABLE: Final = ".unreadable"
+_MODE, _FOLDER_MODE = 0o600, 0o700
+
+
+def note(log: Log, data: Path, entry: AuditEntry) -> None:
+    """Durable when it returns. Raises LogError or OSError, and then nothing may be shown."""
+    if is_one_file(log):
+        _leave(data, entry)
+    else:
+        log.append([record_of(entry)])
+
+
+def record_of(entry: AuditEntry) -> Record:
+    """An entry as it stands in the log."""
+    return Record(topics.AUDIT, entry.ward, entry.ward, entry.model_dump_json().encode())
+
+
+def left(data: Path) -> list[AuditEntry]:
+    """What no service has taken in yet, oldest first. Raises OSError."""
+    return [entry for _, entry in _notes(data) if entry is not None]
+
+
+class Collector(Repeated):
+    """Takes notes into the log."""
+
+    def __init__(self, log: Log, data: Path, interval_s: float = COLLECT_EVERY_S) -> None:
+        super().__init__("audit-notes", self._collect, interval_s)
+        self._log = log
+        self._data = data
+        self._trouble: str | None = None
+
+    def blocking(self) -> str | None:
+        """The log or the folder refuses."""
+        return self._trouble
+
+    def _collect(self) -> None:
+        try:
+            for path, entry in _notes(self._data):
+                self._take(path, entry)
+        except (LogError, OSError) as error:
+            self._trouble = describe(error)
+        else:
+            self._trouble = None
+
+    def _take(self, path: Path, entry: AuditEntry | None) -> None:
+        if entry is None:
+            path.rename(path.with_suffix(_UNREADABLE))
+            structlog.get_logger().error("audit_note_unreadable")
+        else:
+            self._log.append([record_of(entry)])
+            path.unlink()
+
+
+def _leave(data: Path, entry: AuditEntry) -> None:
+    folder, owner = data / FOLDER, data.stat()
+    if not folder.is_dir():
+        folder.mkdir(_FOLDER_MODE)
+        _give(folder, owner)
+    name = f"{entry.at:%Y%m%dT%H%M%S%f}-{secrets.token_hex(8)}"
+    unfinished = folder / f".{name}"
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE), "wb") as file:
+        file.write(entry.model_dump_json().encode())
+        file.flush()
+        os.fsync(file.fileno())
+    _give(unfinished, owner)
+    unfinished.rename(folder / f"{name}{_SUFFIX}")
+    for changed in (folder, data):
+        _flush(changed)
+
+
+def _give(path: Path, owner: os.stat_result) -> None:
+    """To the service's user, who could not take in what root has left."""
+    if os.geteuid() == 0:
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def _flush(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _notes(data: Path) -> Iterator[tuple[Path, AuditEntry | None]]:
+    """Each file, and what it says; None of one that is none of ours."""
+    for path in sorted((data / FOLDER).glob(f"*{_SUFFIX}")):
+        try:
+            yield path, AuditEntry.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            continue  # the service has just taken it
+        except ValidationError:
+            yield path, None
