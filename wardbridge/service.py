@@ -26,6 +26,7 @@ from wardbridge.components.base import Component, RouterPart, start, stop_all
 from wardbridge.components.delivery import DeliveryComponent
 from wardbridge.components.feed import FeedPart
 from wardbridge.components.progress import RouterProgress
+from wardbridge.components.roster import Roster
 from wardbridge.components.router import RouterElsewhere
 from wardbridge.components.tail import Tail
 from wardbridge.components.ticker import Ticker
@@ -116,7 +117,7 @@ class Service:
             progress,
             working.feeds,
             (*reading, *timing, *telling),
-            [sender for part in telling for sender in part.senders],
+            telling[0].senders if telling else Roster(()),
             self._settings.http.heartbeat_s,
             self._clock,
         )
@@ -151,7 +152,9 @@ class Service:
         return Census(believed_by(known, self._installation.register, self._clock))
 
     def _telling(self, log: Log) -> Sequence[DeliveryComponent]:
-        return [delivery_of(log, self._installation)] if Role.DELIVERY in self._roles else []
+        if Role.DELIVERY not in self._roles:
+            return []
+        return [delivery_of(log, self._installation, self._clock, self._port_offset)]
 
     def _working(self, log: Log) -> Working:
         """On a log that other processes can work on, router and feeds have each one of its own."""

@@ -298,8 +298,8 @@ _MLLP = '[subscribers.orbit.mllp]\nhost = "orbit.example"\nport = 2575\n'
         (_MLLP + 'pending = "A14"\n', "subscribers.orbit.mllp.pending"),
         (_MLLP + 'version = "2.3"\n', "subscribers.orbit.mllp.version"),
         ('[subscribers.orbit]\nkinds = ["arrived"]\n' + _MLLP, "there is no pending event"),
-        (_MLLP + _TOLD.replace("portal", "orbit", 1), "either a table webhook or a table mllp"),
-        ("[subscribers.orbit]\n", "either a table webhook or a table mllp"),
+        (_MLLP + _TOLD.replace("portal", "orbit", 1), "one of the tables webhook, mllp and fhir"),
+        ("[subscribers.orbit]\n", "one of the tables webhook, mllp and fhir"),
     ],
 )
 def test_a_receiver_of_hl7_that_could_not_be_told_safely_is_refused(

@@ -21,6 +21,7 @@ from schemas.notification import DesignationData, Kind, Notification, Reason
 from schemas.ward import Ward, WardRegister
 from tests.wardbridge.steps import IdleStep
 from wardbridge.components.progress import RouterProgress
+from wardbridge.components.roster import Roster
 from wardbridge.components.router import RouterComponent
 from wardbridge.components.tail import Tail
 from wardbridge.http.access.gate import Gate
@@ -85,7 +86,16 @@ class Surface:
         self.router = RouterComponent(self.runner)
         progress = RouterProgress(log, self.router, 60.0)
         self.view = View(
-            log, self.hub, register, self.router, progress, (), (self.tail,), (), 0.05, utc_now
+            log,
+            self.hub,
+            register,
+            self.router,
+            progress,
+            (),
+            (self.tail,),
+            Roster(()),
+            0.05,
+            utc_now,
         )
         gate = gate or Gate(None, register.hospital_of, utc_now)
         trail = Trail(
