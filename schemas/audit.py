@@ -17,6 +17,7 @@ class Action(StrEnum):
     """What was done."""
 
     LISTED = "listed"  # a ward's list was shown
+    READ = "read"  # one Encounter, or the events of a subscription
     STREAMED = "streamed"  # notices went out on a stream
     ACKNOWLEDGED = "acknowledged"
     SENT_AGAIN = "sent-again"  # a notice, to a subscriber
@@ -24,6 +25,8 @@ class Action(StrEnum):
     PAUSED = "paused"  # a subscriber
     RESUMED = "resumed"
     TESTED = "tested"
+    SUBSCRIBED = "subscribed"  # a subscriber was registered, or changed
+    UNSUBSCRIBED = "unsubscribed"
 
 
 class Seen(Frozen):

@@ -46,7 +46,7 @@ def delivery_of(
     """The fan-out and a sender for each subscriber. Raises OSError for an unusable certificate."""
     # On Kafka each sender's own consumer waits best: it fetches ahead of being asked.
     doorbell = None if is_on_kafka(installation) else Doorbell(log)
-    registrations = Registrations(log, installation)
+    registrations = Registrations.of(log, installation)
     senders = _Senders(log, installation, registrations, doorbell, port_offset)
     configured = installation.settings.subscribers
     subscriptions = [subscription_of(name, section) for name, section in configured.items()]

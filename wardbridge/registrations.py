@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Self
 
 from bus.port import Log
 from router.delivery.registry import Registry
 from router.delivery.subscription import MayRead, Subscription
 from schemas.registration import Owner, Registration
 from wardbridge.config.access import AccessSection
-from wardbridge.config.models import Installation
-from wardbridge.config.subscribers import FhirSection, WebhookSection
+from wardbridge.config.models import Installation, RegistrationsSection
+from wardbridge.config.subscribers import FhirSection, SubscriberSection, WebhookSection
 from wardbridge.sealing import Seal, Secrets
 
 Way = WebhookSection | FhirSection
@@ -20,13 +21,27 @@ Way = WebhookSection | FhirSection
 class Registrations:
     """Who is to be told besides those of the configuration, whose names win."""
 
-    def __init__(self, log: Log, installation: Installation) -> None:
-        settings = installation.settings
+    def __init__(
+        self,
+        log: Log,
+        seal: Seal,
+        settings: RegistrationsSection,
+        access: AccessSection | None,
+        configured: Mapping[str, SubscriberSection],
+    ) -> None:
         self.registry = Registry(log)
-        self.seal = Seal(installation.data, settings.registrations.key_file)
-        self._settings = settings.registrations
-        self._access = settings.http.access
-        self.configured = settings.subscribers
+        self.seal = seal
+        self.configured = configured
+        self._settings = settings
+        self._access = access
+
+    @classmethod
+    def of(cls, log: Log, installation: Installation) -> Self:
+        """As an installation's configuration has it."""
+        settings = installation.settings
+        seal = Seal(installation.data, settings.registrations.key_file)
+        access, configured = settings.http.access, settings.subscribers
+        return cls(log, seal, settings.registrations, access, configured)
 
     def known(self) -> Mapping[str, Registration]:
         """By name. Raises LogError."""

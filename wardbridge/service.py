@@ -33,13 +33,15 @@ from wardbridge.components.ticker import Ticker
 from wardbridge.components.worker import Job, RemoteFeed, RemoteRouter, WorkerProcess
 from wardbridge.config.models import Installation
 from wardbridge.delivery import delivery_of
-from wardbridge.http.app import make_app
+from wardbridge.http.app import Registering, make_app
 from wardbridge.http.board import Board
 from wardbridge.http.census import Census, believed_by
 from wardbridge.http.hub import Hub
+from wardbridge.http.registrar import Registrar
 from wardbridge.http.server import HttpServer
 from wardbridge.http.view import View
 from wardbridge.log import admits_others, open_log
+from wardbridge.registrations import Registrations
 from wardbridge.roles import (
     ALL_ROLES,
     Clock,
@@ -124,11 +126,17 @@ class Service:
         http, data = self._settings.http, self._installation.data
         gate = gate_of(self._installation, self._clock)
         trail = trail_of(log, self._installation, hub.census, self._clock)
-        lists = Role.HTTP in self._roles
-        app = make_app(view, gate, trail, http.max_streams, has_lists=lists)
+        registering = self._registering(log) if Role.HTTP in self._roles else None
+        app = make_app(view, gate, trail, http.max_streams, registering)
         tls = http.tls and http.tls.starting_from(data)
         server = HttpServer(app, http.host, http.port + self._port_offset, tls)
         return Parts(working, timing, reading, telling, server, hub)
+
+    def _registering(self, log: Log) -> Registering:
+        limit = self._settings.registrations.max_per_owner
+        known, register = Registrations.of(log, self._installation), self._installation.register
+        registrar = Registrar(log, known, register, self._clock, limit)
+        return Registering(registrar, self._settings.http.fhir_base(self._port_offset))
 
     def _timing(self, log: Log, progress: RouterProgress) -> Sequence[Component]:
         """What goes with a router: the time, and whether it goes on."""

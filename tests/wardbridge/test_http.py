@@ -5,6 +5,8 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
@@ -24,15 +26,20 @@ from wardbridge.components.progress import RouterProgress
 from wardbridge.components.roster import Roster
 from wardbridge.components.router import RouterComponent
 from wardbridge.components.tail import Tail
+from wardbridge.config.access import AccessSection
+from wardbridge.config.models import RegistrationsSection
 from wardbridge.http.access.gate import Gate
-from wardbridge.http.app import make_app
+from wardbridge.http.app import Registering, make_app
 from wardbridge.http.audit import Trail
 from wardbridge.http.board import Board
 from wardbridge.http.census import Census
 from wardbridge.http.hub import Hub
+from wardbridge.http.registrar import Registrar
 from wardbridge.http.server import HttpServer
 from wardbridge.http.view import View
+from wardbridge.registrations import Registrations
 from wardbridge.roles import utc_now
+from wardbridge.sealing import Seal
 
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 OPEN = WardRegister(open_register=True)
@@ -77,6 +84,7 @@ class Surface:
         gate: Gate | None,
         tls: Tls | None,
         census: Census | None,
+        access: AccessSection | None = None,
     ) -> None:
         self.log = log
         self.hub = Hub(Board(), limit, census)
@@ -101,7 +109,13 @@ class Surface:
         trail = Trail(
             log, utc_now, timedelta(hours=1), census.patient if census else lambda _: None
         )
-        self.app = make_app(self.view, gate, trail, max_streams)
+        self.folder = TemporaryDirectory()
+        seal = Seal(Path(self.folder.name), None)
+        terms = RegistrationsSection(allow_private=True)
+        self.registrations = Registrations(log, seal, terms, access, {})
+        registrar = Registrar(log, self.registrations, register, utc_now, max_per_owner=3)
+        registering = Registering(registrar, "http://bridge.test/fhir")
+        self.app = make_app(self.view, gate, trail, max_streams, registering)
         self.server = HttpServer(self.app, "127.0.0.1", 0, tls)
         self.client = httpx.AsyncClient(timeout=10)
 
@@ -119,6 +133,7 @@ class Surface:
         self.hub.close()
         await self.server.stop()
         self.log.close()
+        self.folder.cleanup()
 
     async def get(self, path: str) -> Any:
         return (await self.client.get(path)).raise_for_status().json()

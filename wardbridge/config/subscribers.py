@@ -113,6 +113,9 @@ class FhirSection(UrlSection):
     heartbeat_s: float | None = Field(
         None, ge=1, description="after so long without a notice we say that we are there"
     )
+    owner: str = Field(
+        "", description="the token that may read the subscription, its `$status` and its `$events`"
+    )
     give_up_after_s: float = Field(
         3_600.0, gt=0, description="taking nothing for so long, the subscription is in error"
     )
