@@ -4,7 +4,7 @@ Source: http://hl7.org/fhir/R4/encounter.html. A notice knows the visit's number
 times, no patient and no state of the visit; so the Encounter is what one ward is told of one visit,
 under an id of its own, and another ward's is another: a ward that a patient no longer comes to does not
 learn from it where they go instead. That the patient is meant for the ward is a ``location`` with status
-``planned``; when that ends, it is gone or ``active``, and a tag says why.
+``planned``; when that ends, it is gone or ``active``. Tags say which ward, what happened and why.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def encounter_of(notice: DesignationData, at: datetime | None) -> Json:
         meta["lastUpdated"] = instant(at)
     if notice.protected:
         meta["security"] = [{"system": _CONFIDENTIALITY, "code": "R", "display": "restricted"}]
-    meta["tag"] = [_coding(KINDS, notice.kind), _coding(REASONS, notice.reason)]
+    said = ((KINDS, notice.kind), (REASONS, notice.reason), (WARDS, notice.ward))
+    meta["tag"] = [_coding(system, code) for system, code in said]
     found: Json = {
         "resourceType": "Encounter",
         "id": encounter_id(notice.visit, notice.ward),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 from uuid import uuid4
@@ -81,8 +81,8 @@ class Registrar:
         known = self.registrations.known()
         return {name: each for name, each in known.items() if is_own(each, asking)}
 
-    def subscribe(self, asking: Reader, wanted: Wanted) -> Registration:
-        """A new subscription of somebody's own, under a name that is nobody's. Raises NotRegisteredError."""
+    def subscribe(self, asking: Reader, name: str, wanted: Wanted) -> Registration:
+        """A new subscription of somebody's own, under a :func:`new_name`. Raises NotRegisteredError."""
         owner = owner_of(asking)
         with self._alone:
             if (
@@ -92,7 +92,7 @@ class Registrar:
                 text = f"there are {self._max_per_owner} already: delete one"
                 raise NotRegisteredError(409, text)
             self._check(asking, wanted)
-            return self._kept(uuid4().hex, owner, wanted, None)
+            return self._kept(name, owner, wanted, None)
 
     def change(self, asking: Reader, name: str, wanted: Wanted) -> Registration:
         """One of somebody's own, from now on otherwise. Raises NotRegisteredError."""
@@ -204,6 +204,11 @@ class Registrar:
             raise NotRegisteredError(503, "its secrets cannot be sealed now") from None
 
 
+def new_name() -> str:
+    """One that is nobody's."""
+    return uuid4().hex
+
+
 def owner_of(asking: Reader) -> Owner:
     """Who owns what somebody registers. Raises NotRegisteredError."""
     if asking.how == "nobody-asked":
@@ -223,8 +228,3 @@ def is_own(registration: Registration, asking: Reader) -> bool:
         return True
     owner = registration.owner
     return owner is not None and (owner.name, owner.how) == (asking.name, OWNERS.get(asking.how))
-
-
-def with_keys(wanted: Wanted, keys: tuple[str, ...]) -> Wanted:
-    """The same, signed with these keys."""
-    return replace(wanted, secrets=wanted.secrets.model_copy(update={"keys": keys}))

@@ -28,7 +28,7 @@ from wardbridge.http.fhir.book import Book, Entry
 from wardbridge.http.fhir.encounter import encounter_for
 from wardbridge.http.fhir.events import Asked, asked_in, events_bundle, searchset
 from wardbridge.http.fhir.subscription import resource_of, wanted_by
-from wardbridge.http.registrar import NotRegisteredError, Registrar
+from wardbridge.http.registrar import NotRegisteredError, Registrar, new_name
 from wardbridge.http.view import View
 
 ASK_AGAIN: Final = {"Retry-After": "1"}
@@ -125,7 +125,7 @@ class Surface:
         async def search(request: Request, asking: Asking) -> FhirResponse:
             """Your subscriptions; ``_id``, ``status`` and ``url`` choose some."""
             asked = await asked_in(request, _SEARCHED | _PASSED_OVER)
-            return FhirResponse(await self._read(lambda: self._found(asking, asked, request)))
+            return FhirResponse(await self._read(lambda: self._found(asking, asked)))
 
         @app.post(
             f"{BASE}/Subscription", status_code=201, response_class=FhirResponse, responses=_TOLD
@@ -133,9 +133,10 @@ class Surface:
         async def create(request: Request, asking: Asking) -> FhirResponse:
             """Subscribe: you are told of everything that is decided after the answer."""
             wanted = wanted_by(await resource_in(request, "Subscription"))
-            done = await self._done(lambda: self._registrar.subscribe(asking, wanted))
-            await self._did(asking, Action.SUBSCRIBED, done.name)
-            return await self._shown(asking, done.name, 201)
+            name = new_name()
+            await self._did(asking, Action.SUBSCRIBED, name)
+            await self._done(lambda: self._registrar.subscribe(asking, name, wanted))
+            return await self._shown(asking, name, 201)
 
         @app.get(f"{BASE}/Subscription/{{name}}", response_class=FhirResponse, responses=_TOLD)
         async def read(name: LogicalId, asking: Asking) -> FhirResponse:
@@ -149,8 +150,8 @@ class Surface:
             entry = await self._read(lambda: self._own(asking, name))
             _refuse_other(request, resource, entry)
             wanted = wanted_by(resource, entry.secrets)
-            await self._done(lambda: self._registrar.change(asking, name, wanted))
             await self._did(asking, Action.SUBSCRIBED, name)
+            await self._done(lambda: self._registrar.change(asking, name, wanted))
             return await self._shown(asking, name, 200)
 
         @app.delete(f"{BASE}/Subscription/{{name}}", status_code=204, responses=_TOLD)
@@ -192,8 +193,7 @@ class Surface:
                 found.append(status_of(self._book.speaker(entry), "query-status", standing))
         return searchset((None, each) for each in found)
 
-    def _found(self, asking: Reader, asked: Asked, request: Request) -> Json:
-        del request
+    def _found(self, asking: Reader, asked: Asked) -> Json:
         found = []
         for name, entry in self._book.entries(asking).items():
             resource = resource_of(entry.registration, entry.secrets, self._book.standing(entry))
