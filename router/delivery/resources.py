@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from schemas.base import VisitRef
-from schemas.notification import DesignationData, Kind
+from schemas.notification import DesignationData, Kind, Reason
 
 FHIR_JSON: Final = "application/fhir+json"
 KINDS: Final = "urn:x-wardbridge:kind"
@@ -25,7 +25,9 @@ _ACT: Final = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 _CONFIDENTIALITY: Final = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 _PLACES: Final = "http://terminology.hl7.org/CodeSystem/location-physical-type"
 _NUMBERS: Final = "http://terminology.hl7.org/CodeSystem/v2-0203"
-_STATUS: Final = {Kind.DESIGNATED: "planned", Kind.CHANGED: "planned", Kind.ARRIVED: "active"}
+_PLACE_STATUS: Final = {
+    Kind.DESIGNATED: "planned", Kind.CHANGED: "planned", Kind.ARRIVED: "active"
+}  # fmt: skip
 _WARD_BYTES, _VISIT_BYTES = 8, 16
 
 Json = dict[str, Any]
@@ -56,14 +58,24 @@ def encounter_of(notice: DesignationData, at: datetime | None) -> Json:
         "id": encounter_id(notice.visit, notice.ward),
         "meta": meta,
         "identifier": [_visit_number(notice.visit)],
-        "status": "unknown",
+        "status": _status(notice),
         "class": _coding(_ACT, "IMP"),
     }
-    if status := _STATUS.get(notice.kind):
+    if status := _PLACE_STATUS.get(notice.kind):
         found["location"] = _locations(notice, status)
     if notice.hospital is not None:
         found["serviceProvider"] = {"type": "Organization", "display": notice.hospital}
     return found
+
+
+def _status(notice: DesignationData) -> str:
+    """Of the stay on this ward; whether a visit goes on that is not to come any more, nobody has said.
+
+    Never ``cancelled``: whoever knows visits by their number would cancel the visit itself.
+    """
+    if notice.kind is Kind.WITHDRAWN:
+        return "finished" if notice.reason is Reason.DISCHARGED else "unknown"
+    return "in-progress" if notice.kind is Kind.ARRIVED else "planned"
 
 
 def instant(at: datetime) -> str:
