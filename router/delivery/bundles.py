@@ -73,12 +73,19 @@ def status_of(
     return {"resourceType": "Parameters", "meta": {"profile": [STATUS]}, "parameter": parameters}
 
 
+def identified(speaker: Speaker, status: Json) -> tuple[str, Json]:
+    """A status as an entry of a Bundle has it: its full URL, and itself with the id in that."""
+    number = uuid5(NAMESPACE_URL, f"{speaker.url} {json.dumps(status, sort_keys=True)}")
+    head = {"resourceType": status["resourceType"], "id": str(number)}
+    return f"urn:uuid:{number}", {**head, **status}
+
+
 def notification(speaker: Speaker, status: Json, at: datetime, events: Sequence[Outgoing]) -> Json:
     """The Bundle: its status first, then what is told of each event."""
-    subject = f"{speaker.url} {json.dumps(status, sort_keys=True)}"
+    url, resource = identified(speaker, status)
     first = {
-        "fullUrl": f"urn:uuid:{uuid5(NAMESPACE_URL, subject)}",
-        "resource": status,
+        "fullUrl": url,
+        "resource": resource,
         "request": {"method": "GET", "url": f"{speaker.url}/$status"},
         "response": {"status": "200"},
     }

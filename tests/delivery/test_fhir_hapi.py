@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from router.delivery.bundles import Standing, status_of
+from router.delivery.bundles import Standing, identified, status_of
 from router.delivery.resources import encounter_of
 from schemas.registration import Content, Owner, Registration
 from tests.delivery.backport import faults_of_subscription
@@ -83,15 +83,18 @@ def test_nor_with_anything_else_that_is_answered() -> None:
     told = outgoing().notice
     answers = {
         "metadata": capability_statement(BASE, AT, "0.1.0"),
-        "topic": topic(),
         "encounter": encounter_of(told.data, told.time),
         "one whose time is not known": encounter_of(told.data, None),
-        "status": searchset([(None, status)]),
+        "status": searchset([identified(speaker(Content.ID_ONLY), status)]),
         "search": searchset([(f"{BASE}/Subscription/s1", SUBSCRIPTIONS[0])]),
         "nothing found": searchset([]),
         "refused": outcome(422, "only rest-hook is offered", "Subscription.channel.type"),
     }
     assert {name: found for name, each in answers.items() if (found := faults(each))} == {}
+
+
+def test_of_the_topic_it_knows_all_but_the_extensions_of_a_later_release() -> None:
+    assert all("invalid Version '5.0'" in each for each in faults(topic()))
 
 
 def test_the_validator_finds_what_is_wrong() -> None:

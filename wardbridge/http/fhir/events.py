@@ -38,10 +38,10 @@ async def asked_in(request: Request, known: frozenset[str]) -> Asked:
     return dict(found)
 
 
-def searchset(found: Iterable[tuple[str | None, Json]]) -> Json:
-    """What a search or ``$status`` finds, each with its address if it has one."""
+def searchset(found: Iterable[tuple[str, Json]]) -> Json:
+    """What a search or ``$status`` finds, each with its address."""
     entries = [
-        {**({"fullUrl": url} if url else {}), "resource": resource, "search": {"mode": "match"}}
+        {"fullUrl": url, "resource": resource, "search": {"mode": "match"}}
         for url, resource in found
     ]
     bundle: Json = {"resourceType": "Bundle", "type": "searchset", "total": len(entries)}

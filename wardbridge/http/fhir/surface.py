@@ -16,7 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from bus.port import LogError
-from router.delivery.bundles import status_of
+from router.delivery.bundles import identified, status_of
 from router.delivery.resources import Json
 from schemas.audit import Action
 from wardbridge.http.access.gate import Asking
@@ -190,8 +190,9 @@ class Surface:
             standing = self._book.standing(entry)
             is_meant = name in asked.get("id", [name])
             if is_meant and standing.state in asked.get("status", [standing.state]):
-                found.append(status_of(self._book.speaker(entry), "query-status", standing))
-        return searchset((None, each) for each in found)
+                speaker = self._book.speaker(entry)
+                found.append(identified(speaker, status_of(speaker, "query-status", standing)))
+        return searchset(found)
 
     def _found(self, asking: Reader, asked: Asked) -> Json:
         found = []
