@@ -153,11 +153,12 @@ async def surface(  # noqa: PLR0913 - see above
     gate: Gate | None = None,
     tls: Tls | None = None,
     census: Census | None = None,
+    access: AccessSection | None = None,
 ) -> AsyncIterator[Surface]:
     """``is_read``: the tail has read what is kept, as some time after a start."""
     log = MemoryLog(partitions)
     log.append(records)
-    running = Surface(log, register, limit, max_streams, gate, tls, census)
+    running = Surface(log, register, limit, max_streams, gate, tls, census, access)
     await running.start(is_read=is_read)
     try:
         yield running
