@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,16 @@ from fhirpy import SyncFHIRClient
 from fhirpy.base.exceptions import ForbiddenError, ResourceNotFound
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from tests.support.campaigns import only_in_campaigns
 from tests.support.fhir_receiver import number_of, told_of
 from tests.support.histories import Visit, message
-from tests.support.labs import lab_on_sqlite
+from tests.support.labs import lab_on_kafka, lab_on_sqlite
 from tests.support.mllp import MllpClient
 from tests.support.receiver import Receiver, answering
 from tests.support.service import Service
 from tests.wardbridge.test_fhir_surface import subscription
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 TOKENS = """
 [registrations]
 allow_private = true
@@ -37,8 +38,10 @@ may = ["metrics", "operate"]
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Service]:
-    service = lab_on_sqlite(folder)
+def serving(lab: Callable[[Path], Service], folder: Path, *roles: str) -> Iterator[Service]:
+    """``roles``: what it is there for; none: everything."""
+    service = lab(folder)
+    service.roles = roles
     with service.config.open("a", encoding="utf-8") as config:
         config.write(TOKENS)
     service.start()
@@ -72,9 +75,16 @@ def until_status(subscribed: Any, expected: str) -> None:
     assert subscribed["status"] == expected
 
 
-def test_a_foreign_client_subscribes_is_told_reads_and_leaves(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "lab",
+    [lab_on_sqlite, pytest.param(lab_on_kafka, marks=only_in_campaigns)],
+    ids=["sqlite", "kafka"],
+)
+def test_a_foreign_client_subscribes_is_told_reads_and_leaves(
+    lab: Callable[[Path], Service], tmp_path: Path
+) -> None:
     answers = [204]
-    with Receiver(lambda _: answering(answers[0])) as receiver, serving(tmp_path) as service:
+    with Receiver(lambda _: answering(answers[0])) as receiver, serving(lab, tmp_path) as service:
         client = SyncFHIRClient(f"{service.url}/fhir", "Bearer the-token-of-portal")
         with pytest.raises(ForbiddenError) as refused:
             wanted(client, receiver, "Encounter?location=W9").create()
@@ -121,3 +131,67 @@ def test_a_foreign_client_subscribes_is_told_reads_and_leaves(tmp_path: Path) ->
     assert len(receiver.taken) == 5
     assert "the-token" not in service.said()
     assert "geheim" not in service.said()
+
+
+@only_in_campaigns
+def test_whichever_process_delivers_takes_over_what_was_registered_at_another(
+    tmp_path: Path,
+) -> None:
+    """One that answers HTTP and two that deliver, one of which is killed: no event missed or doubled
+    in number."""
+    with (
+        Receiver() as receiver,
+        serving(front_of_several, tmp_path, "adapters", "router", "http") as front,
+        ExitStack() as stack,
+    ):
+        deliverers = [beside(front, number) for number in (1, 2)]
+        for each in deliverers:
+            stack.callback(each.kill)
+            each.start()
+            each.wait_until_ready()
+        client = SyncFHIRClient(f"{front.url}/fhir", "Bearer the-token-of-portal")
+        subscribed = wanted(client, receiver)
+        subscribed.create()
+        until_status(subscribed, "active")
+        for number in range(1, 6):
+            mark(front, f"v{number}", "W8")
+        receiver.wait_for(lambda receiver: len(receiver.taken) >= 6)
+        deliverers[0].kill()
+        for number in range(6, 11):
+            mark(front, f"v{number}", "W8")
+        receiver.wait_for(lambda receiver: 10 in numbers_of(receiver))
+        assert list(dict.fromkeys(numbers_of(receiver))) == list(range(1, 11))
+        deliverers[1].kill()
+        mark(front, "v11", "W8")
+        until_reached(subscribed, "11")
+        deliverers[0].start()
+        receiver.wait_for(lambda receiver: 11 in numbers_of(receiver))
+
+
+def front_of_several(folder: Path) -> Service:
+    """On a log that processes share, each under a name of its own."""
+    service = lab_on_kafka(folder, 'instance = "${WARDBRIDGE_INSTANCE}"')
+    service.environment["WARDBRIDGE_INSTANCE"] = "front"
+    return service
+
+
+def beside(front: Service, number: int) -> Service:
+    """Another process of the installation, in its folder and on its log."""
+    environment = {**front.environment, "WARDBRIDGE_INSTANCE": f"delivery{number}"}
+    made = Service(front.data, front.config, environment)
+    made.roles = ("delivery",)
+    return made
+
+
+def numbers_of(receiver: Receiver) -> list[int]:
+    calls = [call for call in list(receiver.taken) if b"event-number" in call.body]
+    return [number_of(call.event) for call in calls]
+
+
+@retry(
+    retry=retry_if_exception_type(AssertionError), wait=wait_fixed(0.1), stop=stop_after_delay(30),
+    reraise=True,
+)  # fmt: skip
+def until_reached(subscribed: Any, expected: str) -> None:
+    status = subscribed.execute("$status", method="get")
+    assert told_of({"entry": status["entry"]})["events-since-subscription-start"] == expected
