@@ -156,6 +156,11 @@ def _unknown_names(settings: Settings) -> Iterator[Problem]:
     for name, feed in settings.feeds.items():
         yield from _unknown(("feeds", name, "source"), feed.source, settings.sources)
         yield from _unknown(("feeds", name, "realm"), _realm(feed, settings), settings.realms)
+    tokens = settings.http.access.tokens if settings.http.access else {}
+    for name, subscriber in settings.subscribers.items():
+        if subscriber.fhir and subscriber.fhir.owner:
+            place = ("subscribers", name, "fhir", "owner")
+            yield from _unknown(place, subscriber.fhir.owner, tokens)
     for realm in settings.realms:
         if realm not in settings.authority:
             yield Problem(("authority", realm), "say whom to believe here: default = …")

@@ -298,6 +298,11 @@ class Installation:
                 "http.access: without [http.tls] tokens can be read on the way, unless a proxy in "
                 "front of the port encrypts; browsers sign in over https only"
             )
+        if self.settings.registrations.allow_private and self._somebody_subscribes():
+            found.append(
+                "registrations.allow_private: whoever may subscribe can have requests sent to any "
+                "address of this network"
+            )
         for name, subscriber in self.settings.subscribers.items():
             if subscriber.mllp and subscriber.mllp.can_be_read_on_the_way():
                 found.append(
@@ -309,6 +314,10 @@ class Installation:
                 "everybody on the way"
             )
         return found
+
+    def _somebody_subscribes(self) -> bool:
+        access = self.settings.http.access
+        return access is None or any("subscribe" in each.may for _, each in access.granted())
 
     def _claims_taken_back(self) -> Iterator[str]:
         """Of two feeds of one source, one may be silent about what the other says."""
