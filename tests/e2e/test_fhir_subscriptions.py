@@ -163,7 +163,6 @@ def test_whichever_process_delivers_takes_over_what_was_registered_at_another(
         assert list(dict.fromkeys(numbers_of(receiver))) == list(range(1, 11))
         deliverers[1].kill()
         mark(front, "v11", "W8")
-        until_reached(subscribed, "11")
         deliverers[0].start()
         receiver.wait_for(lambda receiver: 11 in numbers_of(receiver))
 
@@ -186,12 +185,3 @@ def beside(front: Service, number: int) -> Service:
 def numbers_of(receiver: Receiver) -> list[int]:
     calls = [call for call in list(receiver.taken) if b"event-number" in call.body]
     return [number_of(call.event) for call in calls]
-
-
-@retry(
-    retry=retry_if_exception_type(AssertionError), wait=wait_fixed(0.1), stop=stop_after_delay(30),
-    reraise=True,
-)  # fmt: skip
-def until_reached(subscribed: Any, expected: str) -> None:
-    status = subscribed.execute("$status", method="get")
-    assert told_of({"entry": status["entry"]})["events-since-subscription-start"] == expected

@@ -159,8 +159,8 @@ def _unknown_names(settings: Settings) -> Iterator[Problem]:
     tokens = settings.http.access.tokens if settings.http.access else {}
     for name, subscriber in settings.subscribers.items():
         if subscriber.fhir and subscriber.fhir.owner:
-            place = ("subscribers", name, "fhir", "owner")
-            yield from _unknown(place, subscriber.fhir.owner, tokens)
+            owner = ("subscribers", name, "fhir", "owner")
+            yield from _unknown(owner, subscriber.fhir.owner, tokens)
     for realm in settings.realms:
         if realm not in settings.authority:
             yield Problem(("authority", realm), "say whom to believe here: default = …")
