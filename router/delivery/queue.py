@@ -15,6 +15,11 @@ SEQUENCE: Final = "sequence"
 """Header of a notice that is sent again by hand: the number that it has."""
 
 
+def group_of(subscriber: str) -> str:
+    """Whose position in the queue is the subscriber's."""
+    return f"subscriber.{subscriber}"
+
+
 def numbered(records: Sequence[Stored], state: SubscriberState) -> list[Numbered]:
     """The subscriber's own records: each the next number, unless it has one already."""
     own: list[Numbered] = []

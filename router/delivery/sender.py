@@ -45,7 +45,7 @@ from router.delivery.channel import Answer, Channel, Conversing
 from router.delivery.courtesies import Courtesies
 from router.delivery.errand import Errand
 from router.delivery.orders import Order, Pause, Resume, Skip
-from router.delivery.queue import numbered
+from router.delivery.queue import group_of, numbered
 from router.delivery.receipts import receipt_of
 from schemas import topics
 from schemas.delivery import SubscriberState
@@ -337,11 +337,6 @@ class Sender:
 
     def _may_begin(self) -> bool:
         return not (self._stopping.is_set() or self._orders)
-
-
-def group_of(subscriber: str) -> str:
-    """Whose position in the queue is the subscriber's."""
-    return f"subscriber.{subscriber}"
 
 
 def _why_paused(answer: Answer, otherwise: str) -> str:

@@ -9,9 +9,9 @@ from bus.records import records_of
 from router.delivery.bundles import Standing
 from router.delivery.channel import Outgoing
 from router.delivery.fanout import state_of
-from router.delivery.queue import SEQUENCE, own_of
+from router.delivery.queue import SEQUENCE, group_of, own_of
 from router.delivery.receipts import deliveries
-from router.delivery.sender import BY_HAND, group_of
+from router.delivery.sender import BY_HAND
 from schemas import topics
 from schemas.delivery import SubscriberState
 from schemas.notification import Notification

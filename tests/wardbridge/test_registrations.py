@@ -15,6 +15,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from bus.memory import MemoryLog
+from bus.port import Record
 from bus.records import records_of
 from bus.runner import StepRunner
 from router.delivery.fanout import GROUP, FanOut
@@ -22,6 +23,7 @@ from router.delivery.registry import Registry, end_of, record_of
 from router.delivery.signature import secret_of
 from router.delivery.subscription import Subscription
 from schemas import topics
+from schemas.delivery import SubscriberState
 from schemas.registration import Owner, Registration
 from tests.delivery.notices import decided
 from tests.support.receiver import Receiver, answering
@@ -32,8 +34,10 @@ from wardbridge.components.roster import Roster
 from wardbridge.config.access import AccessSection
 from wardbridge.config.load import load
 from wardbridge.config.models import RegistrationsSection
-from wardbridge.delivery import delivery_of
+from wardbridge.delivery import channel_of, delivery_of
 from wardbridge.http.access.rights import ANYBODY, Reader
+from wardbridge.http.fhir.book import Book
+from wardbridge.http.fhir.subscription import resource_of
 from wardbridge.http.registrar import NotRegisteredError, Registrar, Wanted
 from wardbridge.registrations import Registrations, may_read_as
 from wardbridge.roles import utc_now
@@ -145,6 +149,42 @@ WEBHOOK = f"""
 url = "{URL}"
 secrets = ["{KEY}"]
 """
+
+
+TOPIC = """
+[subscribers.topic.fhir]
+url = "https://93.184.216.34/hook/geheim-1"
+headers = ["Authorization: Bearer geheim-2"]
+owner = "portal"
+"""
+
+
+def test_a_subscription_of_the_configuration_is_its_owners_to_look_at(tmp_path: Path) -> None:
+    text = in_process() + TOPIC.replace('owner = "portal"\n', "")
+    section = load(configured(tmp_path, text), tmp_path, {}).settings.subscribers["topic"]
+    assert section.fhir
+    owned = section.model_copy(update={"fhir": section.fhir.model_copy(update={"owner": "portal"})})
+    log = MemoryLog()
+    known = Registrations(
+        log, Seal(tmp_path, None), RegistrationsSection(), ACCESS, {"topic": owned}
+    )
+    book = Book(log, Registrar(log, known, REGISTER, utc_now, 3), "https://b.example/fhir", utc_now)
+    assert book.entries(Reader("region", "token", ())) == {}
+    (entry,) = book.entries(Reader("portal", "token", ())).values()
+    assert entry.is_configured
+    assert book.standing(entry).state == "requested"
+    channel = channel_of("topic", section.fhir, tmp_path)
+    log.append(
+        [state_row(SubscriberState(subscriber="topic", endpoint=channel.endpoint, introduced=True))]
+    )
+    assert book.standing(entry).state == "active"
+    resource = resource_of(entry.registration, entry.secrets, book.standing(entry))
+    assert "geheim-2" not in str(resource)
+
+
+def state_row(state: SubscriberState) -> Record:
+    name = state.subscriber
+    return Record(topics.SUBSCRIBERS, name, name, state.model_dump_json().encode())
 
 
 # what is sealed
