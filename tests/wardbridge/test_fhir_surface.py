@@ -413,6 +413,16 @@ def test_an_encounter_is_read_under_the_readers_rights_and_what_is_not_theirs_is
     asked(work, notice("MED", 1), row("MED", "1"), notice("KIR", 1), row("KIR", "1"))
 
 
+def test_who_is_quicker_than_the_board_waits_for_it() -> None:
+    async def work(running: Surface) -> None:
+        reading = asyncio.create_task(get(running, address(data("MED", 1))))
+        await asyncio.sleep(0)
+        running.log.append([notice("MED", 1), row("MED", "1")])
+        assert (await reading).status_code == 200
+
+    asked(work)
+
+
 def test_of_one_that_has_closed_it_is_told_how() -> None:
     async def work(running: Surface) -> None:
         await running.until_seen(2)

@@ -25,12 +25,13 @@ from wardbridge.http.audit import Trail
 from wardbridge.http.fhir import capability
 from wardbridge.http.fhir.answer import BASE, FhirResponse, RefusedError, refused, resource_in
 from wardbridge.http.fhir.book import Book, Entry
-from wardbridge.http.fhir.encounter import encounter_for
+from wardbridge.http.fhir.encounter import Shown, encounter_for
 from wardbridge.http.fhir.events import Asked, asked_in, events_bundle, searchset
 from wardbridge.http.fhir.subscription import resource_of, wanted_by
 from wardbridge.http.registrar import NotRegisteredError, Registrar, new_name
 from wardbridge.http.view import View
 
+LOOKS, LOOK_S = 20, 0.05  # for an Encounter that is not there: one second, whyever it is not
 ASK_AGAIN: Final = {"Retry-After": "1"}
 LogicalId = Annotated[str, Path(pattern=r"^[A-Za-z0-9\-\.]{1,64}$")]
 _ELEMENTS: Final[Mapping[str | None, str]] = {
@@ -169,11 +170,19 @@ class Surface:
             """What a ward is told of a visit, for those who may read the ward."""
             if reason := await self._view.why_lists_wait():
                 raise HTTPException(503, reason, ASK_AGAIN)
-            shown = encounter_for(asking, self._view, encounter)
+            shown = await self._encounter(asking, encounter)
             if shown is None:
                 raise RefusedError(404, "there is no such Encounter, or it is not for you")
             await self._note(asking, shown.row.ward, [shown.row])
             return FhirResponse(shown.resource, headers={"Cache-Control": "no-store"})
+
+    async def _encounter(self, asking: Reader, number: str) -> Shown | None:
+        """A notification may have come through another process, quicker than what our board is told."""
+        for _ in range(LOOKS):
+            if shown := encounter_for(asking, self._view, number):
+                return shown
+            await asyncio.sleep(LOOK_S)
+        return None
 
     # -- what they need of the log
 
