@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 import pytest
@@ -281,6 +281,21 @@ def test_one_that_is_refused_for_itself_is_parked_and_can_be_asked_for() -> None
     assert numbers(receiver) == [1, 3]
     assert [each.outcome for each in receipts(log)][1] is Outcome.PARKED
     assert [each.sequence for each in events_of(log, "s")] == [1, 2, 3]
+
+
+def test_a_receiver_that_restarts_is_sent_the_rest_once() -> None:
+    log = MemoryLog()
+    with ExitStack() as stack:
+        with Receiver(lambda _: answering(204, Connection="close")) as before:
+            stack.enter_context(telling(log, before.url))
+            log.append([queued("s", "MED", 1)])
+            before.wait_for(lambda receiver: numbers(receiver) == [1])
+        log.append([queued("s", "MED", 2), queued("s", "MED", 3)])
+        with Receiver(port=before.port) as after:
+            after.wait_for(lambda receiver: len(numbers(receiver)) == 2)
+            until(lambda: standing(log, after.url) == ("active", 3))
+    assert numbers(after) == [2, 3]
+    assert kinds(after) == ["event-notification"] * 2
 
 
 def test_heartbeats_come_only_in_silence() -> None:
