@@ -42,6 +42,7 @@ TOKENS: Mapping[str, Mapping[str, Any]] = {
     "region": {"hospitals": ("Norr",), "may": ("read", "subscribe"), "fields": "operational"},
     "screen": {"wards": ("MED",), "may": ("read",)},
     "admin": {"may": ("read", "subscribe", "operate")},
+    "operator": {"may": ("subscribe", "operate")},
 }
 ACCESS = AccessSection.model_validate(
     {"tokens": {name: {**said, "secret": f"the-token-of-{name}"} for name, said in TOKENS.items()}}
@@ -362,6 +363,17 @@ def test_events_are_given_by_number_and_tell_no_more_than_was_subscribed() -> No
         for wrong in ("?eventsSinceNumber=x", "?eventsSinceNumber=1,2", "?content=all", "?a=b"):
             assert await events(wrong) == ["OperationOutcome"]
         assert audited(running) == [("portal", Action.SUBSCRIBED)]  # nothing of a patient was seen
+
+    asked(work)
+
+
+def test_events_are_of_what_both_the_owner_and_whoever_asks_may_read() -> None:
+    async def work(running: Surface) -> None:
+        number = (await post(running, subscription())).json()["id"]
+        running.log.append([queued(number, "MED", 1), queued(number, "KIR", 2)])
+        for by, count in (("portal", 1), ("admin", 1), ("operator", 0)):
+            answer = await get(running, f"Subscription/{number}/$events", by)
+            assert (answer.text.count("event-number"), by) == (count, by)
 
     asked(work)
 

@@ -15,6 +15,7 @@ from router.delivery.channel import Outgoing
 from router.delivery.resources import Json
 from schemas.notification import DesignationData
 from schemas.registration import Content
+from wardbridge.http.access.rights import Reader
 from wardbridge.http.fhir.answer import RefusedError, resource_in
 from wardbridge.http.fhir.book import Book, Entry
 
@@ -49,9 +50,12 @@ def searchset(found: Iterable[tuple[str, Json]]) -> Json:
 
 
 def events_bundle(
-    book: Book, entry: Entry, asked: Asked, now: datetime
+    book: Book, entry: Entry, asking: Reader, asked: Asked, now: datetime
 ) -> tuple[Json, Mapping[str, Sequence[DesignationData]]]:
-    """The Bundle, and of whom it tells, by ward. Raises LogError, RefusedError."""
+    """The Bundle, and of whom it tells, by ward. Raises LogError, RefusedError.
+
+    Only of wards that both the owner and whoever asks may read by now.
+    """
     first, last = (
         _number(asked, "eventsSinceNumber", 1),
         _number(asked, "eventsUntilNumber", NEWEST),
@@ -62,7 +66,10 @@ def events_bundle(
     may_read, events = book.may_read(entry), []
     for each in book.events(entry):
         data = each.notice.data
-        if first <= each.sequence <= last and may_read(data.ward, data.hospital):
+        is_readable = may_read(data.ward, data.hospital) and asking.may_at(
+            "read", data.ward, data.hospital
+        )
+        if first <= each.sequence <= last and is_readable:
             events.append(each)
     events = sorted(events, key=lambda each: each.sequence)[:MAX_EVENTS]
     status = status_of(speaker, "query-event", book.standing(entry), events)

@@ -214,7 +214,7 @@ class Surface:
 
     def _events(self, asking: Reader, name: str, asked: Asked) -> Any:  # noqa: ANN401
         entry = self._own(asking, name)
-        return events_bundle(self._book, entry, asked, self._view.now())
+        return events_bundle(self._book, entry, asking, asked, self._view.now())
 
     async def _shown(self, asking: Reader, name: str, status: int) -> FhirResponse:
         def read() -> tuple[Entry, Json]:
