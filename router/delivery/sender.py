@@ -152,6 +152,10 @@ class Sender:
         at = datetime.fromtimestamp(self._clock(), UTC)
         return await self._channel.test(f"test-{uuid4().hex[:TEST_DIGITS]}", at)
 
+    def leave(self) -> None:
+        """Let go of what the log holds for it. Once :meth:`run` has returned, and for good."""
+        self._log.leave(self._group)
+
     async def close(self) -> None:
         """Let go of the endpoint."""
         await self._channel.close()

@@ -94,8 +94,9 @@ class DeliveryComponent:
 
     def _change(self, loop: asyncio.AbstractEventLoop) -> None:
         begin, end = self.senders.change()
+        changed = {sender.name for sender in begin}
         for sender in end:
-            self._end_sender(sender, loop)
+            self._end_sender(sender, loop, is_changed=sender.name in changed)
         for sender in begin:
             self._run_sender(sender, loop)
         if len(self.senders) and not self._tells:
@@ -111,10 +112,14 @@ class DeliveryComponent:
     def _run_sender(self, sender: Sender, loop: asyncio.AbstractEventLoop) -> None:
         self._run(f"subscriber-{sender.name}", partial(sender.run, loop))
 
-    def _end_sender(self, sender: Sender, loop: asyncio.AbstractEventLoop) -> None:
-        """To its end: one thread at a time reads for a subscriber."""
+    def _end_sender(
+        self, sender: Sender, loop: asyncio.AbstractEventLoop, *, is_changed: bool
+    ) -> None:
+        """To its end: one thread at a time reads for a subscriber. ``is_changed``: another goes on."""
         sender.stop()
         self._threads.pop(f"subscriber-{sender.name}").join()
+        if not is_changed:
+            sender.leave()
         asyncio.run_coroutine_threadsafe(sender.close(), loop).result()
 
     def _run(self, name: str, work: Callable[[], None]) -> None:
