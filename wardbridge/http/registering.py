@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Body, FastAPI, HTTPException, Path, Response
@@ -160,7 +160,7 @@ async def _in_log(do: Callable[[], T]) -> T:
         raise HTTPException(503, f"the log: {type(error).__name__}") from None
 
 
-async def _noted(noting: Any) -> None:  # noqa: ANN401 - an awaitable of nothing
+async def _noted(noting: Awaitable[None]) -> None:
     try:
         await noting
     except LogError as error:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from fastapi import Request
 
@@ -22,6 +22,14 @@ from wardbridge.http.fhir.book import Book, Entry
 MAX_EVENTS: Final = 500
 """In one answer, the oldest first: whoever wants more asks from the next number."""
 NEWEST: Final = 10**15
+
+
+class Happened(NamedTuple):
+    """The Bundle, and of whom it tells, by ward."""
+
+    bundle: Json
+    rows: Mapping[str, Sequence[DesignationData]]
+
 
 Asked = Mapping[str, Sequence[str]]
 
@@ -51,11 +59,8 @@ def searchset(found: Iterable[tuple[str, Json]]) -> Json:
 
 def events_bundle(
     book: Book, entry: Entry, asking: Reader, asked: Asked, now: datetime
-) -> tuple[Json, Mapping[str, Sequence[DesignationData]]]:
-    """The Bundle, and of whom it tells, by ward. Raises LogError, RefusedError.
-
-    Only of wards that both the owner and whoever asks may read by now.
-    """
+) -> Happened:
+    """Only of wards that both the owner and whoever asks may read. Raises LogError, RefusedError."""
     first, last = (
         _number(asked, "eventsSinceNumber", 1),
         _number(asked, "eventsUntilNumber", NEWEST),
@@ -73,7 +78,8 @@ def events_bundle(
             events.append(each)
     events = sorted(events, key=lambda each: each.sequence)[:MAX_EVENTS]
     status = status_of(speaker, "query-event", book.standing(entry), events)
-    return notification(speaker, status, now, events), _told(speaker.content, events)
+    bundle = notification(speaker, status, now, events)
+    return Happened(bundle, _told(speaker.content, events))
 
 
 def _told(content: Content, events: Iterable[Outgoing]) -> Mapping[str, Sequence[DesignationData]]:

@@ -6,7 +6,7 @@ Source: http://hl7.org/fhir/R4/http.html; Subscriptions R5 Backport 1.1.0, "Oper
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Annotated, Any, Final, TypeVar
 
@@ -19,6 +19,7 @@ from bus.port import LogError
 from router.delivery.bundles import identified, status_of
 from router.delivery.resources import Json
 from schemas.audit import Action
+from schemas.notification import DesignationData
 from wardbridge.http.access.gate import Asking
 from wardbridge.http.access.rights import Reader
 from wardbridge.http.audit import Trail
@@ -26,7 +27,7 @@ from wardbridge.http.fhir import capability
 from wardbridge.http.fhir.answer import BASE, FhirResponse, RefusedError, refused, resource_in
 from wardbridge.http.fhir.book import Book, Entry
 from wardbridge.http.fhir.encounter import Shown, encounter_for
-from wardbridge.http.fhir.events import Asked, asked_in, events_bundle, searchset
+from wardbridge.http.fhir.events import Asked, Happened, asked_in, events_bundle, searchset
 from wardbridge.http.fhir.subscription import resource_of, wanted_by
 from wardbridge.http.registrar import NotRegisteredError, Registrar, new_name
 from wardbridge.http.view import View
@@ -212,7 +213,7 @@ class Surface:
                 found.append((f"{self._base}/Subscription/{name}", resource))
         return searchset(found)
 
-    def _events(self, asking: Reader, name: str, asked: Asked) -> Any:  # noqa: ANN401
+    def _events(self, asking: Reader, name: str, asked: Asked) -> Happened:
         entry = self._own(asking, name)
         return events_bundle(self._book, entry, asking, asked, self._view.now())
 
@@ -247,7 +248,7 @@ class Surface:
         except LogError as error:
             raise HTTPException(503, f"the log: {type(error).__name__}", ASK_AGAIN) from None
 
-    async def _note(self, asking: Reader, ward: str, rows: Any) -> None:  # noqa: ANN401
+    async def _note(self, asking: Reader, ward: str, rows: Sequence[DesignationData]) -> None:
         fields = asking.level_at(ward, self._view.register.hospital_of(ward))
         try:
             await self._trail.listed(asking, ward, fields, rows, Action.READ)
