@@ -12,13 +12,16 @@ import httpx
 import pytest
 
 from adapters.common.tokens import hash_of
+from bus.port import Record
 from bus.records import records_of
 from router.delivery.bundles import TOPIC
 from router.delivery.resources import encounter_id
 from schemas import topics
 from schemas.audit import Action, AuditEntry
 from schemas.base import VisitRef
+from schemas.encounter import EncounterView, Mark, Phase
 from schemas.notification import DesignationData, Kind, Notification, Reason
+from schemas.observation import Location, Protection
 from schemas.registration import Registration
 from schemas.ward import Ward, WardRegister
 from tests.delivery.backport import faults_of_bundle, faults_of_status, faults_of_subscription
@@ -27,6 +30,7 @@ from tests.wardbridge.test_http import AT, Surface, data, notice, row, surface
 from wardbridge.config.access import AccessSection
 from wardbridge.http.access.gate import Gate, Known
 from wardbridge.http.access.rights import Deed, Grant, Reader
+from wardbridge.http.census import Census
 from wardbridge.http.fhir.subscription import CONTENT, FILTER, HEARTBEAT, HIDDEN, MAX_COUNT, TIMEOUT
 from wardbridge.http.registrar import NotRegisteredError, owner_of
 from wardbridge.roles import utc_now
@@ -78,12 +82,15 @@ def subscription(*filters: str, **changes: Any) -> Json:
 
 
 @asynccontextmanager
-async def fhir(*records: Any, register: WardRegister = REGISTER) -> AsyncIterator[Surface]:
-    async with surface(*records, register=register, gate=gate(), access=ACCESS) as running:
+async def fhir(*records: Record) -> AsyncIterator[Surface]:
+    census = Census(lambda _: "ehr")
+    async with surface(
+        *records, register=REGISTER, gate=gate(), access=ACCESS, census=census
+    ) as running:
         yield running
 
 
-def asked(work: Callable[[Surface], Any], *records: Any) -> Any:
+def asked(work: Callable[[Surface], Any], *records: Record) -> Any:
     async def run() -> Any:
         async with fhir(*records) as running:
             return await work(running)
@@ -448,6 +455,31 @@ def test_of_one_that_has_closed_it_is_told_how() -> None:
     event = closed("MED", 2)
     last = notice("MED", 2)._replace(value=event.model_dump_json().encode())
     asked(work, notice("MED", 1), row("MED", "1"), last, row("MED", "1", gone=True))
+
+
+@pytest.mark.parametrize(
+    ("protection", "lies_at"),
+    [(Protection.NONE, ["MED", "KIR"]), (Protection.CONFIDENTIAL, ["MED"])],
+)
+def test_where_the_patient_lies_is_for_operational_fields_and_never_of_a_protected_person(
+    protection: Protection, lies_at: list[str]
+) -> None:
+    async def work(running: Surface) -> None:
+        known = address(data("MED", 1))
+        for by, wards, status in (
+            ("portal", ["MED"], "planned"),
+            ("region", lies_at, "in-progress" if len(lies_at) > 1 else "planned"),
+        ):
+            resource = (await get(running, known, by)).json()
+            found = [each["location"]["identifier"]["value"] for each in resource["location"]]
+            assert (found, resource["status"]) == (wards, status)
+
+    view = EncounterView(
+        source="ehr", visit="1", patient="k", phase=Phase.ACTIVE, place=Location(ward="KIR"),
+        mark=Mark(to=Location(ward="MED")), protection=protection, last_at=AT,
+    )  # fmt: skip
+    stay = Record(topics.ENCOUNTERS, "lab", "ehr|1", view.model_dump_json().encode())
+    asked(work, notice("MED", 1), row("MED", "1"), stay)
 
 
 def test_an_open_one_whose_notice_is_no_longer_kept_is_there_without_a_time() -> None:
