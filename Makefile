@@ -119,6 +119,7 @@ campaign-kafka: $(STAMP) ## the same on a real broker; 30 times a broker or proc
 .PHONY: campaign-delivery
 campaign-delivery: $(STAMP) ## the service killed 200 times while receivers and listeners misbehave
 	WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_delivery.py $(LONG)
+	$(CAMPAIGN) $(PYTEST) tests/e2e/test_fhir_subscriptions.py $(LONG)
 
 .PHONY: campaign-image
 campaign-image: $(STAMP) ## each step of the image's build, in a folder instead of a container

@@ -148,6 +148,10 @@ class LocalLog(ABC):
         """Forget the cursor: read again from the committed positions."""
         self._cursors.pop(group, None)
 
+    def leave(self, group: str) -> None:
+        """Forget the cursor, which is all that is held."""
+        self.rewind(group)
+
     def wait(
         self, topics: Sequence[str], seen: Mapping[TopicPartition, int], wait_s: float
     ) -> bool:

@@ -156,6 +156,13 @@ class Log(Protocol):
         """Forget the cursor of ``read``: start again from the committed positions."""
         ...
 
+    def leave(self, group: str) -> None:
+        """Read no more for the group: what is held for it is let go of, its positions stay.
+
+        For the thread that read, or once that has ended; reading again later is joining anew.
+        """
+        ...
+
     def keep(self, group: str) -> bool:
         """Say that what was read for the group is still being worked on; False if it is not ours now.
 

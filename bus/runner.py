@@ -107,7 +107,8 @@ class StepRunner(Generic[State]):
     it does with ticks after a long stop: the group goes on at the oldest kept. With any other
     input that is a loss which a person has to look at (PositionLostError, and no progress).
     ``rest_s`` follows a batch that took all that waited: fewer commits, each of more, for what
-    arrives one by one.
+    arrives one by one. ``prepare`` is called once a batch with records has been read: what it looks up
+    in the log is not older than any of them.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - each a choice of whoever composes
@@ -118,6 +119,7 @@ class StepRunner(Generic[State]):
         on_failure: OnFailure,
         may_skip: Collection[str] = (),
         rest_s: float = 0.0,
+        prepare: Callable[[], None] = lambda: None,
     ) -> None:
         self._log = log
         self._group = group
@@ -125,6 +127,7 @@ class StepRunner(Generic[State]):
         self._on_failure = on_failure
         self._may_skip = may_skip
         self._rest_s = rest_s
+        self._prepare = prepare
         self._states: dict[int, State] = {}
         self._stopping = threading.Event()
         self._ready = False
@@ -156,6 +159,8 @@ class StepRunner(Generic[State]):
         try:
             batch = self._log.read(self._group, self._step.inputs, BATCH_RECORDS, wait_s)
             self._follow_assignment(batch)
+            if batch.records:
+                self._prepare()
             if batch.positions:
                 self._log.commit(self._group, batch.positions, self._decide_all(batch.records))
                 self._note_commit(batch)

@@ -17,6 +17,7 @@ class Action(StrEnum):
     """What was done."""
 
     LISTED = "listed"  # a ward's list was shown
+    READ = "read"  # one Encounter, or the events of a subscription
     STREAMED = "streamed"  # notices went out on a stream
     ACKNOWLEDGED = "acknowledged"
     SENT_AGAIN = "sent-again"  # a notice, to a subscriber
@@ -25,6 +26,8 @@ class Action(StrEnum):
     RESUMED = "resumed"
     TESTED = "tested"
     LOOKED_UP = "looked-up"  # by a command, on the machine itself
+    SUBSCRIBED = "subscribed"  # a subscriber was registered, or changed
+    UNSUBSCRIBED = "unsubscribed"
 
 
 class Seen(Frozen):

@@ -74,6 +74,10 @@ class SubscriberState(Frozen):
         "", description="hash of where notices went; a pause ends when it changes"
     )
     paused: str | None = Field(None, description="why nothing is sent, none while it is")
+    introduced: bool = Field(
+        default=False,
+        description="the endpoint has answered a handshake, where its protocol begins with one",
+    )
     since: dict[int, int] = Field(
         {}, description="by partition of `designations`, the first that it is told of; none: all"
     )

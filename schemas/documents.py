@@ -24,6 +24,7 @@ from schemas.delivery import Delivery, SubscriberNotice, SubscriberState, TestEv
 from schemas.encounter import EncounterView
 from schemas.notification import DATA_SCHEMA_ID, SCHEMA_ID, DesignationData, Notification
 from schemas.observation import Envelope
+from schemas.registration import Registration
 from schemas.review import ReviewItem
 from schemas.ward import Ward
 
@@ -42,6 +43,7 @@ PUBLISHED: Final[Mapping[str, type[Frozen]]] = {
     "envelope": Envelope,
     "inbound": DesignationData,
     "notification": Notification,
+    "registration": Registration,
     "review-item": ReviewItem,
     "subscriber-notice": SubscriberNotice,
     "subscriber-state": SubscriberState,
@@ -61,6 +63,7 @@ CARRIED: Final[Mapping[str, str]] = {
     topics.REVIEW: "review-item",
     topics.OUTGOING: "notification",
     topics.SUBSCRIBERS: "subscriber-state",
+    topics.REGISTRATIONS: "registration",
     topics.DELIVERIES: "delivery",
     topics.ACKNOWLEDGEMENTS: "acknowledgement",
     topics.AUDIT: "audit-entry",

@@ -47,6 +47,7 @@ REVIEW: Final = "review"
 SNAPSHOTS: Final = "snapshots"
 OUTGOING: Final = "outgoing"
 SUBSCRIBERS: Final = "subscribers"
+REGISTRATIONS: Final = "registrations"
 DELIVERIES: Final = "deliveries"
 AUDIT: Final = "audit"
 
@@ -75,6 +76,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
           "the notifications that each configured subscriber is to be sent, in order"),
     Topic(SUBSCRIBERS, "subscriber", "subscriber", None, "delivery", "delivery, operators",
           "how far each subscriber is: the number last used, and whether it is paused"),
+    Topic(REGISTRATIONS, "subscriber", "subscriber", None, "http", "delivery, http",
+          "who asked over HTTP to be told, of what and how; secrets are sealed"),
     Topic(DELIVERIES, "subscriber", "subscriber and sequence", 365 * DAY_S, "delivery",
           "operators", "what became of each notification at each subscriber"),
     Topic(ACKNOWLEDGEMENTS, "realm", "ward, source and visit", 90 * DAY_S, "http", "http",

@@ -1,50 +1,126 @@
-"""An installation's subscribers, from its configuration."""
+"""An installation's subscribers, from its configuration and from the log."""
 
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from bus.port import Log
 from bus.runner import StepRunner
-from router.delivery import mllp
+from router.delivery import fhir, mllp
 from router.delivery.attempts import Terms
-from router.delivery.channel import Channel
+from router.delivery.bundles import Speaker
+from router.delivery.channel import Answer, Channel, Outgoing
 from router.delivery.doorbell import Doorbell
 from router.delivery.fanout import GROUP, FanOut
+from router.delivery.posting import Address
 from router.delivery.sender import Sender
 from router.delivery.signature import secret_of
 from router.delivery.subscription import Subscription
 from router.delivery.webhook import Endpoint, Webhook
+from schemas.registration import Registration
 from wardbridge.components.delivery import DeliveryComponent
+from wardbridge.components.roster import Roster
 from wardbridge.config.models import Installation
 from wardbridge.config.subscribers import (
     ChannelSection,
+    FhirSection,
     MllpSection,
     SubscriberSection,
     WebhookSection,
 )
 from wardbridge.log import is_on_kafka
+from wardbridge.registrations import Registrations
 from wardbridge.routing import REST_S, review_of_failure
+from wardbridge.sealing import SealError
+
+Way = WebhookSection | MllpSection | FhirSection
 
 
-def delivery_of(log: Log, installation: Installation) -> DeliveryComponent:
+def delivery_of(
+    log: Log, installation: Installation, now: Callable[[], datetime], port_offset: int = 0
+) -> DeliveryComponent:
     """The fan-out and a sender for each subscriber. Raises OSError for an unusable certificate."""
-    subscribers = installation.settings.subscribers
-    subscriptions = [subscription_of(name, section) for name, section in subscribers.items()]
-    step = FanOut(subscriptions)
-    fan_out = StepRunner(log, GROUP, step, review_of_failure, rest_s=REST_S)
     # On Kafka each sender's own consumer waits best: it fetches ahead of being asked.
     doorbell = None if is_on_kafka(installation) else Doorbell(log)
-    senders = [
-        Sender(
-            log, name, channel_of(name, way_of(section), installation.data), terms_of(section),
-            bell=doorbell.of(name) if doorbell else None,
-        )
-        for name, section in subscribers.items()
-    ]  # fmt: skip
-    return DeliveryComponent(partial(step.begin, log), fan_out, senders, doorbell)
+    registrations = Registrations.of(log, installation)
+    senders = _Senders(log, installation, registrations, doorbell, port_offset)
+    configured = installation.settings.subscribers
+    subscriptions = [subscription_of(name, section) for name, section in configured.items()]
+    step = FanOut(subscriptions, registrations.subscriptions)
+    fan_out = StepRunner(log, GROUP, step, review_of_failure, rest_s=REST_S, prepare=step.prepare)
+    roster = Roster(
+        [senders.configured(name, section) for name, section in configured.items()],
+        wanted=lambda: registrations.told(now()),
+        make=senders.registered,
+    )
+    wait = registrations.registry.wait
+    return DeliveryComponent(partial(step.begin, log), fan_out, roster, doorbell, wait)
+
+
+class _Senders:
+    """Makes senders, each with its channel."""
+
+    def __init__(
+        self,
+        log: Log,
+        installation: Installation,
+        registrations: Registrations,
+        doorbell: Doorbell | None,
+        port_offset: int,
+    ) -> None:
+        self._log = log
+        self._data = installation.data
+        self._base = installation.settings.http.fhir_base(port_offset)
+        self._registrations = registrations
+        self._doorbell = doorbell
+
+    def configured(self, name: str, section: SubscriberSection) -> Sender:
+        """Of the configuration. Raises OSError."""
+        way = way_of(section)
+        return self._sender(name, channel_of(name, way, self._data, self._base), terms_of(way))
+
+    def registered(self, of: Registration) -> Sender:
+        """Of the log; one that cannot be told says why, and is tried again and again."""
+        try:
+            way = self._registrations.way(of)
+            channel = channel_of(of.name, way, self._data, self._base, of.revision)
+            return self._sender(of.name, channel, terms_of(way))
+        except (SealError, ValueError, OSError) as error:
+            reason = (
+                str(error) if isinstance(error, SealError) else "its address is not allowed now"
+            )
+            return self._sender(of.name, _Unusable(reason), Terms(pauses=True))
+
+    def _sender(self, name: str, channel: Channel, terms: Terms) -> Sender:
+        bell = self._doorbell.of(name) if self._doorbell else None
+        return Sender(self._log, name, channel, terms, bell=bell)
+
+
+class _Unusable:
+    """The channel of somebody to whom no way is known: every attempt fails, and says why."""
+
+    endpoint = ""
+    in_order = True
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    async def send(self, outgoing: Outgoing) -> Answer:
+        """It cannot be."""
+        del outgoing
+        return Answer(self._reason)
+
+    async def test(self, number: str, at: datetime) -> Answer:
+        """Nor can this."""
+        del number, at
+        return Answer(self._reason)
+
+    async def close(self) -> None:
+        """Nothing is held."""
 
 
 def subscription_of(name: str, section: SubscriberSection) -> Subscription:
@@ -54,35 +130,43 @@ def subscription_of(name: str, section: SubscriberSection) -> Subscription:
     )
 
 
-def terms_of(section: SubscriberSection) -> Terms:
+def terms_of(way: Way) -> Terms:
     """How hard to try."""
-    way = way_of(section)
     return Terms(
         way.give_up_after_s,
         way.refused_after_s,
         way.first_pause_s,
         way.longest_pause_s,
         way.concurrency if isinstance(way, WebhookSection) else 1,
+        pauses=isinstance(way, FhirSection),
     )
 
 
-def way_of(section: SubscriberSection) -> WebhookSection | MllpSection:
+def way_of(section: SubscriberSection) -> Way:
     """The one that is configured."""
-    way = section.webhook or section.mllp
+    way = section.webhook or section.mllp or section.fhir
     if way is None:
         raise ValueError("a subscriber without a way to it")
     return way
 
 
-def channel_of(name: str, way: WebhookSection | MllpSection, data: Path) -> Channel:
-    """The channel; paths start from ``data``. Raises OSError for an unusable certificate."""
+def channel_of(name: str, way: Way, data: Path, base: str = "", revision: int = 0) -> Channel:
+    """The channel; paths start from ``data``, what FHIR refers to from ``base``. Raises OSError for an unusable certificate."""
     if isinstance(way, MllpSection):
         tls = _tls(way, data) if way.tls else None
         to = mllp.Endpoint(way.host, way.port, tls, way.timeout_s, way.allow_private)
         return mllp.Mllp(name, to, way.style())
+    if isinstance(way, FhirSection):
+        hook = fhir.Endpoint(address_of(way), way.sent_along(), way.heartbeat_s, revision)
+        return fhir.RestHook(Speaker(base, name, way.content), hook, _tls(way, data))
     keys = [secret_of(secret.get_secret_value()) for secret in way.secrets]
     endpoint = Endpoint(way.url, keys, way.timeout_s, way.allow_private)
     return Webhook(name, endpoint, _tls(way, data))
+
+
+def address_of(way: FhirSection) -> Address:
+    """Where notifications go."""
+    return Address(way.url, way.timeout_s, way.allow_private)
 
 
 def _tls(section: ChannelSection, data: Path) -> ssl.SSLContext:

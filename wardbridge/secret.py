@@ -26,7 +26,7 @@ def patient_keyer(data: Path, configured: Path | None, *, may_create: bool) -> P
     """The keyer of this installation, its secret made if it ``may_create``. Raises SecretError."""
     path = data / (configured or DEFAULT_NAME)
     if configured is None and may_create and not path.exists():
-        _create(path)
+        made_once(path)
     try:
         return PatientKeyer(path.read_bytes().strip())
     except FileNotFoundError:
@@ -40,8 +40,8 @@ def patient_keyer(data: Path, configured: Path | None, *, may_create: bool) -> P
         raise SecretError(f"{path}: {error}") from None
 
 
-def _create(path: Path) -> None:
-    """Whole and durable under its name, or not there."""
+def made_once(path: Path) -> None:
+    """A random secret, whole and durable under its name, or not there. Raises OSError."""
     unfinished = path.with_name(f".{path.name}.new")
     unfinished.unlink(missing_ok=True)
     file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _OWNER_ONLY)

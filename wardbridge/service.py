@@ -27,21 +27,24 @@ from wardbridge.components.base import Component, RouterPart, start, stop_all
 from wardbridge.components.delivery import DeliveryComponent
 from wardbridge.components.feed import FeedPart
 from wardbridge.components.progress import RouterProgress
+from wardbridge.components.roster import Roster
 from wardbridge.components.router import RouterElsewhere
 from wardbridge.components.tail import Tail
 from wardbridge.components.ticker import Ticker
 from wardbridge.components.worker import Job, RemoteFeed, RemoteRouter, WorkerProcess
 from wardbridge.config.models import Installation
 from wardbridge.delivery import delivery_of
-from wardbridge.http.app import make_app
+from wardbridge.http.app import Registering, make_app
 from wardbridge.http.board import Board
 from wardbridge.http.census import Census, believed_by
 from wardbridge.http.hub import Hub
 from wardbridge.http.occupancy import occupancies
+from wardbridge.http.registrar import Registrar
 from wardbridge.http.server import HttpServer
 from wardbridge.http.view import View
 from wardbridge.log import admits_others, is_one_file, open_log
 from wardbridge.notes import Collector
+from wardbridge.registrations import Registrations
 from wardbridge.roles import (
     ALL_ROLES,
     Clock,
@@ -118,18 +121,24 @@ class Service:
             progress,
             working.feeds,
             (*reading, *timing, *telling),
-            [sender for part in telling for sender in part.senders],
+            telling[0].senders if telling else Roster(()),
             self._settings.http.heartbeat_s,
             self._clock,
         )
         http, data = self._settings.http, self._installation.data
         gate = gate_of(self._installation, self._clock)
         trail = trail_of(log, self._installation, hub.census, self._clock)
-        lists = Role.HTTP in self._roles
-        app = make_app(view, gate, trail, http.max_streams, has_lists=lists)
+        registering = self._registering(log) if Role.HTTP in self._roles else None
+        app = make_app(view, gate, trail, http.max_streams, registering)
         tls = http.tls and http.tls.starting_from(data)
         server = HttpServer(app, http.host, http.port + self._port_offset, tls)
         return Parts(working, timing, reading, telling, server, hub)
+
+    def _registering(self, log: Log) -> Registering:
+        limit = self._settings.registrations.max_per_owner
+        known, register = Registrations.of(log, self._installation), self._installation.register
+        registrar = Registrar(log, known, register, self._clock, limit)
+        return Registering(registrar, self._settings.http.fhir_base(self._port_offset))
 
     def _timing(self, log: Log, progress: RouterProgress) -> Sequence[Component]:
         """What goes with a router: the time, and whether it goes on."""
@@ -163,7 +172,9 @@ class Service:
         return Census(believed_by(known, self._installation.register, self._clock))
 
     def _telling(self, log: Log) -> Sequence[DeliveryComponent]:
-        return [delivery_of(log, self._installation)] if Role.DELIVERY in self._roles else []
+        if Role.DELIVERY not in self._roles:
+            return []
+        return [delivery_of(log, self._installation, self._clock, self._port_offset)]
 
     def _working(self, log: Log) -> Working:
         """On a log that other processes can work on, router and feeds have each one of its own."""

@@ -91,7 +91,7 @@ class Ender:
         self._admin._manager.run(self._send, spec, committed)  # noqa: SLF001 - abort only is public
         structlog.get_logger().error(
             "hanging_transaction_ended", topic=hanging.place.topic,
-            partition=hanging.place.partition, start=hanging.start, committed=committed,
+            partition=hanging.place.partition, offset=hanging.start, committed=committed,
         )  # fmt: skip
 
     async def _send(self, spec: AbortTransactionSpec, committed: bool) -> None:  # noqa: FBT001

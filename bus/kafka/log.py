@@ -174,6 +174,14 @@ class KafkaLog:
         if member := self._members.get(group):
             member.rewind()
 
+    def leave(self, group: str) -> None:
+        """See the port."""
+        self._leave(group)
+        with self._lock:
+            committer = self._committers.pop(group, None)
+        if committer is not None:
+            committer.close()
+
     def scan(self, at: TopicPartition, offset: int, limit: int) -> Sequence[Stored]:
         """See the port; an empty answer is a promise, see ``bus.kafka.scanner``."""
         self._check_at(at)

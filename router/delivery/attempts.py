@@ -32,6 +32,8 @@ class Terms:
     first_pause_s: float = 1.0
     longest_pause_s: float = 300.0
     concurrency: int = 4
+    pauses: bool = False
+    """Instead of giving a notice up for its age, send nothing more until somebody says so."""
 
 
 @dataclass(slots=True)
@@ -62,10 +64,16 @@ class Ended(NamedTuple):
     answer: Answer
     attempts: int
     skipped: bool = False
+    stops: bool = False
+    """Nothing more may be sent to the endpoint; the notice itself has not ended."""
 
 
-class _GoneError(Exception):
-    """The endpoint will never take anything again."""
+class _StoppedError(Exception):
+    """Nothing more may be sent to the endpoint."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
 
 
 class Attempts:
@@ -80,8 +88,8 @@ class Attempts:
 
     async def send_all(
         self, own: Sequence[Numbered], skipping: Mapping[int, str], ended: dict[int, Ended]
-    ) -> bool:
-        """Whether the endpoint is gone; what has ended, by offset, is put into ``ended``.
+    ) -> Answer | None:
+        """The answer that has us send nothing more; what has ended, by offset, is put into ``ended``.
 
         ``skipping``: the numbers that a person wants given up, and why.
         """
@@ -89,14 +97,14 @@ class Attempts:
         for each in own:
             lane = "" if self._channel.in_order else each.out.notice.subject
             lanes.setdefault(lane, []).append(each)
-        gone = False
+        stopped = None
         try:
             async with asyncio.TaskGroup() as group:
                 for queue in lanes.values():
                     group.create_task(self._send_in_order(queue, skipping, ended))
-        except* _GoneError:
-            gone = True
-        return gone
+        except* _StoppedError as errors:
+            stopped = _first(errors).answer
+        return stopped
 
     async def _send_in_order(
         self, queue: Sequence[Numbered], skipping: Mapping[int, str], ended: dict[int, Ended]
@@ -107,8 +115,8 @@ class Attempts:
                 self._figures.skipped += 1
                 continue
             result = await self._send(out)
-            if result.answer.gone:
-                raise _GoneError
+            if result.stops:
+                raise _StoppedError(result.answer)
             ended[stored.offset] = result
 
     async def _send(self, out: Outgoing) -> Ended:
@@ -119,12 +127,16 @@ class Attempts:
             return max(grows(state), _answer_of(state).retry_after_s)
 
         began_s, taken = self._clock(), self._figures.delivered
+        # Who was paused and is told again has notices that are old already.
+        age_from_s = began_s if self._terms.pauses else out.queued_at_s
+
+        def is_refused_for_itself(answer: Answer) -> bool:
+            itself = answer.unwanted or self._figures.delivered > taken
+            return itself and self._clock() - began_s >= self._terms.refused_after_s
 
         def is_given_up(state: RetryCallState) -> bool:
-            now_s = self._clock()
-            itself = _answer_of(state).unwanted or self._figures.delivered > taken
-            refused = itself and now_s - began_s >= self._terms.refused_after_s
-            return refused or now_s - out.queued_at_s >= self._terms.give_up_after_s
+            is_old = self._clock() - age_from_s >= self._terms.give_up_after_s
+            return is_old or is_refused_for_itself(_answer_of(state))
 
         retrying = AsyncRetrying(
             retry=retry_if_result(lambda answer: answer.refusal is not None and not answer.gone),
@@ -133,8 +145,12 @@ class Attempts:
             retry_error_callback=_answer_of,
         )
         answer: Answer = await retrying(self._attempt, out)
-        self._count(answer)
-        return Ended(answer, retrying.statistics["attempt_number"])
+        stops = answer.gone or (
+            answer.refusal is not None and self._terms.pauses and not is_refused_for_itself(answer)
+        )
+        if not stops:
+            self._count(answer)
+        return Ended(answer, retrying.statistics["attempt_number"], stops=stops)
 
     async def _attempt(self, out: Outgoing) -> Answer:
         async with self._slots:
@@ -149,8 +165,13 @@ class Attempts:
             self._figures.delivered += 1
             self._figures.last_delivered_at = datetime.fromtimestamp(self._clock(), UTC)
             self._figures.trouble = None
-        elif not answer.gone:
+        else:
             self._figures.parked += 1
+
+
+def _first(errors: BaseExceptionGroup[_StoppedError]) -> _StoppedError:
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _answer_of(state: RetryCallState) -> Answer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from schemas.notification import Notification
 
@@ -55,4 +55,20 @@ class Channel(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+        ...
+
+
+@runtime_checkable
+class Conversing(Channel, Protocol):
+    """An endpoint that is greeted before the first notice, and wants to hear that we are there."""
+
+    heartbeat_s: float | None
+    """After so long a silence; None: never."""
+
+    async def handshake(self, reached: int) -> Answer:
+        """Ask once whether it is the right one. Never raises for what the other side does."""
+        ...
+
+    async def heartbeat(self, reached: int, state: Literal["active", "error"]) -> Answer:
+        """Say once that there is nothing else to say. Never raises for what the other side does."""
         ...

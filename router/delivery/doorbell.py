@@ -17,17 +17,19 @@ WAIT_S: Final = 0.5  # how long `stop` may have to wait
 
 
 class Doorbell:
-    """:meth:`run` belongs in a thread of its own. Take each subscriber's bell before that."""
+    """:meth:`run` belongs in a thread of its own."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
         self._bells: defaultdict[str, threading.Event] = defaultdict(_ringing)
         self._next: dict[TopicPartition, int] = {}
+        self._lock = threading.Lock()
         self._stopping = threading.Event()
 
     def of(self, subscriber: str) -> threading.Event:
         """Set whenever there may be something for it; at first too."""
-        return self._bells[subscriber]
+        with self._lock:
+            return self._bells[subscriber]
 
     def run(self) -> None:
         """Ring until :meth:`stop`. While the log does not say, everybody may look."""
@@ -36,7 +38,7 @@ class Doorbell:
                 self._log.wait([topics.OUTGOING], self._next, WAIT_S)
                 self._ring(self._for_whom())
             except LogError:
-                self._ring(set(self._bells))
+                self._ring(self._everybody())
                 self._stopping.wait(WAIT_S)
 
     def stop(self) -> None:
@@ -44,8 +46,12 @@ class Doorbell:
         self._stopping.set()
 
     def _ring(self, names: set[str]) -> None:
-        for name in names & self._bells.keys():
-            self._bells[name].set()
+        for name in names & self._everybody():
+            self.of(name).set()
+
+    def _everybody(self) -> set[str]:
+        with self._lock:
+            return set(self._bells)
 
     def _for_whom(self) -> set[str]:
         """Whose notices came since the last look."""
@@ -62,7 +68,7 @@ class Doorbell:
             found = self._log.scan(at, self._next[at], LOOK_RECORDS)
         except PositionLostError:
             del self._next[at]
-            return set(self._bells)
+            return self._everybody()
         if found:
             self._next[at] = found[-1].offset + 1
         return {stored.key for stored in found if stored.key is not None}

@@ -6,7 +6,8 @@ which never changes again, and the numbers of its notices follow from it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from bus.port import Log, Record, Stored, TopicPartition
@@ -19,14 +20,19 @@ GROUP: Final = "fan-out"
 
 
 class FanOut:
-    """A step without state."""
+    """A step without state. ``registered`` tells who came besides; it raises LogError."""
 
     inputs: Sequence[str] = (topics.DESIGNATIONS,)
     state_topics: Sequence[str] = ()
 
-    def __init__(self, subscriptions: Sequence[Subscription]) -> None:
-        self._subscriptions = subscriptions
-        self._since: dict[str, Mapping[int, int]] = {}
+    def __init__(
+        self,
+        subscriptions: Sequence[Subscription],
+        registered: Callable[[], Sequence[Subscription]] = tuple,
+    ) -> None:
+        self._configured = tuple(subscriptions)
+        self._registered = registered
+        self._subscriptions = self._configured
 
     def begin(self, log: Log) -> None:
         """Before the first decision: note from where on each subscriber is told.
@@ -35,15 +41,18 @@ class FanOut:
         Raises LogError.
         """
         ends = log.ends(topics.DESIGNATIONS)
-        known = {each.name: state_of(log, each.name) for each in self._subscriptions}
+        known = {each.name: state_of(log, each.name) for each in self._configured}
         new = [name for name, state in known.items() if state is None]
         if new:
             log.append([_row(SubscriberState(subscriber=name, since=dict(ends))) for name in new])
-        self._since = {name: state.since if state else ends for name, state in known.items()}
-        if len(new) == len(known):  # nobody waits for what was left
-            places = {TopicPartition(topics.DESIGNATIONS, p): end for p, end in ends.items()}
-            log.commit(GROUP, places, ())
-            log.rewind(GROUP)
+        since = {name: state.since if state else ends for name, state in known.items()}
+        self._configured = tuple(replace(s, since=since[s.name]) for s in self._configured)
+        self.prepare()
+        self._pass_over(log)
+
+    def prepare(self) -> None:
+        """Before each batch: whoever had been registered when it was read is told. Raises LogError."""
+        self._subscriptions = (*self._configured, *self._registered())
 
     def empty(self, partition: int) -> None:
         """Nothing is remembered."""
@@ -59,11 +68,21 @@ class FanOut:
         return [
             Record(topics.OUTGOING, subscription.name, subscription.name, value)
             for subscription in self._subscriptions
-            if subscription.wants(notice) and self._is_told(subscription.name, stored)
+            if subscription.is_told(stored) and subscription.wants(notice)
         ]
 
-    def _is_told(self, name: str, stored: Stored) -> bool:
-        return stored.offset >= self._since.get(name, {}).get(stored.partition, 0)
+    def _pass_over(self, log: Log) -> None:
+        """What nobody waits for any more is not looked at."""
+        committed, starts = log.committed(GROUP), log.starts(topics.DESIGNATIONS)
+        places = {}
+        for partition, start in starts.items():
+            at = TopicPartition(topics.DESIGNATIONS, partition)
+            first = min((s.since.get(partition, 0) for s in self._subscriptions), default=0)
+            if first >= start and committed.get(at, 0) < first:
+                places[at] = first
+        if places:
+            log.commit(GROUP, places, ())
+            log.rewind(GROUP)
 
 
 def state_of(log: Log, subscriber: str) -> SubscriberState | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 
 from bus.port import Log, Record
 from bus.records import records_of
-from router.delivery.sender import SEQUENCE
+from router.delivery.attempts import Ended
+from router.delivery.channel import Outgoing
+from router.delivery.queue import SEQUENCE
 from schemas import topics
-from schemas.delivery import Delivery
+from schemas.delivery import Delivery, Outcome
 
 
 def deliveries(log: Log, subscriber: str | None = None) -> Iterator[Delivery]:
@@ -38,3 +41,21 @@ def send_again(log: Log, subscriber: str, sequence: int) -> bool:
             log.append([Record(topics.OUTGOING, subscriber, subscriber, value, number)])
             return True
     return False
+
+
+def receipt_of(subscriber: str, out: Outgoing, ended: Ended, at: datetime) -> Record:
+    """What is kept of a notice that has ended."""
+    data, answer = out.notice.data, ended.answer
+    receipt = Delivery(
+        subscriber=subscriber, sequence=out.sequence, event=out.notice.id, kind=data.kind,
+        ward=data.ward, visit=data.visit, attempts=ended.attempts, status=answer.status,
+        outcome=_outcome(ended), reason=answer.refusal, at=at,
+    )  # fmt: skip
+    key = f"{subscriber}/{out.sequence}"
+    return Record(topics.DELIVERIES, subscriber, key, receipt.model_dump_json().encode())
+
+
+def _outcome(ended: Ended) -> Outcome:
+    if ended.skipped:
+        return Outcome.SKIPPED
+    return Outcome.PARKED if ended.answer.refusal else Outcome.DELIVERED

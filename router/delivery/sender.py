@@ -11,7 +11,8 @@ batch, under the same numbers and ids: at least once, and never out of a ward's 
 A notice that is not taken is tried again (``router.delivery.attempts``) until it is parked, and then
 the next ones go out.
 An endpoint that says it is gone pauses the subscriber, until another is configured or a person says
-that it is there again. What a person asks is carried out between two rounds; the one under way is
+that it is there again; so does one that answers no handshake, where its protocol begins with one, and
+one that takes nothing for too long, where the terms say so. What a person asks is carried out between two rounds; the one under way is
 broken off for it, and what it had not ended is tried anew.
 
 Reading and committing block, so they have a thread; what is sent is sent in the event loop.
@@ -22,11 +23,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import CancelledError, Future, wait
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import takewhile
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 from uuid import uuid4
 
 import structlog
@@ -38,37 +38,38 @@ from bus.port import (
     LogFencedError,
     PositionLostError,
     Record,
-    Stored,
     TopicPartition,
 )
 from router.delivery.attempts import Attempts, Clock, Ended, Figures, Numbered, Terms
-from router.delivery.channel import Answer, Channel, Outgoing
+from router.delivery.channel import Answer, Channel, Conversing
+from router.delivery.courtesies import Courtesies
+from router.delivery.errand import Errand
 from router.delivery.orders import Order, Pause, Resume, Skip
+from router.delivery.queue import group_of, numbered
+from router.delivery.receipts import receipt_of
 from schemas import topics
-from schemas.delivery import Delivery, Outcome, SubscriberState
-from schemas.notification import Notification
+from schemas.delivery import SubscriberState
 
 BATCH_NOTICES: Final = 100
 READ_WAIT_S: Final = 0.5  # how long `stop` may have to wait for an idle sender
-KEEP_EVERY_S: Final = 1.0  # that the log is told of a batch that is still being sent
 PASS_OVER_RECORDS: Final = 1_000  # of others, before a position without an own notice is kept
 PASS_OVER_S: Final = (
     3_600.0  # or so long: a quiet subscriber's must not become older than the queue
 )
 LOG_PAUSE_S: Final = 1.0
-SEQUENCE: Final = "sequence"
-"""Header of a notice that is sent again by hand: the number that it has."""
-
 TEST_DIGITS: Final = 12
 BY_HAND: Final = "paused by hand"
 GONE: Final = "the endpoint answered 410 Gone: configure where notices shall go"
+UNGREETED: Final = "no handshake"
+NOT_TAKING: Final = "takes nothing"
+T = TypeVar("T")
 
 
 class Round(NamedTuple):
-    """What has ended, by offset, and whether the endpoint is gone."""
+    """What has ended, by offset, and the answer after which nothing more may be sent."""
 
     ended: Mapping[int, Ended]
-    gone: bool
+    stopped: Answer | None = None
 
 
 class Sender:
@@ -89,7 +90,7 @@ class Sender:
         self._channel = channel
         self._clock = clock
         self._bell = bell
-        self._group = f"subscriber.{name}"
+        self._group = group_of(name)
         self._state: SubscriberState | None = None
         self._passed_over, self._kept_at_s = 0, clock()
         self._orders: list[Order] = []
@@ -97,9 +98,14 @@ class Sender:
         self._at_hand: frozenset[int] = frozenset()
         self._log_trouble: str | None = None
         self._stopping = threading.Event()
-        self._sending: Future[bool] | None = None
         self._lock = threading.Lock()
+        self._errand = Errand(lambda: log.keep(self._group))
         self._attempts = Attempts(channel, terms, clock, self.figures)
+        self._courtesies = (
+            Courtesies(channel, terms, clock, self.figures)
+            if isinstance(channel, Conversing)
+            else None
+        )
 
     def run(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send until :meth:`stop`. Raises LogFencedError when a newer owner took over."""
@@ -123,10 +129,8 @@ class Sender:
 
     def stop(self) -> None:
         """Let :meth:`run` return; what is on its way and not yet taken is sent again later."""
-        with self._lock:
-            self._stopping.set()
-            if self._sending is not None:
-                self._sending.cancel()
+        self._stopping.set()
+        self._errand.break_off()
         if self._bell is not None:
             self._bell.set()
 
@@ -138,8 +142,7 @@ class Sender:
             if isinstance(order, Skip) and order.sequence not in self._at_hand:
                 return f"{order.sequence} is not being tried now"
             self._orders.append(order)
-            if self._sending is not None:
-                self._sending.cancel()
+        self._errand.break_off()
         if self._bell is not None:
             self._bell.set()
         return None
@@ -148,6 +151,10 @@ class Sender:
         """Whether the endpoint takes what is about nobody. In the loop that sends."""
         at = datetime.fromtimestamp(self._clock(), UTC)
         return await self._channel.test(f"test-{uuid4().hex[:TEST_DIGITS]}", at)
+
+    def leave(self) -> None:
+        """Let go of what the log holds for it. Once :meth:`run` has returned, and for good."""
+        self._log.leave(self._group)
 
     async def close(self) -> None:
         """Let go of the endpoint."""
@@ -163,13 +170,18 @@ class Sender:
             return False
         if self._orders:
             state = self._carry_out(state)
-        own = _numbered(batch.records, state)
+        if self._courtesies and not state.introduced and state.paused is None:
+            self._introduce(loop, self._courtesies, state)
+            return True
+        own = numbered(batch.records, state)
         if not own:
             self._pass_over(batch)
         elif state.paused is not None:
             self._wait_paused()
         else:
             self._settle(batch, state, own, self._deliver(loop, own))
+        if self._courtesies:
+            self._keep_company(loop, self._courtesies, spoke=bool(own) and state.paused is None)
         return bool(batch.records)
 
     def _await_news(self) -> float:
@@ -197,27 +209,33 @@ class Sender:
                 state = SubscriberState.model_validate_json(row.value or b"")
         if state.endpoint == self._channel.endpoint:
             return state
-        paused = None if state.paused == GONE else state.paused
-        return state.model_copy(update={"endpoint": self._channel.endpoint, "paused": paused})
+        paused = state.paused if (state.paused or "").startswith(BY_HAND) else None
+        changes = {"endpoint": self._channel.endpoint, "paused": paused, "introduced": False}
+        return state.model_copy(update=changes)
 
     def _carry_out(self, state: SubscriberState) -> SubscriberState:
         """The state that the orders lead to, committed; until then they stay."""
         with self._lock:
             orders = tuple(self._orders)
-        paused = state.paused
+        paused, introduced = state.paused, state.introduced
         for order in orders:
             match order:
                 case Pause(reason):
                     paused = f"{BY_HAND}: {reason}"
                 case Resume():
-                    paused = None
+                    paused, introduced = None, introduced and paused is None
                 case Skip(sequence, reason):
                     self._skipping[sequence] = reason
-        new = state.model_copy(update={"paused": paused})
-        if new != state:
-            self._log.commit(self._group, {}, [self._row(new)])
+        new = self._changed(state, paused=paused, introduced=introduced)
         with self._lock:
             del self._orders[: len(orders)]
+        return new
+
+    def _changed(self, state: SubscriberState, **changes: object) -> SubscriberState:
+        """Another state, committed; no position moves."""
+        new = state.model_copy(update=changes)
+        if new != state:
+            self._log.commit(self._group, {}, [self._row(new)])
         self._state = new
         return new
 
@@ -232,10 +250,12 @@ class Sender:
             positions = {TopicPartition(left.topic, left.partition): left.offset}
         reached = max(each.out.sequence for each in done) if done else 0
         changes: dict[str, object] = {"sequence": max(state.sequence, reached)}
-        if sent.gone:
-            changes["paused"] = GONE
+        if sent.stopped is not None:
+            changes["paused"] = _why_paused(sent.stopped, NOT_TAKING)
         new = state.model_copy(update=changes)
-        receipts = [self._receipt(each.out, sent.ended[each.stored.offset]) for each in done]
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        ended = [(each.out, sent.ended[each.stored.offset]) for each in done]
+        receipts = [receipt_of(self.name, out, how, now) for out, how in ended]
         self._log.commit(self._group, positions, [*receipts, self._row(new)])
         self._state, self._passed_over = new, 0
         for each in done:
@@ -246,17 +266,6 @@ class Sender:
     def _row(self, state: SubscriberState) -> Record:
         value = state.model_dump_json().encode()
         return Record(topics.SUBSCRIBERS, self.name, self.name, value)
-
-    def _receipt(self, out: Outgoing, ended: Ended) -> Record:
-        data, answer = out.notice.data, ended.answer
-        receipt = Delivery(
-            subscriber=self.name, sequence=out.sequence, event=out.notice.id, kind=data.kind,
-            ward=data.ward, visit=data.visit, attempts=ended.attempts, status=answer.status,
-            outcome=_outcome(ended), reason=answer.refusal,
-            at=datetime.fromtimestamp(self._clock(), UTC),
-        )  # fmt: skip
-        key = f"{self.name}/{out.sequence}"
-        return Record(topics.DELIVERIES, self.name, key, receipt.model_dump_json().encode())
 
     def _pass_over(self, batch: Batch) -> None:
         """The notices of others: their position is kept now and then, it says nothing new."""
@@ -295,32 +304,47 @@ class Sender:
     # -- the endpoint
 
     def _deliver(self, loop: asyncio.AbstractEventLoop, own: Sequence[Numbered]) -> Round:
-        """Everything ends, unless stopped, asked for something, or the endpoint is gone."""
+        """Everything ends, unless broken off, or nothing more may be sent to the endpoint."""
         ended: dict[int, Ended] = {}
         with self._lock:
-            if self._stopping.is_set() or self._orders:
-                return Round(ended, gone=False)
             self._at_hand = frozenset(each.out.sequence for each in own)
-            sending = asyncio.run_coroutine_threadsafe(
-                self._attempts.send_all(own, self._skipping, ended), loop
-            )
-            self._sending = sending
         try:
-            gone = self._outcome(sending)
-        except CancelledError:
-            gone = False
+            stopped = self._in_loop(loop, self._attempts.send_all(own, self._skipping, ended))
         finally:
-            sending.cancel()  # where the log failed meanwhile
             with self._lock:
-                self._at_hand, self._sending = frozenset(), None
-        return Round(dict(ended), gone)  # a copy: a cancelled attempt may still be ending
+                self._at_hand = frozenset()
+        return Round(dict(ended), stopped)  # a copy: a cancelled attempt may still be ending
 
-    def _outcome(self, sending: Future[bool]) -> bool:
-        """Wait as long as it takes. Raises LogError when the notices are another's to send now."""
-        while not wait([sending], KEEP_EVERY_S).done:
-            if not self._log.keep(self._group):
-                raise LogError("the notices were given to another process, or are given out anew")
-        return sending.result()
+    def _introduce(
+        self, loop: asyncio.AbstractEventLoop, courtesies: Courtesies, state: SubscriberState
+    ) -> None:
+        """Greet the endpoint; what was read meanwhile is read again."""
+        answer = self._in_loop(loop, courtesies.introduce(state.sequence))
+        if answer is not None:
+            paused = None if answer.refusal is None else _why_paused(answer, UNGREETED)
+            self._changed(state, introduced=paused is None, paused=paused)
+        self._log.rewind(self._group)
+
+    def _keep_company(
+        self, loop: asyncio.AbstractEventLoop, courtesies: Courtesies, *, spoke: bool
+    ) -> None:
+        """A heartbeat where it is time for one; also to an endpoint that takes nothing else."""
+        state = self._state
+        if spoke:
+            courtesies.said()
+        if state is None or (state.paused or "").startswith(BY_HAND) or not courtesies.is_due():
+            return
+        self._in_loop(loop, courtesies.beat(state.sequence, "error" if state.paused else "active"))
+
+    def _in_loop(self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T | None:
+        return self._errand.run(loop, work, self._may_begin)
+
+    def _may_begin(self) -> bool:
+        return not (self._stopping.is_set() or self._orders)
+
+
+def _why_paused(answer: Answer, otherwise: str) -> str:
+    return GONE if answer.gone else f"{otherwise}: {answer.refusal}"
 
 
 def _fault(error: Exception) -> str:
@@ -330,25 +354,3 @@ def _fault(error: Exception) -> str:
     name = type(error).__name__
     structlog.get_logger().error("sender_failed", error=name)
     return f"{name} in the sender: a fault of this program, please report it"
-
-
-def _outcome(ended: Ended) -> Outcome:
-    if ended.skipped:
-        return Outcome.SKIPPED
-    return Outcome.PARKED if ended.answer.refusal else Outcome.DELIVERED
-
-
-def _numbered(records: Sequence[Stored], state: SubscriberState) -> list[Numbered]:
-    """The subscriber's own records: each the next number, unless it has one already."""
-    own: list[Numbered] = []
-    sequence = state.sequence
-    for stored in records:
-        if stored.key != state.subscriber:
-            continue
-        again = dict(stored.headers).get(SEQUENCE)
-        if again is None:
-            sequence += 1
-        number = sequence if again is None else int(again)
-        notice = Notification.model_validate_json(stored.value or b"")
-        own.append(Numbered(stored, Outgoing(number, notice, stored.timestamp_ms / 1000)))
-    return own

@@ -93,6 +93,19 @@ def test_what_was_read_and_not_committed_is_read_again_after_a_rewind(engine: En
     assert read_all(log, "g", [RAW]) == before
 
 
+def test_who_leaves_a_group_and_comes_again_goes_on_at_what_was_committed(engine: Engine) -> None:
+    log = engine(1)
+    log.leave("g")  # nobody was there
+    log.append([raw("r", "a"), raw("r", "b")])
+    first = log.read("g", [RAW], 1, 0.0)
+    log.commit("g", first.positions, [row("k", "state")])
+    log.read("g", [RAW], 1, 0.0)
+    log.leave("g")
+    assert texts(read_all(log, "g", [RAW])) == ["b"]
+    log.commit("g", {TopicPartition(RAW, 0): log.ends(RAW)[0]}, [row("k", "later")])
+    assert texts(list(log.load(TopicPartition(STATE, 0)))) == ["later"]
+
+
 def test_commit_takes_outputs_state_and_positions_together(engine: Engine) -> None:
     log = engine(1)
     log.append([raw("r", "in")])

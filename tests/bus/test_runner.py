@@ -106,6 +106,26 @@ def test_a_step_that_raises_sends_its_record_to_review_and_keeps_no_half_state(
     assert (runner.figures().failures, runner.figures().unreviewed) == (2, 0)
 
 
+def test_what_is_looked_up_before_a_batch_is_decided_is_no_older_than_its_records() -> None:
+    """And where it cannot be looked up, nothing is decided: the batch comes again."""
+    log, seen = MemoryLog(), []
+    log.append([raw("r", "a")])
+
+    def prepare() -> None:
+        seen.append(log.ends(RAW)[0])
+        if len(seen) == 1:
+            raise LogError("not now")
+
+    runner = StepRunner(log, "g", Counting(), to_review, prepare=prepare)
+    with pytest.raises(LogError):
+        runner.run_once()
+    assert told(log) == []
+    log.append([raw("r", "b")])
+    runner.run_once()
+    runner.run_once()  # nothing waits, nothing is looked up
+    assert (told(log), seen) == (["a1", "b1"], [1, 2])
+
+
 def test_a_review_that_fails_too_stops_nothing_and_is_counted(engine: Engine) -> None:
     def lost(stored: Stored, error: Exception) -> Sequence[Record]:
         raise KeyError(stored, error)

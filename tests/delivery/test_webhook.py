@@ -11,7 +11,8 @@ from standardwebhooks.webhooks import Webhook as Verifier
 
 from router.delivery.addresses import NotAllowedError, address_of, is_public
 from router.delivery.channel import Answer, Outgoing
-from router.delivery.webhook import LONGEST_RETRY_AFTER_S, Endpoint, Webhook, retry_after_s
+from router.delivery.posting import LONGEST_RETRY_AFTER_S, retry_after_s
+from router.delivery.webhook import Endpoint, Webhook
 from tests.delivery.notices import AT, notice
 from tests.support.receiver import (
     Behaviour,

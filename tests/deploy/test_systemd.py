@@ -127,6 +127,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
         service.wait_until_ready()
         tell(service, ("A14", "W1"))
         until_on_list(service, "W1", ["V1"])
+        (service.data / "subscribers.key").write_text("made at the first registration")
         copy = backed_up(root)
         code = service.stop()
     finally:
@@ -143,7 +144,8 @@ def backed_up(root: Path) -> Path:
 
 
 def test_a_backup_beside_the_running_service_can_be_restored(life: Life, tmp_path: Path) -> None:
-    assert {each.name for each in life.backup.iterdir()} == {"log.db", "patient.key"}
+    kept = {"log.db", "patient.key", "subscribers.key"}
+    assert {each.name for each in life.backup.iterdir()} == kept
     restored = InstalledService(tmp_path)
     for name in ("log.db", "patient.key"):
         shutil.copy(life.backup / name, restored.data)

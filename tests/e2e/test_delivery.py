@@ -20,10 +20,12 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from bus.port import Log, TopicPartition
 from router.delivery.adt import TOLD
+from router.delivery.resources import encounter_id
 from schemas import topics
 from schemas.delivery import Delivery, Outcome
 from schemas.notification import Kind, Notification
 from tests.support import lab_receiver as hl7
+from tests.support.fhir_receiver import number_of, told_of
 from tests.support.histories import Histories, Visit, message
 from tests.support.lab_receiver import Behaviour as LabBehaviour
 from tests.support.lab_receiver import LabReceiver, accepting, closing
@@ -69,6 +71,19 @@ timeout_s = 0.5
 first_pause_s = 0.01
 longest_pause_s = 0.1
 """
+
+
+TOPIC = """
+[subscribers.topic.fhir]
+url = "{url}"
+content = "full-resource"
+heartbeat_s = 1
+allow_private = true
+timeout_s = 0.5
+first_pause_s = 0.01
+longest_pause_s = 0.1
+"""
+
 pytestmark = pytest.mark.timeout(300 + 15 * KILLS)  # each kill is a start on a real broker
 Lab = Callable[[Path], Service]
 
@@ -81,14 +96,14 @@ def lab(request: pytest.FixtureRequest) -> Lab:
 
 @contextmanager
 def telling(
-    lab: Lab, folder: Path, good: Receiver, bad: Receiver, lab_system: LabReceiver | None = None
+    lab: Lab, folder: Path, good: Receiver, bad: Receiver, *others: str
 ) -> Iterator[Service]:
-    """A lab with its subscribers."""
+    """A lab with its subscribers; ``others``: their tables."""
     service = lab(folder)
     tables = [
         SUBSCRIBER.format(name="good", wards="[]", url=good.url),
         SUBSCRIBER.format(name="bad", wards=list(SOME_WARDS), url=bad.url),
-        LAB_SYSTEM.format(port=lab_system.port) if lab_system else "",
+        *others,
     ]
     with service.config.open("a", encoding="utf-8") as config:
         config.write("".join(tables))
@@ -107,7 +122,15 @@ def test_every_notice_reaches_every_subscriber_in_its_wards_order(lab: Lab, tmp_
         Receiver() as good,
         Receiver(lambda _: _misbehaviour(chance)) as bad,
         LabReceiver(lambda _: _lab_misbehaviour(chance)) as lab_system,
-        telling(lab, tmp_path, good, bad, lab_system) as service,
+        Receiver(lambda _: _misbehaviour(chance)) as fhir,
+        telling(
+            lab,
+            tmp_path,
+            good,
+            bad,
+            LAB_SYSTEM.format(port=lab_system.port),
+            TOPIC.format(url=fhir.url),
+        ) as service,
         ExitStack() as stack,
     ):
         sender = Sender(service.mllp_port, Histories(seed, "v"), stopping)
@@ -133,7 +156,8 @@ def test_every_notice_reaches_every_subscriber_in_its_wards_order(lab: Lab, tmp_
             f"\nseed {seed}: {KILLS} kills, {len(told)} notices; "
             f"{len(good.calls)} calls for {_distinct(good)}, {len(bad.calls)} for {_distinct(bad)}, "
             f"{len(lab_system.calls)} HL7 messages for "
-            f"{len({heard.sequence for heard in lab_system.taken})}"
+            f"{len({heard.sequence for heard in lab_system.taken})}, "
+            f"{len(fhir.calls)} FHIR notifications"
         )
         _check(service, "good", good, told)
         check_all(listeners, told)
@@ -141,6 +165,8 @@ def test_every_notice_reaches_every_subscriber_in_its_wards_order(lab: Lab, tmp_
         assert len(bad.calls) > len(bad.taken)
         _check_lab(service, lab_system, [n for n in told if n.data.kind in TOLD])
         assert len(lab_system.calls) > len(lab_system.taken)
+        _check_fhir(service, fhir, told)
+        assert len(fhir.calls) > len(fhir.taken)
 
 
 def test_a_notice_that_has_ended_is_sent_again_on_demand(tmp_path: Path) -> None:
@@ -332,6 +358,24 @@ def _check_lab(service: Service, receiver: LabReceiver, told: list[Notification]
     ]
     assert all(each.payload == by_number[each.sequence].payload for each in receiver.calls)
     assert [each.sequence for each in _listed(service, "--subscriber", "lab")] == first
+
+
+def _check_fhir(service: Service, receiver: Receiver, told: list[Notification]) -> None:
+    """Greeted first; then every event by its number, in one order, the same whenever it is repeated."""
+    assert told_of(receiver.calls[0].event)["type"] == "handshake"
+    events = [c for c in receiver.taken if told_of(c.event)["type"] == "event-notification"]
+    by_number = {number_of(call.event): call.event for call in events}
+    assert list(dict.fromkeys(number_of(call.event) for call in events)) == [
+        *range(1, len(told) + 1)
+    ]
+    encounters = [by_number[number]["entry"][1]["resource"] for number in sorted(by_number)]
+    assert [each["id"] for each in encounters] == [
+        encounter_id(notice.data.visit, notice.data.ward) for notice in told
+    ]
+    assert all(call.event == by_number[number_of(call.event)] for call in events)
+    assert [each.sequence for each in _listed(service, "--subscriber", "topic")] == sorted(
+        by_number
+    )
 
 
 def _listed(service: Service, *options: str) -> list[Delivery]:

@@ -30,6 +30,7 @@ from schemas.observation import (
     RawPointer,
     What,
 )
+from schemas.registration import Content, Owner, Registration
 from schemas.review import ReviewItem
 from schemas.ward import Ward
 from tests.schemas.publish import ASYNCAPI_NAME, PUBLISHED_FOLDER, rendered
@@ -134,6 +135,18 @@ EXAMPLES: dict[str, Frozen] = {
         **dict(NOTIFICATION), subscription="portal", subscriptionsequence=1
     ),
     "subscriber-state": SubscriberState(type="subscriber", version=1, subscriber="portal"),
+    "registration": Registration(
+        type="registration",
+        version=1,
+        name="s1",
+        at=AT,
+        way="fhir",
+        sealed="AAAA",
+        owner=Owner(name="portal", how="token"),
+        content=Content.EMPTY,
+        end=AT,
+        since={0: 7},
+    ),
     "review-item": ReviewItem(
         id="i1",
         realm="vgr",

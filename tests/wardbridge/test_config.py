@@ -298,8 +298,8 @@ _MLLP = '[subscribers.orbit.mllp]\nhost = "orbit.example"\nport = 2575\n'
         (_MLLP + 'pending = "A14"\n', "subscribers.orbit.mllp.pending"),
         (_MLLP + 'version = "2.3"\n', "subscribers.orbit.mllp.version"),
         ('[subscribers.orbit]\nkinds = ["arrived"]\n' + _MLLP, "there is no pending event"),
-        (_MLLP + _TOLD.replace("portal", "orbit", 1), "either a table webhook or a table mllp"),
-        ("[subscribers.orbit]\n", "either a table webhook or a table mllp"),
+        (_MLLP + _TOLD.replace("portal", "orbit", 1), "one of the tables webhook, mllp and fhir"),
+        ("[subscribers.orbit]\n", "one of the tables webhook, mllp and fhir"),
     ],
 )
 def test_a_receiver_of_hl7_that_could_not_be_told_safely_is_refused(
@@ -307,6 +307,49 @@ def test_a_receiver_of_hl7_that_could_not_be_told_safely_is_refused(
 ) -> None:
     found = problems(lab_text() + more, tmp_path)
     assert any(expected in problem for problem in found), found
+
+
+_FHIR = '[subscribers.topic.fhir]\nurl = "https://topic.example/hook"\n'
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        (_FHIR.replace("https", "http"), "use https"),
+        (_FHIR.replace("topic.example", "10.0.0.7"), "needs allow_private = true"),
+        (_FHIR + 'headers = ["Host: geheim"]\n', "none that the connection sets itself"),
+        (_FHIR + 'content = "all"\n', "subscribers.topic.fhir.content"),
+        (_FHIR + 'owner = "portal"\n', "there is no 'portal'"),
+        (_FHIR.replace("topic.fhir", "to_pic.fhir"), "the name is the FHIR id"),
+        (
+            _FHIR + _MLLP.replace("orbit.mllp", "topic.mllp"),
+            "one of the tables webhook, mllp and fhir",
+        ),
+    ],
+)
+def test_a_fhir_subscription_that_could_not_be_told_safely_is_refused(
+    more: str, expected: str, tmp_path: Path
+) -> None:
+    found = problems(lab_text() + more, tmp_path)
+    assert any(expected in problem for problem in found), found
+    assert not any("geheim" in problem for problem in found)
+
+
+def test_subscribers_that_may_name_addresses_of_this_network_are_warned_of(tmp_path: Path) -> None:
+    warned = {
+        private: any(
+            warning.startswith("registrations.allow_private")
+            for warning in load(
+                configured(
+                    tmp_path, in_process() + f"[registrations]\nallow_private = {private}\n"
+                ),
+                tmp_path,
+                {},
+            ).warnings()
+        )
+        for private in ("true", "false")
+    }
+    assert warned == {"true": True, "false": False}
 
 
 def test_messages_that_can_be_read_on_the_way_are_warned_of(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -23,18 +25,24 @@ from schemas.notification import DesignationData, Kind, Notification, Reason
 from schemas.ward import Ward, WardRegister
 from tests.wardbridge.steps import IdleStep
 from wardbridge.components.progress import RouterProgress
+from wardbridge.components.roster import Roster
 from wardbridge.components.router import RouterComponent
 from wardbridge.components.tail import Tail
+from wardbridge.config.access import AccessSection
+from wardbridge.config.models import RegistrationsSection
 from wardbridge.http.access.gate import Gate
-from wardbridge.http.app import make_app
+from wardbridge.http.app import Registering, make_app
 from wardbridge.http.audit import Trail
 from wardbridge.http.board import Board
 from wardbridge.http.census import Census
 from wardbridge.http.hub import Hub
 from wardbridge.http.occupancy import occupancies
+from wardbridge.http.registrar import Registrar
 from wardbridge.http.server import HttpServer
 from wardbridge.http.view import View
+from wardbridge.registrations import Registrations
 from wardbridge.roles import utc_now
+from wardbridge.sealing import Seal
 
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 OPEN = WardRegister(open_register=True)
@@ -79,6 +87,7 @@ class Surface:
         gate: Gate | None,
         tls: Tls | None,
         census: Census | None,
+        access: AccessSection | None = None,
     ) -> None:
         self.log = log
         board = Board()
@@ -91,13 +100,28 @@ class Surface:
         self.router = RouterComponent(self.runner)
         progress = RouterProgress(log, self.router, 60.0)
         self.view = View(
-            log, self.hub, register, self.router, progress, (), (self.tail,), (), 0.05, utc_now
+            log,
+            self.hub,
+            register,
+            self.router,
+            progress,
+            (),
+            (self.tail,),
+            Roster(()),
+            0.05,
+            utc_now,
         )
         gate = gate or Gate(None, register.hospital_of, utc_now)
         trail = Trail(
             log, utc_now, timedelta(hours=1), census.patient if census else lambda _: None
         )
-        self.app = make_app(self.view, gate, trail, max_streams)
+        self.folder = TemporaryDirectory()
+        seal = Seal(Path(self.folder.name), None)
+        terms = RegistrationsSection(allow_private=True)
+        self.registrations = Registrations(log, seal, terms, access, {})
+        registrar = Registrar(log, self.registrations, register, utc_now, max_per_owner=3)
+        registering = Registering(registrar, "http://bridge.test/fhir")
+        self.app = make_app(self.view, gate, trail, max_streams, registering)
         self.server = HttpServer(self.app, "127.0.0.1", 0, tls)
         self.client = httpx.AsyncClient(timeout=10)
 
@@ -122,6 +146,7 @@ class Surface:
         await self.tail.stop()
         self.hub.close()
         await self.server.stop()
+        self.folder.cleanup()
 
     async def get(self, path: str) -> Any:
         return (await self.client.get(path)).raise_for_status().json()
@@ -141,11 +166,12 @@ async def surface(  # noqa: PLR0913 - see above
     gate: Gate | None = None,
     tls: Tls | None = None,
     census: Census | None = None,
+    access: AccessSection | None = None,
 ) -> AsyncIterator[Surface]:
     """``is_read``: the tail has read what is kept, as some time after a start."""
     log = MemoryLog(partitions)
     log.append(records)
-    running = Surface(log, register, limit, max_streams, gate, tls, census)
+    running = Surface(log, register, limit, max_streams, gate, tls, census, access)
     async with running.at_work(is_read=is_read):
         yield running
     log.close()

@@ -29,7 +29,7 @@ class GrantSection(Section):
         ("read",),
         min_length=1,
         description="`read` lists and streams, `acknowledge` who is coming, see `metrics` and "
-        "health, `operate`: send notices again",
+        "health, `subscribe` to be told of these wards, `operate`: send notices again, register others",
     )
     unit: str = Field("", description="the reader's own care unit, for the audit")
 
@@ -148,6 +148,13 @@ class AccessSection(Section):
             yield ("certificates", name), certificate
         for name, role in self.oidc.roles.items() if self.oidc else ():
             yield ("oidc", "roles", name), role
+
+    def of(self, name: str, how: str) -> GrantSection | None:
+        """What comes with a token or a certificate by now; None where there is none any more."""
+        shown: Mapping[str, GrantSection] = (
+            self.certificates if how == "certificate" else self.tokens
+        )
+        return shown.get(name)
 
     def gives(self, level: Level) -> bool:
         """Whether anybody sees so much."""

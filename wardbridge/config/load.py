@@ -30,6 +30,7 @@ from wardbridge.wards import ALIAS, RegisterError, read_register
 
 _NO_HOSPITALS = "an open ward register has no hospitals: give a register file"
 _NAME = re.compile(r"[\w.-]+")
+_FHIR_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _HEAD = frozenset(FeedSection.model_fields)
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -145,12 +146,21 @@ def _odd_names(settings: Settings) -> Iterator[Problem]:
     for place in places:
         if not _NAME.fullmatch(place[1]):
             yield Problem(place, "a name has letters, digits, '-', '_' and '.' only")
+    for name, subscriber in settings.subscribers.items():
+        if subscriber.fhir and not _FHIR_ID.fullmatch(name):
+            place = ("subscribers", name)
+            yield Problem(place, "the name is the FHIR id: at most 64 letters, digits, '-' and '.'")
 
 
 def _unknown_names(settings: Settings) -> Iterator[Problem]:
     for name, feed in settings.feeds.items():
         yield from _unknown(("feeds", name, "source"), feed.source, settings.sources)
         yield from _unknown(("feeds", name, "realm"), _realm(feed, settings), settings.realms)
+    tokens = settings.http.access.tokens if settings.http.access else {}
+    for name, subscriber in settings.subscribers.items():
+        if subscriber.fhir and subscriber.fhir.owner:
+            owner = ("subscribers", name, "fhir", "owner")
+            yield from _unknown(owner, subscriber.fhir.owner, tokens)
     for realm in settings.realms:
         if realm not in settings.authority:
             yield Problem(("authority", realm), "say whom to believe here: default = …")

@@ -155,6 +155,12 @@ class HttpSection(Section):
         default=False,
         description="listen beyond this machine although nobody is asked who they are",
     )
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#]+[^\s?#/]$",
+        description="how others reach the port, as `https://wardbridge.example`: FHIR notifications "
+        "refer to it; none: host and port",
+    )
     heartbeat_s: float = Field(
         15.0, gt=0, le=300, description="a silent stream sends a comment so often"
     )
@@ -189,6 +195,12 @@ class HttpSection(Section):
             raise ValueError('client_certificate = "optional" needs [http.access]')
         return self
 
+    def fhir_base(self, port_offset: int) -> str:
+        """Where the FHIR surface is, for those who are told of it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        own = f"http{'s' if self.tls else ''}://{host}:{self.port + port_offset}"
+        return f"{self.public_url or own}/fhir"
+
     def bares_tokens(self) -> bool:
         """Whether tokens go over a network in the clear, for all that is known here."""
         return self.access is not None and self.tls is None and not is_loopback(self.host)
@@ -199,6 +211,23 @@ class PrivacySection(Section):
 
     patient_key_file: Path | None = Field(
         None, description="secret of the patient keys; none: `patient.key`, made on the first run"
+    )
+
+
+class RegistrationsSection(Section):
+    """Subscribers that register themselves over HTTP, or are registered there by those who operate."""
+
+    allow_private: bool = Field(
+        default=False, description="their addresses may lie in this network or on this machine"
+    )
+    max_per_owner: int = Field(20, ge=1, le=1_000, description="of one token or certificate")
+    ca_file: Path | None = Field(
+        None, description="PEM: whom to trust as a receiver instead of the system's"
+    )
+    key_file: Path | None = Field(
+        None,
+        description="secret that seals their addresses and credentials; none: `subscribers.key`, made "
+        "at the first registration",
     )
 
 
@@ -222,6 +251,9 @@ class Settings(Section):
     router: RouterSection = Field(RouterSection(), description="the router")
     subscribers: Mapping[str, SubscriberSection] = Field(
         {}, description="who is told besides those who ask, by name"
+    )
+    registrations: RegistrationsSection = Field(
+        RegistrationsSection(), description="subscribers that are registered over HTTP"
     )
     http: HttpSection = Field(HttpSection(), description="the HTTP surface")
     privacy: PrivacySection = Field(PrivacySection(), description="secrets")
@@ -269,6 +301,11 @@ class Installation:
                 "http.access: without [http.tls] tokens can be read on the way, unless a proxy in "
                 "front of the port encrypts; browsers sign in over https only"
             )
+        if self.settings.registrations.allow_private and self._somebody_subscribes():
+            found.append(
+                "registrations.allow_private: whoever may subscribe can have requests sent to any "
+                "address of this network"
+            )
         for name, subscriber in self.settings.subscribers.items():
             if subscriber.mllp and subscriber.mllp.can_be_read_on_the_way():
                 found.append(
@@ -280,6 +317,10 @@ class Installation:
                 "everybody on the way"
             )
         return found
+
+    def _somebody_subscribes(self) -> bool:
+        access = self.settings.http.access
+        return access is None or any("subscribe" in each.may for _, each in access.granted())
 
     def _claims_taken_back(self) -> Iterator[str]:
         """Of two feeds of one source, one may be silent about what the other says."""

@@ -13,8 +13,10 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from adapters.common.settings import Section, is_loopback
 from router.delivery.addresses import is_public
 from router.delivery.adt import TOLD, Charset, Pending, Style, Version
+from router.delivery.headers import headers_of
 from router.delivery.signature import secret_of
 from schemas.notification import Kind
+from schemas.registration import Content
 
 
 def _a_secret(secret: SecretStr) -> SecretStr:
@@ -72,15 +74,10 @@ class ChannelSection(Section):
             raise ValueError(f"{key} is of this network: needs allow_private = true")
 
 
-class WebhookSection(ChannelSection):
-    """Notices go out as signed HTTP POSTs (Standard Webhooks, CloudEvents)."""
+class UrlSection(ChannelSection):
+    """What every way over HTTP has."""
 
     url: str = Field(description="where to; https, unless it is this machine")
-    secrets: tuple[Annotated[SecretStr, AfterValidator(_a_secret)], ...] = Field(
-        min_length=1,
-        description="each `whsec_…`; all of them sign, so that they can be changed one by one",
-    )
-    concurrency: int = Field(4, ge=1, le=64, description="attempts at one time")
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
@@ -92,6 +89,45 @@ class WebhookSection(ChannelSection):
         _check_called(parts)
         self.check_network("url", parts.hostname)
         return self
+
+
+class WebhookSection(UrlSection):
+    """Notices go out as signed HTTP POSTs (Standard Webhooks, CloudEvents)."""
+
+    secrets: tuple[Annotated[SecretStr, AfterValidator(_a_secret)], ...] = Field(
+        min_length=1,
+        description="each `whsec_…`; all of them sign, so that they can be changed one by one",
+    )
+    concurrency: int = Field(4, ge=1, le=64, description="attempts at one time")
+
+
+class FhirSection(UrlSection):
+    """Notices go out as notifications of a FHIR R4 subscription (Subscriptions R5 Backport 1.1.0)."""
+
+    headers: tuple[SecretStr, ...] = Field(
+        (), description="sent along with each, as `Authorization: Bearer …`"
+    )
+    content: Content = Field(
+        Content.ID_ONLY, description="what is told: nothing, where to read it, or the Encounter"
+    )
+    heartbeat_s: float | None = Field(
+        None, ge=1, description="after so long without a notice we say that we are there"
+    )
+    owner: str = Field(
+        "", description="the token that may read the subscription, its `$status` and its `$events`"
+    )
+    give_up_after_s: float = Field(
+        3_600.0, gt=0, description="taking nothing for so long, the subscription is in error"
+    )
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        self.sent_along()
+        return self
+
+    def sent_along(self) -> dict[str, str]:
+        """The headers by name. Raises ValueError."""
+        return headers_of(line.get_secret_value() for line in self.headers)
 
 
 def _is_ascii_name(name: str) -> str:
@@ -149,11 +185,12 @@ class SubscriberSection(Section):
     kinds: tuple[Kind, ...] = Field((), description="kinds of notices")
     webhook: WebhookSection | None = Field(None, description="one way to it")
     mllp: MllpSection | None = Field(None, description="another")
+    fhir: FhirSection | None = Field(None, description="a third")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if (self.webhook is None) == (self.mllp is None):
-            raise ValueError("give either a table webhook or a table mllp")
+        if [self.webhook, self.mllp, self.fhir].count(None) != 2:  # noqa: PLR2004 - all but one
+            raise ValueError("give one of the tables webhook, mllp and fhir")
         if self.mllp and not TOLD.issuperset(self.kinds):
             raise ValueError("kinds: there is no pending event for `arrived`; see mllp")
         return self

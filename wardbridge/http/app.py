@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from fastapi import Depends, FastAPI, Response
 from fastapi.responses import JSONResponse
@@ -15,8 +15,11 @@ from schemas.base import Frozen, Utc
 from wardbridge.http.access.gate import Gate
 from wardbridge.http.access.signing_in import add_sessions
 from wardbridge.http.audit import Trail
+from wardbridge.http.fhir.surface import Surface
 from wardbridge.http.metrics import ViewCollector
 from wardbridge.http.page import add_page
+from wardbridge.http.registering import add_registering
+from wardbridge.http.registrar import Registrar
 from wardbridge.http.subscribers import add_subscribers
 from wardbridge.http.view import View
 from wardbridge.http.wards import add_wards
@@ -82,10 +85,21 @@ class Readiness(Frozen):
     blocking: dict[str, str]
 
 
+class Registering(NamedTuple):
+    """Who registers subscribers, and where they find us."""
+
+    registrar: Registrar
+    fhir_base: str
+
+
 def make_app(
-    view: View, gate: Gate, trail: Trail, max_streams: int, *, has_lists: bool = True
+    view: View,
+    gate: Gate,
+    trail: Trail,
+    max_streams: int,
+    registering: Registering | None = None,
 ) -> FastAPI:
-    """The application over a running service; ``has_lists``: it reads what wards are told."""
+    """The application over a running service; ``registering``: it reads what wards are told."""
     refusals = {} if gate.is_open else _REFUSALS
     app = FastAPI(
         title="wardbridge", docs_url=None, redoc_url=None,
@@ -95,9 +109,11 @@ def make_app(
     _add_metrics(app, view, gate, trail)
     add_sessions(app, gate)
     add_subscribers(app, view, trail)
-    if has_lists:
+    if registering is not None:
         add_wards(app, view, trail, max_streams)
         add_page(app)
+        add_registering(app, registering.registrar, trail)
+        Surface(view, trail, registering.registrar, registering.fhir_base).add_to(app)
     return app
 
 

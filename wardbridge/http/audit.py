@@ -73,14 +73,19 @@ class Trail:
         return self._failures + len(self._failed)
 
     async def listed(
-        self, by: Reader, ward: str, fields: Level, rows: Sequence[DesignationData]
+        self,
+        by: Reader,
+        ward: str,
+        fields: Level,
+        rows: Sequence[DesignationData],
+        action: Action = Action.LISTED,
     ) -> None:
         """A list is about to be shown. Raises LogError where that must not be."""
         place = self._place(by, ward, fields)
         new = self._new(by, place, rows)
         if not new:
             return
-        records = self._records(by, place, Action.LISTED, new)
+        records = self._records(by, place, action, new)
         if fields == "minimal":
             self._remember(place, new)
             self._write_soon(records, place)

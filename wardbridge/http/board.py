@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Final
 
 from bus.port import Stored, TopicPartition
 from router.core.announce import notification_id
 from router.core.designations import Name
 from router.core.keys import joined
 from schemas.acknowledgement import Acknowledgement
-from schemas.notification import DesignationData
+from schemas.notification import DesignationData, Notification
 from wardbridge.http.event_id import EventId
 
 # Parsing every notice kept would make a start slow. In a JSON text the quotes are escaped.
 _SEQUENCE = re.compile(rb'"sequence":\s*(\d+)')
+RECENT_NOTICES: Final = 10_000
+"""Kept whole, some ten megabytes: to say of one that has closed how it did."""
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -63,6 +67,7 @@ class Board:
         self._lists: dict[str, dict[str, DesignationData]] = {}
         self._ward_of: dict[str, str] = {}
         self._acknowledged: dict[str, Acknowledgement] = {}
+        self._recent: deque[Stored] = deque(maxlen=RECENT_NOTICES)
 
     def note(self, notice: Stored) -> tuple[str, EventId]:
         """Take a notice in; its ward and id."""
@@ -74,7 +79,18 @@ class Board:
             at = TopicPartition(notice.topic, notice.partition)
             history = self._histories[ward] = History(at, sequence)
         history.add(notice)
+        self._recent.append(notice)
         return ward, history.id_of(sequence)
+
+    def recent(self, ward: str) -> Iterator[Notification]:
+        """The ward's notices among the newest of all, the newest first."""
+        for notice in reversed(self._recent):
+            if notice.key == ward:
+                yield Notification.model_validate_json(notice.value or b"")
+
+    def wards(self) -> list[str]:
+        """Those that have ever been told of anybody, as far as it is kept."""
+        return list({**self._histories, **self._lists})
 
     def set_row(self, row: Stored) -> str:
         """Take a row of topic ``inbound`` in: somebody is on the way, or no longer; the ward."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bus.port import Log, LogError
-from router.delivery.sender import Sender
 from schemas.ward import WardRegister
 from wardbridge.components.base import RouterPart, Watched
 from wardbridge.components.feed import FeedPart
 from wardbridge.components.progress import RouterProgress
+from wardbridge.components.roster import Roster
 from wardbridge.components.tail import Tail
 from wardbridge.http.hub import Hub
 
@@ -28,7 +28,7 @@ class View:
     progress: RouterProgress
     feeds: Sequence[FeedPart]
     others: Sequence[Watched]
-    senders: Sequence[Sender]
+    senders: Roster
     heartbeat_s: float
     now: Callable[[], datetime]
 

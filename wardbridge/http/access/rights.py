@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, get_args
 
-Deed = Literal["read", "acknowledge", "metrics", "operate"]
+Deed = Literal["read", "acknowledge", "metrics", "subscribe", "operate"]
 Level = Literal["minimal", "operational"]
 """How much of a patient is seen, the least first."""
 

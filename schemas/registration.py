@@ -1,0 +1,56 @@
+"""Who asked over HTTP to be told, and how. Topic ``registrations``: one row for each name.
+
+Invariant: no secret stands here in the clear. The address (which may hold a token), the keys that sign
+and the headers that are sent along are in ``sealed``, which only this installation can open; what is
+sealed for one name cannot be opened as another's.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.base import Frozen, Utc
+from schemas.notification import Kind
+
+
+class Content(StrEnum):
+    """How much of what happened a FHIR notification holds (backport-content-value-set)."""
+
+    EMPTY = "empty"
+    ID_ONLY = "id-only"
+    FULL_RESOURCE = "full-resource"
+
+
+class Owner(Frozen):
+    """Whose right to read decides what is told: looked up anew whenever something happens."""
+
+    name: str = Field(description="of the token or certificate; empty where nobody is asked")
+    how: str = Field(description="token, certificate, or nobody-asked")
+
+
+class Registration(Frozen):
+    """One subscriber that is in no configuration file."""
+
+    type: Literal["registration"] = "registration"
+    version: Literal[1] = 1
+    name: str
+    revision: int = Field(1, ge=1, description="grows with every change")
+    at: Utc = Field(description="when it was last changed")
+    owner: Owner | None = Field(None, description="none: registered by those who operate")
+    way: Literal["webhook", "fhir"]
+    wards: tuple[str, ...] = Field((), description="none and no hospitals: all the owner may read")
+    hospitals: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = Field((), description="none: all")
+    sealed: str = Field(description="address, keys and headers: base64, encrypted")
+    content: Content = Content.ID_ONLY
+    timeout_s: float = 10.0
+    heartbeat_s: float | None = None
+    reason: str = Field("", description="for people: why it is told")
+    off: bool = Field(default=False, description="whoever registered it wants nothing for now")
+    end: Utc | None = Field(None, description="told of nothing from then on")
+    since: dict[int, int] = Field(
+        {}, description="by partition of `designations`, the first that it is told of"
+    )

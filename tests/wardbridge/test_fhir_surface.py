@@ -1,0 +1,525 @@
+"""The FHIR face over a real server: who may subscribe to what, what is read back, and by whom."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from adapters.common.tokens import hash_of
+from bus.port import Record
+from bus.records import records_of
+from router.delivery.bundles import TOPIC
+from router.delivery.resources import encounter_id
+from schemas import topics
+from schemas.audit import Action, AuditEntry
+from schemas.base import VisitRef
+from schemas.encounter import EncounterView, Mark, Phase
+from schemas.notification import DesignationData, Kind, Notification, Reason
+from schemas.observation import Location, Protection
+from schemas.registration import Registration
+from schemas.ward import Ward, WardRegister
+from tests.delivery.backport import faults_of_bundle, faults_of_status, faults_of_subscription
+from tests.delivery.notices import queued
+from tests.wardbridge.test_http import AT, Surface, data, notice, row, surface
+from wardbridge.config.access import AccessSection
+from wardbridge.http.access.gate import Gate, Known
+from wardbridge.http.access.rights import Deed, Grant, Reader
+from wardbridge.http.census import Census
+from wardbridge.http.fhir.subscription import CONTENT, FILTER, HEARTBEAT, HIDDEN, MAX_COUNT, TIMEOUT
+from wardbridge.http.registrar import NotRegisteredError, owner_of
+from wardbridge.roles import utc_now
+
+Json = dict[str, Any]
+ENDPOINT = "https://93.184.216.34/hook/geheim-1"
+REGISTER = WardRegister([
+    Ward(id="MED", name="Medicin", hospital="Norr"), Ward(id="KIR", name="Kirurgi", hospital="Norr"),
+    Ward(id="IVA", name="Intensiv", hospital="Söder"),
+])  # fmt: skip
+TOKENS: Mapping[str, Mapping[str, Any]] = {
+    "portal": {"wards": ("MED",), "may": ("read", "subscribe")},
+    "region": {"hospitals": ("Norr",), "may": ("read", "subscribe"), "fields": "operational"},
+    "screen": {"wards": ("MED",), "may": ("read",)},
+    "admin": {"may": ("read", "subscribe", "operate")},
+    "operator": {"may": ("subscribe", "operate")},
+}
+ACCESS = AccessSection.model_validate(
+    {"tokens": {name: {**said, "secret": f"the-token-of-{name}"} for name, said in TOKENS.items()}}
+)
+
+
+def bearer(name: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer the-token-of-{name}"}
+
+
+def gate() -> Gate:
+    known = {
+        name: (hash_of(f"the-token-of-{name}"), Reader(name, "token", (section.grant(),)))
+        for name, section in ACCESS.tokens.items()
+    }
+    return Gate(Known(known, {}, None, session_days=1), REGISTER.hospital_of, utc_now)
+
+
+def subscription(*filters: str, **changes: Any) -> Json:
+    extensions = [{"url": FILTER, "valueString": each} for each in filters]
+    channel = {
+        "type": "rest-hook", "endpoint": ENDPOINT, "header": ["Authorization: Bearer geheim-2"],
+        "payload": "application/fhir+json",
+        "_payload": {"extension": [{"url": CONTENT, "valueCode": "full-resource"}]},
+        "extension": [{"url": HEARTBEAT, "valueUnsignedInt": 60}],
+    }  # fmt: skip
+    found: Json = {
+        "resourceType": "Subscription", "status": "requested", "reason": "beds", "criteria": TOPIC,
+        **({"_criteria": {"extension": extensions}} if extensions else {}),
+        "channel": {**channel, **changes.pop("channel", {})},
+    }  # fmt: skip
+    return {name: value for name, value in {**found, **changes}.items() if value is not None}
+
+
+@asynccontextmanager
+async def fhir(*records: Record) -> AsyncIterator[Surface]:
+    census = Census(lambda _: "ehr")
+    async with surface(
+        *records, register=REGISTER, gate=gate(), access=ACCESS, census=census
+    ) as running:
+        yield running
+
+
+def asked(work: Callable[[Surface], Any], *records: Record) -> Any:
+    async def run() -> Any:
+        async with fhir(*records) as running:
+            return await work(running)
+
+    return asyncio.run(run())
+
+
+async def post(running: Surface, resource: Json, by: str = "portal") -> httpx.Response:
+    return await running.client.post("/fhir/Subscription", json=resource, headers=bearer(by))
+
+
+async def get(running: Surface, path: str, by: str = "portal") -> httpx.Response:
+    return await running.client.get(f"/fhir/{path}", headers=bearer(by))
+
+
+def audited(running: Surface) -> list[tuple[str, Action]]:
+    entries = [
+        AuditEntry.model_validate_json(r.value or b"")
+        for r in records_of(running.log, topics.AUDIT)
+    ]
+    return [(each.reader, each.action) for each in entries]
+
+
+# subscribing
+
+
+def test_a_subscription_is_created_read_found_changed_and_deleted() -> None:
+    async def work(running: Surface) -> None:
+        made = await post(running, subscription("Encounter?location=MED&_tag=designated,withdrawn"))
+        assert (made.status_code, made.headers["etag"]) == (201, 'W/"1"')
+        assert made.headers["content-type"] == "application/fhir+json"
+        resource = made.json()
+        number = resource["id"]
+        assert made.headers["location"] == f"http://bridge.test/fhir/Subscription/{number}"
+        assert (resource["status"], resource["channel"]["header"]) == (
+            "requested", [f"Authorization: {HIDDEN}"],
+        )  # fmt: skip
+        assert faults_of_subscription(resource) == []
+        assert (await get(running, f"Subscription/{number}")).json() == resource
+        for search, count in (
+            ("", 1), ("?status=requested", 1), ("?status=active,error", 0), (f"?_id={number}", 1),
+            (f"?url={ENDPOINT}", 1), ("?url=https://other.example", 0),
+        ):  # fmt: skip
+            found = (await get(running, f"Subscription{search}")).json()
+            assert (found["total"], search) == (count, search)
+        again = await running.client.put(
+            f"/fhir/Subscription/{number}", json=resource, headers=bearer("portal")
+        )
+        assert (again.status_code, again.headers["etag"]) == (200, 'W/"2"')
+        entry = running.registrations.known()[number]
+        opened = running.registrations.seal.opened(number, entry.sealed)
+        assert opened.headers == ("Authorization: Bearer geheim-2",)  # what was hidden is kept
+        deleted = await running.client.delete(
+            f"/fhir/Subscription/{number}", headers=bearer("portal")
+        )
+        assert (deleted.status_code, deleted.content) == (204, b"")
+        assert (await get(running, f"Subscription/{number}")).status_code == 404
+        assert audited(running) == [
+            ("portal", Action.SUBSCRIBED), ("portal", Action.SUBSCRIBED),
+            ("portal", Action.UNSUBSCRIBED),
+        ]  # fmt: skip
+
+    asked(work)
+
+
+def extension(url: str, **value: Any) -> Json:
+    return {"extension": [{"url": url, **value}]}
+
+
+REFUSED = [
+    # what is sent, the status, the element that is named
+    (subscription(status=None), 422, "Subscription.status"),
+    (subscription(status="on"), 422, "Subscription.status"),
+    (subscription(reason=None), 422, "Subscription.reason"),
+    (subscription(criteria="Encounter?status=planned"), 422, "Subscription.criteria"),
+    (subscription("Patient?name=x"), 422, "Subscription.criteria.extension[0]"),
+    (subscription("Encounter?location=MED", "Encounter?subject=x"), 422,
+     "Subscription.criteria.extension[1]"),
+    (subscription("Encounter?location="), 422, "Subscription.criteria.extension[0]"),
+    (subscription("Encounter?_tag=overdue"), 422, "Subscription.criteria"),
+    (subscription("Encounter?location=MED&service-provider=Norr"), 422, "Subscription.criteria"),
+    (subscription(_criteria=extension("urn:x", valueString="Encounter?location=MED")), 422,
+     "Subscription.criteria.extension[0]"),
+    (subscription(end="tomorrow"), 422, "Subscription.end"),
+    (subscription(end="2020-01-01T00:00:00Z"), 422, "Subscription.end"),
+    (subscription(wardOfHope="MED"), 422, "Subscription.wardOfHope"),
+    (subscription(modifierExtension=[]), 422, "Subscription.modifierExtension"),
+    (subscription(channel={"type": "websocket"}), 422, "Subscription.channel.type"),
+    (subscription(channel={"type": 7}), 422, "Subscription.channel.type"),
+    (subscription(channel={"endpoint": ""}), 422, "Subscription.channel.endpoint"),
+    (subscription(channel={"endpoint": "http://portal.example/"}), 422,
+     "Subscription.channel.endpoint"),
+    (subscription(channel={"payload": "application/fhir+xml"}), 422, "Subscription.channel.payload"),
+    (subscription(channel={"_payload": {}}), 422, "Subscription.channel.payload.extension"),
+    (subscription(channel={"_payload": extension(CONTENT, valueCode="all")}), 422,
+     "Subscription.channel.payload.extension[0]"),
+    (subscription(channel={"header": ["Host: other"]}), 422, "Subscription.channel.header"),
+    (subscription(channel={"header": [f"Authorization: {HIDDEN}"]}), 422,
+     "Subscription.channel.header"),
+    (subscription(channel=extension(HEARTBEAT, valueUnsignedInt=-1)), 422,
+     "Subscription.channel.extension[0]"),
+    (subscription(channel=extension(TIMEOUT, valueUnsignedInt=999)), 422,
+     "Subscription.channel.extension"),
+    (subscription(channel=extension(MAX_COUNT, valueUnsignedInt=5)), 422,
+     "Subscription.channel.extension[0]"),
+    ({"resourceType": "Patient"}, 400, "resourceType"),
+    (subscription("Encounter?location=KIR"), 403, None),
+    (subscription("Encounter?location=MED,IVA"), 403, None),
+    (subscription("Encounter?location=unknown"), 403, None),
+    (subscription("Encounter?service-provider=Norr"), 403, None),
+]  # fmt: skip
+
+
+def test_what_cannot_be_done_as_asked_is_refused_with_the_element_that_asks_it() -> None:
+    async def work(running: Surface) -> None:
+        for resource, status, where in REFUSED:
+            answer = await post(running, resource)
+            (issue,) = answer.json()["issue"]
+            assert (answer.status_code, issue.get("expression")) == (
+                status, [where] if where else None,
+            ), resource  # fmt: skip
+            assert "geheim" not in answer.text
+        assert running.registrations.known() == {}
+
+    asked(work)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [(b"{", "application/fhir+json", 400), (b"[" * 60_000, "application/json", 400),
+     (b"<Subscription/>", "application/fhir+xml", 415), (b" " * 70_000, "application/json", 413)],
+)  # fmt: skip
+def test_a_body_that_is_no_resource_is_refused(body: bytes, kind: str, status: int) -> None:
+    async def work(running: Surface) -> None:
+        headers = {**bearer("portal"), "Content-Type": kind}
+        answer = await running.client.post("/fhir/Subscription", content=body, headers=headers)
+        assert (answer.status_code, answer.json()["resourceType"]) == (status, "OperationOutcome")
+
+    asked(work)
+
+
+def test_refusals_of_the_gate_and_of_the_framework_are_outcomes_too_and_others_are_not() -> None:
+    async def work(running: Surface) -> None:
+        for path, by, status in (
+            ("Subscription", "nobody", 401), ("Subscription", "screen", 403),
+            ("Subscription/a b", "portal", 404), ("Patient/1", "portal", 404),
+            ("Basic/other", "portal", 404), ("Subscription?_sort=x", "portal", 400),
+        ):  # fmt: skip
+            answer = await get(running, path, by)
+            assert (answer.status_code, answer.json()["resourceType"]) == (
+                status,
+                "OperationOutcome",
+            )
+        assert "WWW-Authenticate" in (await get(running, "Subscription", "nobody")).headers
+        assert "detail" in (await running.client.get("/v1/subscribers")).json()
+
+    asked(work)
+
+
+def test_nobody_sees_or_changes_what_is_anothers_but_those_who_operate() -> None:
+    async def work(running: Surface) -> None:
+        made = (await post(running, subscription())).json()
+        address = f"/fhir/Subscription/{made['id']}"
+        for by, status in (("region", 404), ("admin", 200)):
+            for path in (address, f"{address}/$status", f"{address}/$events"):
+                assert (await running.client.get(path, headers=bearer(by))).status_code == status
+        put = await running.client.put(address, json=made, headers=bearer("region"))
+        assert put.status_code == 404
+        assert (await running.client.delete(address, headers=bearer("region"))).status_code == 404
+        assert (await get(running, "Subscription", "region")).json()["total"] == 0
+        assert (await get(running, "Subscription/$status", "region")).json()["total"] == 0
+
+    asked(work)
+
+
+def test_a_change_is_of_the_version_that_was_read_and_lets_no_secret_go_elsewhere() -> None:
+    async def work(running: Surface) -> None:
+        made = (await post(running, subscription())).json()
+        address = f"/fhir/Subscription/{made['id']}"
+
+        async def put(resource: Json, **headers: str) -> int:
+            sent = await running.client.put(
+                address, json=resource, headers={**bearer("portal"), **headers}
+            )
+            return sent.status_code
+
+        assert await put(made, **{"If-Match": 'W/"7"'}) == 412
+        assert await put({**made, "id": "other"}) == 400
+        elsewhere = {**made["channel"], "endpoint": "https://93.184.216.34/elsewhere"}
+        assert await put({**made, "channel": elsewhere}) == 422
+        assert await put(made, **{"If-Match": 'W/"1"'}) == 200
+        assert await put({**made, "status": "off"}) == 200
+        assert (await running.client.get(address, headers=bearer("portal"))).json()[
+            "status"
+        ] == "off"
+
+    asked(work)
+
+
+def test_somebody_has_only_so_many() -> None:
+    async def work(running: Surface) -> None:
+        made = [(await post(running, subscription())).status_code for _ in range(4)]
+        assert made == [201, 201, 201, 409]
+        assert (await post(running, subscription(), by="region")).status_code == 201
+
+    asked(work)
+
+
+def test_who_is_known_by_an_identity_provider_alone_owns_nothing() -> None:
+    deeds: frozenset[Deed] = frozenset({"read", "subscribe"})
+    with pytest.raises(NotRegisteredError, match="use a token or certificate"):
+        owner_of(Reader("eva", "oidc", (Grant(may=deeds),)))
+    by_cookie = owner_of(Reader("screen", "session", (Grant(may=deeds),)))
+    assert by_cookie == owner_of(Reader("screen", "token", ()))
+
+
+def test_no_secret_is_in_the_log() -> None:
+    async def work(running: Surface) -> None:
+        await post(running, subscription())
+        kept = [record.value or b"" for record in records_of(running.log, topics.REGISTRATIONS)]
+        assert len(kept) == 1
+        assert not any(b"geheim" in value or b"93.184" in value for value in kept)
+        assert Registration.model_validate_json(kept[0]).owner is not None
+
+    asked(work)
+
+
+# status and events
+
+
+def test_the_status_counts_what_waits_and_is_found_by_id_and_state() -> None:
+    async def work(running: Surface) -> None:
+        number = (await post(running, subscription())).json()["id"]
+        await post(running, subscription())
+        running.log.append([queued(number, "MED", 1), queued(number, "MED", 2)])
+        for path, count in (
+            (f"Subscription/{number}/$status", 1), ("Subscription/$status", 2),
+            (f"Subscription/$status?id={number}", 1), (f"Subscription/$status?id={number},x", 1),
+            ("Subscription/$status?status=active", 0), ("Subscription/$status?status=requested", 2),
+        ):  # fmt: skip
+            bundle = (await get(running, path)).json()
+            assert (bundle["total"], path) == (count, path)
+            assert [faults_of_status(each["resource"]) for each in bundle.get("entry", [])] == [
+                []
+            ] * count
+        (entry,) = (await get(running, f"Subscription/{number}/$status")).json()["entry"]
+        said = {each["name"]: each for each in entry["resource"]["parameter"]}
+        assert said["events-since-subscription-start"]["valueString"] == "2"
+        posted = await running.client.post(
+            "/fhir/Subscription/$status", headers=bearer("portal"),
+            json={"resourceType": "Parameters", "parameter": [{"name": "id", "valueId": number}]},
+        )  # fmt: skip
+        assert posted.json()["total"] == 1
+
+    asked(work)
+
+
+def test_events_are_given_by_number_and_tell_no_more_than_was_subscribed() -> None:
+    async def work(running: Surface) -> None:
+        ids = extension(CONTENT, valueCode="id-only")
+        number = (await post(running, subscription(channel={"_payload": ids}))).json()["id"]
+        running.log.append([queued(number, "MED", each) for each in range(1, 6)])
+
+        async def events(query: str, by: str = "portal") -> list[str]:
+            answer = await get(running, f"Subscription/{number}/$events{query}", by)
+            if answer.status_code != 200:
+                return [answer.json()["resourceType"]]
+            assert faults_of_bundle(answer.json()) == []
+            assert b"resource" not in answer.content.partition(b"/Encounter/")[2]
+            parameters = answer.json()["entry"][0]["resource"]["parameter"]
+            parts = [each["part"] for each in parameters if each["name"] == "notification-event"]
+            return [part[0]["valueString"] for part in parts]
+
+        assert await events("") == ["1", "2", "3", "4", "5"]
+        assert await events("?eventsSinceNumber=2&eventsUntilNumber=3") == ["2", "3"]
+        assert await events("?content=full-resource&eventsSinceNumber=5") == ["5"]
+        for wrong in ("?eventsSinceNumber=x", "?eventsSinceNumber=1,2", "?content=all", "?a=b"):
+            assert await events(wrong) == ["OperationOutcome"]
+        assert audited(running) == [("portal", Action.SUBSCRIBED)]  # nothing of a patient was seen
+
+    asked(work)
+
+
+def test_events_are_of_what_both_the_owner_and_whoever_asks_may_read() -> None:
+    async def work(running: Surface) -> None:
+        number = (await post(running, subscription())).json()["id"]
+        running.log.append([queued(number, "MED", 1), queued(number, "KIR", 2)])
+        for by, count in (("portal", 1), ("admin", 1), ("operator", 0)):
+            answer = await get(running, f"Subscription/{number}/$events", by)
+            assert (answer.text.count("event-number"), by) == (count, by)
+
+    asked(work)
+
+
+def test_whoever_reads_whole_encounters_by_their_events_is_noted() -> None:
+    async def work(running: Surface) -> None:
+        number = (await post(running, subscription())).json()["id"]
+        running.log.append([queued(number, "MED", 1)])
+        await get(running, f"Subscription/{number}/$events")
+        assert ("portal", Action.READ) in audited(running)
+
+    asked(work)
+
+
+# the Encounter
+
+
+def closed(ward: str, sequence: int, kind: Kind = Kind.WITHDRAWN) -> Notification:
+    plain = data(ward, sequence)
+    said = plain.model_copy(update={"kind": kind, "reason": Reason.REDESIGNATED, "version": 2})
+    return Notification(
+        id=f"{ward}-{sequence}", source="/wardbridge/lab", type="wardbridge.designation.x.v1",
+        subject=ward, time=AT + timedelta(minutes=5), data=said,
+    )  # fmt: skip
+
+
+def address(of: DesignationData) -> str:
+    return f"Encounter/{encounter_id(of.visit, of.ward)}"
+
+
+def test_an_encounter_is_read_under_the_readers_rights_and_what_is_not_theirs_is_not_there() -> (
+    None
+):
+    async def work(running: Surface) -> None:
+        known = address(data("MED", 1))
+        found = await get(running, known)
+        assert found.headers["cache-control"] == "no-store"
+        resource = found.json()
+        assert resource["location"][0]["status"] == "planned"
+        assert resource["meta"]["lastUpdated"] == "2026-01-15T08:00:00Z"
+        assert (await get(running, known, "screen")).json() == resource
+        other = await get(running, address(data("KIR", 1)))
+        nowhere = await get(running, "Encounter/" + "0" * 16 + "-" + "0" * 32)
+        shapeless = await get(running, "Encounter/4711")
+        assert {each.status_code for each in (other, nowhere, shapeless)} == {404}
+        assert other.json() == nowhere.json() == shapeless.json()
+        assert audited(running) == [("portal", Action.READ), ("screen", Action.READ)]
+
+    asked(work, notice("MED", 1), row("MED", "1"), notice("KIR", 1), row("KIR", "1"))
+
+
+def test_who_is_quicker_than_the_board_waits_for_it() -> None:
+    async def work(running: Surface) -> None:
+        reading = asyncio.create_task(get(running, address(data("MED", 1))))
+        await asyncio.sleep(0)
+        running.log.append([notice("MED", 1), row("MED", "1")])
+        assert (await reading).status_code == 200
+
+    asked(work)
+
+
+def test_of_one_that_has_closed_it_is_told_how() -> None:
+    async def work(running: Surface) -> None:
+        await running.until_seen(2)
+        resource = (await get(running, address(data("MED", 1)))).json()
+        assert "location" not in resource
+        assert [each["code"] for each in resource["meta"]["tag"]] == [
+            "withdrawn", "redesignated", "MED",
+        ]  # fmt: skip
+        assert resource["meta"]["versionId"] == "2"
+
+    event = closed("MED", 2)
+    last = notice("MED", 2)._replace(value=event.model_dump_json().encode())
+    asked(work, notice("MED", 1), row("MED", "1"), last, row("MED", "1", gone=True))
+
+
+@pytest.mark.parametrize(
+    ("protection", "lies_at"),
+    [(Protection.NONE, ["MED", "KIR"]), (Protection.CONFIDENTIAL, ["MED"])],
+)
+def test_where_the_patient_lies_is_for_operational_fields_and_never_of_a_protected_person(
+    protection: Protection, lies_at: list[str]
+) -> None:
+    async def work(running: Surface) -> None:
+        known = address(data("MED", 1))
+        for by, wards, status in (
+            ("portal", ["MED"], "planned"),
+            ("region", lies_at, "in-progress" if len(lies_at) > 1 else "planned"),
+        ):
+            resource = (await get(running, known, by)).json()
+            found = [each["location"]["identifier"]["value"] for each in resource["location"]]
+            assert (found, resource["status"]) == (wards, status)
+
+    view = EncounterView(
+        source="ehr", visit="1", patient="k", phase=Phase.ACTIVE, place=Location(ward="KIR"),
+        mark=Mark(to=Location(ward="MED")), protection=protection, last_at=AT,
+    )  # fmt: skip
+    stay = Record(topics.ENCOUNTERS, "lab", "ehr|1", view.model_dump_json().encode())
+    asked(work, notice("MED", 1), row("MED", "1"), stay)
+
+
+def test_an_open_one_whose_notice_is_no_longer_kept_is_there_without_a_time() -> None:
+    async def work(running: Surface) -> None:
+        visit = VisitRef(source="ehr", visit="9")
+        found = (await get(running, f"Encounter/{encounter_id(visit, 'MED')}")).json()
+        assert "lastUpdated" not in found["meta"]
+
+    asked(work, row("MED", "9"))
+
+
+# what it says of itself
+
+
+def test_what_is_offered_is_what_there_is() -> None:
+    async def work(running: Surface) -> None:
+        metadata = (await running.client.get("/fhir/metadata")).json()
+        (rest,) = metadata["rest"]
+        codes = {"read": "GET /{}", "create": "POST ", "update": "PUT /{}", "delete": "DELETE /{}",
+                 "search-type": "GET "}  # fmt: skip
+        offered = {
+            f"{codes[each['code']].partition(' ')[0]} {resource['type']}"
+            f"{'/' if '/' in codes[each['code']] else ''}"
+            for resource in rest["resource"]
+            for each in resource["interaction"]
+        }
+        offered |= {
+            f"GET Subscription/${each['name']}" for each in rest["resource"][0]["operation"]
+        }
+        paths = (await running.client.get("/openapi.json")).json()["paths"]
+        there = {
+            f"{method.upper()} {path.removeprefix('/fhir/').partition('{')[0]}"
+            + (path.rpartition("}/")[2] if "}/" in path else "")
+            for path, methods in paths.items()
+            for method in methods
+            if path.startswith("/fhir/") and path != "/fhir/metadata" and method != "post"
+        } | {"POST Subscription"}
+        assert offered == there
+        topic = (await running.client.get("/fhir/Basic/patient-designated-to-ward")).json()
+        assert TOPIC in str(topic)
+        assert TOPIC in str(metadata)
+
+    asked(work)

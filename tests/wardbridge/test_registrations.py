@@ -1,0 +1,403 @@
+"""Subscribers that are registered over HTTP: by those who operate, sealed, and told without a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from standardwebhooks.webhooks import Webhook as Verifier
+
+from bus.memory import MemoryLog
+from bus.port import Record
+from bus.records import records_of
+from bus.runner import StepRunner
+from router.delivery.fanout import GROUP, FanOut
+from router.delivery.registry import Registry, end_of, record_of
+from router.delivery.signature import secret_of
+from router.delivery.subscription import Subscription
+from schemas import topics
+from schemas.delivery import SubscriberState
+from schemas.registration import Owner, Registration
+from tests.delivery.notices import decided
+from tests.support.receiver import Receiver, answering
+from tests.wardbridge.support import configured, in_process
+from tests.wardbridge.test_fhir_surface import ACCESS, REGISTER, bearer, gate, post, subscription
+from tests.wardbridge.test_http import Surface, surface, until
+from wardbridge.components.roster import Roster
+from wardbridge.config.access import AccessSection
+from wardbridge.config.load import load
+from wardbridge.config.models import RegistrationsSection
+from wardbridge.delivery import channel_of, delivery_of
+from wardbridge.http.access.rights import ANYBODY, Reader
+from wardbridge.http.fhir.book import Book
+from wardbridge.http.fhir.subscription import resource_of
+from wardbridge.http.registrar import NotRegisteredError, Registrar, Wanted
+from wardbridge.registrations import Registrations, may_read_as
+from wardbridge.roles import utc_now
+from wardbridge.sealing import Seal, SealError, Secrets
+
+AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
+URL = "https://93.184.216.34/hook/geheim-1"
+KEY = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+
+# by name, for those who operate
+
+
+def asked(work: Callable[[Surface], Any]) -> None:
+    async def run() -> None:
+        async with surface(register=REGISTER, gate=gate(), access=ACCESS) as running:
+            await work(running)
+
+    asyncio.run(run())
+
+
+async def put(running: Surface, name: str, by: str = "admin", **wanted: Any) -> httpx.Response:
+    body = {"url": URL, **wanted}
+    return await running.client.put(f"/v1/subscribers/{name}", json=body, headers=bearer(by))
+
+
+def test_a_webhook_is_registered_changed_and_removed_and_its_secret_told_once() -> None:
+    async def work(running: Surface) -> None:
+        made = await put(running, "portal", wards=["MED"])
+        assert (made.status_code, made.headers["cache-control"]) == (201, "no-store")
+        secret = made.json()["secret"]
+        assert secret_of(secret)
+        for path in ("/v1/subscribers/portal", "/v1/subscribers"):
+            read = await running.client.get(path, headers=bearer("admin"))
+            assert secret not in read.text
+            assert "geheim" not in read.text
+        changed = await put(running, "portal", kinds=["withdrawn"])
+        assert (changed.status_code, changed.json()["revision"]) == (200, 2)
+        assert changed.json()["secret"] is None
+        entry = running.registrations.known()["portal"]
+        assert running.registrations.seal.opened("portal", entry.sealed).keys == (secret,)
+        await put(running, "portal", secrets=[KEY])
+        entry = running.registrations.known()["portal"]
+        assert running.registrations.seal.opened("portal", entry.sealed).keys == (KEY,)
+        for status in (204, 404):
+            gone = await running.client.delete("/v1/subscribers/portal", headers=bearer("admin"))
+            assert gone.status_code == status
+        kept = [record.value or b"" for record in records_of(running.log, topics.REGISTRATIONS)]
+        assert not any(secret.encode() in value or b"geheim" in value for value in kept)
+
+    asked(work)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status"),
+    [
+        ({"url": "http://portal.example"}, 422), ({"url": "portal"}, 422),
+        ({"secrets": ["whsec_short"]}, 422), ({"wards": ["NOWHERE"]}, 422),
+        ({"hospitals": ["Väster"]}, 422), ({"kinds": ["came"]}, 422), ({"timeout_s": 0}, 422),
+        ({"tokens": []}, 422),
+    ],
+)  # fmt: skip
+def test_what_could_not_be_told_safely_is_refused(wanted: Any, status: int) -> None:
+    async def work(running: Surface) -> None:
+        answer = await put(running, "portal", **wanted)
+        assert answer.status_code == status, answer.text
+        assert running.registrations.known() == {}
+
+    asked(work)
+
+
+def test_only_those_who_operate_register_by_name_and_see_every_subscription() -> None:
+    async def work(running: Surface) -> None:
+        assert (await put(running, "portal", by="region")).status_code == 403
+        number = (await post(running, subscription())).json()["id"]
+        assert (await put(running, number)).status_code == 409  # of another kind
+        listed = await running.client.get("/v1/subscribers", headers=bearer("admin"))
+        assert [(s["name"], s["owner"]) for s in listed.json()["subscribers"]] == [
+            (number, "portal")
+        ]
+        gone = await running.client.delete(f"/v1/subscribers/{number}", headers=bearer("admin"))
+        assert gone.status_code == 204
+
+    asked(work)
+
+
+def test_a_name_is_nobody_elses_and_never_used_again(tmp_path: Path) -> None:
+    log = MemoryLog()
+    section = load(configured(tmp_path, in_process() + WEBHOOK), tmp_path, {}).settings.subscribers
+    seal = Seal(tmp_path, None)
+    known = Registrations(log, seal, RegistrationsSection(), None, section)
+    registrar = Registrar(log, known, REGISTER, utc_now, 3)
+    wanted = Wanted("webhook", Secrets(url=URL, keys=(KEY,)))
+    with pytest.raises(NotRegisteredError, match="the configuration has"):
+        registrar.enlist("fixed", wanted)
+    registrar.enlist("portal", wanted)
+    log.append([record_of(registered("fixed"))])  # registered before it stood in the file
+    assert "fixed" not in known.known()
+    assert registrar.remove(ANYBODY, "portal")
+    registrar.enlist("portal", wanted)  # it was never told of anything
+    FanOut([Subscription("portal")]).begin(log)  # now it was
+    registrar.remove(ANYBODY, "portal")
+    with pytest.raises(NotRegisteredError, match="an earlier subscriber"):
+        registrar.enlist("portal", wanted)
+
+
+WEBHOOK = f"""
+[subscribers.fixed.webhook]
+url = "{URL}"
+secrets = ["{KEY}"]
+"""
+
+
+TOPIC = """
+[subscribers.topic.fhir]
+url = "https://93.184.216.34/hook/geheim-1"
+headers = ["Authorization: Bearer geheim-2"]
+owner = "portal"
+"""
+
+
+def test_a_subscription_of_the_configuration_is_its_owners_to_look_at(tmp_path: Path) -> None:
+    text = in_process() + TOPIC.replace('owner = "portal"\n', "")
+    section = load(configured(tmp_path, text), tmp_path, {}).settings.subscribers["topic"]
+    assert section.fhir
+    owned = section.model_copy(update={"fhir": section.fhir.model_copy(update={"owner": "portal"})})
+    log = MemoryLog()
+    known = Registrations(
+        log, Seal(tmp_path, None), RegistrationsSection(), ACCESS, {"topic": owned}
+    )
+    book = Book(log, Registrar(log, known, REGISTER, utc_now, 3), "https://b.example/fhir", utc_now)
+    assert book.entries(Reader("region", "token", ())) == {}
+    (entry,) = book.entries(Reader("portal", "token", ())).values()
+    assert entry.is_configured
+    assert book.standing(entry).state == "requested"
+    channel = channel_of("topic", section.fhir, tmp_path)
+    log.append(
+        [state_row(SubscriberState(subscriber="topic", endpoint=channel.endpoint, introduced=True))]
+    )
+    assert book.standing(entry).state == "active"
+    resource = resource_of(entry.registration, entry.secrets, book.standing(entry))
+    assert "geheim-2" not in str(resource)
+
+
+def state_row(state: SubscriberState) -> Record:
+    name = state.subscriber
+    return Record(topics.SUBSCRIBERS, name, name, state.model_dump_json().encode())
+
+
+# what is sealed
+
+
+def test_what_is_sealed_opens_for_its_own_name_with_its_own_key_only(tmp_path: Path) -> None:
+    seal, secrets = Seal(tmp_path, None), Secrets(url=URL, keys=(KEY,), headers=("A: b",))
+    with pytest.raises(SealError, match="restore it"):
+        seal.closed("portal", secrets)
+    seal.make()
+    closed = seal.closed("portal", secrets)
+    assert closed != seal.closed("portal", secrets)
+    assert Seal(tmp_path, None).opened("portal", closed) == secrets
+    other = Seal(tmp_path / "other", None)
+    (tmp_path / "other").mkdir()
+    other.make()
+    for opened_by, name, text in (
+        (seal, "other", closed), (other, "portal", closed), (seal, "portal", closed[:-8]),
+        (seal, "portal", "not base64"), (seal, "portal", ""),
+    ):  # fmt: skip
+        with pytest.raises(SealError) as error:
+            opened_by.opened(name, text)
+        assert "geheim" not in str(error.value)
+    assert (tmp_path / "subscribers.key").stat().st_mode & 0o077 == 0
+    (tmp_path / "short.key").write_text("short")
+    with pytest.raises(SealError, match="too short"):
+        Seal(tmp_path, Path("short.key")).closed("portal", secrets)
+
+
+# who is told
+
+
+def registered(name: str = "s", **more: Any) -> Registration:
+    base = Registration(name=name, at=AT, way="webhook", sealed="")
+    return base.model_copy(update=more)
+
+
+OWNED = Owner(name="portal", how="token")
+
+
+@pytest.mark.parametrize(
+    ("owner", "access", "ward", "allowed"),
+    [
+        (OWNED, ACCESS, "MED", True),
+        (OWNED, ACCESS, "KIR", False),
+        (Owner(name="region", how="token"), ACCESS, "KIR", True),
+        (Owner(name="region", how="token"), ACCESS, "IVA", False),
+        (Owner(name="screen", how="token"), ACCESS, "MED", False),  # may not subscribe any more
+        (Owner(name="gone", how="token"), ACCESS, "MED", False),
+        (Owner(name="portal", how="certificate"), ACCESS, "MED", False),
+        (Owner(name="", how="nobody-asked"), ACCESS, "MED", False),
+        (Owner(name="", how="nobody-asked"), None, "MED", True),
+        (None, ACCESS, "MED", True),
+    ],
+)
+def test_an_owner_is_told_of_what_they_may_read_by_now(
+    owner: Owner | None, access: AccessSection | None, ward: str, *, allowed: bool
+) -> None:
+    assert may_read_as(owner, access)(ward, REGISTER.hospital_of(ward)) == allowed
+
+
+def queue(log: MemoryLog) -> list[tuple[str | None, str]]:
+    return [
+        (each.key, json.loads(each.value or b"")["id"]) for each in records_of(log, topics.OUTGOING)
+    ]
+
+
+def test_whoever_is_registered_is_told_of_all_that_is_decided_after_and_nothing_before(
+    tmp_path: Path,
+) -> None:
+    log = MemoryLog()
+    known = Registrations(log, Seal(tmp_path, None), RegistrationsSection(), ACCESS, {})
+    registrar = Registrar(log, known, REGISTER, utc_now, 3)
+    step = FanOut((), known.subscriptions)
+    fan_out = StepRunner(log, GROUP, step, lambda *_: (), prepare=step.prepare)
+    step.begin(log)
+    log.append([decided("MED", 1)])
+    reader = Reader("portal", "token", (ACCESS.tokens["portal"].grant(),))
+    registrar.subscribe(reader, "s", Wanted("fhir", Secrets(url=URL)))
+    log.append([decided("MED", 2), decided("KIR", 3)])  # the fan-out is behind; KIR is not theirs
+    fan_out.run_once()
+    assert queue(log) == [("s", "MED-2")]
+    log.append([end_of("s"), decided("MED", 4)])
+    fan_out.run_once()
+    assert queue(log) == [("s", "MED-2")]
+
+
+def test_a_registration_that_is_over_or_off_is_told_of_nothing(tmp_path: Path) -> None:
+    log = MemoryLog()
+    known = Registrations(log, Seal(tmp_path, None), RegistrationsSection(), None, {})
+    over, going = utc_now() - timedelta(hours=1), utc_now() + timedelta(hours=1)
+    log.append([
+        record_of(registered("over", end=over)), record_of(registered("off", off=True)),
+        record_of(registered("going", end=going)), decided("MED", 1),
+    ])  # fmt: skip
+    step = FanOut((), known.subscriptions)
+    step.begin(log)
+    StepRunner(log, GROUP, step, lambda *_: (), prepare=step.prepare).run_once()
+    assert queue(log) == [("going", "MED-1")]
+    assert known.told(utc_now()).keys() == {"going"}
+
+
+def test_what_nobody_waits_for_is_passed_over_at_the_start() -> None:
+    log = MemoryLog()
+    log.append([decided("MED", number) for number in range(1, 4)])
+    step = FanOut((), lambda: [Subscription("s", since={0: 2})])
+    step.begin(log)
+    StepRunner(log, GROUP, step, lambda *_: (), prepare=step.prepare).run_once()
+    assert queue(log) == [("s", "MED-3")]
+
+
+@pytest.mark.parametrize("partitions", [1, 4])
+def test_the_registry_is_as_new_as_it_is_asked_for(partitions: int) -> None:
+    log = MemoryLog(partitions)
+    registry = Registry(log)
+    assert registry.current() == {}
+    for number in range(20):
+        log.append([record_of(registered(f"s{number}"))])
+        assert len(registry.current()) == number + 1
+    log.append([record_of(registered("s3", revision=2)), end_of("s4")])
+    current = registry.current()
+    assert (len(current), current["s3"].revision) == (19, 2)
+    assert Registry(log).current() == current
+
+
+# while it runs
+
+
+class Delivering(NamedTuple):
+    registrar: Registrar
+    senders: Roster
+
+
+@asynccontextmanager
+async def delivering(folder: Path, log: MemoryLog) -> AsyncIterator[Delivering]:
+    text = in_process() + "\n[registrations]\nallow_private = true\n"
+    installation = load(configured(folder, text), folder, {})
+    component = delivery_of(log, installation, utc_now)
+    await component.start()
+    known = Registrations.of(log, installation)
+    try:
+        registrar = Registrar(log, known, installation.register, utc_now, 3)
+        yield Delivering(registrar, component.senders)
+        assert component.failure() is None
+    finally:
+        await component.stop()
+
+
+def webhook(receiver: Receiver, **more: Any) -> Wanted:
+    return Wanted("webhook", Secrets(url=receiver.url, keys=(KEY,)), **more)
+
+
+def test_senders_come_change_and_go_while_the_service_runs(tmp_path: Path) -> None:
+    async def run(first: Receiver, second: Receiver) -> None:
+        log = MemoryLog()
+        async with delivering(tmp_path, log) as (registrar, senders):
+            log.append([decided("MED", 1)])
+            registrar.enlist("portal", webhook(first))
+            log.append([decided("MED", 2)])
+            await until(lambda: len(first.taken) == 1)
+            (sender,) = senders
+            registrar.enlist("portal", webhook(second, wards=("KIR",)))
+            await until(lambda: sender not in tuple(senders))
+            log.append([decided("MED", 3), decided("KIR", 4)])
+            await until(lambda: len(second.taken) == 1)
+            registrar.remove(ANYBODY, "portal")
+            log.append([decided("KIR", 5)])
+            await until(lambda: len(senders) == 0)
+
+    with Receiver() as first, Receiver() as second:
+        asyncio.run(run(first, second))
+    assert [call.event["id"] for call in first.taken] == ["MED-2"]
+    (call,) = second.taken
+    assert Verifier(KEY).verify(call.body, call.headers)["subscriptionsequence"] == 2
+    assert len(second.calls) == 1
+
+
+def test_after_a_restart_what_waited_is_told(tmp_path: Path) -> None:
+    said = {"status": 500}
+
+    async def run(receiver: Receiver) -> None:
+        log = MemoryLog()
+        async with delivering(tmp_path, log) as (registrar, _):
+            registrar.enlist("portal", webhook(receiver))
+            log.append([decided("MED", 1)])
+            await until(lambda: len(receiver.calls) > 0)
+        said["status"] = 204
+        async with delivering(tmp_path, log):
+            await until(lambda: len(receiver.taken) == 1)
+
+    with Receiver(lambda _: answering(said["status"])) as receiver:
+        asyncio.run(run(receiver))
+    assert receiver.taken[0].sequence == 1
+
+
+def test_one_whose_key_is_gone_says_so_and_disturbs_nobody(tmp_path: Path) -> None:
+    async def run(receiver: Receiver) -> None:
+        log = MemoryLog()
+        async with delivering(tmp_path, log) as (registrar, _):
+            registrar.enlist("lost", webhook(receiver, kinds=("designated",)))
+            registrar.enlist("good", webhook(receiver))
+            (tmp_path / "subscribers.key").rename(tmp_path / "elsewhere.key")
+        installation = load(tmp_path / "test.toml", tmp_path, {})
+        component = delivery_of(log, installation, utc_now)
+        await component.start()
+        log.append([decided("MED", 1)])
+        await until(lambda: all(s.figures.trouble for s in component.senders))
+        troubles = [sender.figures.trouble or "" for sender in component.senders]
+        assert len(troubles) == 2
+        assert all("subscribers.key" in each and "restore it" in each for each in troubles)
+        assert component.failure() is None
+        await component.stop()
+
+    with Receiver() as receiver:
+        asyncio.run(run(receiver))
+    assert receiver.calls == []

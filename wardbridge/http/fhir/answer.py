@@ -1,0 +1,92 @@
+"""How the FHIR surface answers: resources, and OperationOutcomes for everything that is refused.
+
+Texts name elements and rules, never values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from router.delivery.resources import FHIR_JSON, Json
+
+BASE: Final = "/fhir"
+MAX_BYTES: Final = 65_536
+"""Of a Subscription or Parameters: a hundred filters have room."""
+_CODES: Final[Mapping[int, str]] = {
+    HTTPStatus.BAD_REQUEST: "invalid",
+    HTTPStatus.UNAUTHORIZED: "login",
+    HTTPStatus.FORBIDDEN: "forbidden",
+    HTTPStatus.NOT_FOUND: "not-found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "not-supported",
+    HTTPStatus.CONFLICT: "conflict",
+    HTTPStatus.PRECONDITION_FAILED: "conflict",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too-long",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "not-supported",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "value",
+    HTTPStatus.SERVICE_UNAVAILABLE: "transient",
+}
+_JSON_TYPES: Final = frozenset({"", FHIR_JSON, "application/json"})
+
+
+class FhirResponse(JSONResponse):
+    """A resource."""
+
+    media_type = FHIR_JSON
+
+
+class RefusedError(HTTPException):
+    """Not done, and why; ``where`` is the element that is wrong."""
+
+    def __init__(
+        self, status: int, detail: str, where: str | None = None, code: str | None = None
+    ) -> None:
+        super().__init__(status, detail)
+        self.where = where
+        self.code = code
+
+
+def outcome(status: int, text: str, where: str | None = None, code: str | None = None) -> Json:
+    """An OperationOutcome with one issue."""
+    severity = "information" if status < HTTPStatus.BAD_REQUEST else "error"
+    known = "informational" if status < HTTPStatus.BAD_REQUEST else _CODES.get(status, "processing")
+    issue: Json = {"severity": severity, "code": code or known, "diagnostics": text}
+    if where is not None:
+        issue["expression"] = [where]
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
+
+
+def refused(error: HTTPException) -> FhirResponse:
+    """A refusal of ours, of the gate or of the framework."""
+    where, code = getattr(error, "where", None), getattr(error, "code", None)
+    body = outcome(error.status_code, str(error.detail), where, code)
+    return FhirResponse(body, error.status_code, error.headers)
+
+
+async def resource_in(request: Request, kind: str) -> Json:
+    """The resource in a body. Raises RefusedError."""
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given not in _JSON_TYPES:
+        raise RefusedError(415, f"send {FHIR_JSON}")
+    try:
+        found: Any = json.loads(await _body(request))
+    except (ValueError, RecursionError):
+        raise RefusedError(400, "the body is not JSON") from None
+    if not isinstance(found, dict) or found.get("resourceType") != kind:
+        raise RefusedError(400, f"the body is not a {kind}", "resourceType")
+    return found
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_BYTES:
+            raise RefusedError(413, f"the body has more than {MAX_BYTES} bytes")
+    return bytes(body)

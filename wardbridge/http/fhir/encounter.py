@@ -1,0 +1,76 @@
+"""The Encounter that a notification names, as whoever asks may see it.
+
+Those on the way are always there; of what has closed, what is among the newest notices. What somebody may
+not read is not there: the answer is the same.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from router.delivery.resources import (
+    Json,
+    encounter_id,
+    encounter_of,
+    location,
+    ward_part,
+    ward_reference,
+)
+from schemas.notification import DesignationData, Notification
+from wardbridge.http.access.rights import Reader
+from wardbridge.http.board import Board
+from wardbridge.http.census import Census
+from wardbridge.http.view import View
+
+_ID: Final = re.compile(r"([0-9a-f]{16})-[0-9a-f]{32}")
+
+
+class Shown(NamedTuple):
+    """An Encounter, and of whom it tells."""
+
+    resource: Json
+    row: DesignationData
+
+
+def encounter_for(asking: Reader, view: View, number: str) -> Shown | None:
+    """None where there is none, or none for whoever asks."""
+    board = view.hub.board
+    ward = _ward_of(board, number)
+    if ward is None or not asking.may_at("read", ward, view.register.hospital_of(ward)):
+        return None
+    coming = next((row for row in board.inbound(ward) if _is_of(row, number)), None)
+    notice = _newest(board, ward, number)
+    row = coming or (notice.data if notice else None)
+    if row is None:
+        return None
+    is_newest = notice is not None and (coming is None or notice.data.version == coming.version)
+    resource = encounter_of(row, notice.time if notice and is_newest else None)
+    is_shown_more = asking.level_at(ward, view.register.hospital_of(ward)) == "operational"
+    if coming and is_shown_more and view.hub.census is not None:
+        _add_details(resource, coming, view.hub.census)
+    return Shown(resource, row)
+
+
+def _add_details(resource: Json, row: DesignationData, census: Census) -> None:
+    """Where the patient lies now, as far as the ward may be told."""
+    stay = census.beside(row)
+    if stay is None or stay.lies_at is None:
+        return
+    resource["status"] = "onleave" if stay.on_leave else "in-progress"
+    resource["location"].append(location(ward_reference(stay.lies_at), "active", "wa"))
+
+
+def _ward_of(board: Board, number: str) -> str | None:
+    found = _ID.fullmatch(number)
+    if found is None:
+        return None
+    return next((ward for ward in board.wards() if ward_part(ward) == found[1]), None)
+
+
+def _newest(board: Board, ward: str, number: str) -> Notification | None:
+    return next((each for each in board.recent(ward) if _is_of(each.data, number)), None)
+
+
+def _is_of(row: DesignationData, number: str) -> bool:
+    return encounter_id(row.visit, row.ward) == number

@@ -1,0 +1,241 @@
+"""A Subscription as its client writes it, and as it is read back: pure.
+
+Format: profile ``backport-subscription`` of Subscriptions R5 Backport 1.1.0 on R4. ``criteria`` is the
+topic; filters are extensions on it; how much is told is an extension on the payload. What cannot be
+done as it is asked is refused with the element that asks it: nothing is passed over in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from urllib.parse import parse_qsl, quote
+
+from pydantic import TypeAdapter, ValidationError
+
+from router.delivery.bundles import TOPIC, Standing
+from router.delivery.headers import HeaderError, headers_of
+from router.delivery.resources import FHIR_JSON, KINDS, Json, instant
+from schemas.base import Utc
+from schemas.notification import Kind
+from schemas.registration import Content, Registration
+from wardbridge.http.fhir.answer import RefusedError
+from wardbridge.http.fhir.capability import FILTERS, IG
+from wardbridge.http.registrar import Wanted
+from wardbridge.sealing import Secrets
+
+PROFILE: Final = f"{IG}/StructureDefinition/backport-subscription"
+FILTER: Final = f"{IG}/StructureDefinition/backport-filter-criteria"
+CONTENT: Final = f"{IG}/StructureDefinition/backport-payload-content"
+HEARTBEAT: Final = f"{IG}/StructureDefinition/backport-heartbeat-period"
+TIMEOUT: Final = f"{IG}/StructureDefinition/backport-timeout"
+MAX_COUNT: Final = f"{IG}/StructureDefinition/backport-max-count"
+HIDDEN: Final = "(kept secret)"
+"""Stands for the value of a header when it is read back; sent in again, it stays as it is."""
+
+_KNOWN: Final = frozenset({
+    "resourceType", "id", "meta", "text", "language", "status", "contact", "end", "reason", "criteria",
+    "_criteria", "error", "channel",
+})  # fmt: skip
+_CHANNEL: Final = frozenset({"extension", "type", "endpoint", "payload", "_payload", "header"})
+_ON: Final = frozenset({"requested", "active", "error"})
+_PAYLOADS: Final = frozenset({FHIR_JSON, "application/json"})
+_UTC: Final = TypeAdapter[datetime](Utc)
+
+
+class Filters(NamedTuple):
+    """What the criteria choose."""
+
+    wards: tuple[str, ...] = ()
+    hospitals: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+
+
+def wanted_by(resource: Json, before: Secrets | None = None) -> Wanted:
+    """What a Subscription asks for; ``before``: what it is told with now. Raises RefusedError."""
+    _refuse_unknown(resource, _KNOWN, "Subscription")
+    status = _text(resource, "status", "Subscription")
+    if status not in {*_ON, "off"}:
+        raise RefusedError(422, "requested, active or off", "Subscription.status")
+    if _text(resource, "criteria", "Subscription") != TOPIC:
+        raise RefusedError(422, f"the only topic is {TOPIC}", "Subscription.criteria")
+    filters = filters_in(resource.get("_criteria"))
+    channel = _object(resource, "channel", "Subscription")
+    _refuse_unknown(channel, _CHANNEL, "Subscription.channel")
+    if _text(channel, "type", "Subscription.channel") != "rest-hook":
+        raise RefusedError(422, "only rest-hook is offered", "Subscription.channel.type")
+    if _text(channel, "payload", "Subscription.channel") not in _PAYLOADS:
+        raise RefusedError(422, f"only {FHIR_JSON} is offered", "Subscription.channel.payload")
+    terms = _terms(channel.get("extension", []))
+    endpoint = _text(channel, "endpoint", "Subscription.channel")
+    # A secret that goes elsewhere by being left as it is could be had by whoever may change this.
+    kept = before if before and before.url == endpoint else None
+    return Wanted(
+        way="fhir",
+        wards=filters.wards,
+        hospitals=filters.hospitals,
+        kinds=filters.kinds,
+        secrets=Secrets(url=endpoint, headers=_headers(channel.get("header", []), kept)),
+        content=_content(channel.get("_payload")),
+        timeout_s=float(terms.get(TIMEOUT, 10)),
+        heartbeat_s=float(terms[HEARTBEAT]) if terms.get(HEARTBEAT) else None,
+        reason=_text(resource, "reason", "Subscription"),
+        off=status == "off",
+        end=_end(resource),
+    )
+
+
+def filters_in(criteria: object) -> Filters:
+    """What the extensions on ``criteria`` choose. Raises RefusedError."""
+    found: dict[str, tuple[str, ...]] = {}
+    for at, extension in _extensions(criteria, "Subscription.criteria"):
+        text = extension.get("valueString")
+        if extension.get("url") != FILTER or not isinstance(text, str):
+            raise RefusedError(422, f"a string of {FILTER}", at)
+        kind, _, query = text.partition("?")
+        pairs = parse_qsl(query, keep_blank_values=True)
+        if kind != "Encounter" or not pairs:
+            raise RefusedError(422, "Encounter?parameter=value", at)
+        for name, value in pairs:
+            if name not in FILTERS or name in found or not value:
+                known = ", ".join(FILTERS)
+                raise RefusedError(422, f"each of {known} once at most, and no other", at)
+            found[name] = tuple(filter(None, value.split(",")))
+    if found.keys() >= {"location", "service-provider"}:
+        raise RefusedError(422, "either location or service-provider", "Subscription.criteria")
+    wards = tuple(each.removeprefix("Location/") for each in found.get("location", ()))
+    return Filters(wards, found.get("service-provider", ()), _kinds(found.get("_tag", ())))
+
+
+def resource_of(registration: Registration, secrets: Secrets, standing: Standing) -> Json:
+    """A Subscription as it is read back; of headers only the names."""
+    channel: Json = {
+        "type": "rest-hook",
+        "endpoint": secrets.url,
+        "payload": FHIR_JSON,
+        "_payload": {"extension": [{"url": CONTENT, "valueCode": registration.content.value}]},
+    }
+    terms = [{"url": TIMEOUT, "valueUnsignedInt": int(registration.timeout_s)}]
+    if registration.heartbeat_s is not None:
+        terms.append({"url": HEARTBEAT, "valueUnsignedInt": int(registration.heartbeat_s)})
+    channel["extension"] = terms
+    if secrets.headers:
+        channel["header"] = [f"{name}: {HIDDEN}" for name in headers_of(secrets.headers)]
+    found: Json = {
+        "resourceType": "Subscription",
+        "id": registration.name,
+        "meta": {
+            "versionId": str(registration.revision),
+            "lastUpdated": instant(registration.at),
+            "profile": [PROFILE],
+        },
+        "status": standing.state,
+        "reason": registration.reason or "configured",
+        "criteria": TOPIC,
+        "channel": channel,
+    }
+    if filters := list(_filters_of(registration)):
+        extensions = [{"url": FILTER, "valueString": f"Encounter?{each}"} for each in filters]
+        found["_criteria"] = {"extension": extensions}
+    if registration.end is not None:
+        found["end"] = instant(registration.end)
+    if standing.error is not None:
+        found["error"] = standing.error
+    return found
+
+
+def _filters_of(registration: Registration) -> Iterable[str]:
+    for name, chosen in (
+        ("location", registration.wards),
+        ("service-provider", registration.hospitals),
+        ("_tag", registration.kinds),
+    ):
+        if chosen:
+            yield f"{name}={','.join(quote(str(each), safe='') for each in chosen)}"
+
+
+def _kinds(chosen: Iterable[str]) -> tuple[Kind, ...]:
+    try:
+        return tuple(Kind(each.removeprefix(f"{KINDS}|")) for each in chosen)
+    except ValueError:
+        raise RefusedError(422, f"_tag is of {', '.join(Kind)}", "Subscription.criteria") from None
+
+
+def _content(payload: object) -> Content:
+    at = "Subscription.channel.payload"
+    codes = []
+    for where, each in _extensions(payload, at):
+        if each.get("url") != CONTENT or each.get("valueCode") not in set(Content):
+            raise RefusedError(422, f"a code of {CONTENT}", where)
+        codes.append(Content(each["valueCode"]))
+    if len(codes) != 1:
+        raise RefusedError(422, f"one extension {CONTENT} is required", at, "required")
+    return codes[0]
+
+
+def _terms(extensions: object) -> Mapping[str, int]:
+    found = {}
+    for at, each in _extensions({"extension": extensions}, "Subscription.channel"):
+        url = each.get("url")
+        value = each.get("valuePositiveInt" if url == MAX_COUNT else "valueUnsignedInt")
+        if url not in {HEARTBEAT, TIMEOUT, MAX_COUNT} or type(value) is not int or value < 0:
+            raise RefusedError(422, "a heartbeat period, a timeout or a maximal count", at)
+        found[str(url)] = value
+    return found
+
+
+def _headers(lines: object, before: Secrets | None) -> tuple[str, ...]:
+    at = "Subscription.channel.header"
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise RefusedError(422, "a list of texts", at)
+    try:
+        known = headers_of(before.headers) if before else {}
+        given = headers_of(lines)
+        said = {name: known[name] if value == HIDDEN else value for name, value in given.items()}
+    except HeaderError as error:
+        raise RefusedError(422, str(error), at) from None
+    except KeyError:
+        raise RefusedError(
+            422, "the value of a header that is not kept for this endpoint", at
+        ) from None
+    return tuple(f"{name}: {value}" for name, value in said.items())
+
+
+def _end(resource: Json) -> datetime | None:
+    if "end" not in resource:
+        return None
+    try:
+        return _UTC.validate_python(_text(resource, "end", "Subscription"))
+    except ValidationError:
+        raise RefusedError(422, "an instant with its offset", "Subscription.end") from None
+
+
+def _extensions(holder: object, at: str) -> list[tuple[str, Json]]:
+    """Each extension of an element, with its place."""
+    if holder is None:
+        return []
+    listed = holder.get("extension") if isinstance(holder, dict) else None
+    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+        raise RefusedError(422, "a list of extensions", f"{at}.extension")
+    return [(f"{at}.extension[{number}]", each) for number, each in enumerate(listed)]
+
+
+def _object(holder: Json, name: str, at: str) -> Json:
+    found = holder.get(name)
+    if not isinstance(found, dict):
+        raise RefusedError(422, "this element is required", f"{at}.{name}", "required")
+    return found
+
+
+def _text(holder: Json, name: str, at: str) -> str:
+    found: Any = holder.get(name)
+    if not isinstance(found, str) or not found.strip():
+        raise RefusedError(422, "this element is required", f"{at}.{name}", "required")
+    return found
+
+
+def _refuse_unknown(holder: Json, known: frozenset[str], at: str) -> None:
+    for name in holder.keys() - known:
+        where = f"{at}.{name}" if name.isidentifier() else at
+        raise RefusedError(422, "this element is not understood", where, "not-supported")

@@ -1,0 +1,167 @@
+"""Subscribers by name, for those who operate: webhooks that stand in no configuration file.
+
+A secret is given once, in the answer that makes it, and never read back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final, TypeVar
+
+from fastapi import Body, FastAPI, HTTPException, Path, Response
+from pydantic import ConfigDict, Field
+
+from bus.port import LogError
+from router.delivery.signature import PREFIX
+from schemas.audit import Action
+from schemas.base import Frozen, Utc
+from schemas.notification import Kind
+from schemas.registration import Registration
+from wardbridge.http.access.gate import Asking
+from wardbridge.http.audit import Trail
+from wardbridge.http.registrar import NotRegisteredError, Registrar, Wanted
+from wardbridge.sealing import SealError, Secrets
+
+NEW_SECRET_BYTES: Final = 32
+Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    404: {"description": "no subscriber of this name was registered here"},
+    409: {"description": "the name is another's, `detail` says whose"},
+    503: {"description": "the log cannot be asked"},
+}
+T = TypeVar("T")
+
+
+class WebhookWanted(Frozen):
+    """A webhook as it is to be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(max_length=2_000, description="where to; https, unless it is this machine")
+    secrets: tuple[Annotated[str, Field(max_length=200)], ...] = Field(
+        (),
+        max_length=5,
+        description="each `whsec_…`; none: those it has, or a new one that is told",
+    )
+    wards: tuple[str, ...] = Field((), max_length=1_000, description="ward ids")
+    hospitals: tuple[str, ...] = Field((), max_length=100, description="neither: every ward")
+    kinds: tuple[Kind, ...] = Field((), description="none: all")
+    timeout_s: float = Field(10.0, gt=0, le=120, description="of one attempt")
+    reason: str = Field("", max_length=500, description="for people")
+
+
+class Registered(Frozen):
+    """A subscriber, without its address and its secrets."""
+
+    name: str
+    way: str
+    owner: str = Field(description="of a FHIR subscription; empty for those registered by name")
+    revision: int
+    at: Utc
+    wards: tuple[str, ...]
+    hospitals: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    timeout_s: float
+    reason: str
+    off: bool
+    end: Utc | None
+    secret: str | None = Field(None, description="told once, where it was made here")
+
+
+class AllRegistered(Frozen):
+    """Every subscriber that stands in no configuration file."""
+
+    subscribers: tuple[Registered, ...]
+
+
+def add_registering(app: FastAPI, registrar: Registrar, trail: Trail) -> None:
+    """Add the routes. Who asked is noted before it is answered."""
+
+    @app.get("/v1/subscribers", responses={503: _REFUSALS[503]})
+    async def listed(asking: Asking) -> AllRegistered:
+        """Who was registered over HTTP, FHIR subscriptions included."""
+        found = await _in_log(lambda: registrar.own(asking))
+        return AllRegistered(subscribers=tuple(map(_shown, found.values())))
+
+    @app.get("/v1/subscribers/{name}", responses=_REFUSALS)
+    async def one(name: Name, asking: Asking) -> Registered:
+        """One of them."""
+        found = (await _in_log(lambda: registrar.own(asking))).get(name)
+        if found is None:
+            raise HTTPException(404, f"no subscriber {name!r} was registered here")
+        return _shown(found)
+
+    @app.put("/v1/subscribers/{name}", responses=_REFUSALS)
+    async def put(
+        name: Name, wanted: Annotated[WebhookWanted, Body()], asking: Asking, response: Response
+    ) -> Registered:
+        """Register a webhook, or change one; 201 if it is new."""
+        before = (await _in_log(lambda: registrar.own(asking))).get(name)
+        keys, made = _keys(registrar, wanted, before)
+        await _noted(trail.did(asking, Action.SUBSCRIBED, name))
+        done = await _in_log(lambda: registrar.enlist(name, _as_wanted(wanted, keys)))
+        response.status_code = 200 if before else 201
+        response.headers["Cache-Control"] = "no-store"
+        return _shown(done, made)
+
+    @app.delete("/v1/subscribers/{name}", status_code=204, responses=_REFUSALS)
+    async def delete(name: Name, asking: Asking) -> Response:
+        """Tell it nothing more, whatever it is; its name is not given to another."""
+        await _noted(trail.did(asking, Action.UNSUBSCRIBED, name))
+        if not await _in_log(lambda: registrar.remove(asking, name)):
+            raise HTTPException(404, f"no subscriber {name!r} was registered here")
+        return Response(status_code=204)
+
+
+def _keys(
+    registrar: Registrar, wanted: WebhookWanted, before: Registration | None
+) -> tuple[tuple[str, ...], str | None]:
+    """The keys that sign, and the one that is to be told."""
+    if wanted.secrets:
+        return wanted.secrets, None
+    if before is not None:
+        try:
+            return registrar.registrations.seal.opened(before.name, before.sealed).keys, None
+        except SealError:
+            raise HTTPException(409, "its secrets cannot be opened: give others") from None
+    made = PREFIX + base64.b64encode(secrets.token_bytes(NEW_SECRET_BYTES)).decode()
+    return (made,), made
+
+
+def _as_wanted(wanted: WebhookWanted, keys: tuple[str, ...]) -> Wanted:
+    return Wanted(
+        way="webhook",
+        secrets=Secrets(url=wanted.url, keys=keys),
+        wards=wanted.wards,
+        hospitals=wanted.hospitals,
+        kinds=wanted.kinds,
+        timeout_s=wanted.timeout_s,
+        reason=wanted.reason,
+    )
+
+
+def _shown(of: Registration, secret: str | None = None) -> Registered:
+    return Registered(
+        name=of.name, way=of.way, owner=of.owner.name if of.owner else "", revision=of.revision,
+        at=of.at, wards=of.wards, hospitals=of.hospitals, kinds=of.kinds, timeout_s=of.timeout_s,
+        reason=of.reason, off=of.off, end=of.end, secret=secret,
+    )  # fmt: skip
+
+
+async def _in_log(do: Callable[[], T]) -> T:
+    try:
+        return await asyncio.to_thread(do)
+    except NotRegisteredError as error:
+        raise HTTPException(error.status, str(error)) from None
+    except LogError as error:
+        raise HTTPException(503, f"the log: {type(error).__name__}") from None
+
+
+async def _noted(noting: Awaitable[None]) -> None:
+    try:
+        await noting
+    except LogError as error:
+        raise HTTPException(503, f"the log: {type(error).__name__}") from None

@@ -1,0 +1,102 @@
+"""Subscribers that were registered over HTTP, as this installation's configuration lets them be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Self
+
+from bus.port import Log
+from router.delivery.registry import Registry
+from router.delivery.subscription import MayRead, Subscription
+from schemas.registration import Owner, Registration
+from wardbridge.config.access import AccessSection
+from wardbridge.config.models import Installation, RegistrationsSection
+from wardbridge.config.subscribers import FhirSection, SubscriberSection, WebhookSection
+from wardbridge.sealing import Seal, Secrets
+
+Way = WebhookSection | FhirSection
+
+
+class Registrations:
+    """Who is to be told besides those of the configuration, whose names win."""
+
+    def __init__(
+        self,
+        log: Log,
+        seal: Seal,
+        settings: RegistrationsSection,
+        access: AccessSection | None,
+        configured: Mapping[str, SubscriberSection],
+    ) -> None:
+        self.registry = Registry(log)
+        self.seal = seal
+        self.configured = configured
+        self._settings = settings
+        self._access = access
+
+    @classmethod
+    def of(cls, log: Log, installation: Installation) -> Self:
+        """As an installation's configuration has it."""
+        settings = installation.settings
+        seal = Seal(installation.data, settings.registrations.key_file)
+        access, configured = settings.http.access, settings.subscribers
+        return cls(log, seal, settings.registrations, access, configured)
+
+    def known(self) -> Mapping[str, Registration]:
+        """By name. Raises LogError."""
+        found = self.registry.current()
+        return {name: each for name, each in found.items() if name not in self.configured}
+
+    def told(self, now: datetime) -> Mapping[str, Registration]:
+        """Those to whom something is sent. Raises LogError."""
+        return {name: each for name, each in self.known().items() if not is_off(each, now)}
+
+    def subscriptions(self) -> Sequence[Subscription]:
+        """What each of them is to be told of, with the rights of its owner as they are. Raises LogError."""
+        return [self.subscription(each) for each in self.known().values() if not each.off]
+
+    def subscription(self, of: Registration) -> Subscription:
+        """What one of them is to be told of."""
+        until_ms = None if of.end is None else int(of.end.timestamp() * 1000)
+        return Subscription(
+            of.name, frozenset(of.wards), frozenset(of.hospitals), frozenset(of.kinds),
+            may_read_as(of.owner, self._access), of.since, until_ms,
+        )  # fmt: skip
+
+    def way(self, of: Registration) -> Way:
+        """How it is told. Raises SealError, or ValueError where that is not allowed any more."""
+        return self.way_with(of, self.seal.opened(of.name, of.sealed))
+
+    def way_with(self, of: Registration, secrets: Secrets) -> Way:
+        """The same with what is in the seal. Raises ValueError."""
+        said = {
+            "url": secrets.url,
+            "timeout_s": of.timeout_s,
+            "allow_private": self._settings.allow_private,
+            "ca_file": self._settings.ca_file,
+        }
+        if of.way == "webhook":
+            return WebhookSection.model_validate({**said, "secrets": secrets.keys})
+        more = {"headers": secrets.headers, "content": of.content, "heartbeat_s": of.heartbeat_s}
+        return FhirSection.model_validate({**said, **more})
+
+
+def is_off(registration: Registration, now: datetime) -> bool:
+    """Whether nothing is sent to it."""
+    return registration.off or (registration.end is not None and registration.end <= now)
+
+
+def may_read_as(owner: Owner | None, access: AccessSection | None) -> MayRead:
+    """What an owner may be told of by now. A token that is taken away, or may no longer, is told nothing."""
+    granted = access.of(owner.name, owner.how) if access and owner else None
+    grant = granted.grant() if granted else None
+
+    def may_read(ward: str, hospital: str | None) -> bool:
+        if access is None or owner is None:  # nobody is asked; or those who operate registered it
+            return True
+        if grant is None or not grant.may >= {"read", "subscribe"}:
+            return False
+        return grant.covers(ward, hospital)
+
+    return may_read
