@@ -7,7 +7,7 @@ records of a topic older than retention allows.
 import socket
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,21 @@ from bus.sqlite import SqliteLog
 from bus.sqlite.attached import AttachedLog
 from bus.sqlite.serving import serve
 from bus.sqlite.upkeep import Timing
+from schemas.topics import (
+    AUTHORITY,
+    DESIGNATIONS,
+    INBOUND,
+    OBSERVATIONS,
+    RAW,
+    REVIEW,
+    STATE,
+    TICKS,
+    TOPICS,
+)
 from tests.support.kafka import brokers
 
+ASKED_FOR = (RAW, OBSERVATIONS, STATE, DESIGNATIONS, INBOUND, AUTHORITY, TICKS, REVIEW)
+"""The topics that the tests of all engines name."""
 YEARS_MS = 3 * 365 * 86_400_000
 ALWAYS_TIDYING = 0.001
 
@@ -142,21 +155,26 @@ class AttachedEngine(Engine):
 
 
 class KafkaEngine(Engine):
-    """A real broker; each log has topics and groups of its own by its prefix."""
+    """A real broker; each log has groups and ``names`` topics of its own by its prefix.
 
-    def __init__(self, folder: Path) -> None:
+    A broker takes a tenth of a second to make a topic.
+    """
+
+    def __init__(self, folder: Path, names: Collection[str] = ASKED_FOR) -> None:
         super().__init__(folder)
+        self.table = [topic for topic in TOPICS if topic.name in names]
         self.brokers = brokers()
         self.admin = KafkaAdminClient(bootstrap_servers=self.brokers)
 
     def open(self, partitions: int) -> KafkaLog:
         prefix = f"t{uuid.uuid4().hex[:8]}."
-        return KafkaLog(one_broker(self.brokers, prefix=prefix, partitions=partitions))
+        settings = one_broker(self.brokers, prefix=prefix, partitions=partitions)
+        return KafkaLog(settings, self.table)
 
     def reopen(self, log: Log) -> Log:
         assert isinstance(log, KafkaLog)
         log.close()
-        self.opened.append(again := KafkaLog(log.settings))
+        self.opened.append(again := KafkaLog(log.settings, self.table))
         return again
 
     def expire(self, log: Log, topic: str) -> None:

@@ -155,7 +155,7 @@ class SqliteModel(LogModel):
 
 class KafkaModel(LogModel):
     def __init__(self) -> None:
-        self.engine = KafkaEngine(Path())
+        self.engine = KafkaEngine(Path(), (RAW, STATE))
         super().__init__()
 
 

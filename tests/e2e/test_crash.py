@@ -12,7 +12,7 @@ from tests.support.labs import lab_on_kafka, lab_on_sqlite
 from tests.support.load import Load, check_that_nothing_is_lost_or_doubled
 from tests.support.service import Service
 
-KILLS = int(os.environ.get("WARDBRIDGE_KILLS", "6"))
+KILLS = int(os.environ.get("WARDBRIDGE_KILLS", "3"))
 CHILDREN_ALONE = 0.3  # of the kills: the service stays and starts its router and feeds again
 WAITED_FOR = 0.8  # of the starts: now and then it is killed again while it starts
 

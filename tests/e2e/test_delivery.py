@@ -46,7 +46,7 @@ from tests.support.service import Service
 from tests.support.stream_listener import StreamListener, check_all
 from tests.wardbridge.support import command
 
-KILLS = int(os.environ.get("WARDBRIDGE_KILLS", "2"))
+KILLS = int(os.environ.get("WARDBRIDGE_KILLS", "1"))
 NOTICES_BETWEEN_KILLS = 5
 SOME_WARDS = ("W1", "W2", "W3")
 LISTENED_TO = ("W1", "W1", "W2", "W3", "W4", "W5")

@@ -10,7 +10,8 @@ from jsonschema import Draft202012Validator
 from router.core.observe import ALIAS_CYCLE, NO_SURVIVOR, NO_VISIT, TOO_LATE
 from router.core.step import UNREADABLE
 from schemas.documents import json_schema
-from tests.packaging.project import ROOT, make_targets, run_python, tracked_files
+from tests.packaging.project import ROOT, make_targets, tracked_files
+from tests.wardbridge.support import command
 from wardbridge.config.load import load
 from wardbridge.routing import FAULT
 
@@ -50,9 +51,7 @@ def test_every_make_target_named_exists(document: str) -> None:
 def test_every_wardbridge_command_named_exists() -> None:
     named = {name for document in DOCUMENTS for name in _WARDBRIDGE.findall(code_in(document))}
     assert "demo" in named
-    helped = {
-        name: run_python("-m", "wardbridge", name, "--help", cwd=ROOT).returncode for name in named
-    }
+    helped = {name: command(name, "--help").returncode for name in named}
     assert set(helped.values()) == {0}, helped
 
 
