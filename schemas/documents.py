@@ -24,6 +24,7 @@ from schemas.delivery import Delivery, SubscriberNotice, SubscriberState, TestEv
 from schemas.encounter import EncounterView
 from schemas.notification import DATA_SCHEMA_ID, SCHEMA_ID, DesignationData, Notification
 from schemas.observation import Envelope
+from schemas.patient import PatientRow
 from schemas.review import ReviewItem
 from schemas.ward import Ward
 
@@ -42,6 +43,7 @@ PUBLISHED: Final[Mapping[str, type[Frozen]]] = {
     "envelope": Envelope,
     "inbound": DesignationData,
     "notification": Notification,
+    "patient": PatientRow,
     "review-item": ReviewItem,
     "subscriber-notice": SubscriberNotice,
     "subscriber-state": SubscriberState,
@@ -64,6 +66,7 @@ CARRIED: Final[Mapping[str, str]] = {
     topics.DELIVERIES: "delivery",
     topics.ACKNOWLEDGEMENTS: "acknowledgement",
     topics.AUDIT: "audit-entry",
+    topics.PATIENTS: "patient",
 }
 """Topic -> the document that describes its values. The others carry bytes or private state."""
 
