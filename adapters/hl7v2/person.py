@@ -36,14 +36,15 @@ def person_of(pid: Segment, case: Case) -> Person:
 
 
 def _name(pid: Segment, said: dict[str, str | None], case: Case) -> None:
-    if pid.first(_NAME) == NULL:
-        said |= {"family": None, "given": None}
-    elif parts := _best([_parts(pid, each) for each in pid.repetitions(_NAME)]):
-        family, given = parts
+    best = _best([_parts(pid, each) for each in pid.repetitions(_NAME)])
+    if best is not None:
+        family, given = best
         if max(len(family), len(given)) > MAX_TEXT_CHARS:
             case.warn(*TOO_LONG, "PID-5")
         else:  # one name is one statement: what it lacks is not left over from another
             said |= {"family": family or None, "given": given or None}
+    elif pid.raw(_NAME).startswith(NULL):
+        said |= {"family": None, "given": None}
 
 
 def _parts(pid: Segment, repetition: str) -> tuple[str, str, str]:
