@@ -404,6 +404,20 @@ def test_who_asks_for_tokens_may_listen_beyond_this_machine(tmp_path: Path) -> N
     load(configured(tmp_path, f"{text}{tls}client_ca_file = 'ca'\n"), tmp_path)
 
 
+def test_names_that_are_kept_are_for_somebody(tmp_path: Path) -> None:
+    kept = "[identities]\nkeep = true\n"
+    for added, expected in (
+        (kept, ["identities.keep"]),
+        (f"{kept}{_TOKENS}fields = 'operational'", ["identities.keep"]),
+        (f"{kept}{_TOKENS}fields = 'identified'", []),
+        (_TOKENS, []),
+    ):
+        found = load(configured(tmp_path, f"{lab_text()}\n{added}\n"), tmp_path)
+        said = [warning.partition(":")[0] for warning in found.warnings()]
+        assert [each for each in said if each.startswith("identities")] == expected
+        assert found.settings.identities.keep is (kept in added)
+
+
 def test_of_a_token_the_configuration_keeps_a_hash(tmp_path: Path) -> None:
     found = load(configured(tmp_path, lab_text() + _TOKENS), tmp_path)
     assert _SECRET not in repr(found)
