@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, ValidationError
 
 from schemas.base import Frozen
 from schemas.observation import OrderStamp, PatientIdentifier
@@ -23,6 +23,8 @@ DATE_PATTERN: Final = r"^\d{4}(-\d{2}(-\d{2})?)?$"
 class Person(Frozen):
     """Three-valued like claims: absent says nothing, null that there is none."""
 
+    model_config = ConfigDict(hide_input_in_errors=True)  # errors end up in logs
+
     family: str | None = None
     given: str | None = None
     born: str | None = Field(
@@ -33,6 +35,8 @@ class Person(Frozen):
 
 class PatientRow(Frozen):
     """One description, or that the patient's number stands for another patient from then on."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     type: Literal["patient"] = "patient"
     version: Literal[1] = 1
@@ -55,3 +59,11 @@ class PatientRow(Frozen):
     def to_json(self) -> bytes:
         """UTF-8 JSON; what is absent is left out, what is cleared is null."""
         return self.__pydantic_serializer__.to_json(self, exclude_unset=True)
+
+
+def patient_row(value: bytes) -> PatientRow | None:
+    """A record's value; None for one that this version cannot read, and then nobody is known by it."""
+    try:
+        return PatientRow.model_validate_json(value)
+    except ValidationError:
+        return None

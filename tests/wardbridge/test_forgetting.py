@@ -58,6 +58,12 @@ def test_who_has_no_visit_is_forgotten_after_a_time(
     assert forget(log, WEEK, AT + timedelta(days=days)) == 0
 
 
+def test_a_row_of_another_version_ends_nothing() -> None:
+    log = log_of(record(described(family="Ek"))._replace(value=b'{"version": 2}', key="other|ehr|x"),
+                 record(described(family="Ek")))  # fmt: skip
+    assert forget(log, None, AT) == 1
+
+
 def test_whom_a_patient_was_merged_into_is_kept_as_long_as_the_patient() -> None:
     rows = [described(into="key-2"), described(patient="key-2", into="key-3"),
             described(patient="key-3", family="Ek"), described(patient="key-4")]  # fmt: skip

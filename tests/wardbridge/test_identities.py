@@ -13,6 +13,7 @@ from itertools import permutations, product
 from typing import get_args
 
 import pytest
+from pydantic import ValidationError
 
 import wardbridge.http
 from bus.port import Record, Stored
@@ -133,6 +134,16 @@ def test_who_is_forgotten_is_no_longer_known() -> None:
     found.set_row(Stored(row.topic, 0, 1, row.key, row.value, (), 0))
     found.set_row(Stored(row.topic, 0, 2, row.key, row.value, (), 0))
     assert found.identity("lab", "ehr", "key-1") is None
+
+
+def test_a_row_of_another_version_is_nobody_and_says_nothing_of_itself() -> None:
+    found = known([described(family="Ek")])
+    broken = record(described(family="Ek"))._replace(value=b'{"type": "patient", "version": 2, "x": "Ek"}')  # fmt: skip
+    found.set_row(Stored(broken.topic, 0, 1, broken.key, broken.value, (), 0))
+    assert found.identity("lab", "ehr", "key-1") is None
+    with pytest.raises(ValidationError) as refused:
+        PatientRow.model_validate_json(b'{"family": "Ek", "person": {"born": "Ek"}}')
+    assert "Ek" not in str(refused.value)
 
 
 # who sees it

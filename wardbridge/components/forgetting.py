@@ -18,7 +18,7 @@ import structlog
 from bus.port import Log, LogError, Record, Stored, TopicPartition
 from schemas import topics
 from schemas.encounter import EncounterView, Phase
-from schemas.patient import PatientRow
+from schemas.patient import PatientRow, patient_row
 from wardbridge.components.repeated import Repeated
 
 INTERVAL_S: Final = 6 * 3600.0
@@ -46,7 +46,8 @@ class Forgetting(Repeated):
 
 def forget(log: Log, kept_for: timedelta | None, now: datetime) -> int:
     """Remove what is not to be kept; how many descriptions. Raises LogError."""
-    rows = [PatientRow.model_validate_json(s.value or b"") for s in _load(log, topics.PATIENTS)]
+    read = (patient_row(row.value or b"") for row in _load(log, topics.PATIENTS))
+    rows = [row for row in read if row is not None]
     gone = rows if kept_for is None or not rows else _outdated(rows, _open(log), now - kept_for)
     tombstones = [Record(topics.PATIENTS, row.realm, row.key, None) for row in gone]
     for at in range(0, len(tombstones), AT_ONCE):

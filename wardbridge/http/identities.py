@@ -18,7 +18,7 @@ from pydantic import Field
 from bus.port import Stored
 from schemas.base import Frozen
 from schemas.identifiers import IdentifierKind
-from schemas.patient import PatientRow, Sex
+from schemas.patient import PatientRow, Sex, patient_row
 
 
 class Identity(Frozen):
@@ -43,10 +43,10 @@ class Identities:
         """Take a row in, or that it is forgotten."""
         key = row.key or ""
         patient = key.partition("|")[0]
-        if row.value is None:
+        said = None if row.value is None else patient_row(row.value)
+        if said is None:
             self._forget(patient, key)
             return
-        said = PatientRow.model_validate_json(row.value)
         before = self._rows[patient].get(key)
         if before is None or _order(before) < _order(said):
             self._rows[patient][key] = said
