@@ -115,6 +115,8 @@ def test_a_merge_describes_who_remains_and_says_for_whom_they_stand() -> None:
     assert (remains.number.value, remains.person.family, remains.merged_into) == ("4711", "Ek", None)  # fmt: skip
     assert (ceases.number.value, ceases.merged_into) == ("4712", remains.patient)
     assert ceases.person.model_fields_set == set()
+    speaks_on = row(message("A02", pid=pid(number=OTHER)))
+    assert (speaks_on.patient, speaks_on.key == ceases.key) == (ceases.patient, False)
 
 
 def test_it_is_one_with_the_input_and_nothing_of_it_is_kept_unless_asked() -> None:

@@ -80,6 +80,8 @@ def shown(
     [
         ([described(family="Ek", given="Anna", born="1950", sex="female")], ("Ek", "Anna", "1950")),
         ([described(family="Okänd"), described(1, family="Ek")], ("Ek", None, None)),
+        ([described(family="Ek"), described(1, family="Alm"), described(2, family="Ek")],
+         ("Ek", None, None)),
         ([described(family="Ek", born="1950"), described(1)], ("Ek", None, "1950")),
         ([described(family="Ek"), described(1, family=None, given="A")], (None, "A", None)),
         ([described(family="Ek"), described(1, source="other", family="Alm", born="1950")],
@@ -95,7 +97,7 @@ def shown(
         ([described(family="Ek"), described(1, source="other", into="key-2"),
           described(1, "key-2", "other", family="Alm")], ("Ek", None, None)),
     ],
-    ids=["known", "newest", "what is not said stays", "cleared", "own source first", "merged",
+    ids=["known", "newest", "said again", "what is not said stays", "cleared", "own source first", "merged",
          "merged twice", "merged anew", "the old number speaks", "another source's merge"],
 )  # fmt: skip
 def test_in_every_order_of_arrival_it_is_who_the_newest_word_says(
