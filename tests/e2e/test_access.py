@@ -170,6 +170,16 @@ def test_a_tap_acknowledges_for_everybody_and_survives_a_restart(
     assert "by wall" in text(chrome, "#patients li")
     assert chrome.find_elements(By.CSS_SELECTOR, "#patients button") == []
     assert violations(chrome, *AA) == []
+    with MllpClient(service.mllp_port) as client:
+        for event in ("A14", "A27"):
+            told = message(Visit("SHIELDED", AT), event, f"SHIELDED-{event}", ward=WARD)
+            marked = told.replace(b"\rPV1|", b"\rPD1||||||||||||Y\rPV1|")
+            assert code_of(client.ask(marked)) == "AA"
+            wait_for(chrome, ["SHIELDED", "TAPPED"] if event == "A14" else ["TAPPED"])
+            if event == "A14":
+                (mark,) = chrome.find_elements(By.CSS_SELECTOR, "#patients .is-protected")
+                card = mark.find_element(By.XPATH, "..").text
+                assert card.startswith("Protected person\nName\nÅström, Örjan")
     service.kill()
     service.start()
     service.wait_until_ready()

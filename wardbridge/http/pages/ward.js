@@ -176,8 +176,8 @@ function card(patient) {
   ];
   const details = document.createElement("dl");
   details.append(...facts.map(fact));
+  if (patient.protected) item.append(marked(texts.protected, "is-protected")); // before any name
   item.append(details);
-  if (patient.protected) item.append(marked(texts.protected));
   item.append(...acknowledgement(patient));
   return item;
 }
@@ -253,8 +253,9 @@ function fact([name, value, width = ""]) {
   return pair;
 }
 
-function marked(text) {
+function marked(text, kind = "") {
   const mark = document.createElement("strong");
+  mark.className = kind;
   mark.textContent = text;
   return mark;
 }
