@@ -50,6 +50,6 @@ class AuditEntry(Frozen):
     how: str = Field(description="token, session, certificate, oidc, or command")
     unit: str = Field(description="the reader's own care unit, if it is known")
     ward: str = Field(description="whose list it was; empty where it is no ward's")
-    fields: str = Field(description="how much was seen: minimal or operational")
+    fields: str = Field(description="how much was seen: minimal, operational or identified")
     seen: tuple[Seen, ...] = ()
     about: str | None = Field(None, description="what else it was about")

@@ -24,6 +24,7 @@ from schemas.delivery import Delivery, SubscriberNotice, SubscriberState, TestEv
 from schemas.encounter import EncounterView
 from schemas.notification import DATA_SCHEMA_ID, SCHEMA_ID, DesignationData, Notification
 from schemas.observation import Envelope
+from schemas.patient import PatientRow
 from schemas.registration import Registration
 from schemas.review import ReviewItem
 from schemas.ward import Ward
@@ -43,6 +44,7 @@ PUBLISHED: Final[Mapping[str, type[Frozen]]] = {
     "envelope": Envelope,
     "inbound": DesignationData,
     "notification": Notification,
+    "patient": PatientRow,
     "registration": Registration,
     "review-item": ReviewItem,
     "subscriber-notice": SubscriberNotice,
@@ -67,6 +69,7 @@ CARRIED: Final[Mapping[str, str]] = {
     topics.DELIVERIES: "delivery",
     topics.ACKNOWLEDGEMENTS: "acknowledgement",
     topics.AUDIT: "audit-entry",
+    topics.PATIENTS: "patient",
 }
 """Topic -> the document that describes its values. The others carry bytes or private state."""
 

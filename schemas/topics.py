@@ -50,6 +50,7 @@ SUBSCRIBERS: Final = "subscribers"
 REGISTRATIONS: Final = "registrations"
 DELIVERIES: Final = "deliveries"
 AUDIT: Final = "audit"
+PATIENTS: Final = "patients"
 
 TOPICS: Final[tuple[Topic, ...]] = (
     Topic(RAW, "realm", "raw record id", 14 * DAY_S, "adapters", "operators",
@@ -84,4 +85,6 @@ TOPICS: Final[tuple[Topic, ...]] = (
           "which wards have taken note of who is coming"),
     Topic(AUDIT, "ward", "ward", 1_830 * DAY_S, "http", "operators",
           "who has seen what of whom, and when"),
+    Topic(PATIENTS, "realm", "patient key, source and hash", None, "adapters, router", "http",
+          "who each patient is, as each source says it, while a visit is open; empty unless configured"),
 )  # fmt: skip

@@ -49,9 +49,10 @@ def feeds_of(
     secret = installation.settings.privacy.patient_key_file
     keyer = patient_keyer(installation.data, secret, may_create=not has_received(log))
     place = Place(log, installation.data, port_offset)
+    describe = installation.settings.identities.keep
 
     def made(feed: Feed) -> FeedComponent:
-        reading = Reading(feed.identity, installation.register, keyer, clock)
+        reading = Reading(feed.identity, installation.register, keyer, clock, describe=describe)
         running = KINDS[feed.kind].make(reading, place, feed.settings)
         return FeedComponent(feed.identity.name, running)
 

@@ -14,6 +14,7 @@ import contextlib
 import time
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from datetime import timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -26,6 +27,7 @@ from wardbridge.access import gate_of, trail_of
 from wardbridge.components.base import Component, RouterPart, start, stop_all
 from wardbridge.components.delivery import DeliveryComponent
 from wardbridge.components.feed import FeedPart
+from wardbridge.components.forgetting import Forgetting
 from wardbridge.components.progress import RouterProgress
 from wardbridge.components.roster import Roster
 from wardbridge.components.router import RouterElsewhere
@@ -38,6 +40,7 @@ from wardbridge.http.app import Registering, make_app
 from wardbridge.http.board import Board
 from wardbridge.http.census import Census, believed_by
 from wardbridge.http.hub import Hub
+from wardbridge.http.identities import Identities
 from wardbridge.http.occupancy import occupancies
 from wardbridge.http.registrar import Registrar
 from wardbridge.http.server import HttpServer
@@ -141,15 +144,22 @@ class Service:
         return Registering(registrar, self._settings.http.fhir_base(self._port_offset))
 
     def _timing(self, log: Log, progress: RouterProgress) -> Sequence[Component]:
-        """What goes with a router: the time, and whether it goes on."""
+        """What goes with a router: the time, whether it goes on, and what is no longer kept."""
         if Role.ROUTER not in self._roles:
             return []
         settings = self._settings
         ticker = Ticker(log, list(settings.realms), settings.router.tick_interval_s, self._clock)
-        return [progress, ticker]
+        kept = settings.identities
+        kept_for = timedelta(days=kept.forget_after_days) if kept.keep else None
+        return [progress, ticker, Forgetting(log, kept_for, self._clock)]
 
     def _reading(self, log: Log, hub: Hub) -> Sequence[Component]:
-        tail = Tail(log, hub.take, with_census=hub.census is not None)
+        tail = Tail(
+            log,
+            hub.take,
+            with_census=hub.census is not None,
+            with_patients=hub.identities is not None,
+        )
         if Role.HTTP not in self._roles:
             return []
         return [tail, Collector(log, self._installation.data)] if is_one_file(log) else [tail]
@@ -160,12 +170,12 @@ class Service:
             return Hub(board)
         zone, register = ZoneInfo(self._settings.http.zone), self._installation.register
         free = occupancies(board, census, register, self._clock, zone)
-        return Hub(board, census=census, occupancy=free)
+        names = Identities() if self._settings.gives("identified") else None
+        return Hub(board, census=census, occupancy=free, identities=names)
 
     def _census(self) -> Census | None:
         """Followed only where somebody may see something of it."""
-        access = self._settings.http.access
-        if access is None or not access.gives("operational"):
+        if not self._settings.gives("operational"):
             return None
         realms = self._settings.realms
         known = [(line, realms[line.realm].hospitals) for line in self._timelines()]

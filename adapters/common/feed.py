@@ -40,6 +40,7 @@ def records_of(
     records = [raw_record(feed, raw, raw_value, outcome)]
     if outcome.observations:
         records.append(envelope_record(feed, raw, received_at, outcome))
+    records += patient_records(outcome)
     records += review_records(feed, raw, received_at, outcome)
     return records
 
@@ -71,6 +72,11 @@ def envelope_record(
         version=1,
     )
     return Record(topics.OBSERVATIONS, feed.realm, raw.id, envelope.to_json())
+
+
+def patient_records(outcome: Outcome) -> list[Record]:
+    """Who the input is about; none unless the installation keeps that."""
+    return [Record(topics.PATIENTS, row.realm, row.key, row.to_json()) for row in outcome.patients]
 
 
 def review_records(

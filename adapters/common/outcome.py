@@ -13,6 +13,7 @@ from typing import Final
 
 from adapters.common.origin import Origin
 from schemas.observation import Observation
+from schemas.patient import PatientRow
 
 ACCEPTED_WHOLE: Final = "accepted"
 MAX_TEXT_CHARS: Final = 200
@@ -48,6 +49,7 @@ class Outcome:
 
     ``degraded``: a stricter reader refuses the input, here, for a reason that does not touch us.
     ``origins``: where each observation's values come from, one after the other, if asked for.
+    ``patients``: who they are about, where the installation keeps that.
     """
 
     verdict: Verdict
@@ -58,6 +60,7 @@ class Outcome:
     warnings: tuple[Trouble, ...] = ()
     degraded: str | None = None
     origins: tuple[Mapping[str, Origin], ...] = ()
+    patients: tuple[PatientRow, ...] = ()
 
 
 def accepted(

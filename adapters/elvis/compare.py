@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from adapters.common.describing import Describer
 from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Trouble
 from adapters.elvis import guards
@@ -40,11 +41,15 @@ _DAY_US: Final = 86_400_000_000
 
 
 class Context(NamedTuple):
-    """What stays the same from file to file: names, configuration, how rows are read."""
+    """What stays the same from file to file: names, configuration, how rows are read.
+
+    ``describer``: where it is kept who the patients are; an export has their numbers only.
+    """
 
     feed: FeedIdentity
     settings: ElvisSettings
     sheet: Sheet
+    describer: Describer | None = None
 
 
 class Arrival(NamedTuple):

@@ -73,12 +73,14 @@ class ElvisDirectoryFeed:
         log: Log,
         clock: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        describe: bool = False,
     ) -> None:
         self.identity = identity
         self.last_seen: datetime | None = None
         self.failure: Exception | None = None
         self.blocking: str | None = None
-        self._context = make_context(identity, settings, register, keyer)
+        self._context = make_context(identity, settings, register, keyer, describe=describe)
         self._watching = settings.watching
         self._scopes = [scope.name for scope in settings.scopes]
         self._log = log

@@ -12,9 +12,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from adapters.common.describing import Describer
 from adapters.common.feed import (
     FeedIdentity,
     envelope_record,
+    patient_records,
     raw_record,
     review_records,
 )
@@ -57,11 +59,16 @@ class Handled(NamedTuple):
 
 
 def make_context(
-    feed: FeedIdentity, settings: ElvisSettings, register: WardRegister, keyer: PatientKeyer
+    feed: FeedIdentity,
+    settings: ElvisSettings,
+    register: WardRegister,
+    keyer: PatientKeyer,
+    *,
+    describe: bool = False,
 ) -> Context:
     """Everything that stays the same from file to file."""
     sheet = make_sheet(settings.format, register, feed.source, keyer)
-    return Context(feed, settings, sheet)
+    return Context(feed, settings, sheet, Describer(feed, keyer) if describe else None)
 
 
 def incoming(
@@ -102,6 +109,8 @@ def _handled(state: SnapshotState, file: Incoming, context: Context) -> Handled:
         [observation for _, observation in judged.observed],
         [trouble for _, trouble in judged.troubles],
     )
+    if context.describer is not None:
+        outcome = replace(outcome, patients=context.describer.rows(outcome.observations, {}))
     return Handled(outcome, replace(judged.change, files=_files(state, file, outcome, context)))
 
 
@@ -143,6 +152,7 @@ def records_of(handled: Handled, file: Incoming, feed: FeedIdentity) -> list[Rec
     return [
         raw_record(feed, raw, pointer, outcome),
         *_envelopes(outcome, raw, received_at, feed),
+        *patient_records(outcome),
         *review_records(feed, raw, received_at, outcome),
         *snapshot_state.records_of(feed.name, handled.change),
     ]

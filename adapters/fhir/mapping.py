@@ -11,9 +11,11 @@ Invariants
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from adapters.common.describing import Describer
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
 from adapters.common.origin import Origins
@@ -26,6 +28,7 @@ from adapters.fhir.edition import EDITIONS, meaning_of, refuse_other_edition
 from adapters.fhir.element import Element, resource
 from adapters.fhir.names import Object
 from adapters.fhir.patient import PatientReader
+from adapters.fhir.person import person_of
 from adapters.fhir.profile import FhirProfile
 from adapters.fhir.references import Resources
 from adapters.fhir.refusal import RefusedError
@@ -34,6 +37,7 @@ from adapters.fhir.statement import Statement
 from adapters.fhir.strict import first_fault
 from adapters.fhir.times import read_time
 from schemas.observation import MAY_BE_UNREAD, Claims, Observation, What
+from schemas.patient import PatientRow
 from schemas.ward import WardRegister
 
 TRIGGER: Final = "Encounter"
@@ -42,9 +46,12 @@ _TEST_DATA: Final = "HTEST"  # v3 ActReason
 
 
 class Normaliser:
-    """Reads one feed's inputs. Keeps nothing: all requests of a feed may share it."""
+    """Reads one feed's inputs. Keeps nothing: all requests of a feed may share it.
 
-    def __init__(
+    ``describe``: whether it is to be told who the patients are, too.
+    """
+
+    def __init__(  # noqa: PLR0913 - one for each thing that a feed may vary
         self,
         feed: FeedIdentity,
         profile: FhirProfile,
@@ -52,6 +59,7 @@ class Normaliser:
         keyer: PatientKeyer,
         *,
         explain: bool = False,
+        describe: bool = False,
     ) -> None:
         self.feed = feed
         self.profile = profile
@@ -59,6 +67,7 @@ class Normaliser:
         self._edition = EDITIONS[profile.edition]
         self._skew = timedelta(seconds=profile.future_s)
         self._patients = PatientReader(profile.patient, keyer)
+        self._describer = Describer(feed, keyer) if describe else None
         self._claims = ClaimsReader(profile, self._edition, wards, feed.source)
 
     def normalise(
@@ -117,7 +126,12 @@ class Normaliser:
         used: list[Statement],
         origins: Origins,
     ) -> Outcome:
-        return accepted(observations, warnings, self._first_fault(used), origins.finished)
+        fault, described = self._first_fault(used), tuple[PatientRow, ...]()
+        if self._describer is not None:
+            described, doubts = _described(self._describer, observations, used)
+            warnings = [*warnings, *doubts]
+        outcome = accepted(observations, warnings, fault, origins.finished)
+        return replace(outcome, patients=described) if described else outcome
 
     def _first_fault(self, used: list[Statement]) -> str | None:
         """Where the edition's own model refuses what the lean reader has accepted."""
@@ -208,6 +222,20 @@ class Normaliser:
             troubles.append(moment)
             return {}
         return {"occurred_at": moment.at, "occurred_rule": moment.rule}
+
+
+def _described(
+    describer: Describer, observations: list[Observation], used: list[Statement]
+) -> tuple[tuple[PatientRow, ...], list[Trouble]]:
+    """Who they are about, each told from its own statement; and what of it could not be read."""
+    rows: list[PatientRow] = []
+    troubles: list[Trouble] = []
+    for observation, statement in zip(observations, used, strict=True):
+        person, doubts = person_of(statement.encounter, statement.resources)
+        known = {} if person is None else {observation.patient.key: person}
+        rows += describer.rows([observation], known)
+        troubles += [each for each in doubts if each not in troubles]
+    return tuple(rows), troubles
 
 
 def _of_nothing(bundle: Element, refused: list[Trouble], warnings: list[Trouble]) -> Outcome:

@@ -14,6 +14,7 @@ from adapters.hl7v2.profile import FieldPath
 from adapters.hl7v2.reader import NULL, Message, Segment
 from adapters.hl7v2.times import TimeReader
 from schemas.observation import Movement, Unread
+from schemas.patient import Person
 
 TOO_LONG: Final = ("text-too-long", f"no code has more than {MAX_TEXT_CHARS} characters")
 _ACTIONS: Final = {"INSERT": "insert", "UPDATE": "update", "CANCEL": "cancel"}
@@ -44,6 +45,7 @@ class Case:
     origins: Origins
     warnings: list[Trouble] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
+    persons: dict[str, Person] = field(default_factory=dict)
 
     def warn(self, reason: str, detail: str, where: str) -> None:
         """Note something that could not be understood beside what could."""

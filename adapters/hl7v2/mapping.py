@@ -12,9 +12,11 @@ Invariants
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from adapters.common.describing import Describer
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
 from adapters.common.origin import Origins
@@ -32,6 +34,7 @@ from adapters.hl7v2.claims import BY_TABLE, ClaimsReader
 from adapters.hl7v2.errors import Hl7Error
 from adapters.hl7v2.location import LocationReader
 from adapters.hl7v2.patient import PatientReader
+from adapters.hl7v2.person import person_of
 from adapters.hl7v2.profile import Hl7Profile, field_path
 from adapters.hl7v2.reader import NULL, Message, Segment
 from adapters.hl7v2.stamp import observation_id, order_stamp, recorded
@@ -62,9 +65,12 @@ class Reading(NamedTuple):
 
 
 class Normaliser:
-    """Reads one feed's messages. Keeps nothing: all connections of a feed may share it."""
+    """Reads one feed's messages. Keeps nothing: all connections of a feed may share it.
 
-    def __init__(
+    ``describe``: whether it is to be told who the patients are, too.
+    """
+
+    def __init__(  # noqa: PLR0913 - one for each thing that a feed may vary
         self,
         feed: FeedIdentity,
         profile: Hl7Profile,
@@ -72,6 +78,7 @@ class Normaliser:
         keyer: PatientKeyer,
         *,
         explain: bool = False,
+        describe: bool = False,
     ) -> None:
         self.feed = feed
         self.profile = profile
@@ -80,6 +87,7 @@ class Normaliser:
         self._skew = timedelta(seconds=profile.future_s)
         self._times = TimeReader(profile.zone, self._skew)
         self._patients = PatientReader(profile.patient, keyer)
+        self._describer = Describer(feed, keyer) if describe else None
         self._claims = ClaimsReader(profile, LocationReader(profile.location, wards, feed.source))
 
     def normalise(self, payload: bytes, received_at: datetime) -> Outcome:
@@ -138,14 +146,14 @@ class Normaliser:
         if case.unread:
             said["unread"] = tuple(case.unread)
         self._occurred(case, movement, said)
-        return _accepted(case, [self._observation(case, event.rank, said, visit)])
+        return self._accepted(case, [self._observation(case, event.rank, said, visit)])
 
     def _person(self, case: Case) -> Outcome:
         patient = self._patient(case, case.message.first("PID"), 3, "patient")
         case.origins.note("what", "MSH-9.2", BY_TABLE)
         said: dict[str, object] = {"what": What.PERSON_UPDATED, "patient": patient}
         said["claims"] = self._claims.protection(case)
-        return _accepted(case, [self._observation(case, Rank.UPDATE, said)])
+        return self._accepted(case, [self._observation(case, Rank.UPDATE, said)])
 
     def _merge(self, case: Case) -> Outcome:
         merges: list[Observation] = []
@@ -158,7 +166,13 @@ class Normaliser:
                 merges.append(self._observation(case, Rank.UPDATE, said, number=number))
         if not merges:
             return ignored("merge-into-itself", "both sides of the merge are the same patient")
-        return _accepted(case, merges)
+        return self._accepted(case, merges)
+
+    def _accepted(self, case: Case, observations: Sequence[Observation]) -> Outcome:
+        outcome = accepted(observations, case.warnings, origins=case.origins.finished)
+        if self._describer is None:
+            return outcome
+        return replace(outcome, patients=self._describer.rows(observations, case.persons))
 
     def _observation(
         self, case: Case, rank: Rank, said: dict[str, object], visit: str = "", number: int = 0
@@ -195,6 +209,8 @@ class Normaliser:
             raise WithheldError(found.reason, found.detail, found.where)
         case.warnings += doubts
         case.origins.note(name, found.where, found.rule)
+        if self._describer is not None and segment.fields[0] == "PID":
+            case.persons[found.patient.key] = person_of(segment, case)
         return found.patient
 
     @staticmethod
@@ -204,10 +220,6 @@ class Normaliser:
         moment = case.moment(found[0]) if found else None
         if moment is not None:
             said |= {"occurred_at": moment.at, "occurred_rule": moment.rule}
-
-
-def _accepted(case: Case, observations: Sequence[Observation]) -> Outcome:
-    return accepted(observations, case.warnings, origins=case.origins.finished)
 
 
 def _unknown_trigger(trigger: str) -> WithheldError:

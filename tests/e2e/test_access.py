@@ -147,7 +147,7 @@ def test_another_sites_page_cannot_have_a_screen_act(running: Service) -> None:
 def test_a_tap_acknowledges_for_everybody_and_survives_a_restart(
     tmp_path: Path, chrome: Chrome
 ) -> None:
-    service = lab_with_access(tmp_path, WARD)
+    service = lab_with_access(tmp_path, WARD, names=True)
     service.start()
     service.wait_until_ready()
     with MllpClient(service.mllp_port) as client:
@@ -162,18 +162,33 @@ def test_a_tap_acknowledges_for_everybody_and_survives_a_restart(
     wait_for(chrome, ["TAPPED"])
     card = text(chrome, "#patients li")
     assert ("Comes from\nAKM" in card, "Acknowledged" in card) == (True, False)
+    assert "Name\nÅström, Örjan" in card
+    assert "Patient number (LAB)\nPTAPPED" in card
     assert violations(chrome, *AA) == []
     chrome.find_element(By.CSS_SELECTOR, "#patients button").click()
     wait.until(lambda _: "Acknowledged" in text(chrome, "#patients li"))
     assert "by wall" in text(chrome, "#patients li")
     assert chrome.find_elements(By.CSS_SELECTOR, "#patients button") == []
     assert violations(chrome, *AA) == []
+    with MllpClient(service.mllp_port) as client:
+        for event in ("A14", "A27"):
+            told = message(Visit("SHIELDED", AT), event, f"SHIELDED-{event}", ward=WARD)
+            marked = told.replace(b"\rPV1|", b"\rPD1||||||||||||Y\rPV1|")
+            assert code_of(client.ask(marked)) == "AA"
+            wait_for(chrome, ["SHIELDED", "TAPPED"] if event == "A14" else ["TAPPED"])
+            if event == "A14":
+                (mark,) = chrome.find_elements(By.CSS_SELECTOR, "#patients .is-protected")
+                card = mark.find_element(By.XPATH, "..").text
+                assert card.startswith("Protected person\nName\nÅström, Örjan")
     service.kill()
     service.start()
     service.wait_until_ready()
     listed = httpx.get(f"{service.url}{PATH}/inbound", headers=bearer("portal")).json()
     (patient,) = listed["patients"]
     assert (patient["acknowledged"]["by"], patient["details"]) == ("wall", None)
+    assert patient["patient"] is None
+    again = httpx.get(f"{service.url}{PATH}/inbound", headers=bearer("wall")).json()
+    assert again["patients"][0]["patient"]["family"] == "Åström"
     assert service.stop() == 0
     audited = [
         json.loads(line)
@@ -181,8 +196,8 @@ def test_a_tap_acknowledges_for_everybody_and_survives_a_restart(
             "audit", "list", "--data", service.data, "--visit", "TAPPED"
         ).stdout.splitlines()
     ]
-    assert {(entry["reader"], entry["action"]) for entry in audited} == {
-        ("wall", "listed"), ("wall", "acknowledged"), ("portal", "listed"),
+    assert {(entry["reader"], entry["action"], entry["fields"]) for entry in audited} == {
+        ("wall", "listed", "identified"), ("wall", "acknowledged", "minimal"), ("portal", "listed", "minimal"),
     }  # fmt: skip
     assert {each["visit"]["visit"] for entry in audited for each in entry["seen"]} == {"TAPPED"}
     key = next(each["patient"] for entry in audited for each in entry["seen"] if each["patient"])
@@ -190,7 +205,7 @@ def test_a_tap_acknowledges_for_everybody_and_survives_a_restart(
     looked_up = [each["action"] for each in map(json.loads, by_patient.splitlines())]
     assert sorted(looked_up) == sorted([*(each["action"] for each in audited), "looked-up"])
     assert command("audit", "list", "--data", service.data, "--reader", "nobody").stdout == ""
-    assert "TAPPED" not in service.said()
+    assert [word for word in ("TAPPED", "Åström") if word in service.said()] == []
 
 
 class Keys(BaseHTTPRequestHandler):

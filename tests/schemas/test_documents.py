@@ -18,6 +18,7 @@ from schemas.authority import Authority, AuthorityEntry, Tick
 from schemas.base import Frozen, VisitRef
 from schemas.delivery import Delivery, Outcome, SubscriberNotice, SubscriberState, TestEvent
 from schemas.encounter import EncounterView, Mark
+from schemas.identifiers import IdentifierKind
 from schemas.notification import DesignationData, Kind, Notification, Reason
 from schemas.observation import (
     Claims,
@@ -26,10 +27,12 @@ from schemas.observation import (
     Observation,
     OrderStamp,
     Patient,
+    PatientIdentifier,
     Rank,
     RawPointer,
     What,
 )
+from schemas.patient import PatientRow, Person
 from schemas.registration import Content, Owner, Registration
 from schemas.review import ReviewItem
 from schemas.ward import Ward
@@ -41,6 +44,7 @@ OFFICIAL_SHA256 = "abe96881dbfaad495ccbb6bd8d3fb43ca18a13b9d7564849ccb66f39d5e5b
 
 AT = datetime(2026, 3, 2, 7, 30, tzinfo=UTC)
 PATIENT = Patient(key="k1", identifiers=())
+NUMBER = PatientIdentifier(kind=IdentifierKind.LOCAL, value="4711", assigner="LAB")
 DATA = DesignationData(
     kind=Kind.DESIGNATED,
     reason=Reason.MARKED,
@@ -147,6 +151,19 @@ EXAMPLES: dict[str, Frozen] = {
         end=AT,
         since={0: 7},
     ),
+    "patient": PatientRow(
+        type="patient",
+        version=1,
+        id="d1",
+        realm="vgr",
+        source="ehr",
+        feed="hl7",
+        patient=PATIENT.key,
+        number=NUMBER,
+        identifiers=(NUMBER,),
+        person=Person(family="Testsson", born="1950-01", sex=None),
+        stamp=OBSERVATION.stamp,
+    ),
     "review-item": ReviewItem(
         id="i1",
         realm="vgr",
@@ -164,7 +181,9 @@ EXAMPLES: dict[str, Frozen] = {
 
 
 def on_the_wire(value: Frozen) -> Any:
-    text = value.to_json() if isinstance(value, Envelope) else value.model_dump_json()
+    if isinstance(value, Envelope | PatientRow):
+        return json.loads(value.to_json())
+    text = value.model_dump_json()
     return json.loads(text)
 
 

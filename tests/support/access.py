@@ -15,8 +15,13 @@ TOKENS: Final = {
 }
 
 
-def lab_with_access(folder: Path, ward: str, more: str = "") -> Service:
-    """The token ``wall`` is for one ward, operational and to acknowledge; ``portal`` reads every ward."""
+def lab_with_access(folder: Path, ward: str, more: str = "", *, names: bool = False) -> Service:
+    """The token ``wall`` is for one ward, operational and to acknowledge; ``portal`` reads every ward.
+
+    ``names``: it is kept who the patients are, and ``wall`` sees it.
+    """
+    level = "identified" if names else "operational"
+    more += "[identities]\nkeep = true\n" if names else ""
     for name, token in TOKENS.items():
         (folder / f"{name}.token").write_text(token, encoding="ascii")
     config = folder / "access.toml"
@@ -25,7 +30,7 @@ def lab_with_access(folder: Path, ward: str, more: str = "") -> Service:
 secret = "${{file:../wall.token}}"
 wards = ["{ward}"]
 may = ["read", "acknowledge"]
-fields = "operational"
+fields = "{level}"
 unit = "{ward}"
 
 [http.access.tokens.portal]

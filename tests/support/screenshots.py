@@ -1,6 +1,6 @@
 """Pictures of the ward board in each state that it shows: ``make screenshots``.
 
-One ward, three on the way: one acknowledged, one changed since, one protected; one who will leave; free
+One ward that sees who they are, three on the way: one acknowledged, one changed since, one protected; one who will leave; free
 places, and fewer than none; and the sign-in.
 """
 
@@ -83,7 +83,7 @@ def pictures(folder: Path) -> Iterator[Picture]:
 
 def on_a_ward(place: Path) -> Service:
     """A service whose ward has somebody in each state on the way."""
-    service = lab_with_access(place, WARD)
+    service = lab_with_access(place, WARD, names=True)
     text = service.config.read_text(encoding="utf-8")
     service.config.write_text(
         text.replace("open = true", 'register = "wards.csv"'), encoding="utf-8"

@@ -25,7 +25,7 @@ from tests.wardbridge.test_http import surface
 from wardbridge.config.access import HttpTls
 from wardbridge.http.access.certificate import alternative_name, subject_name
 from wardbridge.http.access.gate import Gate, Known
-from wardbridge.http.access.rights import Deed, Grant, Reader
+from wardbridge.http.access.rights import Deed, Grant, Level, Reader
 from wardbridge.http.access.rules import RULES
 from wardbridge.http.access.session import COOKIE, Session, opened, sealed
 from wardbridge.http.stream import while_allowed
@@ -153,7 +153,7 @@ GRANTS = st.builds(
     Grant,
     some(WARDS),
     some(("Norr", "Söder")),
-    st.sampled_from(["minimal", "operational"]),
+    st.sampled_from(get_args(Level)),
     some(ALL),
 )
 

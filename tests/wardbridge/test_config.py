@@ -392,7 +392,8 @@ jwks_url = "https://id.example/keys"
         (f"{_TOKENS}[http.access.tokens.twin]\nsecret = '{_SECRET}'", "two tokens are the same"),
         (f"{_TOKENS}may = ['operate']\nwards = ['MED']", "operate reaches every ward"),
         (f"{_TOKENS}may = []", "http.access.tokens.screen.may: at least one is needed"),
-        (f"{_TOKENS}fields = 'identified'", "Input should be 'minimal' or 'operational'"),
+        (f"{_TOKENS}fields = 'identified'", "names are shown only where they are kept"),
+        (f"{_TOKENS}fields = 'all'", "'operational' or 'identified'"),
         (f"{_TOKENS}hospitals = ['Norr']", "an open ward register has no hospitals"),
         (_TOKENS.replace("screen", '"a b"'), "http.access.a b: a name has letters"),
         ("[http.access.certificates.x]\nsan = 'DNS:x'", "needs client_ca_file in [http.tls]"),
@@ -444,6 +445,20 @@ def test_who_asks_for_tokens_may_listen_beyond_this_machine(tmp_path: Path) -> N
         "wards.open", "feeds.fhir.profile.claims",
     ]  # fmt: skip
     load(configured(tmp_path, f"{text}{tls}client_ca_file = 'ca'\n"), tmp_path)
+
+
+def test_names_that_are_kept_are_for_somebody(tmp_path: Path) -> None:
+    kept = "[identities]\nkeep = true\n"
+    for added, expected in (
+        (kept, ["identities.keep"]),
+        (f"{kept}{_TOKENS}fields = 'operational'", ["identities.keep"]),
+        (f"{kept}{_TOKENS}fields = 'identified'", []),
+        (_TOKENS, []),
+    ):
+        found = load(configured(tmp_path, f"{lab_text()}\n{added}\n"), tmp_path)
+        said = [warning.partition(":")[0] for warning in found.warnings()]
+        assert [each for each in said if each.startswith("identities")] == expected
+        assert found.settings.identities.keep is (kept in added)
 
 
 def test_of_a_token_the_configuration_keeps_a_hash(tmp_path: Path) -> None:

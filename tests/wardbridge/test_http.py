@@ -36,6 +36,7 @@ from wardbridge.http.audit import Trail
 from wardbridge.http.board import Board
 from wardbridge.http.census import Census
 from wardbridge.http.hub import Hub
+from wardbridge.http.identities import Identities
 from wardbridge.http.occupancy import occupancies
 from wardbridge.http.registrar import Registrar
 from wardbridge.http.server import HttpServer
@@ -93,8 +94,11 @@ class Surface:
         board = Board()
         zone = ZoneInfo("Europe/Stockholm")
         free = occupancies(board, census, register, lambda: AT, zone) if census else None
-        self.hub = Hub(board, limit, census, free)
-        self.tail = Tail(log, self.hub.take, wait_s=0.02, with_census=census is not None)
+        sees_more = census is not None
+        self.hub = Hub(board, limit, census, free, Identities() if sees_more else None)
+        self.tail = Tail(
+            log, self.hub.take, wait_s=0.02, with_census=sees_more, with_patients=sees_more
+        )
         self.runner = StepRunner(log, "router", IdleStep(), lambda *_: ())
         self.runner.run_once()
         self.router = RouterComponent(self.runner)

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from schemas.authority import Authority, AuthorityEntry, Tick
 from tests.wardbridge.support import configured, in_process
 from wardbridge import roles
 from wardbridge import service as service_module
+from wardbridge.components.forgetting import Forgetting
 from wardbridge.components.ticker import Ticker
 from wardbridge.config.load import load
 from wardbridge.feeds import KINDS
@@ -66,8 +67,8 @@ def feed(monkeypatch: pytest.MonkeyPatch) -> FakeFeed:
     return fake
 
 
-def installed(folder: Path) -> Service:
-    text = in_process().replace("port = 8080", "port = 1")
+def installed(folder: Path, added: str = "") -> Service:
+    text = in_process().replace("port = 8080", "port = 1") + f"\n{added}"
     installation = load(configured(folder, text), folder / "data", {})
     return Service(installation, port_offset=unused_port() - 1)
 
@@ -94,6 +95,30 @@ def run(service: Service, *, told_to_stop: bool) -> int:
 def test_told_to_stop_it_drains_and_ends_with_zero(feed: FakeFeed, tmp_path: Path) -> None:
     assert run(installed(tmp_path), told_to_stop=True) == 0
     assert feed.calls == ["start", "stop"]
+
+
+@pytest.mark.parametrize(
+    ("added", "kept_for"),
+    [
+        ("", None),
+        ("[identities]\nforget_after_days = 2\n", None),
+        ("[identities]\nkeep = true\n", timedelta(days=7)),
+        ("[identities]\nkeep = true\nforget_after_days = 2\n", timedelta(days=2)),
+    ],
+)
+def test_who_the_patients_are_is_kept_as_long_as_configured(
+    feed: FakeFeed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, added: str, kept_for: Any
+) -> None:
+    told: list[tuple[object, object]] = []
+
+    class Told(Forgetting):
+        def __init__(self, log: Any, kept_for: Any, clock: Any) -> None:
+            told.append((log, kept_for))
+            super().__init__(log, kept_for, clock)
+
+    monkeypatch.setattr(service_module, "Forgetting", Told)
+    assert run(installed(tmp_path, added), told_to_stop=True) == 0
+    assert told == [(feed.log, kept_for)]
 
 
 def test_a_feed_that_cannot_recover_ends_it_with_one(feed: FakeFeed, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """One thread follows what the router writes, for all who listen over HTTP.
 
 Per round: first what is new in ``designations``, then what is new in ``inbound``; both are handed
-over together, and with them acknowledgements and, where it is asked for, the census. A commit of the router holds both, so the lists handed over are never older than
+over together, and with them acknowledgements and, where it is asked for, the census and who the patients are. A commit of the router holds both, so the lists handed over are never older than
 the notices: whoever reads a list and then streams from its sequence misses nothing.
 """
 
@@ -28,6 +28,7 @@ class News(NamedTuple):
     rows: tuple[Stored, ...] = ()
     acknowledgements: tuple[Stored, ...] = ()
     encounters: tuple[Stored, ...] = ()
+    patients: tuple[Stored, ...] = ()
 
 
 class Tail:
@@ -42,9 +43,15 @@ class Tail:
         wait_s: float = WAIT_S,
         *,
         with_census: bool = False,
+        with_patients: bool = False,
     ) -> None:
         self._with_census = with_census
-        self._followed = (*FOLLOWED, topics.ENCOUNTERS) if with_census else FOLLOWED
+        self._with_patients = with_patients
+        self._followed = (
+            *FOLLOWED,
+            *([topics.ENCOUNTERS] if with_census else []),
+            *([topics.PATIENTS] if with_patients else []),
+        )
         self._wait_s = wait_s
         self._log = log
         self._deliver = deliver
@@ -115,7 +122,9 @@ class Tail:
             rows += found
         acknowledged = tuple(self._unread(topics.ACKNOWLEDGEMENTS))
         census = tuple(self._unread(topics.ENCOUNTERS)) if self._with_census else ()
-        news = News(notices, tuple(rows), acknowledged, census)
+        # last: who comes is described before the router hears of it
+        patients = tuple(self._unread(topics.PATIENTS)) if self._with_patients else ()
+        news = News(notices, tuple(rows), acknowledged, census, patients)
         return news if any(news) else None
 
     def _unread(self, topic: str) -> Iterator[Stored]:

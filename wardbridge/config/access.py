@@ -12,7 +12,7 @@ from adapters.common.settings import Section, Tls, is_loopback
 from adapters.common.tokens import TokenHash
 from wardbridge.config.problems import Place
 from wardbridge.http.access.certificate import alternative_name, subject_name
-from wardbridge.http.access.rights import Deed, Grant, Level
+from wardbridge.http.access.rights import Deed, Grant, Level, reaches
 
 
 class GrantSection(Section):
@@ -23,7 +23,8 @@ class GrantSection(Section):
     fields: Level = Field(
         "minimal",
         description="`minimal`: visit, ward, times; `operational`: also where from, and the ward's "
-        "planned discharges and free places",
+        "planned discharges and free places; `identified`: also who it is, protected persons too (needs "
+        "`keep` in `[identities]`)",
     )
     may: tuple[Deed, ...] = Field(
         ("read",),
@@ -158,7 +159,7 @@ class AccessSection(Section):
 
     def gives(self, level: Level) -> bool:
         """Whether anybody sees so much."""
-        return any(section.fields == level for _, section in self.granted())
+        return any(reaches(section.fields, level) for _, section in self.granted())
 
 
 class HttpTls(Tls):

@@ -47,6 +47,7 @@ def load(file: Path, data: Path, environment: Mapping[str, str] = os.environ) ->
     if settings is not None:
         problems += _odd_names(settings)
         problems += _unknown_names(settings)
+        problems += _names_in_vain(settings)
         problems += _wanted_twice(_feeds(settings, models), settings.http)
         register = _register(settings, data, problems)
     if register is None or settings is None or problems:
@@ -168,6 +169,14 @@ def _unknown_names(settings: Settings) -> Iterator[Problem]:
         yield from _unknown(("authority", realm), realm, settings.realms)
         for place, source in section.named_sources():
             yield from _unknown(("authority", realm, *place), source, settings.sources)
+
+
+def _names_in_vain(settings: Settings) -> Iterator[Problem]:
+    """Who may see names that nobody keeps sees none."""
+    for below, granted in settings.http.access.granted() if settings.http.access else ():
+        if granted.fields == "identified" and not settings.identities.keep:
+            text = "identified: names are shown only where they are kept: [identities] keep = true"
+            yield Problem(("http", "access", *below, "fields"), text)
 
 
 def _unknown(place: Place, name: str, known: Mapping[str, object]) -> Iterator[Problem]:

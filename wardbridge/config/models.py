@@ -22,6 +22,7 @@ from schemas.ward import WardRegister
 from wardbridge.config.access import AccessSection, HttpTls
 from wardbridge.config.log import LogSection
 from wardbridge.config.subscribers import SubscriberSection
+from wardbridge.http.access.rights import Level
 
 
 class RealmSection(Section):
@@ -231,6 +232,20 @@ class RegistrationsSection(Section):
     )
 
 
+class IdentitiesSection(Section):
+    """Who the patients are: numbers, names, dates of birth, sexes."""
+
+    keep: bool = Field(
+        default=False,
+        description='keep it while a visit is open, for who sees `fields = "identified"`; false: what '
+        "was kept is removed at the next start",
+    )
+    forget_after_days: int = Field(
+        7, ge=1, le=365,
+        description="of whom no visit is planned or open, it is removed so long after the last word",
+    )  # fmt: skip
+
+
 class ShutdownSection(Section):
     """How the service ends when it is told to."""
 
@@ -257,7 +272,12 @@ class Settings(Section):
     )
     http: HttpSection = Field(HttpSection(), description="the HTTP surface")
     privacy: PrivacySection = Field(PrivacySection(), description="secrets")
+    identities: IdentitiesSection = Field(IdentitiesSection(), description="who the patients are")
     shutdown: ShutdownSection = Field(ShutdownSection(), description="how the service ends")
+
+    def gives(self, level: Level) -> bool:
+        """Whether anybody sees so much over HTTP."""
+        return self.http.access is not None and self.http.access.gives(level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +325,11 @@ class Installation:
             found.append(
                 "registrations.allow_private: whoever may subscribe can have requests sent to any "
                 "address of this network"
+            )
+        if self.settings.identities.keep and not self.settings.gives("identified"):
+            found.append(
+                "identities.keep: names are kept and nobody may see them: give somebody `fields = "
+                '"identified"` or keep none'
             )
         for name, subscriber in self.settings.subscribers.items():
             if subscriber.mllp and subscriber.mllp.can_be_read_on_the_way():

@@ -21,8 +21,9 @@ class ElvisFeed:
     def __init__(self, reading: Reading, place: Place, settings: ElvisSettings) -> None:
         moved = settings.model_copy(update={"directory": place.data / settings.directory})
         self._feed = ElvisDirectoryFeed(
-            reading.identity, moved, reading.register, reading.keyer, place.log, reading.clock
-        )
+            reading.identity, moved, reading.register, reading.keyer, place.log, reading.clock,
+            describe=reading.describe,
+        )  # fmt: skip
 
     async def start(self) -> None:
         """Make the directory and watch it."""

@@ -25,7 +25,8 @@ Normaliser = TypeVar("Normaliser")
 class Reading:
     """What every reader of inputs needs: who it is, which wards there are, secret, clock.
 
-    ``explain``: whether to tell where each value comes from, as far as the adapter can.
+    ``explain``: whether to tell where each value comes from, as far as the adapter can. ``describe``:
+    whether to tell who the patients are.
     """
 
     identity: FeedIdentity
@@ -33,10 +34,14 @@ class Reading:
     keyer: PatientKeyer
     clock: Callable[[], datetime]
     explain: bool = False
+    describe: bool = False
 
     def by(self, make: Callable[..., Normaliser], profile: BaseModel) -> Normaliser:
         """An adapter's normaliser for this feed: all of them are made alike."""
-        return make(self.identity, profile, self.register, self.keyer, explain=self.explain)
+        return make(
+            self.identity, profile, self.register, self.keyer,
+            explain=self.explain, describe=self.describe,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

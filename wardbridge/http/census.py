@@ -1,7 +1,7 @@
 """What a ward may want to know beside its list, from the census: where from, who lies there and who leaves.
 
 Invariants: a ward is told what the source says that is believed for it, and nothing of a view that does
-not itself mean the patient for the ward, as one that is behind does; of a protected person nothing. Only
+not itself mean the patient for the ward, as one that is behind does; of a protected person nothing, unless it is asked for. Only
 the event loop's thread touches it. It holds the few parts of a view that are shown.
 """
 
@@ -112,10 +112,12 @@ class Census:
         stay = self._stay_of(row)
         return stay.patient if stay else None
 
-    def beside(self, row: DesignationData) -> Stay | None:
+    def beside(self, row: DesignationData, *, shows_protected: bool = False) -> Stay | None:
         """What a ward may be told of who is coming to it."""
         stay = self._stay_of(row)
-        if stay is None or stay.is_masked or row.protected or stay.comes_to != row.ward:
+        if stay is None or stay.comes_to != row.ward:
+            return None
+        if not shows_protected and (stay.is_masked or row.protected):
             return None
         return stay if self._believed(row.ward) == stay.source else None
 

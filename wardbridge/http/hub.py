@@ -14,6 +14,7 @@ from wardbridge.components.tail import News
 from wardbridge.http.board import Board
 from wardbridge.http.census import Census
 from wardbridge.http.event_id import EventId
+from wardbridge.http.identities import Identities
 from wardbridge.http.occupancy import Occupancies, Occupancy
 
 QUEUE_EVENTS: Final = 256
@@ -62,7 +63,8 @@ class Listener:
 class Hub:
     """Hands news to the board, then to those who listen.
 
-    ``census`` and ``occupancy``: both where somebody may see something of it, else neither.
+    ``census`` and ``occupancy``: both where somebody may see something of it, else neither; likewise
+    ``identities``.
     """
 
     def __init__(
@@ -71,10 +73,12 @@ class Hub:
         limit: int = QUEUE_EVENTS,
         census: Census | None = None,
         occupancy: Occupancies | None = None,
+        identities: Identities | None = None,
     ) -> None:
         self.board = board
         self.census = census
         self.occupancy = occupancy
+        self.identities = identities
         self._told: dict[str, Occupancy] = {}
         self.cut_off = 0
         self._limit = limit
@@ -86,6 +90,9 @@ class Hub:
         touched = {self.board.set_row(row) for row in news.rows}
         if self.census is not None:
             touched = touched.union(*map(self.census.set_row, news.encounters))
+        if self.identities is not None:
+            for row in news.patients:
+                self.identities.set_row(row)
         for ward in touched & self._listeners.keys():
             self._tell_occupancy(ward)
         new = [said for each in news.acknowledgements if (said := self.board.acknowledge(each))]

@@ -17,11 +17,12 @@ from schemas.audit import Action
 from schemas.base import Frozen, Utc
 from schemas.notification import DesignationData
 from wardbridge.http.access.gate import Asking
-from wardbridge.http.access.rights import Reader
+from wardbridge.http.access.rights import Level, Reader, reaches
 from wardbridge.http.audit import Trail
 from wardbridge.http.board import designation_of, key_of
 from wardbridge.http.census import Census
 from wardbridge.http.event_id import PATTERN, parsed
+from wardbridge.http.identities import Identity
 from wardbridge.http.occupancy import Occupancy
 from wardbridge.http.stream import Stream, while_allowed
 from wardbridge.http.view import View
@@ -57,7 +58,12 @@ class OnTheWay(DesignationData):
     designation: str = Field(description="id of the newest notice: acknowledge by it")
     acknowledged: Acknowledged | None = None
     details: Details | None = Field(
-        None, description="for operational fields; none for a protected person, or nothing is known"
+        None,
+        description="for operational fields; none where nothing is known, and for a protected person "
+        "unless it is for identified fields",
+    )
+    patient: Identity | None = Field(
+        None, description="for identified fields; none where it is not known"
     )
 
 
@@ -103,7 +109,7 @@ def _add_list(app: FastAPI, view: View, trail: Trail) -> None:
         response.headers["Cache-Control"] = "no-store"
         await _refuse_unread(view, ward)
         shown = list_of(view, ward, asking)
-        fields = asking.level_at(ward, view.register.hospital_of(ward))
+        fields = _level(view, ward, asking)
         try:
             await trail.listed(asking, ward, fields, shown.patients)
         except LogError:
@@ -130,7 +136,7 @@ def _add_stream(app: FastAPI, view: View, trail: Trail, max_streams: int) -> Non
         def note(notice: bytes) -> None:
             trail.streamed(asking, ward, notice)
 
-        sees_more = _sees_more(view, ward, asking)
+        sees_more = reaches(_level(view, ward, asking), "operational")
         events = Stream(view, ward, last, note, sees_occupancy=sees_more).events()
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         allowed = while_allowed(events, asking.until, view.now)
@@ -195,33 +201,47 @@ def list_of(view: View, ward: str, asking: Reader) -> InboundList:
     """The list as somebody may see it."""
     known, newest = view.register.wards.get(ward), view.hub.board.last_id(ward)
     hospital = view.register.hospital_of(ward)
-    sees_more = _sees_more(view, ward, asking)
+    level, inbound = _level(view, ward, asking), view.hub.board.inbound(ward)
+    sees_more = reaches(level, "operational")
     census, occupancy = (view.hub.census, view.hub.occupancy) if sees_more else (None, None)
     return InboundList(
         ward=ward,
         name=known.name if known else None,
         sequence=newest.sequence,
         last_event_id=str(newest),
-        patients=tuple(_on_the_way(view, row, census) for row in view.hub.board.inbound(ward)),
+        patients=tuple(_on_the_way(view, row, level) for row in inbound),
         planned_discharges=tuple(census.leaving(ward)) if census else None,
         occupancy=occupancy(ward) if occupancy else None,
         may_acknowledge=asking.may_at("acknowledge", ward, hospital),
     )
 
 
-def _on_the_way(view: View, row: DesignationData, census: Census | None) -> OnTheWay:
+def _on_the_way(view: View, row: DesignationData, level: Level) -> OnTheWay:
+    census = view.hub.census if reaches(level, "operational") else None
+    is_identified = reaches(level, "identified")
     said = view.hub.board.acknowledgement(row)
     return OnTheWay(
         **dict(row),
         designation=designation_of(row),
         acknowledged=said
         and Acknowledged(by=said.by, at=said.at, is_current=said.seen_version == row.version),
-        details=_details(view, row, census) if census else None,
+        details=_details(view, row, census, shows_protected=is_identified) if census else None,
+        patient=_identity(view, row, census) if census and is_identified else None,
     )
 
 
-def _details(view: View, row: DesignationData, census: Census) -> Details | None:
-    stay = census.beside(row)
+def _identity(view: View, row: DesignationData, census: Census) -> Identity | None:
+    """Who it is; the one place where names are shown."""
+    identities, patient = view.hub.identities, census.patient(row)
+    if identities is None or patient is None:
+        return None
+    return identities.identity(row.realm, row.visit.source, patient)
+
+
+def _details(
+    view: View, row: DesignationData, census: Census, *, shows_protected: bool
+) -> Details | None:
+    stay = census.beside(row, shows_protected=shows_protected)
     if stay is None:
         return None
     ward = view.register.wards.get(stay.lies_at or "")
@@ -234,8 +254,8 @@ def _details(view: View, row: DesignationData, census: Census) -> Details | None
     )
 
 
-def _sees_more(view: View, ward: str, asking: Reader) -> bool:
-    return asking.level_at(ward, view.register.hospital_of(ward)) == "operational"
+def _level(view: View, ward: str, asking: Reader) -> Level:
+    return asking.level_at(ward, view.register.hospital_of(ward))
 
 
 async def _refuse_unread(view: View, ward: str) -> None:

@@ -11,10 +11,17 @@ from datetime import datetime
 from typing import Final, Literal, get_args
 
 Deed = Literal["read", "acknowledge", "metrics", "subscribe", "operate"]
-Level = Literal["minimal", "operational"]
+Level = Literal["minimal", "operational", "identified"]
 """How much of a patient is seen, the least first."""
 
 _LEVELS: Final[tuple[Level, ...]] = get_args(Level)
+
+
+def reaches(seen: Level, wanted: Level) -> bool:
+    """Whether who sees so much sees what is wanted."""
+    return _LEVELS.index(seen) >= _LEVELS.index(wanted)
+
+
 How = Literal["nobody-asked", "token", "session", "certificate", "oidc"]
 
 

@@ -18,7 +18,7 @@ from router.delivery.resources import (
     ward_reference,
 )
 from schemas.notification import DesignationData, Notification
-from wardbridge.http.access.rights import Reader
+from wardbridge.http.access.rights import Reader, reaches
 from wardbridge.http.board import Board
 from wardbridge.http.census import Census
 from wardbridge.http.view import View
@@ -46,7 +46,8 @@ def encounter_for(asking: Reader, view: View, number: str) -> Shown | None:
         return None
     is_newest = notice is not None and (coming is None or notice.data.version == coming.version)
     resource = encounter_of(row, notice.time if notice and is_newest else None)
-    is_shown_more = asking.level_at(ward, view.register.hospital_of(ward)) == "operational"
+    level = asking.level_at(ward, view.register.hospital_of(ward))
+    is_shown_more = reaches(level, "operational")
     if coming and is_shown_more and view.hub.census is not None:
         _add_details(resource, coming, view.hub.census)
     return Shown(resource, row)

@@ -167,6 +167,7 @@ function card(patient) {
   item.classList.toggle("is-new", isNew(patient));
   const place = [patient.room, patient.bed].filter(Boolean).join(" ");
   const facts = [
+    ...who(patient.patient),
     [texts.expected, patient.expected_at ? when(patient.expected_at) : texts.unknown],
     [texts.place, place || texts.anyPlace],
     [texts.waiting, when(patient.announced_at)],
@@ -175,11 +176,27 @@ function card(patient) {
   ];
   const details = document.createElement("dl");
   details.append(...facts.map(fact));
+  if (patient.protected) item.append(marked(texts.protected, "is-protected")); // before any name
   item.append(details);
-  if (patient.protected) item.append(marked(texts.protected));
   item.append(...acknowledgement(patient));
   return item;
 }
+
+// What identified fields tell. Most numbers say when somebody was born; of others it is told.
+function who(person) {
+  if (!person) return [];
+  const { family, given, number, kind, assigner, born, sex } = person;
+  const saysBirth = kind === "personnummer" || kind === "samordningsnummer";
+  const facts = [
+    [texts.name, [family, given].filter(Boolean).join(", "), "wide"],
+    [texts.numbers[kind] ?? texts.number(assigner), saysBirth ? dashed(number) : number],
+    [texts.born, !saysBirth && born],
+    [texts.sex, texts.sexes[sex]],
+  ];
+  return facts.filter(([, value]) => value);
+}
+
+const dashed = (number) => `${number.slice(0, -4)}-${number.slice(-4)}`;
 
 // What operational fields tell; what is not known is not shown.
 function besides(details) {
@@ -236,8 +253,9 @@ function fact([name, value, width = ""]) {
   return pair;
 }
 
-function marked(text) {
+function marked(text, kind = "") {
   const mark = document.createElement("strong");
+  mark.className = kind;
   mark.textContent = text;
   return mark;
 }

@@ -1,0 +1,94 @@
+"""Who is coming: the read model of topic ``patients``, for readers with identified fields only.
+
+Invariants: the descriptions of a patient are folded in the order of their stamps, field by field, so that
+the order in which they come decides nothing. What the visit's own source says goes before what others say
+of the same patient. The visit's own source's merges are followed; what leads in a circle is nobody. Where
+nothing is known, nothing is shown. Only the event loop's thread touches it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from bus.port import Stored
+from schemas.base import Frozen
+from schemas.identifiers import IdentifierKind
+from schemas.patient import PatientRow, Sex, patient_row
+
+
+class Identity(Frozen):
+    """Who somebody is, as far as it is known."""
+
+    number: str
+    kind: IdentifierKind = Field(description="what the number is")
+    assigner: str | None = Field(description="who gave it, where it is no national number")
+    family: str | None = None
+    given: str | None = None
+    born: str | None = Field(None, description="date, month or year, as exact as it is known")
+    sex: Sex | None = Field(None, description="administrative sex")
+
+
+class Identities:
+    """Everybody of whom a visit is planned or open, and some more."""
+
+    def __init__(self) -> None:
+        self._rows: defaultdict[str, dict[str, PatientRow]] = defaultdict(dict)
+
+    def set_row(self, row: Stored) -> None:
+        """Take a row in, or that it is forgotten."""
+        key = row.key or ""
+        patient = key.partition("|")[0]
+        said = None if row.value is None else patient_row(row.value)
+        if said is None:
+            self._forget(patient, key)
+            return
+        before = self._rows[patient].get(key)
+        if before is None or _order(before) < _order(said):
+            self._rows[patient][key] = said
+
+    def _forget(self, patient: str, key: str) -> None:
+        self._rows[patient].pop(key, None)
+        if not self._rows[patient]:
+            del self._rows[patient]
+
+    def identity(self, realm: str, source: str, patient: str) -> Identity | None:
+        """Who the source means by this patient key."""
+        remaining = self._remaining(realm, source, patient)
+        rows = [row for row in self._of(realm, remaining) if row.merged_into is None]
+        return _folded(rows, source) if rows else None
+
+    def _remaining(self, realm: str, source: str, patient: str) -> str | None:
+        """The patient that a number stands for now."""
+        seen: set[str] = set()
+        while patient not in seen:
+            seen.add(patient)
+            merges = [
+                row for row in self._of(realm, patient) if row.merged_into and row.source == source
+            ]
+            if not merges:
+                return patient
+            patient = max(merges, key=_order).merged_into or patient
+        return None
+
+    def _of(self, realm: str, patient: str | None) -> Iterable[PatientRow]:
+        rows = self._rows.get(patient or "", {}).values()
+        return [row for row in rows if row.realm == realm]
+
+
+def _folded(rows: list[PatientRow], source: str) -> Identity:
+    rows.sort(key=lambda row: (row.source == source, _order(row)))
+    number = rows[-1].number
+    said: dict[str, Any] = {}
+    for row in rows:
+        said |= {name: getattr(row.person, name) for name in row.person.model_fields_set}
+    return Identity(number=number.value, kind=number.kind, assigner=number.assigner, **said)
+
+
+def _order(row: PatientRow) -> tuple[datetime, int, int, datetime, str]:
+    stamp = row.stamp
+    return (stamp.at, stamp.sequence, stamp.rank, stamp.received_at, row.id)
