@@ -26,8 +26,8 @@ from bus.kafka.producers import close_producer, started
 from bus.kafka.watchdog import Watchdog
 from bus.port import LogError, LogFencedError
 
-EndOlder = Callable[[int, int, bool], None]
-"""Given a producer's id and epoch, and whether its predecessor's last commit returned."""
+EndOlder = Callable[[int, int, int | None], None]
+"""Given a producer's id and epoch, and the epoch before it whose last commit returned, if any."""
 
 CLOSE_WITHIN_S: Final = 1.0
 
@@ -48,7 +48,10 @@ class Committer:
         self._watchdog = watchdog
         self._lock = threading.Lock()
         self._producer: KafkaProducer | None = None
-        self._committed = False  # the last transaction that the brokers began: its commit returned
+        self._identity: Any = None  # the producer's id and epoch, when it was made
+        self._committed: int | None = (
+            None  # the epoch, where the last commit that it began returned
+        )
         self._fenced = False
         self._closed = False
 
@@ -73,9 +76,10 @@ class Committer:
             producer = self._ready()
             try:
                 _run(producer, positions, records, metadata)
-                self._committed = True
+                self._committed = self._identity.epoch
             except CLIENT_ERRORS as error:
-                self._committed = self._committed and not _has_begun(producer)
+                if self._may_have_begun(producer):
+                    self._committed = None
                 raise self._undone(producer, error) from None
 
     def close(self) -> None:
@@ -102,6 +106,15 @@ class Committer:
         producer.init_transactions()
         ours = producer._transaction_manager.producer_id_and_epoch  # noqa: SLF001 - as below
         self._end_older(ours.producer_id, ours.epoch, self._committed)
+        self._identity, self._committed = ours, None
+
+    def _may_have_begun(self, producer: KafkaProducer) -> bool:
+        """Whether the brokers may have part of the transaction; else what they have is the one before.
+
+        The client forgets that it had begun when it asks for another epoch.
+        """
+        manager = producer._transaction_manager  # noqa: SLF001 - nothing public says it
+        return bool(manager._transaction_started) or manager.producer_id_and_epoch != self._identity  # noqa: SLF001
 
     def _undone(self, producer: KafkaProducer, error: Exception) -> LogError:
         """The error to raise, after a producer whose state is unknown is gone."""
@@ -139,11 +152,6 @@ def _check(futures: Sequence[Any]) -> None:
     """Raises the error of a record that is not in the log."""
     for future in futures:
         future.get(0)
-
-
-def _has_begun(producer: KafkaProducer) -> bool:
-    """Whether the brokers took part of the transaction; else what they have is the one before."""
-    return bool(producer._transaction_manager._transaction_started)  # noqa: SLF001 - as above
 
 
 def _cause(producer: KafkaProducer, error: Exception) -> Exception:

@@ -54,25 +54,27 @@ class Ender:
         self._admin = admin
         self._places = frozenset(places)
 
-    def end(self, producer_id: int, epoch: int, *, committed: bool) -> None:
-        """End what older epochs of the producer left open; ``committed``: their commit returned.
+    def end(self, producer_id: int, epoch: int, committed: int | None) -> None:
+        """End what older epochs of the producer left open; ``committed``: whose commit returned.
 
         Raises LogError when the brokers do not answer, or the end of one cannot be known.
         """
         with translating("looking for transactions that hang"):
             try:
-                producers = retried(self._producers)
+                self._end(producer_id, epoch, committed)
             except AuthorizationError:
-                structlog.get_logger().warning("cannot_look_for_hanging_transactions")
-                return
-            found = open_before(producers, producer_id, epoch)
-            if not found:
-                return
-            if not committed and (ended := perhaps_committed(producers, found)):
-                raise LogError(undecided(found, ended))
-            for each in found:
-                # Undone under the epoch of now: so it is told from one that was committed.
-                self._write(each, each.epoch if committed else epoch, committed=committed)
+                structlog.get_logger().warning("cannot_end_hanging_transactions")
+
+    def _end(self, producer_id: int, epoch: int, committed: int | None) -> None:
+        producers = retried(self._producers)
+        found = open_before(producers, producer_id, epoch)
+        unknown = [each for each in found if each.epoch != committed]
+        if ended := perhaps_committed(producers, unknown):
+            raise LogError(undecided(unknown, ended))
+        for each in found:
+            is_committed = each.epoch == committed
+            # Undone under the epoch of now: so it is told from one that was committed.
+            self._write(each, each.epoch if is_committed else epoch, committed=is_committed)
 
     def _producers(self) -> Producers:
         described = self._admin.describe_topics([POSITIONS])
@@ -119,19 +121,22 @@ def open_before(producers: Producers, producer_id: int, epoch: int) -> list[Hang
 
 
 def perhaps_committed(producers: Producers, hanging: Iterable[Hanging]) -> list[Place]:
-    """Partitions in which the same transaction has ended, and not surely undone.
+    """Partitions in which a transaction of those has ended, and not surely undone.
 
     An end has the time at which the brokers wrote it, so it is not before what it ends. kafka-python
     commits in the epoch in which it wrote; the brokers and this module undo in a later one.
     """
-    first = min(hanging, key=lambda each: each.last_timestamp_ms)
+    first_ms: dict[tuple[int, int], int] = {}
+    for each in hanging:
+        known_ms = first_ms.setdefault((each.producer_id, each.epoch), each.last_timestamp_ms)
+        first_ms[each.producer_id, each.epoch] = min(known_ms, each.last_timestamp_ms)
     return [
         place
         for place, state in sorted(producers.items())
         for each in state.active_producers
-        if (each.producer_id, each.producer_epoch) == (first.producer_id, first.epoch)
+        if (at_ms := first_ms.get((each.producer_id, each.producer_epoch))) is not None
         and each.current_transaction_start_offset == NOT_OPEN
-        and each.last_timestamp >= first.last_timestamp_ms
+        and each.last_timestamp >= at_ms
     ]
 
 
@@ -140,5 +145,5 @@ def undecided(hanging: Iterable[Hanging], ended: Iterable[Place]) -> str:
     return (
         f"a transaction hangs in {', '.join(map(str, hanging))} and may be committed in "
         f"{', '.join(f'{place.topic}/{place.partition}' for place in ended)}: "
-        "see 'Brokers away' in the runbook"
+        "see 'Lost broker' in the runbook"
     )

@@ -280,9 +280,9 @@ class KafkaLog:
             ),
         )  # fmt: skip
 
-    def _end_older(self, producer_id: int, epoch: int, committed: bool) -> None:  # noqa: FBT001
+    def _end_older(self, producer_id: int, epoch: int, committed: int | None) -> None:
         places = [self._lookup.place(at) for name in self.topics for at in self._places(name)]
-        Ender(self._admin, places).end(producer_id, epoch, committed=committed)
+        Ender(self._admin, places).end(producer_id, epoch, committed)
 
     def _wait(
         self, topics: Sequence[str], seen: Mapping[TopicPartition, int], wait_s: float

@@ -43,9 +43,11 @@ class Producer:
         self.calls, self._fails, self._sent = calls, fails, 0
         self._transaction_manager = State()
 
-    def fail_at_the_next(self, *, begun: bool) -> None:
+    def fail_at_the_next(self, how: str) -> None:
         self._fails = self._sent + 1
-        self._transaction_manager._transaction_started = begun
+        self._transaction_manager._transaction_started = how == "after"
+        if how == "in another epoch":
+            self._transaction_manager.producer_id_and_epoch = ProducerIdAndEpoch(4, 2)
 
     def init_transactions(self) -> None:
         self.calls.append("init")
@@ -112,6 +114,7 @@ def test_no_commit_without_each_record(
         (True, None, True),
         (True, "before the brokers began it", True),
         (True, "after", False),
+        (True, "in another epoch", False),
         (False, "after", False),
     ],
 )
@@ -120,7 +123,7 @@ def test_what_is_told_of_the_transaction_before(
 ) -> None:
     """The end that the brokers may have forgotten is that of the last transaction they began."""
     made: list[Producer] = []
-    told: list[tuple[int, int, bool]] = []
+    told: list[tuple[int, int, int | None]] = []
 
     def make() -> Producer:
         made.append(Producer([]))
@@ -131,11 +134,11 @@ def test_what_is_told_of_the_transaction_before(
     if returned:
         committer.commit(POSITIONS, RECORDS, GROUP)
     if fails:
-        made[-1].fail_at_the_next(begun=fails == "after")
+        made[-1].fail_at_the_next(fails)
         with pytest.raises(LogError):
             committer.commit(POSITIONS, RECORDS, GROUP)
     else:
         committer.doubt()
         committer.settle()
     committer.close()
-    assert told == [(4, 1, False), (4, 1, committed)]
+    assert told == [(4, 1, None), (4, 1, 1 if committed else None)]

@@ -135,6 +135,16 @@ def test_an_end_that_may_be_a_commit(
     assert perhaps_committed(producers, found) == ([ENDED] if suspected else [])
 
 
+def test_each_of_several_that_hang_may_be_committed() -> None:
+    """Also one of another epoch than the oldest's."""
+    producers = {
+        OPEN: _producers((9, 2, 10, 5)),
+        OTHER: _producers((9, 3, 40, 5)),
+        ENDED: _producers((9, 3, 50, NOT_OPEN)),
+    }
+    assert perhaps_committed(producers, open_before(producers, 9, 4)) == [ENDED]
+
+
 def test_what_we_have_open_ourselves_does_not_hang() -> None:
     assert open_before({OPEN: _producers((9, 4, 40, 5))}, 9, 4) == []
 
