@@ -11,7 +11,7 @@ from standardwebhooks.webhooks import Webhook as Verifier
 
 from router.delivery.addresses import NotAllowedError, address_of, is_public
 from router.delivery.channel import Answer, Outgoing
-from router.delivery.posting import LONGEST_RETRY_AFTER_S, retry_after_s
+from router.delivery.posting import LONGEST_RETRY_AFTER_S, Address, Poster, retry_after_s
 from router.delivery.webhook import Endpoint, Webhook
 from tests.delivery.notices import AT, notice
 from tests.support.receiver import (
@@ -178,3 +178,14 @@ def test_the_state_that_is_kept_does_not_tell_the_address() -> None:
     )
     assert one != other
     assert "portal.example" not in one
+
+
+def test_a_request_that_the_client_will_not_make_is_a_failed_attempt_and_quotes_nothing() -> None:
+    async def post() -> Answer:
+        poster = Poster(Address("http://user:geheim@127.0.0.1:1/", allow_private=True))
+        try:
+            return await poster.post(b"{}", {"Authorization": "Bearer geheim"})
+        finally:
+            await poster.close()
+
+    assert asyncio.run(post()) == Answer("ValueError: no such request can be made")

@@ -183,6 +183,8 @@ REFUSED = [
     (subscription(channel={"endpoint": ""}), 422, "Subscription.channel.endpoint"),
     (subscription(channel={"endpoint": "http://portal.example/"}), 422,
      "Subscription.channel.endpoint"),
+    (subscription(channel={"endpoint": "https://geheim-3:geheim-4@93.184.216.34/"}), 422,
+     "Subscription.channel.endpoint"),
     (subscription(channel={"payload": "application/fhir+xml"}), 422, "Subscription.channel.payload"),
     (subscription(channel={"_payload": {}}), 422, "Subscription.channel.payload.extension"),
     (subscription(channel={"_payload": extension(CONTENT, valueCode="all")}), 422,

@@ -95,6 +95,7 @@ def test_a_webhook_is_registered_changed_and_removed_and_its_secret_told_once() 
     ("wanted", "status"),
     [
         ({"url": "http://portal.example"}, 422), ({"url": "portal"}, 422),
+        ({"url": "https://user:pw@93.184.216.34/"}, 422),
         ({"secrets": ["whsec_short"]}, 422), ({"wards": ["NOWHERE"]}, 422),
         ({"hospitals": ["Väster"]}, 422), ({"kinds": ["came"]}, 422), ({"timeout_s": 0}, 422),
         ({"tokens": []}, 422),

@@ -86,6 +86,8 @@ class UrlSection(ChannelSection):
             raise ValueError("url is the https address of the receiver")
         if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise ValueError("url: http lets everybody on the way read it; use https")
+        if "@" in parts.netloc:  # it would be read back in clear, and contend with a header
+            raise ValueError("url: no user or password in it; send them in a header")
         _check_called(parts)
         self.check_network("url", parts.hostname)
         return self
