@@ -9,7 +9,13 @@ from ipaddress import ip_address
 import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
-from router.delivery.addresses import NotAllowedError, address_of, is_public
+from router.delivery.addresses import (
+    NotAllowedError,
+    address_of,
+    check_literal,
+    is_nobodys,
+    is_public,
+)
 from router.delivery.channel import Answer, Outgoing
 from router.delivery.posting import LONGEST_RETRY_AFTER_S, Address, Poster, retry_after_s
 from router.delivery.webhook import Endpoint, Webhook
@@ -126,6 +132,24 @@ def test_an_address_of_this_network_is_not_called_unless_allowed(host: str, why:
 )  # fmt: skip
 def test_which_addresses_are_public(address: str, *, public: bool) -> None:
     assert is_public(ip_address(address)) is public
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["169.254.169.254", "fe80::1", "224.0.0.1", "ff02::1", "0.0.0.0", "::",  # noqa: S104
+     "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"],
+)  # fmt: skip
+def test_an_address_that_no_receiver_has_is_never_called(address: str) -> None:
+    assert is_nobodys(ip_address(address))
+    with pytest.raises(NotAllowedError, match="never called"):
+        check_literal(address, allow_private=True)
+    with pytest.raises(NotAllowedError, match="never called"):
+        asyncio.run(address_of(address, 443, allow_private=True))
+
+
+@pytest.mark.parametrize("address", ["10.1.2.3", "127.0.0.1", "::1", "fd00::1", "93.184.216.34"])
+def test_an_address_that_a_receiver_may_have_is_called_where_it_is_allowed(address: str) -> None:
+    check_literal(address, allow_private=True)
 
 
 def test_a_name_that_leads_here_is_not_allowed() -> None:

@@ -185,6 +185,11 @@ REFUSED = [
      "Subscription.channel.endpoint"),
     (subscription(channel={"endpoint": "https://geheim-3:geheim-4@93.184.216.34/"}), 422,
      "Subscription.channel.endpoint"),
+    *((subscription(channel={"endpoint": wrong}), 422, "Subscription.channel.endpoint") for wrong in (
+        "https://93.184.216.34/a\nb", " https://93.184.216.34/", "https://93.184.216.34/a b",
+        "https://93.184.216.34/\x00", "https://93.184.216.34/#part", "https://224.0.0.1/",
+        "https://169.254.169.254/", "https://[fe80::1]/", "https://0.0.0.0/",
+    )),
     (subscription(channel={"payload": "application/fhir+xml"}), 422, "Subscription.channel.payload"),
     (subscription(channel={"_payload": {}}), 422, "Subscription.channel.payload.extension"),
     (subscription(channel={"_payload": extension(CONTENT, valueCode="all")}), 422,
