@@ -182,8 +182,8 @@ def _terms(extensions: object) -> Mapping[str, int]:
         url = each.get("url")
         value = each.get("valuePositiveInt" if url == MAX_COUNT else "valueUnsignedInt")
         # Compared, not looked up: what is sent may be a list, which no set takes.
-        is_number = type(value) is int and 0 <= value <= MAX_INT
-        if url not in (HEARTBEAT, TIMEOUT, MAX_COUNT) or not is_number:
+        is_known = url in (HEARTBEAT, TIMEOUT, MAX_COUNT)
+        if not is_known or type(value) is not int or not 0 <= value <= MAX_INT:
             raise RefusedError(422, "a heartbeat period, a timeout or a maximal count", at)
         found[str(url)] = value
     return found
