@@ -18,9 +18,12 @@ from bus.memory import MemoryLog
 from bus.port import Record
 from bus.records import records_of
 from bus.runner import StepRunner
+from router.delivery.bundles import Standing
 from router.delivery.fanout import GROUP, FanOut
 from router.delivery.registry import Registry, end_of, record_of
+from router.delivery.sender import GONE
 from router.delivery.signature import secret_of
+from router.delivery.standing import standing_of
 from router.delivery.subscription import Subscription
 from schemas import topics
 from schemas.delivery import SubscriberState
@@ -181,6 +184,25 @@ def test_a_subscription_of_the_configuration_is_its_owners_to_look_at(tmp_path: 
     assert book.standing(entry).state == "active"
     resource = resource_of(entry.registration, entry.secrets, book.standing(entry))
     assert "geheim-2" not in str(resource)
+
+
+@pytest.mark.parametrize(
+    ("paused", "told"),
+    [
+        ("takes nothing: ConnectionRefusedError: [Errno 111] ('127.0.0.1', 9098)",
+         "takes nothing: not reachable"),
+        ("no handshake: no answer within the time limit", "no handshake: not reachable"),
+        ("no handshake: ServerDisconnectedError: answered 200", "no handshake: not reachable"),
+        ("takes nothing: answered 500", "takes nothing: answered 500"),
+        (GONE, GONE),
+    ],
+)  # fmt: skip
+def test_an_owner_is_told_that_they_are_not_reached_and_nothing_of_the_network(
+    paused: str, told: str
+) -> None:
+    log = MemoryLog()
+    log.append([state_row(SubscriberState(subscriber="s", endpoint="e", paused=paused))])
+    assert standing_of(log, "s", "e", is_off=False) == Standing("error", 0, told)
 
 
 def state_row(state: SubscriberState) -> Record:
