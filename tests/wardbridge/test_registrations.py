@@ -113,6 +113,40 @@ def test_what_could_not_be_told_safely_is_refused(wanted: Any, status: int) -> N
     asked(work)
 
 
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"url": "' + b"geheim" * 20_000 + b'"}', 413), (b'{"url": ["geheim-1"]}', 422),
+        (json.dumps({"url": URL, "secrets": "whsec_geheim"}).encode(), 422), (b"geheim", 422),
+        (json.dumps({"url": URL, "reason": "geheim\ud800"}).encode(), 422),
+        (json.dumps({"url": URL, "\ud800": "geheim"}).encode(), 422), (b"[" * 60_000, 422),
+        (b'{"url": "geheim", "timeout_s": 1' + b"0" * 400 + b"}", 422), (b"", 422),
+    ],
+)  # fmt: skip
+def test_a_body_that_is_too_long_or_wrong_is_refused_and_not_quoted(
+    body: bytes, status: int
+) -> None:
+    async def work(running: Surface) -> None:
+        headers = {**bearer("admin"), "Content-Type": "application/json"}
+        path = "/v1/subscribers/portal"
+        answer = await running.client.put(path, content=body, headers=headers)
+        assert (answer.status_code, "geheim" in answer.text) == (status, False)
+
+    asked(work)
+
+
+def test_the_body_of_a_registration_is_described() -> None:
+    async def work(running: Surface) -> None:
+        said = (await running.client.get("/openapi.json", headers=bearer("admin"))).json()
+        content = said["paths"]["/v1/subscribers/{name}"]["put"]["requestBody"]["content"]
+        schema = content["application/json"]["schema"]
+        assert {"url", "secrets", "kinds"} <= schema["properties"].keys()
+        (_, _, _, kind) = schema["properties"]["kinds"]["items"]["$ref"].split("/")
+        assert kind in said["components"]["schemas"]
+
+    asked(work)
+
+
 def test_only_those_who_operate_register_by_name_and_see_every_subscription() -> None:
     async def work(running: Surface) -> None:
         assert (await put(running, "portal", by="region")).status_code == 403
