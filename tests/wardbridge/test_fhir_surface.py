@@ -303,6 +303,8 @@ def test_whatever_is_posted_is_answered_and_is_no_fault_of_ours() -> None:
 def test_whatever_a_subscription_says_is_understood_or_refused(name: str, value: Any) -> None:
     with suppress(RefusedError):  # whatever else it raises were a 500
         wanted_by(with_value(name, value))
+    with suppress(RefusedError):
+        wanted_by(subscription(channel={"extension": [{"url": value}]}))
 
 
 def test_parameters_are_read_however_their_length_is_said() -> None:
