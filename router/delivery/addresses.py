@@ -30,8 +30,8 @@ class UnknownHostError(OSError):
 async def address_of(host: str, port: int, *, allow_private: bool) -> str:
     """One of the host's addresses. Raises OSError (unknown host) or NotAllowedError."""
     addresses = await _looked_up(host, port)
-    if not allow_private and not all(is_public(ip_address(each)) for each in addresses):
-        raise _not_allowed(host)
+    for each in addresses:
+        _check(host, ip_address(each), allow_private=allow_private)
     return random.choice(sorted(addresses))  # noqa: S311 - the next attempt may find another
 
 
@@ -41,8 +41,7 @@ def check_literal(host: str, *, allow_private: bool) -> None:
         address = ip_address(host)
     except ValueError:
         return
-    if not (allow_private or is_public(address)):
-        raise _not_allowed(host)
+    _check(host, address, allow_private=allow_private)
 
 
 async def _looked_up(host: str, port: int) -> set[str]:
@@ -54,8 +53,22 @@ async def _looked_up(host: str, port: int) -> set[str]:
     return {str(entry[4][0]) for entry in found}
 
 
-def _not_allowed(host: str) -> NotAllowedError:
-    return NotAllowedError(f"{host} is an address of this network: see allow_private")
+def _check(host: str, address: IPv4Address | IPv6Address, *, allow_private: bool) -> None:
+    if is_nobodys(address):
+        raise NotAllowedError(f"{host} is no address of a receiver: it is never called")
+    if not (allow_private or is_public(address)):
+        raise NotAllowedError(f"{host} is an address of this network: see allow_private")
+
+
+def is_nobodys(address: IPv4Address | IPv6Address) -> bool:
+    """Whether no receiver can have it, in a private network either.
+
+    Link-local is where clouds keep their metadata and credentials; the others name no one machine.
+    """
+    found = (isinstance(address, IPv6Address) and _carried(address)) or address
+    return any(
+        each.is_link_local or each.is_multicast or each.is_unspecified for each in (address, found)
+    )
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:

@@ -11,10 +11,12 @@ _LINE: Final = re.compile(
 )
 """RFC 9110, section 5.5, without what lies beyond ASCII."""
 OURS: Final = frozenset(
-    {"connection", "content-length", "content-type", "expect", "host", "keep-alive", "te", "trailer",
-     "transfer-encoding", "upgrade"}
+    {"connection", "content-encoding", "content-length", "content-type", "cookie", "expect", "host",
+     "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "user-agent"}
 )  # fmt: skip
-"""What we say ourselves, or the connection's own (RFC 9110, section 7.6.1)."""
+"""What we say ourselves, or the connection's own (RFC 9110, section 7.6.1); we keep no cookies."""
+SIGNED: Final = "webhook-"
+"""Starts what is true of our signed webhooks only (Standard Webhooks 1.0.0, "Webhook headers")."""
 MAX_HEADERS: Final = 20
 
 
@@ -30,9 +32,14 @@ def headers_of(lines: Iterable[str]) -> dict[str, str]:
         if read is None:
             raise HeaderError("a header is a name, a colon and a value, in ASCII and on one line")
         name, value = read.groups()
-        if name.lower() in OURS | {known.lower() for known in found}:
-            raise HeaderError("a header is given once, and none that the connection sets itself")
+        if is_ours(name) or name.lower() in {known.lower() for known in found}:
+            raise HeaderError("a header is given once, and none that we or the connection set")
         found[name] = value
     if len(found) > MAX_HEADERS:
         raise HeaderError(f"at most {MAX_HEADERS} headers are sent along")
     return found
+
+
+def is_ours(name: str) -> bool:
+    """Whether nobody else may say it: it would lie about us, or about our body."""
+    return name.lower() in OURS or name.lower().startswith(SIGNED)

@@ -71,6 +71,8 @@ class Poster:
             return Answer("no answer within the time limit")
         except (aiohttp.ClientError, OSError) as error:
             return Answer(_text(error))
+        except ValueError as error:  # the client will not have it; its text may quote the address
+            return Answer(f"{type(error).__name__}: no such request can be made")
 
     async def close(self) -> None:
         """Let go of connections."""

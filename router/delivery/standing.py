@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from bus.port import Log, LogError, TopicPartition
 from bus.records import records_of
@@ -11,13 +13,14 @@ from router.delivery.channel import Outgoing
 from router.delivery.fanout import state_of
 from router.delivery.queue import SEQUENCE, group_of, own_of
 from router.delivery.receipts import deliveries
-from router.delivery.sender import BY_HAND
+from router.delivery.sender import BY_HAND, GONE
 from schemas import topics
 from schemas.delivery import SubscriberState
 from schemas.notification import Notification
 
 TRIES = 10
 PAUSED = "paused by those who operate this service"
+_ANSWERED: Final = re.compile(r"answered \d{3}")
 
 
 def standing_of(log: Log, subscriber: str, endpoint: str, *, is_off: bool) -> Standing:
@@ -32,9 +35,17 @@ def standing_of(log: Log, subscriber: str, endpoint: str, *, is_off: bool) -> St
         return (
             Standing("off", reached, PAUSED)
             if is_by_hand
-            else Standing("error", reached, state.paused)
+            else Standing("error", reached, _for_owner(state.paused))
         )
     return Standing("active" if state.introduced else "requested", reached)
+
+
+def _for_owner(paused: str) -> str:
+    """Why, without what an endpoint in our network would tell whoever chose it of that network."""
+    what, colon, why = paused.partition(": ")
+    if paused == GONE or not colon or _ANSWERED.fullmatch(why):
+        return paused
+    return f"{what}: not reachable"
 
 
 def events_of(log: Log, subscriber: str) -> Iterator[Outgoing]:

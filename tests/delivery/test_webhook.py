@@ -9,9 +9,15 @@ from ipaddress import ip_address
 import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
-from router.delivery.addresses import NotAllowedError, address_of, is_public
+from router.delivery.addresses import (
+    NotAllowedError,
+    address_of,
+    check_literal,
+    is_nobodys,
+    is_public,
+)
 from router.delivery.channel import Answer, Outgoing
-from router.delivery.posting import LONGEST_RETRY_AFTER_S, retry_after_s
+from router.delivery.posting import LONGEST_RETRY_AFTER_S, Address, Poster, retry_after_s
 from router.delivery.webhook import Endpoint, Webhook
 from tests.delivery.notices import AT, notice
 from tests.support.receiver import (
@@ -128,6 +134,24 @@ def test_which_addresses_are_public(address: str, *, public: bool) -> None:
     assert is_public(ip_address(address)) is public
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["169.254.169.254", "fe80::1", "224.0.0.1", "ff02::1", "0.0.0.0", "::",  # noqa: S104
+     "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"],
+)  # fmt: skip
+def test_an_address_that_no_receiver_has_is_never_called(address: str) -> None:
+    assert is_nobodys(ip_address(address))
+    with pytest.raises(NotAllowedError, match="never called"):
+        check_literal(address, allow_private=True)
+    with pytest.raises(NotAllowedError, match="never called"):
+        asyncio.run(address_of(address, 443, allow_private=True))
+
+
+@pytest.mark.parametrize("address", ["10.1.2.3", "127.0.0.1", "::1", "fd00::1", "93.184.216.34"])
+def test_an_address_that_a_receiver_may_have_is_called_where_it_is_allowed(address: str) -> None:
+    check_literal(address, allow_private=True)
+
+
 def test_a_name_that_leads_here_is_not_allowed() -> None:
     with pytest.raises(NotAllowedError, match="localhost"):
         asyncio.run(address_of("localhost", 80, allow_private=False))
@@ -178,3 +202,14 @@ def test_the_state_that_is_kept_does_not_tell_the_address() -> None:
     )
     assert one != other
     assert "portal.example" not in one
+
+
+def test_a_request_that_the_client_will_not_make_is_a_failed_attempt_and_quotes_nothing() -> None:
+    async def post() -> Answer:
+        poster = Poster(Address("http://user:geheim@127.0.0.1:1/", allow_private=True))
+        try:
+            return await poster.post(b"{}", {"Authorization": "Bearer geheim"})
+        finally:
+            await poster.close()
+
+    assert asyncio.run(post()) == Answer("ValueError: no such request can be made")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapters.common.tokens import hash_of
 from bus.port import Record
@@ -31,7 +34,16 @@ from wardbridge.config.access import AccessSection
 from wardbridge.http.access.gate import Gate, Known
 from wardbridge.http.access.rights import Deed, Grant, Reader
 from wardbridge.http.census import Census
-from wardbridge.http.fhir.subscription import CONTENT, FILTER, HEARTBEAT, HIDDEN, MAX_COUNT, TIMEOUT
+from wardbridge.http.fhir.answer import RefusedError
+from wardbridge.http.fhir.subscription import (
+    CONTENT,
+    FILTER,
+    HEARTBEAT,
+    HIDDEN,
+    MAX_COUNT,
+    TIMEOUT,
+    wanted_by,
+)
 from wardbridge.http.registrar import NotRegisteredError, owner_of
 from wardbridge.roles import utc_now
 
@@ -183,6 +195,13 @@ REFUSED = [
     (subscription(channel={"endpoint": ""}), 422, "Subscription.channel.endpoint"),
     (subscription(channel={"endpoint": "http://portal.example/"}), 422,
      "Subscription.channel.endpoint"),
+    (subscription(channel={"endpoint": "https://geheim-3:geheim-4@93.184.216.34/"}), 422,
+     "Subscription.channel.endpoint"),
+    *((subscription(channel={"endpoint": wrong}), 422, "Subscription.channel.endpoint") for wrong in (
+        "https://93.184.216.34/a\nb", " https://93.184.216.34/", "https://93.184.216.34/a b",
+        "https://93.184.216.34/\x00", "https://93.184.216.34/#part", "https://224.0.0.1/",
+        "https://169.254.169.254/", "https://[fe80::1]/", "https://0.0.0.0/",
+    )),
     (subscription(channel={"payload": "application/fhir+xml"}), 422, "Subscription.channel.payload"),
     (subscription(channel={"_payload": {}}), 422, "Subscription.channel.payload.extension"),
     (subscription(channel={"_payload": extension(CONTENT, valueCode="all")}), 422,
@@ -228,6 +247,84 @@ def test_a_body_that_is_no_resource_is_refused(body: bytes, kind: str, status: i
         headers = {**bearer("portal"), "Content-Type": kind}
         answer = await running.client.post("/fhir/Subscription", content=body, headers=headers)
         assert (answer.status_code, answer.json()["resourceType"]) == (status, "OperationOutcome")
+
+    asked(work)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text()
+    | st.sampled_from(["\ud800", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", TIMEOUT]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(
+        st.sampled_from(["url", "extension", "valueCode", "valueUnsignedInt", "\ud800"]), inner,
+        max_size=2,
+    ),
+    max_leaves=4,
+)  # fmt: skip
+NASTY: list[Any] = [
+    None, [], {}, [1], "text", 10**400, "\ud800", [{"url": []}], [{"url": {}}], {"extension": [{}]},
+    [{"url": TIMEOUT, "valueUnsignedInt": 10**400}], [{"url": HEARTBEAT, "valueUnsignedInt": 2**31}],
+    {"extension": [{"url": CONTENT, "valueCode": []}]}, {"extension": [{"url": []}]},
+    "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00",
+]  # fmt: skip
+TOP = ["status", "reason", "criteria", "_criteria", "end", "channel", "meta", "id"]
+CHANNEL = ["type", "endpoint", "header", "payload", "_payload", "extension"]
+
+
+async def is_answered(running: Surface, path: str, resource: Json) -> None:
+    kind = {**bearer("admin"), "Content-Type": "application/fhir+json"}
+    sent = json.dumps(resource).encode()
+    answer = await running.client.post(f"/fhir/{path}", content=sent, headers=kind)
+    says = answer.json()["resourceType"]
+    is_refused = 400 <= answer.status_code < 500 and says == "OperationOutcome"
+    assert is_refused or answer.status_code in {200, 201}, (resource, answer.text)
+
+
+def with_value(name: str, value: Any) -> Json:
+    if name in CHANNEL:
+        return subscription(channel={name: value})
+    return {**subscription(), name: value}
+
+
+def test_whatever_is_posted_is_answered_and_is_no_fault_of_ours() -> None:
+    async def work(running: Surface) -> None:
+        for name in (*TOP, *CHANNEL):
+            for value in NASTY:
+                await is_answered(running, "Subscription", with_value(name, value))
+        number = next(iter(running.registrations.known()))
+        for value in NASTY:
+            for parameter in (value, [{"name": "content", "value": value}], [{"name": value}]):
+                resource = {"resourceType": "Parameters", "parameter": parameter}
+                await is_answered(running, f"Subscription/{number}/$events", resource)
+
+    asked(work)
+
+
+@given(name=st.sampled_from([*TOP, *CHANNEL]), value=ANYTHING)
+def test_whatever_a_subscription_says_is_understood_or_refused(name: str, value: Any) -> None:
+    with suppress(RefusedError):  # whatever else it raises were a 500
+        wanted_by(with_value(name, value))
+    with suppress(RefusedError):
+        wanted_by(subscription(channel={"extension": [{"url": value}]}))
+
+
+def test_parameters_are_read_however_their_length_is_said() -> None:
+    async def work(running: Surface) -> None:
+        number = (await post(running, subscription())).json()["id"]
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b'{"resourceType": "Parameters", "parameter": '
+            yield b'[{"name": "eventsSinceNumber", "valueString": "soon"}]}'
+
+        for sent, status in ((pieces(), 400), (b"", 200)):
+            answer = await running.client.post(
+                f"/fhir/Subscription/{number}/$events", content=sent,
+                headers={**bearer("portal"), "Content-Type": "application/fhir+json"},
+            )  # fmt: skip
+            assert answer.status_code == status
+        for operation in ("$events", "$status"):
+            found = await get(running, f"Subscription/{number}/{operation}?_format=json")
+            assert found.status_code == 200
+        assert (await get(running, "Subscription/$status?_format=json")).status_code == 200
 
     asked(work)
 

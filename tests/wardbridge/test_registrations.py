@@ -18,9 +18,12 @@ from bus.memory import MemoryLog
 from bus.port import Record
 from bus.records import records_of
 from bus.runner import StepRunner
+from router.delivery.bundles import Standing
 from router.delivery.fanout import GROUP, FanOut
 from router.delivery.registry import Registry, end_of, record_of
+from router.delivery.sender import GONE
 from router.delivery.signature import secret_of
+from router.delivery.standing import standing_of
 from router.delivery.subscription import Subscription
 from schemas import topics
 from schemas.delivery import SubscriberState
@@ -95,6 +98,7 @@ def test_a_webhook_is_registered_changed_and_removed_and_its_secret_told_once() 
     ("wanted", "status"),
     [
         ({"url": "http://portal.example"}, 422), ({"url": "portal"}, 422),
+        ({"url": "https://user:pw@93.184.216.34/"}, 422),
         ({"secrets": ["whsec_short"]}, 422), ({"wards": ["NOWHERE"]}, 422),
         ({"hospitals": ["Väster"]}, 422), ({"kinds": ["came"]}, 422), ({"timeout_s": 0}, 422),
         ({"tokens": []}, 422),
@@ -105,6 +109,40 @@ def test_what_could_not_be_told_safely_is_refused(wanted: Any, status: int) -> N
         answer = await put(running, "portal", **wanted)
         assert answer.status_code == status, answer.text
         assert running.registrations.known() == {}
+
+    asked(work)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"url": "' + b"geheim" * 20_000 + b'"}', 413), (b'{"url": ["geheim-1"]}', 422),
+        (json.dumps({"url": URL, "secrets": "whsec_geheim"}).encode(), 422), (b"geheim", 422),
+        (json.dumps({"url": URL, "reason": "geheim\ud800"}).encode(), 422),
+        (json.dumps({"url": URL, "\ud800": "geheim"}).encode(), 422), (b"[" * 60_000, 422),
+        (b'{"url": "geheim", "timeout_s": 1' + b"0" * 400 + b"}", 422), (b"", 422),
+    ],
+)  # fmt: skip
+def test_a_body_that_is_too_long_or_wrong_is_refused_and_not_quoted(
+    body: bytes, status: int
+) -> None:
+    async def work(running: Surface) -> None:
+        headers = {**bearer("admin"), "Content-Type": "application/json"}
+        path = "/v1/subscribers/portal"
+        answer = await running.client.put(path, content=body, headers=headers)
+        assert (answer.status_code, "geheim" in answer.text) == (status, False)
+
+    asked(work)
+
+
+def test_the_body_of_a_registration_is_described() -> None:
+    async def work(running: Surface) -> None:
+        said = (await running.client.get("/openapi.json", headers=bearer("admin"))).json()
+        content = said["paths"]["/v1/subscribers/{name}"]["put"]["requestBody"]["content"]
+        schema = content["application/json"]["schema"]
+        assert {"url", "secrets", "kinds"} <= schema["properties"].keys()
+        (_, _, _, kind) = schema["properties"]["kinds"]["items"]["$ref"].split("/")
+        assert kind in said["components"]["schemas"]
 
     asked(work)
 
@@ -180,6 +218,25 @@ def test_a_subscription_of_the_configuration_is_its_owners_to_look_at(tmp_path: 
     assert book.standing(entry).state == "active"
     resource = resource_of(entry.registration, entry.secrets, book.standing(entry))
     assert "geheim-2" not in str(resource)
+
+
+@pytest.mark.parametrize(
+    ("paused", "told"),
+    [
+        ("takes nothing: ConnectionRefusedError: [Errno 111] ('127.0.0.1', 9098)",
+         "takes nothing: not reachable"),
+        ("no handshake: no answer within the time limit", "no handshake: not reachable"),
+        ("no handshake: ServerDisconnectedError: answered 200", "no handshake: not reachable"),
+        ("takes nothing: answered 500", "takes nothing: answered 500"),
+        (GONE, GONE),
+    ],
+)  # fmt: skip
+def test_an_owner_is_told_that_they_are_not_reached_and_nothing_of_the_network(
+    paused: str, told: str
+) -> None:
+    log = MemoryLog()
+    log.append([state_row(SubscriberState(subscriber="s", endpoint="e", paused=paused))])
+    assert standing_of(log, "s", "e", is_off=False) == Standing("error", 0, told)
 
 
 def state_row(state: SubscriberState) -> Record:

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from adapters.common.settings import Section, is_loopback
-from router.delivery.addresses import is_public
+from router.delivery.addresses import is_nobodys, is_public
 from router.delivery.adt import TOLD, Charset, Pending, Style, Version
 from router.delivery.headers import headers_of
 from router.delivery.signature import secret_of
@@ -30,6 +30,21 @@ def _check_called(url: SplitResult) -> None:
         (url.hostname or "").encode("idna"), url.port  # both raise
     except ValueError:
         raise ValueError("url has a host or a port that cannot be called") from None
+
+
+def _check_written(url: str) -> None:
+    """Refuse what a client would leave out in silence: what is called is what stands there."""
+    if " " in url or not url.isprintable():
+        raise ValueError("url has a blank, a line break or a sign that cannot be printed")
+    if "#" in url:
+        raise ValueError("url has a fragment, which is never sent")
+
+
+def _is_nobodys(host: str) -> bool:
+    try:
+        return is_nobodys(ip_address(host))
+    except ValueError:
+        return False
 
 
 def _is_of_this_network(host: str) -> bool:
@@ -70,6 +85,8 @@ class ChannelSection(Section):
 
     def check_network(self, key: str, host: str) -> None:
         """Raises ValueError where it can be seen that the address is not allowed."""
+        if _is_nobodys(host):
+            raise ValueError(f"{key} is link-local, multicast or unspecified: never called")
         if not self.allow_private and _is_of_this_network(host):
             raise ValueError(f"{key} is of this network: needs allow_private = true")
 
@@ -81,11 +98,14 @@ class UrlSection(ChannelSection):
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
+        _check_written(self.url)
         parts = urlsplit(self.url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("url is the https address of the receiver")
         if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise ValueError("url: http lets everybody on the way read it; use https")
+        if "@" in parts.netloc:  # it would be read back in clear, and contend with a header
+            raise ValueError("url: no user or password in it; send them in a header")
         _check_called(parts)
         self.check_network("url", parts.hostname)
         return self

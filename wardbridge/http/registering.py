@@ -11,8 +11,8 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, TypeVar
 
-from fastapi import Body, FastAPI, HTTPException, Path, Response
-from pydantic import ConfigDict, Field
+from fastapi import Depends, FastAPI, HTTPException, Path, Request, Response
+from pydantic import ConfigDict, Field, ValidationError
 
 from bus.port import LogError
 from router.delivery.signature import PREFIX
@@ -22,6 +22,7 @@ from schemas.notification import Kind
 from schemas.registration import Registration
 from wardbridge.http.access.gate import Asking
 from wardbridge.http.audit import Trail
+from wardbridge.http.fhir.answer import MAX_BYTES, body_in
 from wardbridge.http.registrar import NotRegisteredError, Registrar, Wanted
 from wardbridge.sealing import SealError, Secrets
 
@@ -32,7 +33,18 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     409: {"description": "the name is another's, `detail` says whose"},
     503: {"description": "the log cannot be asked"},
 }
+_UNREAD: Final[dict[int | str, dict[str, Any]]] = {
+    413: {"description": f"the body has more than {MAX_BYTES} bytes"},
+    422: {"description": "what is wrong, and where; nothing of what was sent is quoted"},
+}
 T = TypeVar("T")
+
+
+def _described(model: type[Frozen]) -> dict[str, Any]:
+    """A model's schema, which names others as the surface's description has them."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    return schema
 
 
 class WebhookWanted(Frozen):
@@ -51,6 +63,15 @@ class WebhookWanted(Frozen):
     kinds: tuple[Kind, ...] = Field((), description="none: all")
     timeout_s: float = Field(10.0, gt=0, le=120, description="of one attempt")
     reason: str = Field("", max_length=500, description="for people")
+
+
+_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": _described(WebhookWanted)}},
+    }
+}
+"""Said here, for the framework would read a body of any size, and quote it where it is wrong."""
 
 
 class Registered(Frozen):
@@ -94,9 +115,12 @@ def add_registering(app: FastAPI, registrar: Registrar, trail: Trail) -> None:
             raise HTTPException(404, f"no subscriber {name!r} was registered here")
         return _shown(found)
 
-    @app.put("/v1/subscribers/{name}", responses=_REFUSALS)
+    @app.put("/v1/subscribers/{name}", responses=_REFUSALS | _UNREAD, openapi_extra=_BODY)
     async def put(
-        name: Name, wanted: Annotated[WebhookWanted, Body()], asking: Asking, response: Response
+        name: Name,
+        asking: Asking,
+        wanted: Annotated[WebhookWanted, Depends(_wanted)],
+        response: Response,
     ) -> Registered:
         """Register a webhook, or change one; 201 if it is new."""
         before = (await _in_log(lambda: registrar.own(asking))).get(name)
@@ -114,6 +138,16 @@ def add_registering(app: FastAPI, registrar: Registrar, trail: Trail) -> None:
         if not await _in_log(lambda: registrar.remove(asking, name)):
             raise HTTPException(404, f"no subscriber {name!r} was registered here")
         return Response(status_code=204)
+
+
+async def _wanted(request: Request) -> WebhookWanted:
+    body = await body_in(request)
+    try:
+        return WebhookWanted.model_validate_json(body)
+    except ValidationError as error:  # what is sent may be a secret
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        wrong = [{**each, "loc": ("body", *each["loc"])} for each in found]
+        raise HTTPException(422, wrong) from None
 
 
 def _keys(

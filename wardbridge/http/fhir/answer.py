@@ -71,11 +71,17 @@ def refused(error: HTTPException) -> FhirResponse:
 
 async def resource_in(request: Request, kind: str) -> Json:
     """The resource in a body. Raises RefusedError."""
+    return resource_from(request, await body_in(request), kind)
+
+
+def resource_from(request: Request, body: bytes, kind: str) -> Json:
+    """The resource that a request's body is. Raises RefusedError."""
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given not in _JSON_TYPES:
         raise RefusedError(415, f"send {FHIR_JSON}")
     try:
-        found: Any = json.loads(await _body(request))
+        found: Any = json.loads(body)
+        json.dumps(found, ensure_ascii=False).encode()  # half a character could not be answered
     except (ValueError, RecursionError):
         raise RefusedError(400, "the body is not JSON") from None
     if not isinstance(found, dict) or found.get("resourceType") != kind:
@@ -83,7 +89,8 @@ async def resource_in(request: Request, kind: str) -> Json:
     return found
 
 
-async def _body(request: Request) -> bytes:
+async def body_in(request: Request) -> bytes:
+    """A request's body, however its length is said. Raises RefusedError."""
     body = bytearray()
     async for piece in request.stream():
         body += piece

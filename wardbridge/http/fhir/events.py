@@ -16,7 +16,7 @@ from router.delivery.resources import Json
 from schemas.notification import DesignationData
 from schemas.registration import Content
 from wardbridge.http.access.rights import Reader
-from wardbridge.http.fhir.answer import RefusedError, resource_in
+from wardbridge.http.fhir.answer import RefusedError, body_in, resource_from
 from wardbridge.http.fhir.book import Book, Entry
 
 MAX_EVENTS: Final = 500
@@ -37,8 +37,8 @@ Asked = Mapping[str, Sequence[str]]
 async def asked_in(request: Request, known: frozenset[str]) -> Asked:
     """The parameters, from the address or a Parameters resource; with commas several of one."""
     pairs = list(request.query_params.multi_items())
-    if request.method == "POST" and request.headers.get("content-length", "0") != "0":
-        pairs += _parameters(await resource_in(request, "Parameters"))
+    if request.method == "POST" and (body := await body_in(request)):
+        pairs += _parameters(resource_from(request, body, "Parameters"))
     found: defaultdict[str, list[str]] = defaultdict(list)
     for name, value in pairs:
         if name not in known:
@@ -107,8 +107,10 @@ def _no_more_than(wanted: str, subscribed: Content) -> Content:
 
 
 def _parameters(resource: Json) -> list[tuple[str, str]]:
-    pairs = []
-    for each in resource.get("parameter", []):
+    listed, pairs = resource.get("parameter", []), []
+    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+        raise RefusedError(400, "a list of parameters", "Parameters.parameter")
+    for each in listed:
         values = [value for name, value in each.items() if name.startswith("value")]
         if len(values) != 1 or not isinstance(each.get("name"), str):
             raise RefusedError(

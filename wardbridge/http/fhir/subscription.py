@@ -31,6 +31,8 @@ CONTENT: Final = f"{IG}/StructureDefinition/backport-payload-content"
 HEARTBEAT: Final = f"{IG}/StructureDefinition/backport-heartbeat-period"
 TIMEOUT: Final = f"{IG}/StructureDefinition/backport-timeout"
 MAX_COUNT: Final = f"{IG}/StructureDefinition/backport-max-count"
+MAX_INT: Final = 2**31 - 1
+"""Of an unsignedInt (http://hl7.org/fhir/R4/datatypes.html)."""
 HIDDEN: Final = "(kept secret)"
 """Stands for the value of a header when it is read back; sent in again, it stays as it is."""
 
@@ -166,7 +168,7 @@ def _content(payload: object) -> Content:
     at = "Subscription.channel.payload"
     codes = []
     for where, each in _extensions(payload, at):
-        if each.get("url") != CONTENT or each.get("valueCode") not in set(Content):
+        if each.get("url") != CONTENT or each.get("valueCode") not in list(Content):
             raise RefusedError(422, f"a code of {CONTENT}", where)
         codes.append(Content(each["valueCode"]))
     if len(codes) != 1:
@@ -179,7 +181,9 @@ def _terms(extensions: object) -> Mapping[str, int]:
     for at, each in _extensions({"extension": extensions}, "Subscription.channel"):
         url = each.get("url")
         value = each.get("valuePositiveInt" if url == MAX_COUNT else "valueUnsignedInt")
-        if url not in {HEARTBEAT, TIMEOUT, MAX_COUNT} or type(value) is not int or value < 0:
+        # Compared, not looked up: what is sent may be a list, which no set takes.
+        is_known = url in (HEARTBEAT, TIMEOUT, MAX_COUNT)
+        if not is_known or type(value) is not int or not 0 <= value <= MAX_INT:
             raise RefusedError(422, "a heartbeat period, a timeout or a maximal count", at)
         found[str(url)] = value
     return found

@@ -93,7 +93,7 @@ class Surface:
         @app.post(f"{BASE}/Subscription/$status", response_class=FhirResponse, responses=_TOLD)
         async def statuses(request: Request, asking: Asking) -> FhirResponse:
             """How your subscriptions are; ``id`` and ``status`` choose some."""
-            asked = await asked_in(request, frozenset({"id", "status"}))
+            asked = await asked_in(request, frozenset({"id", "status"}) | _PASSED_OVER)
             return FhirResponse(await self._read(lambda: self._statuses(asking, asked)))
 
         @app.get(
@@ -115,7 +115,7 @@ class Surface:
         async def events(request: Request, name: LogicalId, asking: Asking) -> FhirResponse:
             """What has happened, by number: ``eventsSinceNumber``, ``eventsUntilNumber``, ``content``."""
             known = frozenset({"eventsSinceNumber", "eventsUntilNumber", "content"})
-            asked = await asked_in(request, known)
+            asked = await asked_in(request, known | _PASSED_OVER)
             async with self._walk:
                 found, rows = await self._read(lambda: self._events(asking, name, asked))
             for ward, told in rows.items():
