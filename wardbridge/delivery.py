@@ -19,7 +19,7 @@ from router.delivery.fanout import GROUP, FanOut
 from router.delivery.posting import Address
 from router.delivery.sender import Sender
 from router.delivery.signature import secret_of
-from router.delivery.subscription import Subscription
+from router.delivery.subscription import MayRead, Subscription, every_ward
 from router.delivery.webhook import Endpoint, Webhook
 from schemas.registration import Registration
 from wardbridge.components.delivery import DeliveryComponent
@@ -50,7 +50,7 @@ def delivery_of(
     senders = _Senders(log, installation, registrations, doorbell, port_offset)
     configured = installation.settings.subscribers
     subscriptions = [subscription_of(name, section) for name, section in configured.items()]
-    step = FanOut(subscriptions, registrations.subscriptions)
+    step = FanOut(subscriptions, lambda: registrations.subscriptions(now()))
     fan_out = StepRunner(log, GROUP, step, review_of_failure, rest_s=REST_S, prepare=step.prepare)
     roster = Roster(
         [senders.configured(name, section) for name, section in configured.items()],
@@ -88,16 +88,19 @@ class _Senders:
         try:
             way = self._registrations.way(of)
             channel = channel_of(of.name, way, self._data, self._base, of.revision)
-            return self._sender(of.name, channel, terms_of(way))
+            may_read = self._registrations.subscription(of).may_read
+            return self._sender(of.name, channel, terms_of(way), may_read)
         except (SealError, ValueError, OSError) as error:
             reason = (
                 str(error) if isinstance(error, SealError) else "its address is not allowed now"
             )
             return self._sender(of.name, _Unusable(reason), Terms(pauses=True))
 
-    def _sender(self, name: str, channel: Channel, terms: Terms) -> Sender:
+    def _sender(
+        self, name: str, channel: Channel, terms: Terms, may_read: MayRead = every_ward
+    ) -> Sender:
         bell = self._doorbell.of(name) if self._doorbell else None
-        return Sender(self._log, name, channel, terms, bell=bell)
+        return Sender(self._log, name, channel, terms, bell=bell, may_read=may_read)
 
 
 class _Unusable:

@@ -13,6 +13,7 @@ from schemas.registration import Owner, Registration
 from wardbridge.config.access import AccessSection
 from wardbridge.config.models import Installation, RegistrationsSection
 from wardbridge.config.subscribers import FhirSection, SubscriberSection, WebhookSection
+from wardbridge.http.access.rights import Grant
 from wardbridge.sealing import Seal, Secrets
 
 Way = WebhookSection | FhirSection
@@ -50,11 +51,15 @@ class Registrations:
 
     def told(self, now: datetime) -> Mapping[str, Registration]:
         """Those to whom something is sent. Raises LogError."""
-        return {name: each for name, each in self.known().items() if not is_off(each, now)}
+        known = self.known().items()
+        return {
+            name: each for name, each in known if not is_off(each, now) and self._may_be_told(each)
+        }
 
-    def subscriptions(self) -> Sequence[Subscription]:
+    def subscriptions(self, now: datetime) -> Sequence[Subscription]:
         """What each of them is to be told of, with the rights of its owner as they are. Raises LogError."""
-        return [self.subscription(each) for each in self.known().values() if not each.off]
+        known = self.known().values()
+        return [self.subscription(each) for each in known if not is_off(each, now)]
 
     def subscription(self, of: Registration) -> Subscription:
         """What one of them is to be told of."""
@@ -63,6 +68,14 @@ class Registrations:
             of.name, frozenset(of.wards), frozenset(of.hospitals), frozenset(of.kinds),
             may_read_as(of.owner, self._access), of.since, until_ms,
         )  # fmt: skip
+
+    def _may_be_told(self, of: Registration) -> bool:
+        """Whether its owner may be told of anything by now."""
+        return (
+            self._access is None
+            or of.owner is None
+            or _grant_of(of.owner, self._access) is not None
+        )
 
     def way(self, of: Registration) -> Way:
         """How it is told. Raises SealError, or ValueError where that is not allowed any more."""
@@ -89,14 +102,17 @@ def is_off(registration: Registration, now: datetime) -> bool:
 
 def may_read_as(owner: Owner | None, access: AccessSection | None) -> MayRead:
     """What an owner may be told of by now. A token that is taken away, or may no longer, is told nothing."""
-    granted = access.of(owner.name, owner.how) if access and owner else None
-    grant = granted.grant() if granted else None
+    grant = _grant_of(owner, access) if access and owner else None
 
     def may_read(ward: str, hospital: str | None) -> bool:
         if access is None or owner is None:  # nobody is asked; or those who operate registered it
             return True
-        if grant is None or not grant.may >= {"read", "subscribe"}:
-            return False
-        return grant.covers(ward, hospital)
+        return grant is not None and grant.covers(ward, hospital)
 
     return may_read
+
+
+def _grant_of(owner: Owner, access: AccessSection) -> Grant | None:
+    granted = access.of(owner.name, owner.how)
+    grant = granted.grant() if granted else None
+    return grant if grant and grant.may >= {"read", "subscribe"} else None

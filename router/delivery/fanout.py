@@ -44,7 +44,7 @@ class FanOut:
         known = {each.name: state_of(log, each.name) for each in self._configured}
         new = [name for name, state in known.items() if state is None]
         if new:
-            log.append([_row(SubscriberState(subscriber=name, since=dict(ends))) for name in new])
+            log.append([row_of(SubscriberState(subscriber=name, since=dict(ends))) for name in new])
         since = {name: state.since if state else ends for name, state in known.items()}
         self._configured = tuple(replace(s, since=since[s.name]) for s in self._configured)
         self.prepare()
@@ -94,6 +94,7 @@ def state_of(log: Log, subscriber: str) -> SubscriberState | None:
     return None
 
 
-def _row(state: SubscriberState) -> Record:
+def row_of(state: SubscriberState) -> Record:
+    """A state as the log keeps it."""
     name = state.subscriber
     return Record(topics.SUBSCRIBERS, name, name, state.model_dump_json().encode())

@@ -39,17 +39,17 @@ class Registry:
         self._log.wait([topics.REGISTRATIONS], seen, wait_s)
 
     def _read(self, partitions: list[int]) -> None:
-        known = dict(self._known)
+        known, reached = dict(self._known), dict(self._next)
         for partition in partitions:
             at = TopicPartition(topics.REGISTRATIONS, partition)
-            while found := self._log.scan(at, self._next.get(at, 0), SCAN_RECORDS):
-                self._next[at] = found[-1].offset + 1
+            while found := self._log.scan(at, reached.get(at, 0), SCAN_RECORDS):
+                reached[at] = found[-1].offset + 1
                 for stored in found:
                     name = stored.key or ""
                     known.pop(name, None)
                     if stored.value is not None:
                         known[name] = Registration.model_validate_json(stored.value)
-        self._known = known
+        self._known, self._next = known, reached  # together: the log may fail in between
 
 
 def record_of(registration: Registration) -> Record:

@@ -47,6 +47,7 @@ from router.delivery.errand import Errand
 from router.delivery.orders import Order, Pause, Resume, Skip
 from router.delivery.queue import group_of, numbered
 from router.delivery.receipts import receipt_of
+from router.delivery.subscription import MayRead, every_ward
 from schemas import topics
 from schemas.delivery import SubscriberState
 
@@ -60,6 +61,7 @@ LOG_PAUSE_S: Final = 1.0
 TEST_DIGITS: Final = 12
 BY_HAND: Final = "paused by hand"
 GONE: Final = "the endpoint answered 410 Gone: configure where notices shall go"
+NOT_ALLOWED: Final = "not to be told of this ward any more"
 UNGREETED: Final = "no handshake"
 NOT_TAKING: Final = "takes nothing"
 T = TypeVar("T")
@@ -83,8 +85,10 @@ class Sender:
         terms: Terms,
         clock: Clock = time.time,
         bell: threading.Event | None = None,
+        may_read: MayRead = every_ward,
     ) -> None:
         self.name = name
+        self._may_read = may_read
         self.figures = Figures()
         self._log = log
         self._channel = channel
@@ -306,6 +310,10 @@ class Sender:
     def _deliver(self, loop: asyncio.AbstractEventLoop, own: Sequence[Numbered]) -> Round:
         """Everything ends, unless broken off, or nothing more may be sent to the endpoint."""
         ended: dict[int, Ended] = {}
+        for each in own:
+            told = each.out.notice.data
+            if not self._may_read(told.ward, told.hospital):
+                self._skipping[each.out.sequence] = NOT_ALLOWED
         with self._lock:
             self._at_hand = frozenset(each.out.sequence for each in own)
         try:

@@ -20,6 +20,7 @@ from router.delivery.orders import Pause, Resume, Skip
 from router.delivery.sender import (
     BATCH_NOTICES,
     GONE,
+    NOT_ALLOWED,
     PASS_OVER_RECORDS,
     PASS_OVER_S,
     Sender,
@@ -300,6 +301,20 @@ def test_what_is_skipped_has_a_receipt_and_the_next_goes_out() -> None:
     assert first.reason == "they cannot read it, says Eva"
     assert {each.outcome for each in others} == {Outcome.DELIVERED}
     assert (sender.figures.skipped, sender.figures.parked, sender.figures.delivered) == (1, 0, 2)
+
+
+def test_what_may_not_be_told_any_more_has_a_receipt_and_is_not_sent() -> None:
+    log, endpoint = MemoryLog(), Endpoint(lambda _: TAKEN)
+    log.append([queued("s", ward, number) for number, ward in enumerate(["MED", "KIR"], 1)])
+    sender = Sender(log, "s", endpoint, QUICK, may_read=lambda ward, _: ward == "KIR")
+    with running(sender):
+        until(lambda: len(receipts(log)) == 2)
+    withheld, told = sorted(receipts(log), key=lambda receipt: receipt.sequence)
+    assert (withheld.ward, withheld.outcome, withheld.reason) == (
+        "MED", Outcome.SKIPPED, NOT_ALLOWED,
+    )  # fmt: skip
+    assert (told.ward, told.outcome) == ("KIR", Outcome.DELIVERED)
+    assert [each.sequence for each in endpoint.sent] == [2]
 
 
 def test_an_order_that_the_log_does_not_take_stays(monkeypatch: pytest.MonkeyPatch) -> None:

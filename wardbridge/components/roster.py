@@ -28,7 +28,7 @@ class Roster:
         self._configured = tuple(configured)
         self._wanted = wanted
         self._make = make
-        self._registered: Mapping[tuple[str, int], Sender] = {}
+        self._registered: Mapping[tuple[str, str], Sender] = {}
 
     def __iter__(self) -> Iterator[Sender]:
         return iter((*self._configured, *self._registered.values()))
@@ -38,7 +38,8 @@ class Roster:
 
     def change(self) -> Change:
         """Bring it in line with who is registered: one that was changed ends and begins. Raises LogError."""
-        wanted = {(each.name, each.revision): each for each in self._wanted().values()}
+        # What is sealed is never the same twice, however a name was given up and registered meanwhile.
+        wanted = {(each.name, each.sealed): each for each in self._wanted().values()}
         before = self._registered
         kept = {key: sender for key, sender in before.items() if key in wanted}
         new = {

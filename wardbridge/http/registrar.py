@@ -17,9 +17,10 @@ import structlog
 from pydantic import ValidationError
 
 from bus.port import Log
-from router.delivery.fanout import state_of
+from router.delivery.fanout import row_of, state_of
 from router.delivery.registry import end_of, record_of
 from schemas import topics
+from schemas.delivery import SubscriberState
 from schemas.notification import Kind
 from schemas.registration import Content, Owner, Registration
 from schemas.ward import WardRegister
@@ -180,6 +181,8 @@ class Registrar:
         )
         self._check_way(found, wanted.secrets)
         kept = found.model_copy(update={"sealed": self._sealed(name, wanted.secrets)})
+        if before is None:  # first: whatever happens next, the name is taken for good
+            self._log.append([row_of(SubscriberState(subscriber=name, since=dict(since)))])
         self._log.append([record_of(kept)])
         return kept
 
