@@ -118,7 +118,7 @@ campaign-kafka: $(STAMP) ## the same on a real broker; 30 times a broker or proc
 
 .PHONY: campaign-delivery
 campaign-delivery: $(STAMP) ## the service killed 200 times while receivers and listeners misbehave
-	WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_delivery.py $(LONG)
+	$(CAMPAIGN) WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_delivery.py $(LONG)
 	$(CAMPAIGN) $(PYTEST) tests/e2e/test_fhir_subscriptions.py $(LONG)
 
 .PHONY: campaign-image

@@ -25,6 +25,7 @@ from schemas import topics
 from schemas.delivery import Delivery, Outcome
 from schemas.notification import Kind, Notification
 from tests.support import lab_receiver as hl7
+from tests.support.campaigns import only_in_campaigns
 from tests.support.fhir_receiver import number_of, told_of
 from tests.support.histories import Histories, Visit, message
 from tests.support.lab_receiver import Behaviour as LabBehaviour
@@ -114,6 +115,13 @@ def telling(
             service.kill()
 
 
+@pytest.mark.parametrize(
+    "lab",
+    [
+        pytest.param(lab_on_sqlite, id="sqlite"),
+        pytest.param(lab_on_kafka, id="kafka", marks=only_in_campaigns),
+    ],
+)
 def test_every_notice_reaches_every_subscriber_in_its_wards_order(lab: Lab, tmp_path: Path) -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)

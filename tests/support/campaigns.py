@@ -5,5 +5,6 @@ import os
 import pytest
 
 only_in_campaigns = pytest.mark.skipif(
-    "WARDBRIDGE_CAMPAIGN" not in os.environ, reason="takes minutes: make campaign-kafka runs it"
+    "WARDBRIDGE_CAMPAIGN" not in os.environ,
+    reason="takes minutes: a target of the Makefile, make campaign-…, runs it",
 )

@@ -317,7 +317,7 @@ _FHIR = '[subscribers.topic.fhir]\nurl = "https://topic.example/hook"\n'
     [
         (_FHIR.replace("https", "http"), "use https"),
         (_FHIR.replace("topic.example", "10.0.0.7"), "needs allow_private = true"),
-        (_FHIR + 'headers = ["Host: geheim"]\n', "none that the connection sets itself"),
+        (_FHIR + 'headers = ["Host: geheim"]\n', "none that we or the connection set"),
         (_FHIR + 'content = "all"\n', "subscribers.topic.fhir.content"),
         (_FHIR + 'owner = "portal"\n', "there is no 'portal'"),
         (_FHIR.replace("topic.fhir", "to_pic.fhir"), "the name is the FHIR id"),
