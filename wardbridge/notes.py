@@ -8,7 +8,6 @@ the two it takes it twice, which readers of the audit see as one.
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Final
 import structlog
 from pydantic import ValidationError
 
+from bus import durable
 from bus.port import Log, LogError, Record
 from schemas import topics
 from schemas.audit import AuditEntry
@@ -28,7 +28,7 @@ FOLDER: Final = "audit"
 COLLECT_EVERY_S: Final = 2.0
 _SUFFIX: Final = ".json"
 _UNREADABLE: Final = ".unreadable"
-_MODE, _FOLDER_MODE = 0o600, 0o700
+_FOLDER_MODE = 0o700
 
 
 def note(log: Log, data: Path, entry: AuditEntry) -> None:
@@ -81,34 +81,14 @@ class Collector(Repeated):
 
 
 def _leave(data: Path, entry: AuditEntry) -> None:
+    """For the service's user, who could not take in what root has left."""
     folder, owner = data / FOLDER, data.stat()
     if not folder.is_dir():
         folder.mkdir(_FOLDER_MODE)
-        _give(folder, owner)
-    name = f"{entry.at:%Y%m%dT%H%M%S%f}-{secrets.token_hex(8)}"
-    unfinished = folder / f".{name}"
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE), "wb") as file:
-        file.write(entry.model_dump_json().encode())
-        file.flush()
-        os.fsync(file.fileno())
-    _give(unfinished, owner)
-    unfinished.rename(folder / f"{name}{_SUFFIX}")
-    for changed in (folder, data):
-        _flush(changed)
-
-
-def _give(path: Path, owner: os.stat_result) -> None:
-    """To the service's user, who could not take in what root has left."""
-    if os.geteuid() == 0:
-        os.chown(path, owner.st_uid, owner.st_gid)
-
-
-def _flush(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+        durable.give(folder, owner)
+        durable.flush(data)
+    name = f"{entry.at:%Y%m%dT%H%M%S%f}-{secrets.token_hex(8)}{_SUFFIX}"
+    durable.write(folder / name, entry.model_dump_json().encode(), owner)
 
 
 def _notes(data: Path) -> Iterator[tuple[Path, AuditEntry | None]]:

@@ -6,16 +6,15 @@ who; so beside a log that has taken inputs a missing secret is an error, never a
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 from typing import Final
 
 from adapters.common.keys import PatientKeyer
+from bus import durable
 
 DEFAULT_NAME: Final = "patient.key"
 _RANDOM_BYTES: Final = 32
-_OWNER_ONLY: Final = 0o600
 
 
 class SecretError(Exception):
@@ -42,17 +41,4 @@ def patient_keyer(data: Path, configured: Path | None, *, may_create: bool) -> P
 
 def made_once(path: Path) -> None:
     """A random secret, whole and durable under its name, or not there. Raises OSError."""
-    unfinished = path.with_name(f".{path.name}.new")
-    unfinished.unlink(missing_ok=True)
-    file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _OWNER_ONLY)
-    try:
-        os.write(file, secrets.token_hex(_RANDOM_BYTES).encode())
-        os.fsync(file)
-    finally:
-        os.close(file)
-    unfinished.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    durable.write(path, secrets.token_hex(_RANDOM_BYTES).encode())

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
+from bus.durable import flush
 from bus.local import OnDone, Write
 from bus.port import TopicPartition
 from bus.sqlite import schema
@@ -109,5 +110,5 @@ def _opened(
         connection = schema.connect_writer(path)
         undo.callback(connection.close)
         schema.prepare(connection, partitions, table)
-        schema.flush(path.parent)
+        flush(path.parent)
     return connection

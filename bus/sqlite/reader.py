@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from bus.durable import flush
 from bus.local import LocalLog, OnDone, Write
 from bus.port import LogError, Record, Stored, TopicPartition
 from bus.sqlite import schema
@@ -83,8 +84,8 @@ class SqliteReader(LocalLog):
         with opening(target):
             _make_private(target)
             self._connections.copy_to(target)
-            schema.flush(target)  # VACUUM INTO does not
-            schema.flush(target.parent)
+            flush(target)  # VACUUM INTO does not
+            flush(target.parent)
 
     def _enqueue(self, write: Write, on_done: OnDone) -> None:  # noqa: ARG002 - refuses all
         raise LogError(f"{self.path} is open for reading only")

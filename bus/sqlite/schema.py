@@ -175,15 +175,6 @@ def end_of(connection: sqlite3.Connection, slot: int) -> int:
     return int(end)
 
 
-def flush(path: Path) -> None:
-    """Make a file's content, or a folder's names, survive loss of power."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _version(connection: sqlite3.Connection) -> int:
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     ((kind, tables),) = connection.execute(_KIND)

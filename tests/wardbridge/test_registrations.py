@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 
 import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from bus.memory import MemoryLog
-from bus.port import Record
+from bus.port import LogError, Record, Stored, TopicPartition
 from bus.records import records_of
 from bus.runner import StepRunner
 from router.delivery.bundles import Standing
 from router.delivery.fanout import GROUP, FanOut
+from router.delivery.receipts import deliveries
 from router.delivery.registry import Registry, end_of, record_of
 from router.delivery.sender import GONE
 from router.delivery.signature import secret_of
 from router.delivery.standing import standing_of
 from router.delivery.subscription import Subscription
 from schemas import topics
-from schemas.delivery import SubscriberState
+from schemas.delivery import Outcome, SubscriberState
 from schemas.registration import Owner, Registration
-from tests.delivery.notices import decided
+from tests.delivery.notices import decided, queued
 from tests.support.receiver import Receiver, answering
 from tests.wardbridge.support import configured, in_process
 from tests.wardbridge.test_fhir_surface import ACCESS, REGISTER, bearer, gate, post, subscription
@@ -170,13 +174,13 @@ def test_a_name_is_nobody_elses_and_never_used_again(tmp_path: Path) -> None:
     registrar = Registrar(log, known, REGISTER, utc_now, 3)
     wanted = Wanted("webhook", Secrets(url=URL, keys=(KEY,)))
     with pytest.raises(NotRegisteredError, match="the configuration has"):
-        registrar.enlist("fixed", wanted)
-    registrar.enlist("portal", wanted)
+        registrar.enlist("fixed", lambda _: wanted)
+    registrar.enlist("portal", lambda _: wanted)
     log.append([record_of(registered("fixed"))])  # registered before it stood in the file
     assert "fixed" not in known.known()
     assert registrar.remove(ANYBODY, "portal")
     with pytest.raises(NotRegisteredError, match="an earlier subscriber"):
-        registrar.enlist("portal", wanted)
+        registrar.enlist("portal", lambda _: wanted)
 
 
 WEBHOOK = f"""
@@ -364,6 +368,76 @@ def test_the_registry_is_as_new_as_it_is_asked_for(partitions: int) -> None:
     assert Registry(log).current() == current
 
 
+class Failing(MemoryLog):
+    """Fails at the ``fails``-th scan."""
+
+    def __init__(self, fails: int) -> None:
+        super().__init__(1)
+        self._left = fails
+
+    def scan(self, at: TopicPartition, offset: int, limit: int) -> Sequence[Stored]:
+        self._left -= 1
+        if self._left == 0:
+            raise LogError("away")
+        return super().scan(at, offset, limit)
+
+
+@pytest.mark.parametrize("fails", [1, 2])
+def test_the_registry_forgets_nothing_when_the_log_fails_meanwhile(fails: int) -> None:
+    log = Failing(fails)
+    log.append([record_of(registered("s"))])
+    registry = Registry(log)
+    with pytest.raises(LogError):
+        registry.current()
+    assert registry.current().keys() == {"s"}
+
+
+def test_who_registers_under_a_name_that_was_given_up_is_another() -> None:
+    """Both may be seen in one look, and both are the first of their name."""
+    known = {"s": registered("s", sealed="one")}
+    roster = Roster((), lambda: known, lambda _: Mock())
+    roster.change()
+    (before,) = roster
+    assert roster.change() == ([], [])
+    known["s"] = registered("s", sealed="another")
+    begun, ended = roster.change()
+    assert (ended, list(roster)) == ([before], begun)
+
+
+def test_an_owner_without_rights_is_not_told_what_waits_either(tmp_path: Path) -> None:
+    log = MemoryLog()
+    known = Registrations(log, Seal(tmp_path, None), RegistrationsSection(), ACCESS, {})
+    owners = {name: Owner(name=name, how="token") for name in ("portal", "gone", "screen")}
+    log.append([record_of(registered(name, owner=owner)) for name, owner in owners.items()])
+    assert known.told(utc_now()).keys() == {"portal"}
+
+
+def test_one_that_is_over_holds_nothing_back(tmp_path: Path) -> None:
+    log = MemoryLog()
+    known = Registrations(log, Seal(tmp_path, None), RegistrationsSection(), None, {})
+    log.append([decided("MED", number) for number in range(1, 4)])
+    log.append([record_of(registered("over", end=AT, since={0: 0}))])
+    log.append([record_of(registered("going", since={0: 2}))])
+    FanOut((), lambda: known.subscriptions(AT)).begin(log)
+    assert log.committed(GROUP) == {TopicPartition(topics.DESIGNATIONS, 0): 2}
+
+
+def test_of_two_who_register_a_new_name_at_once_one_is_first(tmp_path: Path) -> None:
+    log = MemoryLog()
+    known = Registrations(log, Seal(tmp_path, None), RegistrationsSection(), None, {})
+    registrar, began = Registrar(log, known, REGISTER, utc_now, 3), threading.Barrier(2)
+
+    def register(url: str) -> tuple[Registration, bool]:
+        began.wait(20)
+        return registrar.enlist(
+            "portal", lambda _: Wanted("webhook", Secrets(url=url, keys=(KEY,)))
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(register, [URL, f"{URL}/2"]))
+    assert sorted((each.revision, is_new) for each, is_new in done) == [(1, True), (2, False)]
+
+
 # while it runs
 
 
@@ -373,8 +447,8 @@ class Delivering(NamedTuple):
 
 
 @asynccontextmanager
-async def delivering(folder: Path, log: MemoryLog) -> AsyncIterator[Delivering]:
-    text = in_process() + "\n[registrations]\nallow_private = true\n"
+async def delivering(folder: Path, log: MemoryLog, more: str = "") -> AsyncIterator[Delivering]:
+    text = in_process() + "\n[registrations]\nallow_private = true\n" + more
     installation = load(configured(folder, text), folder, {})
     component = delivery_of(log, installation, utc_now)
     await component.start()
@@ -396,11 +470,11 @@ def test_senders_come_change_and_go_while_the_service_runs(tmp_path: Path) -> No
         log = MemoryLog()
         async with delivering(tmp_path, log) as (registrar, senders):
             log.append([decided("MED", 1)])
-            registrar.enlist("portal", webhook(first))
+            registrar.enlist("portal", lambda _: webhook(first))
             log.append([decided("MED", 2)])
             await until(lambda: len(first.taken) == 1)
             (sender,) = senders
-            registrar.enlist("portal", webhook(second, wards=("KIR",)))
+            registrar.enlist("portal", lambda _: webhook(second, wards=("KIR",)))
             await until(lambda: sender not in tuple(senders))
             log.append([decided("MED", 3), decided("KIR", 4)])
             await until(lambda: len(second.taken) == 1)
@@ -416,13 +490,40 @@ def test_senders_come_change_and_go_while_the_service_runs(tmp_path: Path) -> No
     assert len(second.calls) == 1
 
 
+OWNED_BY = """
+[http.access.tokens.portal]
+secret = "0123456789abcdef0123456789abcdef"
+wards = ["MED"]
+may = ["read", "subscribe"]
+"""
+
+
+def test_what_waits_for_an_owner_who_may_not_be_told_any_more_is_not_sent(tmp_path: Path) -> None:
+    async def run(receiver: Receiver) -> MemoryLog:
+        log = MemoryLog()
+        async with delivering(tmp_path, log, OWNED_BY) as (registrar, _):
+            wanted = webhook(receiver, wards=("MED",))
+            owner = Reader("portal", "token", (ACCESS.tokens["portal"].grant(),))
+            registrar.subscribe(owner, "s", wanted)
+            log.append([queued("s", "KIR", 1), queued("s", "MED", 2)])  # of KIR when it was decided
+            await until(lambda: len(receiver.taken) == 1)
+            await until(lambda: len(list(deliveries(log, "s"))) == 2)
+        return log
+
+    with Receiver() as receiver:
+        log = asyncio.run(run(receiver))
+    assert [call.event["id"] for call in receiver.calls] == ["MED-2"]
+    outcomes = {each.ward: each.outcome for each in deliveries(log, "s")}
+    assert outcomes == {"KIR": Outcome.SKIPPED, "MED": Outcome.DELIVERED}
+
+
 def test_after_a_restart_what_waited_is_told(tmp_path: Path) -> None:
     said = {"status": 500}
 
     async def run(receiver: Receiver) -> None:
         log = MemoryLog()
         async with delivering(tmp_path, log) as (registrar, _):
-            registrar.enlist("portal", webhook(receiver))
+            registrar.enlist("portal", lambda _: webhook(receiver))
             log.append([decided("MED", 1)])
             await until(lambda: len(receiver.calls) > 0)
         said["status"] = 204
@@ -438,8 +539,8 @@ def test_one_whose_key_is_gone_says_so_and_disturbs_nobody(tmp_path: Path) -> No
     async def run(receiver: Receiver) -> None:
         log = MemoryLog()
         async with delivering(tmp_path, log) as (registrar, _):
-            registrar.enlist("lost", webhook(receiver, kinds=("designated",)))
-            registrar.enlist("good", webhook(receiver))
+            registrar.enlist("lost", lambda _: webhook(receiver, kinds=("designated",)))
+            registrar.enlist("good", lambda _: webhook(receiver))
             (tmp_path / "subscribers.key").rename(tmp_path / "elsewhere.key")
         installation = load(tmp_path / "test.toml", tmp_path, {})
         component = delivery_of(log, installation, utc_now)

@@ -123,13 +123,16 @@ def add_registering(app: FastAPI, registrar: Registrar, trail: Trail) -> None:
         response: Response,
     ) -> Registered:
         """Register a webhook, or change one; 201 if it is new."""
-        before = (await _in_log(lambda: registrar.own(asking))).get(name)
-        keys, made = _keys(registrar, wanted, before)
+        made = PREFIX + base64.b64encode(secrets.token_bytes(NEW_SECRET_BYTES)).decode()
+
+        def wanted_after(before: Registration | None) -> Wanted:
+            return _as_wanted(wanted, wanted.secrets or _keys_of(registrar, before) or (made,))
+
         await _noted(trail.did(asking, Action.SUBSCRIBED, name))
-        done = await _in_log(lambda: registrar.enlist(name, _as_wanted(wanted, keys)))
-        response.status_code = 200 if before else 201
+        done, is_new = await _in_log(lambda: registrar.enlist(name, wanted_after))
+        response.status_code = 201 if is_new else 200
         response.headers["Cache-Control"] = "no-store"
-        return _shown(done, made)
+        return _shown(done, made if is_new and not wanted.secrets else None)
 
     @app.delete("/v1/subscribers/{name}", status_code=204, responses=_REFUSALS)
     async def delete(name: Name, asking: Asking) -> Response:
@@ -150,19 +153,14 @@ async def _wanted(request: Request) -> WebhookWanted:
         raise HTTPException(422, wrong) from None
 
 
-def _keys(
-    registrar: Registrar, wanted: WebhookWanted, before: Registration | None
-) -> tuple[tuple[str, ...], str | None]:
-    """The keys that sign, and the one that is to be told."""
-    if wanted.secrets:
-        return wanted.secrets, None
-    if before is not None:
-        try:
-            return registrar.registrations.seal.opened(before.name, before.sealed).keys, None
-        except SealError:
-            raise HTTPException(409, "its secrets cannot be opened: give others") from None
-    made = PREFIX + base64.b64encode(secrets.token_bytes(NEW_SECRET_BYTES)).decode()
-    return (made,), made
+def _keys_of(registrar: Registrar, of: Registration | None) -> tuple[str, ...]:
+    """The keys that sign by now; none of one that is new. Raises NotRegisteredError."""
+    if of is None:
+        return ()
+    try:
+        return registrar.registrations.seal.opened(of.name, of.sealed).keys
+    except SealError:
+        raise NotRegisteredError(409, "its secrets cannot be opened: give others") from None
 
 
 def _as_wanted(wanted: WebhookWanted, keys: tuple[str, ...]) -> Wanted:

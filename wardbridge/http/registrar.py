@@ -104,8 +104,13 @@ class Registrar:
             self._check(asking, wanted)
             return self._kept(name, before.owner, wanted, before)
 
-    def enlist(self, name: str, wanted: Wanted) -> Registration:
-        """A subscriber by name, new or otherwise, for those who operate. Raises NotRegisteredError."""
+    def enlist(
+        self, name: str, wanted_after: Callable[[Registration | None], Wanted]
+    ) -> tuple[Registration, bool]:
+        """A subscriber by name, for those who operate, and whether it is new. Raises NotRegisteredError.
+
+        ``wanted_after`` is given what it was, if it is not: of two who come at once one is first.
+        """
         if name in self.registrations.configured:
             raise NotRegisteredError(409, "the configuration has a subscriber of this name")
         with self._alone:
@@ -113,10 +118,12 @@ class Registrar:
             if before is None and state_of(self._log, name) is not None:
                 text = "an earlier subscriber had this name and its numbers: take another"
                 raise NotRegisteredError(409, text)
+            wanted = wanted_after(before)
             if before is not None and before.way != wanted.way:
                 raise NotRegisteredError(409, "this name is a subscriber of another kind")
             self._check_names(wanted)
-            return self._kept(name, before.owner if before else None, wanted, before)
+            kept = self._kept(name, before.owner if before else None, wanted, before)
+            return kept, before is None
 
     def remove(self, asking: Reader, name: str) -> bool:
         """Tell it nothing more; False where there is no such one."""
@@ -181,9 +188,8 @@ class Registrar:
         )
         self._check_way(found, wanted.secrets)
         kept = found.model_copy(update={"sealed": self._sealed(name, wanted.secrets)})
-        if before is None:  # first: whatever happens next, the name is taken for good
-            self._log.append([row_of(SubscriberState(subscriber=name, since=dict(since)))])
-        self._log.append([record_of(kept)])
+        taken = [] if before else [row_of(SubscriberState(subscriber=name, since=dict(since)))]
+        self._log.append([*taken, record_of(kept)])  # a name that was taken is never given again
         return kept
 
     def _check_way(self, registration: Registration, secrets: Secrets) -> None:
