@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
@@ -29,7 +28,7 @@ from schemas.registration import Content
 from tests.delivery.backport import faults_of_bundle
 from tests.delivery.notices import AT, queued
 from tests.delivery.notifications import FOLDER, outgoing, said, speaker, written
-from tests.delivery.test_sender import looping, receipts, state, until
+from tests.delivery.test_sender import receipts, running, state, until
 from tests.fhir.lab import claimed
 from tests.support.receiver import Behaviour, Receiver, answering, dripping, hanging, resetting
 
@@ -184,17 +183,8 @@ def telling(
     revision: int = 0,
 ) -> Iterator[Sender]:
     """A sender at work, in a thread of its own."""
-    sender = Sender(log, "s", hook(url, heartbeat_s, revision), terms)
-    with looping() as loop:
-        thread = threading.Thread(target=sender.run, args=(loop,))
-        thread.start()
-        try:
-            yield sender
-        finally:
-            sender.stop()
-            thread.join(20)
-            asyncio.run_coroutine_threadsafe(sender.close(), loop).result()
-            assert not thread.is_alive()
+    with running(Sender(log, "s", hook(url, heartbeat_s, revision), terms)) as sender:
+        yield sender
 
 
 def standing(log: MemoryLog, url: str, revision: int = 0) -> tuple[str, int | None]:

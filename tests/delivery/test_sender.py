@@ -94,7 +94,7 @@ def rounds(log: Log, endpoint: Endpoint, number: int = 1, terms: Terms = QUICK) 
 
 @contextmanager
 def running(sender: Sender) -> Iterator[Sender]:
-    """In a thread of its own."""
+    """In a thread of its own; its connections are let go afterwards."""
     with looping() as loop:
         thread = threading.Thread(target=sender.run, args=(loop,))
         thread.start()
@@ -103,6 +103,7 @@ def running(sender: Sender) -> Iterator[Sender]:
         finally:
             sender.stop()
             thread.join(20)
+            asyncio.run_coroutine_threadsafe(sender.close(), loop).result(20)
             assert not thread.is_alive()
 
 
