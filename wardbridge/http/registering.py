@@ -22,7 +22,7 @@ from schemas.notification import Kind
 from schemas.registration import Registration
 from wardbridge.http.access.gate import Asking
 from wardbridge.http.audit import Trail
-from wardbridge.http.fhir.answer import MAX_BYTES, body_in
+from wardbridge.http.body import MAX_BYTES, body_in
 from wardbridge.http.registrar import NotRegisteredError, Registrar, Wanted
 from wardbridge.sealing import SealError, Secrets
 

@@ -15,10 +15,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from router.delivery.resources import FHIR_JSON, Json
+from wardbridge.http.body import body_in
 
 BASE: Final = "/fhir"
-MAX_BYTES: Final = 65_536
-"""Of a Subscription or Parameters: a hundred filters have room."""
 _CODES: Final[Mapping[int, str]] = {
     HTTPStatus.BAD_REQUEST: "invalid",
     HTTPStatus.UNAUTHORIZED: "login",
@@ -87,13 +86,3 @@ def resource_from(request: Request, body: bytes, kind: str) -> Json:
     if not isinstance(found, dict) or found.get("resourceType") != kind:
         raise RefusedError(400, f"the body is not a {kind}", "resourceType")
     return found
-
-
-async def body_in(request: Request) -> bytes:
-    """A request's body, however its length is said. Raises RefusedError."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_BYTES:
-            raise RefusedError(413, f"the body has more than {MAX_BYTES} bytes")
-    return bytes(body)

@@ -16,7 +16,8 @@ from router.delivery.resources import Json
 from schemas.notification import DesignationData
 from schemas.registration import Content
 from wardbridge.http.access.rights import Reader
-from wardbridge.http.fhir.answer import RefusedError, body_in, resource_from
+from wardbridge.http.body import body_in
+from wardbridge.http.fhir.answer import RefusedError, resource_from
 from wardbridge.http.fhir.book import Book, Entry
 
 MAX_EVENTS: Final = 500
