@@ -1,23 +1,49 @@
 """What a subscriber is sent, and what became of it. Topics ``subscribers`` and ``deliveries``.
 
 A subscriber's notices are numbered from 1 without a gap; the number stays with the notice however
-often it is sent. No model here holds anything of a patient but the visit's number.
+often it is sent. Nothing that is kept here holds anything of a patient but the visit's number; who it is
+and where from is looked up for each attempt, and is in what is sent only.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from schemas.base import Frozen, Utc, VisitRef
-from schemas.notification import Kind, Notification
+from schemas.fields import Details, Identity, Level
+from schemas.notification import DesignationData, Kind, Notification
+
+TOLD_SCHEMA_ID: Final = "urn:wardbridge:told:1"
+"""``$id`` of the published JSON Schema of the data of a notice that tells more than the minimum."""
+
+
+class ToldData(DesignationData):
+    """A designation, and what somebody with more than the minimal fields is told besides."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    details: Details | None = Field(
+        None,
+        description="for operational fields; none where nothing is known, and for a protected person "
+        "unless it is for identified fields",
+    )
+    patient: Identity | None = Field(
+        None, description="for identified fields; none where it is not known"
+    )
 
 
 class SubscriberNotice(Notification):
-    """A notice as one subscriber gets it. Two extension attributes (CloudEvents 1.0, section 3)."""
+    """A notice as one subscriber gets it. Two extension attributes (CloudEvents 1.0, section 3).
 
+    Whoever is told more than the minimum finds it in ``data``, as it is known when it is sent.
+    """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    data: ToldData
     subscription: str = Field(description="the subscriber's configured name")
     subscriptionsequence: int = Field(
         ge=1, description="of this subscriber's notices, without a gap"
@@ -58,6 +84,9 @@ class Delivery(Frozen):
     visit: VisitRef
     outcome: Outcome
     attempts: int = Field(ge=0, description="since the service started")
+    fields: Level = Field(
+        "minimal", description="how much the endpoint may have been told since the service started"
+    )
     status: int | None = Field(None, description="HTTP status of the last answer, if there was one")
     reason: str | None = Field(None, description="why it was not taken, or what the person said")
     at: Utc

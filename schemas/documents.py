@@ -20,7 +20,7 @@ from schemas.acknowledgement import Acknowledgement
 from schemas.audit import AuditEntry
 from schemas.authority import Authority, Tick
 from schemas.base import Frozen
-from schemas.delivery import Delivery, SubscriberNotice, SubscriberState, TestEvent
+from schemas.delivery import Delivery, SubscriberNotice, SubscriberState, TestEvent, ToldData
 from schemas.encounter import EncounterView
 from schemas.notification import DATA_SCHEMA_ID, SCHEMA_ID, DesignationData, Notification
 from schemas.observation import Envelope
@@ -51,6 +51,7 @@ PUBLISHED: Final[Mapping[str, type[Frozen]]] = {
     "subscriber-state": SubscriberState,
     "test-event": TestEvent,
     "tick": Tick,
+    "told": ToldData,
     "ward": Ward,
 }
 """Name of the document -> the model it describes."""

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.base import Frozen, Utc
+from schemas.fields import Level
 from schemas.notification import Kind
 
 
@@ -44,6 +45,9 @@ class Registration(Frozen):
     wards: tuple[str, ...] = Field((), description="none and no hospitals: all the owner may read")
     hospitals: tuple[str, ...] = ()
     kinds: tuple[Kind, ...] = Field((), description="none: all")
+    fields: Level = Field(
+        "minimal", description="how much a webhook is told; of FHIR's the owner's rights decide"
+    )
     sealed: str = Field(description="address, keys and headers: base64, encrypted")
     content: Content = Content.ID_ONLY
     timeout_s: float = 10.0

@@ -16,8 +16,7 @@ from wardbridge.http.access.gate import Gate, Known
 from wardbridge.http.access.keys import Keys, fetch_from
 from wardbridge.http.access.oidc import Provider, Verifier
 from wardbridge.http.access.rights import How, Reader
-from wardbridge.http.audit import Trail
-from wardbridge.http.census import Census
+from wardbridge.http.audit import PatientOf, Trail
 
 Now = Callable[[], datetime]
 
@@ -64,8 +63,8 @@ def _verifier(section: OidcSection, register: WardRegister, data: Path, now: Now
     return Verifier(provider, keys, register.hospital_of, now)
 
 
-def trail_of(log: Log, installation: Installation, census: Census | None, now: Now) -> Trail:
+def trail_of(log: Log, installation: Installation, patient_of: PatientOf, now: Now) -> Trail:
     """Where readings are noted."""
     access = installation.settings.http.access or AccessSection.model_construct()
     again_after = timedelta(seconds=access.audit_again_after_s)
-    return Trail(log, now, again_after, census.patient if census else lambda _: None)
+    return Trail(log, now, again_after, patient_of)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from bus.runner import StepRunner
 from router.delivery import fhir, mllp
 from router.delivery.attempts import Terms
 from router.delivery.bundles import Speaker
-from router.delivery.channel import Answer, Channel, Outgoing
+from router.delivery.channel import Answer, Channel, Outgoing, nothing_besides
 from router.delivery.doorbell import Doorbell
 from router.delivery.fanout import GROUP, FanOut
 from router.delivery.posting import Address
@@ -21,6 +22,7 @@ from router.delivery.sender import Sender
 from router.delivery.signature import secret_of
 from router.delivery.subscription import MayRead, Subscription, every_ward
 from router.delivery.webhook import Endpoint, Webhook
+from schemas.fields import LevelAt, always
 from schemas.registration import Registration
 from wardbridge.components.delivery import DeliveryComponent
 from wardbridge.components.roster import Roster
@@ -32,6 +34,7 @@ from wardbridge.config.subscribers import (
     SubscriberSection,
     WebhookSection,
 )
+from wardbridge.fields.lookup import Lookup
 from wardbridge.log import is_on_kafka
 from wardbridge.registrations import Registrations
 from wardbridge.routing import REST_S, review_of_failure
@@ -41,13 +44,21 @@ Way = WebhookSection | MllpSection | FhirSection
 
 
 def delivery_of(
-    log: Log, installation: Installation, now: Callable[[], datetime], port_offset: int = 0
+    log: Log,
+    installation: Installation,
+    now: Callable[[], datetime],
+    port_offset: int = 0,
+    lookup: Lookup | None = None,
 ) -> DeliveryComponent:
-    """The fan-out and a sender for each subscriber. Raises OSError for an unusable certificate."""
+    """The fan-out and a sender for each subscriber. Raises OSError for an unusable certificate.
+
+    ``lookup``: where somebody may be told more than the minimum, else nobody is.
+    """
     # On Kafka each sender's own consumer waits best: it fetches ahead of being asked.
     doorbell = None if is_on_kafka(installation) else Doorbell(log)
     registrations = Registrations.of(log, installation)
-    senders = _Senders(log, installation, registrations, doorbell, port_offset)
+    base = installation.settings.http.fhir_base(port_offset)
+    senders = _Senders(log, installation.data, base, registrations, doorbell, lookup)
     configured = installation.settings.subscribers
     subscriptions = [subscription_of(name, section) for name, section in configured.items()]
     step = FanOut(subscriptions, lambda: registrations.subscriptions(now()))
@@ -61,35 +72,31 @@ def delivery_of(
     return DeliveryComponent(partial(step.begin, log), fan_out, roster, doorbell, wait)
 
 
+@dataclass(frozen=True, slots=True)
 class _Senders:
     """Makes senders, each with its channel."""
 
-    def __init__(
-        self,
-        log: Log,
-        installation: Installation,
-        registrations: Registrations,
-        doorbell: Doorbell | None,
-        port_offset: int,
-    ) -> None:
-        self._log = log
-        self._data = installation.data
-        self._base = installation.settings.http.fhir_base(port_offset)
-        self._registrations = registrations
-        self._doorbell = doorbell
+    log: Log
+    data: Path
+    base: str
+    registrations: Registrations
+    doorbell: Doorbell | None
+    lookup: Lookup | None
 
     def configured(self, name: str, section: SubscriberSection) -> Sender:
         """Of the configuration. Raises OSError."""
         way = way_of(section)
-        return self._sender(name, channel_of(name, way, self._data, self._base), terms_of(way))
+        channel = channel_of(name, way, self.data, self.base)
+        return self._sender(name, channel, terms_of(way), level_at=always(section.fields))
 
     def registered(self, of: Registration) -> Sender:
         """Of the log; one that cannot be told says why, and is tried again and again."""
         try:
-            way = self._registrations.way(of)
-            channel = channel_of(of.name, way, self._data, self._base, of.revision)
-            may_read = self._registrations.subscription(of).may_read
-            return self._sender(of.name, channel, terms_of(way), may_read)
+            way = self.registrations.way(of)
+            channel = channel_of(of.name, way, self.data, self.base, of.revision)
+            may_read = self.registrations.subscription(of).may_read
+            level_at = self.registrations.level_at(of)
+            return self._sender(of.name, channel, terms_of(way), may_read, level_at)
         except (SealError, ValueError, OSError) as error:
             reason = (
                 str(error) if isinstance(error, SealError) else "its address is not allowed now"
@@ -97,10 +104,16 @@ class _Senders:
             return self._sender(of.name, _Unusable(reason), Terms(pauses=True))
 
     def _sender(
-        self, name: str, channel: Channel, terms: Terms, may_read: MayRead = every_ward
+        self,
+        name: str,
+        channel: Channel,
+        terms: Terms,
+        may_read: MayRead = every_ward,
+        level_at: LevelAt | None = None,
     ) -> Sender:
-        bell = self._doorbell.of(name) if self._doorbell else None
-        return Sender(self._log, name, channel, terms, bell=bell, may_read=may_read)
+        bell = self.doorbell.of(name) if self.doorbell else None
+        look_up = self.lookup.up_to(level_at) if self.lookup and level_at else nothing_besides
+        return Sender(self.log, name, channel, terms, bell=bell, may_read=may_read, look_up=look_up)
 
 
 class _Unusable:

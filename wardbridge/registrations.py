@@ -9,6 +9,7 @@ from typing import Self
 from bus.port import Log
 from router.delivery.registry import Registry
 from router.delivery.subscription import MayRead, Subscription
+from schemas.fields import Level, LevelAt, always
 from schemas.registration import Owner, Registration
 from wardbridge.config.access import AccessSection
 from wardbridge.config.models import Installation, RegistrationsSection
@@ -69,6 +70,10 @@ class Registrations:
             may_read_as(of.owner, self._access), of.since, until_ms,
         )  # fmt: skip
 
+    def level_at(self, of: Registration) -> LevelAt:
+        """How much one of them is told: a webhook what it was registered for, FHIR what its owner may read."""
+        return always(of.fields) if of.way == "webhook" else level_as(of.owner, self._access)
+
     def _may_be_told(self, of: Registration) -> bool:
         """Whether its owner may be told of anything by now."""
         return (
@@ -110,6 +115,16 @@ def may_read_as(owner: Owner | None, access: AccessSection | None) -> MayRead:
         return grant is not None and grant.covers(ward, hospital)
 
     return may_read
+
+
+def level_as(owner: Owner | None, access: AccessSection | None) -> LevelAt:
+    """How much an owner may be told by now."""
+    grant = _grant_of(owner, access) if access and owner else None
+
+    def level_at(ward: str, hospital: str | None) -> Level:
+        return grant.fields if grant and grant.covers(ward, hospital) else "minimal"
+
+    return level_at
 
 
 def _grant_of(owner: Owner, access: AccessSection) -> Grant | None:

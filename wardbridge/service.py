@@ -36,11 +36,14 @@ from wardbridge.components.ticker import Ticker
 from wardbridge.components.worker import Job, RemoteFeed, RemoteRouter, WorkerProcess
 from wardbridge.config.models import Installation
 from wardbridge.delivery import delivery_of
+from wardbridge.fields.census import Census, believed_by
+from wardbridge.fields.identities import Identities
+from wardbridge.fields.known import Known
+from wardbridge.fields.lookup import Lookup
 from wardbridge.http.app import Registering, make_app
+from wardbridge.http.audit import no_patient
 from wardbridge.http.board import Board
-from wardbridge.http.census import Census, believed_by
 from wardbridge.http.hub import Hub
-from wardbridge.http.identities import Identities
 from wardbridge.http.occupancy import occupancies
 from wardbridge.http.registrar import Registrar
 from wardbridge.http.server import HttpServer
@@ -114,8 +117,14 @@ class Service:
         hub = self._hub()
         working = self._working(log)
         progress = RouterProgress(log, working.router, self._settings.router.stalled_after_s)
-        timing, reading = self._timing(log, progress), self._reading(log, hub)
-        telling = self._telling(log)
+        timing = self._timing(log, progress)
+        tail = Tail(
+            log,
+            hub.take,
+            with_census=hub.known is not None,
+            with_patients=hub.known is not None and hub.known.has_names,
+        )
+        reading, telling = self._reading(log, hub, tail), self._telling(log, hub, tail)
         view = View(
             log,
             hub,
@@ -130,7 +139,8 @@ class Service:
         )
         http, data = self._settings.http, self._installation.data
         gate = gate_of(self._installation, self._clock)
-        trail = trail_of(log, self._installation, hub.census, self._clock)
+        patient_of = hub.known.census.patient if hub.known else no_patient
+        trail = trail_of(log, self._installation, patient_of, self._clock)
         registering = self._registering(log) if Role.HTTP in self._roles else None
         app = make_app(view, gate, trail, http.max_streams, registering)
         tls = http.tls and http.tls.starting_from(data)
@@ -153,15 +163,10 @@ class Service:
         kept_for = timedelta(days=kept.forget_after_days) if kept.keep else None
         return [progress, ticker, Forgetting(log, kept_for, self._clock)]
 
-    def _reading(self, log: Log, hub: Hub) -> Sequence[Component]:
-        tail = Tail(
-            log,
-            hub.take,
-            with_census=hub.census is not None,
-            with_patients=hub.identities is not None,
-        )
+    def _reading(self, log: Log, hub: Hub, tail: Tail) -> Sequence[Component]:
+        """For wards, and for subscribers who are told more than the notice."""
         if Role.HTTP not in self._roles:
-            return []
+            return [tail] if Role.DELIVERY in self._roles and hub.known else []
         return [tail, Collector(log, self._installation.data)] if is_one_file(log) else [tail]
 
     def _hub(self) -> Hub:
@@ -171,7 +176,7 @@ class Service:
         zone, register = ZoneInfo(self._settings.http.zone), self._installation.register
         free = occupancies(board, census, register, self._clock, zone)
         names = Identities() if self._settings.gives("identified") else None
-        return Hub(board, census=census, occupancy=free, identities=names)
+        return Hub(board, known=Known(census, register, names), occupancy=free)
 
     def _census(self) -> Census | None:
         """Followed only where somebody may see something of it."""
@@ -181,10 +186,11 @@ class Service:
         known = [(line, realms[line.realm].hospitals) for line in self._timelines()]
         return Census(believed_by(known, self._installation.register, self._clock))
 
-    def _telling(self, log: Log) -> Sequence[DeliveryComponent]:
+    def _telling(self, log: Log, hub: Hub, tail: Tail) -> Sequence[DeliveryComponent]:
         if Role.DELIVERY not in self._roles:
             return []
-        return [delivery_of(log, self._installation, self._clock, self._port_offset)]
+        lookup = Lookup(hub.known, hub.board, tail) if hub.known else None
+        return [delivery_of(log, self._installation, self._clock, self._port_offset, lookup)]
 
     def _working(self, log: Log) -> Working:
         """On a log that other processes can work on, router and feeds have each one of its own."""

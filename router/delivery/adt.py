@@ -12,22 +12,27 @@ withdrawn           A27           A26           ADT_A21
 arrived             none          none          record systems tell it (A01, A02)
 ==================  ============  ============  ==========================
 
-No person is in it. PID-3 and PID-5 are required by the standard: PID-3 is the visit number and says
-so (type VN, table 0203); PID-5 has only a name type, S, "coded pseudo-name to ensure anonymity"
-(table 0200). ``""`` would mean that the receiver deletes the name that it has.
+No person is in it, unless the receiver is told who it is. PID-3 and PID-5 are required by the standard:
+PID-3 is the visit number and says so (type VN, table 0203); PID-5 has only a name type, S, "coded
+pseudo-name to ensure anonymity" (table 0200). ``""`` would mean that the receiver deletes the name that it
+has. Whoever is told more finds the patient's own number first in PID-3, the name in PID-5, the protection
+mark in PD1-12, where the patient lies now in PV1-3, and in PV2-9 when they are planned to leave.
 
-The same notice gives the same bytes however often it is sent.
+The same notice, told the same besides, gives the same bytes however often it is sent.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
+from router.delivery import persons
 from router.delivery.channel import Outgoing
 from schemas.base import VisitRef
+from schemas.fields import Beside, Details, Identity
 from schemas.notification import DesignationData, Kind
 
 TOLD: Final = frozenset({Kind.DESIGNATED, Kind.CHANGED, Kind.WITHDRAWN})
@@ -53,6 +58,9 @@ _DELETES: Final = '""'
 _PENDING_LOCATION: Final = 42
 _VISIT_NUMBER: Final = 19
 _EXPECTED_ADMISSION: Final = 8
+_EXPECTED_DISCHARGE: Final = 9
+_PROTECTION: Final = 12
+_PSEUDONYM: Final = "^^^^^^S"
 _DIGEST_DIGITS: Final = 8  # beside eleven of the number: MSH-10 has twenty characters
 
 
@@ -73,8 +81,23 @@ class Style:
 
 
 def message_of(subscriber: str, outgoing: Outgoing, style: Style) -> bytes:
-    """Raises UnicodeEncodeError where the character set lacks a letter: none is replaced."""
-    notice = outgoing.notice
+    """Raises UnicodeEncodeError where the character set lacks a letter: none is replaced.
+
+    A name that has such a letter is left out, for the notice must not be lost for it.
+    """
+    codec, who = _CODECS[style.charset], outgoing.beside.patient
+    try:
+        return _text_of(subscriber, outgoing, style).encode(codec)
+    except UnicodeEncodeError:
+        if who is None or not (who.family or who.given):
+            raise
+    nameless = who.model_copy(update={"family": None, "given": None})
+    beside = outgoing.beside.model_copy(update={"patient": nameless})
+    return _text_of(subscriber, outgoing._replace(beside=beside), style).encode(codec)
+
+
+def _text_of(subscriber: str, outgoing: Outgoing, style: Style) -> str:
+    notice, beside = outgoing.notice, outgoing.beside
     data, at = notice.data, _time(notice.time)
     is_planned = data.kind is not Kind.WITHDRAWN
     expected = _expected(data) if is_planned else ""
@@ -82,15 +105,17 @@ def message_of(subscriber: str, outgoing: Outgoing, style: Style) -> bytes:
     segments = [
         _header(kind, at, control_id(subscriber, outgoing), style),
         _segment("EVN", {2: at, 3: expected} if expected else {2: at}),
-        _segment("PID", {3: _number(data.visit), 5: "^^^^^^S"}),
+        _segment("PID", _person(data.visit, beside.patient)),
+        *([_segment("PD1", {_PROTECTION: "Y"})] if _is_marked(data, beside) else []),
         _segment("PV1", {
-            2: _escaped(style.patient_class), _VISIT_NUMBER: _number(data.visit),
-            _PENDING_LOCATION: _place(data),
+            2: _escaped(style.patient_class), 3: _lies_at(beside.details),
+            _VISIT_NUMBER: _number(data.visit), _PENDING_LOCATION: _place(data),
         }),
     ]  # fmt: skip
-    if expected and style.pending == "admission":
-        segments.append(_segment("PV2", {_EXPECTED_ADMISSION: expected}))
-    return ("\r".join(segments) + "\r").encode(_CODECS[style.charset])
+    planned = _plan(expected if style.pending == "admission" else "", beside.details)
+    if planned:
+        segments.append(_segment("PV2", planned))
+    return "\r".join(segments) + "\r"
 
 
 def test_message(number: str, at: datetime, style: Style) -> bytes:
@@ -119,6 +144,42 @@ def _segment(name: str, values: dict[int, str]) -> str:
     return "|".join((name, *(values.get(at, "") for at in range(1, max(values) + 1))))
 
 
+def _person(visit: VisitRef, who: Identity | None) -> dict[int, str]:
+    """PID: what the patient is known by, and in any case the visit's number."""
+    if who is None:
+        return {3: _number(visit), 5: _PSEUDONYM}
+    return {
+        3: f"{_joined(persons.number_of(who))}~{_number(visit)}",
+        5: _joined(persons.name_of(who)) or _PSEUDONYM,
+        7: persons.born_of(who),
+        8: persons.sex_of(who),
+    }
+
+
+def _is_marked(data: DesignationData, beside: Beside) -> bool:
+    """Whether a protection mark goes with a name."""
+    return beside.patient is not None and (data.protected or beside.protected)
+
+
+def _lies_at(details: Details | None) -> str:
+    """PL: ward and facility."""
+    if details is None or details.from_ward is None:
+        return ""
+    return _location(details.from_ward, "", "", details.from_hospital or "")
+
+
+def _plan(expected: str, details: Details | None) -> dict[int, str]:
+    """PV2: when they are to come, and to leave."""
+    leaves_at = details.planned_discharge_at if details else None
+    said = {_EXPECTED_ADMISSION: expected, _EXPECTED_DISCHARGE: leaves_at and _time(leaves_at)}
+    return {field: value for field, value in said.items() if value}
+
+
+def _joined(components: Sequence[Sequence[str]]) -> str:
+    """A composite of components of subcomponents."""
+    return "^".join("&".join(map(_escaped, each)) for each in components)
+
+
 def _number(visit: VisitRef) -> str:
     return f"{_escaped(visit.visit)}^^^{_escaped(visit.source)}^VN"
 
@@ -132,7 +193,10 @@ def _expected(data: DesignationData) -> str:
 
 def _place(data: DesignationData) -> str:
     """PL: ward, room, bed, facility."""
-    parts = (data.ward, data.room or "", data.bed or "", data.hospital or "")
+    return _location(data.ward, data.room or "", data.bed or "", data.hospital or "")
+
+
+def _location(*parts: str) -> str:
     return "^".join(map(_escaped, parts)).rstrip("^")
 
 

@@ -18,7 +18,15 @@ from typing import NamedTuple
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_random_exponential
 
 from bus.port import Stored
-from router.delivery.channel import Answer, Channel, Outgoing
+from router.delivery.channel import (
+    Answer,
+    Channel,
+    LookUp,
+    NotKnownYetError,
+    Outgoing,
+    nothing_besides,
+)
+from schemas.fields import LEVELS, Level
 
 Clock = Callable[[], float]
 
@@ -64,6 +72,8 @@ class Ended(NamedTuple):
     answer: Answer
     attempts: int
     skipped: bool = False
+    fields: Level = "minimal"
+    """How much the endpoint may have been told of it."""
     stops: bool = False
     """Nothing more may be sent to the endpoint; the notice itself has not ended."""
 
@@ -79,8 +89,16 @@ class _StoppedError(Exception):
 class Attempts:
     """All attempts of one subscriber. In the event loop that sends."""
 
-    def __init__(self, channel: Channel, terms: Terms, clock: Clock, figures: Figures) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        terms: Terms,
+        clock: Clock,
+        figures: Figures,
+        look_up: LookUp = nothing_besides,
+    ) -> None:
         self._channel = channel
+        self._look_up = look_up
         self._terms = terms
         self._clock = clock
         self._figures = figures
@@ -144,21 +162,32 @@ class Attempts:
             stop=is_given_up,
             retry_error_callback=_answer_of,
         )
-        answer: Answer = await retrying(self._attempt, out)
+        told: set[Level] = {"minimal"}
+        answer: Answer = await retrying(self._attempt, out, told)
         stops = answer.gone or (
             answer.refusal is not None and self._terms.pauses and not is_refused_for_itself(answer)
         )
         if not stops:
             self._count(answer)
-        return Ended(answer, retrying.statistics["attempt_number"], stops=stops)
+        fields = max(told, key=LEVELS.index)
+        return Ended(answer, retrying.statistics["attempt_number"], fields=fields, stops=stops)
 
-    async def _attempt(self, out: Outgoing) -> Answer:
+    async def _attempt(self, out: Outgoing, told: set[Level]) -> Answer:
         async with self._slots:
-            answer = await self._channel.send(out)
+            answer = await self._tell(out, told)
         if answer.refusal is not None:
             self._figures.refused_attempts += 1
             self._figures.trouble = answer.refusal
         return answer
+
+    async def _tell(self, out: Outgoing, told: set[Level]) -> Answer:
+        """Whoever is told more waits for it: without it the notice would be another."""
+        try:
+            beside = await self._look_up(out.notice.data)
+        except NotKnownYetError as error:
+            return Answer(str(error))
+        told.add(beside.level)
+        return await self._channel.send(out._replace(beside=beside))
 
     def _count(self, answer: Answer) -> None:
         if answer.refusal is None:

@@ -2,7 +2,8 @@
 
 Format: Subscriptions R5 Backport 1.1.0 on FHIR R4: a Bundle of type ``history`` whose first entry is a
 Parameters resource (profile ``backport-subscription-status-r4``). Numbers are strings there, and the
-topic is left out of ``empty`` ones. The same notice under the same number is always the same bytes.
+topic is left out of ``empty`` ones. The same notice under the same number, told the same besides, is always
+the same bytes.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ def _entry(speaker: Speaker, number: str, outgoing: Outgoing) -> Json:
     notice = outgoing.notice
     found: Json = {"fullUrl": f"{speaker.base}/Encounter/{number}"}
     if speaker.content is Content.FULL_RESOURCE:
-        found["resource"] = encounter_of(notice.data, notice.time)
+        found["resource"] = encounter_of(notice.data, notice.time, outgoing.beside)
     found["request"] = {"method": "PUT", "url": f"Encounter/{number}"}
     found["response"] = {"status": "200", "lastModified": instant(notice.time)}
     return found

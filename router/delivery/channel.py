@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Final, Literal, NamedTuple, Protocol, runtime_checkable
 
-from schemas.notification import Notification
+from schemas.fields import Beside
+from schemas.notification import DesignationData, Notification
+
+MINIMAL: Final = Beside(level="minimal")
 
 
 class Outgoing(NamedTuple):
-    """One notice for one subscriber, numbered."""
+    """One notice for one subscriber, numbered. The same however often it is sent, but for ``beside``."""
 
     sequence: int
     notice: Notification
     queued_at_s: float
     """Unix time at which it entered the queue: what giving up is counted from."""
+    beside: Beside = MINIMAL
+    """What this subscriber is told besides, looked up for this attempt."""
+
+
+class NotKnownYetError(Exception):
+    """What is told beside a notice cannot be looked up now; the text tells nothing of it."""
+
+
+LookUp = Callable[[DesignationData], Awaitable[Beside]]
+"""What one subscriber is told beside a notice, as it is known now. Raises NotKnownYetError."""
+
+
+async def nothing_besides(row: DesignationData) -> Beside:
+    """The minimal fields, for whoever is told no more."""
+    del row
+    return MINIMAL
 
 
 class Answer(NamedTuple):

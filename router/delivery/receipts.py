@@ -48,7 +48,8 @@ def receipt_of(subscriber: str, out: Outgoing, ended: Ended, at: datetime) -> Re
     data, answer = out.notice.data, ended.answer
     receipt = Delivery(
         subscriber=subscriber, sequence=out.sequence, event=out.notice.id, kind=data.kind,
-        ward=data.ward, visit=data.visit, attempts=ended.attempts, status=answer.status,
+        ward=data.ward, visit=data.visit, attempts=ended.attempts, fields=ended.fields,
+        status=answer.status,
         outcome=_outcome(ended), reason=answer.refusal, at=at,
     )  # fmt: skip
     key = f"{subscriber}/{out.sequence}"

@@ -1,7 +1,8 @@
-"""FHIR R4 resources that tell of a designation: pure, the same notice is always the same resource.
+"""FHIR R4 resources that tell of a designation: pure, told the same they are the same resource.
 
 Source: http://hl7.org/fhir/R4/encounter.html. A notice knows the visit's number, the ward and the
-times, no patient and no state of the visit; so the Encounter is what one ward is told of one visit,
+times, no patient and no state of the visit (whoever is told more has a contained Patient, and where they
+lie now); so the Encounter is what one ward is told of one visit,
 under an id of its own, and another ward's is another: a ward that a patient no longer comes to does not
 learn from it where they go instead. That the patient is meant for the ward is a ``location`` with status
 ``planned``; when that ends, it is gone or ``active``. Tags say which ward, what happened and why.
@@ -13,7 +14,10 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Final
 
+from router.delivery import persons
+from router.delivery.channel import MINIMAL
 from schemas.base import VisitRef
+from schemas.fields import Beside, Details
 from schemas.notification import DesignationData, Kind, Reason
 
 FHIR_JSON: Final = "application/fhir+json"
@@ -44,12 +48,12 @@ def ward_part(ward: str) -> str:
     return blake2b(ward.encode(), digest_size=_WARD_BYTES).hexdigest()
 
 
-def encounter_of(notice: DesignationData, at: datetime | None) -> Json:
+def encounter_of(notice: DesignationData, at: datetime | None, beside: Beside = MINIMAL) -> Json:
     """The Encounter after a notice; ``at`` is when that was decided, None where that is not known."""
     meta: Json = {"versionId": str(notice.version)}
     if at is not None:
         meta["lastUpdated"] = instant(at)
-    if notice.protected:
+    if notice.protected or beside.protected:
         meta["security"] = [{"system": _CONFIDENTIALITY, "code": "R", "display": "restricted"}]
     said = ((KINDS, notice.kind), (REASONS, notice.reason), (WARDS, notice.ward))
     meta["tag"] = [_coding(system, code) for system, code in said]
@@ -63,6 +67,11 @@ def encounter_of(notice: DesignationData, at: datetime | None) -> Json:
     }
     if status := _PLACE_STATUS.get(notice.kind):
         found["location"] = _locations(notice, status)
+        if beside.details is not None:
+            _add_details(found, beside.details)
+    if beside.patient is not None:
+        found["contained"] = [persons.patient_of(beside.patient)]
+        found["subject"] = persons.SUBJECT
     if notice.hospital is not None:
         found["serviceProvider"] = {"type": "Organization", "display": notice.hospital}
     return found
@@ -78,17 +87,25 @@ def _status(notice: DesignationData) -> str:
     return "in-progress" if notice.kind is Kind.ARRIVED else "planned"
 
 
+def _add_details(found: Json, details: Details) -> None:
+    """Where the patient lies now."""
+    if details.from_ward is None:
+        return
+    found["status"] = "onleave" if details.on_leave else "in-progress"
+    found["location"].append(_location(_ward_reference(details.from_ward), "active", "wa"))
+
+
 def instant(at: datetime) -> str:
     """A moment as FHIR writes it; it is in UTC."""
     return at.isoformat().replace("+00:00", "Z")
 
 
-def ward_reference(ward: str) -> Json:
+def _ward_reference(ward: str) -> Json:
     """A ward, by its id in the ward register."""
     return {"type": "Location", "identifier": {"system": WARDS, "value": ward}, "display": ward}
 
 
-def location(reference: Json, status: str, kind: str) -> Json:
+def _location(reference: Json, status: str, kind: str) -> Json:
     """One ``Encounter.location``."""
     physical = {"coding": [_coding(_PLACES, kind)]}
     return {"location": reference, "status": status, "physicalType": physical}
@@ -96,11 +113,11 @@ def location(reference: Json, status: str, kind: str) -> Json:
 
 def _locations(notice: DesignationData, status: str) -> list[Json]:
     """The ward first, then the room and the bed, if they are said."""
-    ward = location(ward_reference(notice.ward), status, "wa")
+    ward = _location(_ward_reference(notice.ward), status, "wa")
     if notice.expected_at is not None and status == "planned":
         ward["period"] = {"start": instant(notice.expected_at)}
     said = (("ro", notice.room), ("bd", notice.bed))
-    return [ward, *(location({"display": name}, status, kind) for kind, name in said if name)]
+    return [ward, *(_location({"display": name}, status, kind) for kind, name in said if name)]
 
 
 def _visit_number(visit: VisitRef) -> Json:

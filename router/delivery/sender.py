@@ -41,7 +41,7 @@ from bus.port import (
     TopicPartition,
 )
 from router.delivery.attempts import Attempts, Clock, Ended, Figures, Numbered, Terms
-from router.delivery.channel import Answer, Channel, Conversing
+from router.delivery.channel import Answer, Channel, Conversing, LookUp, nothing_besides
 from router.delivery.courtesies import Courtesies
 from router.delivery.errand import Errand
 from router.delivery.orders import Order, Pause, Resume, Skip
@@ -86,6 +86,7 @@ class Sender:
         clock: Clock = time.time,
         bell: threading.Event | None = None,
         may_read: MayRead = every_ward,
+        look_up: LookUp = nothing_besides,
     ) -> None:
         self.name = name
         self._may_read = may_read
@@ -104,7 +105,7 @@ class Sender:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._errand = Errand(lambda: log.keep(self._group))
-        self._attempts = Attempts(channel, terms, clock, self.figures)
+        self._attempts = Attempts(channel, terms, clock, self.figures, look_up)
         self._courtesies = (
             Courtesies(channel, terms, clock, self.figures)
             if isinstance(channel, Conversing)

@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from router.delivery.channel import Answer, Outgoing
 from router.delivery.posting import Address, Poster
 from router.delivery.signature import signed
-from schemas.delivery import SubscriberNotice, TestEvent
+from schemas.delivery import TOLD_SCHEMA_ID, SubscriberNotice, TestEvent, ToldData
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=UTF-8"
 
@@ -69,8 +69,16 @@ class Webhook:
 
 
 def body_of(subscriber: str, outgoing: Outgoing) -> bytes:
-    """The CloudEvent as this subscriber gets it: the same bytes however often."""
+    """The CloudEvent as this subscriber gets it: the same bytes for the same notice, told the same besides."""
+    notice, beside = outgoing.notice, outgoing.beside
+    said: dict[str, Any] = dict(notice)
+    if beside.level != "minimal":
+        said["dataschema"] = TOLD_SCHEMA_ID
+    said["data"] = ToldData(**{
+        **dict(notice.data), "details": beside.details, "patient": beside.patient,
+        "protected": notice.data.protected or beside.protected,
+    })  # fmt: skip
     event = SubscriberNotice(
-        **dict(outgoing.notice), subscription=subscriber, subscriptionsequence=outgoing.sequence
+        **said, subscription=subscriber, subscriptionsequence=outgoing.sequence
     )
     return event.model_dump_json(exclude_none=True).encode()

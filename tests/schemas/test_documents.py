@@ -16,8 +16,16 @@ from schemas.acknowledgement import Acknowledgement
 from schemas.audit import Action, AuditEntry, Seen
 from schemas.authority import Authority, AuthorityEntry, Tick
 from schemas.base import Frozen, VisitRef
-from schemas.delivery import Delivery, Outcome, SubscriberNotice, SubscriberState, TestEvent
+from schemas.delivery import (
+    Delivery,
+    Outcome,
+    SubscriberNotice,
+    SubscriberState,
+    TestEvent,
+    ToldData,
+)
 from schemas.encounter import EncounterView, Mark
+from schemas.fields import Details, Identity
 from schemas.identifiers import IdentifierKind
 from schemas.notification import DesignationData, Kind, Notification, Reason
 from schemas.observation import (
@@ -56,6 +64,16 @@ DATA = DesignationData(
     sequence=1,
     announced_at=AT,
 )
+TOLD = ToldData(
+    **dict(DATA),
+    details=Details(
+        from_ward="W2", from_name="Akuten", from_hospital=None, on_leave=None,
+        planned_discharge_at=AT,
+    ),
+    patient=Identity(
+        number="191212121212", kind=IdentifierKind.PERSONNUMMER, assigner=None, family="Testsson"
+    ),
+)  # fmt: skip
 OBSERVATION = Observation(
     id="o1",
     source="ehr",
@@ -135,8 +153,9 @@ EXAMPLES: dict[str, Frozen] = {
         at=AT,
     ),
     "notification": NOTIFICATION,
+    "told": TOLD,
     "subscriber-notice": SubscriberNotice(
-        **dict(NOTIFICATION), subscription="portal", subscriptionsequence=1
+        **dict(NOTIFICATION) | {"data": TOLD}, subscription="portal", subscriptionsequence=1
     ),
     "subscriber-state": SubscriberState(type="subscriber", version=1, subscriber="portal"),
     "registration": Registration(

@@ -19,13 +19,14 @@ from hypothesis import strategies as st
 from starlette.routing import Match
 
 from adapters.common.tokens import hash_of
+from schemas.fields import Level
 from schemas.ward import Ward, WardRegister
 from tests.support.certificates import self_signed
 from tests.wardbridge.test_http import surface
 from wardbridge.config.access import HttpTls
 from wardbridge.http.access.certificate import alternative_name, subject_name
 from wardbridge.http.access.gate import Gate, Known
-from wardbridge.http.access.rights import Deed, Grant, Level, Reader
+from wardbridge.http.access.rights import Deed, Grant, Reader
 from wardbridge.http.access.rules import RULES
 from wardbridge.http.access.session import COOKIE, Session, opened, sealed
 from wardbridge.http.stream import while_allowed

@@ -16,13 +16,14 @@ from bus.records import records_of
 from schemas import topics
 from schemas.audit import AuditEntry
 from schemas.encounter import EncounterView
+from schemas.fields import Level
 from schemas.notification import DesignationData
 from tests.wardbridge.test_acknowledging import path, row
 from tests.wardbridge.test_http import AT, data, notice, notices, refuse, stream, surface
+from wardbridge.fields.census import Census
 from wardbridge.http.access.gate import Gate, Known
-from wardbridge.http.access.rights import ANYBODY, Grant, Level, Reader
+from wardbridge.http.access.rights import ANYBODY, Grant, Reader
 from wardbridge.http.audit import MAX_REMEMBERED, MAX_SEEN, Trail
-from wardbridge.http.census import Census
 
 TOKEN = "a-token-for-the-tests"  # noqa: S105 - it opens nothing
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

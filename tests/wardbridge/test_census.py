@@ -15,12 +15,12 @@ from router.core.keys import joined
 from schemas import topics
 from schemas.authority import Authority, AuthorityEntry
 from schemas.encounter import EncounterView, Mark, Phase
+from schemas.fields import Level
 from schemas.observation import Location, Protection
 from schemas.ward import Ward, WardRegister
 from tests.wardbridge.test_audit import BEARER, gate
 from tests.wardbridge.test_http import AT, data, row, surface
-from wardbridge.http.access.rights import Level
-from wardbridge.http.census import Census, believed_by
+from wardbridge.fields.census import Census, believed_by
 
 LEAVES = AT + timedelta(hours=6)
 REGISTER = WardRegister(

@@ -392,7 +392,7 @@ jwks_url = "https://id.example/keys"
         (f"{_TOKENS}[http.access.tokens.twin]\nsecret = '{_SECRET}'", "two tokens are the same"),
         (f"{_TOKENS}may = ['operate']\nwards = ['MED']", "operate reaches every ward"),
         (f"{_TOKENS}may = []", "http.access.tokens.screen.may: at least one is needed"),
-        (f"{_TOKENS}fields = 'identified'", "names are shown only where they are kept"),
+        (f"{_TOKENS}fields = 'identified'", "names are told only where they are kept"),
         (f"{_TOKENS}fields = 'all'", "'operational' or 'identified'"),
         (f"{_TOKENS}hospitals = ['Norr']", "an open ward register has no hospitals"),
         (_TOKENS.replace("screen", '"a b"'), "http.access.a b: a name has letters"),

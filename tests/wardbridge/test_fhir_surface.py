@@ -28,9 +28,9 @@ from tests.delivery.backport import faults_of_bundle, faults_of_status, faults_o
 from tests.delivery.notices import queued
 from tests.wardbridge.test_http import AT, Surface, data, surface
 from wardbridge.config.access import AccessSection
+from wardbridge.fields.census import Census
 from wardbridge.http.access.gate import Gate, Known
 from wardbridge.http.access.rights import Deed, Grant, Reader
-from wardbridge.http.census import Census
 from wardbridge.http.fhir.answer import RefusedError
 from wardbridge.http.fhir.subscription import (
     CONTENT,

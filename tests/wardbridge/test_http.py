@@ -30,13 +30,14 @@ from wardbridge.components.router import RouterComponent
 from wardbridge.components.tail import Tail
 from wardbridge.config.access import AccessSection
 from wardbridge.config.models import RegistrationsSection
+from wardbridge.fields.census import Census
+from wardbridge.fields.identities import Identities
+from wardbridge.fields.known import Known
 from wardbridge.http.access.gate import Gate
 from wardbridge.http.app import Registering, make_app
 from wardbridge.http.audit import Trail
 from wardbridge.http.board import Board
-from wardbridge.http.census import Census
 from wardbridge.http.hub import Hub
-from wardbridge.http.identities import Identities
 from wardbridge.http.occupancy import occupancies
 from wardbridge.http.registrar import Registrar
 from wardbridge.http.server import HttpServer
@@ -95,7 +96,8 @@ class Surface:
         zone = ZoneInfo("Europe/Stockholm")
         free = occupancies(board, census, register, lambda: AT, zone) if census else None
         sees_more = census is not None
-        self.hub = Hub(board, limit, census, free, Identities() if sees_more else None)
+        known = Known(census, register, Identities()) if census else None
+        self.hub = Hub(board, limit, known, free)
         self.tail = Tail(
             log, self.hub.take, wait_s=0.02, with_census=sees_more, with_patients=sees_more
         )

@@ -20,15 +20,15 @@ from bus.port import Record, Stored
 from bus.records import records_of
 from schemas import topics
 from schemas.audit import AuditEntry
+from schemas.fields import Identity, Level
 from schemas.identifiers import IdentifierKind
 from schemas.observation import OrderStamp, PatientIdentifier, Protection, Rank
 from schemas.patient import PatientRow, Person, Sex
 from tests.wardbridge.test_audit import BEARER, gate
 from tests.wardbridge.test_census import REGISTER, kept, view
 from tests.wardbridge.test_http import AT, Surface, data, notice, notices, refuse, stream, surface
-from wardbridge.http.access.rights import Level
-from wardbridge.http.census import Census
-from wardbridge.http.identities import Identities, Identity
+from wardbridge.fields.census import Census
+from wardbridge.fields.identities import Identities
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 NAME = "Testsson"

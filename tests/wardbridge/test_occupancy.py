@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.encounter import EncounterView, Phase
+from schemas.fields import Level
 from schemas.observation import Location, Protection
 from schemas.ward import Ward, WardRegister
 from tests.wardbridge.test_audit import BEARER, gate
 from tests.wardbridge.test_census import census, kept, stored, view
 from tests.wardbridge.test_http import AT, Surface, notice, row, stream, surface, until
-from wardbridge.http.access.rights import Level
+from wardbridge.fields.census import Census
 from wardbridge.http.board import Board
-from wardbridge.http.census import Census
 from wardbridge.http.occupancy import Occupancy, occupancies
 
 HERE = Location(ward="MED")

@@ -174,13 +174,13 @@ def test_a_name_is_nobody_elses_and_never_used_again(tmp_path: Path) -> None:
     registrar = Registrar(log, known, REGISTER, utc_now, 3)
     wanted = Wanted("webhook", Secrets(url=URL, keys=(KEY,)))
     with pytest.raises(NotRegisteredError, match="the configuration has"):
-        registrar.enlist("fixed", lambda _: wanted)
-    registrar.enlist("portal", lambda _: wanted)
+        registrar.enlist(ANYBODY, "fixed", lambda _: wanted)
+    registrar.enlist(ANYBODY, "portal", lambda _: wanted)
     log.append([record_of(registered("fixed"))])  # registered before it stood in the file
     assert "fixed" not in known.known()
     assert registrar.remove(ANYBODY, "portal")
     with pytest.raises(NotRegisteredError, match="an earlier subscriber"):
-        registrar.enlist("portal", lambda _: wanted)
+        registrar.enlist(ANYBODY, "portal", lambda _: wanted)
 
 
 WEBHOOK = f"""
@@ -430,7 +430,7 @@ def test_of_two_who_register_a_new_name_at_once_one_is_first(tmp_path: Path) -> 
     def register(url: str) -> tuple[Registration, bool]:
         began.wait(20)
         return registrar.enlist(
-            "portal", lambda _: Wanted("webhook", Secrets(url=url, keys=(KEY,)))
+            ANYBODY, "portal", lambda _: Wanted("webhook", Secrets(url=url, keys=(KEY,)))
         )
 
     with ThreadPoolExecutor(2) as pool:
@@ -470,11 +470,11 @@ def test_senders_come_change_and_go_while_the_service_runs(tmp_path: Path) -> No
         log = MemoryLog()
         async with delivering(tmp_path, log) as (registrar, senders):
             log.append([decided("MED", 1)])
-            registrar.enlist("portal", lambda _: webhook(first))
+            registrar.enlist(ANYBODY, "portal", lambda _: webhook(first))
             log.append([decided("MED", 2)])
             await until(lambda: len(first.taken) == 1)
             (sender,) = senders
-            registrar.enlist("portal", lambda _: webhook(second, wards=("KIR",)))
+            registrar.enlist(ANYBODY, "portal", lambda _: webhook(second, wards=("KIR",)))
             await until(lambda: sender not in tuple(senders))
             log.append([decided("MED", 3), decided("KIR", 4)])
             await until(lambda: len(second.taken) == 1)
@@ -523,7 +523,7 @@ def test_after_a_restart_what_waited_is_told(tmp_path: Path) -> None:
     async def run(receiver: Receiver) -> None:
         log = MemoryLog()
         async with delivering(tmp_path, log) as (registrar, _):
-            registrar.enlist("portal", lambda _: webhook(receiver))
+            registrar.enlist(ANYBODY, "portal", lambda _: webhook(receiver))
             log.append([decided("MED", 1)])
             await until(lambda: len(receiver.calls) > 0)
         said["status"] = 204
@@ -539,8 +539,8 @@ def test_one_whose_key_is_gone_says_so_and_disturbs_nobody(tmp_path: Path) -> No
     async def run(receiver: Receiver) -> None:
         log = MemoryLog()
         async with delivering(tmp_path, log) as (registrar, _):
-            registrar.enlist("lost", lambda _: webhook(receiver, kinds=("designated",)))
-            registrar.enlist("good", lambda _: webhook(receiver))
+            registrar.enlist(ANYBODY, "lost", lambda _: webhook(receiver, kinds=("designated",)))
+            registrar.enlist(ANYBODY, "good", lambda _: webhook(receiver))
             (tmp_path / "subscribers.key").rename(tmp_path / "elsewhere.key")
         installation = load(tmp_path / "test.toml", tmp_path, {})
         component = delivery_of(log, installation, utc_now)

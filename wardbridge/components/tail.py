@@ -1,15 +1,17 @@
 """One thread follows what the router writes, for all who listen over HTTP.
 
-Per round: first what is new in ``designations``, then what is new in ``inbound``; both are handed
-over together, and with them acknowledgements and, where it is asked for, the census and who the patients are. A commit of the router holds both, so the lists handed over are never older than
-the notices: whoever reads a list and then streams from its sequence misses nothing.
+Per round: first what is new in ``designations`` is read, then all that is new in ``inbound``; both are handed
+over together, with acknowledgements, and before them, where it is asked for, all that is new of the census
+and of who the patients are. A commit of the router holds all of it, so what is handed over is never older
+than the notices: whoever reads a list and then streams from its sequence misses nothing, and whoever knows a
+notice knows of whom it is.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final, NamedTuple
 
 from bus.port import Log, LogError, PositionLostError, Stored, TopicPartition
@@ -82,13 +84,16 @@ class Tail:
             return describe(self._refused)
         return None if self._caught_up.is_set() else "the notices kept are being read"
 
-    def next_look(self) -> int:
-        """Number of the look at the log that sees at least what is committed now."""
-        return self._begun + 1
+    def looking_again(self) -> Callable[[], Awaitable[bool]]:
+        """Whether something committed before this call may still not have been handed over."""
+        awaited = self._begun + 1  # a look that begins later sees at least what is committed now
 
-    def has_looked(self, number: int) -> bool:
-        """Whether that look has ended, and what it saw was handed over."""
-        return self._ended >= number
+        async def goes_on() -> bool:
+            is_behind = self._ended < awaited
+            await asyncio.sleep(0)  # what was handed over by then is taken in after this
+            return is_behind
+
+        return goes_on
 
     def failure(self) -> str | None:
         """The thread ended by an error."""
@@ -121,10 +126,13 @@ class Tail:
         while found := tuple(self._unread(topics.INBOUND)):
             rows += found
         acknowledged = tuple(self._unread(topics.ACKNOWLEDGEMENTS))
-        census = tuple(self._unread(topics.ENCOUNTERS)) if self._with_census else ()
-        # last: who comes is described before the router hears of it
-        patients = tuple(self._unread(topics.PATIENTS)) if self._with_patients else ()
-        news = News(notices, tuple(rows), acknowledged, census, patients)
+        if self._with_census:
+            while census := tuple(self._unread(topics.ENCOUNTERS)):
+                self._hand_over(News(encounters=census))
+        if self._with_patients:  # last: who comes is described before the router hears of it
+            while patients := tuple(self._unread(topics.PATIENTS)):
+                self._hand_over(News(patients=patients))
+        news = News(notices, tuple(rows), acknowledged)
         return news if any(news) else None
 
     def _unread(self, topic: str) -> Iterator[Stored]:

@@ -10,9 +10,10 @@ from pydantic import AfterValidator, Field, model_validator
 
 from adapters.common.settings import Section, Tls, is_loopback
 from adapters.common.tokens import TokenHash
+from schemas.fields import Level, reaches
 from wardbridge.config.problems import Place
 from wardbridge.http.access.certificate import alternative_name, subject_name
-from wardbridge.http.access.rights import Deed, Grant, Level, reaches
+from wardbridge.http.access.rights import Deed, Grant
 
 
 class GrantSection(Section):

@@ -172,11 +172,16 @@ def _unknown_names(settings: Settings) -> Iterator[Problem]:
 
 
 def _names_in_vain(settings: Settings) -> Iterator[Problem]:
-    """Who may see names that nobody keeps sees none."""
+    """Who is to be told names that nobody keeps is told none."""
+    if settings.identities.keep:
+        return
+    text = "identified: names are told only where they are kept: [identities] keep = true"
     for below, granted in settings.http.access.granted() if settings.http.access else ():
-        if granted.fields == "identified" and not settings.identities.keep:
-            text = "identified: names are shown only where they are kept: [identities] keep = true"
+        if granted.fields == "identified":
             yield Problem(("http", "access", *below, "fields"), text)
+    for name, subscriber in settings.subscribers.items():
+        if subscriber.fields == "identified":
+            yield Problem(("subscribers", name, "fields"), text)
 
 
 def _unknown(place: Place, name: str, known: Mapping[str, object]) -> Iterator[Problem]:

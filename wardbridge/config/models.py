@@ -18,11 +18,11 @@ from adapters.common.settings import Section, ZoneName, is_loopback
 from router.core.fulfilment import FulfilledBy, Fulfilment
 from schemas.authority import Authority, AuthorityEntry, Scope
 from schemas.base import Utc
+from schemas.fields import Level, reaches
 from schemas.ward import WardRegister
 from wardbridge.config.access import AccessSection, HttpTls
 from wardbridge.config.log import LogSection
 from wardbridge.config.subscribers import SubscriberSection
-from wardbridge.http.access.rights import Level
 
 
 class RealmSection(Section):
@@ -276,8 +276,9 @@ class Settings(Section):
     shutdown: ShutdownSection = Field(ShutdownSection(), description="how the service ends")
 
     def gives(self, level: Level) -> bool:
-        """Whether anybody sees so much over HTTP."""
-        return self.http.access is not None and self.http.access.gives(level)
+        """Whether anybody is told so much."""
+        is_seen = self.http.access is not None and self.http.access.gives(level)
+        return is_seen or any(reaches(each.fields, level) for each in self.subscribers.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from router.delivery.addresses import is_nobodys, is_public
 from router.delivery.adt import TOLD, Charset, Pending, Style, Version
 from router.delivery.headers import headers_of
 from router.delivery.signature import secret_of
+from schemas.fields import Level
 from schemas.notification import Kind
 from schemas.registration import Content
 
@@ -203,6 +204,11 @@ class SubscriberSection(Section):
     wards: tuple[str, ...] = Field((), description="ward ids")
     hospitals: tuple[str, ...] = Field((), description="hospitals as the ward register names them")
     kinds: tuple[Kind, ...] = Field((), description="kinds of notices")
+    fields: Level = Field(
+        "minimal",
+        description="what it is told: `minimal`: visit, ward, times; `operational`: also where from; "
+        "`identified`: also who it is, protected persons too (needs `keep` in `[identities]`)",
+    )
     webhook: WebhookSection | None = Field(None, description="one way to it")
     mllp: MllpSection | None = Field(None, description="another")
     fhir: FhirSection | None = Field(None, description="a third")
@@ -213,6 +219,14 @@ class SubscriberSection(Section):
             raise ValueError("give one of the tables webhook, mllp and fhir")
         if self.mllp and not TOLD.issuperset(self.kinds):
             raise ValueError("kinds: there is no pending event for `arrived`; see mllp")
+        if self.mllp and self.mllp.can_be_read_on_the_way() and self.fields == "identified":
+            raise ValueError("fields: without tls everybody on the way would read who it is")
+        if (
+            self.fhir
+            and self.fields != "minimal"
+            and self.fhir.content is not Content.FULL_RESOURCE
+        ):
+            raise ValueError('fields: only `content = "full-resource"` holds more than the minimum')
         return self
 
     def told(self) -> frozenset[Kind]:

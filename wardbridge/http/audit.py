@@ -21,8 +21,9 @@ import structlog
 from bus.port import Log, LogError, Record
 from schemas import topics
 from schemas.audit import Action, AuditEntry, Seen
+from schemas.fields import Level
 from schemas.notification import DesignationData
-from wardbridge.http.access.rights import Level, Reader
+from wardbridge.http.access.rights import Reader
 
 MAX_REMEMBERED: Final = 10_000
 """Readers and wards; who is forgotten is noted once too often."""
@@ -33,6 +34,11 @@ MAX_SEEN: Final = 2_000
 What = tuple[str, str, int]
 _NOBODY: Final = "nobody-asked"
 PatientOf = Callable[[DesignationData], str | None]
+
+
+def no_patient(row: DesignationData) -> None:
+    """Where nobody follows whose visits they are."""
+    del row
 
 
 class _Place(NamedTuple):
@@ -56,7 +62,7 @@ class Trail:
         log: Log,
         now: Callable[[], datetime],
         again_after: timedelta,
-        patient_of: PatientOf = lambda _: None,
+        patient_of: PatientOf = no_patient,
     ) -> None:
         self._log = log
         self._failed: deque[_Place] = deque()

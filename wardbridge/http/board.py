@@ -130,6 +130,11 @@ class Board:
         rows = self._lists.get(ward, {}).values()
         return next((row for row in rows if designation_of(row) == designation), None)
 
+    def has(self, row: DesignationData) -> bool:
+        """Whether the notice that the row is of has been taken in, or a later one of its ward."""
+        history = self._histories.get(row.ward)
+        return history is not None and row.sequence <= history.last
+
     def history(self, ward: str) -> History | None:
         """The ward's notices that are kept, if any."""
         return self._histories.get(ward)

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from wardbridge.components.tail import News
+from wardbridge.fields.known import Known
 from wardbridge.http.board import Board
-from wardbridge.http.census import Census
 from wardbridge.http.event_id import EventId
-from wardbridge.http.identities import Identities
 from wardbridge.http.occupancy import Occupancies, Occupancy
 
 QUEUE_EVENTS: Final = 256
@@ -63,22 +62,19 @@ class Listener:
 class Hub:
     """Hands news to the board, then to those who listen.
 
-    ``census`` and ``occupancy``: both where somebody may see something of it, else neither; likewise
-    ``identities``.
+    ``known`` and ``occupancy``: both where somebody may see something of it, else neither.
     """
 
     def __init__(
         self,
         board: Board,
         limit: int = QUEUE_EVENTS,
-        census: Census | None = None,
+        known: Known | None = None,
         occupancy: Occupancies | None = None,
-        identities: Identities | None = None,
     ) -> None:
         self.board = board
-        self.census = census
+        self.known = known
         self.occupancy = occupancy
-        self.identities = identities
         self._told: dict[str, Occupancy] = {}
         self.cut_off = 0
         self._limit = limit
@@ -88,11 +84,8 @@ class Hub:
     def take(self, news: News) -> None:
         """Rows first: a list is never older than the notices that refer to it."""
         touched = {self.board.set_row(row) for row in news.rows}
-        if self.census is not None:
-            touched = touched.union(*map(self.census.set_row, news.encounters))
-        if self.identities is not None:
-            for row in news.patients:
-                self.identities.set_row(row)
+        if self.known is not None:
+            touched |= self.known.take(news.encounters, news.patients)
         for ward in touched & self._listeners.keys():
             self._tell_occupancy(ward)
         new = [said for each in news.acknowledgements if (said := self.board.acknowledge(each))]

@@ -14,8 +14,8 @@ from pydantic import Field
 
 from schemas.base import Frozen, Utc
 from schemas.ward import WardRegister
+from wardbridge.fields.census import Census
 from wardbridge.http.board import Board
-from wardbridge.http.census import Census
 
 
 class Occupancy(Frozen):

@@ -18,6 +18,7 @@ from bus.port import LogError
 from router.delivery.signature import PREFIX
 from schemas.audit import Action
 from schemas.base import Frozen, Utc
+from schemas.fields import Level
 from schemas.notification import Kind
 from schemas.registration import Registration
 from wardbridge.http.access.gate import Asking
@@ -61,6 +62,9 @@ class WebhookWanted(Frozen):
     wards: tuple[str, ...] = Field((), max_length=1_000, description="ward ids")
     hospitals: tuple[str, ...] = Field((), max_length=100, description="neither: every ward")
     kinds: tuple[Kind, ...] = Field((), description="none: all")
+    fields: Level = Field(
+        "minimal", description="how much it is told of a patient; no more than you may read"
+    )
     timeout_s: float = Field(10.0, gt=0, le=120, description="of one attempt")
     reason: str = Field("", max_length=500, description="for people")
 
@@ -85,6 +89,9 @@ class Registered(Frozen):
     wards: tuple[str, ...]
     hospitals: tuple[str, ...]
     kinds: tuple[Kind, ...]
+    fields: Level = Field(
+        description="of a webhook; of a FHIR subscription its owner's rights decide"
+    )
     timeout_s: float
     reason: str
     off: bool
@@ -129,7 +136,7 @@ def add_registering(app: FastAPI, registrar: Registrar, trail: Trail) -> None:
             return _as_wanted(wanted, wanted.secrets or _keys_of(registrar, before) or (made,))
 
         await _noted(trail.did(asking, Action.SUBSCRIBED, name))
-        done, is_new = await _in_log(lambda: registrar.enlist(name, wanted_after))
+        done, is_new = await _in_log(lambda: registrar.enlist(asking, name, wanted_after))
         response.status_code = 201 if is_new else 200
         response.headers["Cache-Control"] = "no-store"
         return _shown(done, made if is_new and not wanted.secrets else None)
@@ -170,6 +177,7 @@ def _as_wanted(wanted: WebhookWanted, keys: tuple[str, ...]) -> Wanted:
         wards=wanted.wards,
         hospitals=wanted.hospitals,
         kinds=wanted.kinds,
+        fields=wanted.fields,
         timeout_s=wanted.timeout_s,
         reason=wanted.reason,
     )
@@ -178,7 +186,7 @@ def _as_wanted(wanted: WebhookWanted, keys: tuple[str, ...]) -> Wanted:
 def _shown(of: Registration, secret: str | None = None) -> Registered:
     return Registered(
         name=of.name, way=of.way, owner=of.owner.name if of.owner else "", revision=of.revision,
-        at=of.at, wards=of.wards, hospitals=of.hospitals, kinds=of.kinds, timeout_s=of.timeout_s,
+        at=of.at, wards=of.wards, hospitals=of.hospitals, kinds=of.kinds, fields=of.fields, timeout_s=of.timeout_s,
         reason=of.reason, off=of.off, end=of.end, secret=secret,
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ from router.delivery.fanout import row_of, state_of
 from router.delivery.registry import end_of, record_of
 from schemas import topics
 from schemas.delivery import SubscriberState
+from schemas.fields import Level, reaches
 from schemas.notification import Kind
 from schemas.registration import Content, Owner, Registration
 from schemas.ward import WardRegister
@@ -51,6 +52,7 @@ class Wanted:
     wards: tuple[str, ...] = ()
     hospitals: tuple[str, ...] = ()
     kinds: tuple[Kind, ...] = ()
+    fields: Level = "minimal"
     content: Content = Content.ID_ONLY
     timeout_s: float = 10.0
     heartbeat_s: float | None = None
@@ -105,7 +107,7 @@ class Registrar:
             return self._kept(name, before.owner, wanted, before)
 
     def enlist(
-        self, name: str, wanted_after: Callable[[Registration | None], Wanted]
+        self, asking: Reader, name: str, wanted_after: Callable[[Registration | None], Wanted]
     ) -> tuple[Registration, bool]:
         """A subscriber by name, for those who operate, and whether it is new. Raises NotRegisteredError.
 
@@ -121,6 +123,7 @@ class Registrar:
             wanted = wanted_after(before)
             if before is not None and before.way != wanted.way:
                 raise NotRegisteredError(409, "this name is a subscriber of another kind")
+            self._check_fields(asking, wanted)
             self._check_names(wanted)
             kept = self._kept(name, before.owner if before else None, wanted, before)
             return kept, before is None
@@ -150,6 +153,15 @@ class Registrar:
             raise NotRegisteredError(403, "not with these rights")
         self._check_names(wanted)
 
+    def _check_fields(self, asking: Reader, wanted: Wanted) -> None:
+        """Nobody has others told what they may not see themselves."""
+        wards = wanted.wards or ("",)
+        levels = [asking.level_at(ward, self._register.hospital_of(ward)) for ward in wards]
+        if not all(reaches(level, wanted.fields) for level in levels):
+            raise NotRegisteredError(
+                403, f"fields: you may not read {wanted.fields} fields", "fields"
+            )
+
     def _check_names(self, wanted: Wanted) -> None:
         if self._register.is_open:
             return
@@ -177,6 +189,7 @@ class Registrar:
             wards=wanted.wards,
             hospitals=wanted.hospitals,
             kinds=wanted.kinds,
+            fields=wanted.fields,
             sealed="",
             content=wanted.content,
             timeout_s=wanted.timeout_s,

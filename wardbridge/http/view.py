@@ -62,12 +62,10 @@ class View:
 
         Another process on the same log may have shown it already, to somebody who then comes here.
         """
-        awaited = [(part, part.next_look()) for part in self._tails()]
+        looks = [part.looking_again() for part in self._tails()]
 
         async def goes_on() -> bool:
-            missing = any(not part.has_looked(number) for part, number in awaited)
-            await asyncio.sleep(0)  # see above
-            return missing
+            return any([await look() for look in looks])
 
         return goes_on
 

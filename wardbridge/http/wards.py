@@ -15,14 +15,14 @@ from schemas import topics
 from schemas.acknowledgement import Acknowledgement
 from schemas.audit import Action
 from schemas.base import Frozen, Utc
+from schemas.delivery import ToldData
+from schemas.fields import Level, reaches
 from schemas.notification import DesignationData
 from wardbridge.http.access.gate import Asking
-from wardbridge.http.access.rights import Level, Reader, reaches
+from wardbridge.http.access.rights import Reader
 from wardbridge.http.audit import Trail
 from wardbridge.http.board import designation_of, key_of
-from wardbridge.http.census import Census
 from wardbridge.http.event_id import PATTERN, parsed
-from wardbridge.http.identities import Identity
 from wardbridge.http.occupancy import Occupancy
 from wardbridge.http.stream import Stream, while_allowed
 from wardbridge.http.view import View
@@ -42,29 +42,11 @@ class Acknowledged(Frozen):
     is_current: bool = Field(description="false: something changed since")
 
 
-class Details(Frozen):
-    """What a ward with operational fields is told besides; what is not known is none."""
-
-    from_ward: str | None = Field(description="where the patient lies now: ward id")
-    from_name: str | None = Field(description="its name")
-    from_hospital: str | None
-    on_leave: bool | None
-    planned_discharge_at: Utc | None
-
-
-class OnTheWay(DesignationData):
+class OnTheWay(ToldData):
     """One who is coming."""
 
     designation: str = Field(description="id of the newest notice: acknowledge by it")
     acknowledged: Acknowledged | None = None
-    details: Details | None = Field(
-        None,
-        description="for operational fields; none where nothing is known, and for a protected person "
-        "unless it is for identified fields",
-    )
-    patient: Identity | None = Field(
-        None, description="for identified fields; none where it is not known"
-    )
 
 
 class InboundList(Frozen):
@@ -199,58 +181,33 @@ def _current(view: View, row: DesignationData) -> Acknowledgement | None:
 
 def list_of(view: View, ward: str, asking: Reader) -> InboundList:
     """The list as somebody may see it."""
-    known, newest = view.register.wards.get(ward), view.hub.board.last_id(ward)
+    registered, newest = view.register.wards.get(ward), view.hub.board.last_id(ward)
     hospital = view.register.hospital_of(ward)
     level, inbound = _level(view, ward, asking), view.hub.board.inbound(ward)
     sees_more = reaches(level, "operational")
-    census, occupancy = (view.hub.census, view.hub.occupancy) if sees_more else (None, None)
+    known, occupancy = (view.hub.known, view.hub.occupancy) if sees_more else (None, None)
     return InboundList(
         ward=ward,
-        name=known.name if known else None,
+        name=registered.name if registered else None,
         sequence=newest.sequence,
         last_event_id=str(newest),
         patients=tuple(_on_the_way(view, row, level) for row in inbound),
-        planned_discharges=tuple(census.leaving(ward)) if census else None,
+        planned_discharges=tuple(known.census.leaving(ward)) if known else None,
         occupancy=occupancy(ward) if occupancy else None,
         may_acknowledge=asking.may_at("acknowledge", ward, hospital),
     )
 
 
 def _on_the_way(view: View, row: DesignationData, level: Level) -> OnTheWay:
-    census = view.hub.census if reaches(level, "operational") else None
-    is_identified = reaches(level, "identified")
+    beside = view.hub.known.beside(row, level) if view.hub.known else None
     said = view.hub.board.acknowledgement(row)
     return OnTheWay(
         **dict(row),
         designation=designation_of(row),
         acknowledged=said
         and Acknowledged(by=said.by, at=said.at, is_current=said.seen_version == row.version),
-        details=_details(view, row, census, shows_protected=is_identified) if census else None,
-        patient=_identity(view, row, census) if census and is_identified else None,
-    )
-
-
-def _identity(view: View, row: DesignationData, census: Census) -> Identity | None:
-    """Who it is; the one place where names are shown."""
-    identities, patient = view.hub.identities, census.patient(row)
-    if identities is None or patient is None:
-        return None
-    return identities.identity(row.realm, row.visit.source, patient)
-
-
-def _details(
-    view: View, row: DesignationData, census: Census, *, shows_protected: bool
-) -> Details | None:
-    stay = census.beside(row, shows_protected=shows_protected)
-    if stay is None:
-        return None
-    ward = view.register.wards.get(stay.lies_at or "")
-    return Details(
-        from_ward=stay.lies_at,
-        from_name=ward.name if ward else None,
-        from_hospital=ward.hospital if ward else None,
-        on_leave=stay.on_leave,
-        planned_discharge_at=stay.leaves_at,
+        details=beside and beside.details,
+        patient=beside and beside.patient,
     )
 
 

@@ -10,18 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, get_args
 
+from schemas.fields import LEVELS, Level
+
 Deed = Literal["read", "acknowledge", "metrics", "subscribe", "operate"]
-Level = Literal["minimal", "operational", "identified"]
-"""How much of a patient is seen, the least first."""
-
-_LEVELS: Final[tuple[Level, ...]] = get_args(Level)
-
-
-def reaches(seen: Level, wanted: Level) -> bool:
-    """Whether who sees so much sees what is wanted."""
-    return _LEVELS.index(seen) >= _LEVELS.index(wanted)
-
-
 How = Literal["nobody-asked", "token", "session", "certificate", "oidc"]
 
 
@@ -61,7 +52,7 @@ class Reader:
     def level_at(self, ward: str, hospital: str | None) -> Level:
         """How much they see at a ward that they may read."""
         levels = [g.fields for g in self._at(ward, hospital) if "read" in g.may]
-        return max(levels, key=_LEVELS.index, default="minimal")
+        return max(levels, key=LEVELS.index, default="minimal")
 
     def _at(self, ward: str, hospital: str | None) -> list[Grant]:
         return [grant for grant in self.grants if grant.covers(ward, hospital)]

@@ -9,18 +9,16 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from router.delivery.channel import MINIMAL
 from router.delivery.resources import (
     Json,
     encounter_id,
     encounter_of,
-    location,
     ward_part,
-    ward_reference,
 )
 from schemas.notification import DesignationData, Notification
-from wardbridge.http.access.rights import Reader, reaches
+from wardbridge.http.access.rights import Reader
 from wardbridge.http.board import Board
-from wardbridge.http.census import Census
 from wardbridge.http.view import View
 
 _ID: Final = re.compile(r"([0-9a-f]{16})-[0-9a-f]{32}")
@@ -45,21 +43,9 @@ def encounter_for(asking: Reader, view: View, number: str) -> Shown | None:
     if row is None:
         return None
     is_newest = notice is not None and (coming is None or notice.data.version == coming.version)
-    resource = encounter_of(row, notice.time if notice and is_newest else None)
-    level = asking.level_at(ward, view.register.hospital_of(ward))
-    is_shown_more = reaches(level, "operational")
-    if coming and is_shown_more and view.hub.census is not None:
-        _add_details(resource, coming, view.hub.census)
-    return Shown(resource, row)
-
-
-def _add_details(resource: Json, row: DesignationData, census: Census) -> None:
-    """Where the patient lies now, as far as the ward may be told."""
-    stay = census.beside(row)
-    if stay is None or stay.lies_at is None:
-        return
-    resource["status"] = "onleave" if stay.on_leave else "in-progress"
-    resource["location"].append(location(ward_reference(stay.lies_at), "active", "wa"))
+    known, level = view.hub.known, asking.level_at(ward, view.register.hospital_of(ward))
+    beside = known.beside(row, level) if known else MINIMAL
+    return Shown(encounter_of(row, notice.time if notice and is_newest else None, beside), row)
 
 
 def _ward_of(board: Board, number: str) -> str | None:

@@ -13,24 +13,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from pydantic import Field
-
 from bus.port import Stored
-from schemas.base import Frozen
-from schemas.identifiers import IdentifierKind
-from schemas.patient import PatientRow, Sex, patient_row
-
-
-class Identity(Frozen):
-    """Who somebody is, as far as it is known."""
-
-    number: str
-    kind: IdentifierKind = Field(description="what the number is")
-    assigner: str | None = Field(description="who gave it, where it is no national number")
-    family: str | None = None
-    given: str | None = None
-    born: str | None = Field(None, description="date, month or year, as exact as it is known")
-    sex: Sex | None = Field(None, description="administrative sex")
+from schemas.fields import Identity
+from schemas.patient import PatientRow, patient_row
 
 
 class Identities:

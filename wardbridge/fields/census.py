@@ -2,7 +2,8 @@
 
 Invariants: a ward is told what the source says that is believed for it, and nothing of a view that does
 not itself mean the patient for the ward, as one that is behind does; of a protected person nothing, unless it is asked for. Only
-the event loop's thread touches it. It holds the few parts of a view that are shown.
+the event loop's thread touches it. It holds the few parts of a view that are shown, and of a visit that is
+over, until the view is forgotten, only whose it was: a ward is still told that they do not come.
 """
 
 from __future__ import annotations
@@ -56,7 +57,6 @@ class Stay(NamedTuple):
     on_leave: bool | None
     comes_to: str | None
     leaves_at: datetime | None
-    is_masked: bool
 
 
 class Presence(NamedTuple):
@@ -71,12 +71,20 @@ class Presence(NamedTuple):
     told_at: datetime
 
 
+class Whose(NamedTuple):
+    """Whom a visit is about."""
+
+    patient: str
+    is_masked: bool
+
+
 class Census:
-    """Every visit that is not over. ``believed`` tells the source believed for a ward, now."""
+    """Every visit. ``believed`` tells the source believed for a ward, now."""
 
     def __init__(self, believed: Believed) -> None:
         self._believed = believed
         self._stays: dict[str, Stay] = {}
+        self._whose: dict[str, Whose] = {}
         self._lying: defaultdict[str, set[str]] = defaultdict(set)
         self._placed: Counter[str] = Counter()
         self._told_at: dict[str, datetime] = {}
@@ -88,6 +96,7 @@ class Census:
         return {ward for ward in wards if ward is not None}
 
     def _leave(self, key: str) -> str | None:
+        self._whose.pop(key, None)
         before = self._stays.pop(key, None)
         if before is None or before.lies_at is None:
             return None
@@ -98,6 +107,8 @@ class Census:
     def _enter(self, key: str, value: bytes) -> str | None:
         view = EncounterView.model_validate_json(value)
         self._told_at[view.source] = max(view.last_at, self._told_at.get(view.source, view.last_at))
+        is_masked = view.protection is not Protection.NONE
+        self._whose[key] = Whose(view.patient, is_masked)
         stay = _stay(view)
         if stay is None:
             return None
@@ -109,15 +120,20 @@ class Census:
 
     def patient(self, row: DesignationData) -> str | None:
         """The key of whom the row is about."""
-        stay = self._stay_of(row)
-        return stay.patient if stay else None
+        whose = self._whose.get(_key(row))
+        return whose.patient if whose else None
+
+    def is_masked(self, row: DesignationData) -> bool:
+        """Whether the visit's source says that the patient is protected."""
+        whose = self._whose.get(_key(row))
+        return whose is not None and whose.is_masked
 
     def beside(self, row: DesignationData, *, shows_protected: bool = False) -> Stay | None:
         """What a ward may be told of who is coming to it."""
-        stay = self._stay_of(row)
+        stay = self._stays.get(_key(row))
         if stay is None or stay.comes_to != row.ward:
             return None
-        if not shows_protected and (stay.is_masked or row.protected):
+        if not shows_protected and (row.protected or self.is_masked(row)):
             return None
         return stay if self._believed(row.ward) == stay.source else None
 
@@ -146,8 +162,9 @@ class Census:
         stays = [self._stays[key] for key in sorted(self._lying.get(ward, ()))]
         return [stay for stay in stays if stay.source == source]
 
-    def _stay_of(self, row: DesignationData) -> Stay | None:
-        return self._stays.get(joined(row.visit.source, row.visit.visit))
+
+def _key(row: DesignationData) -> str:
+    return joined(row.visit.source, row.visit.visit)
 
 
 def _stay(view: EncounterView) -> Stay | None:
@@ -164,5 +181,4 @@ def _stay(view: EncounterView) -> Stay | None:
         view.on_leave,
         view.mark.to.ward if view.mark and comes else None,
         view.planned_discharge_at,
-        view.protection is not Protection.NONE,
     )
