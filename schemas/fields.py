@@ -42,11 +42,11 @@ def always(level: Level) -> LevelAt:
 class Details(Frozen):
     """What a ward with operational fields is told besides; what is not known is none."""
 
-    from_ward: str | None = Field(description="where the patient lies now: ward id")
-    from_name: str | None = Field(description="its name")
-    from_hospital: str | None
-    on_leave: bool | None
-    planned_discharge_at: Utc | None
+    from_ward: str | None = Field(None, description="where the patient lies now: ward id")
+    from_name: str | None = Field(None, description="its name")
+    from_hospital: str | None = None
+    on_leave: bool | None = None
+    planned_discharge_at: Utc | None = None
 
 
 class Identity(Frozen):
@@ -56,7 +56,7 @@ class Identity(Frozen):
 
     number: str
     kind: IdentifierKind = Field(description="what the number is")
-    assigner: str | None = Field(description="who gave it, where it is no national number")
+    assigner: str | None = Field(None, description="who gave it, where it is no national number")
     family: str | None = None
     given: str | None = None
     born: str | None = Field(None, description="date, month or year, as exact as it is known")

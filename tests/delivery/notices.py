@@ -5,9 +5,22 @@ from datetime import UTC, datetime
 from bus.port import Record
 from schemas import topics
 from schemas.base import VisitRef
+from schemas.fields import Beside, Details, Identity
+from schemas.identifiers import IdentifierKind
 from schemas.notification import DesignationData, Kind, Notification, Reason
 
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
+WHO = Identity(
+    number="191212121212", kind=IdentifierKind.PERSONNUMMER, assigner=None, family="Testsson",
+    given="Örjan Emil", born="1912-12-12", sex="male",
+)  # fmt: skip
+LEAVES = datetime(2026, 1, 15, 14, tzinfo=UTC)
+FROM = Details(
+    from_ward="AKM", from_name="Akuten", from_hospital="Norr", on_leave=False,
+    planned_discharge_at=LEAVES,
+)  # fmt: skip
+BESIDE = Beside(level="identified", details=FROM, patient=WHO)
+"""All that may be told beside a notice."""
 
 
 def notice(

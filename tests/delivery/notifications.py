@@ -21,7 +21,7 @@ from router.delivery.bundles import (
 from router.delivery.channel import Outgoing
 from schemas.notification import Kind, Reason
 from schemas.registration import Content
-from tests.delivery.notices import AT, notice
+from tests.delivery.notices import AT, BESIDE, notice
 
 FOLDER: Final = Path(__file__).parents[1] / "golden" / "notifications"
 BASE: Final = "https://bridge.example/fhir"
@@ -73,6 +73,9 @@ def said() -> Mapping[str, Json]:
         ),
         "arrived": event(
             Content.FULL_RESOURCE, outgoing(Kind.ARRIVED, reason=Reason.MOVED_IN, version=2)
+        ),
+        "designated_with_identity": event(
+            Content.FULL_RESOURCE, outgoing(protected=True)._replace(beside=BESIDE)
         ),
         "two_events": notification(full, queried, AT, several),
     }

@@ -11,10 +11,12 @@ from hl7apy.parser import parse_message
 
 from router.delivery.adt import TOLD, Pending, Style, Version, control_id, message_of
 from router.delivery.channel import Outgoing
+from schemas.fields import Identity
+from schemas.identifiers import IdentifierKind
 from schemas.notification import Kind
-from schemas.observation import Location, What
-from tests.delivery.notices import AT, notice
-from tests.hl7v2.lab import observed
+from schemas.observation import Location, PatientIdentifier, Protection, What
+from tests.delivery.notices import AT, BESIDE, WHO, notice
+from tests.hl7v2.lab import KEYER, described, observed
 
 SOON = datetime(2026, 1, 15, 10, tzinfo=UTC)
 EVENTS = [
@@ -61,6 +63,51 @@ def test_there_is_no_person_in_it_and_nothing_that_deletes_one() -> None:
     assert str(message.segment("PID")[5]) == "^^^^^^S"
     assert [str(segment[0]) for segment in message] == ["MSH", "EVN", "PID", "PV1", "PV2"]
     assert '""' not in str(message)
+
+
+@pytest.mark.parametrize("version", get_args(Version))
+@pytest.mark.parametrize(("kind", "pending", "event", "what"), EVENTS)
+def test_who_it_is_is_valid_and_read_back_as_the_same_person(
+    kind: Kind, pending: Pending, event: str, what: What, version: Version
+) -> None:
+    of = told(kind, protected=True)._replace(beside=BESIDE)
+    payload = message_of("lab", of, Style(pending=pending, version=version))
+    parsed = parse_message(payload.decode(), validation_level=VALIDATION_LEVEL.STRICT)
+    assert parsed.validate()
+    assert parsed.msh.msh_9.value == event
+    seen, row = described(payload)
+    assert (seen.what, seen.visit) == (what, "3")
+    number = PatientIdentifier(kind=WHO.kind, value=WHO.number, assigner="1.2.752.129.2.1.3.1")
+    assert (row.patient, row.number) == (KEYER.key(number), number)
+    assert row.person.model_dump() == WHO.model_dump(include={"family", "given", "born", "sex"})
+    assert seen.claims.protection is Protection.CONFIDENTIAL
+    message = hl7.parse(payload.decode())
+    assert str(message.segment("PV1")[3]) == "AKM^^^Norr"
+    assert str(message.segment("PV2")[9]) == "20260115140000+0000"
+
+
+def test_what_is_not_known_of_somebody_is_left_out() -> None:
+    nameless = BESIDE.model_copy(update={
+        "details": None, "patient": Identity(number="17", kind=IdentifierKind.LOCAL, assigner="LAB"),
+    })  # fmt: skip
+    message = hl7.parse(
+        message_of("lab", told(Kind.DESIGNATED)._replace(beside=nameless), Style()).decode()
+    )
+    pid = message.segment("PID")
+    assert str(pid[3]) == "17^^^LAB^PI~3^^^ehr^VN"
+    assert [str(pid[field]) for field in (5, 7, 8)] == ["^^^^^^S", "", ""]
+    assert [str(segment[0]) for segment in message] == ["MSH", "EVN", "PID", "PV1", "PV2"]
+    assert str(message["PV1.F3"]) == ""
+
+
+def test_a_name_with_a_letter_that_the_receiver_lacks_is_left_out_and_the_notice_told() -> None:
+    foreign = BESIDE.model_copy(update={"patient": WHO.model_copy(update={"family": "Łuczak"})})
+    of = told(Kind.DESIGNATED)._replace(beside=foreign)
+    text = message_of("lab", of, Style(charset="8859/1")).decode("iso8859-1")
+    pid = hl7.parse(text).segment("PID")
+    assert (str(pid[5]), str(pid[8])) == ("^^^^^^S", "M")
+    assert WHO.number in str(pid[3])
+    assert "Łuczak" in message_of("lab", of, Style()).decode()
 
 
 def test_a_time_that_is_no_longer_known_is_deleted_at_the_receiver() -> None:

@@ -23,13 +23,14 @@ from router.delivery.standing import events_of, standing_of
 from schemas.base import VisitRef
 from schemas.delivery import Outcome
 from schemas.notification import Kind
-from schemas.observation import Location
+from schemas.observation import Location, Protection
 from schemas.registration import Content
 from tests.delivery.backport import faults_of_bundle
-from tests.delivery.notices import AT, queued
+from tests.delivery.notices import AT, BESIDE, WHO, queued
 from tests.delivery.notifications import FOLDER, outgoing, said, speaker, written
 from tests.delivery.test_sender import receipts, running, state, until
 from tests.fhir.lab import claimed
+from tests.fhir.test_person import read
 from tests.support.receiver import Behaviour, Receiver, answering, dripping, hanging, resetting
 
 T = TypeVar("T")
@@ -70,6 +71,16 @@ def test_our_own_adapter_reads_the_same_plan_from_it() -> None:
     arrived = outgoing(Kind.ARRIVED, hospital=None).notice
     claims = claimed(encounter_of(arrived.data, arrived.time) | of)
     assert (claims.mark, claims.place) == (None, Location(ward="MED", room="4", bed="2"))
+
+
+def test_our_own_adapter_reads_the_same_person_from_it() -> None:
+    planned = outgoing(hospital=None, protected=True).notice
+    found = read(encounter_of(planned.data, planned.time, BESIDE))
+    (row,), (seen,) = found.patients, found.observations
+    assert (row.number.kind, row.number.value) == (WHO.kind, WHO.number)
+    assert row.person.model_dump() == WHO.model_dump(include={"family", "given", "born", "sex"})
+    assert seen.claims.place == Location(ward="AKM")
+    assert seen.claims.protection is not Protection.NONE
 
 
 def test_an_encounter_is_of_one_visit_at_one_ward_and_its_id_names_neither() -> None:

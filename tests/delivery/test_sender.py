@@ -15,7 +15,7 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 from bus.memory import MemoryLog
 from bus.port import Log, LogError, LogFencedError, TopicPartition
 from router.delivery.attempts import Terms
-from router.delivery.channel import Answer, Outgoing
+from router.delivery.channel import Answer, NotKnownYetError, Outgoing
 from router.delivery.orders import Pause, Resume, Skip
 from router.delivery.sender import (
     BATCH_NOTICES,
@@ -27,7 +27,9 @@ from router.delivery.sender import (
 )
 from schemas import topics
 from schemas.delivery import Delivery, Outcome, SubscriberState
-from tests.delivery.notices import queued
+from schemas.fields import Beside
+from schemas.notification import DesignationData
+from tests.delivery.notices import BESIDE, WHO, queued
 
 QUICK = Terms(first_pause_s=0.001, longest_pause_s=0.01)
 TAKEN = Answer(status=204)
@@ -126,6 +128,31 @@ def state(log: Log) -> SubscriberState:
 
 def numbers(outgoing: list[Outgoing]) -> list[int]:
     return [each.sequence for each in outgoing]
+
+
+def test_what_is_told_besides_is_looked_up_for_each_attempt_and_noted() -> None:
+    """A mark that comes between two attempts counts; what cannot be known yet is waited for."""
+    known: list[Beside | Exception] = [
+        NotKnownYetError("behind"), BESIDE, Beside(level="operational"), Beside(level="operational"),
+    ]  # fmt: skip
+
+    async def look_up(row: DesignationData) -> Beside:
+        assert row.ward == "MED"
+        found = known.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    log, answers = MemoryLog(), iter([Answer("answered 500"), TAKEN, TAKEN])
+    endpoint = Endpoint(lambda _: next(answers))
+    log.append([queued("s", "MED", 1), queued("s", "MED", 2)])
+    sender = Sender(log, "s", endpoint, QUICK, look_up=look_up)
+    with looping() as loop:
+        sender.round(loop, 0.0)
+    assert [each.beside.patient for each in endpoint.sent] == [WHO, None, None]
+    assert [each.beside.patient for each in endpoint.taken] == [None, None]
+    assert [(each.attempts, each.fields) for each in receipts(log)] == [(3, "identified"), (1, "operational")]  # fmt: skip
+    assert sender.figures.refused_attempts == 2
 
 
 def test_own_notices_are_numbered_without_a_gap_whatever_lies_between() -> None:

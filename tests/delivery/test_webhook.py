@@ -2,11 +2,13 @@
 
 import asyncio
 import base64
+import json
 import time
 from email.utils import formatdate
 from ipaddress import ip_address
 
 import pytest
+from jsonschema import Draft202012Validator
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from router.delivery.addresses import (
@@ -18,8 +20,12 @@ from router.delivery.addresses import (
 )
 from router.delivery.channel import Answer, Outgoing
 from router.delivery.posting import LONGEST_RETRY_AFTER_S, Address, Poster, retry_after_s
-from router.delivery.webhook import Endpoint, Webhook
-from tests.delivery.notices import AT, notice
+from router.delivery.webhook import Endpoint, Webhook, body_of
+from schemas.delivery import TOLD_SCHEMA_ID
+from schemas.documents import json_schema
+from schemas.fields import Details, Identity
+from schemas.notification import DATA_SCHEMA_ID
+from tests.delivery.notices import AT, BESIDE, FROM, WHO, notice
 from tests.support.receiver import (
     Behaviour,
     Receiver,
@@ -54,6 +60,30 @@ def test_the_event_is_signed_numbered_and_named() -> None:
     assert call.headers["host"] == f"127.0.0.1:{receiver.port}"
     assert call.headers["webhook-id"] == call.event["id"] == "MED-3"
     assert (call.event["subscription"], call.event["subscriptionsequence"]) == ("portal", 7)
+
+
+def test_whoever_is_told_no_more_is_told_nothing_of_the_patient() -> None:
+    event = json.loads(body_of("portal", OUTGOING))
+    assert event["dataschema"] == DATA_SCHEMA_ID
+    assert (
+        event["data"].keys()
+        == json.loads(OUTGOING.notice.data.model_dump_json(exclude_none=True)).keys()
+    )
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_what_is_told_besides_stands_in_the_data_and_is_as_its_schema_says(marked: bool) -> None:  # noqa: FBT001
+    beside = BESIDE.model_copy(update={"protected": marked})
+    event = json.loads(body_of("portal", OUTGOING._replace(beside=beside)))
+    assert event["dataschema"] == TOLD_SCHEMA_ID == json_schema("told")["$id"]
+    assert Identity.model_validate(event["data"]["patient"]) == WHO
+    assert Details.model_validate(event["data"]["details"]) == FROM
+    assert event["data"]["protected"] is marked
+    Draft202012Validator(json_schema("told")).validate(event["data"])
+    Draft202012Validator(json_schema("subscriber-notice")).validate(event)
+    less = BESIDE.model_copy(update={"level": "operational", "details": None, "patient": None})
+    event = json.loads(body_of("portal", OUTGOING._replace(beside=less)))
+    assert not event["data"].keys() & {"patient", "details"}
 
 
 def test_a_test_event_is_signed_and_about_nobody() -> None:

@@ -54,6 +54,7 @@ LISTENED_TO = ("W1", "W1", "W2", "W3", "W4", "W5")
 SUBSCRIBER = """
 [subscribers.{name}]
 wards = {wards}
+fields = "{fields}"
 [subscribers.{name}.webhook]
 url = "{url}"
 secrets = ["whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="]
@@ -61,6 +62,10 @@ allow_private = true
 timeout_s = 0.5
 first_pause_s = 0.01
 longest_pause_s = 0.1
+"""
+NAMES = """
+[identities]
+keep = true
 """
 LAB_SYSTEM = """
 [subscribers.lab.mllp]
@@ -102,8 +107,9 @@ def telling(
     """A lab with its subscribers; ``others``: their tables."""
     service = lab(folder)
     tables = [
-        SUBSCRIBER.format(name="good", wards="[]", url=good.url),
-        SUBSCRIBER.format(name="bad", wards=list(SOME_WARDS), url=bad.url),
+        NAMES,
+        SUBSCRIBER.format(name="good", wards="[]", url=good.url, fields="identified"),
+        SUBSCRIBER.format(name="bad", wards=list(SOME_WARDS), url=bad.url, fields="minimal"),
         *others,
     ]
     with service.config.open("a", encoding="utf-8") as config:
@@ -169,6 +175,7 @@ def test_every_notice_reaches_every_subscriber_in_its_wards_order(lab: Lab, tmp_
         )
         _check(service, "good", good, told)
         check_all(listeners, told)
+        _check_who(good, bad)
         _check(service, "bad", bad, [n for n in told if n.data.ward in SOME_WARDS])
         assert len(bad.calls) > len(bad.taken)
         _check_lab(service, lab_system, [n for n in told if n.data.kind in TOLD])
@@ -351,6 +358,15 @@ def _check(service: Service, subscriber: str, receiver: Receiver, told: list[Not
     visit = told[0].data.visit.visit
     about = _listed(service, "--subscriber", subscriber, "--visit", visit)
     assert [each.event for each in about] == [n.id for n in told if n.data.visit.visit == visit]
+
+
+def _check_who(identified: Receiver, minimal: Receiver) -> None:
+    """Always known, and never anybody else, whatever was killed meanwhile; nobody's name for the others."""
+    for call in identified.calls:
+        data = call.event["data"]
+        assert data["patient"]["number"] == f"P{data['visit']['visit']}"
+        assert data["patient"]["family"] == "Åström"
+    assert not any("patient" in call.event["data"] for call in minimal.calls)
 
 
 def _check_lab(service: Service, receiver: LabReceiver, told: list[Notification]) -> None:

@@ -11,6 +11,7 @@ from adapters.common.keys import PatientKeyer
 from adapters.hl7v2.mapping import Normaliser
 from adapters.hl7v2.profile import Hl7Profile
 from schemas.observation import Claims, Observation
+from schemas.patient import PatientRow
 from schemas.ward import WardRegister
 
 FEED: Final = FeedIdentity("hl7", "ehr", "region")
@@ -57,6 +58,15 @@ def observed(payload: bytes, profile: Hl7Profile | None = None) -> Observation:
     assert not outcome.warnings, outcome
     (observation,) = outcome.observations
     return observation
+
+
+def described(payload: bytes) -> tuple[Observation, PatientRow]:
+    """What a message says, and of whom."""
+    reader = Normaliser(FEED, Hl7Profile(), OPEN, KEYER, describe=True)
+    outcome = reader.normalise(payload, RECEIVED_AT)
+    assert not outcome.warnings, outcome
+    (observation,), (row,) = outcome.observations, outcome.patients
+    return observation, row
 
 
 def claimed(payload: bytes, profile: Hl7Profile | None = None) -> Claims:

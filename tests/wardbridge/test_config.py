@@ -282,6 +282,7 @@ def test_one_mistake_is_told_once(tmp_path: Path) -> None:
         assert [place in problem for problem in found] == [True], found
 
 
+_NAMES = '[subscribers.orbit]\nfields = "identified"\n'
 _MLLP = '[subscribers.orbit.mllp]\nhost = "orbit.example"\nport = 2575\n'
 
 
@@ -300,6 +301,8 @@ _MLLP = '[subscribers.orbit.mllp]\nhost = "orbit.example"\nport = 2575\n'
         ('[subscribers.orbit]\nkinds = ["arrived"]\n' + _MLLP, "there is no pending event"),
         (_MLLP + _TOLD.replace("portal", "orbit", 1), "one of the tables webhook, mllp and fhir"),
         ("[subscribers.orbit]\n", "one of the tables webhook, mllp and fhir"),
+        (_NAMES + _MLLP + "tls = false\n", "without tls everybody on the way would read who it is"),
+        (_NAMES + _MLLP, "subscribers.orbit.fields: identified: names are told only where"),
     ],
 )
 def test_a_receiver_of_hl7_that_could_not_be_told_safely_is_refused(
@@ -320,6 +323,10 @@ _FHIR = '[subscribers.topic.fhir]\nurl = "https://topic.example/hook"\n'
         (_FHIR + 'headers = ["Host: geheim"]\n', "none that we or the connection set"),
         (_FHIR + 'content = "all"\n', "subscribers.topic.fhir.content"),
         (_FHIR + 'owner = "portal"\n', "there is no 'portal'"),
+        (
+            '[subscribers.topic]\nfields = "operational"\n' + _FHIR,
+            'only `content = "full-resource"`',
+        ),
         (_FHIR.replace("topic.fhir", "to_pic.fhir"), "the name is the FHIR id"),
         (
             _FHIR + _MLLP.replace("orbit.mllp", "topic.mllp"),
@@ -350,6 +357,15 @@ def test_subscribers_that_may_name_addresses_of_this_network_are_warned_of(tmp_p
         for private in ("true", "false")
     }
     assert warned == {"true": True, "false": False}
+
+
+def test_a_subscriber_alone_may_be_whom_names_are_kept_for(tmp_path: Path) -> None:
+    text = in_process() + "[identities]\nkeep = true\n"
+    nobody = load(configured(tmp_path, text), tmp_path, {})
+    assert any(warning.startswith("identities.keep") for warning in nobody.warnings())
+    somebody = load(configured(tmp_path, text + _NAMES + _MLLP), tmp_path, {})
+    assert somebody.settings.gives("identified")
+    assert not any(warning.startswith("identities.keep") for warning in somebody.warnings())
 
 
 def test_messages_that_can_be_read_on_the_way_are_warned_of(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ from schemas.audit import Action
 from schemas.base import VisitRef
 from schemas.encounter import EncounterView, Mark, Phase
 from schemas.observation import Location, Protection
+from tests.wardbridge.test_census import kept, view
 from tests.wardbridge.test_fhir_surface import address, asked, audited, closed, get
 from tests.wardbridge.test_http import AT, Surface, data, notice, row
+from tests.wardbridge.test_identities import described, record
 
 
 def test_an_encounter_is_read_under_the_readers_rights_and_what_is_not_theirs_is_not_there() -> (
@@ -95,3 +97,27 @@ def test_an_open_one_whose_notice_is_no_longer_kept_is_there_without_a_time() ->
         assert "lastUpdated" not in found["meta"]
 
     asked(work, row("MED", "9"))
+
+
+@pytest.mark.parametrize("protection", Protection)
+def test_who_it_is_stands_in_the_encounter_for_those_who_may_read_it(
+    protection: Protection,
+) -> None:
+    async def work(running: Surface) -> None:
+        path = address(data("MED", 1))
+        mine = (await get(running, path, "chief")).json()
+        assert mine["subject"]["reference"] == "#" + mine["contained"][0]["id"]
+        assert mine["contained"][0]["name"] == [{"family": "Testsson"}]
+        is_masked = protection is not Protection.NONE
+        assert ("security" in mine["meta"]) == is_masked
+        assert [each["status"] for each in mine["location"]] == ["planned", "active"]
+        theirs = (await get(running, path, "region")).json()
+        assert [each["status"] for each in theirs["location"]] == ["planned"] + ["active"] * (
+            not is_masked
+        )
+        for by in ("region", "portal"):
+            text = (await get(running, path, by)).raise_for_status().text
+            assert not any(word in text for word in ("contained", "subject", "Testsson"))
+
+    who = record(described(family="Testsson"))
+    asked(work, who, kept(view(protection=protection)), row("MED", "1"))

@@ -166,6 +166,44 @@ def test_only_those_who_operate_register_by_name_and_see_every_subscription() ->
     asked(work)
 
 
+@pytest.mark.parametrize(
+    ("by", "wanted", "status"),
+    [
+        ("admin", {}, 201), ("admin", {"fields": "operational"}, 403),
+        ("chief", {"fields": "identified", "wards": ["MED"]}, 201),
+        ("chief", {"fields": "identified"}, 201), ("chief", {"fields": "all"}, 422),
+    ],
+)  # fmt: skip
+def test_nobody_has_others_told_more_than_they_may_read_themselves(
+    by: str, wanted: Any, status: int
+) -> None:
+    async def work(running: Surface) -> None:
+        answer = await put(running, "portal", by=by, **wanted)
+        assert answer.status_code == status, answer.text
+        known = running.registrations.known()
+        if status == 201:
+            fields = wanted.get("fields", "minimal")
+            assert (answer.json()["fields"], known["portal"].fields) == (fields, fields)
+            level_at = running.registrations.level_at(known["portal"])
+            assert level_at("IVA", "Söder") == fields
+        else:
+            assert known == {}
+
+    asked(work)
+
+
+def test_of_a_fhir_subscription_its_owners_rights_decide_at_each_ward(tmp_path: Path) -> None:
+    def level(owner: Owner | None, ward: str, hospital: str) -> str:
+        known = Registrations(MemoryLog(), Seal(tmp_path, None), RegistrationsSection(), ACCESS, {})
+        return known.level_at(registered("s1", owner=owner, way="fhir"))(ward, hospital)
+
+    region = Owner(name="region", how="token")
+    assert level(region, "MED", "Norr") == "operational"
+    assert level(region, "IVA", "Söder") == "minimal"
+    assert level(Owner(name="gone", how="token"), "MED", "Norr") == "minimal"
+    assert level(None, "MED", "Norr") == "minimal"
+
+
 def test_a_name_is_nobody_elses_and_never_used_again(tmp_path: Path) -> None:
     log = MemoryLog()
     section = load(configured(tmp_path, in_process() + WEBHOOK), tmp_path, {}).settings.subscribers

@@ -1,0 +1,172 @@
+"""What a subscriber is told beside a notice: never from a model that is behind it, never above its level."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from itertools import product
+from typing import get_args
+
+import pytest
+
+from bus.memory import MemoryLog
+from bus.port import LogError, Record
+from router.delivery.channel import MINIMAL, NotKnownYetError
+from schemas.encounter import Phase
+from schemas.fields import Beside, Level, always
+from schemas.notification import DesignationData
+from schemas.observation import Protection
+from tests.wardbridge.test_census import LEAVES, REGISTER, kept, view
+from tests.wardbridge.test_http import data, notice, until
+from tests.wardbridge.test_identities import NAME, described, record
+from wardbridge.components.tail import Tail
+from wardbridge.fields import lookup
+from wardbridge.fields.census import Census
+from wardbridge.fields.identities import Identities
+from wardbridge.fields.known import Known
+from wardbridge.fields.lookup import Lookup
+from wardbridge.http.board import Board
+from wardbridge.http.hub import Hub
+
+LEVELS: tuple[Level, ...] = get_args(Level)
+
+
+class Following:
+    """A log that one tail follows, once it is started."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        known = Known(Census(lambda _: "ehr"), REGISTER, Identities())
+        hub = Hub(Board(), known=known)
+        self.tail = Tail(log, hub.take, wait_s=0.02, with_census=True, with_patients=True)
+        self.lookup = Lookup(known, hub.board, self.tail)
+
+    async def told(self, row: DesignationData, level: Level = "identified") -> Beside:
+        return await self.lookup.up_to(always(level))(row)
+
+
+@asynccontextmanager
+async def following(log: MemoryLog) -> AsyncIterator[Following]:
+    found = Following(log)
+    await found.tail.start()
+    try:
+        yield found
+    finally:
+        await found.tail.stop()
+
+
+def asked(log: MemoryLog, work: Callable[[Following], object]) -> None:
+    async def run() -> None:
+        async with following(log) as running:
+            await until(lambda: running.tail.blocking() is None)
+            await work(running)  # type: ignore[misc]
+
+    asyncio.run(run())
+
+
+def decided(visit: str = "1", sequence: int = 1, **of: object) -> list[Record]:
+    """A commit of the router, and before it what an adapter wrote."""
+    who = record(described(patient=f"key-{visit}", family=f"{NAME}-{visit}"))
+    return [who, kept(view(visit, **of)), notice("MED", sequence, visit)]
+
+
+def row(visit: str = "1", sequence: int = 1, **changes: object) -> DesignationData:
+    return data("MED", sequence, visit).model_copy(update=changes)
+
+
+def test_whoever_is_decided_by_now_is_known_however_far_behind_the_tail_was() -> None:
+    log = MemoryLog()
+
+    async def work(running: Following) -> None:
+        for number in range(1, 51):
+            visit = str(number)
+            log.append(decided(visit, number))
+            found = await running.told(row(visit, number))
+            assert found.patient is not None
+            assert found.details is not None
+            assert (found.patient.family, found.details.from_ward) == (f"{NAME}-{visit}", "AKM")
+            assert (found.details.from_name, found.details.planned_discharge_at) == (
+                "Akuten",
+                LEAVES,
+            )
+
+    asked(log, work)
+
+
+def test_a_notice_that_is_no_longer_kept_is_told_with_what_is_known() -> None:
+    log = MemoryLog()
+    log.append(decided())
+
+    async def work(running: Following) -> None:
+        assert (await running.told(row(sequence=7))).patient is not None
+        assert (await running.told(row("unknown", 7))).patient is None
+
+    asked(log, work)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(("protection", "marked"), list(product(Protection, (False, True))))
+def test_nobody_below_the_identified_level_is_told_of_a_protected_person(
+    level: Level, protection: Protection, *, marked: bool
+) -> None:
+    log = MemoryLog()
+    log.append(decided(protection=protection))
+
+    async def work(running: Following) -> None:
+        found = await running.told(row(protected=marked), level)
+        is_masked = marked or protection is not Protection.NONE
+        assert (found.patient is not None) == (level == "identified")
+        shows = level == "identified" or (level == "operational" and not is_masked)
+        assert (found.details is not None) == shows
+        assert found.protected == (is_masked and level != "minimal")
+
+    asked(log, work)
+
+
+def test_it_is_known_of_whom_a_visit_was_that_is_over() -> None:
+    log = MemoryLog()
+    log.append(decided(phase=Phase.DISCHARGED, mark=None, protection=Protection.PROTECTED))
+
+    async def work(running: Following) -> None:
+        found = await running.told(row())
+        assert found.patient is not None
+        assert (found.patient.family, found.details, found.protected) == (f"{NAME}-1", None, True)
+        log.append([Record(each.topic, each.route, each.key, None) for each in [kept(view("1"))]])
+        log.append([notice("MED", 2)])
+        assert (await running.told(row(sequence=2))).patient is None
+
+    asked(log, work)
+
+
+def test_whoever_is_told_the_minimum_waits_for_nothing() -> None:
+    running = Following(MemoryLog())  # never started
+    assert asyncio.run(running.told(row(), "minimal")) == MINIMAL
+
+
+def test_before_all_is_read_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    running = Following(MemoryLog())
+    with pytest.raises(NotKnownYetError, match="the notices kept are being read"):
+        asyncio.run(running.told(row()))
+
+    async def work(running: Following) -> None:
+        monkeypatch.setattr(lookup, "WAIT_S", 0.05)
+        monkeypatch.setattr(running.tail, "_round", lambda: None)  # a log that does not answer
+        with pytest.raises(NotKnownYetError, match="cannot be read now"):
+            await running.told(row(sequence=9))
+
+    asked(MemoryLog(), work)
+
+
+def test_while_the_log_cannot_be_read_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = MemoryLog()
+
+    def fails(*_: object) -> None:
+        raise LogError("away")
+
+    async def work(running: Following) -> None:
+        monkeypatch.setattr(log, "scan", fails)
+        await until(lambda: running.tail.blocking() is not None)
+        with pytest.raises(NotKnownYetError, match="away"):
+            await running.told(row())
+
+    asked(log, work)
