@@ -7,10 +7,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.e2e.test_delivery import NAMES, SUBSCRIBER
 from tests.e2e.test_service import AT, kinds, started, stream, tell, until_on_list, visits
 from tests.support.histories import Visit, message
 from tests.support.labs import lab_on_kafka, lab_on_sqlite
 from tests.support.mllp import MllpClient
+from tests.support.receiver import Receiver
 from tests.support.service import Service
 from tests.wardbridge.support import cli, command
 
@@ -58,8 +60,10 @@ def test_what_is_in_review_can_be_listed_beside_the_service(service: Service) ->
     assert service.stop() == 0
 
 
-def test_each_role_may_be_a_service_of_its_own(services: dict[str, Service]) -> None:
-    adapters, router, http = (started(services[role]) for role in services)
+def test_each_role_may_be_a_service_of_its_own(
+    services: dict[str, Service], receiver: Receiver
+) -> None:
+    adapters, router, http, _ = (started(services[role]) for role in services)
     tell(adapters, ("A14", "W1"))
     until_on_list(http, "W1", ["V1"])
     router.kill()
@@ -69,16 +73,29 @@ def test_each_role_may_be_a_service_of_its_own(services: dict[str, Service]) -> 
     until_on_list(http, "W2", ["V1"])
     assert visits(http, "W1") == []
     assert httpx.get(f"{adapters.url}/v1/wards/W2/inbound").status_code == 404
-    assert [service.stop() for service in services.values()] == [0, 0, 0]
+    receiver.wait_for(lambda receiver: len(receiver.taken) == 3)
+    told = [call.event["data"] for call in receiver.taken]
+    assert sorted(each["ward"] for each in told) == ["W1", "W1", "W2"]
+    assert {each["patient"]["family"] for each in told} == {"Åström"}
+    assert [service.stop() for service in services.values()] == [0, 0, 0, 0]
 
 
 @pytest.fixture
-def services(tmp_path: Path) -> Iterator[dict[str, Service]]:
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as made:
+        yield made
+
+
+@pytest.fixture
+def services(tmp_path: Path, receiver: Receiver) -> Iterator[dict[str, Service]]:
     """Of one installation, by role; each has a folder of its own."""
     first = lab_on_kafka(tmp_path)
+    with first.config.open("a", encoding="utf-8") as config:
+        config.write(NAMES)
+        config.write(SUBSCRIBER.format(name="x", wards="[]", url=receiver.url, fields="identified"))
     made = {
         role: Service(tmp_path / role, first.config, first.environment)
-        for role in ("adapters", "router", "http")
+        for role in ("adapters", "router", "http", "delivery")
     }
     for role, service in made.items():
         service.roles = (role,)
