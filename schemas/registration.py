@@ -41,16 +41,18 @@ class Registration(Frozen):
     revision: int = Field(1, ge=1, description="grows with every change")
     at: Utc = Field(description="when it was last changed")
     owner: Owner | None = Field(None, description="none: registered by those who operate")
-    way: Literal["webhook", "fhir"]
+    way: Literal["webhook", "fhir", "mllp"]
     wards: tuple[str, ...] = Field((), description="none and no hospitals: all the owner may read")
     hospitals: tuple[str, ...] = ()
     kinds: tuple[Kind, ...] = Field((), description="none: all")
     fields: Level = Field(
-        "minimal", description="how much a webhook is told; of FHIR's the owner's rights decide"
+        "minimal", description="how much it is told; of FHIR's the owner's rights decide"
     )
     sealed: str = Field(description="address, keys and headers: base64, encrypted")
     content: Content = Content.ID_ONLY
     timeout_s: float = 10.0
+    give_up_after_s: float | None = Field(None, description="none: as in the configuration")
+    refused_after_s: float | None = Field(None, description="none: as in the configuration")
     heartbeat_s: float | None = None
     reason: str = Field("", description="for people: why it is told")
     off: bool = Field(default=False, description="whoever registered it wants nothing for now")

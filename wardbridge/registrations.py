@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from bus.port import Log
+from router.delivery.adt import TOLD
 from router.delivery.registry import Registry
 from router.delivery.subscription import MayRead, Subscription
 from schemas.fields import Level, LevelAt, always
 from schemas.registration import Owner, Registration
 from wardbridge.config.access import AccessSection
 from wardbridge.config.models import Installation, RegistrationsSection
-from wardbridge.config.subscribers import FhirSection, SubscriberSection, WebhookSection
+from wardbridge.config.subscribers import (
+    FhirSection,
+    MllpSection,
+    SubscriberSection,
+    WebhookSection,
+)
 from wardbridge.http.access.rights import Grant
 from wardbridge.sealing import Seal, Secrets
 
-Way = WebhookSection | FhirSection
+Way = WebhookSection | FhirSection | MllpSection
 
 
 class Registrations:
@@ -64,15 +70,16 @@ class Registrations:
 
     def subscription(self, of: Registration) -> Subscription:
         """What one of them is to be told of."""
+        kinds = frozenset(of.kinds) or (TOLD if of.way == "mllp" else frozenset())
         until_ms = None if of.end is None else int(of.end.timestamp() * 1000)
         return Subscription(
-            of.name, frozenset(of.wards), frozenset(of.hospitals), frozenset(of.kinds),
+            of.name, frozenset(of.wards), frozenset(of.hospitals), kinds,
             may_read_as(of.owner, self._access), of.since, until_ms,
         )  # fmt: skip
 
     def level_at(self, of: Registration) -> LevelAt:
-        """How much one of them is told: a webhook what it was registered for, FHIR what its owner may read."""
-        return always(of.fields) if of.way == "webhook" else level_as(of.owner, self._access)
+        """How much one of them is told: what it was registered for, of FHIR what its owner may read."""
+        return level_as(of.owner, self._access) if of.way == "fhir" else always(of.fields)
 
     def _may_be_told(self, of: Registration) -> bool:
         """Whether its owner may be told of anything by now."""
@@ -88,12 +95,20 @@ class Registrations:
 
     def way_with(self, of: Registration, secrets: Secrets) -> Way:
         """The same with what is in the seal. Raises ValueError."""
-        said = {
-            "url": secrets.url,
-            "timeout_s": of.timeout_s,
-            "allow_private": self._settings.allow_private,
-            "ca_file": self._settings.ca_file,
+        way = self._way(of, secrets)
+        SubscriberSection.model_validate({"kinds": of.kinds, "fields": of.fields, of.way: way})
+        return way
+
+    def _way(self, of: Registration, secrets: Secrets) -> Way:
+        limits = ("timeout_s", "give_up_after_s", "refused_after_s")
+        said: dict[str, Any] = {
+            name: limit for name in limits if (limit := getattr(of, name)) is not None
         }
+        said |= {"allow_private": self._settings.allow_private, "ca_file": self._settings.ca_file}
+        if of.way == "mllp":
+            plain = {} if secrets.receiver.get("tls", True) else {"ca_file": None}
+            return MllpSection.model_validate(said | plain | dict(secrets.receiver))
+        said["url"] = secrets.url
         if of.way == "webhook":
             return WebhookSection.model_validate({**said, "secrets": secrets.keys})
         more = {"headers": secrets.headers, "content": of.content, "heartbeat_s": of.heartbeat_s}

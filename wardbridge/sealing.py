@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -33,9 +34,11 @@ class SealError(Exception):
 class Secrets(Frozen):
     """What is sealed."""
 
-    url: str
+    url: str = ""
     keys: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
+    receiver: Mapping[str, str | int | bool] = {}
+    """Of HL7 v2, instead of an address: its host, port and what else was said of it."""
 
 
 class Seal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import Mock
 
-import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
@@ -26,17 +25,17 @@ from router.delivery.fanout import GROUP, FanOut
 from router.delivery.receipts import deliveries
 from router.delivery.registry import Registry, end_of, record_of
 from router.delivery.sender import GONE
-from router.delivery.signature import secret_of
 from router.delivery.standing import standing_of
 from router.delivery.subscription import Subscription
 from schemas import topics
 from schemas.delivery import Outcome, SubscriberState
 from schemas.registration import Owner, Registration
 from tests.delivery.notices import decided, queued
+from tests.support.lab_receiver import LabReceiver
 from tests.support.receiver import Receiver, answering
 from tests.wardbridge.support import configured, in_process
-from tests.wardbridge.test_fhir_surface import ACCESS, REGISTER, bearer, gate, post, subscription
-from tests.wardbridge.test_http import Surface, surface, until
+from tests.wardbridge.test_fhir_surface import ACCESS, REGISTER
+from tests.wardbridge.test_http import until
 from wardbridge.components.roster import Roster
 from wardbridge.config.access import AccessSection
 from wardbridge.config.load import load
@@ -53,143 +52,6 @@ from wardbridge.sealing import Seal, SealError, Secrets
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 URL = "https://93.184.216.34/hook/geheim-1"
 KEY = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
-
-
-# by name, for those who operate
-
-
-def asked(work: Callable[[Surface], Any]) -> None:
-    async def run() -> None:
-        async with surface(register=REGISTER, gate=gate(), access=ACCESS) as running:
-            await work(running)
-
-    asyncio.run(run())
-
-
-async def put(running: Surface, name: str, by: str = "admin", **wanted: Any) -> httpx.Response:
-    body = {"url": URL, **wanted}
-    return await running.client.put(f"/v1/subscribers/{name}", json=body, headers=bearer(by))
-
-
-def test_a_webhook_is_registered_changed_and_removed_and_its_secret_told_once() -> None:
-    async def work(running: Surface) -> None:
-        made = await put(running, "portal", wards=["MED"])
-        assert (made.status_code, made.headers["cache-control"]) == (201, "no-store")
-        secret = made.json()["secret"]
-        assert secret_of(secret)
-        for path in ("/v1/subscribers/portal", "/v1/subscribers"):
-            read = await running.client.get(path, headers=bearer("admin"))
-            assert secret not in read.text
-            assert "geheim" not in read.text
-        changed = await put(running, "portal", kinds=["withdrawn"])
-        assert (changed.status_code, changed.json()["revision"]) == (200, 2)
-        assert changed.json()["secret"] is None
-        entry = running.registrations.known()["portal"]
-        assert running.registrations.seal.opened("portal", entry.sealed).keys == (secret,)
-        await put(running, "portal", secrets=[KEY])
-        entry = running.registrations.known()["portal"]
-        assert running.registrations.seal.opened("portal", entry.sealed).keys == (KEY,)
-        for status in (204, 404):
-            gone = await running.client.delete("/v1/subscribers/portal", headers=bearer("admin"))
-            assert gone.status_code == status
-        kept = [record.value or b"" for record in records_of(running.log, topics.REGISTRATIONS)]
-        assert not any(secret.encode() in value or b"geheim" in value for value in kept)
-
-    asked(work)
-
-
-@pytest.mark.parametrize(
-    ("wanted", "status"),
-    [
-        ({"url": "http://portal.example"}, 422), ({"url": "portal"}, 422),
-        ({"url": "https://user:pw@93.184.216.34/"}, 422),
-        ({"secrets": ["whsec_short"]}, 422), ({"wards": ["NOWHERE"]}, 422),
-        ({"hospitals": ["Väster"]}, 422), ({"kinds": ["came"]}, 422), ({"timeout_s": 0}, 422),
-        ({"tokens": []}, 422),
-    ],
-)  # fmt: skip
-def test_what_could_not_be_told_safely_is_refused(wanted: Any, status: int) -> None:
-    async def work(running: Surface) -> None:
-        answer = await put(running, "portal", **wanted)
-        assert answer.status_code == status, answer.text
-        assert running.registrations.known() == {}
-
-    asked(work)
-
-
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        (b'{"url": "' + b"geheim" * 20_000 + b'"}', 413), (b'{"url": ["geheim-1"]}', 422),
-        (json.dumps({"url": URL, "secrets": "whsec_geheim"}).encode(), 422), (b"geheim", 422),
-        (json.dumps({"url": URL, "reason": "geheim\ud800"}).encode(), 422),
-        (json.dumps({"url": URL, "\ud800": "geheim"}).encode(), 422), (b"[" * 60_000, 422),
-        (b'{"url": "geheim", "timeout_s": 1' + b"0" * 400 + b"}", 422), (b"", 422),
-    ],
-)  # fmt: skip
-def test_a_body_that_is_too_long_or_wrong_is_refused_and_not_quoted(
-    body: bytes, status: int
-) -> None:
-    async def work(running: Surface) -> None:
-        headers = {**bearer("admin"), "Content-Type": "application/json"}
-        path = "/v1/subscribers/portal"
-        answer = await running.client.put(path, content=body, headers=headers)
-        assert (answer.status_code, "geheim" in answer.text) == (status, False)
-
-    asked(work)
-
-
-def test_the_body_of_a_registration_is_described() -> None:
-    async def work(running: Surface) -> None:
-        said = (await running.client.get("/openapi.json", headers=bearer("admin"))).json()
-        content = said["paths"]["/v1/subscribers/{name}"]["put"]["requestBody"]["content"]
-        schema = content["application/json"]["schema"]
-        assert {"url", "secrets", "kinds"} <= schema["properties"].keys()
-        (_, _, _, kind) = schema["properties"]["kinds"]["items"]["$ref"].split("/")
-        assert kind in said["components"]["schemas"]
-
-    asked(work)
-
-
-def test_only_those_who_operate_register_by_name_and_see_every_subscription() -> None:
-    async def work(running: Surface) -> None:
-        assert (await put(running, "portal", by="region")).status_code == 403
-        number = (await post(running, subscription())).json()["id"]
-        assert (await put(running, number)).status_code == 409  # of another kind
-        listed = await running.client.get("/v1/subscribers", headers=bearer("admin"))
-        assert [(s["name"], s["owner"]) for s in listed.json()["subscribers"]] == [
-            (number, "portal")
-        ]
-        gone = await running.client.delete(f"/v1/subscribers/{number}", headers=bearer("admin"))
-        assert gone.status_code == 204
-
-    asked(work)
-
-
-@pytest.mark.parametrize(
-    ("by", "wanted", "status"),
-    [
-        ("admin", {}, 201), ("admin", {"fields": "operational"}, 403),
-        ("chief", {"fields": "identified", "wards": ["MED"]}, 201),
-        ("chief", {"fields": "identified"}, 201), ("chief", {"fields": "all"}, 422),
-    ],
-)  # fmt: skip
-def test_nobody_has_others_told_more_than_they_may_read_themselves(
-    by: str, wanted: Any, status: int
-) -> None:
-    async def work(running: Surface) -> None:
-        answer = await put(running, "portal", by=by, **wanted)
-        assert answer.status_code == status, answer.text
-        known = running.registrations.known()
-        if status == 201:
-            fields = wanted.get("fields", "minimal")
-            assert (answer.json()["fields"], known["portal"].fields) == (fields, fields)
-            level_at = running.registrations.level_at(known["portal"])
-            assert level_at("IVA", "Söder") == fields
-        else:
-            assert known == {}
-
-    asked(work)
 
 
 def test_of_a_fhir_subscription_its_owners_rights_decide_at_each_ward(tmp_path: Path) -> None:
@@ -526,6 +388,21 @@ def test_senders_come_change_and_go_while_the_service_runs(tmp_path: Path) -> No
     (call,) = second.taken
     assert Verifier(KEY).verify(call.body, call.headers)["subscriptionsequence"] == 2
     assert len(second.calls) == 1
+
+
+def test_a_registered_receiver_of_hl7_is_told(tmp_path: Path) -> None:
+    async def run(receiver: LabReceiver) -> None:
+        log = MemoryLog()
+        said = {"host": "127.0.0.1", "port": receiver.port, "tls": False}
+        async with delivering(tmp_path, log) as (registrar, _):
+            registrar.enlist(ANYBODY, "lab", lambda _: Wanted("mllp", Secrets(receiver=said)))
+            log.append([decided("MED", 1)])
+            await until(lambda: len(receiver.taken) == 1)
+
+    with LabReceiver() as receiver:
+        asyncio.run(run(receiver))
+    (heard,) = receiver.taken
+    assert (heard.trigger, heard.ward, heard.sequence) == ("ADT^A14^ADT_A05", "MED", 1)
 
 
 OWNED_BY = """

@@ -160,8 +160,8 @@ def _is_ascii_name(name: str) -> str:
 MshName = Annotated[str, AfterValidator(_is_ascii_name), Field(max_length=180)]
 
 
-class MllpSection(ChannelSection):
-    """Notices go out as HL7 v2 messages, ADT^A14 and A27 or A15 and A26, over MLLP."""
+class Hl7Receiver(Section):
+    """Where HL7 v2 messages go, and how they are wanted."""
 
     host: str = Field(min_length=1, description="name or address of the receiver")
     port: int = Field(ge=1, le=65_535, description="its port")
@@ -182,13 +182,6 @@ class MllpSection(ChannelSection):
         "U", description="PV1-2, which a notice does not know: U says unknown"
     )
 
-    @model_validator(mode="after")
-    def _safe(self) -> Self:
-        self.check_network("host", self.host)
-        if self.ca_file and not self.tls:
-            raise ValueError("ca_file is of no use without tls")
-        return self
-
     def can_be_read_on_the_way(self) -> bool:
         """Whether messages cross a network as they are."""
         return not (self.tls or is_loopback(self.host))
@@ -196,6 +189,17 @@ class MllpSection(ChannelSection):
     def style(self) -> Style:
         """How the receiver wants its messages."""
         return Style(**{name.name: getattr(self, name.name) for name in fields(Style)})
+
+
+class MllpSection(Hl7Receiver, ChannelSection):
+    """Notices go out as HL7 v2 messages, ADT^A14 and A27 or A15 and A26, over MLLP."""
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        self.check_network("host", self.host)
+        if self.ca_file and not self.tls:
+            raise ValueError("ca_file is of no use without tls")
+        return self
 
 
 class SubscriberSection(Section):

@@ -1,4 +1,4 @@
-"""Subscribers by name, for those who operate: webhooks that stand in no configuration file.
+"""Subscribers by name, for those who operate: webhooks and HL7 v2 that stand in no configuration file.
 
 A secret is given once, in the answer that makes it, and never read back.
 """
@@ -9,10 +9,10 @@ import asyncio
 import base64
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Self, TypeVar
 
 from fastapi import Depends, FastAPI, HTTPException, Path, Request, Response
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from bus.port import LogError
 from router.delivery.signature import PREFIX
@@ -21,6 +21,7 @@ from schemas.base import Frozen, Utc
 from schemas.fields import Level
 from schemas.notification import Kind
 from schemas.registration import Registration
+from wardbridge.config.subscribers import Hl7Receiver
 from wardbridge.http.access.gate import Asking
 from wardbridge.http.audit import Trail
 from wardbridge.http.body import MAX_BYTES, body_in
@@ -44,20 +45,23 @@ T = TypeVar("T")
 def _described(model: type[Frozen]) -> dict[str, Any]:
     """A model's schema, which names others as the surface's description has them."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema.pop("$defs", None)
+    schema["properties"]["mllp"] = schema.pop("$defs")[Hl7Receiver.__name__]  # nobody else has it
     return schema
 
 
-class WebhookWanted(Frozen):
-    """A webhook as it is to be."""
+class SubscriberWanted(Frozen):
+    """A subscriber as it is to be: a webhook by its ``url``, or a receiver of HL7 v2."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: str = Field(max_length=2_000, description="where to; https, unless it is this machine")
+    url: str | None = Field(
+        None, max_length=2_000, description="of a webhook; https, unless it is this machine"
+    )
+    mllp: Hl7Receiver | None = Field(None, description="of a receiver of HL7 v2, instead")
     secrets: tuple[Annotated[str, Field(max_length=200)], ...] = Field(
         (),
         max_length=5,
-        description="each `whsec_…`; none: those it has, or a new one that is told",
+        description="of a webhook, each `whsec_…`; none: those it has, or a new one that is told",
     )
     wards: tuple[str, ...] = Field((), max_length=1_000, description="ward ids")
     hospitals: tuple[str, ...] = Field((), max_length=100, description="neither: every ward")
@@ -66,13 +70,27 @@ class WebhookWanted(Frozen):
         "minimal", description="how much it is told of a patient; no more than you may read"
     )
     timeout_s: float = Field(10.0, gt=0, le=120, description="of one attempt")
+    give_up_after_s: float | None = Field(
+        None, gt=0, description="a notice not taken for so long is parked; none: 3 days"
+    )
+    refused_after_s: float | None = Field(
+        None, gt=0, description="or one refused for what it is; none: 10 minutes"
+    )
     reason: str = Field("", max_length=500, description="for people")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.url is None) == (self.mllp is None):
+            raise ValueError("give either url or mllp")
+        if self.mllp is not None and self.secrets:
+            raise ValueError("secrets sign webhooks; HL7 v2 has none")
+        return self
 
 
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": _described(WebhookWanted)}},
+        "content": {"application/json": {"schema": _described(SubscriberWanted)}},
     }
 }
 """Said here, for the framework would read a body of any size, and quote it where it is wrong."""
@@ -89,10 +107,10 @@ class Registered(Frozen):
     wards: tuple[str, ...]
     hospitals: tuple[str, ...]
     kinds: tuple[Kind, ...]
-    fields: Level = Field(
-        description="of a webhook; of a FHIR subscription its owner's rights decide"
-    )
+    fields: Level = Field(description="of a FHIR subscription its owner's rights decide")
     timeout_s: float
+    give_up_after_s: float | None
+    refused_after_s: float | None
     reason: str
     off: bool
     end: Utc | None
@@ -126,20 +144,23 @@ def add_registering(app: FastAPI, registrar: Registrar, trail: Trail) -> None:
     async def put(
         name: Name,
         asking: Asking,
-        wanted: Annotated[WebhookWanted, Depends(_wanted)],
+        wanted: Annotated[SubscriberWanted, Depends(_wanted)],
         response: Response,
     ) -> Registered:
-        """Register a webhook, or change one; 201 if it is new."""
+        """Register a webhook or a receiver of HL7 v2, or change one; 201 if it is new."""
         made = PREFIX + base64.b64encode(secrets.token_bytes(NEW_SECRET_BYTES)).decode()
 
         def wanted_after(before: Registration | None) -> Wanted:
+            if wanted.mllp is not None:
+                return _as_wanted(wanted, ())
             return _as_wanted(wanted, wanted.secrets or _keys_of(registrar, before) or (made,))
 
         await _noted(trail.did(asking, Action.SUBSCRIBED, name))
         done, is_new = await _in_log(lambda: registrar.enlist(asking, name, wanted_after))
         response.status_code = 201 if is_new else 200
         response.headers["Cache-Control"] = "no-store"
-        return _shown(done, made if is_new and not wanted.secrets else None)
+        is_told = is_new and wanted.url is not None and not wanted.secrets
+        return _shown(done, made if is_told else None)
 
     @app.delete("/v1/subscribers/{name}", status_code=204, responses=_REFUSALS)
     async def delete(name: Name, asking: Asking) -> Response:
@@ -150,10 +171,10 @@ def add_registering(app: FastAPI, registrar: Registrar, trail: Trail) -> None:
         return Response(status_code=204)
 
 
-async def _wanted(request: Request) -> WebhookWanted:
+async def _wanted(request: Request) -> SubscriberWanted:
     body = await body_in(request)
     try:
-        return WebhookWanted.model_validate_json(body)
+        return SubscriberWanted.model_validate_json(body)
     except ValidationError as error:  # what is sent may be a secret
         found = error.errors(include_url=False, include_context=False, include_input=False)
         wrong = [{**each, "loc": ("body", *each["loc"])} for each in found]
@@ -170,15 +191,18 @@ def _keys_of(registrar: Registrar, of: Registration | None) -> tuple[str, ...]:
         raise NotRegisteredError(409, "its secrets cannot be opened: give others") from None
 
 
-def _as_wanted(wanted: WebhookWanted, keys: tuple[str, ...]) -> Wanted:
+def _as_wanted(wanted: SubscriberWanted, keys: tuple[str, ...]) -> Wanted:
+    receiver = wanted.mllp.model_dump() if wanted.mllp else {}
     return Wanted(
-        way="webhook",
-        secrets=Secrets(url=wanted.url, keys=keys),
+        way="mllp" if wanted.mllp else "webhook",
+        secrets=Secrets(url=wanted.url or "", keys=keys, receiver=receiver),
         wards=wanted.wards,
         hospitals=wanted.hospitals,
         kinds=wanted.kinds,
         fields=wanted.fields,
         timeout_s=wanted.timeout_s,
+        give_up_after_s=wanted.give_up_after_s,
+        refused_after_s=wanted.refused_after_s,
         reason=wanted.reason,
     )
 
@@ -186,7 +210,7 @@ def _as_wanted(wanted: WebhookWanted, keys: tuple[str, ...]) -> Wanted:
 def _shown(of: Registration, secret: str | None = None) -> Registered:
     return Registered(
         name=of.name, way=of.way, owner=of.owner.name if of.owner else "", revision=of.revision,
-        at=of.at, wards=of.wards, hospitals=of.hospitals, kinds=of.kinds, fields=of.fields, timeout_s=of.timeout_s,
+        at=of.at, wards=of.wards, hospitals=of.hospitals, kinds=of.kinds, fields=of.fields, timeout_s=of.timeout_s, give_up_after_s=of.give_up_after_s, refused_after_s=of.refused_after_s,
         reason=of.reason, off=of.off, end=of.end, secret=secret,
     )  # fmt: skip
 

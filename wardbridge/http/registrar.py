@@ -47,7 +47,7 @@ class NotRegisteredError(Exception):
 class Wanted:
     """What a registration is to say."""
 
-    way: Literal["webhook", "fhir"]
+    way: Literal["webhook", "fhir", "mllp"]
     secrets: Secrets
     wards: tuple[str, ...] = ()
     hospitals: tuple[str, ...] = ()
@@ -55,6 +55,8 @@ class Wanted:
     fields: Level = "minimal"
     content: Content = Content.ID_ONLY
     timeout_s: float = 10.0
+    give_up_after_s: float | None = None
+    refused_after_s: float | None = None
     heartbeat_s: float | None = None
     reason: str = ""
     off: bool = False
@@ -193,6 +195,8 @@ class Registrar:
             sealed="",
             content=wanted.content,
             timeout_s=wanted.timeout_s,
+            give_up_after_s=wanted.give_up_after_s,
+            refused_after_s=wanted.refused_after_s,
             heartbeat_s=wanted.heartbeat_s,
             reason=wanted.reason,
             off=wanted.off,
