@@ -55,7 +55,7 @@ TOKENS: Mapping[str, Mapping[str, Any]] = {
     "region": {"hospitals": ("Norr",), "may": ("read", "subscribe"), "fields": "operational"},
     "screen": {"wards": ("MED",), "may": ("read",)},
     "admin": {"may": ("read", "subscribe", "operate")},
-    "chief": {"may": ("read", "operate"), "fields": "identified"},
+    "chief": {"may": ("read", "acknowledge", "operate"), "fields": "identified"},
     "operator": {"may": ("subscribe", "operate")},
 }
 ACCESS = AccessSection.model_validate(

@@ -108,6 +108,27 @@ def test_a_body_that_is_too_long_or_wrong_is_refused_and_not_quoted(
     asked(work)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/wards/MED/inbound/geheim/acknowledgement", None),
+        ("GET", "/v1/wards/MED/stream?after=geheim", None),
+        ("GET", "/v1/subscribers/geheim%20", None),
+        ("POST", "/v1/subscribers/portal/pause", {"reason": ["geheim"]}),
+        ("POST", "/v1/subscribers/portal/deliveries/geheim", None),
+    ],
+)
+def test_what_is_sent_amiss_is_not_quoted_anywhere(
+    method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    async def work(running: Surface) -> None:
+        answer = await running.client.request(method, path, json=body, headers=bearer("chief"))
+        assert (answer.status_code, "geheim" in answer.text) == (422, False), answer.text
+        assert answer.json()["detail"][0]["loc"]
+
+    asked(work)
+
+
 def test_the_body_of_a_registration_is_described() -> None:
     async def work(running: Surface) -> None:
         said = (await running.client.get("/openapi.json", headers=bearer("admin"))).json()

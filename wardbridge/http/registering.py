@@ -24,7 +24,7 @@ from schemas.registration import Registration
 from wardbridge.config.subscribers import Hl7Receiver
 from wardbridge.http.access.gate import Asking
 from wardbridge.http.audit import Trail
-from wardbridge.http.body import MAX_BYTES, body_in
+from wardbridge.http.body import MAX_BYTES, body_in, unquoted
 from wardbridge.http.registrar import NotRegisteredError, Registrar, Wanted
 from wardbridge.sealing import SealError, Secrets
 
@@ -176,9 +176,10 @@ async def _wanted(request: Request) -> SubscriberWanted:
     try:
         return SubscriberWanted.model_validate_json(body)
     except ValidationError as error:  # what is sent may be a secret
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        wrong = [{**each, "loc": ("body", *each["loc"])} for each in found]
-        raise HTTPException(422, wrong) from None
+        wrong = unquoted(error.errors(include_context=False))
+        raise HTTPException(
+            422, [{**each, "loc": ["body", *each["loc"]]} for each in wrong]
+        ) from None
 
 
 def _keys_of(registrar: Registrar, of: Registration | None) -> tuple[str, ...]:

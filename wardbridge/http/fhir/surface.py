@@ -11,8 +11,9 @@ from importlib.metadata import version
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import FastAPI, Path, Request, Response
-from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from bus.port import LogError
@@ -23,6 +24,7 @@ from schemas.notification import DesignationData
 from wardbridge.http.access.gate import Asking
 from wardbridge.http.access.rights import Reader
 from wardbridge.http.audit import Trail
+from wardbridge.http.body import unquoted
 from wardbridge.http.fhir import capability
 from wardbridge.http.fhir.answer import BASE, FhirResponse, RefusedError, refused, resource_in
 from wardbridge.http.fhir.book import Book, Entry
@@ -286,4 +288,4 @@ async def _badly_asked(request: Request, error: Exception) -> Response:
         raise error
     if request.url.path.startswith(f"{BASE}/"):
         return refused(RefusedError(404, "no logical id has such a form"))
-    return await request_validation_exception_handler(request, error)
+    return JSONResponse({"detail": unquoted(error.errors())}, 422)
