@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
+from schemas.fields import Level
 from wardbridge.bench.engine import Engine
 from wardbridge.bench.figure import Figure
 from wardbridge.bench.live import PACED_FOR_S, PACED_PER_S, READY_WITHIN_S, pace, service, took
@@ -18,23 +19,34 @@ SUBSCRIBERS: Final = 20
 SUBSCRIBER: Final = """
 [subscribers.{ward}]
 wards = ["{ward}"]
+fields = "{level}"
 [subscribers.{ward}.webhook]
 url = "{url}"
 secrets = ["whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="]
 allow_private = true
 """
+NAMES: Final = "[identities]\nkeep = true\n"
+LEVELS: Final[tuple[Level, ...]] = ("minimal", "identified")
+"""Told the least, and all: looked up for each notice."""
 
 
 def figures(offset: int, engine: Engine) -> Iterator[Figure]:
     """Each subscriber has a ward of its own."""
+    for level in LEVELS:
+        yield _told(offset, engine, level)
+
+
+def _told(offset: int, engine: Engine, level: Level) -> Figure:
     wards = [f"BENCH-{number}" for number in range(SUBSCRIBERS)]
     wanted = PACED_PER_S * PACED_FOR_S
-    with _receiver(wanted) as receiver:
-        more = "".join(SUBSCRIBER.format(ward=ward, url=receiver.url) for ward in wards)
+    whom = f"{SUBSCRIBERS} receivers of webhooks, {level} fields"
+    with _receiver(wanted, level) as receiver:
+        tables = [SUBSCRIBER.format(ward=w, level=level, url=receiver.url) for w in wards]
+        more = "".join([NAMES if level == "identified" else "", *tables])
         with service(offset, engine, more) as running:
             answered = pace(running.mllp_port, wanted, wards)
             receiver.all_came.wait(READY_WITHIN_S)
-            yield took(f"{SUBSCRIBERS} receivers of webhooks", engine, answered, receiver.arrived)
+            return took(whom, engine, answered, receiver.arrived)
 
 
 class Receiver(ThreadingHTTPServer):
@@ -42,16 +54,19 @@ class Receiver(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, wanted: int) -> None:
+    def __init__(self, wanted: int, level: Level) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}/"
         self.wanted = wanted
+        self.level = level
         self.arrived: dict[str, float] = {}
         self.all_came = threading.Event()
 
     def note(self, body: bytes) -> None:
-        """A notice came."""
-        self.arrived.setdefault(json.loads(body)["data"]["visit"]["visit"], time.perf_counter())
+        """A notice came; one without what it should tell does not count."""
+        data = json.loads(body)["data"]
+        if ("patient" in data) == (self.level == "identified"):
+            self.arrived.setdefault(data["visit"]["visit"], time.perf_counter())
         if len(self.arrived) == self.wanted:
             self.all_came.set()
 
@@ -70,8 +85,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def _receiver(wanted: int) -> Iterator[Receiver]:
-    with Receiver(wanted) as receiver:
+def _receiver(wanted: int, level: Level) -> Iterator[Receiver]:
+    with Receiver(wanted, level) as receiver:
         thread = threading.Thread(target=receiver.serve_forever, daemon=True)
         thread.start()
         yield receiver

@@ -30,7 +30,7 @@ class Part(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     TOLD = "told"
     STREAMS = "streams"
-    WEBHOOKS = "webhooks"
+    DELIVER = "deliver"
 
 
 Offset = Annotated[int, typer.Option("--port-offset", min=0, help="added to the lab's ports")]
@@ -38,7 +38,7 @@ Brokers = Annotated[
     str,
     typer.Option(
         "--brokers", metavar="HOST:PORT,…",
-        help="measure `router`, `acknowledged`, `told`, `streams` and `webhooks` on this cluster too",
+        help="measure `router`, `acknowledged`, `told`, `streams` and `deliver` on this cluster too",
     ),
 ]  # fmt: skip
 Other = Annotated[
@@ -96,7 +96,7 @@ def _measured(
         Part.ACKNOWLEDGED: on_each(acknowledged),
         Part.TOLD: on_each(lambda engine: live.told(offset, engine)),
         Part.STREAMS: on_each(lambda engine: streams.figures(offset, engine)),
-        Part.WEBHOOKS: on_each(lambda engine: webhooks.figures(offset, engine)),
+        Part.DELIVER: on_each(lambda engine: webhooks.figures(offset, engine)),
     }
     for part in parts:
         yield from measures[part]()
