@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ from schemas.audit import Action, AuditEntry, Seen
 from schemas.base import VisitRef
 from schemas.delivery import Delivery, Outcome
 from schemas.review import ReviewItem
+from tests.wardbridge.test_census import kept as kept_view
+from tests.wardbridge.test_census import view
 from tests.wardbridge.test_http import AT
 from wardbridge.cli import make_app
 from wardbridge.commands import _noted
@@ -117,6 +120,30 @@ def test_what_cannot_be_noted_is_not_shown(command: str, data: Path) -> None:
     done = run(command, data)
     assert (done.exit_code, done.stdout) == (2, "")
     assert "who reads this cannot be noted, so it is not shown" in done.stderr
+
+
+@pytest.mark.parametrize(("patient", "found"), [("key-1", [1, 2]), ("key-2", [3]), ("key-3", [])])
+def test_who_got_what_about_a_patient_is_told_under_all_visits(
+    patient: str, found: list[int], tmp_path: Path
+) -> None:
+    visits = {1: ("4711", "key-1"), 2: ("4712", "key-1"), 3: ("4713", "key-2")}
+    told = [
+        delivery(number).model_copy(update={"visit": VisitRef(source="ehr", visit=visit)})
+        for number, (visit, _) in visits.items()
+    ]
+    kept = [
+        Record(
+            topics.DELIVERIES, "portal", f"portal|{each.sequence}", each.model_dump_json().encode()
+        )
+        for each in told
+    ]
+    census = [kept_view(view(visit, patient=of)) for visit, of in visits.values()]
+    with_log(tmp_path, lambda log: log.append([*kept, *census]))
+    arguments = ["deliveries", "list", "--patient", patient, "--data", str(tmp_path)]
+    done = CliRunner().invoke(make_app(), arguments)
+    assert [json.loads(line)["sequence"] for line in done.stdout.splitlines()] == found
+    (noted,) = left(tmp_path)
+    assert noted.about == f"deliveries list {patient}"
 
 
 def test_that_nothing_was_found_is_noted_too(data: Path) -> None:

@@ -12,6 +12,10 @@ import httpx
 import typer
 
 from bus.port import Log, LogError
+from bus.records import records_of
+from schemas import topics
+from schemas.base import VisitRef
+from schemas.encounter import EncounterView
 from wardbridge.config.load import load
 from wardbridge.config.models import Installation
 from wardbridge.config.problems import ConfigError
@@ -35,6 +39,9 @@ PortOffset = Annotated[
 TokenFile = Annotated[
     Path | None,
     typer.Option("--token-file", help="file with a token that may operate, where tokens are asked"),
+]
+PatientOption = Annotated[
+    str | None, typer.Option("--patient", help="only of this patient, by key, under all visits")
 ]
 HERE: Final = Path()
 
@@ -92,3 +99,14 @@ def log_for_reading(data: Path, config: Path | None) -> Iterator[Log]:
         yield log
     finally:
         log.close()
+
+
+def visits_of(log: Log, patient: str) -> set[VisitRef]:
+    """The patient's visits, of those that the census still has."""
+    found = set()
+    for record in records_of(log, topics.ENCOUNTERS):
+        if record.value is not None:
+            view = EncounterView.model_validate_json(record.value)
+            if view.patient == patient:
+                found.add(VisitRef(source=view.source, visit=view.visit))
+    return found

@@ -14,17 +14,21 @@ from bus.records import records_of
 from schemas import topics
 from schemas.audit import AuditEntry
 from schemas.base import VisitRef
-from schemas.encounter import EncounterView
 from wardbridge.commands._noted import BY_COMMAND, Line, Looking
-from wardbridge.commands._shared import HERE, DataOption, LogConfigOption, log_for_reading, refuse
+from wardbridge.commands._shared import (
+    HERE,
+    DataOption,
+    LogConfigOption,
+    PatientOption,
+    log_for_reading,
+    refuse,
+    visits_of,
+)
 from wardbridge.notes import left
 
 ReaderOption = Annotated[str | None, typer.Option("--reader", help="only by this token or person")]
 WardOption = Annotated[str | None, typer.Option("--ward", help="only of this ward's list")]
 VisitOption = Annotated[str | None, typer.Option("--visit", help="only of this visit")]
-PatientOption = Annotated[
-    str | None, typer.Option("--patient", help="only of this patient, by key, under all visits")
-]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -77,17 +81,6 @@ def _waiting(data: Path) -> list[AuditEntry]:
         return left(data)
     except OSError as error:
         refuse(f"notes that wait in {data} cannot be read: {error.strerror}")
-
-
-def visits_of(log: Log, patient: str) -> set[VisitRef]:
-    """The patient's visits, of those that the census still has."""
-    found = set()
-    for record in records_of(log, topics.ENCOUNTERS):
-        if record.value is not None:
-            view = EncounterView.model_validate_json(record.value)
-            if view.patient == patient:
-                found.add(VisitRef(source=view.source, visit=view.visit))
-    return found
 
 
 def _about(

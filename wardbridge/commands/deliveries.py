@@ -19,12 +19,14 @@ from wardbridge.commands._shared import (
     ConfigOption,
     DataOption,
     LogConfigOption,
+    PatientOption,
     PortOffset,
     TokenFile,
     installation,
     log_for_reading,
     refuse,
     service_client,
+    visits_of,
 )
 
 NOT_TAKEN: Final = 1
@@ -50,12 +52,13 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(group, name="deliveries")
 
 
-def list_deliveries(
+def list_deliveries(  # noqa: PLR0913 - what may be asked for
     *,
     data: DataOption = HERE,
     config: LogConfigOption = None,
     subscriber: SubscriberOption = None,
     visit: VisitOption = None,
+    patient: PatientOption = None,
     parked: ParkedOption = False,
 ) -> None:
     """One JSON object a line for each delivery that has ended, oldest first."""
@@ -64,14 +67,18 @@ def list_deliveries(
         if subscriber not in {None, *known}:
             names = ", ".join(sorted(known)) or "none"
             refuse(f"there is no subscriber {subscriber!r}; there is {names}")
+        visits = visits_of(log, patient) if patient else set()
         wanted = (
             delivery
             for delivery in deliveries(log, subscriber)
             if visit in {None, delivery.visit.visit}
+            and (patient is None or delivery.visit in visits)
             and not (parked and delivery.outcome is not Outcome.PARKED)
         )
         found = (Line(each.model_dump_json(), _of(each)) for each in wanted)
-        Looking(log, data, "deliveries list", (subscriber, visit, parked and "parked")).show(found)
+        Looking(
+            log, data, "deliveries list", (subscriber, visit, patient, parked and "parked")
+        ).show(found)
 
 
 def show(
