@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    retry_if_result,
+    wait_fixed,
+    wait_random_exponential,
+)
 
 from bus.port import Stored
 from router.delivery.channel import (
@@ -26,7 +33,7 @@ from router.delivery.channel import (
     Outgoing,
     nothing_besides,
 )
-from schemas.fields import LEVELS, Level
+from schemas.fields import LEVELS, Beside, Level
 
 Clock = Callable[[], float]
 
@@ -173,21 +180,27 @@ class Attempts:
         return Ended(answer, retrying.statistics["attempt_number"], fields=fields, stops=stops)
 
     async def _attempt(self, out: Outgoing, told: set[Level]) -> Answer:
+        beside = await self._known(out)
         async with self._slots:
-            answer = await self._tell(out, told)
+            told.add(beside.level)
+            answer = await self._channel.send(out._replace(beside=beside))
         if answer.refusal is not None:
             self._figures.refused_attempts += 1
             self._figures.trouble = answer.refusal
         return answer
 
-    async def _tell(self, out: Outgoing, told: set[Level]) -> Answer:
-        """Whoever is told more waits for it: without it the notice would be another."""
-        try:
-            beside = await self._look_up(out.notice.data)
-        except NotKnownYetError as error:
-            return Answer(str(error))
-        told.add(beside.level)
-        return await self._channel.send(out._replace(beside=beside))
+    async def _known(self, out: Outgoing) -> Beside:
+        """What is told besides, waited for: that it is not known yet is no answer of the endpoint's."""
+        waiting = AsyncRetrying(
+            retry=retry_if_exception_type(NotKnownYetError),
+            wait=wait_fixed(self._terms.first_pause_s),
+            before_sleep=self._note_waiting,
+        )
+        beside: Beside = await waiting(self._look_up, out.notice.data)
+        return beside
+
+    def _note_waiting(self, state: RetryCallState) -> None:
+        self._figures.trouble = str(state.outcome.exception()) if state.outcome else None
 
     def _count(self, answer: Answer) -> None:
         if answer.refusal is None:

@@ -6,6 +6,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from itertools import count
 
@@ -151,8 +152,29 @@ def test_what_is_told_besides_is_looked_up_for_each_attempt_and_noted() -> None:
         sender.round(loop, 0.0)
     assert [each.beside.patient for each in endpoint.sent] == [WHO, None, None]
     assert [each.beside.patient for each in endpoint.taken] == [None, None]
-    assert [(each.attempts, each.fields) for each in receipts(log)] == [(3, "identified"), (1, "operational")]  # fmt: skip
-    assert sender.figures.refused_attempts == 2
+    assert [(each.attempts, each.fields) for each in receipts(log)] == [(2, "identified"), (1, "operational")]  # fmt: skip
+    assert sender.figures.refused_attempts == 1
+
+
+def test_what_is_not_known_yet_parks_nothing_however_old_it_is() -> None:
+    """After an outage of days the first attempt meets read models that are still being read."""
+    waited: list[str | None] = []
+
+    async def look_up(_: DesignationData) -> Beside:
+        waited.append(sender.figures.trouble)
+        if len(waited) < 5:
+            raise NotKnownYetError("the notices kept are being read")
+        return BESIDE
+
+    log, endpoint = MemoryLog(), Endpoint()
+    log.append([queued("s", "MED", 1)])
+    terms = replace(QUICK, give_up_after_s=0.0)
+    sender = Sender(log, "s", endpoint, terms, look_up=look_up)
+    with looping() as loop:
+        sender.round(loop, 0.0)
+    assert waited == [None] + ["the notices kept are being read"] * 4
+    assert [each.beside for each in endpoint.taken] == [BESIDE]
+    assert [each.outcome for each in receipts(log)] == [Outcome.DELIVERED]
 
 
 def test_own_notices_are_numbered_without_a_gap_whatever_lies_between() -> None:
