@@ -24,13 +24,14 @@ The same notice, told the same besides, gives the same bytes however often it is
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
 from router.delivery import persons
-from router.delivery.channel import Outgoing
+from router.delivery.channel import MINIMAL, Outgoing
 from schemas.base import VisitRef
 from schemas.fields import Beside, Details, Identity
 from schemas.notification import DesignationData, Kind
@@ -83,17 +84,23 @@ class Style:
 def message_of(subscriber: str, outgoing: Outgoing, style: Style) -> bytes:
     """Raises UnicodeEncodeError where the character set lacks a letter: none is replaced.
 
-    A name that has such a letter is left out, for the notice must not be lost for it.
+    What is told besides and has such a letter is left out, for the notice must not be lost for it.
     """
-    codec, who = _CODECS[style.charset], outgoing.beside.patient
-    try:
-        return _text_of(subscriber, outgoing, style).encode(codec)
-    except UnicodeEncodeError:
-        if who is None or not (who.family or who.given):
-            raise
-    nameless = who.model_copy(update={"family": None, "given": None})
-    beside = outgoing.beside.model_copy(update={"patient": nameless})
-    return _text_of(subscriber, outgoing._replace(beside=beside), style).encode(codec)
+    codec = _CODECS[style.charset]
+    for beside in _less_and_less(outgoing.beside):
+        with suppress(UnicodeEncodeError):
+            return _text_of(subscriber, outgoing._replace(beside=beside), style).encode(codec)
+    return _text_of(subscriber, outgoing._replace(beside=MINIMAL), style).encode(codec)
+
+
+def _less_and_less(beside: Beside) -> Iterator[Beside]:
+    """All of it; without the name; with who it is alone; with where from alone."""
+    who = beside.patient
+    nameless = who and who.model_copy(update={"family": None, "given": None})
+    yield beside
+    yield beside.model_copy(update={"patient": nameless})
+    yield beside.model_copy(update={"patient": nameless, "details": None})
+    yield beside.model_copy(update={"patient": None})
 
 
 def _text_of(subscriber: str, outgoing: Outgoing, style: Style) -> str:
@@ -157,8 +164,8 @@ def _person(visit: VisitRef, who: Identity | None) -> dict[int, str]:
 
 
 def _is_marked(data: DesignationData, beside: Beside) -> bool:
-    """Whether a protection mark goes with a name."""
-    return beside.patient is not None and (data.protected or beside.protected)
+    """Whether a protection mark goes with what may be a name."""
+    return beside.level == "identified" and (data.protected or beside.protected)
 
 
 def _lies_at(details: Details | None) -> str:

@@ -15,7 +15,7 @@ from schemas.fields import Identity
 from schemas.identifiers import IdentifierKind
 from schemas.notification import Kind
 from schemas.observation import Location, PatientIdentifier, Protection, What
-from tests.delivery.notices import AT, BESIDE, WHO, notice
+from tests.delivery.notices import AT, BESIDE, FROM, WHO, notice
 from tests.hl7v2.lab import KEYER, described, observed
 
 SOON = datetime(2026, 1, 15, 10, tzinfo=UTC)
@@ -108,6 +108,29 @@ def test_a_name_with_a_letter_that_the_receiver_lacks_is_left_out_and_the_notice
     assert (str(pid[5]), str(pid[8])) == ("^^^^^^S", "M")
     assert WHO.number in str(pid[3])
     assert "Łuczak" in message_of("lab", of, Style()).decode()
+
+
+@pytest.mark.parametrize("letter", ["Ł", "–"])
+@pytest.mark.parametrize(
+    "where", ["from_ward", "from_hospital", "number", "assigner", "family", "given"]
+)
+def test_nothing_that_is_told_besides_loses_a_notice_for_a_letter(where: str, letter: str) -> None:
+    who, lies_at = WHO.model_copy(update={"kind": IdentifierKind.LOCAL}), FROM
+    if where.startswith("from"):
+        lies_at = lies_at.model_copy(update={where: f"A{letter}"})
+    else:
+        who = who.model_copy(update={where: f"A{letter}"})
+    beside = BESIDE.model_copy(update={"patient": who, "details": lies_at})
+    of = told(Kind.DESIGNATED)._replace(beside=beside)
+    text = message_of("lab", of, Style(charset="8859/1")).decode("iso8859-1")
+    assert ("AKM" in text) == (not where.startswith("from"))
+    assert (WHO.number in text) == (where not in {"number", "assigner"})
+
+
+def test_the_mark_of_a_protected_person_does_not_hang_on_the_name() -> None:
+    nameless = BESIDE.model_copy(update={"patient": None, "protected": True})
+    text = message_of("lab", told(Kind.DESIGNATED)._replace(beside=nameless), Style()).decode()
+    assert "PD1||||||||||||Y\r" in text
 
 
 def test_a_time_that_is_no_longer_known_is_deleted_at_the_receiver() -> None:
