@@ -41,7 +41,7 @@ from wardbridge.config.access import AccessSection
 from wardbridge.config.load import load
 from wardbridge.config.models import RegistrationsSection
 from wardbridge.delivery import channel_of, delivery_of
-from wardbridge.http.access.rights import ANYBODY, Reader
+from wardbridge.http.access.rights import ANYBODY, Deed, Grant, Reader
 from wardbridge.http.fhir.book import Book
 from wardbridge.http.fhir.subscription import resource_of
 from wardbridge.http.registrar import NotRegisteredError, Registrar, Wanted
@@ -52,6 +52,26 @@ from wardbridge.sealing import Seal, SealError, Secrets
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 URL = "https://93.184.216.34/hook/geheim-1"
 KEY = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+
+def test_who_reads_names_at_one_ward_has_none_told_of_a_hospital(tmp_path: Path) -> None:
+    seal = Seal(tmp_path, None)
+    known = Registrations(MemoryLog(), seal, RegistrationsSection(), None, {})
+    registrar = Registrar(MemoryLog(), known, REGISTER, utc_now, 3)
+    everywhere: frozenset[Deed] = frozenset({"operate"})
+    reads: frozenset[Deed] = frozenset({"read"})
+    asking = Reader("anna", "oidc", (
+        Grant(may=everywhere), Grant(frozenset({"MED"}), fields="identified", may=reads),
+    ))  # fmt: skip
+
+    def enlist(**of: Any) -> None:
+        wanted = Wanted("webhook", Secrets(url=URL, keys=(KEY,)), fields="identified", **of)
+        registrar.enlist(asking, "portal", lambda _: wanted)
+
+    for more in ({}, {"hospitals": ("Söder",)}, {"wards": ("MED",), "hospitals": ("Söder",)}):
+        with pytest.raises(NotRegisteredError, match="you may not read identified fields"):
+            enlist(**more)
+    enlist(wards=("MED",))
 
 
 def test_of_a_fhir_subscription_its_owners_rights_decide_at_each_ward(tmp_path: Path) -> None:

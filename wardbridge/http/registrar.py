@@ -157,8 +157,11 @@ class Registrar:
 
     def _check_fields(self, asking: Reader, wanted: Wanted) -> None:
         """Nobody has others told what they may not see themselves."""
-        wards = wanted.wards or ("",)
-        levels = [asking.level_at(ward, self._register.hospital_of(ward)) for ward in wards]
+        places: list[tuple[str, str | None]] = [
+            *((ward, self._register.hospital_of(ward)) for ward in wanted.wards),
+            *(("", hospital) for hospital in wanted.hospitals),
+        ]
+        levels = [asking.level_at(*place) for place in places or [("", None)]]
         if not all(reaches(level, wanted.fields) for level in levels):
             raise NotRegisteredError(
                 403, f"fields: you may not read {wanted.fields} fields", "fields"
