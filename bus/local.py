@@ -70,6 +70,10 @@ class LocalLog(ABC):
     def ends(self, topic: str) -> Mapping[int, int]:
         """See the port."""
 
+    def written(self, topic: str) -> Mapping[int, int]:
+        """See the port: a commit shows everywhere at once."""
+        return self.ends(topic)
+
     @abstractmethod
     def starts(self, topic: str) -> Mapping[int, int]:
         """See the port."""

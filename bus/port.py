@@ -186,6 +186,14 @@ class Log(Protocol):
         """Per partition, the offset after the last committed record."""
         ...
 
+    def written(self, topic: str) -> Mapping[int, int]:
+        """Per partition, the offset after the last record written, although its commit may not show yet.
+
+        A commit may show in one topic before it does in another. Whoever has seen a record of it, asks
+        this, and scans up to there or until nothing comes, has seen the rest of it too.
+        """
+        ...
+
     def starts(self, topic: str) -> Mapping[int, int]:
         """Per partition, the offset of the oldest record kept (equal to the end when empty)."""
         ...

@@ -108,6 +108,10 @@ class KafkaLog:
         """See the port."""
         return _by_number(self._lookup.ends(self._places(topic)))
 
+    def written(self, topic: str) -> Mapping[int, int]:
+        """See the port."""
+        return _by_number(self._lookup.written(self._places(topic)))
+
     def starts(self, topic: str) -> Mapping[int, int]:
         """See the port."""
         return _by_number(self._lookup.starts(self._places(topic)))

@@ -281,6 +281,35 @@ def test_offsets_grow_and_ends_lie_after_the_last(engine: Engine) -> None:
     assert log.ends(RAW)[0] > offsets[-1]
 
 
+def test_who_sees_a_commit_in_one_topic_finds_it_in_another_up_to_what_is_written(
+    engine: Engine,
+) -> None:
+    log, commits = engine(1), 20
+    log.append([raw("r", str(number)) for number in range(commits)])
+
+    def decide() -> None:
+        for _ in range(commits):
+            batch = log.read("g", [RAW], 1, 30.0)
+            value = batch.records[0].value
+            out = Record(OBSERVATIONS, "r", None, value)
+            log.commit("g", batch.positions, [out, Record(STATE, "r", "k", value)])
+
+    thread = threading.Thread(target=decide)
+    thread.start()
+    out, state = TopicPartition(OBSERVATIONS, 0), TopicPartition(STATE, 0)
+    seen, at, found = -1, 0, list[int]()
+    while seen < commits - 1:
+        log.wait([OBSERVATIONS], {out: at}, 30.0)
+        for stored in log.scan(out, at, 100):
+            seen, at = int(stored.value or b""), stored.offset + 1
+        end, position = log.written(STATE)[0], 0
+        while position < end and (rows := log.scan(state, position, 100)):
+            found.append(int(rows[-1].value or b""))
+            position = rows[-1].offset + 1
+        assert found[-1] >= seen
+    thread.join(30)
+
+
 def test_wait_wakes_when_something_is_committed(engine: Engine) -> None:
     log = engine(1)
     at = TopicPartition(RAW, 0)

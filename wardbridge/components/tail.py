@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from itertools import chain
 from typing import Final, NamedTuple
 
 from bus.port import Log, LogError, PositionLostError, Stored, TopicPartition
@@ -122,33 +123,40 @@ class Tail:
 
     def _news(self) -> News | None:
         notices = tuple(self._unread(topics.DESIGNATIONS))
-        rows: list[Stored] = []
-        while found := tuple(self._unread(topics.INBOUND)):
-            rows += found
+        rows = tuple(chain.from_iterable(self._all_written(topics.INBOUND)))
         acknowledged = tuple(self._unread(topics.ACKNOWLEDGEMENTS))
         if self._with_census:
-            while census := tuple(self._unread(topics.ENCOUNTERS)):
+            for census in self._all_written(topics.ENCOUNTERS):
                 self._hand_over(News(encounters=census))
         if self._with_patients:  # last: who comes is described before the router hears of it
-            while patients := tuple(self._unread(topics.PATIENTS)):
+            for patients in self._all_written(topics.PATIENTS):
                 self._hand_over(News(patients=patients))
-        news = News(notices, tuple(rows), acknowledged)
+        news = News(notices, rows, acknowledged)
         return news if any(news) else None
 
     def _unread(self, topic: str) -> Iterator[Stored]:
         for partition in range(self._log.partitions(topic)):
-            at = TopicPartition(topic, partition)
-            records = self._scan(at)
-            if records:
-                self._next[at] = records[-1].offset + 1
-            yield from records
+            yield from self._scan(TopicPartition(topic, partition))
 
-    def _scan(self, at: TopicPartition) -> list[Stored]:
+    def _all_written(self, topic: str) -> Iterator[tuple[Stored, ...]]:
+        """Whatever is written by now, in pieces; no more, for a router that never rests writes on."""
+        for partition, end in self._log.written(topic).items():
+            at = TopicPartition(topic, partition)
+            while self._next.get(at, 0) < end and (records := self._scan(at)):
+                yield records
+
+    def _scan(self, at: TopicPartition) -> tuple[Stored, ...]:
+        records = self._read(at)
+        if records:
+            self._next[at] = records[-1].offset + 1
+        return records
+
+    def _read(self, at: TopicPartition) -> tuple[Stored, ...]:
         try:
-            return list(self._log.scan(at, self._next.get(at, 0), SCAN_RECORDS))
+            return tuple(self._log.scan(at, self._next.get(at, 0), SCAN_RECORDS))
         except PositionLostError:  # retention passed by: go on with the oldest kept
             self._next[at] = self._log.starts(at.topic)[at.partition]
-            return list(self._log.scan(at, self._next[at], SCAN_RECORDS))
+            return tuple(self._log.scan(at, self._next[at], SCAN_RECORDS))
 
     def _hand_over(self, news: News) -> None:
         if self._loop is not None and not self._loop.is_closed():
