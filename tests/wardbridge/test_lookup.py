@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import product
 from typing import get_args
@@ -11,13 +11,14 @@ from typing import get_args
 import pytest
 
 from bus.memory import MemoryLog
-from bus.port import LogError, Record
+from bus.port import LogError, Record, Stored, TopicPartition
 from router.delivery.channel import MINIMAL, NotKnownYetError
+from schemas import topics
 from schemas.encounter import Phase
 from schemas.fields import Beside, Level, always
 from schemas.notification import DesignationData
 from schemas.observation import Protection
-from tests.wardbridge.test_census import LEAVES, REGISTER, kept, view
+from tests.wardbridge.test_census import LEAVES, REGISTER, kept, stored, view
 from tests.wardbridge.test_http import data, notice, until
 from tests.wardbridge.test_identities import NAME, described, record
 from wardbridge.components.tail import Tail
@@ -68,6 +69,10 @@ def decided(visit: str = "1", sequence: int = 1, **of: object) -> list[Record]:
     """A commit of the router, and before it what an adapter wrote."""
     who = record(described(patient=f"key-{visit}", family=f"{NAME}-{visit}"))
     return [who, kept(view(visit, **of)), notice("MED", sequence, visit)]
+
+
+def as_stored(of: Record) -> Stored:
+    return Stored(of.topic, 0, 0, of.key, of.value, (), 0)
 
 
 def row(visit: str = "1", sequence: int = 1, **changes: object) -> DesignationData:
@@ -134,6 +139,68 @@ def test_it_is_known_of_whom_a_visit_was_that_is_over() -> None:
         log.append([Record(each.topic, each.route, each.key, None) for each in [kept(view("1"))]])
         log.append([notice("MED", 2)])
         assert (await running.told(row(sequence=2))).patient is None
+
+    asked(log, work)
+
+
+@pytest.mark.parametrize("by", ["designation", "other visit"])
+def test_a_mark_that_came_since_counts_for_a_notice_that_is_told_again(by: str) -> None:
+    log = MemoryLog()
+    log.append(decided())
+
+    async def work(running: Following) -> None:
+        assert (await running.told(row(), "operational")).details is not None
+        if by == "designation":
+            said = row(sequence=2, protected=True)
+            value = said.model_dump_json().encode()
+            log.append([Record(topics.INBOUND, "MED", "MED|ehr|1", value)])
+        else:
+            log.append([kept(view("9", patient="key-1", protection=Protection.CONFIDENTIAL))])
+        log.append([notice("MED", 2)])
+        await running.told(row(sequence=2))
+        again = await running.told(row(), "operational")
+        assert (again.details, again.protected) == (None, True)
+        assert (await running.told(row())).protected
+        log.append([kept(view("9", patient="key-1")), notice("MED", 3)])
+        await running.told(row(sequence=3))
+        assert (await running.told(row())).protected == (by == "designation")
+
+    asked(log, work)
+
+
+def test_a_merge_by_a_source_that_is_not_believed_names_nobody_else() -> None:
+    names = Identities()
+    known = Known(Census(lambda _: "mill"), REGISTER, names)
+    rows = [
+        described(0, "key-p", "ehr", family="Right"),
+        described(1, "key-p", "mill", family="Right"),
+        described(2, "key-p", "ehr", into="key-x"),
+        described(2, "key-x", "ehr", number="77", family="Wrong"),
+    ]
+    shadow, believed = view("E1", patient="key-p"), view("M1", source="mill", patient="key-p")
+    known.take([stored(shadow), stored(believed)], [as_stored(record(each)) for each in rows])
+    found = known.beside(row("E1"), "identified").patient
+    assert found is not None
+    assert found.family == "Right"
+
+
+def test_notices_come_while_the_router_never_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = MemoryLog()
+    log.append(decided())
+    scan, looks = log.scan, 0
+
+    def busy(at: TopicPartition, offset: int, limit: int) -> Sequence[Stored]:
+        nonlocal looks
+        if at.topic == topics.ENCOUNTERS:
+            looks += 1
+            log.append([kept(view("other"))])
+        return scan(at, offset, limit)
+
+    monkeypatch.setattr(log, "scan", busy)
+
+    async def work(running: Following) -> None:
+        assert (await running.told(row())).patient is not None
+        assert looks < 50
 
     asked(log, work)
 

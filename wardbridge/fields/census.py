@@ -85,6 +85,7 @@ class Census:
         self._believed = believed
         self._stays: dict[str, Stay] = {}
         self._whose: dict[str, Whose] = {}
+        self._masked: Counter[str] = Counter()
         self._lying: defaultdict[str, set[str]] = defaultdict(set)
         self._placed: Counter[str] = Counter()
         self._told_at: dict[str, datetime] = {}
@@ -96,7 +97,7 @@ class Census:
         return {ward for ward in wards if ward is not None}
 
     def _leave(self, key: str) -> str | None:
-        self._whose.pop(key, None)
+        self._set_whose(key, None)
         before = self._stays.pop(key, None)
         if before is None or before.lies_at is None:
             return None
@@ -108,7 +109,7 @@ class Census:
         view = EncounterView.model_validate_json(value)
         self._told_at[view.source] = max(view.last_at, self._told_at.get(view.source, view.last_at))
         is_masked = view.protection is not Protection.NONE
-        self._whose[key] = Whose(view.patient, is_masked)
+        self._set_whose(key, Whose(view.patient, is_masked))
         stay = _stay(view)
         if stay is None:
             return None
@@ -124,9 +125,23 @@ class Census:
         return whose.patient if whose else None
 
     def is_masked(self, row: DesignationData) -> bool:
-        """Whether the visit's source says that the patient is protected."""
+        """Whether the patient is protected, whichever visit and source says so."""
         whose = self._whose.get(_key(row))
-        return whose is not None and whose.is_masked
+        return whose is not None and self._masked[whose.patient] > 0
+
+    def believed(self, ward: str) -> str | None:
+        """The source that is believed for the ward now."""
+        return self._believed(ward)
+
+    def _set_whose(self, key: str, whose: Whose | None) -> None:
+        before = self._whose.pop(key, None)
+        if before is not None and before.is_masked:
+            self._masked[before.patient] -= 1
+            if not self._masked[before.patient]:
+                del self._masked[before.patient]
+        if whose is not None:
+            self._whose[key] = whose
+            self._masked.update([whose.patient] if whose.is_masked else ())
 
     def beside(self, row: DesignationData, *, shows_protected: bool = False) -> Stay | None:
         """What a ward may be told of who is coming to it."""

@@ -64,7 +64,9 @@ class Known:
         )
 
     def _identity(self, row: DesignationData) -> Identity | None:
+        """As the source says it that is believed for the ward: another's merge names nobody there."""
         patient = self.census.patient(row)
         if self._identities is None or patient is None:
             return None
-        return self._identities.identity(row.realm, row.visit.source, patient)
+        source = self.census.believed(row.ward) or row.visit.source
+        return self._identities.identity(row.realm, source, patient)

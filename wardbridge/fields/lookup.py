@@ -36,7 +36,7 @@ class Lookup:
             if level == "minimal":
                 return MINIMAL
             await self._catch_up_with(row)
-            return self._known.beside(row, level)
+            return self._known.beside(self._board.marked(row), level)
 
         return look_up
 

@@ -135,6 +135,12 @@ class Board:
         history = self._histories.get(row.ward)
         return history is not None and row.sequence <= history.last
 
+    def marked(self, row: DesignationData) -> DesignationData:
+        """A notice's data, protected where the designation is by now."""
+        newest = self._lists.get(row.ward, {}).get(key_of(row))
+        is_protected = row.protected or (newest is not None and newest.protected)
+        return row.model_copy(update={"protected": is_protected})
+
     def history(self, ward: str) -> History | None:
         """The ward's notices that are kept, if any."""
         return self._histories.get(ward)
