@@ -108,7 +108,7 @@ def resend(  # noqa: PLR0913, PLR0917 - a command's options
     port_offset: PortOffset = 0,
     token_file: TokenFile = None,
 ) -> None:
-    """Have the running service send one notice again: the same id, number and body."""
+    """Have the running service send one notice again: the same id, number and notice."""
     _asked(_Service(config, data, port_offset, token_file), subscriber, f"deliveries/{sequence}")
     typer.echo(f"{sequence} is queued for {subscriber}; `deliveries show` tells what becomes of it")
 
