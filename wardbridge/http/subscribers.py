@@ -74,7 +74,7 @@ def add_subscribers(app: FastAPI, view: View, trail: Trail) -> None:
 def _add_resend(app: FastAPI, view: View, trail: Trail) -> None:
     @app.post("/v1/subscribers/{name}/deliveries/{sequence}", status_code=202, responses=NOT_KEPT)
     async def resend(name: str, sequence: Sequence, asking: Asking) -> Queued:
-        """Send a notice again that has ended: the same id, number and body."""
+        """Send a notice again that has ended: the same id, number and notice."""
         _sender(view, name)
         await _noted(trail, asking, Action.SENT_AGAIN, f"{name}/{sequence}")
         try:
