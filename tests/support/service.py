@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -64,13 +65,16 @@ class Service:
         reraise=True,
     )
     def wait_until_ready(self) -> None:
-        answer = httpx.get(f"{self.url}/readyz", timeout=5)
+        answer = self._ask("/readyz", timeout_s=5)
         assert answer.status_code == 200, answer.text
 
     def get(self, path: str) -> Any:
-        response = httpx.get(f"{self.url}{path}", timeout=20)
-        response.raise_for_status()
-        return response.json()
+        return self._ask(path, timeout_s=20).raise_for_status().json()
+
+    def _ask(self, path: str, timeout_s: float) -> httpx.Response:
+        """Over plain HTTP, without the authorities of TLS: to read those takes 30 ms of a core."""
+        nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        return httpx.get(f"{self.url}{path}", timeout=timeout_s, verify=nobody, trust_env=False)
 
     def children(self) -> list[int]:
         """The processes that it started and that are its own."""

@@ -105,7 +105,7 @@ class Demo:
                 f"the service ended at once; its log, {self.folder / 'service.log'}, says:\n"
                 + (self.folder / "service.log").read_text(errors="replace")[-2000:]
             )
-        httpx.get(f"{self.base_url}/readyz").raise_for_status()
+        client.ask(f"{self.base_url}/readyz")
 
     def play(self) -> None:
         """Every step, each followed by the notices it leads to."""
@@ -162,8 +162,8 @@ class Demo:
         self.screen.review(self._in_review())
         self.screen.title("Who is on the way now")
         for ward in WARDS:
-            answer = httpx.get(f"{self.base_url}/v1/wards/{ward}/inbound")
-            self.screen.ward(ward, answer.raise_for_status().json()["patients"])
+            answer = client.ask(f"{self.base_url}/v1/wards/{ward}/inbound")
+            self.screen.ward(ward, answer.json()["patients"])
 
     def _in_review(self) -> list[dict[str, str]]:
         log = SqliteLog.open_readonly(self.folder / "data" / "log.db")
