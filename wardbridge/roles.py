@@ -12,7 +12,6 @@ from schemas import topics
 from wardbridge.components.feed import FeedComponent
 from wardbridge.components.router import RouterComponent
 from wardbridge.config.models import Feed, Installation
-from wardbridge.feeds import KINDS
 from wardbridge.feeds.kind import Place, Reading
 from wardbridge.routing import make_runner
 from wardbridge.secret import patient_keyer
@@ -46,6 +45,9 @@ def feeds_of(
     log: Log, installation: Installation, port_offset: int, clock: Clock = utc_now
 ) -> list[FeedComponent]:
     """Every configured feed. Raises SecretError."""
+    # Here, so that the router's process does not read what only feeds use: half of its start.
+    from wardbridge.feeds.kinds import KINDS  # noqa: PLC0415
+
     secret = installation.settings.privacy.patient_key_file
     keyer = patient_keyer(installation.data, secret, may_create=not has_received(log))
     place = Place(log, installation.data, port_offset)

@@ -14,6 +14,7 @@ import contextlib
 import time
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -213,7 +214,10 @@ class Service:
         return [RemoteFeed(name, process) for name in names], [process]
 
     def _process(self, log: Log, role: Role) -> WorkerProcess:
-        return WorkerProcess(log, Job(role, self._installation, self._port_offset))
+        known = self._installation
+        if role is Role.ROUTER:  # whose process then reads no adapter: it needs none
+            known = replace(known, feeds=())
+        return WorkerProcess(log, Job(role, known, self._port_offset))
 
     def _keep_secret(self, log: Log) -> None:
         """Make it or miss it here, before anything starts."""

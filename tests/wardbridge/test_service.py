@@ -14,12 +14,11 @@ from bus.sqlite import SqliteLog
 from schemas import topics
 from schemas.authority import Authority, AuthorityEntry, Tick
 from tests.wardbridge.support import configured, in_process
-from wardbridge import roles
 from wardbridge import service as service_module
 from wardbridge.components.forgetting import Forgetting
 from wardbridge.components.ticker import Ticker
 from wardbridge.config.load import load
-from wardbridge.feeds import KINDS
+from wardbridge.feeds import kinds
 from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading
 from wardbridge.log import log_path
 from wardbridge.routing import review_of_failure
@@ -60,9 +59,9 @@ def feed(monkeypatch: pytest.MonkeyPatch) -> FakeFeed:
     def make(_reading: Reading, _place: Place, _settings: Any) -> FakeFeed:
         return fake
 
-    kind = KINDS[ELVIS]
+    kind = kinds.KINDS[ELVIS]
     replaced = FeedKind(settings=kind.settings, make=make, outcomes=kind.outcomes)
-    monkeypatch.setattr(roles, "KINDS", {**KINDS, ELVIS: replaced})
+    monkeypatch.setattr(kinds, "KINDS", {**kinds.KINDS, ELVIS: replaced})
     monkeypatch.setattr(service_module, "open_log", lambda _installation: fake.log)
     return fake
 

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -87,6 +89,14 @@ def is_there(pid: int) -> bool:
 
 def tick(log: SqliteLog) -> None:
     log.append(ticks(["lab"], AT))
+
+
+def test_the_router_s_process_reads_no_adapter_and_no_web_server() -> None:
+    asked = (
+        "import sys, wardbridge.worker; print({'adapters.fhir', 'fastapi'} & sys.modules.keys())"
+    )
+    said = subprocess.run([sys.executable, "-P", "-c", asked], capture_output=True, check=True)
+    assert said.stdout == b"set()\n"
 
 
 def test_it_decides_what_comes_and_ends_when_told(

@@ -15,8 +15,8 @@ from adapters.common.outcome import Outcome, Trouble, Verdict
 from wardbridge.commands._shared import HERE, ConfigOption, DataOption, installation, refuse
 from wardbridge.config.models import Feed, Installation
 from wardbridge.config.problems import did_you_mean
-from wardbridge.feeds import KINDS
 from wardbridge.feeds.kind import Reading
+from wardbridge.feeds.kinds import KINDS
 from wardbridge.roles import utc_now
 
 SOME_IN_REVIEW: Final = 3

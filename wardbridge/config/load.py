@@ -24,8 +24,8 @@ from wardbridge.config.profiles import KEY as PROFILE_FILE
 from wardbridge.config.profiles import PROFILE, Profiles
 from wardbridge.config.substitution import Substitution
 from wardbridge.config.toml import Table, TomlFile
-from wardbridge.feeds import KINDS
 from wardbridge.feeds.kind import held_port
+from wardbridge.feeds.kinds import KINDS
 from wardbridge.wards import ALIAS, RegisterError, read_register
 
 _NO_HOSPITALS = "an open ward register has no hospitals: give a register file"

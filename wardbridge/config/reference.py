@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from wardbridge.config.models import Settings
 from wardbridge.config.problems import is_model
-from wardbridge.feeds import KINDS
+from wardbridge.feeds.kinds import KINDS
 
 HEAD: Final = """\
 # Configuration reference
