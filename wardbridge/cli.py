@@ -1,9 +1,14 @@
-"""The command line. Each module of ``wardbridge.commands`` adds its own command."""
+"""The command line. Each module of ``wardbridge.commands`` adds its own command.
+
+Where the first word is the name of a module, only that one is read: the others' libraries would
+take longer than most commands do.
+"""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 from importlib.metadata import version
 from typing import Annotated
 
@@ -12,8 +17,8 @@ import typer
 from wardbridge import commands
 
 
-def make_app() -> typer.Typer:
-    """The application with every command."""
+def make_app(asked: str = "") -> typer.Typer:
+    """The application with the command that is asked for, or else with every one."""
     app = typer.Typer(
         name="wardbridge",
         help="Tells wards at once that a patient is designated to them.",
@@ -22,9 +27,9 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         callback=_common,
     )
-    for module in pkgutil.iter_modules(commands.__path__):
-        if not module.name.startswith("_"):
-            importlib.import_module(f"{commands.__name__}.{module.name}").add_to(app)
+    names = [each.name for each in pkgutil.iter_modules(commands.__path__) if each.name[0] != "_"]
+    for name in [asked] if asked in names else names:
+        importlib.import_module(f"{commands.__name__}.{name}").add_to(app)
     return app
 
 
@@ -46,4 +51,4 @@ def _common(
 
 def main() -> None:
     """The console script."""
-    make_app()()
+    make_app("".join(sys.argv[1:2]))()

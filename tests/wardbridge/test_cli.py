@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from schemas.topics import TOPICS
 from tests.wardbridge.support import (
@@ -19,6 +20,7 @@ from tests.wardbridge.support import (
     in_process,
     lab_text,
 )
+from wardbridge.cli import make_app
 
 MESSAGE = (
     "MSH|^~\\&|EHR|NORR|WB|REG|20260115061500||ADT^A14|M03|P|2.5.1|||||SWE|UNICODE UTF-8\r"
@@ -41,6 +43,17 @@ def normalise(*paths: Path, feed: str = "elvis", config: Path = LAB) -> tuple[in
 def test_the_version_can_be_asked_for() -> None:
     done = cli("--version")
     assert (done.returncode, done.stdout) == (0, f"{version('wardbridge')}\n")
+
+
+def names_of(app: typer.Typer) -> list[str | None]:
+    commands = [each.name for each in app.registered_commands]
+    return commands + [each.name for each in app.registered_groups]
+
+
+def test_a_command_that_is_asked_for_is_read_alone() -> None:
+    names = names_of(make_app())
+    assert len(names) > 1
+    assert {name for name in names if names_of(make_app(str(name))) != [name]} == {"test"}
 
 
 @pytest.mark.parametrize("name", ["normalise", "test"])
