@@ -22,11 +22,13 @@ from bus.kafka.hanging import NOT_OPEN, open_before, perhaps_committed
 from bus.kafka.producers import TransactionalProducer, close_producer
 from bus.kafka.settings import transaction_options
 from bus.port import LogError, Record, TopicPartition
-from kafka_dev import Demands, KafkaDev
+from kafka_dev import SHORT_LIVED, Demands, KafkaDev
 from schemas.topics import SNAPSHOTS, STATE
 from tests.bus.engines import one_broker
 
-UNVERIFIED = Demands(properties={"transaction.partition.verification.enable": "false"})
+UNVERIFIED = Demands(
+    properties={"transaction.partition.verification.enable": "false"}, java_options=SHORT_LIVED
+)
 AT = TopicPartition(SNAPSHOTS, 0)
 PATIENT = {"max_block_ms": 30_000, "delivery_timeout_ms": 30_000}
 US: Final = "writers"

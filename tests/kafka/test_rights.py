@@ -31,7 +31,7 @@ from structlog.testing import capture_logs
 
 from bus.kafka import KafkaLog, KafkaSettings, Sasl
 from bus.port import LogError, Record, TopicPartition
-from kafka_dev import Demands, KafkaDev
+from kafka_dev import SHORT_LIVED, Demands, KafkaDev
 from schemas.topics import DESIGNATIONS, OBSERVATIONS
 from tests.bus.engines import one_broker
 
@@ -51,6 +51,7 @@ DEMANDS: Final = Demands(
         + " ".join(f'user_{user}="{user}"' for user in USERS)
         + ";",
     },
+    java_options=SHORT_LIVED,
 )
 
 

@@ -13,11 +13,14 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from kafka_dev import JavaMissingError, copy_dependencies, made_once, program
+from kafka_dev import SHORT_LIVED, JavaMissingError, copy_dependencies, made_once, program
 
 HERE: Final = Path(__file__).parents[2] / "deploy" / "hapi-dev"
 POM, SERVER = HERE / "pom.xml", HERE / "Hapi.java"
-JAVA_OPTIONS: Final = ("-Xmx1200m", "-XX:+UseSerialGC")
+JAVA_OPTIONS: Final = (
+    "-Xms1g", "-Xmx1400m", "-Xmn500m", "-XX:MetaspaceSize=192m", "-XX:+UseSerialGC", *SHORT_LIVED,
+)  # fmt: skip
+"""Room for the editions' definitions from the start: collecting was a quarter of their reading."""
 COMPILER: Final = ("-m", "jdk.compiler/com.sun.tools.javac.Main")
 """The compiler is a module of the runtime too: nobody needs a JDK for it."""
 

@@ -19,7 +19,7 @@ from typing import Final
 from kafka.admin import ConfigFilterType, ConfigResource, ConfigResourceType, KafkaAdminClient
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from kafka_dev import Demands, KafkaDev
+from kafka_dev import SHORT_LIVED, Demands, KafkaDev
 
 USER, PASSWORD = "ann", "secret"
 LOGIN: Final = "org.apache.kafka.common.security"
@@ -89,7 +89,7 @@ def _demands() -> Demands:
         "listener.name.oauth.oauthbearer.sasl.server.callback.handler.class": UNSIGNED,
     }
     users = [f"SCRAM-SHA-{n}=[name={USER},password={PASSWORD}]" for n in (256, 512)]
-    return Demands(LISTENERS, tls | sasl, users)
+    return Demands(LISTENERS, tls | sasl, users, SHORT_LIVED)
 
 
 @cache
