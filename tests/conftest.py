@@ -1,7 +1,10 @@
-"""What all tests share: hypothesis profiles, chosen with HYPOTHESIS_PROFILE."""
+"""What all tests share: hypothesis profiles, chosen with HYPOTHESIS_PROFILE, and who begins."""
 
 import os
+from collections.abc import Sequence
+from typing import Final
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 _SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -16,3 +19,16 @@ for name, max_examples in {"default": 60, "ci": 60, "campaign": 5000}.items():
         suppress_health_check=_SLOW_IS_FINE,
     )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+LONGEST_FIRST: Final[Sequence[str]] = ("e2e", "kafka", "bus", "deploy", "fhir")
+
+
+@pytest.hookimpl(trylast=True)  # after the order was made random, which it stays within a folder
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Folders with long tests begin: at the end short ones keep every worker at work."""
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    folder = item.path.parent.name
+    return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
