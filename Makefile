@@ -3,6 +3,8 @@
 .DELETE_ON_ERROR:
 # `adapters/<name>` must never shadow a dependency of the same name.
 export PYTHONSAFEPATH := 1
+# Else each process that a test starts would compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 BIN := $(VENV)/bin
