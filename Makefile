@@ -14,7 +14,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
 APT := sudo apt-get install -y make git python3 python3-venv strace openjdk-17-jre-headless maven chromium chromium-driver
 PYTEST = $(BIN)/python -m pytest
-SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 CAMPAIGN := WARDBRIDGE_CAMPAIGN=1
 LONG := -s --timeout 7200
 COMPILE = env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal \
