@@ -56,7 +56,7 @@ class Identity(Frozen):
 
     number: str
     kind: IdentifierKind = Field(description="what the number is")
-    assigner: str | None = Field(None, description="who gave it, where it is no national number")
+    assigner: str | None = Field(None, description="who gave it, as far as it is said")
     family: str | None = None
     given: str | None = None
     born: str | None = Field(None, description="date, month or year, as exact as it is known")

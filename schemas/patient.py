@@ -13,7 +13,7 @@ from typing import Final, Literal
 from pydantic import ConfigDict, Field, ValidationError
 
 from schemas.base import Frozen
-from schemas.observation import OrderStamp, PatientIdentifier
+from schemas.observation import OrderStamp, PatientIdentifier, Protection
 
 Sex = Literal["female", "male", "other", "unknown"]
 
@@ -49,6 +49,9 @@ class PatientRow(Frozen):
     identifiers: tuple[PatientIdentifier, ...] = Field(description="all of them, as received")
     person: Person = Person()
     merged_into: str | None = Field(None, description="key of the patient that remains of a merge")
+    protection: Protection | None = Field(
+        None, description="the mark that was said with it, if any"
+    )
     stamp: OrderStamp
 
     @property

@@ -10,8 +10,8 @@ from bus.port import Log
 from router.delivery.adt import TOLD
 from router.delivery.registry import Registry
 from router.delivery.subscription import MayRead, Subscription
-from schemas.fields import Level, LevelAt, always
-from schemas.registration import Owner, Registration
+from schemas.fields import LEVELS, Level, LevelAt, always
+from schemas.registration import Content, Owner, Registration
 from wardbridge.config.access import AccessSection
 from wardbridge.config.models import Installation, RegistrationsSection
 from wardbridge.config.subscribers import (
@@ -78,8 +78,17 @@ class Registrations:
         )  # fmt: skip
 
     def level_at(self, of: Registration) -> LevelAt:
-        """How much one of them is told: what it was registered for, of FHIR what its owner may read."""
-        return level_as(of.owner, self._access) if of.way == "fhir" else always(of.fields)
+        """How much one of them is told: by name what it was registered for, of FHIR what its owner may read.
+
+        Who registers by name may operate: it is no more than any of these may read by now.
+        """
+        if of.way == "fhir":
+            is_whole = of.content is Content.FULL_RESOURCE
+            return level_as(of.owner, self._access) if is_whole else always("minimal")
+        granted = [each for _, each in self._access.granted()] if self._access else []
+        given: list[Level] = [each.fields for each in granted if "operate" in each.may]
+        most = max(given, key=LEVELS.index, default=LEVELS[0])
+        return always(min(of.fields, most, key=LEVELS.index))
 
     def _may_be_told(self, of: Registration) -> bool:
         """Whether its owner may be told of anything by now."""

@@ -7,11 +7,11 @@ observations do; the same description by the same source has the same id, whenev
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
-from schemas.observation import Observation, Patient, PatientIdentifier
+from schemas.observation import Observation, Patient, PatientIdentifier, Protection
 from schemas.patient import PatientRow, Person
 
 _UNDESCRIBED: Final = Person()
@@ -45,11 +45,13 @@ class Describer:
         merged_into: str | None = None,
     ) -> PatientRow:
         person = persons.get(patient.key, _UNDESCRIBED)
-        merged = {"merged_into": merged_into} if merged_into else {}
+        more: dict[str, Any] = {"merged_into": merged_into} if merged_into else {}
+        if said.claims.says("protection"):
+            more["protection"] = said.claims.protection or Protection.NONE
         return PatientRow(
             type="patient",
             version=1,
-            id=self._id(patient, person, merged_into or ""),
+            id=self._id(patient, person, *map(str, more.values())),
             realm=self._feed.realm,
             source=self._feed.source,
             feed=self._feed.name,
@@ -58,7 +60,7 @@ class Describer:
             identifiers=patient.identifiers,
             person=person,
             stamp=said.stamp,
-            **merged,
+            **more,
         )
 
     def _number(self, patient: Patient) -> PatientIdentifier:
@@ -66,7 +68,7 @@ class Describer:
         keyed = (each for each in patient.identifiers if self._keyer.key(each) == patient.key)
         return next(keyed, patient.identifiers[0])
 
-    def _id(self, patient: Patient, person: Person, merged_into: str) -> str:
+    def _id(self, patient: Patient, person: Person, *more: str) -> str:
         numbers = [each.model_dump_json() for each in patient.identifiers]
         described = person.model_dump_json(exclude_unset=True)
-        return self._keyer.hash("described", *numbers, described, merged_into)
+        return self._keyer.hash("described", *numbers, described, *more)

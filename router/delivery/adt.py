@@ -157,7 +157,7 @@ def _person(visit: VisitRef, who: Identity | None) -> dict[int, str]:
         return {3: _number(visit), 5: _PSEUDONYM}
     return {
         3: f"{_joined(persons.number_of(who))}~{_number(visit)}",
-        5: _joined(persons.name_of(who)) or _PSEUDONYM,
+        5: _joined(persons.name_of(who)),
         7: persons.born_of(who),
         8: persons.sex_of(who),
     }

@@ -180,8 +180,8 @@ class Attempts:
         return Ended(answer, retrying.statistics["attempt_number"], fields=fields, stops=stops)
 
     async def _attempt(self, out: Outgoing, told: set[Level]) -> Answer:
-        beside = await self._known(out)
         async with self._slots:
+            beside = await self._known(out)
             told.add(beside.level)
             answer = await self._channel.send(out._replace(beside=beside))
         if answer.refusal is not None:

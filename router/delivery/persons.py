@@ -32,7 +32,7 @@ def patient_of(who: Identity) -> dict[str, Any]:
     }
     name: dict[str, Any] = {"family": who.family} if who.family else {}
     if who.given:
-        name["given"] = who.given.split()
+        name["given"] = [who.given]
     if name:
         found["name"] = [name]
     said = {"gender": who.sex, "birthDate": who.born}
@@ -63,11 +63,12 @@ def _assigner(name: str) -> list[str]:
 
 
 def name_of(who: Identity) -> list[list[str]]:
-    """PID-5 (XPN): family and given names, a name of type L (legal); empty where no name is known."""
-    if not (who.family or who.given):
-        return []
-    given, _, further = (who.given or "").partition(" ")
-    return [[who.family or ""], [given], [further], [], [], [], ["L"]]
+    """PID-5 (XPN): family and given names, of type L (legal), or U (unspecified) where none is known.
+
+    Given names stay together: where one ends that is of two words, nobody said.
+    """
+    kind = "L" if who.family or who.given else "U"
+    return [[who.family or ""], [who.given or ""], [], [], [], [], [kind]]
 
 
 def born_of(who: Identity) -> str:

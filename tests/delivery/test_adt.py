@@ -95,7 +95,7 @@ def test_what_is_not_known_of_somebody_is_left_out() -> None:
     )
     pid = message.segment("PID")
     assert str(pid[3]) == "17^^^LAB^PI~3^^^ehr^VN"
-    assert [str(pid[field]) for field in (5, 7, 8)] == ["^^^^^^S", "", ""]
+    assert [str(pid[field]) for field in (5, 7, 8)] == ["^^^^^^U", "", ""]
     assert [str(segment[0]) for segment in message] == ["MSH", "EVN", "PID", "PV1", "PV2"]
     assert str(message["PV1.F3"]) == ""
 
@@ -105,7 +105,7 @@ def test_a_name_with_a_letter_that_the_receiver_lacks_is_left_out_and_the_notice
     of = told(Kind.DESIGNATED)._replace(beside=foreign)
     text = message_of("lab", of, Style(charset="8859/1")).decode("iso8859-1")
     pid = hl7.parse(text).segment("PID")
-    assert (str(pid[5]), str(pid[8])) == ("^^^^^^S", "M")
+    assert (str(pid[5]), str(pid[8])) == ("^^^^^^U", "M")
     assert WHO.number in str(pid[3])
     assert "Łuczak" in message_of("lab", of, Style()).decode()
 

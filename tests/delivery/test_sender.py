@@ -156,6 +156,24 @@ def test_what_is_told_besides_is_looked_up_for_each_attempt_and_noted() -> None:
     assert sender.figures.refused_attempts == 1
 
 
+def test_what_is_told_is_as_known_when_it_is_sent_not_when_it_began_to_wait_its_turn() -> None:
+    marked = []
+
+    def answer(_: Outgoing) -> Answer:
+        marked.append(True)
+        return TAKEN
+
+    async def look_up(_: DesignationData) -> Beside:
+        return BESIDE.model_copy(update={"protected": bool(marked)})
+
+    log, endpoint = MemoryLog(), Endpoint(answer)
+    log.append([queued("s", "MED", 1), queued("s", "KIR", 2)])
+    sender = Sender(log, "s", endpoint, replace(QUICK, concurrency=1), look_up=look_up)
+    with looping() as loop:
+        sender.round(loop, 0.0)
+    assert [each.beside.protected for each in endpoint.sent] == [False, True]
+
+
 def test_what_is_not_known_yet_parks_nothing_however_old_it_is() -> None:
     """After an outage of days the first attempt meets read models that are still being read."""
     waited: list[str | None] = []

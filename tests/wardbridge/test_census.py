@@ -21,6 +21,7 @@ from schemas.ward import Ward, WardRegister
 from tests.wardbridge.test_audit import BEARER, gate
 from tests.wardbridge.test_http import AT, data, row, surface
 from wardbridge.fields.census import Census, believed_by
+from wardbridge.fields.known import Known
 
 LEAVES = AT + timedelta(hours=6)
 REGISTER = WardRegister(
@@ -83,12 +84,13 @@ def test_a_ward_is_told_where_from() -> None:
 def test_a_ward_is_told_nothing_that_is_not_plainly_its_own(
     changed: dict[str, Any], believed: str | None
 ) -> None:
-    assert census(view(**changed), believed=believed).beside(data("MED", 1)) is None
+    found = Known(census(view(**changed), believed=believed), REGISTER)
+    assert found.beside(data("MED", 1), "operational").details is None
 
 
 def test_a_row_that_is_protected_is_masked_whatever_the_view_says() -> None:
     protected = data("MED", 1).model_copy(update={"protected": True})
-    assert census(view()).beside(protected) is None
+    assert Known(census(view()), REGISTER).beside(protected, "operational").details is None
 
 
 @given(

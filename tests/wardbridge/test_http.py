@@ -463,7 +463,7 @@ def test_a_list_that_can_no_longer_be_followed_is_not_shown(
     async def check() -> None:
         async with surface(row("MED", "1")) as running:
             with monkeypatch.context() as gone:
-                gone.setattr(running.log, "scan", refuse)
+                gone.setattr(running.log, "written", refuse)
                 await until(lambda: running.tail.blocking() is not None)
                 answer = await running.client.get("/v1/wards/MED/inbound")
                 assert answer.status_code == 503

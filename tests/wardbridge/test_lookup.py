@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import product
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -16,7 +16,7 @@ from router.delivery.channel import MINIMAL, NotKnownYetError
 from schemas import topics
 from schemas.encounter import Phase
 from schemas.fields import Beside, Level, always
-from schemas.notification import DesignationData
+from schemas.notification import DesignationData, Kind, Reason
 from schemas.observation import Protection
 from tests.wardbridge.test_census import LEAVES, REGISTER, kept, stored, view
 from tests.wardbridge.test_http import data, notice, until
@@ -168,6 +168,34 @@ def test_a_mark_that_came_since_counts_for_a_notice_that_is_told_again(by: str) 
     asked(log, work)
 
 
+@pytest.mark.parametrize("source", ["ehr", "mill"])
+@pytest.mark.parametrize("merged", [False, True])
+def test_a_mark_counts_that_was_said_of_the_person_once_the_designation_is_closed(
+    source: str, *, merged: bool
+) -> None:
+    """As by an A31: it is of no visit, and no notice tells it any more."""
+    log = MemoryLog()
+    log.append(decided(phase=Phase.DISCHARGED, mark=None))
+    said: dict[str, Any] = {"patient": "key-1", "source": source, "family": NAME}
+    if merged:
+        log.append([record(described(1, "key-1", into="key-2"))])
+        said |= {"patient": "key-2"}
+
+    async def work(running: Following) -> None:
+        assert not (await running.told(row())).protected
+        for number, (minute, protection) in enumerate(
+            [(3, Protection.PROTECTED), (2, Protection.NONE), (4, Protection.NONE)], 2
+        ):
+            of = described(minute, **said).model_copy(
+                update={"protection": protection, "id": str(minute)}
+            )
+            log.append([record(of), notice("MED", number)])
+            await running.told(row(sequence=number))
+            assert (await running.told(row())).protected == (number < 4)
+
+    asked(log, work)
+
+
 def test_a_merge_by_a_source_that_is_not_believed_names_nobody_else() -> None:
     names = Identities()
     known = Known(Census(lambda _: "mill"), REGISTER, names)
@@ -182,6 +210,26 @@ def test_a_merge_by_a_source_that_is_not_believed_names_nobody_else() -> None:
     found = known.beside(row("E1"), "identified").patient
     assert found is not None
     assert found.family == "Right"
+
+
+@pytest.mark.parametrize("knows", [False, True])
+def test_who_moves_with_authority_is_withdrawn_under_the_number_they_had_by_then(
+    *, knows: bool
+) -> None:
+    """The new source knows nothing of the merge that the old one, believed then, announced."""
+    known = Known(Census(lambda _: "mill"), REGISTER, Identities())
+    rows = [
+        described(0, "key-p", "ehr", family="Old"),
+        described(1, "key-p", "ehr", into="key-x"),
+        described(1, "key-x", "ehr", number="4712", family="New"),
+        *([described(2, "key-p", "mill", family="Old")] if knows else []),
+    ]
+    known.take([stored(view("V2", patient="key-p"))], [as_stored(record(each)) for each in rows])
+    lost = row("V2", kind=Kind.WITHDRAWN, reason=Reason.AUTHORITY_MOVED)
+    for said, family in ((lost, "New"), (row("V2"), "Old" if knows else "New")):
+        found = known.beside(said, "identified").patient
+        assert found is not None
+        assert found.family == family
 
 
 def test_notices_come_while_the_router_never_rests(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,7 +279,7 @@ def test_while_the_log_cannot_be_read_nothing_is_known(monkeypatch: pytest.Monke
         raise LogError("away")
 
     async def work(running: Following) -> None:
-        monkeypatch.setattr(log, "scan", fails)
+        monkeypatch.setattr(log, "written", fails)
         await until(lambda: running.tail.blocking() is not None)
         with pytest.raises(NotKnownYetError, match="away"):
             await running.told(row())

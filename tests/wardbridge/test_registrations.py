@@ -29,7 +29,7 @@ from router.delivery.standing import standing_of
 from router.delivery.subscription import Subscription
 from schemas import topics
 from schemas.delivery import Outcome, SubscriberState
-from schemas.registration import Owner, Registration
+from schemas.registration import Content, Owner, Registration
 from tests.delivery.notices import decided, queued
 from tests.support.lab_receiver import LabReceiver
 from tests.support.receiver import Receiver, answering
@@ -74,16 +74,41 @@ def test_who_reads_names_at_one_ward_has_none_told_of_a_hospital(tmp_path: Path)
     enlist(wards=("MED",))
 
 
+@pytest.mark.parametrize(
+    ("may", "fields", "wanted", "told"),
+    [
+        (["operate"], "identified", "identified", "identified"),
+        (["operate"], "identified", "operational", "operational"),
+        (["operate"], "operational", "identified", "operational"),
+        (["read"], "identified", "identified", "minimal"),
+        (None, "", "identified", "minimal"),
+    ],
+)
+def test_a_name_is_told_no_more_than_those_who_operate_may_read_by_now(
+    may: list[str] | None, fields: str, wanted: str, told: str, tmp_path: Path
+) -> None:
+    said = {"secret": "0123456789abcdef", "may": may, "fields": fields}
+    access = AccessSection.model_validate({"tokens": {"x": said}}) if may else None
+    known = Registrations(MemoryLog(), Seal(tmp_path, None), RegistrationsSection(), access, {})
+    for way in ("webhook", "mllp"):
+        assert known.level_at(registered(fields=wanted, way=way))("MED", "Norr") == told
+
+
 def test_of_a_fhir_subscription_its_owners_rights_decide_at_each_ward(tmp_path: Path) -> None:
+    content = Content.FULL_RESOURCE
+
     def level(owner: Owner | None, ward: str, hospital: str) -> str:
         known = Registrations(MemoryLog(), Seal(tmp_path, None), RegistrationsSection(), ACCESS, {})
-        return known.level_at(registered("s1", owner=owner, way="fhir"))(ward, hospital)
+        of = registered("s1", owner=owner, way="fhir", content=content)
+        return known.level_at(of)(ward, hospital)
 
     region = Owner(name="region", how="token")
     assert level(region, "MED", "Norr") == "operational"
     assert level(region, "IVA", "Söder") == "minimal"
     assert level(Owner(name="gone", how="token"), "MED", "Norr") == "minimal"
     assert level(None, "MED", "Norr") == "minimal"
+    content = Content.ID_ONLY
+    assert level(region, "MED", "Norr") == "minimal"
 
 
 def test_a_name_is_nobody_elses_and_never_used_again(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ class Tail:
         self._log = log
         self._deliver = deliver
         self._next: dict[TopicPartition, int] = {}
+        self._reached: dict[TopicPartition, int] = {}  # likewise, past what is no record
         self._caught_up = threading.Event()
         self._begun = 0
         self._ended = 0
@@ -122,36 +123,30 @@ class Tail:
             self._stopping.wait(self._wait_s)
 
     def _news(self) -> News | None:
-        notices = tuple(self._unread(topics.DESIGNATIONS))
-        rows = tuple(chain.from_iterable(self._all_written(topics.INBOUND)))
-        acknowledged = tuple(self._unread(topics.ACKNOWLEDGEMENTS))
+        notices = tuple(chain.from_iterable(self._unread(topics.DESIGNATIONS)))
+        rows = tuple(chain.from_iterable(self._unread(topics.INBOUND)))
+        acknowledged = tuple(chain.from_iterable(self._unread(topics.ACKNOWLEDGEMENTS)))
         if self._with_census:
-            for census in self._all_written(topics.ENCOUNTERS):
+            for census in self._unread(topics.ENCOUNTERS):
                 self._hand_over(News(encounters=census))
         if self._with_patients:  # last: who comes is described before the router hears of it
-            for patients in self._all_written(topics.PATIENTS):
+            for patients in self._unread(topics.PATIENTS):
                 self._hand_over(News(patients=patients))
         news = News(notices, rows, acknowledged)
         return news if any(news) else None
 
-    def _unread(self, topic: str) -> Iterator[Stored]:
-        for partition in range(self._log.partitions(topic)):
-            yield from self._scan(TopicPartition(topic, partition))
-
-    def _all_written(self, topic: str) -> Iterator[tuple[Stored, ...]]:
+    def _unread(self, topic: str) -> Iterator[tuple[Stored, ...]]:
         """Whatever is written by now, in pieces; no more, for a router that never rests writes on."""
         for partition, end in self._log.written(topic).items():
             at = TopicPartition(topic, partition)
-            while self._next.get(at, 0) < end and (records := self._scan(at)):
-                yield records
+            while self._reached.get(at, 0) < end:
+                records = self._scan(at)
+                self._reached[at] = records[-1].offset + 1 if records else end
+                if records:
+                    self._next[at] = self._reached[at]
+                    yield records
 
     def _scan(self, at: TopicPartition) -> tuple[Stored, ...]:
-        records = self._read(at)
-        if records:
-            self._next[at] = records[-1].offset + 1
-        return records
-
-    def _read(self, at: TopicPartition) -> tuple[Stored, ...]:
         try:
             return tuple(self._log.scan(at, self._next.get(at, 0), SCAN_RECORDS))
         except PositionLostError:  # retention passed by: go on with the oldest kept

@@ -1,9 +1,9 @@
 """What a ward may want to know beside its list, from the census: where from, who lies there and who leaves.
 
-Invariants: a ward is told what the source says that is believed for it, and nothing of a view that does
-not itself mean the patient for the ward, as one that is behind does; of a protected person nothing, unless it is asked for. Only
-the event loop's thread touches it. It holds the few parts of a view that are shown, and of a visit that is
-over, until the view is forgotten, only whose it was: a ward is still told that they do not come.
+Invariant: a ward is told what the source says that is believed for it, and nothing of a view that does not
+itself mean the patient for the ward, as one that is behind does. Only the event loop's thread touches it. It
+holds the few parts of a view that are shown, and of a visit that is over, until the view is forgotten, only
+whose it was: a ward is still told that they do not come.
 """
 
 from __future__ import annotations
@@ -143,12 +143,10 @@ class Census:
             self._whose[key] = whose
             self._masked.update([whose.patient] if whose.is_masked else ())
 
-    def beside(self, row: DesignationData, *, shows_protected: bool = False) -> Stay | None:
-        """What a ward may be told of who is coming to it."""
+    def beside(self, row: DesignationData) -> Stay | None:
+        """What a ward may be told of who is coming to it, unless they are protected."""
         stay = self._stays.get(_key(row))
         if stay is None or stay.comes_to != row.ward:
-            return None
-        if not shows_protected and (row.protected or self.is_masked(row)):
             return None
         return stay if self._believed(row.ward) == stay.source else None
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from bus.port import Stored
 from schemas.fields import Identity
+from schemas.observation import Protection
 from schemas.patient import PatientRow, patient_row
 
 
@@ -46,6 +47,22 @@ class Identities:
         remaining = self._remaining(realm, source, patient)
         rows = [row for row in self._of(realm, remaining) if row.merged_into is None]
         return _folded(rows, source) if rows else None
+
+    def means(self, realm: str, source: str, patient: str) -> bool:
+        """Whether the source has said anything of this patient key itself."""
+        return any(row.source == source for row in self._of(realm, patient))
+
+    def is_marked(self, realm: str, patient: str) -> bool:
+        """Whether by any source's newest word the patient, or who remains of a merge, is protected."""
+        todo, newest = [patient], dict[tuple[str, str], PatientRow]()
+        for key in todo:
+            for row in self._of(realm, key):
+                if row.merged_into and row.merged_into not in todo:
+                    todo.append(row.merged_into)
+                before = newest.get((key, row.source))
+                if row.protection and (before is None or _order(before) < _order(row)):
+                    newest[key, row.source] = row
+        return any(row.protection is not Protection.NONE for row in newest.values())
 
     def _remaining(self, realm: str, source: str, patient: str) -> str | None:
         """The patient that a number stands for now."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from bus.port import Stored
 from schemas.fields import Beside, Details, Identity, Level, reaches
-from schemas.notification import DesignationData
+from schemas.notification import DesignationData, Kind, Reason
 from schemas.ward import WardRegister
 from wardbridge.fields.census import Census
 from wardbridge.fields.identities import Identities
@@ -43,15 +43,22 @@ class Known:
         if not reaches(level, "operational"):
             return Beside(level=level)
         is_identified = reaches(level, "identified")
+        is_protected = row.protected or self._is_protected(row)
         return Beside(
             level=level,
-            details=self._details(row, shows_protected=is_identified),
+            details=self._details(row) if is_identified or not is_protected else None,
             patient=self._identity(row) if is_identified else None,
-            protected=row.protected or self.census.is_masked(row),
+            protected=is_protected,
         )
 
-    def _details(self, row: DesignationData, *, shows_protected: bool) -> Details | None:
-        stay = self.census.beside(row, shows_protected=shows_protected)
+    def _is_protected(self, row: DesignationData) -> bool:
+        """Whether anything that is known of the patient says so, also since."""
+        patient, names = self.census.patient(row), self._identities
+        is_marked = names is not None and patient and names.is_marked(row.realm, patient)
+        return bool(is_marked) or self.census.is_masked(row)
+
+    def _details(self, row: DesignationData) -> Details | None:
+        stay = self.census.beside(row)
         if stay is None:
             return None
         ward = self._register.wards.get(stay.lies_at or "")
@@ -64,9 +71,19 @@ class Known:
         )
 
     def _identity(self, row: DesignationData) -> Identity | None:
-        """As the source says it that is believed for the ward: another's merge names nobody there."""
-        patient = self.census.patient(row)
-        if self._identities is None or patient is None:
+        patient, names = self.census.patient(row), self._identities
+        if names is None or patient is None:
             return None
-        source = self.census.believed(row.ward) or row.visit.source
-        return self._identities.identity(row.realm, source, patient)
+        return names.identity(row.realm, self._source_of(row, patient, names), patient)
+
+    def _source_of(self, row: DesignationData, patient: str, names: Identities) -> str:
+        """Who is asked whom the visit's source means.
+
+        The one that is believed for the ward, if it knows the patient: the merge of another names nobody
+        there. What a source loses it takes back under the number that it told.
+        """
+        own, believed = row.visit.source, self.census.believed(row.ward)
+        is_lost = row.kind is Kind.WITHDRAWN and row.reason is Reason.AUTHORITY_MOVED
+        if is_lost or believed is None or not names.means(row.realm, believed, patient):
+            return own
+        return believed
