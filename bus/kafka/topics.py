@@ -12,16 +12,21 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 from kafka.admin import ConfigFilterType, ConfigResource, ConfigResourceType, KafkaAdminClient
-from kafka.errors import TopicAlreadyExistsError
+from kafka.errors import AuthorizationError, TopicAlreadyExistsError
 
-from bus.kafka.errors import translating
+from bus.kafka.errors import translated, translating
 from bus.kafka.settings import KafkaSettings
 from bus.port import LogError
-from schemas.topics import MAX_RECORD_BYTES, Topic
+from schemas.topics import DAY_S, MAX_RECORD_BYTES, Topic
 
 MOST_MESSAGE_BYTES: Final = MAX_RECORD_BYTES + 100_000
 """Largest batch that a topic takes: the largest record and what the wire adds to it."""
 
+SHORT_S: Final = 31 * DAY_S
+"""What is kept for so long at most is let go within a day of its time. Brokers remove whole segments
+only, and fill one for a week by default."""
+
+MAKING: Final = "making the topics"
 _GRAVE: Final = frozenset({"partitions", "cleanup.policy", "max.message.bytes"})
 
 
@@ -58,7 +63,9 @@ class Difference(NamedTuple):
 def wanted_configs(topic: Topic, settings: KafkaSettings) -> dict[str, str]:
     """The topic's settings on the brokers."""
     kept = topic.retention_s
+    is_short = kept is not None and kept <= SHORT_S
     return {
+        **({"segment.ms": str(DAY_S * 1000)} if is_short else {}),
         "cleanup.policy": "compact" if kept is None else "delete",
         "retention.ms": "-1" if kept is None else str(kept * 1000),
         "retention.bytes": "-1",
@@ -96,9 +103,10 @@ def ensure(
 ) -> list[Difference]:
     """Make the topics that are not there, compare the others.
 
-    Raises LogError for grave differences, and for topics that are not there and may not be made.
+    Raises LogError for grave differences, and for topics that are not there and may not be made; where
+    it is the brokers that do not let us, it says what somebody else is to make.
     """
-    with translating("making the topics"):
+    with translating(MAKING):
         by_name = {settings.topic(topic.name): topic for topic in table}
         there = set(admin.list_topics()) & set(by_name)
         missing = [name for name in by_name if name not in there]
@@ -127,6 +135,20 @@ def _create(admin: KafkaAdminClient, settings: KafkaSettings, topics: Mapping[st
         admin.create_topics(wanted, wait_for_metadata=True)
     except TopicAlreadyExistsError:  # another process of the installation was quicker
         admin.wait_for_topics(list(wanted))
+    except AuthorizationError as error:
+        commands = [_making(name, topic, settings) for name, topic in topics.items()]
+        raise LogError(
+            "\n".join([f"{translated(error, MAKING)}: with rights, make", *commands])
+        ) from None
+
+
+def _making(name: str, topic: Topic, settings: KafkaSettings) -> str:
+    """The command of whoever may make the topic."""
+    configs = (f" --config {key}={value}" for key, value in wanted_configs(topic, settings).items())
+    return (
+        f"kafka-topics.sh --create --topic {name} --partitions {settings.partitions} "
+        f"--replication-factor {settings.replication}" + "".join(configs)
+    )
 
 
 def _compared(

@@ -11,7 +11,7 @@ from kafka.admin import KafkaAdminClient
 from bus.kafka import KafkaSettings
 from bus.kafka.topics import Difference, differences, ensure, wanted_configs
 from bus.port import LogError
-from schemas.topics import MAX_RECORD_BYTES, RAW, STATE, TOPICS
+from schemas.topics import DAY_S, MAX_RECORD_BYTES, RAW, STATE, TICKS, TOPICS
 from tests.bus.engines import one_broker
 from tests.support.kafka import alter_topic, brokers
 
@@ -55,6 +55,19 @@ def test_what_is_kept_by_time_and_what_by_key() -> None:
     assert (raw["cleanup.policy"], raw["retention.ms"]) == ("delete", str(14 * 86_400_000))
     assert (state["cleanup.policy"], state["retention.ms"]) == ("compact", "-1")
     assert int(raw["max.message.bytes"]) > MAX_RECORD_BYTES
+
+
+def test_what_is_kept_for_a_month_at_most_is_let_go_a_day_later_at_most() -> None:
+    closed = {
+        name: wanted_configs(topic, SETTINGS).get("segment.ms")
+        for name, topic in {
+            **BY_NAME,
+            "month": BY_NAME[RAW]._replace(retention_s=31 * DAY_S),
+        }.items()
+    }
+    daily = {name for name, closes in closed.items() if closes == "86400000"}
+    assert daily == {RAW, TICKS, "month"}
+    assert {closes for name, closes in closed.items() if name not in daily} == {None}
 
 
 @pytest.fixture
