@@ -19,6 +19,10 @@ from schemas.notification import DesignationData, Kind, Notification
 TOLD_SCHEMA_ID: Final = "urn:wardbridge:told:1"
 """``$id`` of the published JSON Schema of the data of a notice that tells more than the minimum."""
 
+NOTICE_SCHEMA_ID: Final = "urn:wardbridge:subscriber-notice:1"
+TEST_SCHEMA_ID: Final = "urn:wardbridge:test-event:1"
+"""Of the whole notice as a subscriber gets it, and of a test event."""
+
 
 class ToldData(DesignationData):
     """A designation, and what somebody with more than the minimal fields is told besides."""

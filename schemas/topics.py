@@ -51,6 +51,8 @@ REGISTRATIONS: Final = "registrations"
 DELIVERIES: Final = "deliveries"
 AUDIT: Final = "audit"
 PATIENTS: Final = "patients"
+TOLD: Final = "told"
+TOLD_DAYS: Final = 7
 
 TOPICS: Final[tuple[Topic, ...]] = (
     Topic(RAW, "realm", "raw record id", 14 * DAY_S, "adapters", "operators",
@@ -88,3 +90,9 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(PATIENTS, "realm", "patient key, source and hash", None, "adapters, router", "http",
           "who each patient is, as each source says it, while a visit is open; empty unless configured"),
 )  # fmt: skip
+
+
+def own_topic(subscriber: str, keep_days: int = TOLD_DAYS) -> Topic:
+    """One subscriber's own; in no table, for it is there only where such a subscriber is configured."""
+    return Topic(f"{TOLD}.{subscriber}", "ward", "ward", keep_days * DAY_S, "delivery", "subscriber",
+                 "what one subscriber is told, with as many fields as it may see; CloudEvents")  # fmt: skip

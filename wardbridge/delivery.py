@@ -17,6 +17,7 @@ from router.delivery.bundles import Speaker
 from router.delivery.channel import Answer, Channel, Outgoing, nothing_besides
 from router.delivery.doorbell import Doorbell
 from router.delivery.fanout import GROUP, FanOut
+from router.delivery.owntopic import OwnTopic
 from router.delivery.posting import Address
 from router.delivery.sender import Sender
 from router.delivery.signature import secret_of
@@ -24,6 +25,7 @@ from router.delivery.subscription import MayRead, Subscription, every_ward
 from router.delivery.webhook import Endpoint, Webhook
 from schemas.fields import LevelAt, always
 from schemas.registration import Registration
+from schemas.topics import Topic, own_topic
 from wardbridge.components.delivery import DeliveryComponent
 from wardbridge.components.roster import Roster
 from wardbridge.config.models import Installation
@@ -31,16 +33,18 @@ from wardbridge.config.subscribers import (
     ChannelSection,
     FhirSection,
     MllpSection,
+    OwnTopicSection,
     SubscriberSection,
     WebhookSection,
 )
 from wardbridge.fields.lookup import Lookup
-from wardbridge.log import is_on_kafka
+from wardbridge.log import is_on_kafka, make_own_topics, open_own_topic
 from wardbridge.registrations import Registrations
 from wardbridge.routing import REST_S, review_of_failure
 from wardbridge.sealing import SealError
 
-Way = WebhookSection | MllpSection | FhirSection
+Calling = WebhookSection | MllpSection | FhirSection
+Way = Calling | OwnTopicSection
 
 
 def delivery_of(
@@ -58,7 +62,9 @@ def delivery_of(
     doorbell = None if is_on_kafka(installation) else Doorbell(log)
     registrations = Registrations.of(log, installation)
     base = installation.settings.http.fhir_base(port_offset)
-    senders = _Senders(log, installation.data, base, registrations, doorbell, lookup)
+    make_own_topics(log, installation)
+    topic = partial(open_own_topic, installation)
+    senders = _Senders(log, installation.data, base, registrations, doorbell, lookup, topic)
     configured = installation.settings.subscribers
     subscriptions = [subscription_of(name, section) for name, section in configured.items()]
     step = FanOut(subscriptions, lambda: registrations.subscriptions(now()))
@@ -82,11 +88,16 @@ class _Senders:
     registrations: Registrations
     doorbell: Doorbell | None
     lookup: Lookup | None
+    open_topic: Callable[[Topic], Log]
 
     def configured(self, name: str, section: SubscriberSection) -> Sender:
         """Of the configuration. Raises OSError."""
         way = way_of(section)
-        channel = channel_of(name, way, self.data, self.base)
+        if isinstance(way, OwnTopicSection):
+            topic = own_topic(name, way.keep_days)
+            channel: Channel = OwnTopic(name, topic, self.open_topic, way.concurrency)
+        else:
+            channel = channel_of(name, way, self.data, self.base)
         return self._sender(name, channel, terms_of(way), level_at=always(section.fields))
 
     def registered(self, of: Registration) -> Sender:
@@ -153,21 +164,21 @@ def terms_of(way: Way) -> Terms:
         way.refused_after_s,
         way.first_pause_s,
         way.longest_pause_s,
-        way.concurrency if isinstance(way, WebhookSection) else 1,
+        way.concurrency if isinstance(way, WebhookSection | OwnTopicSection) else 1,
         pauses=isinstance(way, FhirSection),
     )
 
 
 def way_of(section: SubscriberSection) -> Way:
     """The one that is configured."""
-    way = section.webhook or section.mllp or section.fhir
+    way = section.webhook or section.mllp or section.fhir or section.kafka
     if way is None:
         raise ValueError("a subscriber without a way to it")
     return way
 
 
-def channel_of(name: str, way: Way, data: Path, base: str = "", revision: int = 0) -> Channel:
-    """The channel; paths start from ``data``, what FHIR refers to from ``base``. Raises OSError for an unusable certificate."""
+def channel_of(name: str, way: Calling, data: Path, base: str = "", revision: int = 0) -> Channel:
+    """The channel to an address; paths start from ``data``, what FHIR refers to from ``base``. Raises OSError for an unusable certificate."""
     if isinstance(way, MllpSection):
         tls = _tls(way, data) if way.tls else None
         to = mllp.Endpoint(way.host, way.port, tls, way.timeout_s, way.allow_private)

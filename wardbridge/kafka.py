@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from bus.kafka import KafkaLog, KafkaSettings, Sasl, Tls
+from schemas.topics import TOPICS, Topic
 from wardbridge.config.log import KafkaSection, SaslSection, TlsSection
 
 
 def open_kafka(
-    section: KafkaSection, partitions: int, data: Path, *, may_make: bool = True
-) -> KafkaLog:
+    section: KafkaSection, partitions: int, data: Path, *,
+    table: Sequence[Topic] = TOPICS, may_make: bool = True,
+) -> KafkaLog:  # fmt: skip
     """Open the log on the cluster; paths start from ``data``. Raises LogError."""
-    return KafkaLog.open(kafka_settings(section, partitions, data), may_make=may_make)
+    return KafkaLog.open(kafka_settings(section, partitions, data), table=table, may_make=may_make)
 
 
 def kafka_settings(section: KafkaSection, partitions: int, data: Path) -> KafkaSettings:

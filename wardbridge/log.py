@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
+
+import structlog
 
 from bus.memory import MemoryLog
 from bus.port import Log, LogError
@@ -13,7 +15,9 @@ from bus.sqlite import SqliteLog
 from bus.sqlite.attached import AttachedLog
 from bus.sqlite.reader import SqliteReader
 from bus.sqlite.serving import serve
+from schemas.topics import TOPICS, Topic
 from wardbridge.config.models import Installation
+from wardbridge.config.owntopics import own_topics
 
 if TYPE_CHECKING:
     from bus.kafka import KafkaLog
@@ -48,6 +52,20 @@ def open_to_read(data: Path, installation: Installation | None) -> Log:
             "--config its configuration where the log is on Kafka"
         )
     return SqliteLog.open_readonly(path)
+
+
+def open_own_topic(installation: Installation, topic: Topic) -> Log:
+    """A log of nothing but a subscriber's topic, which is made where it is not there. Raises LogError."""
+    return _open_kafka(installation, (topic,), may_make=True)
+
+
+def make_own_topics(log: Log, installation: Installation) -> None:
+    """So that readers find them; where one cannot be, only its subscriber has to wait."""
+    for name, topic in own_topics(installation.settings).items():
+        try:
+            cast("KafkaLog", log).make(topic)
+        except LogError as error:
+            structlog.get_logger().error("own_topic_unusable", subscriber=name, reason=str(error))
 
 
 def open_for_moving(installation: Installation) -> KafkaLog:
@@ -92,11 +110,15 @@ def is_on_kafka(installation: Installation) -> bool:
     return installation.settings.log.engine == "kafka"
 
 
-def _open_kafka(installation: Installation, *, may_make: bool) -> KafkaLog:
+def _open_kafka(
+    installation: Installation, table: Sequence[Topic] = TOPICS, *, may_make: bool
+) -> KafkaLog:
     # Here, so that whoever has no Kafka does not wait for its client to be read.
     from wardbridge.kafka import open_kafka  # noqa: PLC0415
 
     section = installation.settings.log
     if section.kafka is None:
         raise LogError("there is no table [log.kafka]")
-    return open_kafka(section.kafka, section.partitions, installation.data, may_make=may_make)
+    return open_kafka(
+        section.kafka, section.partitions, installation.data, table=table, may_make=may_make
+    )

@@ -1,6 +1,7 @@
 """The service with its log on a real broker: told as on SQLite, also after a restart."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import pytest
 from tests.e2e.test_delivery import NAMES, SUBSCRIBER
 from tests.e2e.test_service import AT, kinds, started, stream, tell, until_on_list, visits
 from tests.support.histories import Visit, message
+from tests.support.kafka import read_downstream
 from tests.support.labs import lab_on_kafka, lab_on_sqlite
 from tests.support.mllp import MllpClient
 from tests.support.receiver import Receiver
 from tests.support.service import Service
 from tests.wardbridge.support import cli, command
+from wardbridge.config.load import load
 
 
 @pytest.fixture
@@ -77,7 +80,32 @@ def test_each_role_may_be_a_service_of_its_own(
     told = [call.event["data"] for call in receiver.taken]
     assert sorted(each["ward"] for each in told) == ["W1", "W1", "W2"]
     assert {each["patient"]["family"] for each in told} == {"Åström"}
+    assert told_on_its_own_topic(services["delivery"], len(told)) == {"W1": [1, 2], "W2": [1]}
     assert [service.stop() for service in services.values()] == [0, 0, 0, 0]
+
+
+def told_on_its_own_topic(service: Service, number: int) -> dict[str, list[int]]:
+    """Each ward's sequence, as a client that knows nothing of ours reads it."""
+    cluster = load(service.config, service.data, service.environment).settings.log.kafka
+    assert cluster is not None
+    topic = f"{cluster.prefix}told.portal"
+    events = [
+        json.loads(record.value)
+        for record in read_downstream(topic, 1, lambda found: len(found) >= number)
+    ]
+    assert sorted(event["subscriptionsequence"] for event in events) == [*range(1, number + 1)]
+    assert {event["data"]["patient"]["family"] for event in events} == {"Åström"}
+    told = defaultdict(list)
+    for event in events:
+        told[event["subject"]].append(event["data"]["sequence"])
+    return dict(told)
+
+
+OWN_TOPIC = """
+[subscribers.portal]
+fields = "identified"
+[subscribers.portal.kafka]
+"""
 
 
 @pytest.fixture
@@ -93,6 +121,7 @@ def services(tmp_path: Path, receiver: Receiver) -> Iterator[dict[str, Service]]
     with first.config.open("a", encoding="utf-8") as config:
         config.write(NAMES)
         config.write(SUBSCRIBER.format(name="x", wards="[]", url=receiver.url, fields="identified"))
+        config.write(OWN_TOPIC)
     made = {
         role: Service(tmp_path / role, first.config, first.environment)
         for role in ("adapters", "router", "http", "delivery")

@@ -12,12 +12,21 @@ from __future__ import annotations
 import atexit
 import subprocess
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from kafka import KafkaConsumer
 from kafka.admin import ConfigFilterType, ConfigResource, ConfigResourceType, KafkaAdminClient
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+from kafka.structs import TopicPartition
+from tenacity import (
+    retry,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_delay,
+    wait_fixed,
+)
 
 from kafka_dev import SHORT_LIVED, Demands, KafkaDev
 
@@ -103,6 +112,28 @@ def cluster() -> KafkaDev:
 def brokers(listener: str = "OPEN") -> list[str]:
     """Where it listens."""
     return [broker.address(listener) for broker in cluster().brokers]
+
+
+def read_downstream(
+    topic: str, partitions: int, is_enough: Callable[[list[Any]], bool]
+) -> list[Any]:
+    """The records of a topic from its beginning, as a client that knows nothing of ours gets them."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=brokers(), auto_offset_reset="earliest", isolation_level="read_committed"
+    )
+    found: list[Any] = []
+
+    @retry(retry=retry_if_result(lambda enough: not enough), stop=stop_after_delay(30))
+    def read() -> bool:
+        found.extend(each for batch in consumer.poll(200).values() for each in batch)
+        return is_enough(found)
+
+    try:
+        consumer.assign([TopicPartition(topic, number) for number in range(partitions)])
+        read()
+    finally:
+        consumer.close()
+    return found
 
 
 def alter_topic(admin: KafkaAdminClient, topic: str, setting: str, value: str) -> None:

@@ -203,9 +203,10 @@ def test_normalise_with_a_closed_register_reviews_an_unknown_ward(tmp_path: Path
     assert all("mark" not in claim for claim in claims)
 
 
-def test_topics_lists_the_whole_table() -> None:
+def test_topics_lists_the_whole_table_and_what_a_subscriber_may_have() -> None:
     listed = command("topics").stdout.splitlines()[1:]
-    assert [line.split()[0] for line in listed] == [topic.name for topic in TOPICS]
+    named = [*(topic.name for topic in TOPICS), "told.<name>"]
+    assert [line.split()[0] for line in listed] == named
 
 
 def test_schema_lists_prints_and_writes(tmp_path: Path) -> None:

@@ -299,8 +299,8 @@ _MLLP = '[subscribers.orbit.mllp]\nhost = "orbit.example"\nport = 2575\n'
         (_MLLP + 'pending = "A14"\n', "subscribers.orbit.mllp.pending"),
         (_MLLP + 'version = "2.3"\n', "subscribers.orbit.mllp.version"),
         ('[subscribers.orbit]\nkinds = ["arrived"]\n' + _MLLP, "there is no pending event"),
-        (_MLLP + _TOLD.replace("portal", "orbit", 1), "one of the tables webhook, mllp and fhir"),
-        ("[subscribers.orbit]\n", "one of the tables webhook, mllp and fhir"),
+        (_MLLP + _TOLD.replace("portal", "orbit", 1), "tables webhook, mllp, fhir and kafka"),
+        ("[subscribers.orbit]\n", "tables webhook, mllp, fhir and kafka"),
         (_NAMES + _MLLP + "tls = false\n", "without tls everybody on the way would read who it is"),
         (_NAMES + _MLLP, "subscribers.orbit.fields: identified: names are told only where"),
     ],
@@ -330,7 +330,7 @@ _FHIR = '[subscribers.topic.fhir]\nurl = "https://topic.example/hook"\n'
         (_FHIR.replace("topic.fhir", "to_pic.fhir"), "the name is the FHIR id"),
         (
             _FHIR + _MLLP.replace("orbit.mllp", "topic.mllp"),
-            "one of the tables webhook, mllp and fhir",
+            "tables webhook, mllp, fhir and kafka",
         ),
     ],
 )

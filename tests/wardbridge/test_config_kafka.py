@@ -1,15 +1,21 @@
 """The log on Kafka, as configured: what is refused and why, and what reaches the engine."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from bus.kafka import Sasl, Tls
+from bus.port import Log, LogError
+from schemas.topics import DAY_S, Topic
 from tests.wardbridge.support import configured
 from wardbridge.config.load import load
 from wardbridge.config.models import Installation
+from wardbridge.config.owntopics import own_topics
 from wardbridge.config.problems import ConfigError
 from wardbridge.kafka import kafka_settings
+from wardbridge.log import make_own_topics
 
 LAB_KAFKA = Path(__file__).parents[2] / "deploy" / "examples" / "lab-kafka.toml"
 HEAD = "[log.kafka]\n"
@@ -75,6 +81,64 @@ def test_what_cannot_work_is_refused_with_a_reason(
     with pytest.raises(ConfigError) as caught:
         loaded(tmp_path, changed(old, new))
     assert expected in str(caught.value)
+
+
+OWN = "\n[subscribers.portal.kafka]\n"
+
+
+def test_a_topic_of_its_own_has_a_subscribers_name_and_is_kept_for_days(tmp_path: Path) -> None:
+    found = loaded(tmp_path, LAB_KAFKA.read_text("utf-8") + OWN + "keep_days = 2\n")
+    (topic,) = own_topics(found.settings).values()
+    assert (topic.name, topic.retention_s) == ("told.portal", 2 * DAY_S)
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        (OWN.replace("portal", '"pörtal"'), "subscribers.pörtal: the name is part of a topic's"),
+        (OWN.replace("portal", "p" * 240), "with prefix and `told.` 249 at most"),
+        (OWN.replace("portal", "a_b") + OWN.replace("portal", '"a.b"'), "that of 'a_b' cannot both be"),
+        (OWN + "keep_days = 32\n", "subscribers.portal.kafka.keep_days"),
+        (OWN + 'host = "kafka1"\n', "subscribers.portal.kafka.host: unknown key"),
+        (OWN + '[subscribers.portal.mllp]\nhost = "orbit.example"\nport = 2575\n',
+         "give one of the tables webhook, mllp, fhir and kafka"),
+    ],
+    ids=["letters", "length", "like another", "too long", "not its own cluster", "two ways"],
+)  # fmt: skip
+def test_a_topic_that_no_broker_would_make_is_refused(
+    more: str, expected: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, LAB_KAFKA.read_text("utf-8") + more)
+    assert expected in str(caught.value)
+
+
+class Refusing:
+    """A log on a cluster that lets nobody make a topic."""
+
+    def make(self, topic: Topic) -> None:
+        raise LogError(f"may not make {topic.name}")
+
+
+def test_a_topic_that_cannot_be_made_holds_up_nobody_else(tmp_path: Path) -> None:
+    found = loaded(tmp_path, LAB_KAFKA.read_text("utf-8") + OWN)
+    with capture_logs() as said:
+        make_own_topics(cast("Log", Refusing()), found)
+    assert [(each["event"], each["subscriber"], each["reason"]) for each in said] == [
+        ("own_topic_unusable", "portal", "may not make told.portal")
+    ]
+
+
+@pytest.mark.parametrize("with_table", [False, True])
+def test_with_the_log_in_a_file_there_is_no_topic_of_its_own(
+    tmp_path: Path, *, with_table: bool
+) -> None:
+    lab = LAB_KAFKA.with_name("lab.toml").read_text("utf-8")
+    cluster = '\n[log.kafka]\nbrokers = "kafka1:9092"\n' if with_table else ""
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, lab + cluster + OWN)
+    assert "subscribers.portal.kafka: a topic of its own" in str(caught.value)
+    assert 'needs [log] engine = "kafka"' in str(caught.value)
 
 
 def test_credentials_without_encryption_are_warned_of(tmp_path: Path) -> None:

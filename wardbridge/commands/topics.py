@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from schemas.topics import DAY_S, TOPICS, Topic
+from schemas.topics import DAY_S, TOPICS, Topic, own_topic
 
 
 def add_to(app: typer.Typer) -> None:
@@ -14,7 +14,8 @@ def add_to(app: typer.Typer) -> None:
 
 def topics() -> None:
     """List every topic: name, what routes it, its key, how long it is kept, who writes and reads."""
-    for row in (("topic", "route", "key", "kept", "written by", "read by"), *map(_row, TOPICS)):
+    head = ("topic", "route", "key", "kept", "written by", "read by")
+    for row in (head, *map(_row, (*TOPICS, own_topic("<name>")))):
         typer.echo("{:<18}{:<12}{:<28}{:<11}{:<18}{}".format(*row))
 
 

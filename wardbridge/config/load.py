@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from adapters.common.feed import FeedIdentity
 from schemas.ward import WardRegister
 from wardbridge.config.models import Feed, FeedSection, HttpSection, Installation, Settings
+from wardbridge.config.owntopics import odd_topics
 from wardbridge.config.problems import ConfigError, Place, Problem, did_you_mean, problems_of
 from wardbridge.config.profiles import KEY as PROFILE_FILE
 from wardbridge.config.profiles import PROFILE, Profiles
@@ -46,6 +47,7 @@ def load(file: Path, data: Path, environment: Mapping[str, str] = os.environ) ->
     register = None
     if settings is not None:
         problems += _odd_names(settings)
+        problems += odd_topics(settings)
         problems += _unknown_names(settings)
         problems += _names_in_vain(settings)
         problems += _wanted_twice(_feeds(settings, models), settings.http)

@@ -18,6 +18,7 @@ from router.delivery.signature import secret_of
 from schemas.fields import Level
 from schemas.notification import Kind
 from schemas.registration import Content
+from schemas.topics import TOLD_DAYS
 
 
 def _a_secret(secret: SecretStr) -> SecretStr:
@@ -56,10 +57,9 @@ def _is_of_this_network(host: str) -> bool:
         return is_loopback(host)
 
 
-class ChannelSection(Section):
-    """What every way to a receiver has."""
+class PatienceSection(Section):
+    """How hard every way tries."""
 
-    timeout_s: float = Field(10.0, gt=0, le=120, description="of one attempt, to its whole answer")
     first_pause_s: float = Field(1.0, gt=0, le=60, description="grows, at random, up to")
     longest_pause_s: float = Field(300.0, gt=0, le=3600, description="between two attempts")
     give_up_after_s: float = Field(
@@ -71,6 +71,12 @@ class ChannelSection(Section):
         description="or for so long while others are taken, or the answer is that it never will be "
         "(400, 413, 415, 422; AR, CR)",
     )
+
+
+class ChannelSection(PatienceSection):
+    """What every way to a receiver's address has."""
+
+    timeout_s: float = Field(10.0, gt=0, le=120, description="of one attempt, to its whole answer")
     allow_private: bool = Field(
         default=False, description="the address may lie in this network or on this machine"
     )
@@ -202,6 +208,15 @@ class MllpSection(Hl7Receiver, ChannelSection):
         return self
 
 
+class OwnTopicSection(PatienceSection):
+    """Notices are written to a Kafka topic of the subscriber's own, `told.<name>` behind the prefix, on the cluster of `[log.kafka]`."""
+
+    keep_days: int = Field(
+        TOLD_DAYS, ge=1, le=31, description="how long they are kept there: names may be in them"
+    )
+    concurrency: int = Field(4, ge=1, le=64, description="wards written for at one time")
+
+
 class SubscriberSection(Section):
     """A system that is told. Without wards and hospitals of all wards, without kinds of all."""
 
@@ -216,11 +231,13 @@ class SubscriberSection(Section):
     webhook: WebhookSection | None = Field(None, description="one way to it")
     mllp: MllpSection | None = Field(None, description="another")
     fhir: FhirSection | None = Field(None, description="a third")
+    kafka: OwnTopicSection | None = Field(None, description="a fourth")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if [self.webhook, self.mllp, self.fhir].count(None) != 2:  # noqa: PLR2004 - all but one
-            raise ValueError("give one of the tables webhook, mllp and fhir")
+        ways = (self.webhook, self.mllp, self.fhir, self.kafka)
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError("give one of the tables webhook, mllp, fhir and kafka")
         if self.mllp and not TOLD.issuperset(self.kinds):
             raise ValueError("kinds: there is no pending event for `arrived`; see mllp")
         if self.mllp and self.mllp.can_be_read_on_the_way() and self.fields == "identified":

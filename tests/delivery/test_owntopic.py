@@ -1,0 +1,190 @@
+"""A topic of the subscriber's own: what is in it, and that whatever fails there is tried again."""
+
+import asyncio
+import json
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from bus.kafka import KafkaLog
+from bus.memory import MemoryLog
+from bus.port import Log, LogError, Record, RecordTooLargeError, Stored, TopicPartition
+from router.delivery.channel import Answer, Outgoing
+from router.delivery.owntopic import OwnTopic
+from router.delivery.sender import Sender
+from router.delivery.webhook import CONTENT_TYPE, body_of
+from schemas.documents import json_schema
+from schemas.fields import Beside
+from schemas.notification import DesignationData
+from schemas.topics import Topic, own_topic
+from tests.bus.engines import one_broker
+from tests.delivery.notices import AT, BESIDE, WHO, notice, queued
+from tests.delivery.test_sender import QUICK, looping, receipts, running, until
+from tests.support.kafka import brokers, read_downstream
+
+TOPIC = own_topic("portal")
+OUTGOING = Outgoing(7, notice("MED", 3), 0.0, BESIDE)
+
+
+async def who_it_is(row: DesignationData) -> Beside:
+    del row
+    return BESIDE
+
+
+class Failing(MemoryLog):
+    """Refuses the first appends, each with its error."""
+
+    def __init__(self, errors: Sequence[LogError], partitions: int = 1) -> None:
+        super().__init__(partitions, [TOPIC])
+        self.errors = list(errors)
+        self.closed = 0
+
+    def append(self, records: Sequence[Record]) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        super().append(records)
+
+    def close(self) -> None:
+        """Counted; what is in it can be looked at."""
+        self.closed += 1
+
+
+def opening(log: Log, *errors: Exception) -> Callable[[Topic], Log]:
+    """Gives the log once the errors have been raised."""
+    left = list(errors)
+
+    def opened(topic: Topic) -> Log:
+        assert topic == TOPIC
+        if left:
+            raise left.pop(0)
+        return log
+
+    return opened
+
+
+def attempts(opened: Callable[[Topic], Log], number: int = 1) -> list[Answer]:
+    async def made() -> list[Answer]:
+        channel = OwnTopic("portal", TOPIC, opened)
+        try:
+            return [await channel.send(OUTGOING) for _ in range(number)]
+        finally:
+            await channel.close()
+
+    return asyncio.run(made())
+
+
+def written(log: Log) -> list[Stored]:
+    places = [TopicPartition(TOPIC.name, n) for n in range(log.partitions(TOPIC.name))]
+    return [record for place in places for record in log.scan(place, 0, 1_000)]
+
+
+def test_a_record_is_the_event_of_a_webhook_under_its_ward() -> None:
+    log = Failing([])
+    assert attempts(opening(log)) == [Answer()]
+    (record,) = written(log)
+    assert (record.key, record.value) == ("MED", body_of("portal", OUTGOING))
+    headers = {name: text.decode() for name, text in record.headers}
+    assert headers["content-type"] == CONTENT_TYPE
+    event = json.loads(record.value or b"")
+    schema = json_schema("subscriber-notice")
+    assert headers["schema-id"] == schema["$id"]
+    Draft202012Validator(schema).validate(event)
+    assert (event["subscriptionsequence"], event["data"]["patient"]["family"]) == (7, WHO.family)
+
+
+def test_a_test_event_has_no_key_and_its_own_schema() -> None:
+    log = Failing([])
+
+    async def tried() -> Answer:
+        channel = OwnTopic("portal", TOPIC, opening(log))
+        try:
+            return await channel.test("test-1", AT)
+        finally:
+            await channel.close()
+
+    assert asyncio.run(tried()) == Answer()
+    (record,) = written(log)
+    schema = json_schema("test-event")
+    assert (record.key, dict(record.headers)["schema-id"].decode()) == (None, schema["$id"])
+    Draft202012Validator(schema).validate(json.loads(record.value or b""))
+
+
+def test_what_cannot_be_opened_or_appended_is_refused_and_opened_anew() -> None:
+    log = Failing([LogError("no answer")])
+    answers = attempts(opening(log, LogError("the brokers do not allow us this")), 3)
+    assert [each.refusal for each in answers] == [
+        "the brokers do not allow us this", "no answer", None,
+    ]  # fmt: skip
+    assert log.closed == 2, "after what failed, and at the end"
+    assert len(written(log)) == 1
+
+
+def test_what_is_too_large_is_refused_for_itself_and_harms_no_other() -> None:
+    log = Failing([RecordTooLargeError("too large")])
+    answers = attempts(opening(log), 2)
+    assert answers == [Answer("too large", unwanted=True), Answer()]
+    assert log.closed == 1, "at the end"
+
+
+def test_after_the_end_nothing_is_opened() -> None:
+    async def late() -> Answer:
+        channel = OwnTopic("portal", TOPIC, opening(Failing([]), AssertionError("opened")))
+        await channel.close()
+        return await channel.send(OUTGOING)
+
+    assert asyncio.run(late()).refusal == "nothing more is written to the topic"
+
+
+def test_the_address_is_told_by_a_hash_and_is_each_subscribers_own() -> None:
+    one, two = (OwnTopic(name, own_topic(name), opening(Failing([]))) for name in ("a", "b"))
+    assert one.endpoint != two.endpoint
+    assert "told" not in one.endpoint
+
+
+def test_a_failed_append_is_made_again_under_the_same_number() -> None:
+    log, away = MemoryLog(), [LogError("no answer")] * 5
+    own = Failing(away, partitions=3)
+    log.append([queued("portal", ward, number) for number in (1, 2, 3) for ward in ("A", "B")])
+    channel = OwnTopic("portal", TOPIC, opening(own, *away))
+    sender = Sender(log, "portal", channel, QUICK, look_up=who_it_is)
+    with looping() as loop:
+        sender.round(loop, 0.0)
+        asyncio.run_coroutine_threadsafe(channel.close(), loop).result(20)
+    assert [(each.outcome, each.fields) for each in receipts(log)] == [
+        ("delivered", "identified")
+    ] * 6
+    assert sender.figures.refused_attempts == 10
+    assert told_once([json.loads(record.value or b"") for record in written(own)]) == 6
+
+
+def told_once(events: Sequence[dict[str, Any]]) -> int:
+    """How many there are, each number once, and each ward's in order."""
+    numbers = Counter(event["subscriptionsequence"] for event in events)
+    assert numbers == dict.fromkeys(range(1, len(events) + 1), 1)
+    by_ward = defaultdict(list)
+    for event in events:
+        by_ward[event["subject"]].append(event["data"]["sequence"])
+    assert all(found == sorted(found) for found in by_ward.values())
+    return len(events)
+
+
+def test_another_client_reads_from_a_real_broker_what_the_subscriber_is_told() -> None:
+    settings = one_broker(brokers(), prefix=f"t{uuid.uuid4().hex[:8]}.", partitions=3)
+    log = MemoryLog()
+    wards = ["A", "B", "C", "D", "E"]
+    log.append([queued("portal", ward, number) for number in range(1, 21) for ward in wards])
+    channel = OwnTopic("portal", TOPIC, lambda topic: KafkaLog(settings, [topic]))
+    sender = Sender(log, "portal", channel, QUICK, look_up=who_it_is)
+    with running(sender):
+        until(lambda: sender.figures.delivered == 100)
+    records = read_downstream(settings.topic("told.portal"), 3, lambda found: len(found) >= 100)
+    assert told_once([json.loads(record.value) for record in records]) == 100
+    for record in records:
+        event = json.loads(record.value)
+        assert record.key.decode() == event["subject"] == event["data"]["ward"]
+        assert event["data"]["patient"]["number"] == WHO.number
+        assert dict(record.headers)["content-type"] == CONTENT_TYPE.encode()
+    assert len({record.partition for record in records}) > 1
