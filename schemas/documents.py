@@ -20,7 +20,15 @@ from schemas.acknowledgement import Acknowledgement
 from schemas.audit import AuditEntry
 from schemas.authority import Authority, Tick
 from schemas.base import Frozen
-from schemas.delivery import Delivery, SubscriberNotice, SubscriberState, TestEvent, ToldData
+from schemas.delivery import (
+    NOTICE_SCHEMA_ID,
+    TEST_SCHEMA_ID,
+    Delivery,
+    SubscriberNotice,
+    SubscriberState,
+    TestEvent,
+    ToldData,
+)
 from schemas.encounter import EncounterView
 from schemas.notification import DATA_SCHEMA_ID, SCHEMA_ID, DesignationData, Notification
 from schemas.observation import Envelope
@@ -74,6 +82,16 @@ CARRIED: Final[Mapping[str, str]] = {
 }
 """Topic -> the document that describes its values. The others carry bytes or private state."""
 
+OF_ITS_OWN: Final = ("subscriber-notice", "test-event")
+"""The documents that describe the values of a subscriber's own topic."""
+
+_EVENTS: Final[Mapping[type[Frozen], str]] = {
+    Notification: SCHEMA_ID,
+    SubscriberNotice: NOTICE_SCHEMA_ID,
+    TestEvent: TEST_SCHEMA_ID,
+}
+"""CloudEvents, and the ``$id`` that records of Kafka name as their schema."""
+
 IN_BINARY_MODE: Final = "notification-in-binary-mode"
 """The message of a notice where the Kafka binding of CloudEvents puts attributes into headers."""
 
@@ -112,7 +130,7 @@ def _model_version(name: str) -> int:
 
 
 def asyncapi() -> Document:
-    """The AsyncAPI 3.0 document of every topic in the table."""
+    """The AsyncAPI 3.0 document of every topic in the table, and of those that subscribers have."""
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -125,11 +143,17 @@ def asyncapi() -> Document:
             },
         },
         "defaultContentType": "application/json",
-        "channels": {topic.name: _channel(topic) for topic in topics.TOPICS},
-        "operations": dict(map(_operation, topics.TOPICS)),
+        "channels": {
+            **{topic.name: _channel(topic) for topic in topics.TOPICS},
+            topics.TOLD: _own_channel(),
+        },
+        "operations": {
+            **dict(map(_operation, topics.TOPICS)),
+            f"write-{topics.TOLD}": _writing(topics.TOLD, topics.own_topic("").about),
+        },
         "components": {
             "messages": {
-                **{name: _message(name) for name in sorted(CARRIED.values())},
+                **{name: _message(name) for name in sorted({*CARRIED.values(), *OF_ITS_OWN})},
                 IN_BINARY_MODE: _binary_message(),
             },
             "schemas": _component_schemas(),
@@ -153,11 +177,24 @@ def _channel(topic: topics.Topic) -> Document:
     }
 
 
+def _own_channel() -> Document:
+    """Of each subscriber that has a topic; how long it is kept is configured."""
+    channel = _channel(topics.own_topic("{subscriber}"))
+    channel["parameters"]["subscriber"] = {"description": "the subscriber's configured name"}
+    channel["messages"] = _references(OF_ITS_OWN)
+    channel["bindings"]["kafka"]["topicConfiguration"].pop("retention.ms")
+    return channel
+
+
 def _messages_of(topic: str) -> Document:
     if topic not in CARRIED:
         opaque = {"contentType": "application/octet-stream", "title": f"opaque {topic} value"}
         return {"opaque": opaque}
     names = [CARRIED[topic], *([IN_BINARY_MODE] if topic == topics.DESIGNATIONS else [])]
+    return _references(names)
+
+
+def _references(names: Sequence[str]) -> Document:
     return {name: {"$ref": f"#/components/messages/{name}"} for name in names}
 
 
@@ -169,12 +206,11 @@ def _kafka(topic: topics.Topic) -> Document:
 
 def _operation(topic: topics.Topic) -> tuple[str, Document]:
     """What whoever writes the topic does; who may read it stands in the channel."""
-    name = f"write-{topic.name}"
-    return name, {
-        "action": "send",
-        "channel": {"$ref": f"#/channels/{topic.name}"},
-        "summary": topic.about,
-    }
+    return f"write-{topic.name}", _writing(topic.name, topic.about)
+
+
+def _writing(channel: str, about: str) -> Document:
+    return {"action": "send", "channel": {"$ref": f"#/channels/{channel}"}, "summary": about}
 
 
 def _message(name: str) -> Document:
@@ -182,11 +218,11 @@ def _message(name: str) -> Document:
     message = {
         "name": name,
         "title": (model.__doc__ or name).strip().split("\n", maxsplit=1)[0],
-        "contentType": CLOUDEVENTS_JSON if model is Notification else "application/json",
+        "contentType": CLOUDEVENTS_JSON if model in _EVENTS else "application/json",
         "payload": {"$ref": f"#/components/schemas/{model.__name__}"},
     }
-    if model is Notification:
-        message["headers"] = _headers(f"{CLOUDEVENTS_JSON}; charset=UTF-8", SCHEMA_ID)
+    if model in _EVENTS:
+        message["headers"] = _headers(f"{CLOUDEVENTS_JSON}; charset=UTF-8", _EVENTS[model])
     return message
 
 

@@ -320,5 +320,22 @@ def test_a_payload_of_the_asyncapi_document_describes_what_the_topic_carries(top
     assert not validator.is_valid({})
 
 
-def test_every_topic_of_the_table_is_a_channel() -> None:
-    assert list(published_asyncapi()["channels"]) == [topic.name for topic in topics.TOPICS]
+def test_every_topic_of_the_table_is_a_channel_and_those_of_subscribers_are_one() -> None:
+    channels = published_asyncapi()["channels"]
+    assert list(channels) == [*(topic.name for topic in topics.TOPICS), topics.TOLD]
+    own = channels[topics.TOLD]
+    assert own["address"] == "{prefix}told.{subscriber}"
+    assert set(own["parameters"]) == {"prefix", "subscriber"}
+    assert list(own["messages"]) == list(documents.OF_ITS_OWN)
+
+
+@pytest.mark.parametrize("name", documents.OF_ITS_OWN)
+def test_a_message_of_a_subscribers_own_topic_describes_its_headers_and_value(name: str) -> None:
+    document = published_asyncapi()
+    message = document["components"]["messages"][name]
+    assert (
+        message["headers"]["properties"]["schema-id"]["const"] == documents.json_schema(name)["$id"]
+    )
+    validator = Draft7Validator({**message["payload"], "components": document["components"]})
+    assert validator.is_valid(on_the_wire(EXAMPLES[name]))
+    assert not validator.is_valid({})
