@@ -166,6 +166,7 @@ def terms_of(way: Way) -> Terms:
         way.longest_pause_s,
         way.concurrency if isinstance(way, WebhookSection | OwnTopicSection) else 1,
         pauses=isinstance(way, FhirSection),
+        others_tell=not isinstance(way, OwnTopicSection),  # a partition may be down by itself
     )
 
 

@@ -85,9 +85,7 @@ class Registrations:
         if of.way == "fhir":
             is_whole = of.content is Content.FULL_RESOURCE
             return level_as(of.owner, self._access) if is_whole else always("minimal")
-        granted = [each for _, each in self._access.granted()] if self._access else []
-        given: list[Level] = [each.fields for each in granted if "operate" in each.may]
-        most = max(given, key=LEVELS.index, default=LEVELS[0])
+        most = self._access.most_of_operators() if self._access else LEVELS[0]
         return always(min(of.fields, most, key=LEVELS.index))
 
     def _may_be_told(self, of: Registration) -> bool:

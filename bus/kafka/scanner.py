@@ -78,11 +78,22 @@ class Scanner:
     def _go_to(self, at: TopicPartition, offset: int) -> None:
         if self._next.get(at) == offset:
             return
+        if self._has_passed(at, offset):
+            self._next[at] = offset
+            return
         if at not in self._next:
             self._consumer.assign([self._lookup.place(each) for each in (*self._next, at)])
         self._consumer.seek(self._lookup.place(at), offset)
         self._next[at] = offset
         self._ahead[at] = deque()
+
+    def _has_passed(self, at: TopicPartition, offset: int) -> bool:
+        """Whether the client is beyond the offset and there was no record before it: nothing to seek."""
+        known = self._next.get(at)
+        return (
+            known is not None and known < offset and not self._ahead[at]
+            and self._position(at) >= offset
+        )  # fmt: skip
 
     def _catch_up(self, at: TopicPartition) -> None:
         """Have a record of the partition, or have seen all that is written to it by now."""

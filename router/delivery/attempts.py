@@ -10,8 +10,8 @@ whatever comes after it waits. Nothing here reads or writes the log: whoever ask
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -49,6 +49,8 @@ class Terms:
     concurrency: int = 4
     pauses: bool = False
     """Instead of giving a notice up for its age, send nothing more until somebody says so."""
+    others_tell: bool = True
+    """Whether an endpoint that takes others meanwhile refuses a notice for what it is."""
 
 
 @dataclass(slots=True)
@@ -85,6 +87,21 @@ class Ended(NamedTuple):
     """Nothing more may be sent to the endpoint; the notice itself has not ended."""
 
 
+@dataclass(slots=True)
+class Tally:
+    """What has been tried of a notice that has not ended, since the service started."""
+
+    attempts: int = 0
+    told: set[Level] = field(default_factory=lambda: {"minimal"})
+    waited_s: float = 0.0
+    """For what is told besides: the endpoint has no part in it."""
+
+    @property
+    def fields(self) -> Level:
+        """How much the endpoint may have been told of it."""
+        return max(self.told, key=LEVELS.index)
+
+
 class _StoppedError(Exception):
     """Nothing more may be sent to the endpoint."""
 
@@ -110,6 +127,7 @@ class Attempts:
         self._clock = clock
         self._figures = figures
         self._slots = asyncio.Semaphore(terms.concurrency)
+        self._tallies: dict[int, Tally] = {}
 
     async def send_all(
         self, own: Sequence[Numbered], skipping: Mapping[int, str], ended: dict[int, Ended]
@@ -135,32 +153,45 @@ class Attempts:
         self, queue: Sequence[Numbered], skipping: Mapping[int, str], ended: dict[int, Ended]
     ) -> None:
         for stored, out in queue:
+            tally = self._tallies.setdefault(out.sequence, Tally())
             if reason := skipping.get(out.sequence):
-                ended[stored.offset] = Ended(Answer(reason), 0, skipped=True)
+                ended[stored.offset] = Ended(
+                    Answer(reason), tally.attempts, skipped=True, fields=tally.fields
+                )
                 self._figures.skipped += 1
                 continue
-            result = await self._send(out)
+            result = await self._send(out, tally)
             if result.stops:
                 raise _StoppedError(result.answer)
             ended[stored.offset] = result
 
-    async def _send(self, out: Outgoing) -> Ended:
+    def settled(self, done: Iterable[Numbered]) -> None:
+        """These have ended and are kept as such: nothing more is remembered of them."""
+        for each in done:
+            self._tallies.pop(each.out.sequence, None)
+
+    async def _send(self, out: Outgoing, tally: Tally) -> Ended:
         """Try until it is taken, gone, or too old."""
         grows = wait_random_exponential(self._terms.first_pause_s, self._terms.longest_pause_s)
 
         def pause(state: RetryCallState) -> float:
             return max(grows(state), _answer_of(state).retry_after_s)
 
-        began_s, taken = self._clock(), self._figures.delivered
+        began_s, taken, waited_s = self._clock(), self._figures.delivered, tally.waited_s
+
+        def tried_since(moment_s: float) -> float:
+            return self._clock() - moment_s - (tally.waited_s - waited_s)
+
         # Who was paused and is told again has notices that are old already.
         age_from_s = began_s if self._terms.pauses else out.queued_at_s
 
         def is_refused_for_itself(answer: Answer) -> bool:
-            itself = answer.unwanted or self._figures.delivered > taken
-            return itself and self._clock() - began_s >= self._terms.refused_after_s
+            others = self._figures.delivered > taken and self._terms.others_tell
+            itself = answer.unwanted or others
+            return itself and tried_since(began_s) >= self._terms.refused_after_s
 
         def is_given_up(state: RetryCallState) -> bool:
-            is_old = self._clock() - age_from_s >= self._terms.give_up_after_s
+            is_old = tried_since(age_from_s) >= self._terms.give_up_after_s
             return is_old or is_refused_for_itself(_answer_of(state))
 
         retrying = AsyncRetrying(
@@ -169,20 +200,23 @@ class Attempts:
             stop=is_given_up,
             retry_error_callback=_answer_of,
         )
-        told: set[Level] = {"minimal"}
-        answer: Answer = await retrying(self._attempt, out, told)
+        answer: Answer = await retrying(self._attempt, out, tally)
         stops = answer.gone or (
             answer.refusal is not None and self._terms.pauses and not is_refused_for_itself(answer)
         )
         if not stops:
             self._count(answer)
-        fields = max(told, key=LEVELS.index)
-        return Ended(answer, retrying.statistics["attempt_number"], fields=fields, stops=stops)
+        return Ended(answer, tally.attempts, fields=tally.fields, stops=stops)
 
-    async def _attempt(self, out: Outgoing, told: set[Level]) -> Answer:
+    async def _attempt(self, out: Outgoing, tally: Tally) -> Answer:
         async with self._slots:
-            beside = await self._known(out)
-            told.add(beside.level)
+            began_s = self._clock()
+            try:
+                beside = await self._known(out)
+            finally:
+                tally.waited_s += self._clock() - began_s
+            tally.attempts += 1
+            tally.told.add(beside.level)
             answer = await self._channel.send(out._replace(beside=beside))
         if answer.refusal is not None:
             self._figures.refused_attempts += 1

@@ -24,6 +24,7 @@ from schemas.delivery import NOTICE_SCHEMA_ID, TEST_SCHEMA_ID, TestEvent
 from schemas.topics import Topic
 
 ENDPOINT_DIGITS: Final = 16
+_CLOSED: Final = "nothing more is written to the topic"
 
 
 class OwnTopic:
@@ -60,6 +61,8 @@ class OwnTopic:
     async def _attempt(self, route: str, key: str | None, body: bytes, schema: str) -> Answer:
         headers = (("content-type", CONTENT_TYPE.encode()), ("schema-id", schema.encode()))
         record = Record(self._topic.name, route, key, body, headers)
+        if self._is_closed:
+            return Answer(_CLOSED)
         loop = asyncio.get_running_loop()
         try:
             await loop.run_in_executor(self._threads, self._append, record)
@@ -72,7 +75,7 @@ class OwnTopic:
     def _append(self, record: Record) -> None:
         with self._lock:
             if self._is_closed:
-                raise LogError("nothing more is written to the topic")
+                raise LogError(_CLOSED)
             log = self._log = self._log or self._opened(self._topic)
         try:
             log.append([record])
@@ -89,8 +92,9 @@ class OwnTopic:
         failed.close()
 
     def _end(self) -> None:
+        self._is_closed = True  # before the lock, which is held while a log is opened
+        self._threads.shutdown(wait=False, cancel_futures=True)
         with self._lock:
-            self._is_closed = True
             log, self._log = self._log, None
         if log is not None:
             log.close()

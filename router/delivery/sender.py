@@ -263,6 +263,7 @@ class Sender:
         receipts = [receipt_of(self.name, out, how, now) for out, how in ended]
         self._log.commit(self._group, positions, [*receipts, self._row(new)])
         self._state, self._passed_over = new, 0
+        self._attempts.settled(done)
         for each in done:
             self._skipping.pop(each.out.sequence, None)
         if len(done) < len(own):

@@ -174,6 +174,54 @@ def test_what_is_told_is_as_known_when_it_is_sent_not_when_it_began_to_wait_its_
     assert [each.beside.protected for each in endpoint.sent] == [False, True]
 
 
+def test_what_was_waited_for_is_not_held_against_the_endpoint() -> None:
+    now, refusing = [0.0], [True]
+
+    async def look_up(_: DesignationData) -> Beside:
+        if now[0] < 4 * 86_400:
+            now[0] += 86_400
+            raise NotKnownYetError("behind")
+        return BESIDE
+
+    def answer(_: Outgoing) -> Answer:
+        return Answer("answered 400", unwanted=True) if refusing.pop() else TAKEN
+
+    log, endpoint = MemoryLog(), Endpoint(answer)
+    log.append([queued("s", "MED", 1)])
+    refusing[:] = [False, True]
+    sender = Sender(log, "s", endpoint, QUICK, clock=lambda: now[0], look_up=look_up)
+    with looping() as loop:
+        sender.round(loop, 0.0)
+    assert [(each.outcome, each.attempts) for each in receipts(log)] == [(Outcome.DELIVERED, 2)]
+
+
+@pytest.mark.parametrize(
+    ("others_tell", "outcome"), [(True, Outcome.PARKED), (False, Outcome.DELIVERED)]
+)
+def test_that_others_are_taken_may_say_nothing_of_the_notice(
+    others_tell: bool,  # noqa: FBT001
+    outcome: Outcome,
+) -> None:
+    """A partition of a topic may be without a leader, by itself."""
+    now, tries = [0.0], count()
+
+    def answer(out: Outgoing) -> Answer:
+        if out.notice.subject == "KIR":
+            return TAKEN
+        now[0] += 700.0
+        return Answer("away") if next(tries) < 3 else TAKEN
+
+    log, endpoint = MemoryLog(), Endpoint(answer)
+    log.append([queued("s", "MED", 1), queued("s", "KIR", 2)])
+    sender = Sender(
+        log, "s", endpoint, replace(QUICK, others_tell=others_tell), clock=lambda: now[0]
+    )
+    with looping() as loop:
+        sender.round(loop, 0.0)
+    found = {each.ward: each.outcome for each in receipts(log)}
+    assert found == {"MED": outcome, "KIR": Outcome.DELIVERED}
+
+
 def test_what_is_not_known_yet_parks_nothing_however_old_it_is() -> None:
     """After an outage of days the first attempt meets read models that are still being read."""
     waited: list[str | None] = []
@@ -358,14 +406,20 @@ def test_what_is_skipped_has_a_receipt_and_the_next_goes_out() -> None:
     log = MemoryLog()
     endpoint = Endpoint(lambda o: Answer("answered 500", 500) if o.sequence == 1 else TAKEN)
     log.append([queued("s", "MED", number) for number in range(1, 4)])
-    with running(Sender(log, "s", endpoint, QUICK)) as sender:
+
+    async def look_up(_: DesignationData) -> Beside:
+        return BESIDE
+
+    with running(Sender(log, "s", endpoint, QUICK, look_up=look_up)) as sender:
         until(lambda: endpoint.sent != [])
         assert sender.ask(Skip(9, "no such one")) == "9 is not being tried now"
         until(lambda: sender.ask(Skip(1, "they cannot read it, says Eva")) is None)
         until(lambda: len(receipts(log)) == 3)
         assert sender.ask(Skip(1, "again")) == "1 is not being tried now"
     first, *others = receipts(log)
-    assert (first.sequence, first.outcome, first.attempts) == (1, Outcome.SKIPPED, 0)
+    tried = sum(each.sequence == 1 for each in endpoint.sent)
+    assert (first.sequence, first.outcome, first.attempts) == (1, Outcome.SKIPPED, tried)
+    assert first.fields == "identified", "it was told before it was skipped"
     assert first.reason == "they cannot read it, says Eva"
     assert {each.outcome for each in others} == {Outcome.DELIVERED}
     assert (sender.figures.skipped, sender.figures.parked, sender.figures.delivered) == (1, 0, 2)

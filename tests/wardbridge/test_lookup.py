@@ -169,17 +169,19 @@ def test_a_mark_that_came_since_counts_for_a_notice_that_is_told_again(by: str) 
 
 
 @pytest.mark.parametrize("source", ["ehr", "mill"])
-@pytest.mark.parametrize("merged", [False, True])
+@pytest.mark.parametrize("merged", ["no", "into another", "from another"])
 def test_a_mark_counts_that_was_said_of_the_person_once_the_designation_is_closed(
-    source: str, *, merged: bool
+    source: str, merged: str
 ) -> None:
     """As by an A31: it is of no visit, and no notice tells it any more."""
     log = MemoryLog()
     log.append(decided(phase=Phase.DISCHARGED, mark=None))
     said: dict[str, Any] = {"patient": "key-1", "source": source, "family": NAME}
-    if merged:
+    if merged == "into another":
         log.append([record(described(1, "key-1", into="key-2"))])
-        said |= {"patient": "key-2"}
+    if merged == "from another":
+        log.append([record(described(1, "key-2", into="key-1"))])
+    said["patient"] = "key-1" if merged == "no" else "key-2"
 
     async def work(running: Following) -> None:
         assert not (await running.told(row())).protected

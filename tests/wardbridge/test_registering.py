@@ -94,6 +94,7 @@ def test_what_could_not_be_told_safely_is_refused(wanted: Any, status: int) -> N
         (json.dumps({"url": URL, "reason": "geheim\ud800"}).encode(), 422),
         (json.dumps({"url": URL, "\ud800": "geheim"}).encode(), 422), (b"[" * 60_000, 422),
         (b'{"url": "geheim", "timeout_s": 1' + b"0" * 400 + b"}", 422), (b"", 422),
+        (json.dumps({"url": URL, "give_up_after_s": float("inf")}).encode(), 422),
     ],
 )  # fmt: skip
 def test_a_body_that_is_too_long_or_wrong_is_refused_and_not_quoted(

@@ -77,9 +77,10 @@ def test_who_reads_names_at_one_ward_has_none_told_of_a_hospital(tmp_path: Path)
 @pytest.mark.parametrize(
     ("may", "fields", "wanted", "told"),
     [
-        (["operate"], "identified", "identified", "identified"),
-        (["operate"], "identified", "operational", "operational"),
-        (["operate"], "operational", "identified", "operational"),
+        (["operate", "read"], "identified", "identified", "identified"),
+        (["operate", "read"], "identified", "operational", "operational"),
+        (["operate", "read"], "operational", "identified", "operational"),
+        (["operate"], "identified", "identified", "minimal"),
         (["read"], "identified", "identified", "minimal"),
         (None, "", "identified", "minimal"),
     ],
@@ -92,6 +93,16 @@ def test_a_name_is_told_no_more_than_those_who_operate_may_read_by_now(
     known = Registrations(MemoryLog(), Seal(tmp_path, None), RegistrationsSection(), access, {})
     for way in ("webhook", "mllp"):
         assert known.level_at(registered(fields=wanted, way=way))("MED", "Norr") == told
+
+
+def test_who_has_several_roles_has_what_each_gives() -> None:
+    provider = {
+        "issuer": "https://id.example", "audience": "w", "jwks_url": "https://id.example/keys",
+        "roles": {"a": {"may": ["operate"]}, "b": {"may": ["read"], "fields": "identified"}},
+    }  # fmt: skip
+    assert AccessSection.model_validate({"oidc": provider}).most_of_operators() == "identified"
+    provider["roles"] = {"b": {"may": ["read"], "fields": "identified"}}
+    assert AccessSection.model_validate({"oidc": provider}).most_of_operators() == "minimal"
 
 
 def test_of_a_fhir_subscription_its_owners_rights_decide_at_each_ward(tmp_path: Path) -> None:

@@ -1,18 +1,17 @@
 """One thread follows what the router writes, for all who listen over HTTP.
 
-Per round: first what is new in ``designations`` is read, then all that is new in ``inbound``; both are handed
-over together, with acknowledgements, and before them, where it is asked for, all that is new of the census
-and of who the patients are. A commit of the router holds all of it, so what is handed over is never older
-than the notices: whoever reads a list and then streams from its sequence misses nothing, and whoever knows a
-notice knows of whom it is.
+Per look: pieces of what is new in ``designations``; before each is handed over, all that is written by then
+in ``inbound`` and, where it is asked for, of the census and of who the patients are. A commit of the router
+holds all of it, so what is handed over is never older than the notices: whoever reads a list and then streams
+from its sequence misses nothing, and whoever knows a notice knows of whom it is. Each piece counts as read once
+it is handed over, so that an error between loses nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from itertools import chain
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from bus.port import Log, LogError, PositionLostError, Stored, TopicPartition
@@ -59,7 +58,6 @@ class Tail:
         self._log = log
         self._deliver = deliver
         self._next: dict[TopicPartition, int] = {}
-        self._reached: dict[TopicPartition, int] = {}  # likewise, past what is no record
         self._caught_up = threading.Event()
         self._begun = 0
         self._ended = 0
@@ -97,6 +95,11 @@ class Tail:
 
         return goes_on
 
+    @property
+    def read_to(self) -> Mapping[TopicPartition, int]:
+        """By partition, the offset before which all was handed over."""
+        return self._next
+
     def failure(self) -> str | None:
         """The thread ended by an error."""
         return describe(self._failure) if self._failure else None
@@ -105,7 +108,7 @@ class Tail:
         try:
             while not self._stopping.is_set():
                 self._round()
-                self._log.wait(self._followed, self._next, self._wait_s)
+                self._log.wait(self._followed, self.read_to, self._wait_s)
             self._round()
         except Exception as error:  # noqa: BLE001 - the supervisor reads it and ends the process
             self._failure = error
@@ -113,8 +116,7 @@ class Tail:
     def _round(self) -> None:
         self._begun += 1
         try:
-            while news := self._news():
-                self._hand_over(news)
+            self._look()
             self._ended = self._begun
             self._caught_up.set()
             self._refused = None
@@ -122,29 +124,42 @@ class Tail:
             self._refused = error
             self._stopping.wait(self._wait_s)
 
-    def _news(self) -> News | None:
-        notices = tuple(chain.from_iterable(self._unread(topics.DESIGNATIONS)))
-        rows = tuple(chain.from_iterable(self._unread(topics.INBOUND)))
-        acknowledged = tuple(chain.from_iterable(self._unread(topics.ACKNOWLEDGEMENTS)))
-        if self._with_census:
-            for census in self._unread(topics.ENCOUNTERS):
-                self._hand_over(News(encounters=census))
-        if self._with_patients:  # last: who comes is described before the router hears of it
+    def _look(self) -> None:
+        """At all that is written when it begins: notices in pieces, before each what is of it elsewhere."""
+        has_notices = False
+        for notices in self._unread(topics.DESIGNATIONS):
+            has_notices = True
+            self._look_beside()
+            self._hand_over(News(notices))
+        if not has_notices:
+            self._look_beside()
+        for acknowledged in self._unread(topics.ACKNOWLEDGEMENTS):
+            self._hand_over(News(acknowledgements=acknowledged))
+
+    def _look_beside(self) -> None:
+        if self._with_patients:  # they are described before the router hears of them
             for patients in self._unread(topics.PATIENTS):
                 self._hand_over(News(patients=patients))
-        news = News(notices, rows, acknowledged)
-        return news if any(news) else None
+        if self._with_census:
+            for encounters in self._unread(topics.ENCOUNTERS):
+                self._hand_over(News(encounters=encounters))
+        for rows in self._unread(topics.INBOUND):
+            self._hand_over(News(rows=rows))
 
     def _unread(self, topic: str) -> Iterator[tuple[Stored, ...]]:
-        """Whatever is written by now, in pieces; no more, for a router that never rests writes on."""
+        """What is written by now, in pieces; no more, for a router that never rests writes on.
+
+        A piece that is not dealt with to its end is given again.
+        """
         for partition, end in self._log.written(topic).items():
             at = TopicPartition(topic, partition)
-            while self._reached.get(at, 0) < end:
+            if end < self._next.get(at, 0):
+                raise LogError(f"{topic}/{partition} was made anew since it was read: restart")
+            while self._next.get(at, 0) < end:
                 records = self._scan(at)
-                self._reached[at] = records[-1].offset + 1 if records else end
                 if records:
-                    self._next[at] = self._reached[at]
                     yield records
+                self._next[at] = records[-1].offset + 1 if records else end
 
     def _scan(self, at: TopicPartition) -> tuple[Stored, ...]:
         try:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from adapters.common.settings import Section, Tls, is_loopback
 from adapters.common.tokens import TokenHash
-from schemas.fields import Level, reaches
+from schemas.fields import LEVELS, Level, reaches
 from wardbridge.config.problems import Place
 from wardbridge.http.access.certificate import alternative_name, subject_name
 from wardbridge.http.access.rights import Deed, Grant
@@ -157,6 +157,16 @@ class AccessSection(Section):
             self.certificates if how == "certificate" else self.tokens
         )
         return shown.get(name)
+
+    def most_of_operators(self) -> Level:
+        """How much those who operate see at most. Who has several roles has what each gives."""
+        alone = [*self.tokens.values(), *self.certificates.values()]
+        roles = list(self.oidc.roles.values()) if self.oidc else []
+        readers = [each for each in alone if {"operate", "read"} <= {*each.may}]
+        if any("operate" in role.may for role in roles):
+            readers += [role for role in roles if "read" in role.may]
+        levels: list[Level] = [each.fields for each in readers]
+        return max(levels, key=LEVELS.index, default=LEVELS[0])
 
     def gives(self, level: Level) -> bool:
         """Whether anybody sees so much."""

@@ -24,6 +24,8 @@ class Identities:
 
     def __init__(self) -> None:
         self._rows: defaultdict[str, dict[str, PatientRow]] = defaultdict(dict)
+        self._merged: defaultdict[str, set[str]] = defaultdict(set)
+        """By who remains, the numbers that ceased. One that is forgotten stays: it has no rows then."""
 
     def set_row(self, row: Stored) -> None:
         """Take a row in, or that it is forgotten."""
@@ -36,6 +38,8 @@ class Identities:
         before = self._rows[patient].get(key)
         if before is None or _order(before) < _order(said):
             self._rows[patient][key] = said
+            if said.merged_into:
+                self._merged[said.merged_into].add(patient)
 
     def _forget(self, patient: str, key: str) -> None:
         self._rows[patient].pop(key, None)
@@ -53,16 +57,22 @@ class Identities:
         return any(row.source == source for row in self._of(realm, patient))
 
     def is_marked(self, realm: str, patient: str) -> bool:
-        """Whether by any source's newest word the patient, or who remains of a merge, is protected."""
-        todo, newest = [patient], dict[tuple[str, str], PatientRow]()
-        for key in todo:
+        """Whether by any source's newest word of any number that is theirs the patient is protected."""
+        newest: dict[tuple[str, str], PatientRow] = {}
+        for key in self._numbers(realm, patient):
             for row in self._of(realm, key):
-                if row.merged_into and row.merged_into not in todo:
-                    todo.append(row.merged_into)
                 before = newest.get((key, row.source))
                 if row.protection and (before is None or _order(before) < _order(row)):
                     newest[key, row.source] = row
         return any(row.protection is not Protection.NONE for row in newest.values())
+
+    def _numbers(self, realm: str, patient: str) -> list[str]:
+        """All that were ever merged with one another, by whichever source."""
+        found = [patient]
+        for key in found:
+            others = {row.merged_into for row in self._of(realm, key) if row.merged_into}
+            found += sorted((others | self._merged.get(key, set())).difference(found))
+        return found
 
     def _remaining(self, realm: str, source: str, patient: str) -> str | None:
         """The patient that a number stands for now."""

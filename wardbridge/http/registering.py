@@ -71,10 +71,16 @@ class SubscriberWanted(Frozen):
     )
     timeout_s: float = Field(10.0, gt=0, le=120, description="of one attempt")
     give_up_after_s: float | None = Field(
-        None, gt=0, description="a notice not taken for so long is parked; none: 3 days"
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="a notice not taken for so long is parked; none: 3 days",
     )
     refused_after_s: float | None = Field(
-        None, gt=0, description="or one refused for what it is; none: 10 minutes"
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="or one refused for what it is; none: 10 minutes",
     )
     reason: str = Field("", max_length=500, description="for people")
 
