@@ -19,6 +19,8 @@ from tests.support.service import Service
 from tests.wardbridge.support import cli, command
 from wardbridge.config.load import load
 
+pytestmark = pytest.mark.timeout(240)  # each is several starts on a real broker
+
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
