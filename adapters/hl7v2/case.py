@@ -5,21 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, Self
 
 from adapters.common.origin import Origins
 from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
 from adapters.common.stamp import Moment
+from adapters.common.text import cleaned, is_readable, unreadable, was_cleaned
 from adapters.hl7v2.profile import FieldPath
 from adapters.hl7v2.reader import NULL, Message, Segment
 from adapters.hl7v2.times import TimeReader
 from schemas.observation import Movement, Unread
 from schemas.patient import Person
 
-TOO_LONG: Final = ("text-too-long", f"no code has more than {MAX_TEXT_CHARS} characters")
+_TOO_LONG: Final = f"no code has more than {MAX_TEXT_CHARS} characters"
 _ACTIONS: Final = {"INSERT": "insert", "UPDATE": "update", "CANCEL": "cancel"}
 _ACTION_FIELD: Final = 4
 _ACTION_MAY_STAND_IN: Final = (4, 5, 3)
+
+
+def too_long(where: str, reason: str = "text-too-long") -> Trouble:
+    """What is said of a text longer than any code."""
+    return Trouble(reason, _TOO_LONG, where)
+
+
+def doubt_of(code: str, where: str, reason: str = "text-too-long") -> Trouble | None:
+    """Why an identifier or a code must not leave this adapter, if so; ``reason`` if by its length."""
+    if len(code) > MAX_TEXT_CHARS:
+        return too_long(where, reason)
+    return None if is_readable(code) else unreadable(where)
 
 
 class WithheldError(Exception):
@@ -28,6 +41,11 @@ class WithheldError(Exception):
     def __init__(self, reason: str, detail: str, where: str | None = None) -> None:
         super().__init__(reason)
         self.trouble = Trouble(reason, detail, where)
+
+    @classmethod
+    def of(cls, trouble: Trouble) -> Self:
+        """The error that a trouble is."""
+        return cls(trouble.reason, trouble.detail, trouble.where)
 
 
 @dataclass(slots=True)
@@ -50,6 +68,18 @@ class Case:
     def warn(self, reason: str, detail: str, where: str) -> None:
         """Note something that could not be understood beside what could."""
         self.warnings.append(Trouble(reason, detail, where))
+
+    def free(self, text: str, where: str) -> str:
+        """Free text as it may leave this adapter; with a warning where that is not as sent."""
+        clean = cleaned(text)
+        if clean is not text and clean != text:
+            self.note(was_cleaned(where))
+        return clean
+
+    def note(self, trouble: Trouble) -> None:
+        """Note a trouble beside the rest, once."""
+        if trouble not in self.warnings:
+            self.warnings.append(trouble)
 
     def filled(self, paths: Sequence[FieldPath]) -> tuple[FieldPath, Segment] | None:
         """The first of the fields that says anything."""
@@ -97,7 +127,11 @@ def zbe_shift(zbe: Segment) -> int:
 
 
 def movement_of(case: Case) -> Movement | None:
-    """IHE PAM's ZBE, leniently: movement id (1), action (4), historic (5), original event (6)."""
+    """IHE PAM's ZBE, leniently: movement id (1), action (4), historic (5), original event (6).
+
+    An id that cannot be used is no movement's, with a warning; raises WithheldError where the message
+    is about another event of it: a cancel would be read as the event itself.
+    """
     zbe = case.message.first("ZBE")
     number = zbe.first(1)
     if number in {"", NULL}:
@@ -108,8 +142,10 @@ def movement_of(case: Case) -> Movement | None:
         said["action"] = action
     if (original := zbe.first(6 + shift)) not in {"", NULL}:
         said["original_event"] = original
-    if max(len(number), len(original)) > MAX_TEXT_CHARS:
-        case.warn(*TOO_LONG, "ZBE-1")
+    if doubt := doubt_of(number, "ZBE-1") or doubt_of(original, "ZBE-6"):
+        if said.get("action", "insert") != "insert" or said["historic"]:
+            raise WithheldError.of(doubt)
+        case.warnings.append(doubt)
         return None
     case.origins.note("movement", "ZBE-1", "IHE PAM")
     return Movement.model_validate(said)

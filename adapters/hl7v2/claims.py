@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
+from adapters.common.outcome import Trouble
 from adapters.common.said import Said
+from adapters.common.text import TEXT_UNREADABLE
 from adapters.common.ward import WARD_UNKNOWN
-from adapters.hl7v2.case import TOO_LONG, Case, WithheldError, zbe_shift
+from adapters.hl7v2.case import Case, WithheldError, doubt_of, zbe_shift
 from adapters.hl7v2.location import NO_WARD, LocationReader
 from adapters.hl7v2.profile import FieldPath, Hl7Profile, field_path
 from adapters.hl7v2.reader import NULL
@@ -24,6 +25,7 @@ from schemas.observation import Claims, Location, Movement, Protection, What, st
 Paths = tuple[FieldPath, ...]
 
 BY_TABLE: Final = "the trigger table"
+_NAMES_A_WARD: Final = {WARD_UNKNOWN, TEXT_UNREADABLE}
 _PLACE: Final = (field_path("PV1-3"),)
 _CLASS: Final = field_path("PV1-2")
 
@@ -71,7 +73,7 @@ class ClaimsReader:
             return
         paths = self._marks.get(case.event, ())
         found = case.filled(paths)
-        location = self._locations.read(found[1], found[0]) if found else None
+        location = self._locations.read(found[1], found[0], case) if found else None
         if event.needs_ward and paths and _names_no_ward(location):
             names = " and ".join(path.text for path in paths)
             raise WithheldError("plan-without-ward", f"no ward in {names}", paths[0].text)
@@ -82,11 +84,11 @@ class ClaimsReader:
         """The ward a cancel names; a location without a ward names none, and the next may."""
         for path in self._cancels_name:
             found = case.filled((path,))
-            location = self._locations.read(found[1], path) if found else None
+            location = self._locations.read(found[1], path, case) if found else None
             if isinstance(location, Location):
                 said.say("mark", location, path.text, "profile.cancels_name")
                 return
-            if isinstance(location, Trouble) and location.reason == WARD_UNKNOWN:
+            if isinstance(location, Trouble) and location.reason in _NAMES_A_WARD:
                 raise WithheldError("cancel-of-unknown-ward", location.detail, path.text)
             if location is not None:
                 case.warnings.append(location)
@@ -102,7 +104,8 @@ class ClaimsReader:
                 paths, rule = _PLACE, "it corrects the movement that the place comes from"
         found = case.filled(paths)
         if found is not None:
-            said.say("place", self._locations.read(found[1], found[0]), found[0].text, rule)
+            location = self._locations.read(found[1], found[0], case)
+            said.say("place", location, found[0].text, rule)
 
     @staticmethod
     def _time(case: Case, paths: Paths, name: str, said: Said) -> None:
@@ -120,8 +123,9 @@ class ClaimsReader:
             (_CLASS, "visit_class", BY_TABLE),
             (self._doctor, "admitting_doctor", "profile.admitting_doctor"),
         ):
-            if len(text := case.text(path)) > MAX_TEXT_CHARS:
-                case.warn(*TOO_LONG, path.text)
+            text = case.text(path)
+            if doubt := doubt_of(text, path.text):
+                case.warnings.append(doubt)
             elif text:
                 said.say(name, None if text == NULL else text, path.text, rule)
         self._responsible_ward(case, said)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
+from adapters.common.text import cleaned, is_readable, unreadable, was_cleaned
 from adapters.common.ward import ward_unknown
-from adapters.hl7v2.case import TOO_LONG
+from adapters.hl7v2.case import Case, too_long
 from adapters.hl7v2.profile import FieldPath, LocationLayout
 from adapters.hl7v2.reader import NULL, Encoding, Segment
 from schemas.observation import Location
@@ -31,6 +32,13 @@ _DATE: Final = re.compile(
 )
 
 
+class _Found(NamedTuple):
+    """What a field holds, and whether something was removed from its room or bed."""
+
+    location: Location | Trouble | None
+    is_cleaned: bool = False
+
+
 class LocationReader:
     """Reads locations of one source."""
 
@@ -40,40 +48,44 @@ class LocationReader:
         self._source = source
         self._known = lru_cache(MOST_KNOWN)(self._of_place)
 
-    def read(self, segment: Segment, path: FieldPath) -> Location | Trouble | None:
+    def read(self, segment: Segment, path: FieldPath, case: Case) -> Location | Trouble | None:
         """A filled field's location; None where it is cleared; the trouble where it has none."""
         if path.component:
             return self._of_ward(self.ward(segment, path))
-        return self._known(segment.raw(path.field), path.text, segment.encoding)
+        found = self._known(segment.raw(path.field), path.text, segment.encoding)
+        if found.is_cleaned:
+            case.note(was_cleaned(path.text))
+        return found.location
 
-    def _of_place(self, raw: str, where: str, encoding: Encoding) -> Location | Trouble | None:
+    def _of_place(self, raw: str, where: str, encoding: Encoding) -> _Found:
         segment = Segment(["", raw], *encoding)
         components = segment.components(segment.repetitions(1)[0])
-        code = self._code(segment, components)
-        if code == NULL:
-            return None
-        if not code:
-            return _nameless(where)
-        ward = self._resolve(code)
-        if ward is None:
-            return self._unknown(code, where)
-        said = {"ward": ward}
+        ward = self._ward(self._code(segment, components), where)
+        if not isinstance(ward, str):
+            return _Found(ward)
+        said, is_cleaned = {"ward": ward}, False
         for name, position in (("room", self._layout.room), ("bed", self._layout.bed)):
-            if text := _part(segment, components, position):
-                said[name] = text
+            text = _part(segment, components, position)
+            if clean := cleaned(text):
+                said[name] = clean
+            is_cleaned |= clean != text
         if max(map(len, said.values())) > MAX_TEXT_CHARS:
-            return Trouble(*TOO_LONG, where)
-        return Location.model_validate(said)
+            return _Found(too_long(where))
+        return _Found(Location.model_validate(said), is_cleaned)
 
     def ward(self, segment: Segment, path: FieldPath) -> str | Trouble | None:
         """The ward a filled field names: its component, else an XON's identifier, else its first."""
         code = segment.first(path.field, path.component or XON_ID)
-        code = code or segment.first(path.field, path.component or 1)
+        return self._ward(code or segment.first(path.field, path.component or 1), path.text)
+
+    def _ward(self, code: str, where: str) -> str | Trouble | None:
         if code == NULL:
             return None
         if not code:
-            return _nameless(path.text)
-        return self._resolve(code) or self._unknown(code, path.text)
+            return _nameless(where)
+        if not is_readable(code):
+            return unreadable(where)
+        return self._resolve(code) or self._unknown(code, where)
 
     @staticmethod
     def _of_ward(ward: str | Trouble | None) -> Location | Trouble | None:

@@ -21,7 +21,6 @@ from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
 from adapters.common.origin import Origins
 from adapters.common.outcome import (
-    MAX_TEXT_CHARS,
     Outcome,
     Trouble,
     accepted,
@@ -29,7 +28,7 @@ from adapters.common.outcome import (
     to_review,
 )
 from adapters.hl7v2 import reader
-from adapters.hl7v2.case import Case, WithheldError, movement_of
+from adapters.hl7v2.case import Case, WithheldError, doubt_of, movement_of
 from adapters.hl7v2.claims import BY_TABLE, ClaimsReader
 from adapters.hl7v2.errors import Hl7Error
 from adapters.hl7v2.location import LocationReader
@@ -196,9 +195,8 @@ class Normaliser:
         if visit in {"", NULL}:
             detail = "the feed's visit field is empty: nothing tells which stay it is about"
             raise WithheldError("visit-missing", detail, self._visit.text)
-        if len(visit) > MAX_TEXT_CHARS:
-            detail = f"a visit number has at most {MAX_TEXT_CHARS} characters"
-            raise WithheldError("visit-unreadable", detail, self._visit.text)
+        if doubt := doubt_of(visit, self._visit.text, "visit-unreadable"):
+            raise WithheldError.of(doubt)
         case.origins.note("visit", self._visit.text, "profile.visit")
         return visit
 
@@ -206,7 +204,7 @@ class Normaliser:
         where = f"{segment.fields[0]}-{field}"
         found, doubts = self._patients.read(segment, field, where)
         if isinstance(found, Trouble):
-            raise WithheldError(found.reason, found.detail, found.where)
+            raise WithheldError.of(found)
         case.warnings += doubts
         case.origins.note(name, found.where, found.rule)
         if self._describer is not None and segment.fields[0] == "PID":

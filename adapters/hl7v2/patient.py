@@ -17,8 +17,8 @@ from adapters.common.identity import (
     patient_of,
 )
 from adapters.common.keys import PatientKeyer
-from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
-from adapters.hl7v2.case import TOO_LONG
+from adapters.common.outcome import Trouble
+from adapters.hl7v2.case import doubt_of
 from adapters.hl7v2.reader import NULL, Segment
 
 _ASSIGNER, _TYPE = 4, 5
@@ -38,8 +38,9 @@ class PatientReader:
         """The patient, or why there is none; and what is doubtful about the numbers."""
         read = (self._number(segment, each) for each in segment.repetitions(field))
         numbers = [each for each in read if each is not None]
-        if any(_is_too_long(each) for each in numbers):
-            return Trouble(_UNREADABLE, TOO_LONG[1], where), []
+        for each in numbers:
+            if doubt := _doubt_of(each, where):
+                return doubt, []
         return patient_of(numbers, self._settings, self._keyer, where), doubts(numbers, where)
 
     def _number(self, segment: Segment, repetition: str) -> Number | None:
@@ -61,7 +62,7 @@ def _assigners(segment: Segment, components: list[str]) -> tuple[str, ...]:
     return (*universal[:1], namespace.strip('"'))
 
 
-def _is_too_long(each: Number) -> bool:
-    """Whether it would not be let out of this adapter."""
-    identifier = each.identifier
-    return max(len(identifier.value), len(identifier.assigner or "")) > MAX_TEXT_CHARS
+def _doubt_of(each: Number, where: str) -> Trouble | None:
+    """Why a number must not leave this adapter, if so."""
+    number, assigner = each.identifier.value, each.identifier.assigner or ""
+    return doubt_of(number, where, _UNREADABLE) or doubt_of(assigner, where, _UNREADABLE)

@@ -13,7 +13,7 @@ from datetime import date
 from typing import Final
 
 from adapters.common.outcome import MAX_TEXT_CHARS
-from adapters.hl7v2.case import TOO_LONG, Case
+from adapters.hl7v2.case import Case, too_long
 from adapters.hl7v2.reader import NULL, Segment
 from schemas.patient import Person, Sex
 
@@ -40,9 +40,10 @@ def _name(pid: Segment, said: dict[str, str | None], case: Case) -> None:
     if best is not None:
         family, given = best
         if max(len(family), len(given)) > MAX_TEXT_CHARS:
-            case.warn(*TOO_LONG, "PID-5")
+            case.warnings.append(too_long("PID-5"))
         else:  # one name is one statement: what it lacks is not left over from another
-            said |= {"family": family or None, "given": given or None}
+            said |= {"family": case.free(family, "PID-5") or None}
+            said |= {"given": case.free(given, "PID-5") or None}
     elif pid.raw(_NAME).startswith(NULL):
         said |= {"family": None, "given": None}
 

@@ -24,7 +24,10 @@ _NO_REASONS: Final = {"as-asked", "iso8859-1", "iso8859-15", "latin-1", "utf-8"}
 _ONE_WORD: Final = {"links", "query"}
 _FILES: Final = (
     *sorted(Path(errors.__file__).parent.glob("*.py")),
-    *(ROOT / "adapters/common" / name for name in ("identity.py", "stamp.py", "ward.py")),
+    *(
+        ROOT / "adapters/common" / name
+        for name in ("identity.py", "stamp.py", "text.py", "ward.py")
+    ),
 )
 
 
