@@ -25,7 +25,10 @@ from schemas.identifiers import IdentifierKind
 
 
 class Rank(IntEnum):
-    """Last word on order within one second and one source sequence (HL7 clocks tick in seconds)."""
+    """Order of observations that share recorded time, source sequence and receipt.
+
+    That is so of what one input says, and of what two connections brought in the same microsecond.
+    """
 
     PLAN = 1
     MOVEMENT = 2
@@ -118,7 +121,9 @@ class OrderStamp(Frozen):
 
     ``at`` is the recorded time, or the receipt time where the recorded one lies further in the
     future than allowed. ``sequence`` is the source's own count (MSH-13, else MSH-7 in
-    microseconds; ``meta.versionId``; file number).
+    microseconds; ``meta.versionId``; file number). ``received_at`` is the first receipt. It rises
+    strictly within one connection and within one file or Bundle, so it keeps the order of sending
+    where the source's clock does not (HL7 clocks tick in seconds).
     """
 
     at: Utc
@@ -181,10 +186,10 @@ class Observation(Frozen):
     stamp: OrderStamp
     movement: Movement | None = None
 
-    def sort_key(self) -> tuple[datetime, int, int, datetime, str]:
+    def sort_key(self) -> tuple[datetime, int, datetime, int, str]:
         """The total order of a visit's observations (DESIGN: order stamp, then id)."""
         stamp = self.stamp
-        return (stamp.at, stamp.sequence, stamp.rank, stamp.received_at, self.id)
+        return (stamp.at, stamp.sequence, stamp.received_at, stamp.rank, self.id)
 
 
 class Envelope(Frozen):

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from schemas.observation import Claims, Observation, What
 
 Stamp = tuple[int, int, int, int]
-"""Microseconds since 1970 in UTC, source sequence, rank, microseconds of first receipt."""
+"""Microseconds since 1970 in UTC, source sequence, microseconds of first receipt, rank."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -95,7 +95,7 @@ def fact_of(said: Observation) -> Fact:
     return Fact(
         said.id,
         said.revision,
-        (microseconds(stamp.at), stamp.sequence, stamp.rank, microseconds(stamp.received_at)),
+        (microseconds(stamp.at), stamp.sequence, microseconds(stamp.received_at), stamp.rank),
         said.what,
         said.shape == "state",
         said.patient.key,

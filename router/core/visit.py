@@ -7,10 +7,6 @@ alike.
 A mark is *fulfilled* by arrival: when the patient is in the marked ward, by place or by
 responsibility (``fulfilment``). Only annulling that arrival, a new mark, or a state that repeats the
 mark while the patient is elsewhere brings it back.
-
-The stamp sorts a plan's cancel after every plan of its second and sequence. Where a mark was open
-before that second, the cancel means that one, as of a sender that changes a plan by a cancel and a
-new plan; else it means the plan beside it.
 """
 
 from __future__ import annotations
@@ -39,9 +35,8 @@ _PLAIN: Final = (
 class Fold:
     """What a visit's facts amount to. ``mark_id`` is the fact that set the mark.
 
-    ``planned_at`` is the second and sequence of the newest plan, ``replaced`` the ward that was
-    waiting before it and that no cancel of that second has taken back yet. ``awaited`` are the
-    movements of which nothing more can be taken in without folding the visit again.
+    ``awaited`` are the movements of which nothing more can be taken in without folding the visit
+    again.
     """
 
     fulfilment: Fulfilment = BY_PLACE
@@ -52,8 +47,6 @@ class Fold:
     mark: Location | None = None
     mark_id: str = ""
     fulfilled: bool = False
-    planned_at: tuple[int, int] | None = None
-    replaced: str | None = None
     unmarked: Reason = Reason.CORRECTED
     expected_at: datetime | None = None
     responsible_ward: str | None = None
@@ -161,7 +154,7 @@ class Fold:
         if effect.mark == "keeps":
             return
         if effect.mark == "unmarks":
-            self._unmark(fact, claims.mark)
+            self._unmark(claims.mark)
             return
         if effect.mark == "ends":
             self._drop_mark(Reason.CANCELLED)
@@ -171,11 +164,8 @@ class Fold:
         if claims.says("expected_at"):
             self.expected_at = claims.expected_at
 
-    def _unmark(self, cancel: Fact, named: Location | None) -> None:
-        at_once = self.replaced is not None and cancel.stamp[:2] == self.planned_at
-        if at_once and (named is None or named.ward == self.replaced):
-            self.replaced = None
-        elif named is None or (self.mark is not None and named.ward == self.mark.ward):
+    def _unmark(self, named: Location | None) -> None:
+        if named is None or (self.mark is not None and named.ward == self.mark.ward):
             self._drop_mark(Reason.CANCELLED)
 
     def _drop_mark(self, why: Reason) -> None:
@@ -186,8 +176,6 @@ class Fold:
         if mark is None:
             self._drop_mark(Reason.CANCELLED if anew else Reason.CORRECTED)
             return
-        if anew and fact.stamp[:2] != self.planned_at:
-            self.planned_at, self.replaced = fact.stamp[:2], self.awaits_patient_in
         self.mark = mark
         if old is not None and old.ward != mark.ward:
             self.expected_at = None

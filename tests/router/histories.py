@@ -295,7 +295,9 @@ def histories(draw: st.DrawFn, *, agreeing: bool = False) -> History:
     deeds, random = draw(st.integers(4, 40)), Random(draw(st.integers(0, 2**64)))
     tellers: list[Teller] = []
     for n in range(people):
-        tellers += _visits_of(f"p{n}", clock, with_movements=draw(st.booleans()))
+        tellers += _visits_of(
+            f"p{n}", clock, with_movements=draw(st.booleans()), counts=draw(st.booleans())
+        )
     said: list[Observation] = []
     for _ in range(deeds):
         said += random.choice(tellers).act(random.randint(0, 12), random.randint(0, 11))
@@ -311,8 +313,11 @@ def histories(draw: st.DrawFn, *, agreeing: bool = False) -> History:
     return History(said, tellers, merged, "responsible")
 
 
-def _visits_of(person: str, clock: Clock, *, with_movements: bool) -> list[Teller]:
-    first = EventVisit(person, Source("ehr", f"{person}-a", person), clock, with_movements)
-    second = EventVisit(person, Source("ehr", f"{person}-b", person), clock, with_movements)
-    row = RowVisit(person, Source("elvis", f"{person}-e", person), clock, first)
+def _visits_of(person: str, clock: Clock, *, with_movements: bool, counts: bool) -> list[Teller]:
+    def source(name: str, visit: str) -> Source:
+        return Source(name, f"{person}-{visit}", person, counts=counts)
+
+    first = EventVisit(person, source("ehr", "a"), clock, with_movements)
+    second = EventVisit(person, source("ehr", "b"), clock, with_movements)
+    row = RowVisit(person, source("elvis", "e"), clock, first)
     return [first, row, second]

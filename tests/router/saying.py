@@ -65,13 +65,17 @@ def place(text: str) -> Location:
 
 @dataclass
 class Source:
-    """Says things, each a minute after the last; about visit v1 of patient p1 unless told."""
+    """Says things, each a minute after the last; about visit v1 of patient p1 unless told.
+
+    ``counts``: it numbers what it says. If not, statements of one second differ in receipt only.
+    """
 
     name: str = "ehr"
     visit: str = "v1"
     patient: str = "p1"
     at: datetime = START
     said: int = field(default=0)
+    counts: bool = True
 
     def observe(  # noqa: PLR0913 - what an observation may carry, each part named
         self,
@@ -107,9 +111,14 @@ class Source:
             claims=claims,
             recorded_at=when,
             recorded_rule="test",
-            stamp=OrderStamp(at=when, sequence=self.said, rank=rank, received_at=when),
+            stamp=self._stamp(when, rank),
             movement=Movement(id=movement) if movement else None,
         )
+
+    def _stamp(self, at: datetime, rank: Rank) -> OrderStamp:
+        sequence = self.said if self.counts else int(at.timestamp())
+        received_at = at + self.said * timedelta(microseconds=1)
+        return OrderStamp(at=at, sequence=sequence, rank=rank, received_at=received_at)
 
     def _marks(self, what: What, ward: str, at: datetime | None, **more: object) -> Observation:
         claims = Claims.model_validate({"mark": place(ward), **more})
@@ -216,15 +225,6 @@ class Source:
             }
         )
         return self.observe(What.DESCRIBED, claims, at=at, shape="state")
-
-
-def at_once(said: Observation, received_ms: int) -> Observation:
-    """As of a sender whose clocks tick in seconds: only the receipts differ."""
-    stamp = said.stamp
-    received_at = stamp.at + timedelta(milliseconds=received_ms)
-    return said.model_copy(
-        update={"stamp": stamp.model_copy(update={"sequence": 0, "received_at": received_at})}
-    )
 
 
 def in_charge(said: Observation, lies: str = "OUT") -> Observation:

@@ -1,6 +1,5 @@
 """The stories of DESIGN section 5, and those each rule needs, as a table."""
 
-from datetime import timedelta
 from typing import Final
 
 from schemas.observation import Observation, What
@@ -332,31 +331,69 @@ STORIES: Final[dict[str, Story]] = {
     ),
 }
 
-CHANGES: Final[dict[str, Story]] = {
-    "a plan made anew in the second of its cancel stands": (
-        [ehr.a27(at=T), ehr.a15("W2", at=T)],
+now = Source(counts=False)
+BEFORE: Final = [now.a01("ER", at=minutes(1)), now.a15("W1", at=minutes(2))]
+"""Of a sender whose clocks tick in seconds and who counts nothing."""
+
+IN_ONE_SECOND: Final[dict[str, tuple[list[Observation], list[str], str]]] = {
+    "a plan cancelled and made anew stands": (
+        [now.a27(at=T), now.a15("W2", at=T)],
         ["W2"],
+        "ER",
     ),
-    "also where the cancel names it": ([ehr.a27("W1", at=T), ehr.a15("W1", at=T)], ["W1"]),
-    "a second cancel of that second takes the new plan back": (
-        [ehr.a27(at=T), ehr.a15("W2", at=T), ehr.a27(at=T)],
+    "also where the cancel names the ward of both": (
+        [now.a27("W1", at=T), now.a15("W1", at=T)],
+        ["W1"],
+        "ER",
+    ),
+    "a plan made and cancelled is gone": ([now.a15("W2", at=T), now.a27(at=T)], [], "ER"),
+    "also where the cancel names it": ([now.a15("W2", at=T), now.a27("W2", at=T)], [], "ER"),
+    "a second cancel takes the new plan back": (
+        [now.a27(at=T), now.a15("W2", at=T), now.a27(at=T)],
         [],
+        "ER",
     ),
-    "a cancel that names the new plan takes it back": (
-        [ehr.a15("W2", at=T), ehr.a27("W2", at=T)],
+    "a plan, its cancel and the next plan": (
+        [now.a15("W2", at=T), now.a27(at=T), now.a15("W3", at=T)],
+        ["W3"],
+        "ER",
+    ),
+    "a mark that is only repeated goes with its cancel": (
+        [now.a08(mark={"ward": "W1"}, at=T), now.a27(at=T)],
         [],
+        "ER",
     ),
-    "a cancel of another second takes back what is marked then": (
-        [ehr.a15("W2", at=T), ehr.a27(at=T + timedelta(seconds=1))],
+    "a transfer cancelled and made anew is an arrival": (
+        [now.a02("X", at=minutes(3)), now.a12("ER", at=T), now.a02("W1", at=T)],
         [],
+        "W1",
     ),
-    "a mark that is only repeated is no new plan": (
-        [ehr.a08(mark={"ward": "W1"}, at=T), ehr.a27(at=T)],
+    "also by movement id": (
+        [
+            now.a02("X", at=minutes(3), movement="m1"),
+            now.a12("ER", at=T, movement="m1"),
+            now.a02("W1", at=T, movement="m2"),
+        ],
         [],
+        "W1",
     ),
-    "who had come has no plan left to take back": (
-        [ehr.a02("W1", at=minutes(4)), ehr.a15("W2", at=T), ehr.a27(at=T)],
+    "a transfer made and cancelled was none": (
+        [now.a02("W1", at=T), now.a12("ER", at=T)],
+        ["W1"],
+        "ER",
+    ),
+    "a discharge cancelled and an admission where they lie now": (
+        [now.a03(at=minutes(3)), now.a13("ER", at=T), now.a01("W1", at=T)],
         [],
+        "W1",
     ),
+    "an admission cancelled, made anew and planned": (
+        [now.a11(at=T), now.a01("ER2", at=T), now.a14("W1", at=T)],
+        ["W1"],
+        "ER2",
+    ),
+    "a discharge before the next admission": ([now.a03(at=T), now.a01("ER2", at=T)], [], "ER2"),
+    "a plan before the arrival": ([now.a15("W2", at=T), now.a02("W2", at=T)], [], "W2"),
+    "a plan after the arrival": ([now.a02("W2", at=T), now.a15("W3", at=T)], ["W3"], "W2"),
 }
-"""What is said within one sequence of a visit that is marked for W1, and which wards wait then."""
+"""What is said in one second after :data:`BEFORE`, which wards wait then, where the patient is."""

@@ -14,8 +14,8 @@ from router.core.visit import folded
 from schemas import topics
 from schemas.observation import Protection, What
 from tests.router.hearing import Router, rows
-from tests.router.saying import Source, again, at_once, in_charge, minutes
-from tests.router.stories import CHANGES, STORIES
+from tests.router.saying import Source, again, in_charge, minutes
+from tests.router.stories import BEFORE, IN_ONE_SECOND, STORIES
 
 
 @pytest.mark.parametrize("story", STORIES)
@@ -89,13 +89,13 @@ def test_what_is_said_of_the_past_says_nothing_of_now() -> None:
     assert datetime.fromisoformat(view["last_at"]) == late.stamp.at
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_plan_is_changed_within_a_second(change: str) -> None:
-    said, wards = CHANGES[change]
-    plan = Source().a15("W1", at=minutes(1))
-    said = [at_once(each, received_ms) for received_ms, each in enumerate(said)]
-    for order in permutations([plan, *said]):
-        assert Router().hear(*order).wards == wards
+@pytest.mark.parametrize("story", IN_ONE_SECOND)
+def test_within_one_second_the_order_of_receipt_decides(story: str) -> None:
+    said, wards, place = IN_ONE_SECOND[story]
+    for order in permutations([*BEFORE, *said]):
+        router = Router().hear(*order)
+        assert router.wards == wards
+        assert router.encounters["ehr|v1"]["place"]["ward"] == place
 
 
 def test_one_cancel_twice_annuls_one_move() -> None:

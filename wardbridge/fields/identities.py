@@ -101,6 +101,6 @@ def _folded(rows: list[PatientRow], source: str) -> Identity:
     return Identity(number=number.value, kind=number.kind, assigner=number.assigner, **said)
 
 
-def _order(row: PatientRow) -> tuple[datetime, int, int, datetime, str]:
+def _order(row: PatientRow) -> tuple[datetime, int, datetime, int, str]:
     stamp = row.stamp
-    return (stamp.at, stamp.sequence, stamp.rank, stamp.received_at, row.id)
+    return (stamp.at, stamp.sequence, stamp.received_at, stamp.rank, row.id)
