@@ -12,6 +12,11 @@ from typing import Final, Literal, NamedTuple
 MAX_RECORD_BYTES: Final = 900_000
 """Largest record (key, value and headers), the same on every engine, below Kafka's own 1 MB."""
 
+LOG_VERSION: Final = 2
+"""The format of the log: raised when rows of a topic are no longer read as they were written.
+
+A log of another version is refused, with what to do (``bus.version``)."""
+
 DAY_S: Final = 86_400
 
 Route = Literal["realm", "ward", "feed", "subscriber"]
@@ -51,6 +56,7 @@ REGISTRATIONS: Final = "registrations"
 DELIVERIES: Final = "deliveries"
 AUDIT: Final = "audit"
 PATIENTS: Final = "patients"
+FORMAT: Final = "format"
 TOLD: Final = "told"
 TOLD_DAYS: Final = 7
 
@@ -89,6 +95,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
           "who has seen what of whom, and when"),
     Topic(PATIENTS, "realm", "patient key, source and hash", None, "adapters, router", "http",
           "who each patient is, as each source says it, while a visit is open; empty unless configured"),
+    Topic(FORMAT, "realm", "log", None, "log", "log",
+          "the format of this log, on Kafka; SQLite keeps it in the file's user_version"),
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, Protocol
 from bus.port import Log, LogError, Stored, TopicPartition
 from bus.runner import lag_of
 from router.core.step import RouterStep
+from schemas.topics import FORMAT
 from wardbridge.routing import GROUP
 
 AT_ONCE_RECORDS: Final = 1_000
@@ -41,6 +42,8 @@ def move(source: Log, target: Target) -> Iterator[Moved]:
     """Copy each partition and look whether it is there, then the positions. Raises LogError."""
     _check_fits(source, target)
     for topic in source.topics:
+        if topic == FORMAT:  # the cluster's log has said its own
+            continue
         for number in range(source.partitions(topic)):
             yield _move_partition(source, target, TopicPartition(topic, number))
     inputs = RouterStep.inputs

@@ -29,6 +29,7 @@ from bus.kafka import cloudevents, topics
 from bus.kafka.appender import Appender, Wire
 from bus.kafka.committer import Committer
 from bus.kafka.errors import translating
+from bus.kafka.format import check_format
 from bus.kafka.hanging import Ender
 from bus.kafka.member import Member
 from bus.kafka.offsets import Lookup
@@ -46,7 +47,7 @@ from bus.kafka.settings import (
 from bus.kafka.watchdog import OnStuck, Watchdog, end_process
 from bus.local import OnDone
 from bus.port import Batch, LogError, PositionLostError, Record, Stored, TopicPartition
-from schemas.topics import DESIGNATIONS, TOPICS, Topic
+from schemas.topics import DESIGNATIONS, FORMAT, TOPICS, Topic
 
 SHARED: Final = 0  # no thread has this number
 Key = TypeVar("Key")
@@ -56,7 +57,7 @@ Part = TypeVar("Part")
 class KafkaLog:
     """The log on the cluster that ``settings`` name; makes and checks its topics first.
 
-    Raises LogError when no broker answers, or a topic is not what it must be.
+    Raises LogError when no broker answers, a topic is not what it must be, or the log is of another format.
     """
 
     def __init__(
@@ -85,6 +86,8 @@ class KafkaLog:
             self._admin.close()
             raise
         self._watchdog = Watchdog(settings.commit_timeout_s, on_stuck)
+        if FORMAT in self.topics:
+            self._check_format(may_write=may_make)
 
     @classmethod
     def open(
@@ -227,6 +230,15 @@ class KafkaLog:
         self._admin.close()
 
     # -- how --------------------------------------------------------------------------------------
+
+    def _check_format(self, *, may_write: bool) -> None:
+        try:
+            places = [at for name in self.topics if name != FORMAT for at in self._places(name)]
+            has_records = any(self._lookup.ends(places).values())
+            check_format(self, has_records=has_records, may_write=may_write)
+        except BaseException:
+            self.close()
+            raise
 
     def _append(self, wires: Sequence[Wire], size: int) -> None:
         done: Future[LogError | None] = Future()

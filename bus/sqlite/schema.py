@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Final
 
 from bus.port import Header, LogError, TopicPartition
-from schemas.topics import Topic
+from bus.version import check_version
+from schemas.topics import LOG_VERSION, Topic
 
-SCHEMA_VERSION: Final = 1
 APPLICATION_ID: Final = 0x77626C67  # "wblg" (SQLite documentation, "PRAGMA application_id")
 OFFSET_BITS: Final = 44
 BUSY_TIMEOUT_MS: Final = 10_000
@@ -133,7 +133,7 @@ def prepare(connection: sqlite3.Connection, partitions: int, table: Sequence[Top
         for statement in TABLES.split(";"):
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        connection.execute(f"PRAGMA user_version={LOG_VERSION}")
     _check_partitions(connection, partitions)
     connection.executemany(
         "INSERT OR IGNORE INTO slot (topic, partition, compacted) VALUES (?, ?, ?)",
@@ -176,15 +176,13 @@ def end_of(connection: sqlite3.Connection, slot: int) -> int:
 
 
 def _version(connection: sqlite3.Connection) -> int:
+    """0 of a file without tables. Raises LogError for a file that is not for this version."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     ((kind, tables),) = connection.execute(_KIND)
     if tables and kind != APPLICATION_ID:
         raise LogError("this is the database of another program: name another file")
-    if version > SCHEMA_VERSION:
-        raise LogError(
-            f"the log was written by a newer wardbridge (file version {version}, this one knows "
-            f"{SCHEMA_VERSION}); start that version, or restore the copy made before the upgrade"
-        )
+    if version:
+        check_version(version, "another data folder")
     return version
 
 

@@ -15,8 +15,7 @@ import pytest
 
 from bus.port import LogBusyError, LogError, LogFullError, Record, TopicPartition
 from bus.sqlite import SqliteLog, upkeep, writer
-from bus.sqlite.schema import SCHEMA_VERSION
-from schemas.topics import DESIGNATIONS, INBOUND, RAW, STATE, TOPICS
+from schemas.topics import DESIGNATIONS, INBOUND, LOG_VERSION, RAW, STATE, TOPICS
 from tests.bus.engines import YEARS_MS, SqliteEngine
 from tests.bus.test_contract import raw, read_all, row, texts
 
@@ -323,10 +322,25 @@ def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     SqliteLog.open(path).close()
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
+        connection.execute(f"PRAGMA user_version={LOG_VERSION + 1}")
     for opener in (SqliteLog.open, SqliteLog.open_readonly):
         with pytest.raises(LogError, match="newer wardbridge"):
             opener(path)
+
+
+def test_a_file_of_an_older_version_is_refused_with_what_to_do_and_not_touched(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "log.db"
+    with closing(SqliteLog.open(path)) as log:
+        log.append([raw("r", "kept")])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version={LOG_VERSION - 1}")
+    before = path.read_bytes()
+    for opener in (SqliteLog.open, SqliteLog.open_readonly):
+        with pytest.raises(LogError, match=r"older wardbridge .*another data folder"):
+            opener(path)
+    assert path.read_bytes() == before
 
 
 def test_a_file_that_is_no_database_is_refused_and_let_go(tmp_path: Path) -> None:

@@ -66,6 +66,14 @@ def test_everything_is_there_in_order_and_the_router_goes_on_at_the_end() -> Non
     assert cluster.committed(GROUP) == ends_of_inputs(cluster)
 
 
+def test_the_cluster_keeps_what_it_says_of_its_own_format() -> None:
+    source, cluster = filled(), Cluster(PARTITIONS)
+    cluster.append([Record(topics.FORMAT, "log", "log", b"2")])
+    assert all(each.at.topic != topics.FORMAT for each in move(source, cluster))
+    ends = cluster.ends(topics.FORMAT).values()
+    assert sum(ends) == 1
+
+
 @pytest.mark.parametrize("fails_at", range(1, 15))
 def test_an_attempt_goes_on_where_the_one_before_ended(
     fails_at: int, monkeypatch: pytest.MonkeyPatch
