@@ -6,21 +6,28 @@ from collections import Counter
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 
-from adapters.common.outcome import Outcome
+from adapters.common.outcome import Outcome, Verdict
 
 
 @dataclass
 class Figures:
-    """Counted since the start. ``last_seen`` is when a sender was last heard with an input."""
+    """Counted since the start.
+
+    ``last_seen`` is when a sender was last heard with an input; ``last_accepted_at`` when it was last
+    heard with one that was accepted, so that a feed whose every input is refused shows it.
+    """
 
     too_large: int = 0
     not_stored: int = 0
     last_seen: datetime | None = None
+    last_accepted_at: datetime | None = None
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def became(self, outcome: Outcome) -> None:
         """What an input turned out to be: by verdict and reason."""
         self.outcomes[outcome.verdict.value, outcome.reason] += 1
+        if outcome.verdict is Verdict.ACCEPTED:
+            self.last_accepted_at = self.last_seen
         for warning in outcome.warnings:
             self.outcomes["warning", warning.reason] += 1
 

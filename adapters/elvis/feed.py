@@ -27,6 +27,7 @@ from typing import Final, NamedTuple
 from watchfiles import watch
 
 from adapters.common.feed import FeedIdentity
+from adapters.common.figures import Figures
 from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import Outcome, Trouble, Verdict
 from adapters.elvis import state as snapshot_state
@@ -77,7 +78,7 @@ class ElvisDirectoryFeed:
         describe: bool = False,
     ) -> None:
         self.identity = identity
-        self.last_seen: datetime | None = None
+        self.taken = Figures()
         self.failure: Exception | None = None
         self.blocking: str | None = None
         self._context = make_context(identity, settings, register, keyer, describe=describe)
@@ -242,7 +243,9 @@ class ElvisDirectoryFeed:
             self._inbox.finish(handled.path, handled.sha256)
 
     def _count(self, handled: Handled) -> None:
-        self.last_seen = self._clock()
+        self.taken.last_seen = self._clock()
+        if not handled.is_known:
+            self.taken.became(handled.outcome)
         verdict = "known" if handled.is_known else handled.outcome.verdict.value
         self._figures[f"files_{verdict}"] += 1
         self._figures["observations"] += len(handled.outcome.observations)

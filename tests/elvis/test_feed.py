@@ -145,7 +145,21 @@ def test_a_complete_file_is_committed_and_moved_to_done(ward: Ward) -> None:
         "warnings": 0,
         "files_waiting": 0,
     }
-    assert ward.feed.last_seen is not None
+    taken = ward.feed.taken
+    assert taken.last_seen is not None
+    assert (taken.last_accepted_at, taken.outcomes) == (
+        taken.last_seen,
+        {("accepted", "accepted"): 1},
+    )
+
+
+def test_a_feed_whose_every_export_is_refused_shows_it(ward: Ward) -> None:
+    for minute in range(3):
+        ward.put(f"{minute}.csv", export(minute, ANNA)._replace(counted=7))
+    ward.look_until_stable()
+    taken = ward.feed.taken
+    assert taken.last_seen is not None
+    assert (taken.last_accepted_at, taken.outcomes) == (None, {("review", "count-differs"): 3})
 
 
 def test_a_file_is_left_alone_while_it_changes(ward: Ward) -> None:

@@ -35,9 +35,14 @@ class ElvisFeed:
 
     def status(self) -> FeedStatus:
         """Counts, what blocks, and whether the thread lives."""
-        feed = self._feed
+        feed, taken = self._feed, self._feed.taken
         return FeedStatus(
-            feed.last_seen, feed.figures(), blocking=feed.blocking, failure=self._failure()
+            taken.last_seen,
+            taken.last_accepted_at,
+            feed.figures(),
+            dict(taken.outcomes),
+            blocking=feed.blocking,
+            failure=self._failure(),
         )
 
     def _failure(self) -> str | None:

@@ -75,6 +75,7 @@ class FhirFeed:
         figures, pulling = self._intake.figures, self._pulling
         return FeedStatus(
             figures.last_seen,
+            figures.last_accepted_at,
             figures.counts() | ({"rounds": pulling.poller.rounds} if pulling else {}),
             dict(figures.outcomes),
             blocking=self._server.blocking(),

@@ -39,7 +39,12 @@ class Hl7Feed:
     def status(self) -> FeedStatus:
         """Counts since the start."""
         figures = self._server.figures
-        return FeedStatus(figures.last_seen, figures.counts(), dict(figures.outcomes))
+        return FeedStatus(
+            figures.last_seen,
+            figures.last_accepted_at,
+            figures.counts(),
+            dict(figures.outcomes),
+        )
 
 
 def _outcomes(

@@ -57,11 +57,13 @@ class Place:
 class FeedStatus:
     """What health and metrics tell of a feed.
 
+    ``last_seen``: when an input last came; ``last_accepted_at``: when one last came that was accepted.
     ``outcomes`` counts inputs by verdict and reason. ``blocking``: it takes nothing now. ``trouble``:
-    it works, and something that it asks does not. ``failure``: it ended and cannot come back.
+    it works, and something that it asks does not. ``failure``: it ended and is to be made anew.
     """
 
     last_seen: datetime | None = None
+    last_accepted_at: datetime | None = None
     figures: Mapping[str, int] = field(default_factory=dict)
     outcomes: Mapping[tuple[str, str], int] = field(default_factory=dict)
     blocking: str | None = None

@@ -1,0 +1,29 @@
+"""What a feed counts: an input that is refused is seen, and not accepted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from adapters.common.figures import Figures
+from adapters.common.outcome import Outcome, Trouble, accepted, ignored, to_review
+
+AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
+LATER = AT + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("outcome", [to_review(Trouble("shrunk", "")), ignored("file-known", "")])
+def test_what_is_not_accepted_leaves_the_last_acceptance_as_it_was(outcome: Outcome) -> None:
+    figures = Figures(last_seen=AT)
+    figures.became(accepted([]))
+    figures.last_seen = LATER
+    figures.became(outcome)
+    assert (figures.last_seen, figures.last_accepted_at) == (LATER, AT)
+    assert figures.outcomes[outcome.verdict.value, outcome.reason] == 1
+
+
+def test_a_feed_whose_every_input_is_refused_has_never_accepted_one() -> None:
+    figures = Figures(last_seen=AT)
+    figures.became(to_review(Trouble("shrunk", "")))
+    assert figures.last_accepted_at is None
