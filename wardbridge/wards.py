@@ -1,8 +1,10 @@
 """The ward register's file: CSV, UTF-8, semicolon or comma, one row for each ward.
 
 Columns: ``id``, ``name``, ``hospital``, optionally ``care_type`` and ``places`` (how many are
-available), and any number of ``alias:<source>`` with the codes that this source uses for the ward,
-separated by blanks or ``|`` where a code has blanks. Every error is reported with its line.
+available), and any number of ``alias:<source>`` with the codes that this source uses for the ward
+(``CODE`` or ``CODE@FACILITY``) and of ``facility:<source>`` with the names by which this source calls
+the ward's hospital. Several stand in one cell, separated by blanks, or by ``|`` where one of them has
+blanks. Every error is reported with its line.
 """
 
 from __future__ import annotations
@@ -14,12 +16,13 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from schemas.ward import Ward, WardRegister
+from schemas.ward import RegisterFaultsError, Ward, WardRegister
 from wardbridge.config.problems import Problem, did_you_mean, problems_of
 
 REQUIRED: Final = ("id", "name", "hospital")
 OPTIONAL: Final = ("care_type", "places")
 ALIAS: Final = "alias:"
+FACILITY: Final = "facility:"
 
 
 class RegisterError(Exception):
@@ -34,15 +37,17 @@ def read_register(path: Path) -> WardRegister:
     """The closed register in a file. Raises RegisterError."""
     rows = _rows(path)
     problems: list[Problem] = []
-    wards = [ward for line, row in rows if (ward := _ward(path, line, row, problems))]
+    wards = [(line, ward) for line, row in rows if (ward := _ward(path, line, row, problems))]
     if not rows:
         problems.append(Problem((), "no ward is listed", path))
     if problems:
         raise RegisterError(problems)
     try:
-        return WardRegister(wards)
-    except ValueError as error:
-        raise RegisterError([Problem((), str(error), path)]) from None
+        return WardRegister(ward for _, ward in wards)
+    except RegisterFaultsError as error:
+        lines = {ward.id: line for line, ward in wards}  # of one listed twice, the second
+        faults = [Problem((), fault.text, path, lines[fault.ward]) for fault in error.faults]
+        raise RegisterError(faults) from None
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
@@ -72,8 +77,9 @@ def _column_problems(path: Path, columns: list[str]) -> Iterator[Problem]:
         if column not in columns:
             yield Problem((column,), "this column is required", path, 1)
     for column in columns:
-        if column not in {*REQUIRED, *OPTIONAL} and not column.startswith(ALIAS):
-            text = f"unknown column; {did_you_mean(column, [*REQUIRED, *OPTIONAL, ALIAS])}"
+        if column not in {*REQUIRED, *OPTIONAL} and not column.startswith((ALIAS, FACILITY)):
+            known = [*REQUIRED, *OPTIONAL, ALIAS, FACILITY]
+            text = f"unknown column; {did_you_mean(column, known)}"
             yield Problem((column,), text, path, 1)
     for column in {column for column in columns if columns.count(column) > 1}:
         yield Problem((column,), "this column stands there twice", path, 1)
@@ -81,18 +87,22 @@ def _column_problems(path: Path, columns: list[str]) -> Iterator[Problem]:
 
 def _ward(path: Path, line: int, row: Mapping[str, str], problems: list[Problem]) -> Ward | None:
     cells = {column: cell.strip() for column, cell in row.items() if cell.strip()}
-    plain = {column: cell for column, cell in cells.items() if not column.startswith(ALIAS)}
-    aliases = {
-        column.removeprefix(ALIAS).strip(): _codes(cell)
-        for column, cell in cells.items()
-        if column.startswith(ALIAS)
-    }
+    plain = {column: cell for column, cell in cells.items() if ":" not in column}
+    by_source = {"aliases": _by_source(ALIAS, cells), "facilities": _by_source(FACILITY, cells)}
     try:
-        return Ward.model_validate({**plain, "aliases": aliases})
+        return Ward.model_validate(plain | by_source)
     except ValidationError as error:
         found = problems_of(error, Ward)
         problems += [Problem(problem.place, problem.text, path, line) for problem in found]
         return None
+
+
+def _by_source(column: str, cells: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    return {
+        name.removeprefix(column).strip(): _codes(cell)
+        for name, cell in cells.items()
+        if name.startswith(column)
+    }
 
 
 def _codes(cell: str) -> tuple[str, ...]:

@@ -8,13 +8,26 @@ from __future__ import annotations
 import ssl
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Self, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 MAX_SKEW_S: Final = 1_800
 """Beyond half an hour the two passes of a repeated hour would mix."""
+
+
+Value = TypeVar("Value")
+
+
+def none_if_empty(value: object) -> object:
+    """TOML has no null: an empty text stands for none."""
+    return None if value == "" else value
+
+
+OrNone = Annotated[Value | None, BeforeValidator(none_if_empty)]
+"""A key of a profile that may be switched off by ``""``, since leaving it out means its default, or
+what the profile's file says. Never for what protects: an empty variable must not switch that off."""
 
 
 class Section(BaseModel):

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import Trouble
+from adapters.common.ward import WARD_UNKNOWN, unresolved
 from adapters.elvis.format import ExportFormat
 from adapters.elvis.parse import Export, Row
 from adapters.elvis.times import TimeReader
@@ -26,7 +27,7 @@ from schemas.observation import (
     Protection,
     Unread,
 )
-from schemas.ward import WardRegister
+from schemas.ward import Unresolved, WardRegister
 
 PATIENT_UNREADABLE: Final = "patient-unreadable"
 MAX_CELL_CHARS: Final = 100
@@ -84,7 +85,7 @@ class RowReader:
         self._times = TimeReader(sheet.form.time_forms, sheet.form.zone)
         self._readers = [one for one in self._every_reader() if one[0] in export.columns]
         # An export repeats its ward codes: each is resolved once.
-        self._resolved: dict[str, str | None] = {}
+        self._resolved: dict[str, str | Unresolved] = {}
 
     def is_whole(self, row: Row) -> bool:
         """Whether the row has as many cells as there are column names."""
@@ -183,10 +184,13 @@ class RowReader:
         if code not in self._resolved:
             self._resolved[code] = self._sheet.register.resolve(self._sheet.source, code)
         ward = self._resolved[code]
-        if ward is None or len(ward) > MAX_CELL_CHARS:
+        if ward is Unresolved.UNKNOWN or len(code) > MAX_CELL_CHARS:
             raise _UnreadableCellError(
-                "ward-unknown", f"{_shown(code)} is no ward of the register: add it as an alias"
+                WARD_UNKNOWN, f"{_shown(code)} is no ward of the register: add it as an alias"
             )
+        if isinstance(ward, Unresolved):
+            trouble = unresolved(ward, "")
+            raise _UnreadableCellError(trouble.reason, f"{_shown(code)}: {trouble.detail}")
         return ward
 
     def _time(self, row: Row, field: str) -> object:

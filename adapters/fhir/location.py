@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
 from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
-from adapters.common.ward import ward_unknown
+from adapters.common.ward import unresolved
 from adapters.fhir.element import Element
 from adapters.fhir.profile import PlaceSettings
 from adapters.fhir.references import Resources, logical_id
 from schemas.observation import Location
-from schemas.ward import WardRegister
+from schemas.ward import Unresolved, WardRegister
 
 Part = Literal["bed", "room", "ward", "other"]
 _PARTS: Final[dict[str, Part]] = {
@@ -30,14 +30,14 @@ _PARTS: Final[dict[str, Part]] = {
 class Spot(NamedTuple):
     """What one ``Encounter.location`` says: a ward, a room, a bed, each or none.
 
-    ``unknown``: it is a ward or may be one, and the register does not know it.
+    ``unread``: it is a ward or may be one, and this is why the register does not tell which.
     """
 
     where: str
     ward: str | None = None
     room: str | None = None
     bed: str | None = None
-    unknown: bool = False
+    unread: Unresolved | None = None
 
 
 class PlaceReader:
@@ -57,22 +57,23 @@ class PlaceReader:
         if reference is None:
             return Spot(entry.path)
         said: dict[str, str] = {}
-        unknown = False
+        unread: Unresolved | None = None
         for part, found in self._chain(entry, reference, encounter, resources):
             if part in {"bed", "room"}:
                 said.setdefault(part, _label(found, reference))
             elif part == "ward":
                 ward = self._resolve(self._codes(None if said else reference, found))
-                if ward is not None:
+                if isinstance(ward, str):
                     return Spot(reference.path, ward, said.get("room"), said.get("bed"))
-                unknown = True
-        return Spot(reference.path, None, said.get("room"), said.get("bed"), unknown)
+                unread = _plainest(unread, ward)
+        return Spot(reference.path, None, said.get("room"), said.get("bed"), unread)
 
     def ward(self, reference: Element, encounter: Element, resources: Resources) -> str | Trouble:
         """The ward that a reference to an Organization names."""
         found = resources.resolve(reference.uri("reference"), encounter)
         codes = self._codes(reference, found)
-        return self._resolve(codes) or ward_unknown(reference.path)
+        ward = self._resolve(codes)
+        return unresolved(ward, reference.path) if isinstance(ward, Unresolved) else ward
 
     def _chain(
         self, entry: Element, reference: Element, encounter: Element, resources: Resources
@@ -133,9 +134,21 @@ class PlaceReader:
         parts = [each.strip() for each in display.split(",")]
         return parts[part - 1] if part <= len(parts) else ""
 
-    def _resolve(self, codes: list[str]) -> str | None:
-        known = (self._wards.resolve(self._source, code) for code in codes)
-        return next((ward for ward in known if ward and len(ward) <= MAX_TEXT_CHARS), None)
+    def _resolve(self, codes: list[str]) -> str | Unresolved:
+        """The ward of the first code that has one, else why none of them has."""
+        why = Unresolved.UNKNOWN
+        for code in codes:
+            found = self._wards.resolve(self._source, code)
+            if isinstance(found, Unresolved):
+                why = _plainest(why, found)
+            elif len(found) <= MAX_TEXT_CHARS:
+                return found
+        return why
+
+
+def _plainest(one: Unresolved | None, other: Unresolved) -> Unresolved:
+    """The reason that says more: a code that is not there at all says least."""
+    return other if one in {None, Unresolved.UNKNOWN} else one
 
 
 def _label(found: Element | None, reference: Element) -> str:
@@ -153,8 +166,9 @@ def merged(spots: list[Spot], where: str) -> Location | Trouble:
     wards = {spot.ward for spot in spots if spot.ward}
     if len(wards) > 1:
         return Trouble("place-ambiguous", "several wards at once: which one cannot be told", where)
-    if unknown := next((spot for spot in spots if spot.unknown), None):
-        return ward_unknown(unknown.where)
+    for spot in spots:
+        if spot.unread is not None:
+            return unresolved(spot.unread, spot.where)
     if not wards:
         return Trouble("location-without-ward", "a site, a room or a bed, and no ward", where)
     rooms = {spot.room for spot in spots if spot.room}

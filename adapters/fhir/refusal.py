@@ -78,6 +78,8 @@ ANSWERS: Final[dict[str, Answer]] = {
     # what can be wrong beside what is used
     "location-status-unknown": Answer(422, "code-invalid"),
     "ward-unknown": Answer(422, "not-found"),
+    "ward-ambiguous": Answer(422, "multiple-matches"),
+    "ward-elsewhere": Answer(422, "not-found"),
     "place-ambiguous": Answer(422, "multiple-matches"),
     "location-without-ward": _BESIDE,
     "recorded-in-the-future": _BESIDE,

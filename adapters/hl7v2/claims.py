@@ -14,7 +14,7 @@ from typing import Final
 from adapters.common.outcome import Trouble
 from adapters.common.said import Said
 from adapters.common.text import TEXT_UNREADABLE
-from adapters.common.ward import WARD_UNKNOWN
+from adapters.common.ward import NAMES_A_WARD
 from adapters.hl7v2.case import Case, WithheldError, doubt_of, zbe_shift
 from adapters.hl7v2.location import NO_WARD, LocationReader
 from adapters.hl7v2.profile import FieldPath, Hl7Profile, field_path
@@ -25,7 +25,7 @@ from schemas.observation import Claims, Location, Movement, Protection, What, st
 Paths = tuple[FieldPath, ...]
 
 BY_TABLE: Final = "the trigger table"
-_NAMES_A_WARD: Final = {WARD_UNKNOWN, TEXT_UNREADABLE}
+_NAMES_A_WARD: Final = NAMES_A_WARD | {TEXT_UNREADABLE}
 _PLACE: Final = (field_path("PV1-3"),)
 _CLASS: Final = field_path("PV1-2")
 

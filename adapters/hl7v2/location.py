@@ -1,8 +1,10 @@
 """PL (person location) and ward codes, resolved by the ward register.
 
 Source: HL7 v2.5.1 chapter 2A, PL: ward ^ room ^ bed ^ facility ^ …; order and count differ between
-senders, so the layout is the feed's profile. Nothing is guessed: a code that the register does not
-know, and a date where a location should be (one vendor fills PV1-42 so), give no location.
+senders, so the layout is the feed's profile. The facility (an HD: namespace id & universal id) tells
+which hospital's ward it is; of an XON it is component 8. Nothing is guessed: a code that the register
+does not know, or not for that facility, and a date where a location should be (one vendor fills PV1-42
+so), give no location.
 """
 
 from __future__ import annotations
@@ -13,12 +15,12 @@ from typing import Final, NamedTuple
 
 from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
 from adapters.common.text import cleaned, is_readable, unreadable, was_cleaned
-from adapters.common.ward import ward_unknown
+from adapters.common.ward import unresolved
 from adapters.hl7v2.case import Case, too_long
 from adapters.hl7v2.profile import FieldPath, LocationLayout
 from adapters.hl7v2.reader import NULL, Encoding, Segment
 from schemas.observation import Location
-from schemas.ward import WardRegister
+from schemas.ward import Unresolved, WardRegister
 
 WITHOUT_WARD: Final = "location-without-ward"
 IS_A_TIME: Final = "location-is-a-time"
@@ -26,6 +28,8 @@ NO_WARD: Final = frozenset({WITHOUT_WARD, IS_A_TIME})
 """Troubles of a filled field that names no ward at all, known or unknown."""
 
 XON_ID: Final = 10  # organisation identifier
+_XON_FACILITY: Final = 8
+_HD_NAMES: Final = 2  # namespace id, universal id; the third is the universal id's type
 MOST_KNOWN: Final = 10_000  # a region has some thousand beds, and each is named again and again
 _DATE: Final = re.compile(
     r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\d{4,6}(?:\.\d+)?)?(?:[+-]\d{4})?"
@@ -46,6 +50,8 @@ class LocationReader:
         self._layout = layout
         self._wards = wards
         self._source = source
+        self._facility = layout.facility_component
+        self._default = (layout.default_facility,) if layout.default_facility else ()
         self._known = lru_cache(MOST_KNOWN)(self._of_place)
 
     def read(self, segment: Segment, path: FieldPath, case: Case) -> Location | Trouble | None:
@@ -60,7 +66,8 @@ class LocationReader:
     def _of_place(self, raw: str, where: str, encoding: Encoding) -> _Found:
         segment = Segment(["", raw], *encoding)
         components = segment.components(segment.repetitions(1)[0])
-        ward = self._ward(self._code(segment, components), where)
+        facilities = self._facilities(segment, components, self._facility)
+        ward = self._ward(self._code(segment, components), facilities, where)
         if not isinstance(ward, str):
             return _Found(ward)
         said, is_cleaned = {"ward": ward}, False
@@ -76,16 +83,19 @@ class LocationReader:
     def ward(self, segment: Segment, path: FieldPath) -> str | Trouble | None:
         """The ward a filled field names: its component, else an XON's identifier, else its first."""
         code = segment.first(path.field, path.component or XON_ID)
-        return self._ward(code or segment.first(path.field, path.component or 1), path.text)
+        code = code or segment.first(path.field, path.component or 1)
+        components = segment.components(next(iter(segment.repetitions(path.field)), ""))
+        position = None if path.component else _XON_FACILITY
+        return self._ward(code, self._facilities(segment, components, position), path.text)
 
-    def _ward(self, code: str, where: str) -> str | Trouble | None:
+    def _ward(self, code: str, facilities: tuple[str, ...], where: str) -> str | Trouble | None:
         if code == NULL:
             return None
         if not code:
             return _nameless(where)
         if not is_readable(code):
             return unreadable(where)
-        return self._resolve(code) or self._unknown(code, where)
+        return self._resolve(code, facilities, where)
 
     @staticmethod
     def _of_ward(ward: str | Trouble | None) -> Location | Trouble | None:
@@ -97,17 +107,26 @@ class LocationReader:
         # an HD: the namespace id, else the universal id
         return next(filter(None, segment.subcomponents(components[self._layout.ward - 1])), "")
 
-    def _resolve(self, code: str) -> str | None:
-        if len(code) > MAX_TEXT_CHARS:
-            return None
-        if self._wards.is_open and _DATE.fullmatch(code):
-            return None
-        return self._wards.resolve(self._source, code)
+    def _facilities(
+        self, segment: Segment, components: list[str], position: int | None
+    ) -> tuple[str, ...]:
+        """The names of the place's facility; the feed's own where the place gives none."""
+        said: tuple[str, ...] = ()
+        if position is not None and position <= len(components):
+            names = segment.subcomponents(components[position - 1])[:_HD_NAMES]
+            said = tuple(name for name in names if name and name != NULL)
+        return said or self._default
 
-    def _unknown(self, code: str, where: str) -> Trouble:
-        if _DATE.fullmatch(code):
+    def _resolve(self, code: str, facilities: tuple[str, ...], where: str) -> str | Trouble:
+        is_time = _DATE.fullmatch(code) is not None
+        ward: str | Unresolved = Unresolved.UNKNOWN
+        if len(code) <= MAX_TEXT_CHARS and not (is_time and self._wards.is_open):
+            ward = self._wards.resolve(self._source, code, facilities)
+        if isinstance(ward, str):
+            return ward
+        if is_time and ward is Unresolved.UNKNOWN:
             return Trouble(IS_A_TIME, "a time stands where a ward should", where)
-        return ward_unknown(where)
+        return unresolved(ward, where)
 
 
 def _nameless(where: str) -> Trouble:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from adapters.common.identity import IdentitySettings
-from adapters.common.settings import MAX_SKEW_S, Port, PortNumber, Section, ZoneName
+from adapters.common.settings import MAX_SKEW_S, OrNone, Port, PortNumber, Section, ZoneName
 from adapters.hl7v2 import charset
 from adapters.hl7v2.framing import MAX_MESSAGE_BYTES
 from adapters.hl7v2.triggers import TRIGGERS, VisitEvent
@@ -66,8 +66,37 @@ class LocationLayout(Section):
     """Which component of a PL is what (the standard's own order by default)."""
 
     ward: int = Field(1, ge=1, le=11, description="component that holds the ward's code")
-    room: int | None = Field(2, ge=1, le=11, description="component that holds the room")
-    bed: int | None = Field(3, ge=1, le=11, description="component that holds the bed")
+    room: OrNone[int] = Field(
+        2, ge=1, le=11, description='component that holds the room; `""`: none'
+    )
+    bed: OrNone[int] = Field(3, ge=1, le=11, description='component that holds the bed; `""`: none')
+    facility: OrNone[int] = Field(
+        4,
+        ge=1,
+        le=11,
+        description="component that tells which hospital it is: 4 the facility, 7 the building, or "
+        'another; `""`: none does, as where every place of the feed carries the same',
+    )
+    default_facility: str = Field(
+        "", description="the facility of places that give none: where the feed is one hospital's"
+    )
+
+    @model_validator(mode="after")
+    def _facility_apart(self) -> Self:
+        if "facility" in self.model_fields_set and self.facility in self._of_the_place:
+            raise ValueError(
+                f"component {self.facility} is the ward, room or bed already: name another as facility"
+            )
+        return self
+
+    @property
+    def _of_the_place(self) -> tuple[int | None, ...]:
+        return self.ward, self.room, self.bed
+
+    @property
+    def facility_component(self) -> int | None:
+        """The component to read; a default that the ward, room or bed has taken is none."""
+        return None if self.facility in self._of_the_place else self.facility
 
 
 class ProtectionSettings(Section):

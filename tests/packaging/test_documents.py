@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from adapters.common.ward import unresolved
 from router.core.observe import ALIAS_CYCLE, NO_SURVIVOR, NO_VISIT, TOO_LATE
 from router.core.step import UNREADABLE
 from schemas.documents import json_schema
+from schemas.ward import Unresolved
 from tests.packaging.project import ROOT, make_targets, tracked_files
 from tests.wardbridge.support import command
 from wardbridge.config.load import load
 from wardbridge.routing import FAULT
+from wardbridge.wards import read_register
 
 DOCUMENTS = sorted(str(path.relative_to(ROOT)) for path in tracked_files() if path.suffix == ".md")
 ENTRANCES = ("README.md", "CONTRIBUTING.md")
@@ -91,7 +94,7 @@ def test_the_configuration_shown_to_integration_engineers_is_right(tmp_path: Pat
     """The files as the page shows them: nothing to mend, nothing to be warned of. And the profile
     means the same in a file of its own."""
     page = text_of("docs/integration.md")
-    (wards,) = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)
+    wards, _ = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)
     whole, with_file, fhir = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     within, profile, after = re.split(r"(?=\[feeds\.hl7\.profile\])|(?=\[feeds\.elvis\])", whole)
     apart = within.partition("[feeds.hl7]")[0] + with_file + "port = 2575\n" + after
@@ -108,6 +111,22 @@ def test_the_configuration_shown_to_integration_engineers_is_right(tmp_path: Pat
     with_fhir = load(tmp_path / "fhir.toml", tmp_path, {"FHIR_TOKEN": "opens-nothing-it-is-shown"})
     assert with_fhir.warnings() == []
     assert [feed.kind for feed in with_fhir.feeds] == ["hl7v2-mllp", "elvis-directory", "fhir"]
+
+
+def test_a_place_is_the_ward_that_the_page_says(tmp_path: Path) -> None:
+    page = text_of("docs/integration.md")
+    _, shared = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "wards.csv").write_text(shared, encoding="utf-8")
+    register = read_register(tmp_path / "wards.csv")
+    table = page.partition("| a place says | it is |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| `(\w+)`(.*?) \| ([\w-]+)(?:: `([\w-]+)`)?", table, re.MULTILINE)
+    assert len(rows) == 5
+    for code, rest, ward, why in rows:
+        names = ["UNHEARD OF" if name == "a" else name for name in re.findall(r"at (\w+)", rest)]
+        for name in names or [""]:
+            found = register.resolve("ehr", code, [name])
+            told = unresolved(found, "").reason if isinstance(found, Unresolved) else found
+            assert told == (why or ward), (code, name)
 
 
 def test_every_reason_of_the_router_is_explained_to_operators() -> None:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from schemas import topics
 from schemas.authority import Authority, AuthorityEntry, Scope, Tick
-from schemas.ward import Ward, WardRegister
+from schemas.ward import Unresolved, Ward, WardRegister
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 REGISTER = [
@@ -23,17 +23,17 @@ REGISTER = [
     [
         ("elvis", "M1", "W1"),
         ("elvis", " m1 ", "W1"),
-        ("ehr", "M1", None),
+        ("ehr", "M1", Unresolved.UNKNOWN),
         ("ehr", "KIR", "W2"),
         ("ehr", "w2", "W2"),
         ("elvis", "W2", "W1"),  # a source's own code goes before the register's id
-        ("ehr", "", None),
-        ("ehr", "  ", None),
-        ("ehr", "W9", None),
+        ("ehr", "", Unresolved.UNKNOWN),
+        ("ehr", "  ", Unresolved.UNKNOWN),
+        ("ehr", "W9", Unresolved.UNKNOWN),
     ],
 )
 def test_a_closed_register_resolves_only_what_it_lists(
-    source: str, code: str, ward: str | None
+    source: str, code: str, ward: str | Unresolved
 ) -> None:
     assert WardRegister(REGISTER).resolve(source, code) == ward
 
@@ -41,7 +41,7 @@ def test_a_closed_register_resolves_only_what_it_lists(
 def test_in_an_open_register_a_code_stands_for_itself() -> None:
     register = WardRegister(REGISTER, open_register=True)
     assert register.resolve("ehr", " W9 ") == "W9"
-    assert register.resolve("ehr", " ") is None
+    assert register.resolve("ehr", " ") is Unresolved.UNKNOWN
     assert register.hospital_of("W9") is None
     assert register.hospital_of("W1") == "SÄS"
 

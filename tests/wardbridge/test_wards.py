@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.ward import Unresolved
 from wardbridge.wards import RegisterError, read_register
 
 
@@ -21,10 +22,24 @@ def test_wards_with_all_that_is_told_of_them_are_read(tmp_path: Path) -> None:
     ))  # fmt: skip
     assert register.resolve("ehr", "n52") == "SE2321000131-E000000000001"
     assert register.resolve("elvis", "Akut mott") == "SE2321000131-E000000000002"
-    assert register.resolve("ehr", "MED") is None
+    assert register.resolve("ehr", "MED") is Unresolved.UNKNOWN
     assert register.wards["SE2321000131-E000000000002"].care_type == "emergency"
     assert register.hospital_of("SE2321000131-E000000000001") == "Norr"
     assert [ward.places for ward in register.wards.values()] == [24, None]
+
+
+def test_an_alias_carries_its_facility_and_a_ward_the_names_of_its_hospital(tmp_path: Path) -> None:
+    register = read_register(written(tmp_path,
+        "id;name;hospital;alias:ehr;facility:ehr\n"
+        "N52;Medicin;Norr;52@NORR;\n"
+        "S52;Medicin;Söder;52@SODER|K 52|53@Hus B;SODER|Södra sjukhuset\n"
+    ))  # fmt: skip
+    assert register.resolve("ehr", "52", ["Soder"]) == "S52"
+    assert register.resolve("ehr", "52", ["södra sjukhuset"]) == "S52"
+    assert register.resolve("ehr", "52", ["NORR"]) == "N52"
+    assert register.resolve("ehr", "52") is Unresolved.AMBIGUOUS
+    assert register.resolve("ehr", "k 52") == "S52"
+    assert register.resolve("ehr", "53", ["HUS B"]) == "S52"
 
 
 def test_a_comma_and_a_byte_order_mark_do_as_well(tmp_path: Path) -> None:
@@ -43,7 +58,10 @@ def test_a_comma_and_a_byte_order_mark_do_as_well(tmp_path: Path) -> None:
         ("id;name;hospital;places\nA;B;C;many\n", "2: places: Input should be"),
         ("id;name;hospital;places\nA;B;C;-1\n", "2: places: Input should be"),
         ("id;name;hospital\nA;B;C\na;B;C\n", "ward 'a' is listed twice"),
-        ("id;name;hospital;alias:x\nA;B;C;1\nB;B;C;1\n", "names both 'A' and 'B'"),
+        ("id;name;hospital;alias:x\nA;B;C;1\nB;B;C;1\n", "3: code '1' of source 'x' names both"),
+        ("id;name;hospital;alias:x\nA;B;C;1@N 2\nB;B;D;1\n", "for example 1@NORTH"),
+        ("id;name;hospital;alias:x\nA;B;C;1@\n", "2: alias '1@' is half of one"),
+        ("id;name;hospital;facilty:x\n", "1: facilty:x: unknown column"),
         ("id;name;hospital\n", "no ward is listed"),
         ("id;name;hospital;alias:x\nA;B;C;;1\n", "2: more cells than columns"),
     ],

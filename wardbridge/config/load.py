@@ -27,7 +27,7 @@ from wardbridge.config.substitution import Substitution
 from wardbridge.config.toml import Table, TomlFile
 from wardbridge.feeds.kind import held_port
 from wardbridge.feeds.kinds import KINDS
-from wardbridge.wards import ALIAS, RegisterError, read_register
+from wardbridge.wards import ALIAS, FACILITY, RegisterError, read_register
 
 _NO_HOSPITALS = "an open ward register has no hospitals: give a register file"
 _NAME = re.compile(r"[\w.-]+")
@@ -74,10 +74,10 @@ def _profile_model(feed: Table) -> type[BaseModel] | None:
 
 
 def _located(source: TomlFile, profiles: Profiles, problems: list[Problem]) -> list[Problem]:
-    """Each with its file and line; of one place the first, which the others only follow from."""
-    first: dict[tuple[Path | None, Place], Problem] = {}
+    """Each with its file and line; of one key the first, which the others only follow from."""
+    first: dict[Problem | Place, Problem] = {}
     for problem in problems:
-        first.setdefault((problem.file, problem.place), problem)
+        first.setdefault(problem if problem.file else problem.place, problem)
     return [
         problem if problem.file else profiles.located(problem) or source.located(problem)
         for problem in first.values()
@@ -224,7 +224,7 @@ def _register(settings: Settings, data: Path, problems: list[Problem]) -> WardRe
         problems += error.problems
         return None
     problems += _disagreements(settings, register)
-    problems += _unknown_aliases(data / file, register, settings.sources)
+    problems += _unknown_sources(data / file, register, settings.sources)
     return register
 
 
@@ -268,14 +268,17 @@ def _granted_in_vain(
             yield from _unknown(("http", "access", *place, "wards"), ward, register.wards)
 
 
-def _unknown_aliases(
+def _unknown_sources(
     file: Path, register: WardRegister, sources: Mapping[str, object]
 ) -> Iterator[Problem]:
     """Codes under a source that does not exist would be known to nobody."""
-    named = {source for ward in register.wards.values() for source in ward.aliases}
-    for source in sorted(named - sources.keys()):
-        text = f"there is no source {source!r}; {did_you_mean(source, sources)}"
-        yield Problem((f"{ALIAS}{source}",), text, file, 1)
+    for column, named in (
+        (ALIAS, {source for ward in register.wards.values() for source in ward.aliases}),
+        (FACILITY, {source for ward in register.wards.values() for source in ward.facilities}),
+    ):
+        for source in sorted(named - sources.keys()):
+            text = f"there is no source {source!r}; {did_you_mean(source, sources)}"
+            yield Problem((f"{column}{source}",), text, file, 1)
 
 
 def _feeds(settings: Settings, models: Mapping[str, BaseModel]) -> tuple[Feed, ...]:
