@@ -6,7 +6,7 @@ Sources: RFC 6750 (bearer tokens); http://hl7.org/fhir/R4/http.html#mime-type, v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from adapters.common.tokens import Tokens, bearer_token
@@ -29,11 +29,13 @@ class Senders:
     def __init__(self, tokens: tuple[Token, ...]) -> None:
         self._tokens = Tokens((each.secret, each) for each in tokens)
 
-    def refusal(self, authorization: str, deed: Deed) -> str | None:
-        """Why the request may not be made: a reason, or None."""
+    def refusal(self, authorizations: Sequence[str], deed: Deed | None) -> str | None:
+        """Why the request may not be made: a reason, or None. Two tokens are none; so is no deed."""
+        if deed is None:
+            return "token-may-not"
         if not self._tokens:
             return None
-        shown = bearer_token(authorization)
+        shown = bearer_token(authorizations[0]) if len(authorizations) == 1 else None
         token = None if shown is None else self._tokens.holder(shown)
         if token is None:
             return "token-missing"

@@ -9,7 +9,8 @@ in review where it cannot be used, also with the wrong content type.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -17,6 +18,7 @@ from typing import Final, NamedTuple
 from adapters.common.feed import records_of
 from adapters.common.figures import Figures
 from adapters.common.keys import raw_pointer
+from adapters.common.limits import MAX_WAITING_BYTES
 from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.common.store import Settled, Store
 from adapters.fhir.document import read
@@ -42,6 +44,7 @@ class EndpointFigures(Figures):
     refused_at_the_door: int = 0
     degraded: int = 0
     waiting: int = 0
+    waiting_bytes: int = 0
 
     def became(self, outcome: Outcome) -> None:
         """What a body turned out to be, and whether a stricter reader had refused it."""
@@ -57,6 +60,7 @@ class Taken(NamedTuple):
 
 
 IsKnown = Callable[[Taken], bool]
+Grow = Callable[[int], None]
 
 
 class NotTakenError(Exception):
@@ -80,6 +84,31 @@ class Intake:
         self._clock = clock
         self._max_waiting = max_waiting
 
+    @contextmanager
+    def admitted(self) -> Iterator[Grow]:
+        """Room for one request, from before its body is read until it is answered.
+
+        What is given is told of each piece of the body. It and the call raise NotTakenError where too
+        much is on its way already.
+        """
+        if self.figures.waiting >= self._max_waiting:
+            raise _too_many_waiting()
+        held = 0
+
+        def grow(size: int) -> None:
+            nonlocal held
+            held += size
+            self.figures.waiting_bytes += size
+            if self.figures.waiting_bytes > MAX_WAITING_BYTES:
+                raise _too_many_waiting()
+
+        self.figures.waiting += 1
+        try:
+            yield grow
+        finally:
+            self.figures.waiting -= 1
+            self.figures.waiting_bytes -= held
+
     async def take(
         self,
         payload: bytes,
@@ -94,22 +123,16 @@ class Intake:
         to, and what that raises goes through. What ``known`` knows is not stored again. Raises
         NotTakenError where it could not be stored.
         """
-        if self.figures.waiting >= self._max_waiting:
-            raise NotTakenError(Trouble("too-many-waiting", "the log is behind: send it again"))
-        self.figures.waiting += 1
-        try:
-            at = self.figures.last_seen = self._clock()
-            self.figures.body_bytes += len(payload)
-            if already is not None:
-                taken = Taken(already, None)
-            else:
-                fetched = await beside(self._read_or_nothing(payload)) if beside else None
-                taken = await self._meant(payload, at, check, fetched)
-            if known is None or not known(taken):
-                await self._keep(payload, at, taken)
-            return taken
-        finally:
-            self.figures.waiting -= 1
+        at = self.figures.last_seen = self._clock()
+        self.figures.body_bytes += len(payload)
+        if already is not None:
+            taken = Taken(already, None)
+        else:
+            fetched = await beside(self._read_or_nothing(payload)) if beside else None
+            taken = await self._meant(payload, at, check, fetched)
+        if known is None or not known(taken):
+            await self._keep(payload, at, taken)
+        return taken
 
     async def _meant(
         self, payload: bytes, at: datetime, check: Check, fetched: Resources | None
@@ -159,6 +182,10 @@ class Intake:
             return read(payload, self.profile.edition)
         except RefusedError:
             return {"resourceType": ""}
+
+
+def _too_many_waiting() -> NotTakenError:
+    return NotTakenError(Trouble("too-many-waiting", "too much is on its way: send it again"))
 
 
 def _settle(settled: Sequence[Settled[asyncio.Future[LogError | None]]]) -> None:

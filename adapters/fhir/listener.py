@@ -38,7 +38,9 @@ class FhirListener(Port):
         500.0, gt=0, description="beyond it senders get 429; up to so many may come at once"
     )
     max_waiting: int = Field(
-        256, ge=1, description="requests on their way to the log; beyond it senders get 503"
+        256,
+        ge=1,
+        description="requests on their way to the log, with what is still coming; beyond it senders get 503",
     )
     tokens: tuple[Token, ...] = Field(
         (), description="who may send; empty: whoever reaches the port, or shows a certificate"

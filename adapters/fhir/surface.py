@@ -2,14 +2,15 @@
 
 Base ``/fhir``. ``POST`` and ``PUT`` of an Encounter, transaction and batch Bundles at the base,
 ``$process-message``, ``notifications`` for the channels of subscriptions, ``metadata`` for whoever
-asks. Every refusal is an OperationOutcome. Bodies are taken in pieces and never kept beyond the
-limit: what is larger is refused while it still comes.
+asks. Every refusal is an OperationOutcome. A route asks who sends, whether they may and how often before it
+reads (:data:`DEEDS`). Bodies are taken in pieces and never kept beyond the limit: what is larger is refused
+while it still comes; one that has begun counts as waiting.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from importlib.metadata import version
@@ -22,6 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
+from adapters.common.asking import DESCRIPTION, NO_BODY, add_description, route_that_asks
 from adapters.common.outcome import Outcome, Trouble, Verdict, to_review
 from adapters.fhir import answer
 from adapters.fhir.answer import Json
@@ -31,7 +33,7 @@ from adapters.fhir.client import RemoteError
 from adapters.fhir.document import read
 from adapters.fhir.element import resource
 from adapters.fhir.gate import Rate, Senders, refuse_conditions, refuse_packed, refuse_unread_type
-from adapters.fhir.intake import Check, Intake, NotTakenError, Taken
+from adapters.fhir.intake import Check, Grow, Intake, NotTakenError, Taken
 from adapters.fhir.listener import Deed, FhirListener
 from adapters.fhir.names import EditionName, Object
 from adapters.fhir.references import Resources
@@ -41,6 +43,19 @@ BASE: Final = "/fhir"
 FHIR_JSON: Final = "application/fhir+json"
 _ID: Final = r"^[A-Za-z0-9\-\.]{1,64}$"
 _SENT_AGAIN: Final = frozenset({429, 503})
+
+DEEDS: Final[Mapping[str, Deed | None]] = {
+    f"GET {DESCRIPTION}": None,
+    f"GET {BASE}/metadata": None,
+    f"POST {BASE}": "bundle",
+    f"POST {BASE}/": "bundle",
+    f"POST {BASE}/Encounter": "encounter",
+    f"PUT {BASE}/Encounter": "encounter",
+    f"PUT {BASE}/Encounter/{{number}}": "encounter",
+    f"POST {BASE}/$process-message": "message",
+    f"POST {BASE}/notifications": "notification",
+}
+"""What each route asks for; None: nothing, it is the same for everybody. A route that is not here is refused."""
 
 LogicalId = Annotated[str, Path(pattern=_ID, description="the Encounter's logical id")]
 
@@ -104,11 +119,14 @@ class Surface:
     def app(self) -> FastAPI:
         """The application."""
         app = FastAPI(
-            title="wardbridge FHIR", docs_url=None, redoc_url=None, redirect_slashes=False
-        )
+            title="wardbridge FHIR", docs_url=None, redoc_url=None, openapi_url=None,
+            redirect_slashes=False,
+        )  # fmt: skip
+        app.router.route_class = route_that_asks(self._let_in)
         app.add_exception_handler(NotTakenError, self._not_taken)
         app.add_exception_handler(HTTPException, self._no_route)
         app.add_exception_handler(RequestValidationError, self._bad_address)
+        add_description(app)
         self._add_metadata(app)
         self._add_encounters(app)
         self._add_bundles(app)
@@ -129,20 +147,20 @@ class Surface:
         @app.post(f"{BASE}/Encounter", status_code=201, openapi_extra=one, **_TOLD)
         async def create(request: Request) -> Response:
             """State an Encounter."""
-            taken = await self._take(request, "encounter", is_encounter)
+            taken = await self._take(request, is_encounter)
             return _encounter_response(request, taken, 201)
 
         @app.put(f"{BASE}/Encounter/{{number}}", openapi_extra=one, **_TOLD)
         async def update(request: Request, number: LogicalId) -> Response:
             """State an Encounter by its id."""
-            taken = await self._take(request, "encounter", is_encounter_of(number))
+            taken = await self._take(request, is_encounter_of(number))
             return _encounter_response(request, taken, 200)
 
         @app.put(f"{BASE}/Encounter", openapi_extra=one, **_TOLD)
         async def conditional_update(request: Request) -> Response:
             """State the Encounter that has the identifier of the query."""
             asked = request.query_params.multi_items()
-            taken = await self._take(request, "encounter", is_encounter_with(asked))
+            taken = await self._take(request, is_encounter_with(asked))
             return _encounter_response(request, taken, 200)
 
     def _add_bundles(self, app: FastAPI) -> None:
@@ -152,7 +170,7 @@ class Surface:
         @app.post(BASE, openapi_extra=both, **_TOLD)
         async def transaction(request: Request) -> Response:
             """State what a transaction or batch Bundle holds; a transaction is taken whole."""
-            taken = await self._take(request, "bundle", is_bundle("transaction", "batch"))
+            taken = await self._take(request, is_bundle("transaction", "batch"))
             return _bundle_response(taken)
 
         message = answer.openapi_body("a message Bundle", "Bundle")
@@ -160,7 +178,7 @@ class Surface:
         @app.post(f"{BASE}/$process-message", openapi_extra=message, **_TOLD)
         async def process_message(request: Request) -> Response:
             """Take a message, whole or not at all."""
-            return _told(await self._take(request, "message", is_bundle("message")))
+            return _told(await self._take(request, is_bundle("message")))
 
         told = answer.openapi_body("a notification Bundle", "Bundle")
 
@@ -168,11 +186,12 @@ class Surface:
         async def notifications(request: Request) -> Response:
             """Take what a subscription's channel sends: handshake, heartbeat, events."""
             check = is_bundle("history", "subscription-notification")
-            payload = await self._let_in(request, "notification")
             already = self._refused_by_headers(request)
             if already is not None or self._fetch is None:
-                return _told(await self._intake.take(payload, check, already))
-            return _told(await self._with_named(payload, check, self._fetch))
+                return _told(await self._take(request, check))
+            with self._intake.admitted() as grow:
+                payload = await self._body(request, grow)
+                return _told(await self._with_named(payload, check, self._fetch))
 
     # the door
 
@@ -196,19 +215,25 @@ class Surface:
             detail = "what it names could not be fetched: send it again"
             raise self._at_the_door("not-fetched", detail) from None
 
-    async def _take(self, request: Request, deed: Deed, check: Check) -> Taken:
-        """Let in, read, store."""
-        payload = await self._let_in(request, deed)
-        return await self._intake.take(payload, check, self._refused_by_headers(request))
+    async def _take(self, request: Request, check: Check) -> Taken:
+        """Read and store what was let in."""
+        with self._intake.admitted() as grow:
+            payload = await self._body(request, grow)
+            return await self._intake.take(payload, check, self._refused_by_headers(request))
 
-    async def _let_in(self, request: Request, deed: Deed) -> bytes:
-        """The body, if its sender may send it. Raises NotTakenError."""
+    async def _let_in(self, request: Request) -> int:
+        """How many bytes its sender may send; nothing is read before. Raises NotTakenError."""
+        route = f"{request.method} {request.scope['route'].path}"
+        deed = DEEDS.get(route)
+        if deed is None and route in DEEDS:
+            return NO_BODY
         self._intake.figures.requests += 1
-        if reason := self._senders.refusal(request.headers.get("authorization", ""), deed):
+        shown = request.headers.getlist("authorization")
+        if reason := self._senders.refusal(shown, deed):
             raise self._at_the_door(reason, "show a token of this feed that may send this")
         if not self._rate.takes():
             raise self._at_the_door("too-often", "more requests a second than this feed takes")
-        return await self._body(request)
+        return self._listener.max_body_bytes
 
     def _at_the_door(self, reason: str, detail: str) -> NotTakenError:
         self._intake.figures.refused_at_the_door += 1
@@ -223,25 +248,16 @@ class Surface:
             return to_review(refused.trouble)
         return None
 
-    async def _body(self, request: Request) -> bytes:
-        """The body, or 413 as soon as it is known to be larger than the limit."""
-        announced = request.headers.get("content-length", "")
-        if announced.isdecimal() and int(announced) > self._listener.max_body_bytes:
-            raise self._too_large()
+    async def _body(self, request: Request, grow: Grow) -> bytes:
+        """The body. Raises NotTakenError as soon as it is known to be too much."""
         body = bytearray()
         try:
             async for piece in request.stream():
+                grow(len(piece))
                 body += piece
-                if len(body) > self._listener.max_body_bytes:
-                    raise self._too_large()
         except ClientDisconnect:
             raise self._at_the_door("body-cut-off", "the body ended before its end") from None
         return bytes(body)
-
-    def _too_large(self) -> NotTakenError:
-        self._intake.figures.too_large += 1
-        limit = self._listener.max_body_bytes
-        return NotTakenError(Trouble("too-large", f"a body has at most {limit} bytes"))
 
     # what is not taken
 
@@ -256,6 +272,11 @@ class Surface:
 
     async def _no_route(self, request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
+        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            self._intake.figures.too_large += 1
+            limit = self._listener.max_body_bytes
+            too_large = Trouble("too-large", f"a body has at most {limit} bytes")
+            return FhirResponse(answer.refusal(too_large), status)
         is_known = status == HTTPStatus.METHOD_NOT_ALLOWED
         reason = "no-such-interaction" if is_known else "no-such-route"
         headers = {"Allow": _allowed(request)} if is_known else None

@@ -6,15 +6,18 @@ import asyncio
 from dataclasses import asdict
 from typing import Any, Final, NamedTuple
 
-from fastapi import Depends, FastAPI, Response
+from fastapi import FastAPI, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import Field
 
+from adapters.common.asking import add_description, route_that_asks
 from schemas.base import Frozen, Utc
 from wardbridge.http.access.gate import Gate
 from wardbridge.http.access.signing_in import add_sessions
 from wardbridge.http.audit import Trail
+from wardbridge.http.body import badly_asked
 from wardbridge.http.fhir.surface import Surface
 from wardbridge.http.metrics import ViewCollector
 from wardbridge.http.page import add_page
@@ -102,9 +105,11 @@ def make_app(
     """The application over a running service; ``registering``: it reads what wards are told."""
     refusals = {} if gate.is_open else _REFUSALS
     app = FastAPI(
-        title="wardbridge", docs_url=None, redoc_url=None,
-        dependencies=[Depends(gate)], responses=refusals,
-    )  # fmt: skip
+        title="wardbridge", docs_url=None, redoc_url=None, openapi_url=None, responses=refusals
+    )
+    app.router.route_class = route_that_asks(gate)
+    app.add_exception_handler(RequestValidationError, badly_asked)
+    add_description(app)
     _add_probes(app, view)
     _add_metrics(app, view, gate, trail)
     add_sessions(app, gate)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -25,7 +25,12 @@ HEADERS: Final = {
 
 def add_page(app: FastAPI) -> None:
     """Add the page of every ward, and what it loads."""
-    app.mount("/pages", StaticFiles(directory=FOLDER), name="pages")
+    files = StaticFiles(directory=FOLDER)
+
+    @app.get("/pages/{file}", include_in_schema=False)
+    async def loaded(file: str, request: Request) -> Response:
+        """What the page loads."""
+        return await files.get_response(file, request.scope)
 
     @app.get("/wards/{ward:path}", include_in_schema=False)
     async def board(ward: str) -> FileResponse:

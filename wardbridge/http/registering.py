@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Self, TypeVar
 from fastapi import Depends, FastAPI, HTTPException, Path, Request, Response
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+from adapters.common.limits import BODY_BYTES
 from bus.port import LogError
 from router.delivery.signature import PREFIX
 from schemas.audit import Action
@@ -24,7 +25,7 @@ from schemas.registration import Registration
 from wardbridge.config.subscribers import Hl7Receiver
 from wardbridge.http.access.gate import Asking
 from wardbridge.http.audit import Trail
-from wardbridge.http.body import MAX_BYTES, body_in, unquoted
+from wardbridge.http.body import unquoted
 from wardbridge.http.registrar import NotRegisteredError, Registrar, Wanted
 from wardbridge.sealing import SealError, Secrets
 
@@ -36,7 +37,7 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     503: {"description": "the log cannot be asked"},
 }
 _UNREAD: Final[dict[int | str, dict[str, Any]]] = {
-    413: {"description": f"the body has more than {MAX_BYTES} bytes"},
+    413: {"description": f"the body has more than {BODY_BYTES} bytes"},
     422: {"description": "what is wrong, and where; nothing of what was sent is quoted"},
 }
 T = TypeVar("T")
@@ -178,7 +179,7 @@ def add_registering(app: FastAPI, registrar: Registrar, trail: Trail) -> None:
 
 
 async def _wanted(request: Request) -> SubscriberWanted:
-    body = await body_in(request)
+    body = await request.body()
     try:
         return SubscriberWanted.model_validate_json(body)
     except ValidationError as error:  # what is sent may be a secret

@@ -62,18 +62,18 @@ class Gate:
         """Whether nobody is asked."""
         return self._known is None
 
-    async def __call__(self, request: Request) -> None:
-        """Let in, or raise HTTPException. A dependency of the whole application."""
-        rule = f"{request.method} {request.scope['route'].path}"
-        if rule not in RULES:
+    async def __call__(self, request: Request) -> int:
+        """How many bytes the body of one let in may have; raises HTTPException. Nothing is read before."""
+        rule = RULES.get(f"{request.method} {request.scope['route'].path}")
+        if rule is None:
             raise self._refusal(403, "there is no rule for this")
         if request.method not in SAFE_METHODS and is_from_another_site(request):
             raise self._refusal(403, "a page of another site asks for this")
-        deed = RULES[rule]
-        if deed is not None:
+        if rule.deed is not None:
             reader = ANYBODY if self._known is None else await self._who(request, self._known)
-            self._check(reader, deed, request.path_params.get("ward"))
+            self._check(reader, rule.deed, request.path_params.get("ward"))
             request.state.reader = reader
+        return rule.body_bytes
 
     def signed_in(self, token: str) -> tuple[str, int]:
         """The cookie for a token, and its life in seconds. Raises HTTPException."""

@@ -15,7 +15,6 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from router.delivery.resources import FHIR_JSON, Json
-from wardbridge.http.body import body_in
 
 BASE: Final = "/fhir"
 _CODES: Final[Mapping[int, str]] = {
@@ -70,7 +69,7 @@ def refused(error: HTTPException) -> FhirResponse:
 
 async def resource_in(request: Request, kind: str) -> Json:
     """The resource in a body. Raises RefusedError."""
-    return resource_from(request, await body_in(request), kind)
+    return resource_from(request, await request.body(), kind)
 
 
 def resource_from(request: Request, body: bytes, kind: str) -> Json:

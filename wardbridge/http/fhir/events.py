@@ -16,7 +16,6 @@ from router.delivery.resources import Json
 from schemas.notification import DesignationData
 from schemas.registration import Content
 from wardbridge.http.access.rights import Reader
-from wardbridge.http.body import body_in
 from wardbridge.http.fhir.answer import RefusedError, resource_from
 from wardbridge.http.fhir.book import Book, Entry
 
@@ -38,7 +37,7 @@ Asked = Mapping[str, Sequence[str]]
 async def asked_in(request: Request, known: frozenset[str]) -> Asked:
     """The parameters, from the address or a Parameters resource; with commas several of one."""
     pairs = list(request.query_params.multi_items())
-    if request.method == "POST" and (body := await body_in(request)):
+    if request.method == "POST" and (body := await request.body()):
         pairs += _parameters(resource_from(request, body, "Parameters"))
     found: defaultdict[str, list[str]] = defaultdict(list)
     for name, value in pairs:

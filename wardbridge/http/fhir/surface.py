@@ -13,7 +13,6 @@ from typing import Annotated, Any, Final, TypeVar
 from fastapi import FastAPI, Path, Request, Response
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from bus.port import LogError
@@ -24,7 +23,7 @@ from schemas.notification import DesignationData
 from wardbridge.http.access.gate import Asking
 from wardbridge.http.access.rights import Reader
 from wardbridge.http.audit import Trail
-from wardbridge.http.body import unquoted
+from wardbridge.http.body import badly_asked
 from wardbridge.http.fhir import capability
 from wardbridge.http.fhir.answer import BASE, FhirResponse, RefusedError, refused, resource_in
 from wardbridge.http.fhir.book import Book, Entry
@@ -284,8 +283,6 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _badly_asked(request: Request, error: Exception) -> Response:
-    if not isinstance(error, RequestValidationError):
-        raise error
     if request.url.path.startswith(f"{BASE}/"):
         return refused(RefusedError(404, "no logical id has such a form"))
-    return JSONResponse({"detail": unquoted(error.errors())}, 422)
+    return await badly_asked(request, error)
