@@ -28,6 +28,13 @@ class Mark(Frozen):
     fulfilled: bool = False
 
 
+class PlannedMove(Frozen):
+    """A movement that is said and has not happened yet."""
+
+    to: Location
+    at: Utc
+
+
 class EncounterView(Frozen):
     """The fold of a visit's observations in stamp order. Patient by key only."""
 
@@ -37,7 +44,13 @@ class EncounterView(Frozen):
     visit: str
     patient: str = Field(description="patient key, before merges")
     phase: Phase = Phase.PLANNED
-    place: Location | None = None
+    place: Location | None = Field(None, description="the assigned place")
+    temporary_place: Location | None = Field(
+        None, description="where the patient is for a while, keeping the assigned place"
+    )
+    planned_move: PlannedMove | None = Field(
+        None, description="the next movement that is said and has not happened yet"
+    )
     responsible_ward: str | None = None
     mark: Mark | None = None
     planned_discharge_at: Utc | None = None

@@ -51,7 +51,10 @@ class What(StrEnum):
     TRANSFER_CANCELLED = "transfer-cancelled"  # A12
     DISCHARGED = "discharged"  # A03, a visit gone from every snapshot
     DISCHARGE_CANCELLED = "discharge-cancelled"  # A13
-    TRACKED = "tracked"  # A09 A10 A32 A33: physical place only, fulfils nothing for good
+    DEPARTED = "departed"  # A09: under way, or at a temporary place; never an arrival
+    DEPARTURE_CANCELLED = "departure-cancelled"  # A33
+    TRACKED = "tracked"  # A10: at a temporary place, or arrived where the patient is to stay
+    TRACKING_CANCELLED = "tracking-cancelled"  # A32
     UPDATED = "updated"  # A08 A54 A55 Z99: compare, silent if nothing relevant changed
     DESCRIBED = "described"  # a state: a snapshot's row, a version of a FHIR Encounter
     PERSON_UPDATED = "person-updated"  # A28 A31: patient level, no visit
@@ -102,7 +105,10 @@ class Claims(Frozen):
     """What is claimed, three-valued (absent, cleared, value): ask :meth:`says` before reading."""
 
     responsible_ward: str | None = None
-    place: Location | None = Field(None, description="where the patient physically lies")
+    place: Location | None = Field(None, description="the assigned place: where the patient lies")
+    temporary_place: Location | None = Field(
+        None, description="where the patient is for a while and will not stay: fulfils no mark"
+    )
     mark: Location | None = Field(None, description="the ward (room, bed) it is meant for")
     expected_at: Utc | None = Field(None, description="when the patient is expected there")
     planned_discharge_at: Utc | None = None
@@ -181,6 +187,12 @@ class Observation(Frozen):
     )
     occurred_at: Utc | None = None
     occurred_rule: str | None = Field(None, description="which field and zone gave occurred_at")
+    takes_effect_at: Utc | None = Field(
+        None,
+        description="of a movement, discharge or state that had not happened when it was recorded: "
+        "until then it is a plan, and it takes effect with the first tick at or after this time "
+        "unless it was taken back",
+    )
     recorded_at: Utc = Field(description="as sent")
     recorded_rule: str = Field(description="which field and zone gave recorded_at")
     stamp: OrderStamp
