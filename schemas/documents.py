@@ -35,6 +35,7 @@ from schemas.observation import Envelope
 from schemas.patient import PatientRow
 from schemas.registration import Registration
 from schemas.review import ReviewItem
+from schemas.revision import FeedRevision
 from schemas.ward import Ward
 
 Document = dict[str, Any]
@@ -50,6 +51,7 @@ PUBLISHED: Final[Mapping[str, type[Frozen]]] = {
     "delivery": Delivery,
     "encounter-view": EncounterView,
     "envelope": Envelope,
+    "feed-revision": FeedRevision,
     "inbound": DesignationData,
     "notification": Notification,
     "patient": PatientRow,
@@ -72,6 +74,7 @@ CARRIED: Final[Mapping[str, str]] = {
     topics.AUTHORITY: "authority",
     topics.TICKS: "tick",
     topics.REVIEW: "review-item",
+    topics.REVISIONS: "feed-revision",
     topics.OUTGOING: "notification",
     topics.SUBSCRIBERS: "subscriber-state",
     topics.REGISTRATIONS: "registration",

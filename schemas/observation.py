@@ -8,6 +8,8 @@ Invariants
 * Claims are three-valued: a member left out says nothing (**absent**), ``null`` says that there
   is none (**cleared**), anything else is the **value**. On the wire and in ``model_fields_set``
   absent means not there; always serialise with ``exclude_unset`` (:meth:`Envelope.to_json`).
+* A statement that is read again, with another profile or ward register, keeps its ``id`` and has a
+  higher ``revision``; of all readings the one with the highest counts.
 * All observations of one input travel in one :class:`Envelope`: an input is whole or absent.
 """
 
@@ -172,7 +174,9 @@ class Observation(Frozen):
     """
 
     id: str
-    revision: int = 0
+    revision: int = Field(
+        0, description="of the reading: the feed's number for how it reads, see `revisions`"
+    )
     source: str
     feed: str
     what: What
@@ -214,6 +218,7 @@ class Envelope(Frozen):
     feed: str
     received_at: Utc
     raw: RawPointer
+    fingerprint: str = Field("", description="how the feed read it, see `revisions`")
     observations: tuple[Observation, ...]
 
     def to_json(self) -> bytes:

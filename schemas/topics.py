@@ -50,6 +50,7 @@ ACKNOWLEDGEMENTS: Final = "acknowledgements"
 TICKS: Final = "ticks"
 REVIEW: Final = "review"
 SNAPSHOTS: Final = "snapshots"
+REVISIONS: Final = "revisions"
 OUTGOING: Final = "outgoing"
 SUBSCRIBERS: Final = "subscribers"
 REGISTRATIONS: Final = "registrations"
@@ -81,6 +82,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
           "what could not be understood: reason, place of the error, pointer to the raw record"),
     Topic(SNAPSHOTS, "feed", "feed, row kind and id", None, "adapters", "adapters",
           "the newest snapshot of each scope, to compare the next one with"),
+    Topic(REVISIONS, "feed", "feed, fingerprint and claim", None, "adapters", "adapters, operators",
+          "how each feed reads: a number for each profile and ward register that it has read by"),
     Topic(OUTGOING, "subscriber", "subscriber", 90 * DAY_S, "delivery", "delivery",
           "the notifications that each configured subscriber is to be sent, in order"),
     Topic(SUBSCRIBERS, "subscriber", "subscriber", None, "delivery", "delivery, operators",

@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
+from adapters.common.revision import fingerprint
 from bus.port import Log
 from schemas import topics
 from wardbridge.components.feed import FeedComponent
 from wardbridge.components.router import RouterComponent
 from wardbridge.config.models import Feed, Installation
 from wardbridge.feeds.kind import Place, Reading
+from wardbridge.revisions import revised
 from wardbridge.routing import make_runner
 from wardbridge.secret import patient_keyer
 
@@ -44,7 +46,7 @@ def router_of(log: Log, installation: Installation) -> RouterComponent:
 def feeds_of(
     log: Log, installation: Installation, port_offset: int, clock: Clock = utc_now
 ) -> list[FeedComponent]:
-    """Every configured feed. Raises SecretError."""
+    """Every configured feed, its reading numbered. Raises SecretError or LogError."""
     # Here, so that the router's process does not read what only feeds use: half of its start.
     from wardbridge.feeds.kinds import KINDS  # noqa: PLC0415
 
@@ -54,11 +56,21 @@ def feeds_of(
     describe = installation.settings.identities.keep
 
     def made(feed: Feed) -> FeedComponent:
-        reading = Reading(feed.identity, installation.register, keyer, clock, describe=describe)
+        identity = revised(log, feed.identity, fingerprint_of(feed, installation), clock)
+        reading = Reading(identity, installation.register, keyer, clock, describe=describe)
         running = KINDS[feed.kind].make(reading, place, feed.settings)
-        return FeedComponent(feed.identity.name, running)
+        return FeedComponent(identity.name, running)
 
     return [made(feed) for feed in installation.feeds]
+
+
+def fingerprint_of(feed: Feed, installation: Installation) -> str:
+    """How the feed reads by the configuration."""
+    from wardbridge.feeds.kinds import KINDS  # noqa: PLC0415 - as above
+
+    kind = KINDS[feed.kind]
+    profile, source = kind.reads_by(feed.settings), feed.identity.source
+    return fingerprint(feed.kind, kind.rules, profile, installation.register, source)
 
 
 def has_received(log: Log) -> bool:

@@ -7,8 +7,10 @@ headers say so). They are handed to the log in one call.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from adapters.common.outcome import Outcome, Trouble, Verdict
 from bus.port import Header, Record
@@ -19,11 +21,22 @@ from schemas.review import ReviewItem
 
 @dataclass(frozen=True, slots=True)
 class FeedIdentity:
-    """Where an input comes from: configured names."""
+    """Where an input comes from (configured names), and how it is read.
+
+    ``revision`` counts the readings of a running feed, ``fingerprint`` tells this one from others
+    (:mod:`adapters.common.revision`). Outside the service there is neither.
+    """
 
     name: str
     source: str
     realm: str
+    revision: int = 0
+    fingerprint: str = ""
+
+    @property
+    def reading(self) -> Mapping[str, Any]:
+        """What each of its observations says of how it was read; nothing outside the service."""
+        return {"revision": self.revision} if self.revision else {}
 
 
 def records_of(
@@ -67,6 +80,7 @@ def envelope_record(
         feed=feed.name,
         received_at=received_at,
         raw=raw,
+        fingerprint=feed.fingerprint,
         observations=outcome.observations,
         type="envelope",
         version=1,

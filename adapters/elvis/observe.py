@@ -52,6 +52,7 @@ class Observer:
         """What a row says about the visit: it replaces what was said before."""
         told = Observation(
             id=self._id(patient, *row.cells),
+            **self._feed.reading,
             source=self._feed.source,
             feed=self._feed.name,
             what=What.DESCRIBED,
@@ -70,6 +71,7 @@ class Observer:
         """Every scope's newest snapshot lacks the patient."""
         return Observation(
             id=self._id(patient),
+            **self._feed.reading,
             source=self._feed.source,
             feed=self._feed.name,
             what=What.DISCHARGED,

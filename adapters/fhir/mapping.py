@@ -157,6 +157,7 @@ class Normaliser:
         self._claims.read(statement, meaning, when.moment.at, claims)
         said: dict[str, object] = {
             "id": observation_id(self.feed.source, visit, statement, when),
+            **self.feed.reading,
             "source": self.feed.source,
             "feed": self.feed.name,
             "what": meaning.what,

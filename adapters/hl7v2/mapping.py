@@ -179,6 +179,7 @@ class Normaliser:
         when = recorded(case)
         said |= {
             "id": observation_id(self.feed.source, visit, case, when, number),
+            **self.feed.reading,
             "source": self.feed.source,
             "feed": self.feed.name,
             "trigger": case.trigger,

@@ -43,6 +43,7 @@ from schemas.observation import (
 from schemas.patient import PatientRow, Person
 from schemas.registration import Content, Owner, Registration
 from schemas.review import ReviewItem
+from schemas.revision import FeedRevision
 from schemas.ward import Ward
 from tests.schemas.publish import ASYNCAPI_NAME, PUBLISHED_FOLDER, rendered
 
@@ -138,6 +139,7 @@ EXAMPLES: dict[str, Frozen] = {
         source="ehr", visit="v1", patient="k1", mark=Mark(to=Location(ward="W1")), last_at=AT
     ),
     "envelope": ENVELOPE,
+    "feed-revision": FeedRevision(feed="hl7", fingerprint="00", revision=1, at=AT),
     "inbound": DATA,
     "delivery": Delivery(
         type="delivery",

@@ -67,4 +67,10 @@ def _holds(identity: FeedIdentity, settings: ElvisSettings) -> Iterator[Held]:
     )
 
 
-KIND = FeedKind(settings=ElvisSettings, make=ElvisFeed, outcomes=_outcomes, holds=_holds)
+KIND = FeedKind(
+    settings=ElvisSettings,
+    make=ElvisFeed,
+    outcomes=_outcomes,
+    holds=_holds,
+    reads_by=lambda settings: settings.format,
+)

@@ -138,4 +138,5 @@ KIND = FeedKind(
     outcomes=_outcomes,
     holds=holds_port,
     clears=lambda settings: settings.profile.claims,
+    reads_by=lambda settings: settings.profile,
 )

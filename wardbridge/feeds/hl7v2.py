@@ -62,4 +62,10 @@ def _outcomes(
         yield index, to_review(trouble)
 
 
-KIND = FeedKind(settings=Hl7Settings, make=Hl7Feed, outcomes=_outcomes, holds=holds_port)
+KIND = FeedKind(
+    settings=Hl7Settings,
+    make=Hl7Feed,
+    outcomes=_outcomes,
+    holds=holds_port,
+    reads_by=lambda settings: settings.profile,
+)

@@ -109,6 +109,10 @@ def _clears_nothing(_settings: BaseModel) -> Iterable[str]:
     return ()
 
 
+def _by_all(settings: BaseModel) -> BaseModel:
+    return settings
+
+
 def _holds_nothing(_identity: FeedIdentity, _settings: BaseModel) -> Iterable[Held]:
     return ()
 
@@ -119,7 +123,8 @@ class FeedKind(Generic[Options]):
 
     ``outcomes`` gives, for each input in the bytes of a file, its index and what it means;
     ``holds`` what no two feeds may share; ``clears`` the claims that an input takes back by leaving
-    them out.
+    them out. ``reads_by`` is the part of the settings that decides what an input means, ``rules`` the
+    number of the adapter's own rules, raised when these read an input otherwise.
     """
 
     settings: type[Options]
@@ -127,3 +132,5 @@ class FeedKind(Generic[Options]):
     outcomes: Callable[[Reading, Options, Path, bytes], Iterator[tuple[int, Outcome]]]
     holds: Callable[[FeedIdentity, Options], Iterable[Held]] = _holds_nothing
     clears: Callable[[Options], Iterable[str]] = _clears_nothing
+    reads_by: Callable[[Options], BaseModel] = _by_all
+    rules: int = 1
