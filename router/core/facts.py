@@ -4,8 +4,8 @@ A row is a JSON array in the order of :class:`Fact`'s fields; absent claims are 
 cleared ones are null. Restart reads a million of them, so a visit keeps its rows as bytes and
 parses them when it is first touched.
 
-A fact is known by its id. Said twice, it is one fact: the higher revision wins, and within a
-revision the smallest stamp, so that the order of arrival decides nothing.
+A fact is known by its id. Said twice, it is one fact: the higher revision says what it claims and
+when, and it keeps the place of its first receipt, so that the order of arrival decides nothing.
 """
 
 from __future__ import annotations
@@ -71,11 +71,17 @@ class Fact(NamedTuple):
         """Whether it tells a movement again, or one of the past."""
         return self.retells or self.past is not None
 
-    def supersedes(self, other: Fact) -> bool:
-        """Whether this telling of the same fact replaces the one held."""
-        if self.revision != other.revision:
-            return self.revision > other.revision
-        return self.stamp < other.stamp
+    def told_again(self, other: Fact) -> Fact:
+        """This fact once another telling of it has come; equal to this one where nothing is new.
+
+        Sequence and receipt are the smallest of all tellings: what a sender repeats, or a person has
+        read again, stays where it was said first.
+        """
+        best = other if other.revision > self.revision else self
+        same = (each.stamp for each in (self, other) if each.revision == best.revision)
+        _, sequences, receipts, _ = zip(self.stamp, other.stamp, strict=True)
+        stamp = (min(same)[0], min(sequences), min(receipts), best.stamp[3])
+        return best._replace(stamp=stamp)
 
 
 _ROW: Final = TypeAdapter(Fact)

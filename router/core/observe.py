@@ -66,10 +66,9 @@ class Observer:
         held = visit.known(fact.id)
         if held is None:
             return self._add(visit, fact)
-        if not fact.supersedes(held):
+        fact = held.told_again(fact)
+        if fact == held:
             return set()
-        if fact.revision == held.revision:
-            fact = held._replace(stamp=fact.stamp)
         return self._add(visit, fact, self._realm.fact_key(visit, held))
 
     def _add(self, visit: Visit, fact: Fact, old_key: str | None = None) -> set[str]:
@@ -90,10 +89,12 @@ class Observer:
             return set()
         fact = fact_of(said)
         rows = self._realm.person(said.source, fact.patient)
-        held = rows.get(fact.id)
-        if held is not None and not fact.supersedes(parsed(held)):
+        row, held = row_of(fact), rows.get(fact.id)
+        if held is not None:
+            row = row_of(parsed(held).told_again(fact))
+        if row == held:
             return set()
-        row = rows[fact.id] = row_of(fact)
+        rows[fact.id] = row
         self._outbox.state(self._person_key(said.source, fact), row)
         self._forget_older(said.source, fact.patient)
         return {self._realm.aliases_of(said.source).resolve(fact.patient)}
@@ -115,7 +116,8 @@ class Observer:
             return self._review(said, NO_SURVIVOR, f"{said.trigger} names no surviving patient")
         aliases = self._realm.aliases_of(said.source)
         held, refused = aliases.known(fact.id), aliases.refused()
-        if held is not None and not fact.supersedes(held):
+        fact = held.told_again(fact) if held else fact
+        if fact == held:
             return set()
         touched = aliases.add(fact)
         self._outbox.state(self._realm.key("merge", said.source, fact.id), row_of(fact))
