@@ -72,7 +72,7 @@ class Fact(NamedTuple):
         return self.retells or self.past is not None
 
     def told_again(self, other: Fact) -> Fact:
-        """This fact once another telling of it has come; equal to this one where nothing is new.
+        """The fact once another telling of it has come; the same where that says nothing new.
 
         Sequence and receipt are the smallest of all tellings: what a sender repeats, or a person has
         read again, stays where it was said first.

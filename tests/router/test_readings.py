@@ -15,7 +15,8 @@ from tests.router.test_invariants import BELIEVED, RANDOMS, Tally, awaited, chec
 
 def read_as(said: Observation, revision: int, *unread: Unread) -> Observation:
     """A reading of the statement; what could not be read is absent from it."""
-    claims = said.claims.model_dump(exclude_unset=True, exclude=set(unread))
+    left_out: set[str] = {*unread}
+    claims = said.claims.model_dump(exclude_unset=True, exclude=left_out)
     changed = {"revision": revision, "claims": Claims.model_validate(claims), "unread": unread}
     return said.model_copy(update=changed)
 
