@@ -91,7 +91,8 @@ def compare(
     if refused:
         return refused
     newest = _newest(moment, last, found, arrival.sha256, export.wards)
-    return _Step(state, moment, newest, context).comparison(found, absent, reader)
+    step = _Step(state, moment, newest, context, len(export.rows))
+    return step.comparison(found, absent, reader)
 
 
 def _exported_at(export: Export, scope: str, last: ScopeState | None) -> datetime:
@@ -148,7 +149,12 @@ class _Step:
     """One accepted snapshot against the state before it."""
 
     def __init__(
-        self, state: SnapshotState, moment: Moment, newest: ScopeState, context: Context
+        self,
+        state: SnapshotState,
+        moment: Moment,
+        newest: ScopeState,
+        context: Context,
+        rows: int,
     ) -> None:
         self._state = state
         self._moment = moment
@@ -158,6 +164,7 @@ class _Step:
         self._observer = Observer(context.feed, context.sheet.keyer, moment)
         self._scopes = {**state.scopes, moment.scope: newest}
         self._patients: dict[str, PatientState | None] = {}
+        self._ended_as = rows  # ends come behind the rows
         self._observed: list[tuple[int | None, Observation]] = []
         self._troubles: list[tuple[int, Trouble]] = []
 
@@ -189,7 +196,7 @@ class _Step:
         if new != old:
             self._patients[key] = new
         if old is None or old.ended or new.content != old.content:
-            told = self._observer.described(new, said, fresh.row)
+            told = self._observer.described(new, said, fresh.row, fresh.number)
             self._observed.append((fresh.number, told))
 
     def _sighted(
@@ -244,7 +251,8 @@ class _Step:
         if patient.listed or not self._every_scope_lacks(patient):
             return
         self._patients[key] = replace(patient, ended=self._moment.sequence)
-        self._observed.append((None, self._observer.discharged(patient)))
+        self._observed.append((None, self._observer.discharged(patient, self._ended_as)))
+        self._ended_as += 1
 
     def _every_scope_lacks(self, patient: PatientState) -> bool:
         named = {scope.name for scope in self._context.settings.scopes} or set(self._scopes)

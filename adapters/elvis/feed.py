@@ -3,54 +3,67 @@
 Commit order, for one file: raw pointer, envelopes, review items and snapshot rows in one commit;
 then the state in memory; then the file is moved. A crash before the commit leaves the file to be
 handled again; one between commit and move leaves a file whose hash is known: it is only moved.
-When the log fails, files stay where they are, and the state is loaded anew before the next try,
-for what was committed may not be known.
+When the log fails, files stay where they are.
 
-No file stops another: one that cannot be read, may still grow or cannot be moved is left aside
-and tried again. A file is moved only while it is the one that was read: what a writer has put
-into its place meanwhile is read as any other.
+No file stops another: one that cannot be read, may still grow, cannot be moved, or at which this
+program fails, is left aside and tried again. A file is moved only while it is the one that was read:
+what a writer has put into its place meanwhile is read as any other.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from watchfiles import watch
-
+from adapters.common.backoff import Backoff
 from adapters.common.feed import FeedIdentity
 from adapters.common.figures import Figures
 from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import Outcome, Trouble, Verdict
-from adapters.elvis import state as snapshot_state
-from adapters.elvis.handle import Handled, Incoming, handle, incoming, make_context, records_of
+from adapters.elvis.archive import Archive
+from adapters.elvis.handle import Handled, Incoming, incoming, make_context
 from adapters.elvis.inbox import Inbox, Signature
+from adapters.elvis.reading import Clocks, Found, Reader
 from adapters.elvis.settings import ElvisSettings
-from adapters.elvis.state import SnapshotState
-from bus.port import Log, LogError, LogFencedError, TopicPartition
-from schemas import topics
+from adapters.elvis.taking import Taker
+from adapters.elvis.waiting import looks
+from bus.port import Log, LogError, LogFencedError
 from schemas.ward import WardRegister
 
 FILES_AT_ONCE: Final = 16
 """Parsed files held in memory, to take them in order of their export times."""
 
-_WATCH_STEP_MS: Final = 20
+SILENT_S: Final = 60.0
+"""A step that takes longer waits for a share or a log that does not answer: health says so. Reading
+and comparing the largest export takes some seconds."""
+
+STOP_WITHIN_S: Final = 8.0
+"""The thread may hang in a call of the system, which nothing can interrupt: then it is left to the end of
+the process, to which it means nothing that is not durable."""
 
 
-class _Found(NamedTuple):
-    """A file as it was read; ``signature`` tells whether it is still the one that stands there."""
+@dataclass
+class ExportFigures(Figures):
+    """What a directory counts besides; ``files_waiting`` as seen at the last look."""
 
-    path: Path
-    signature: Signature
-    file: Incoming
+    files_waiting: int = 0
+    files_accepted: int = 0
+    files_refused: int = 0
+    files_known: int = 0
+    files_unreadable: int = 0
+    files_replaced: int = 0
+    files_failed: int = 0
+    observations: int = 0
+    warnings: int = 0
+    looks_failed: int = 0
+    commits_failed: int = 0
+    moves_failed: int = 0
 
 
 class _ToMove(NamedTuple):
@@ -78,55 +91,70 @@ class ElvisDirectoryFeed:
         describe: bool = False,
     ) -> None:
         self.identity = identity
-        self.taken = Figures()
+        self.figures = ExportFigures()
         self.failure: Exception | None = None
-        self.blocking: str | None = None
         self._context = make_context(identity, settings, register, keyer, describe=describe)
         self._watching = settings.watching
-        self._scopes = [scope.name for scope in settings.scopes]
-        self._log = log
-        self._clock = clock
-        self._monotonic = monotonic
+        self._clocks = Clocks(clock, monotonic)
         self._inbox = Inbox(settings.directory, settings.watching)
-        self._state: SnapshotState | None = None
-        self._figures: Counter[str] = Counter()
-        self._waiting = 0
-        self._growing: dict[Path, Signature] = {}
+        self._archive = Archive(settings.directory)
+        limit = settings.guards.file_bytes
+        self._reader = Reader(self._incoming, limit, settings.watching, self._clocks)
+        self._taker = Taker(self._context, log)
         self._unmoved: dict[Path, _ToMove] = {}
-        self._failed_in_a_row = 0
-        self._try_again_at = 0.0
+        self._aside: dict[Path, tuple[Signature, Backoff]] = {}
+        self._log_backoff = self._new_backoff()
+        self._directory_fault: str | None = None
+        self._log_fault: str | None = None
+        self._unreadable: dict[Path, str] = {}
+        self._refused: dict[str, str] = {}
+        self._heard_at = monotonic()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"feed-{identity.name}")
+        self._thread = threading.Thread(target=self._run, name=f"feed-{identity.name}", daemon=True)
 
     # -- life -----------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Make the directory if need be, and begin to watch it."""
+        """Make the directory if need be, and begin to watch it. Raises OSError."""
         self._inbox.prepare()
+        self._archive.prepare()
+        self._heard_at = self._clocks.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
         """Finish the file in hand, then end. Idempotent."""
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join()
-
-    def figures(self) -> Mapping[str, int]:
-        """Counts since the start, and the files that waited after the last look.
-
-        No I/O: health is asked in the event loop, and a share that hangs must not stop it.
-        """
-        return {**self._figures, "files_waiting": self._waiting}
+            self._thread.join(STOP_WITHIN_S)
 
     def is_alive(self) -> bool:
         """Whether the thread runs; if it ended by itself, ``failure`` says why."""
         return self._thread.is_alive()
 
+    # -- how it is: no I/O, for health is asked in the event loop, and a share that hangs must not stop it
+
+    def blocking(self) -> str | None:
+        """Why no export is taken now."""
+        if self._clocks.monotonic() - self._heard_at > SILENT_S:
+            return f"the directory or the log has not answered for over {SILENT_S:.0f} s"
+        return self._directory_fault or self._log_fault
+
+    def trouble(self) -> str | None:
+        """Which exports are not taken, though others are."""
+        said = [f"exports are refused: {reason}" for reason in sorted(set(self._refused.values()))]
+        said += [
+            f"exports cannot be read: {reason}" for reason in sorted(set(self._unreadable.values()))
+        ]
+        said += ["exports stay where they are: they cannot be moved"] if self._unmoved else []
+        said += ["exports are left aside: this program fails at them"] if self._aside else []
+        return "; ".join(said) or None
+
     # -- one round --------------------------------------------------------------------------------
 
     def look(self) -> None:
         """Handle every complete file, in order of export time, then name."""
-        if self._monotonic() < self._try_again_at:
+        self._heard_at = now = self._clocks.monotonic()
+        if not self._log_backoff.is_over(now):
             return
         self._move_again()
         read = list(islice(self._readable(self._complete()), FILES_AT_ONCE))
@@ -138,85 +166,76 @@ class ElvisDirectoryFeed:
         except LogFencedError:
             raise
         except LogError as error:
-            self._back_off(error)
+            self.figures.commits_failed += 1
+            self._log_fault = f"exports cannot be committed: {error}"
+            self._log_backoff.failed(self._clocks.monotonic())
         else:
-            self._failed_in_a_row = 0
+            self._log_fault = None
+            self._log_backoff.reset()
 
     def _complete(self) -> list[Path]:
         try:
             seen = self._inbox.waiting()
         except OSError as error:
-            self._figures["looks_failed"] += 1
-            self.blocking = f"the directory cannot be read: {error.strerror or error}"
+            self.figures.looks_failed += 1
+            self._directory_fault = f"the directory cannot be read: {error.strerror or error}"
             return []
-        self.blocking = None
-        self._waiting = len(seen)
-        self._growing = {path: was for path, was in self._growing.items() if path in seen}
-        return self._inbox.complete(seen, self._monotonic())
+        self._directory_fault = None
+        self.figures.files_waiting = len(seen)
+        self._reader.keep_only(seen)
+        self._aside = {path: one for path, one in self._aside.items() if seen.get(path) == one[0]}
+        self._unreadable = {path: why for path, why in self._unreadable.items() if path in seen}
+        return self._inbox.complete(seen, self._clocks.monotonic())
 
-    def _readable(self, paths: Iterable[Path]) -> Iterator[_Found]:
+    def _readable(self, paths: Iterable[Path]) -> Iterator[Found]:
         for path in paths:
-            if path not in self._unmoved and (found := self._read(path)):
+            self._heard_at = now = self._clocks.monotonic()
+            if path in self._unmoved or not self._is_its_turn(path, now):
+                continue
+            if found := self._read(path):
                 yield found
 
-    def _read(self, path: Path) -> _Found | None:
+    def _read(self, path: Path) -> Found | None:
+        self._unreadable.pop(path, None)
         try:
-            with path.open("rb") as file:
-                before = Signature.of(os.fstat(file.fileno()))
-                if self._is_left_to_grow(path, before):
-                    return None
-                payload = file.read(self._context.settings.guards.file_bytes + 1)
-                after = Signature.of(os.fstat(file.fileno()))
-        except OSError:
-            self._figures["files_unreadable"] += 1
+            return self._reader.read(path)
+        except OSError as error:
+            self.figures.files_unreadable += 1
+            self._unreadable[path] = error.strerror or "it is no file any more"
             return None
-        if before != after:
-            return None
-        return self._whole(_Found(path, before, self._incoming(path, payload)))
 
-    def _incoming(self, path: Path, payload: bytes) -> Incoming:
+    def _incoming(self, path: Path, payload: bytes, signature: Signature) -> Incoming:
+        del signature
         approved = self._inbox.is_approved(path)
-        return incoming(payload, path.name, self._clock(), self._context, approved=approved)
+        return incoming(payload, path.name, self._clocks.now(), self._context, approved=approved)
 
-    def _whole(self, found: _Found) -> _Found | None:
-        if found.file.may_grow and not self._has_settled(found.signature):
-            self._growing[found.path] = found.signature
-            return None
-        return found
-
-    def _is_left_to_grow(self, path: Path, signature: Signature) -> bool:
-        """Whether it was seen to be cut before, and has not changed nor settled since."""
-        return self._growing.get(path) == signature and not self._has_settled(signature)
-
-    def _has_settled(self, signature: Signature) -> bool:
-        if self._watching.done_marker:
-            return True
-        changed_at = datetime.fromtimestamp(signature.mtime_ns / 1e9, UTC)
-        return self._clock() >= changed_at + timedelta(seconds=self._watching.incomplete_s)
-
-    def _take(self, found: _Found) -> None:
-        state = self._loaded()
-        handled = handle(state, found.file, self._context)
-        self._commit(handled, found.file)
-        snapshot_state.apply(state, handled.change)
-        self._count(handled)
+    def _take(self, found: Found) -> None:
+        self._heard_at = self._clocks.monotonic()
+        try:
+            handled = self._taker.take(found.file)
+        except LogError:
+            raise
+        except Exception:  # noqa: BLE001 - one file must not cost the others: it is tried again
+            self._put_aside(found)
+            return
+        self._aside.pop(found.path, None)
+        self._note(handled, found.file)
         outcome = replace(handled.outcome, observations=())
         self._move(_ToMove(found.path, found.signature, found.file.raw.sha256, outcome))
 
-    def _loaded(self) -> SnapshotState:
-        if self._state is None:
-            name = self.identity.name
-            partition = self._log.partition_of(topics.SNAPSHOTS, name)
-            rows = self._log.load(TopicPartition(topics.SNAPSHOTS, partition))
-            state = snapshot_state.load(name, rows)
-            kept = self._scopes or state.scopes
-            self._state = snapshot_state.without_scopes(state, kept)
-        return self._state
+    def _is_its_turn(self, path: Path, now_s: float) -> bool:
+        return path not in self._aside or self._aside[path][1].is_over(now_s)
 
-    def _commit(self, handled: Handled, file: Incoming) -> None:
-        records = records_of(handled, file, self.identity)
-        if records:
-            self._log.commit(f"feed:{self.identity.name}", {}, records)
+    def _put_aside(self, found: Found) -> None:
+        self.figures.files_failed += 1
+        _, backoff = self._aside.get(found.path, (None, self._new_backoff()))
+        backoff.failed(self._clocks.monotonic())
+        self._aside[found.path] = (found.signature, backoff)
+
+    def _new_backoff(self) -> Backoff:
+        return Backoff(self._watching.retry_s, self._watching.retry_max_s)
+
+    # -- moving -------------------------------------------------------------------------------------
 
     def _move_again(self) -> None:
         for handled in list(self._unmoved.values()):
@@ -226,65 +245,64 @@ class ElvisDirectoryFeed:
         path = handled.path
         self._unmoved.pop(path, None)
         if not self._inbox.is_unchanged(path, handled.signature):
-            self._figures["files_replaced"] += 1
+            self.figures.files_replaced += 1
             return
         try:
             self._put_away(handled)
         except OSError:
-            self._figures["moves_failed"] += 1
+            self.figures.moves_failed += 1
             self._unmoved[path] = handled
         else:
-            self._waiting = max(0, self._waiting - 1)
+            self.figures.files_waiting = max(0, self.figures.files_waiting - 1)
 
     def _put_away(self, handled: _ToMove) -> None:
         if handled.outcome.verdict is Verdict.REVIEW:
-            self._inbox.reject(handled.path, handled.sha256, handled.outcome)
+            self._archive.reject(handled.path, handled.sha256, handled.outcome)
         else:
-            self._inbox.finish(handled.path, handled.sha256)
+            self._archive.finish(handled.path, handled.sha256)
+        self._inbox.forget_marker(handled.path)
 
-    def _count(self, handled: Handled) -> None:
-        self.taken.last_seen = self._clock()
-        if not handled.is_known:
-            self.taken.became(handled.outcome)
-        verdict = "known" if handled.is_known else handled.outcome.verdict.value
-        self._figures[f"files_{verdict}"] += 1
-        self._figures["observations"] += len(handled.outcome.observations)
-        self._figures["warnings"] += len(handled.outcome.warnings)
+    # -- what is counted ------------------------------------------------------------------------------
 
-    def _back_off(self, error: LogError) -> None:
-        self._state = None
-        self.blocking = f"exports cannot be committed: {error}"
-        self._figures["commits_failed"] += 1
-        longest = self._watching.retry_max_s
-        doubled = self._watching.retry_s * 2 ** min(self._failed_in_a_row, 16)
-        self._failed_in_a_row += 1
-        self._try_again_at = self._monotonic() + min(longest, doubled)
+    def _note(self, handled: Handled, file: Incoming) -> None:
+        outcome, figures = handled.outcome, self.figures
+        figures.last_seen = self._clocks.now()
+        if handled.is_known:
+            figures.files_known += 1
+            return
+        figures.became(outcome)
+        figures.files_refused += outcome.verdict is Verdict.REVIEW
+        figures.files_accepted += outcome.verdict is Verdict.ACCEPTED
+        figures.observations += len(outcome.observations)
+        figures.warnings += len(outcome.warnings)
+        self._note_refusal(outcome, _hospital_of(file))
+
+    def _note_refusal(self, outcome: Outcome, hospital: str) -> None:
+        """A refusal is trouble until an export of the same hospital is accepted."""
+        if outcome.verdict is Verdict.REVIEW:
+            self._refused[hospital] = outcome.reason
+        else:
+            self._refused.pop(hospital, None)
+            self._refused.pop("", None)  # of no hospital that could be read
 
     # -- the thread ---------------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
             self.look()
-            for _ in self._rounds():
+            for _ in looks(
+                (self._inbox.directory, self._inbox.approved), self._watching, self._stopping
+            ):
                 self.look()
-        except Exception as error:  # noqa: BLE001 - the only one: the supervisor reads it
+        except Exception as error:  # noqa: BLE001 - the supervisor reads it
             self.failure = error
 
-    def _rounds(self) -> Iterable[object]:
-        return watch(
-            self._inbox.directory,
-            self._inbox.approved,
-            recursive=False,
-            step=_WATCH_STEP_MS,
-            rust_timeout=int(self._watching.look_s * 1000),
-            yield_on_timeout=True,
-            force_polling=self._watching.polling,
-            stop_event=self._stopping,
-            raise_interrupt=False,
-        )
 
-
-def _export_order(found: _Found) -> tuple[datetime, str]:
+def _export_order(found: Found) -> tuple[datetime, str]:
     parsed = found.file.parsed
     at = found.file.received_at if isinstance(parsed, Trouble) else parsed.exported_at
     return (at, found.path.name)
+
+
+def _hospital_of(file: Incoming) -> str:
+    return "" if isinstance(file.parsed, Trouble) else file.parsed.hospital.casefold()

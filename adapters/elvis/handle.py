@@ -20,6 +20,7 @@ from adapters.common.feed import (
     raw_record,
     review_records,
 )
+from adapters.common.filename import shown
 from adapters.common.keys import PatientKeyer, raw_pointer
 from adapters.common.outcome import Outcome, Trouble, Verdict, accepted, ignored, to_review
 from adapters.elvis import guards
@@ -58,6 +59,13 @@ class Handled(NamedTuple):
     is_known: bool = False
 
 
+class Prepared(NamedTuple):
+    """What becomes of a file, and everything to commit together for it."""
+
+    handled: Handled
+    records: Sequence[Record]
+
+
 def make_context(
     feed: FeedIdentity,
     settings: ElvisSettings,
@@ -74,11 +82,12 @@ def make_context(
 def incoming(
     payload: bytes, name: str, received_at: datetime, context: Context, *, approved: bool = False
 ) -> Incoming:
-    """The file's bytes, read as far as that needs no earlier snapshot.
+    """The file's bytes, read as far as that needs no earlier snapshot. Total: nothing raises.
 
-    Of a file that is too large, ``guards.file_bytes`` and one more suffice.
+    ``name`` as the file system gives it. Of a file that is too large, ``guards.file_bytes`` and one
+    more suffice.
     """
-    raw = raw_pointer(payload, received_at, context.feed.name, name=name)
+    raw = raw_pointer(payload, received_at, context.feed.name, name=shown(name))
     too_large = guards.not_too_large(len(payload), context.settings.guards)
     if too_large:
         return Incoming(raw, too_large, received_at, approved, may_grow=False)
@@ -88,6 +97,23 @@ def incoming(
         return Incoming(raw, _fault(error), received_at, approved, may_grow=False)
     may_grow = isinstance(parsed, Trouble) and may_be_growing(payload, context.settings.format)
     return Incoming(raw, parsed, received_at, approved, may_grow)
+
+
+def prepare(state: SnapshotState, file: Incoming, context: Context) -> Prepared:
+    """Judge one file and say what to commit. Total: a file that no record can be made of is refused."""
+    handled = handle(state, file, context)
+    try:
+        return Prepared(handled, records_of(handled, file, context.feed))
+    except Exception as error:  # noqa: BLE001 - as in handle
+        return prepare_refusal(state, file, _fault(error), context)
+
+
+def prepare_refusal(
+    state: SnapshotState, file: Incoming, trouble: Trouble, context: Context
+) -> Prepared:
+    """Nothing of the file is used."""
+    handled = _refused(state, file, trouble, context)
+    return Prepared(handled, records_of(handled, file, context.feed))
 
 
 def handle(state: SnapshotState, file: Incoming, context: Context) -> Handled:

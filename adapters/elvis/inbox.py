@@ -1,28 +1,21 @@
-"""The directory where exports appear, and its subfolders done, rejected and approved.
+"""The directory where exports appear, and ``approved/`` in it: which files wait, which are complete.
 
 A file is complete when its size and time have not changed for a while, or when its marker file is
-there. Files are moved, never changed: to ``done/`` or ``rejected/`` under the first letters of
-their content hash, a rejected one with ``.reason.json`` beside it. A person who has looked at a
-rejected file moves it to ``approved/``.
+there. A person who has looked at a rejected file moves it to ``approved/``.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from adapters.common.outcome import Outcome
+from adapters.common.filename import matches
 from adapters.elvis.settings import Watching
 
-DONE: Final = "done"
-REJECTED: Final = "rejected"
 APPROVED: Final = "approved"
-HASH_LETTERS: Final = 12
 
 
 class Signature(NamedTuple):
@@ -72,9 +65,8 @@ class Inbox:
         self._stable = StableFiles(watching.stable_s)
 
     def prepare(self) -> None:
-        """Make the directory and its subfolders."""
-        for name in (DONE, REJECTED, APPROVED):
-            (self.directory / name).mkdir(parents=True, exist_ok=True)
+        """Make the directory and ``approved/`` in it. Raises OSError."""
+        self.approved.mkdir(parents=True, exist_ok=True)
 
     def waiting(self) -> dict[Path, Signature]:
         """Every export file in the directory and in ``approved/``, complete or not.
@@ -103,49 +95,29 @@ class Inbox:
         """Whether a person put the file into ``approved/``."""
         return path.parent == self.approved
 
-    def finish(self, path: Path, sha256: str) -> Path:
-        """Move an accepted file to ``done/``; its new path."""
-        self._reason(path, sha256).unlink(missing_ok=True)
-        return self._move(path, DONE, sha256)
-
-    def reject(self, path: Path, sha256: str, outcome: Outcome) -> Path:
-        """Move a refused file to ``rejected/``, its reason beside it; its new path."""
-        told = {
-            "file": path.name,
-            "sha256": sha256,
-            "reason": outcome.reason,
-            "detail": outcome.detail,
-            "where": outcome.where,
-        }
-        text = json.dumps(told, ensure_ascii=False, indent=2) + "\n"
-        self._reason(path, sha256).write_text(text, encoding="utf-8")
-        return self._move(path, REJECTED, sha256)
+    def forget_marker(self, path: Path) -> None:
+        """The file was moved: its marker says nothing any more. Raises OSError."""
+        if self._watching.done_marker:
+            self._marker(path).unlink(missing_ok=True)
 
     def _exports_in(self, folder: Path) -> Iterator[Path]:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if fnmatchcase(entry.name, self._watching.pattern) and entry.name[0] != ".":
+                if entry.name[0] != "." and matches(entry.name, self._watching.pattern):
                     yield folder / entry.name
 
     def _is_marked(self, path: Path) -> bool:
-        return self.is_approved(path) or self._marker(path).exists()
+        return self.is_approved(path) or _exists(self._marker(path))
 
     def _marker(self, path: Path) -> Path:
         return path.with_name(path.name + self._watching.done_marker)
 
-    def _reason(self, path: Path, sha256: str) -> Path:
-        return self.directory / REJECTED / f"{_kept_name(path, sha256)}.reason.json"
 
-    def _move(self, path: Path, folder: str, sha256: str) -> Path:
-        moved = path.replace(self.directory / folder / _kept_name(path, sha256))
-        if self._watching.done_marker:
-            self._marker(path).unlink(missing_ok=True)
-        return moved
-
-
-def _kept_name(path: Path, sha256: str) -> str:
-    prefix = sha256[:HASH_LETTERS]
-    return path.name if path.name.startswith(f"{prefix}-") else f"{prefix}-{path.name}"
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # the marker's name would be too long, or the share stumbles
+        return False
 
 
 def _signature(path: Path) -> Signature | None:

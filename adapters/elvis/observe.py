@@ -1,12 +1,13 @@
 """The two observations that a snapshot gives rise to: a row's state, and an end by absence.
 
 The id is derived from source, visit, trigger, export time and the row's cells as sent, so that
-the same statement is the same observation, under whatever mapping it was read.
+the same statement is the same observation, under whatever mapping it was read. The receipt is that of
+the file, and a microsecond more for each row before: within one file it keeps the order of rows.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from adapters.common.feed import FeedIdentity
@@ -18,6 +19,8 @@ from schemas.observation import Observation, OrderStamp, Rank, What
 
 TRIGGER: Final = "row"
 RECORDED_RULE: Final = "export time"
+TICK: Final = timedelta(microseconds=1)
+"""The least by which two receipts differ."""
 
 
 class Moment(NamedTuple):
@@ -41,15 +44,13 @@ class Observer:
         self._keyer = keyer
         self._recorded_at = moment.at
         self._recorded = moment.at.isoformat()
-        self._stamp = OrderStamp(
-            at=moment.at,
-            sequence=moment.sequence,
-            rank=Rank.UPDATE,
-            received_at=moment.received_at,
-        )
+        self._moment = moment
+        self._sequence = moment.sequence
 
-    def described(self, patient: PatientState, said: RowClaims, row: Row) -> Observation:
-        """What a row says about the visit: it replaces what was said before."""
+    def described(
+        self, patient: PatientState, said: RowClaims, row: Row, number: int
+    ) -> Observation:
+        """What a row (``number`` from 0) says about the visit: it replaces what was said before."""
         told = Observation(
             id=self._id(patient, *row.cells),
             **self._feed.reading,
@@ -63,12 +64,12 @@ class Observer:
             claims=said.claims,
             recorded_at=self._recorded_at,
             recorded_rule=RECORDED_RULE,
-            stamp=self._stamp,
+            stamp=self._stamp(number, Rank.UPDATE),
         )
         return told.model_copy(update={"unread": said.unread}) if said.unread else told
 
-    def discharged(self, patient: PatientState) -> Observation:
-        """Every scope's newest snapshot lacks the patient."""
+    def discharged(self, patient: PatientState, number: int) -> Observation:
+        """Every scope's newest snapshot lacks the patient; ``number`` goes on behind the rows."""
         return Observation(
             id=self._id(patient),
             **self._feed.reading,
@@ -81,7 +82,15 @@ class Observer:
             patient=patient.patient,
             recorded_at=self._recorded_at,
             recorded_rule=RECORDED_RULE,
-            stamp=self._stamp.model_copy(update={"rank": Rank.DISCHARGE}),
+            stamp=self._stamp(number, Rank.DISCHARGE),
+        )
+
+    def _stamp(self, number: int, rank: Rank) -> OrderStamp:
+        return OrderStamp(
+            at=self._moment.at,
+            sequence=self._sequence,
+            rank=rank,
+            received_at=self._moment.received_at + number * TICK,
         )
 
     def _id(self, patient: PatientState, *as_sent: str) -> str:

@@ -64,7 +64,8 @@ class Watching(Section):
     )
     look_s: float = Field(0.5, gt=0, description="longest time between two looks")
     polling: bool = Field(
-        default=False, description="poll instead of inotify (network file systems)"
+        default=False,
+        description="look at the interval only, and ask the file system for no sign of changes",
     )
     retry_s: float = Field(1.0, gt=0, description="first wait after a failed commit; doubles")
     retry_max_s: float = Field(60.0, gt=0, description="longest wait after a failed commit")

@@ -6,124 +6,29 @@ import errno
 import json
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Self, cast
+from typing import BinaryIO, Self, cast
 
 import pytest
 
+from adapters.elvis import reading
 from adapters.elvis.feed import FILES_AT_ONCE, ElvisDirectoryFeed
-from adapters.elvis.inbox import Inbox, Signature, StableFiles
+from adapters.elvis.inbox import Signature, StableFiles
 from adapters.elvis.settings import ElvisSettings, Guards, Watching
 from bus.memory import MemoryLog
-from bus.port import LogError, LogFencedError, Record, TopicPartition
-from schemas.observation import Envelope, RawPointer
+from bus.port import LogError, LogFencedError, TopicPartition
+from schemas.observation import RawPointer
 from schemas.review import ReviewItem
 from schemas.ward import WardRegister
-from tests.elvis.exports import FEED, KEYER, NOON, File, Row, export
+from tests.elvis.exports import FEED, KEYER, File, Row, export
+from tests.elvis.ward import Clocks, FailingLog, Ward
 
 ANNA = Row("B1", "2", "1", "TEST-001", responsible="B1")
 BO = Row("B2", "2", "1", "TEST-002", responsible="B2")
 
 
-Opens = Callable[[Path, str], IO[Any]]
-
-
-class Clocks:
-    """Wall clock and monotonic clock, moved by hand together."""
-
-    def __init__(self) -> None:
-        self.passed_s = 0.0
-
-    def now(self) -> datetime:
-        return NOON + timedelta(hours=12, seconds=self.passed_s)
-
-    def monotonic(self) -> float:
-        return self.passed_s
-
-
-class FailingLog(MemoryLog):
-    """Refuses commits while ``error`` is set; ``kept`` ones take effect all the same."""
-
-    error: LogError | None = None
-    takes_effect = False
-    after_commit: Callable[[], None] | None = None
-
-    def commit(
-        self, group: str, positions: Mapping[TopicPartition, int], records: Sequence[Record]
-    ) -> None:
-        if self.error is None or self.takes_effect:
-            super().commit(group, positions, records)
-        if self.error is not None:
-            raise self.error
-        if self.after_commit is not None:
-            then, self.after_commit = self.after_commit, None
-            then()
-
-
-class Ward:
-    """A feed on a directory, with everything at hand."""
-
-    def __init__(self, directory: Path, watching: Watching | None = None) -> None:
-        self.directory = directory
-        self.clocks = Clocks()
-        self.log = FailingLog()
-        self.settings = ElvisSettings(directory=directory, watching=watching or Watching())
-        Inbox(directory, self.settings.watching).prepare()
-        self.feed = self.new_feed()
-
-    def new_feed(self) -> ElvisDirectoryFeed:
-        register = WardRegister(open_register=True)
-        return ElvisDirectoryFeed(
-            FEED,
-            self.settings,
-            register,
-            KEYER,
-            self.log,
-            self.clocks.now,
-            self.clocks.monotonic,
-        )
-
-    def put(self, name: str, file: File) -> Path:
-        path = self.directory / name
-        path.write_bytes(file.payload())
-        return self.dated(path)
-
-    def cut(self, name: str, file: File) -> Path:
-        path = self.directory / name
-        path.write_bytes(file.payload()[:-10])
-        return self.dated(path)
-
-    def dated(self, path: Path) -> Path:
-        changed_s = self.clocks.now().timestamp()
-        os.utime(path, (changed_s, changed_s))
-        return path
-
-    def look_until_stable(self) -> None:
-        for _ in range(2):
-            self.feed.look()
-            self.clocks.passed_s += 1.0
-        self.feed.look()
-
-    def blocking(self) -> str | None:
-        return self.feed.blocking
-
-    def names(self, folder: str = ".") -> list[str]:
-        found = (path for path in (self.directory / folder).iterdir() if path.is_file())
-        return sorted(path.name.split("-", 1)[-1] for path in found)
-
-    def values(self, topic: str) -> list[bytes]:
-        stored = self.log.scan(TopicPartition(topic, 0), 0, 1000)
-        return [record.value or b"" for record in stored]
-
-    def observed(self) -> list[str]:
-        envelopes = [Envelope.model_validate_json(value) for value in self.values("observations")]
-        return [
-            f"{one.patient.identifiers[0].value} {one.what}"
-            for envelope in envelopes
-            for one in envelope.observations
-        ]
+Opens = Callable[[Path], BinaryIO]
 
 
 @pytest.fixture
@@ -139,13 +44,9 @@ def test_a_complete_file_is_committed_and_moved_to_done(ward: Ward) -> None:
     pointer = RawPointer.model_validate_json(ward.values("raw")[0])
     assert (pointer.name, pointer.size) == ("a.csv", len(export(0, ANNA).payload()))
     assert (ward.directory / "done" / f"{pointer.sha256[:12]}-a.csv").exists()
-    assert ward.feed.figures() == {
-        "files_accepted": 1,
-        "observations": 1,
-        "warnings": 0,
-        "files_waiting": 0,
-    }
-    taken = ward.feed.taken
+    figures = {name: count for name, count in ward.feed.figures.counts().items() if count}
+    assert figures == {"files_accepted": 1, "observations": 1}
+    taken = ward.feed.figures
     assert taken.last_seen is not None
     assert (taken.last_accepted_at, taken.outcomes) == (
         taken.last_seen,
@@ -157,7 +58,7 @@ def test_a_feed_whose_every_export_is_refused_shows_it(ward: Ward) -> None:
     for minute in range(3):
         ward.put(f"{minute}.csv", export(minute, ANNA)._replace(counted=7))
     ward.look_until_stable()
-    taken = ward.feed.taken
+    taken = ward.feed.figures
     assert taken.last_seen is not None
     assert (taken.last_accepted_at, taken.outcomes) == (None, {("review", "count-differs"): 3})
 
@@ -281,7 +182,7 @@ def test_when_the_log_fails_files_stay_and_nothing_is_lost_or_doubled(
     ward.put("a.csv", export(0, ANNA))
     ward.log.error, ward.log.takes_effect = LogError("the disk is away"), takes_effect
     ward.look_until_stable()
-    assert ward.feed.figures()["commits_failed"] == 1 + (not takes_effect)
+    assert ward.feed.figures.commits_failed == 1 + (not takes_effect)
     assert ward.names() == ([] if takes_effect else ["a.csv"])
     blocked = None if takes_effect else "exports cannot be committed: the disk is away"
     assert ward.blocking() == blocked
@@ -298,7 +199,7 @@ def test_tries_after_failures_are_spaced_out(ward: Ward) -> None:
     for _ in range(100):
         ward.feed.look()
         ward.clocks.passed_s += 1.0
-    assert ward.feed.figures()["commits_failed"] == 7
+    assert ward.feed.figures.commits_failed == 7
 
 
 def test_a_fenced_feed_ends(ward: Ward) -> None:
@@ -328,18 +229,18 @@ def test_a_file_that_cannot_be_opened_stops_no_other(
     ward.put("a.csv", export(0, BO))
     ward.put("b.csv", export(15, ANNA))
     with monkeypatch.context() as locked:
-        locked.setattr(Path, "open", _all_but_a(Path.open))
+        locked.setattr(reading, "open_file", _all_but_a(reading.open_file))
         ward.look_until_stable()
     assert ward.observed() == ["TEST-001 described"]
     assert ward.names() == ["a.csv"]
-    assert ward.feed.figures()["files_unreadable"] >= 1
+    assert ward.feed.figures.files_unreadable >= 1
 
 
 def _all_but_a(opened: Opens) -> Opens:
-    def opens(path: Path, mode: str) -> IO[Any]:
+    def opens(path: Path) -> BinaryIO:
         if path.name.startswith("a"):
-            raise PermissionError(path)
-        return opened(path, mode)
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return opened(path)
 
     return opens
 
@@ -352,7 +253,7 @@ def test_files_that_cannot_be_opened_starve_no_other(
     ward.clocks.passed_s += 1.0
     ward.put("b.csv", export(15, ANNA))
     with monkeypatch.context() as locked:
-        locked.setattr(Path, "open", _all_but_a(Path.open))
+        locked.setattr(reading, "open_file", _all_but_a(reading.open_file))
         ward.look_until_stable()
     assert ward.observed() == ["TEST-001 described"]
 
@@ -378,10 +279,10 @@ def test_files_that_cannot_be_moved_starve_no_other_and_are_moved_later(
         ward.put("b.csv", export(30, ANNA, BO))
         ward.look_until_stable()
     assert ward.observed() == ["TEST-002 described", "TEST-001 described"]
-    assert ward.feed.figures()["files_waiting"] == FILES_AT_ONCE + 2
+    assert ward.feed.figures.files_waiting == FILES_AT_ONCE + 2
     ward.feed.look()
     assert (ward.names(), len(ward.names("done"))) == ([], FILES_AT_ONCE + 2)
-    assert ward.feed.figures()["files_waiting"] == 0
+    assert ward.feed.figures.files_waiting == 0
 
 
 def test_a_file_put_in_the_place_of_one_that_was_read_is_not_moved_unread(ward: Ward) -> None:
@@ -392,7 +293,7 @@ def test_a_file_put_in_the_place_of_one_that_was_read_is_not_moved_unread(ward: 
     ward.look_until_stable()
     assert ward.observed() == ["TEST-001 described", "TEST-002 described"]
     assert (ward.names(), ward.names("done")) == ([], ["a.csv"])
-    assert ward.feed.figures()["files_replaced"] == 1
+    assert ward.feed.figures.files_replaced == 1
 
 
 def _replaced(path: Path, file: File) -> None:
@@ -406,7 +307,7 @@ def test_a_file_that_changes_while_it_is_read_is_left_until_it_rests(
 ) -> None:
     path = ward.put("a.csv", export(0, ANNA))
     with monkeypatch.context() as writer:
-        writer.setattr(Path, "open", _and_written_to(Path.open))
+        writer.setattr(reading, "open_file", _and_written_to(reading.open_file))
         ward.look_until_stable()
         assert ward.values("raw") == []
     path.write_bytes(export(0, ANNA, BO).payload())
@@ -415,17 +316,17 @@ def test_a_file_that_changes_while_it_is_read_is_left_until_it_rests(
 
 
 def _and_written_to(opened: Opens) -> Opens:
-    return lambda path, mode: cast("IO[Any]", _Written(opened(path, mode), path))
+    return lambda path: cast("BinaryIO", _Written(opened(path), path))
 
 
 class _Written:
     """A file that another program writes to between its first byte and its last."""
 
-    def __init__(self, file: IO[Any], path: Path) -> None:
+    def __init__(self, file: BinaryIO, path: Path) -> None:
         self._file, self._path = file, path
 
     def read(self, size: int) -> bytes:
-        payload: bytes = self._file.read(size)
+        payload = self._file.read(size)
         os.utime(self._path, ns=(0, os.fstat(self._file.fileno()).st_mtime_ns + 1))
         return payload
 
@@ -477,7 +378,7 @@ def test_what_is_no_file_is_left(ward: Ward) -> None:
     ward.look_until_stable()
     assert ward.observed() == ["TEST-001 described"]
     assert ward.names("done") == ["link.csv"]
-    assert ward.feed.figures()["files_waiting"] == 0
+    assert ward.feed.figures.files_waiting == 0
 
 
 def test_figures_ask_the_file_system_nothing(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -488,7 +389,7 @@ def test_figures_ask_the_file_system_nothing(ward: Ward, monkeypatch: pytest.Mon
         for asks in ("stat", "glob", "iterdir"):
             hangs.setattr(Path, asks, None)
         hangs.setattr(os, "scandir", None)
-        figures = ward.feed.figures()
+        figures = ward.feed.figures.counts()
     assert (path.exists(), figures["files_waiting"]) == (True, 1)
 
 

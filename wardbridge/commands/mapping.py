@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from adapters.common.filename import shown
 from wardbridge.commands._shared import HERE, ConfigOption, DataOption, installation, refuse
 from wardbridge.commands.normalise import FeedName, as_json, chosen, outcomes_of, reading_of
 
@@ -49,7 +50,7 @@ def compare(
     reading = reading_of(found, which, lambda: RECEIVED_AT)
     samples = list(_samples(folder))
     if not samples:
-        refuse(f"{folder}: there is no sample in it")
+        refuse(f"{shown(folder)}: there is no sample in it")
     made = {path: _text(outcomes_of(reading, which, path)) for path in samples}
     if update:
         for path, text in made.items():
@@ -64,7 +65,7 @@ def compare(
 
 def _samples(folder: Path) -> Iterator[Path]:
     if not folder.is_dir():
-        refuse(f"{folder}: there is no such folder")
+        refuse(f"{shown(folder)}: there is no such folder")
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.name.endswith(SUFFIX):
             yield path
@@ -74,7 +75,7 @@ def _orphans(folder: Path) -> Iterator[Path]:
     """Expectations of nothing: their sample was renamed or taken away."""
     for path in sorted(folder.rglob(f"*{SUFFIX}")):
         if not path.with_name(path.name.removesuffix(SUFFIX)).is_file():
-            typer.echo(f"{path}: there is no sample for it")
+            typer.echo(f"{shown(path)}: there is no sample for it")
             yield path
 
 
@@ -96,11 +97,13 @@ def _text(outcomes: Iterator[tuple[int, Any]]) -> str:
 def _is_as_expected(path: Path, text: str) -> bool:
     expectation = _expectation(path)
     if not expectation.is_file():
-        typer.echo(f"{path}: nothing is expected yet; --update writes what is made of it now")
+        typer.echo(
+            f"{shown(path)}: nothing is expected yet; --update writes what is made of it now"
+        )
         return False
     expected = expectation.read_text(encoding="utf-8")
     if expected == text:
         return True
     before, after = expected.splitlines(keepends=True), text.splitlines(keepends=True)
-    typer.echo("".join(unified_diff(before, after, str(expectation), "now")))
+    typer.echo("".join(unified_diff(before, after, shown(expectation), "now")))
     return False

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from adapters.common.filename import shown
 from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import Outcome, Trouble, Verdict
 from wardbridge.commands._shared import HERE, ConfigOption, DataOption, installation, refuse
@@ -57,7 +58,7 @@ def normalise(
     in_review = False
     files = list(_files(paths))
     if not files:
-        refuse("there is no file in " + ", ".join(map(str, paths)))
+        refuse("there is no file in " + ", ".join(map(shown, paths)))
     for path in files:
         for index, outcome in outcomes_of(reading, which, path):
             typer.echo(json.dumps(as_json(path, index, outcome), ensure_ascii=False))
@@ -88,7 +89,7 @@ def _files(paths: list[Path]) -> Iterator[Path]:
         elif path.is_file():
             yield path
         else:
-            refuse(f"{path}: there is no such file or folder")
+            refuse(f"{shown(path)}: there is no such file or folder")
 
 
 def outcomes_of(reading: Reading, feed: Feed, path: Path) -> Iterator[tuple[int, Outcome]]:
@@ -96,7 +97,7 @@ def outcomes_of(reading: Reading, feed: Feed, path: Path) -> Iterator[tuple[int,
     try:
         payload = path.read_bytes()
     except OSError as error:
-        refuse(f"{path} cannot be read: {error.strerror}")
+        refuse(f"{shown(path)} cannot be read: {error.strerror}")
     yield from KINDS[feed.kind].outcomes(reading, feed.settings, path, payload)
 
 
@@ -107,7 +108,7 @@ def _needs_a_person(outcome: Outcome) -> bool:
 def as_json(path: Path, index: int, outcome: Outcome) -> dict[str, Any]:
     """One line of the output; absent claims are left out, cleared ones are null."""
     line: dict[str, Any] = {
-        "input": {"path": str(path), "index": index},
+        "input": {"path": shown(path), "index": index},
         "outcome": outcome.verdict.value,
         "reason": outcome.reason,
         "detail": outcome.detail,

@@ -35,13 +35,14 @@ class ElvisFeed:
 
     def status(self) -> FeedStatus:
         """Counts, what blocks, and whether the thread lives."""
-        feed, taken = self._feed, self._feed.taken
+        feed, figures = self._feed, self._feed.figures
         return FeedStatus(
-            taken.last_seen,
-            taken.last_accepted_at,
-            feed.figures(),
-            dict(taken.outcomes),
-            blocking=feed.blocking,
+            figures.last_seen,
+            figures.last_accepted_at,
+            figures.counts(),
+            dict(figures.outcomes),
+            blocking=feed.blocking(),
+            trouble=feed.trouble(),
             failure=self._failure(),
         )
 

@@ -1,0 +1,83 @@
+"""One export after the other: judged against the snapshots before it, committed, then remembered.
+
+Invariants:
+
+* The state in memory is what the log has: after anything that was raised it is loaded anew, for what was
+  committed may not be known.
+* Receipts of one feed are strictly increasing, also where its clock stands still or is set back: they
+  keep the order of rows and files where export times are equal.
+* An export that the log takes in no form is refused for itself: it never stands before the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+from adapters.common.outcome import Trouble
+from adapters.elvis import state as snapshot_state
+from adapters.elvis.compare import Context
+from adapters.elvis.handle import Handled, Incoming, prepare, prepare_refusal
+from adapters.elvis.observe import TICK
+from adapters.elvis.state import SnapshotState
+from bus.port import Log, Record, RecordTooLargeError, TopicPartition
+from schemas import topics
+
+_TOO_LARGE: Final = Trouble(
+    "export-too-large",
+    "a record of it is larger than the log takes: nothing of it is used; export fewer wards in one "
+    "file, or let the log take larger records",
+)
+
+
+class Taker:
+    """Commits the exports of one feed."""
+
+    def __init__(self, context: Context, log: Log) -> None:
+        self._context = context
+        self._log = log
+        self._state: SnapshotState | None = None
+        self._last_receipt: datetime | None = None
+
+    def take(self, file: Incoming) -> Handled:
+        """What became of the file, once that is durable. Raises LogError; then nothing did."""
+        file = file._replace(received_at=self._receipt(file.received_at))
+        try:
+            handled = self._committed(file)
+        except BaseException:
+            self._state = None
+            raise
+        told = [one.stamp.received_at for one in handled.outcome.observations]
+        self._last_receipt = max([file.received_at, *told])
+        return handled
+
+    def _receipt(self, at: datetime) -> datetime:
+        return max(at, self._last_receipt + TICK) if self._last_receipt else at
+
+    def _committed(self, file: Incoming) -> Handled:
+        state = self._loaded()
+        prepared = prepare(state, file, self._context)
+        try:
+            self._commit(prepared.records)
+        except RecordTooLargeError:
+            prepared = prepare_refusal(state, file, _TOO_LARGE, self._context)
+            self._commit(prepared.records)
+        snapshot_state.apply(state, prepared.handled.change)
+        return prepared.handled
+
+    def _commit(self, records: Sequence[Record]) -> None:
+        if records:
+            self._log.commit(f"feed:{self._context.feed.name}", {}, records)
+
+    def _loaded(self) -> SnapshotState:
+        if self._state is None:
+            name = self._context.feed.name
+            partition = self._log.partition_of(topics.SNAPSHOTS, name)
+            rows = self._log.load(TopicPartition(topics.SNAPSHOTS, partition))
+            state = snapshot_state.load(name, rows)
+            self._state = snapshot_state.without_scopes(state, self._kept(state))
+        return self._state
+
+    def _kept(self, state: SnapshotState) -> Iterable[str]:
+        return [scope.name for scope in self._context.settings.scopes] or state.scopes
