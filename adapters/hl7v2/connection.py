@@ -37,6 +37,8 @@ from bus.port import Record
 
 KEEPALIVE_IDLE_S: Final = 60  # the system's own two hours would fill the port with the dead
 NUMBER_CHARS: Final = 20  # MSH-10 has at most 20 characters before v2.7
+QUIET_S: Final = 0.3  # how long a sender that writes FS and CR apart may take in between
+QUIET_LOOKS: Final = 3
 RESUME_SHARE: Final = 2  # reading goes on when half of what may be on its way is answered
 
 
@@ -49,7 +51,7 @@ class Host(Protocol):
     control_ids: ControlIds
 
     def now(self) -> datetime:
-        """The time of day, UTC."""
+        """When an input came, UTC: later than every input before."""
         ...
 
     def opened(self, connection: Connection) -> bool:
@@ -117,14 +119,13 @@ class Connection(asyncio.Protocol):
         if self._ending:
             return
         self._heard_at = asyncio.get_running_loop().time()
-        for event in self._framer.feed(data):
-            self._take(event)
-        self.write_answers()
+        self._take_all(self._framer.feed(data))
+        if self._framer.ends_if_quiet:
+            self._look_if_quiet(self._heard_at, QUIET_LOOKS)
 
     def eof_received(self) -> bool:
         """The sender will send no more; whether to keep our side open."""
-        for event in self._framer.finish():
-            self._take(event)
+        self._take_all(self._framer.finish())
         self._paused = True  # there is nothing left to read
         self.end()
         return self._host.listener.tls is None  # TLS cannot be half-closed
@@ -177,7 +178,26 @@ class Connection(asyncio.Protocol):
         waiting = self._framer.mid_frame and not self._paused and not self._ending
         return waiting and now - self._heard_at >= after_s
 
+    def _look_if_quiet(self, heard_at: float, looks: int) -> None:
+        """Take the frame of a sender that leaves out the CR, once it is silent.
+
+        In several looks, since a busy loop may run its timers before it reads what has come. Nothing
+        is known of a sender whose bytes are not read: reading again begins anew.
+        """
+        if heard_at != self._heard_at or self._paused or self._transport is None:
+            return
+        if looks:
+            loop = asyncio.get_running_loop()
+            loop.call_later(QUIET_S / QUIET_LOOKS, self._look_if_quiet, heard_at, looks - 1)
+        else:
+            self._take_all(self._framer.quiet())
+
     # frames
+
+    def _take_all(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self._take(event)
+        self.write_answers()
 
     def _take(self, event: Event) -> None:
         match event:
@@ -249,6 +269,8 @@ class Connection(asyncio.Protocol):
             else:
                 self._heard_at = asyncio.get_running_loop().time()
                 self._transport.resume_reading()
+                if self._framer.ends_if_quiet:
+                    self._look_if_quiet(self._heard_at, QUIET_LOOKS)
 
     def _too_much_on_its_way(self) -> bool:
         limits = self._host.listener

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, model_validator
 from adapters.common.identity import IdentitySettings
 from adapters.common.settings import MAX_SKEW_S, OrNone, Port, PortNumber, Section, ZoneName
 from adapters.hl7v2 import charset
-from adapters.hl7v2.framing import MAX_MESSAGE_BYTES
+from adapters.hl7v2.limits import MAX_MESSAGE_BYTES
 from adapters.hl7v2.triggers import TRIGGERS, VisitEvent
 from schemas.observation import Protection
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
+from adapters.common.receipt import ReceiptClock
 from adapters.common.store import Settled, Store
 from adapters.hl7v2.connection import Connection, Place, too_large
 from adapters.hl7v2.errors import Hl7Error, LogUnavailableError
@@ -36,6 +37,7 @@ class MllpServer:
         self.figures = ListenerFigures()
         self.control_ids = ControlIds()
         self.port = self.listener.port
+        self._clock = ReceiptClock()
         self._connections: set[Connection] = set()
         self._store = Store(log, self._settle)
         self._server: asyncio.Server | None = None
@@ -69,10 +71,9 @@ class MllpServer:
 
     # connections call these
 
-    @staticmethod
-    def now() -> datetime:
-        """The time of day, UTC."""
-        return datetime.now(UTC)
+    def now(self) -> datetime:
+        """When an input came, UTC: later than every input before, on whichever connection."""
+        return self._clock()
 
     def opened(self, connection: Connection) -> bool:
         """Whether there is room for one more."""

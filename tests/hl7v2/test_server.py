@@ -7,12 +7,14 @@ import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvloop
 
+from adapters.common.receipt import ReceiptClock
 from adapters.common.settings import Tls
 from adapters.hl7v2 import reader
 from adapters.hl7v2.connection import KEEPALIVE_IDLE_S
@@ -23,7 +25,8 @@ from adapters.hl7v2.server import MllpServer
 from bus.memory import MemoryLog
 from bus.port import LogError, LogFullError, Record, RecordTooLargeError, TopicPartition
 from schemas import topics
-from tests.hl7v2.lab import message, normaliser
+from schemas.observation import Envelope
+from tests.hl7v2.lab import RECEIVED_AT, message, normaliser
 from tests.support.certificates import self_signed
 from tests.support.logs import PickyLog
 
@@ -116,6 +119,7 @@ def stored(log: MemoryLog, topic: str) -> list[bytes | None]:
     return [record.value for record in log.scan(TopicPartition(topic, 0), 0, 10_000)]
 
 
+CARD = message("A15", {42: "W2"}, "NTE|1||copied from a \x1c card", "NTE|2||rest")
 LATIN = message("A15", {42: "W2"}, "NTE|1||Ö").decode()
 CASES: dict[str, tuple[list[bytes], list[str]]] = {
     "two in one write": ([framed(GOOD) * 2], ["AA", "AA"]),
@@ -126,6 +130,14 @@ CASES: dict[str, tuple[list[bytes], list[str]]] = {
     "LF after FS CR": ([framed(GOOD) + b"\n", framed(GOOD)], ["AA", "AA"]),
     "bytes before VT": ([b"noise" + framed(GOOD)], ["AA"]),
     "FS without CR": ([b"\x0b" + GOOD + b"\x1c" + framed(GOOD)], ["AA", "AA"]),
+    "FS without CR, and waiting": ([b"\x0b" + GOOD + b"\x1c"], ["AA"]),
+    "FS in a text": ([framed(CARD) * 2], ["AA", "AA"]),
+    "FS in a text, in pieces behind it": (
+        [b"\x0b" + CARD.partition(b" card")[0], b" card" + framed(CARD).partition(b" card")[2]],
+        ["AA"],
+    ),
+    "VT in a text": ([framed(CARD.replace(b"\x1c", b"\x0b")) * 2], ["AA", "AA"]),
+    "NUL between frames": ([framed(GOOD) + b"\x00" + framed(GOOD) + b"\x00\x00"], ["AA", "AA"]),
     "no VT": ([GOOD + b"\x1c\r"], ["AA"]),
     "UTF-8 without MSH-18": ([framed(LATIN.encode())], ["AA"]),
     "latin-1 without MSH-18": ([framed(LATIN.encode("latin-1"))], ["AA"]),
@@ -282,16 +294,86 @@ def test_a_sender_that_stalls_amid_a_frame_is_disconnected(run: Run) -> None:
     run(play())
 
 
-def test_an_idle_sender_is_not_stalled(run: Run) -> None:
+@pytest.mark.parametrize("noise", [b"", b"\x00", b"\x00\x00\n", b"?", b"hello", b"?\x1c"])
+def test_an_idle_sender_is_not_stalled(run: Run, noise: bytes) -> None:
     async def play() -> None:
         listener = Listener(port=0, stall_s=0.02)
-        async with serving(MemoryLog(), listener) as (_, sender):
+        async with serving(MemoryLog(), listener) as (server, sender):
+            await sender.send(framed(numbered(0)) + noise)
+            assert await sender.answer() == ("AA", "N0")
             other = Sender(await asyncio.open_connection(*sender.writer.get_extra_info("peername")))
             await other.send(b"\x0b")
             assert await other.end() == b"", "the stalled one goes first"
             await sender.send(framed(numbered(1)))
             assert await sender.answer() == ("AA", "N1")
+            assert server.figures.noise_bytes == len(noise.strip(b"\n\x1c"))
             other.writer.close()
+
+    run(play())
+
+
+def test_receipts_keep_the_order_of_sending_on_every_connection(run: Run) -> None:
+    async def play() -> None:
+        log = MemoryLog()
+        async with serving(log) as (server, sender):
+            server._clock = ReceiptClock(lambda: RECEIVED_AT)
+            other = Sender(await asyncio.open_connection("127.0.0.1", server.port))
+            for number in range(3):
+                for each in (sender, other):
+                    await each.send(framed(numbered(number)) * 2)
+                    for _ in range(2):
+                        await each.answer()
+            other.writer.close()
+        envelopes = [Envelope.model_validate_json(v) for v in stored(log, topics.OBSERVATIONS) if v]
+        assert [each.received_at - RECEIVED_AT for each in envelopes] == [
+            timedelta(microseconds=number) for number in range(12)
+        ]
+        stamps = [each.observations[0].stamp.received_at for each in envelopes]
+        assert stamps == [each.received_at for each in envelopes]
+
+    run(play())
+
+
+def test_what_is_not_read_is_not_silence(run: Run) -> None:
+    async def play() -> None:
+        async with serving(MemoryLog()) as (server, sender):
+            await sender.send(framed(GOOD))
+            await sender.answer()
+            (connection,) = server._connections
+            connection.data_received(b"\x0b" + GOOD + b"\x1c")
+            connection._paused = True
+            connection._look_if_quiet(connection._heard_at, 0)
+            assert server.figures.messages == 1
+            connection._paused = False
+            connection._look_if_quiet(connection._heard_at - 1, 0)
+            assert server.figures.messages == 1, "something came meanwhile"
+            connection._look_if_quiet(connection._heard_at, 0)
+            assert server.figures.messages == 2
+
+    run(play())
+
+
+def test_two_listeners_have_clocks_of_their_own(run: Run) -> None:
+    async def play() -> None:
+        log = MemoryLog()
+        async with serving(log) as (one, _), serving(log) as (other, _):
+            assert one._clock is not other._clock
+
+    run(play())
+
+
+@pytest.mark.parametrize("cut", range(1, len(framed(CARD)), 7))
+def test_one_message_one_answer_however_the_bytes_are_cut(run: Run, cut: int) -> None:
+    async def play() -> None:
+        log = MemoryLog()
+        async with serving(log) as (_, sender):
+            await sender.send(framed(CARD)[:cut])
+            await asyncio.sleep(0)
+            await sender.send(framed(CARD)[cut:] + framed(numbered(1)))
+            assert [await sender.answer() for _ in range(2)] == [("AA", "C1"), ("AA", "N1")]
+            sender.writer.write_eof()
+            assert await sender.end() == b""
+            assert len(stored(log, topics.RAW)) == 2
 
     run(play())
 

@@ -13,6 +13,7 @@ import typer
 from adapters.common.filename import shown
 from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import Outcome, Trouble, Verdict
+from adapters.common.receipt import ReceiptClock
 from wardbridge.commands._shared import HERE, ConfigOption, DataOption, installation, refuse
 from wardbridge.config.models import Feed, Installation
 from wardbridge.config.problems import did_you_mean
@@ -54,7 +55,7 @@ def normalise(
     """
     found = installation(config, data)
     which = chosen(found, feed)
-    reading = reading_of(found, which, utc_now, explain=explain)
+    reading = reading_of(found, which, ReceiptClock(utc_now), explain=explain)
     in_review = False
     files = list(_files(paths))
     if not files:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from adapters.common.outcome import Outcome, Trouble, to_review
+from adapters.common.receipt import ReceiptClock
 from adapters.hl7v2.batch import split
 from adapters.hl7v2.mapping import Normaliser
 from adapters.hl7v2.profile import Hl7Profile, Listener
@@ -53,11 +54,12 @@ def _outcomes(
     """One for each message, then one for each trouble of the file as a whole."""
     del path
     normaliser, found = reading.by(Normaliser, settings.profile), split(payload)
+    clock = ReceiptClock(reading.clock)
     troubles = found.troubles
     if not found.messages and not troubles:
         troubles = (Trouble("no-message", "the file has no message in it"),)
     for index, message in enumerate(found.messages):
-        yield index, normaliser.normalise(message, reading.clock())
+        yield index, normaliser.normalise(message, clock())
     for index, trouble in enumerate(troubles, len(found.messages)):
         yield index, to_review(trouble)
 
