@@ -25,6 +25,7 @@ from zlib import crc32
 
 import structlog
 
+from bus.belonging import check_reaches
 from bus.checks import check, known
 from bus.port import Batch, LogError, PositionLostError, Record, Stored, TopicPartition
 from schemas.topics import Topic
@@ -73,6 +74,11 @@ class LocalLog(ABC):
     def written(self, topic: str) -> Mapping[int, int]:
         """See the port: a commit shows everywhere at once."""
         return self.ends(topic)
+
+    def identity(self, topic: str) -> str:
+        """See the port: a topic lives as long as its log."""
+        known(self.topics, topic)
+        return ""
 
     @abstractmethod
     def starts(self, topic: str) -> Mapping[int, int]:
@@ -131,6 +137,8 @@ class LocalLog(ABC):
         cursor = self._cursor(group, topics)
         self.wait(topics, cursor, wait_s)
         ends = {at: self.ends(at.topic)[at.partition] for at in self._partitions_of(topics)}
+        for at, end in ends.items():
+            check_reaches(at, cursor[at], end)
         ahead = [at for at, end in ends.items() if cursor[at] < end]
         fetched = {at: self.scan(at, cursor[at], limit) for at in ahead}
         oldest_first = merge(*fetched.values(), key=attrgetter("timestamp_ms"))

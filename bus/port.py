@@ -22,11 +22,12 @@ Errors: everything an engine raises is a :class:`LogError`; its subclasses say w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from schemas.topics import MAX_RECORD_BYTES, Topic
 
 __all__ = [
+    "FOREIGN_BYTES",
     "MAX_RECORD_BYTES",
     "Batch",
     "Header",
@@ -43,6 +44,10 @@ __all__ = [
 ]
 
 Header = tuple[str, bytes]
+
+FOREIGN_BYTES: Final = "surrogateescape"
+"""How a key that is not UTF-8 is decoded (PEP 383). No key of ours holds a lone surrogate, and ``submit``
+refuses one, so a foreign key equals none of ours and cannot be written by mistake."""
 
 
 class LogError(Exception):
@@ -87,7 +92,11 @@ class Record(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A committed record as read back; ``timestamp_ms`` is when the log took it (Unix ms)."""
+    """A committed record as read back; ``timestamp_ms`` is when the log took it (Unix ms).
+
+    Anybody with the right to write may have written it: a key that is not UTF-8 has its bytes as in
+    :data:`FOREIGN_BYTES` (ask :attr:`is_foreign`), and a value may be anything.
+    """
 
     topic: str
     partition: int
@@ -96,6 +105,15 @@ class Stored(NamedTuple):
     value: bytes | None
     headers: tuple[Header, ...]
     timestamp_ms: int
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the key is not UTF-8: no process of wardbridge wrote it."""
+        return self.key is not None and not self.key.isascii() and _has_surrogate(self.key)
+
+
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 class Batch(NamedTuple):
@@ -180,6 +198,10 @@ class Log(Protocol):
 
     def committed(self, group: str) -> Mapping[TopicPartition, int]:
         """The group's committed positions (next offset to read); absent where never committed."""
+        ...
+
+    def identity(self, topic: str) -> str:
+        """What tells the topic from one made later under its name; "" where there is no such thing."""
         ...
 
     def ends(self, topic: str) -> Mapping[int, int]:

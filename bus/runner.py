@@ -24,6 +24,7 @@ from typing import Final, Generic, Protocol, Self, TypeVar
 
 import structlog
 
+from bus.belonging import PositionRows
 from bus.checks import check
 from bus.port import (
     Batch,
@@ -129,6 +130,8 @@ class StepRunner(Generic[State]):
         self._rest_s = rest_s
         self._prepare = prepare
         self._states: dict[int, State] = {}
+        self._position_rows = PositionRows(log, group, next(iter(step.state_topics), None))
+        self._foreign: list[Record] = []
         self._stopping = threading.Event()
         self._ready = False
         self._records = self._commits = self._failures = self._unreviewed = 0
@@ -162,8 +165,7 @@ class StepRunner(Generic[State]):
             if batch.records:
                 self._prepare()
             if batch.positions:
-                self._log.commit(self._group, batch.positions, self._decide_all(batch.records))
-                self._note_commit(batch)
+                self._commit(batch)
         except BaseException as error:
             self._start_over(error)
             raise
@@ -185,6 +187,14 @@ class StepRunner(Generic[State]):
     def lag(self) -> int:
         """How many records wait; from any thread. Raises LogError."""
         return lag_of(self._log, self._group, self._step.inputs)
+
+    def _commit(self, batch: Batch) -> None:
+        records = [*self._foreign, *self._decide_all(batch.records)]
+        rows = self._position_rows.after(batch.positions)
+        self._log.commit(self._group, batch.positions, [*records, *rows])
+        self._position_rows.done(batch.positions)
+        self._foreign.clear()
+        self._note_commit(batch)
 
     def _went_well(self) -> bool:
         try:
@@ -216,8 +226,10 @@ class StepRunner(Generic[State]):
         return bool(skipped)
 
     def _skips(self, at: TopicPartition, start: int) -> bool:
+        moved = {**self._log.committed(self._group), at: start}
+        moved = {each: offset for each, offset in moved.items() if each.partition == at.partition}
         try:
-            self._log.commit(self._group, {at: start}, ())
+            self._log.commit(self._group, {at: start}, self._position_rows.after(moved))
         except LogFencedError:
             raise
         except LogError as error:
@@ -241,11 +253,32 @@ class StepRunner(Generic[State]):
             self._states[partition] = self._restored(partition)
 
     def _restored(self, partition: int) -> State:
-        state = self._step.empty(partition)
+        state, positions = self._step.empty(partition), None
         for topic in self._step.state_topics:
             for stored in self._log.load(TopicPartition(topic, partition)):
-                self._restore(state, stored)
+                if self._position_rows.is_one(stored):
+                    ours = stored.key == self._position_rows.key(partition)
+                    positions = stored if ours else positions
+                elif stored.is_foreign:
+                    self._pass_over(stored)
+                else:
+                    self._restore(state, stored)
+        self._take_over(partition, positions)
         return state
+
+    def _take_over(self, partition: int, row: Stored | None) -> None:
+        committed = self._log.committed(self._group)
+        forgotten = self._position_rows.begin(partition, committed, row)
+        if forgotten:
+            self._log.commit(self._group, forgotten, ())
+            raise LogError(
+                f"{self._group}/{partition}: goes on at the positions that its state has"
+            )
+
+    def _pass_over(self, stored: Stored) -> None:
+        """A row that no step wrote: nothing of the state is lost without it."""
+        error = ValueError("the key is not UTF-8")
+        self._foreign += self._review(stored, error)
 
     def _restore(self, state: State, stored: Stored) -> None:
         try:
@@ -313,6 +346,8 @@ class StepRunner(Generic[State]):
         self._last_error = f"{type(error).__name__}{text}"
         structlog.get_logger().error("batch_failed", group=self._group, error=self._last_error)
         self._states.clear()
+        self._foreign.clear()
+        self._position_rows.start_over()
         self._log.rewind(self._group)
 
     def _say(self, event: str, stored: Stored, error: Exception) -> None:

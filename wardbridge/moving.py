@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, zip_longest
 from typing import Final, NamedTuple, Protocol
 
+from bus.belonging import PositionRows
 from bus.port import Log, LogError, Stored, TopicPartition
 from bus.runner import lag_of
 from router.core.step import RouterStep
-from schemas.topics import FORMAT
+from schemas.topics import FORMAT, STATE
 from wardbridge.routing import GROUP
 
 AT_ONCE_RECORDS: Final = 1_000
@@ -52,7 +53,7 @@ def move(source: Log, target: Target) -> Iterator[Moved]:
         for topic in inputs
         for number, end in target.ends(topic).items()
     }
-    target.commit(GROUP, ends, [])
+    target.commit(GROUP, ends, PositionRows(target, GROUP, STATE).after(ends))
 
 
 def _check_fits(source: Log, target: Log) -> None:

@@ -40,7 +40,10 @@ def review_of_failure(stored: Stored, error: Exception) -> Sequence[Record]:
 
 
 def _realm_of(stored: Stored) -> str:
+    """As the record says, where that can be a route."""
     try:
-        return str(json.loads(stored.value or b"{}")["realm"])
-    except (ValueError, KeyError, TypeError):
+        realm = str(json.loads(stored.value or b"{}")["realm"])
+        realm.encode()
+    except (ValueError, KeyError, TypeError, RecursionError):
         return ""
+    return realm

@@ -61,18 +61,27 @@ def sent(event: bytes, mode: Mode) -> Message:
 
 
 def received(value: bytes | None, headers: Sequence[Header]) -> Message:
-    """The event in its JSON format, and the headers that are none of the binding's."""
+    """The event in its JSON format, and the headers that are none of the binding's.
+
+    Total: a record that is no event of the binding keeps its value, for the reader to refuse.
+    """
     others = tuple(each for each in headers if not _is_ours(each[0]))
+    try:
+        return Message(_event(value, headers), others)
+    except (ValueError, RecursionError):
+        return Message(value, others)
+
+
+def _event(value: bytes | None, headers: Sequence[Header]) -> bytes | None:
     media_type = dict(headers).get(CONTENT_TYPE, EVENT_MEDIA_TYPE.encode())
     if value is None or media_type.decode().lower().startswith(EVENT_MEDIA_TYPE):
-        return Message(value, others)
+        return value
     attributes = {
         name.removeprefix(ATTRIBUTE): text.decode()
         for name, text in headers
         if name.startswith(ATTRIBUTE)
     }
-    event = {**attributes, _DATA_TYPE: media_type.decode(), _DATA: json.loads(value)}
-    return Message(_as_json(event), others)
+    return _as_json({**attributes, _DATA_TYPE: media_type.decode(), _DATA: json.loads(value)})
 
 
 def _is_ours(name: str) -> bool:

@@ -34,6 +34,7 @@ from bus.kafka.hanging import Ender
 from bus.kafka.member import Member
 from bus.kafka.offsets import Lookup
 from bus.kafka.producers import AppendingProducer, TransactionalProducer, started
+from bus.kafka.records import read_every_record
 from bus.kafka.restore import newest_of_each_key
 from bus.kafka.scanner import Scanner
 from bus.kafka.settings import (
@@ -68,6 +69,7 @@ class KafkaLog:
         *,
         may_make: bool = True,
     ) -> None:
+        read_every_record()
         self.topics: Mapping[str, Topic] = {topic.name: topic for topic in table}
         self.settings = settings
         self._closing = threading.Event()
@@ -122,6 +124,10 @@ class KafkaLog:
     def starts(self, topic: str) -> Mapping[int, int]:
         """See the port."""
         return _by_number(self._lookup.starts(self._places(topic)))
+
+    def identity(self, topic: str) -> str:
+        """See the port."""
+        return self._lookup.identity(topic)
 
     def committed(self, group: str) -> Mapping[TopicPartition, int]:
         """See the port."""

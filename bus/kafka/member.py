@@ -23,10 +23,11 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer
 from kafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from kafka.structs import ConsumerGroupMetadata
 
+from bus.belonging import NotTogetherError, check_reaches
 from bus.kafka import cloudevents
 from bus.kafka.errors import CLIENT_ERRORS, translating
 from bus.kafka.offsets import Lookup
-from bus.port import Batch, LogError, PositionLostError, Stored, TopicPartition
+from bus.port import FOREIGN_BYTES, Batch, LogError, PositionLostError, Stored, TopicPartition
 from schemas.topics import DESIGNATIONS
 
 ALL: Final = 100_000  # what one response holds is taken whole: a rest would delay the next request
@@ -137,14 +138,23 @@ class Member:
             at = self._lookup.ours(place)
             self._waiting.setdefault(at, deque()).extend(stored(at, each) for each in records)
 
-    def _lost(self, places: Mapping[Any, int]) -> PositionLostError:
+    def _lost(self, places: Mapping[Any, int]) -> LogError:
+        """Why a position is out of range: retention has passed it, or the topic is another one."""
         gone = {self._lookup.ours(place): offset for place, offset in places.items()}
         starts = self._lookup.starts(gone)
-        return PositionLostError("; ".join(
+        passed = [
             f"{at.topic}/{at.partition}: offset {offset} is gone, the oldest kept is {starts[at]}"
-            if offset < starts[at] else f"{at.topic}/{at.partition} ends before offset {offset}"
             for at, offset in gone.items()
-        ))  # fmt: skip
+            if offset < starts[at]
+        ]
+        if passed:
+            return PositionLostError("; ".join(passed))
+        try:
+            for at, end in self._lookup.written(gone).items():
+                check_reaches(at, gone[at], end)
+        except NotTogetherError as error:
+            return error
+        return LogError("a position was out of range and is not any more: it is read again")
 
     def _start_over(self, known: Mapping[TopicPartition, int]) -> frozenset[int]:
         """Seek to the committed positions; the partition numbers that others have moved."""
@@ -152,6 +162,7 @@ class Member:
         self._assignment.changed, self._rewound = False, True  # until all is known
         with translating("reading a group's positions"):
             places = {self._lookup.ours(place): place for place in self._consumer.assignment()}
+            self._lookup.forget_identities()
             committed = {at: self._committed(place) for at, place in places.items()}
             starts = self._lookup.starts(at for at, offset in committed.items() if offset is None)
             cursor = {at: starts[at] if off is None else off for at, off in committed.items()}
@@ -247,9 +258,10 @@ class Member:
 
 
 def stored(at: TopicPartition, record: Any) -> Stored:  # noqa: ANN401 - kafka-python's
-    """A consumer's record as the port gives it."""
-    key = None if record.key is None else record.key.decode()
-    value, headers = record.value, tuple(record.headers)
+    """A consumer's record as the port gives it. Total: anybody may have written it."""
+    key = None if record.key is None else record.key.decode("utf-8", FOREIGN_BYTES)
+    value = record.value
+    headers = tuple((name, value or b"") for name, value in record.headers)
     if at.topic == DESIGNATIONS:
         value, headers = cloudevents.received(value, headers)
     return Stored(*at, record.offset, key, value, headers, record.timestamp)

@@ -43,6 +43,20 @@ class Lookup:
     def __init__(self, admin: KafkaAdminClient, settings: KafkaSettings) -> None:
         self._admin = admin
         self._settings = settings
+        self._identities: dict[str, str] = {}
+
+    def identity(self, topic: str) -> str:
+        """What the brokers call the topic: another one for a topic made anew under its name."""
+        if topic not in self._identities:
+            with translating("asking the brokers for a topic"):
+                name = self._settings.topic(topic)
+                (described,) = retried(lambda: self._admin.describe_topics([name]))
+            self._identities[topic] = str(described["topic_id"])
+        return self._identities[topic]
+
+    def forget_identities(self) -> None:
+        """Ask anew: while nobody read, topics may have been made anew."""
+        self._identities.clear()
 
     def starts(self, places: Iterable[TopicPartition]) -> Offsets:
         """Offset of the oldest record kept."""

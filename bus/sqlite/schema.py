@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from bus.port import Header, LogError, TopicPartition
+from bus.port import FOREIGN_BYTES, Header, LogError, TopicPartition
 from bus.version import check_version
 from schemas.topics import LOG_VERSION, Topic
 
@@ -99,8 +99,14 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
+    connection.text_factory = _text
     connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     return connection
+
+
+def _text(stored: bytes) -> str:
+    """Text of a column, also where another program put bytes there that are not UTF-8."""
+    return stored.decode("utf-8", FOREIGN_BYTES)
 
 
 def make_private(path: Path) -> None:

@@ -73,8 +73,11 @@ class RouterStep:
         """The outputs and state rows that a record leads to; changes ``state`` in place."""
         try:
             said = _MODELS[stored.topic].model_validate_json(stored.value or b"")
+            _check_key(stored, said)
         except ValidationError as error:  # nothing of the state has been touched yet
-            return self._unreadable(stored, error)
+            return self._unreadable(stored, _first(error))
+        except ForeignKeyError as error:
+            return self._unreadable(stored, str(error))
         return self._decided(state, said, moment(stored.timestamp_ms * 1000)).records
 
     def _decided(self, state: RouterState, said: BaseModel, at: datetime) -> Outbox:
@@ -87,12 +90,11 @@ class RouterStep:
                 return self._tick(state, said)
         raise TypeError(f"the router reads no {type(said).__name__}")
 
-    def _unreadable(self, stored: Stored, error: ValidationError) -> Sequence[Record]:
-        realm = stored.key if stored.topic != topics.OBSERVATIONS and stored.key else ""
+    def _unreadable(self, stored: Stored, why: str) -> Sequence[Record]:
+        is_realm = stored.topic != topics.OBSERVATIONS and stored.key and not stored.is_foreign
+        realm = stored.key if is_realm and stored.key else ""
         outbox = Outbox(realm)
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the record"
-        detail = f"{where}: {first['type']}; written by another version, or by hand"
+        detail = f"{why}; written by another version, or by hand"
         outbox.review(review_of_record(stored, realm, UNREADABLE, detail))
         return outbox.records
 
@@ -137,6 +139,23 @@ class RouterStep:
         gained = frozenset(ward for ward in moved if before[ward] is not None)
         touched = set(_patients_of(realm, moved))
         Announcer(realm, self._register, outbox, at, gained).reconcile(touched)
+
+
+class ForeignKeyError(Exception):
+    """A record that stands under a key which is not its own."""
+
+
+def _check_key(stored: Stored, said: BaseModel) -> None:
+    """A timeline under another key would outlive its successors in a compacted topic."""
+    if isinstance(said, Authority) and stored.key != said.realm:
+        raise ForeignKeyError("the key is not the realm")
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing that is wrong, without any value."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    where = ".".join(map(str, first["loc"])) or "the record"
+    return f"{where}: {first['type']}"
 
 
 def _wards(realm: Realm) -> set[str]:

@@ -102,7 +102,8 @@ def test_a_step_that_raises_sends_its_record_to_review_and_keeps_no_half_state(
     assert [s.key for s in found] == ["1", "3"]
     assert texts(found)[0] == "ZeroDivisionError: poison"
     assert texts(found)[1].startswith("RecordTooLargeError: ")
-    assert [s.key for s in log.load(TopicPartition(STATE, 0))] == ["a"]
+    rows = log.load(TopicPartition(STATE, 0))
+    assert [s.key for s in rows if not (s.key or "").startswith("%")] == ["a"]
     assert (runner.figures().failures, runner.figures().unreviewed) == (2, 0)
 
 
@@ -186,18 +187,21 @@ def test_a_member_skips_its_own_lost_positions_whatever_others_lost() -> None:
     mine, theirs = sorted(REALMS, key=lambda realm: log.partition_of(RAW, realm))[
         :: len(REALMS) - 1
     ]
-    for partition in (0, 1):
-        log.commit("g", {TopicPartition(TICKS, partition): 0}, [])
+    runner = StepRunner(log, "g", Counting((RAW, TICKS)), to_review, may_skip=(TICKS,))
+    log.append([Record(TICKS, realm, realm, b"0") for realm in (mine, theirs)])
+    runner.run_once()
+    log.rewind("g")
     log.mine = (0,)
     log.append([Record(TICKS, realm, realm, b"1") for realm in (mine, theirs)])
     log.forget(TICKS)
     log.append([raw(mine, "a")])
     runner = StepRunner(log, "g", Counting((RAW, TICKS)), to_review, may_skip=(TICKS,))
     thread = run_in_thread(runner, "counting")
-    log.wait([DESIGNATIONS], {}, 30)
+    at = TopicPartition(DESIGNATIONS, log.partition_of(DESIGNATIONS, "r"))
+    log.wait([DESIGNATIONS], {at: log.ends(DESIGNATIONS)[at.partition]}, 30)
     runner.stop()
     thread.join(30)
-    assert told(log, log.partition_of(DESIGNATIONS, "r")) == ["a1"]
+    assert told(log, at.partition) == ["01", "01", "a1"]
 
 
 def test_a_lost_position_elsewhere_waits_for_a_person() -> None:

@@ -1,0 +1,160 @@
+"""Positions, state and topics that do not belong together stop the group, on every engine."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bus.belonging import NotTogetherError
+from bus.kafka import KafkaLog
+from bus.port import Log, LogError, Record, TopicPartition
+from bus.runner import StepRunner
+from bus.sqlite import SqliteLog
+from schemas.topics import AUTHORITY, RAW, STATE
+from tests.bus.conftest import Engine
+from tests.bus.engines import KafkaEngine, SqliteEngine
+from tests.bus.test_contract import raw
+from tests.bus.test_runner import Counting, counting_runner, to_review, told
+
+AT = TopicPartition(RAW, 0)
+
+
+def decided(log: Log, *words: str) -> StepRunner[dict[str, int]]:
+    """A runner that has decided these words."""
+    log.append([raw("r", word) for word in words])
+    runner = counting_runner(log)
+    while runner.run_once():
+        pass
+    return runner
+
+
+def stopped(log: Log, why: str) -> None:
+    """A runner that starts now decides nothing and says why."""
+    log.rewind("g")
+    before = told(log)
+    runner = counting_runner(log)
+    for _ in range(2):  # trying again does not help either
+        with pytest.raises(NotTogetherError, match=why):
+            runner.run_once()
+    assert told(log) == before
+    assert why in (runner.figures().last_error or "")
+    assert not runner.figures().ready
+
+
+@pytest.mark.parametrize("moved", [-2, -1, +1])
+def test_positions_that_somebody_moved(engine: Engine, moved: int) -> None:
+    log = engine(1)
+    decided(log, "a", "b")
+    log.append([raw("r", "c"), raw("r", "d")])
+    log.commit("g", {AT: log.committed("g")[AT] + moved}, ())
+    stopped(log, "positions are not the state's")
+
+
+def test_a_state_that_is_gone(engine: Engine) -> None:
+    log = engine(1)
+    decided(log, "a", "b")
+    rows = list(log.load(TopicPartition(STATE, 0)))
+    log.append([Record(STATE, "0", row.key, None) for row in rows])
+    log.append([raw("r", "c")])
+    stopped(log, "the state is gone")
+
+
+def test_a_state_of_another_moment(engine: Engine) -> None:
+    log = engine(1)
+    decided(log, "a")
+    older = list(log.load(TopicPartition(STATE, 0)))
+    decided(log, "b")
+    log.append([Record(STATE, "0", row.key, row.value) for row in older])
+    stopped(log, "positions are not the state's")
+
+
+def test_a_row_of_positions_that_cannot_be_read(engine: Engine) -> None:
+    log = engine(1)
+    decided(log, "a")
+    (row,) = [r for r in log.load(TopicPartition(STATE, 0)) if (r.key or "").startswith("%")]
+    for value in (b"", b"[]", b"{", b'{"raw": "x"}', b'{"raw": null}', b'{"raw": [1]}'):
+        log.append([Record(STATE, "0", row.key, value)])
+        stopped(log, "cannot be read")
+
+
+def test_a_step_without_state_has_no_such_row(engine: Engine) -> None:
+    class Stateless(Counting):
+        state_topics = ()  # type: ignore[assignment] # of any length
+
+    log = engine(1)
+    log.append([raw("r", "a")])
+    StepRunner(log, "g", Stateless(), to_review).run_once()
+    assert [row.key for row in log.load(TopicPartition(STATE, 0))] == ["a"]
+
+
+def test_every_input_counts_also_one_that_says_nothing_for_long(engine: Engine) -> None:
+    log = engine(1)
+    log.append([Record(AUTHORITY, "r", "r", b"first")])
+    decided(log, "a")
+    for word in "bcd":
+        decided(log, word)
+    log.rewind("g")
+    assert counting_runner(log).run_once() == 0
+    log.commit("g", {TopicPartition(AUTHORITY, 0): 0}, ())
+    stopped(log, "authority: position 0, state 1")
+
+
+# -- what only one engine can suffer ---------------------------------------------------------------
+
+
+@pytest.fixture
+def kafka(tmp_path: Path) -> Iterator[KafkaEngine]:
+    made = KafkaEngine(tmp_path)
+    yield made
+    made.close()
+
+
+def test_positions_that_the_brokers_forgot_are_those_of_the_state(
+    sqlite_engine: SqliteEngine,
+) -> None:
+    """As brokers do when nobody of the group has been there for a week."""
+    log = sqlite_engine(1)
+    decided(log, "a", "b")
+    change(log, "DELETE FROM position")
+    again = sqlite_engine.reopen(log)
+    again.append([raw("r", "c")])
+    runner = counting_runner(again)
+    with pytest.raises(LogError, match="goes on at the positions that its state has"):
+        runner.run_once()
+    assert runner.run_once() == 1
+    assert told(again) == ["a1", "b1", "c1"]
+
+
+@pytest.mark.parametrize("words_since", [0, 1, 5])
+def test_a_topic_made_anew_is_noticed_whatever_it_holds_by_now(
+    kafka: KafkaEngine, words_since: int
+) -> None:
+    log = kafka(1)
+    assert isinstance(log, KafkaLog)
+    decided(log, "a", "b", "c")
+    log.close()
+    kafka.admin.delete_topics([log.settings.topic(RAW)])
+    again = kafka.reopen(log)  # makes the topic
+    for number in range(words_since):
+        again.append([raw("r", str(number))])
+    stopped(again, "made anew")
+
+
+def test_a_file_whose_positions_lie_beyond_its_end(sqlite_engine: SqliteEngine) -> None:
+    log = sqlite_engine(1)
+    log.append([raw("r", "a")])
+    log.commit("h", log.read("h", [RAW], 10, 0.0).positions, ())
+    change(log, "UPDATE position SET next = next + 1000")
+    again = sqlite_engine.reopen(log)
+    with pytest.raises(NotTogetherError, match="beyond the end"):
+        again.read("h", [RAW], 10, 0.0)
+
+
+def change(log: Log, statement: str) -> None:
+    """What somebody does to the file while nobody has it."""
+    assert isinstance(log, SqliteLog)
+    log.close()
+    with closing(sqlite3.connect(log.path)) as connection, connection:
+        connection.execute(statement)
