@@ -93,6 +93,9 @@ class Patient(Frozen):
 
     key: str
     identifiers: tuple[PatientIdentifier, ...]
+    other_keys: tuple[str, ...] = Field(
+        (), description="keys of all other numbers that the input gives for this patient, sorted"
+    )
 
 
 class Location(Frozen):
@@ -201,6 +204,10 @@ class Observation(Frozen):
     recorded_rule: str = Field(description="which field and zone gave recorded_at")
     stamp: OrderStamp
     movement: Movement | None = None
+    corrects_patient: bool = Field(
+        default=False,
+        description="the visit is this patient's from now on, whoever's it was before",
+    )
 
     def sort_key(self) -> tuple[datetime, int, datetime, int, str]:
         """The total order of a visit's observations (DESIGN: order stamp, then id)."""

@@ -23,6 +23,7 @@ class Describer:
     def __init__(self, feed: FeedIdentity, keyer: PatientKeyer) -> None:
         self._feed = feed
         self._keyer = keyer
+        self._numbers = keyer.of(feed.source)
 
     def rows(
         self, observations: Sequence[Observation], persons: Mapping[str, Person]
@@ -65,7 +66,7 @@ class Describer:
 
     def _number(self, patient: Patient) -> PatientIdentifier:
         """The key was made from one of them."""
-        keyed = (each for each in patient.identifiers if self._keyer.key(each) == patient.key)
+        keyed = (each for each in patient.identifiers if self._numbers.key(each) == patient.key)
         return next(keyed, patient.identifiers[0])
 
     def _id(self, patient: Patient, person: Person, *more: str) -> str:

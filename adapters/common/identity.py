@@ -2,7 +2,11 @@
 
 National numbers first, then the profile's list; where two could be meant, a person must look. Two
 feeds of one source that show the same numbers choose the same, whatever protocol each speaks, or
-one patient would be two.
+one patient would be two. All other numbers go along as the patient's other keys, so that whoever is
+named by one of them is found.
+
+A number that is no longer valid, or not yet, is chosen only where no other is there; one for a while or
+a side purpose (FHIR ``temp``, ``secondary``) only where no other is of its kind.
 """
 
 from __future__ import annotations
@@ -12,7 +16,8 @@ from typing import Final, NamedTuple
 
 from pydantic import Field
 
-from adapters.common.keys import PatientKeyer
+from adapters.common.keys import SourceKeyer
+from adapters.common.numbers import LOST_ZEROS, fault_of, has_lost_zeros
 from adapters.common.outcome import Trouble
 from adapters.common.settings import Section
 from schemas.identifiers import OIDS, URIS, IdentifierKind, classify
@@ -29,8 +34,13 @@ NATIONAL: Final = (
 )
 """Best first: a reserve number may stay beside the personnummer that replaced it."""
 
+PATIENT_UNREADABLE: Final = "patient-unreadable"
+NUMBER_UNREADABLE: Final = "identifier-unreadable"
 _SAID: Final = {**OIDS, **URIS}
 """What a number is by the name of whoever gave it."""
+_OF_TEN_OR_TWELVE_DIGITS: Final = frozenset(
+    {IdentifierKind.PERSONNUMMER, IdentifierKind.SAMORDNINGSNUMMER}
+)
 
 
 class IdentifierChoice(Section):
@@ -38,8 +48,8 @@ class IdentifierChoice(Section):
 
     assigner: str | None = Field(
         None,
-        description="who gave it: the universal or the namespace id of CX-4, in FHIR the system "
-        "as `assigners` has it",
+        description="who gave it: the universal or the namespace id of CX-4, in FHIR the system, "
+        "each as `assigners` has it",
     )
     type: str | None = Field(
         None, description="CX-5, in FHIR the code of the identifier's type, for example MR"
@@ -58,20 +68,28 @@ class IdentitySettings(Section):
         default_factory=dict,
         description="what an assigner's numbers are, where their form alone must not decide",
     )
+    placeholders: frozenset[str] = Field(
+        frozenset(),
+        description="what the sender writes where it has no number, for example 0000000000: "
+        "nobody's, and passed over",
+    )
 
 
 class Number(NamedTuple):
     """One number of a patient, and what is doubtful about it (a stable code) if anything is.
 
     ``assigners``: every name of whoever gave it, the one that the identifier carries first.
-    ``is_old``: the patient had it once; the key is made from it only where there is no other.
+    ``fault``: what it looks like, where that is no patient's number. ``is_old``: it is not valid by now.
+    ``is_secondary``: it is given for a while, or for a purpose beside the main one.
     """
 
     identifier: PatientIdentifier
     assigners: tuple[str, ...]
     type: str = ""
     warning: str | None = None
+    fault: str | None = None
     is_old: bool = False
+    is_secondary: bool = False
 
 
 class Identified(NamedTuple):
@@ -82,6 +100,19 @@ class Identified(NamedTuple):
     rule: str
 
 
+def assigner_names(names: Sequence[str], aliases: Mapping[str, str]) -> tuple[str, ...]:
+    """Every name of an assigner, best first, its name in the feed's table of ``assigners`` before all.
+
+    With it a number under the namespace id and under the universal id of one assigner is one number.
+    """
+    given = tuple(filter(None, names))
+    if aliases:
+        for name in given:
+            if name in aliases:
+                return tuple(dict.fromkeys((aliases[name], *given)))
+    return given
+
+
 def number(
     value: str, assigners: Sequence[str], type_code: str, kinds: Mapping[str, IdentifierKind]
 ) -> Number:
@@ -90,25 +121,84 @@ def number(
     ``assigners``: the names of whoever gave it, best first; empty ones are none.
     """
     names = tuple(filter(None, assigners))
+    fault = fault_of(value)
+    if fault is None and has_lost_zeros(value) and _gives_personnummer(names, kinds):
+        fault = LOST_ZEROS
     kind, value, warning = _classified(value, names, kinds)
     identifier = PatientIdentifier(kind=kind, value=value, assigner=names[0] if names else None)
-    return Number(identifier, names, type_code, warning)
+    return Number(identifier, names, type_code, warning, fault)
 
 
 def patient_of(
-    numbers: Sequence[Number], settings: IdentitySettings, keyer: PatientKeyer, where: str
+    numbers: Sequence[Number], settings: IdentitySettings, keyer: SourceKeyer, where: str
 ) -> Identified | Trouble:
     """The patient with these numbers, or why it cannot be told which patient that is."""
+    return _patient_of(numbers, settings, keyer, where, any_of_them=False)
+
+
+def ceasing_patient_of(
+    numbers: Sequence[Number], settings: IdentitySettings, keyer: SourceKeyer, where: str
+) -> Identified | Trouble:
+    """The patient of a list of prior numbers (HL7 v2.5.1 chapter 3, MRG-1): any of them tells who it is."""
+    return _patient_of(numbers, settings, keyer, where, any_of_them=True)
+
+
+def doubts(numbers: Sequence[Number], where: str) -> list[Trouble]:
+    """What a person should look at; all other numbers are used."""
+    found = [Trouble(each.warning, "the number is kept; look at it", where)
+             for each in numbers if each.warning and not each.fault]  # fmt: skip
+    return found + [
+        Trouble(NUMBER_UNREADABLE, f"{each.fault}; the other numbers are used", where)
+        for each in numbers
+        if each.fault
+    ]
+
+
+def not_a_number(fault: str) -> str:
+    """What is said of the only number where that cannot be a patient's."""
+    return (
+        f"it is no patient's number, but {fault}: correct it in the source, export numbers as text"
+    )
+
+
+def _patient_of(
+    numbers: Sequence[Number],
+    settings: IdentitySettings,
+    keyer: SourceKeyer,
+    where: str,
+    *,
+    any_of_them: bool,
+) -> Identified | Trouble:
     if len(numbers) > MAX_IDENTIFIERS:
-        return Trouble("patient-unreadable", "too many identifiers", where)
-    if not numbers:
-        return Trouble("patient-missing", "no identifier says who it is about", where)
-    chosen, rule = _chosen([each for each in numbers if not each.is_old] or numbers, settings)
+        return Trouble(PATIENT_UNREADABLE, "too many identifiers", where)
+    if placeholders := settings.placeholders:
+        numbers = [each for each in numbers if each.identifier.value not in placeholders]
+    usable = [each for each in numbers if not each.fault]
+    if not usable:
+        return _no_number(numbers, where)
+    chosen, rule = _chosen([each for each in usable if not each.is_old] or usable, settings)
+    if chosen is None and any_of_them:
+        chosen, rule = min((each.identifier for each in usable), key=keyer.key), "any of them"
     if chosen is None:
         detail = "several identifiers could be the patient's: name the assigner in the profile"
         return Trouble("patient-ambiguous", detail, where)
-    distinct = tuple(dict.fromkeys(each.identifier for each in numbers))
-    return Identified(Patient(key=keyer.key(chosen), identifiers=distinct), where, rule)
+    return Identified(_patient(chosen, usable, keyer), where, rule)
+
+
+def _no_number(given: Sequence[Number], where: str) -> Trouble:
+    for each in given:
+        if each.fault:
+            return Trouble(PATIENT_UNREADABLE, not_a_number(each.fault), where)
+    return Trouble("patient-missing", "no identifier says who it is about", where)
+
+
+def _patient(chosen: PatientIdentifier, usable: Sequence[Number], keyer: SourceKeyer) -> Patient:
+    key = keyer.key(chosen)
+    if len(usable) == 1:  # nearly always
+        return Patient(key=key, identifiers=(usable[0].identifier,))
+    distinct = tuple(dict.fromkeys(each.identifier for each in usable))
+    others = sorted({keyer.key(each) for each in distinct} - {key})
+    return Patient(key=key, identifiers=distinct, other_keys=tuple(others))
 
 
 def _chosen(
@@ -120,17 +210,24 @@ def _chosen(
     if settings.national_first:
         for kind in NATIONAL:
             if of_kind := [each for each in numbers if each.identifier.kind is kind]:
-                return _only(of_kind), "profile.patient.national_first"
+                return _only(_primary(of_kind)), "profile.patient.national_first"
+    numbers = _primary(numbers)
+    if (only := _only(numbers)) is not None:
+        return only, "there is no other number"
     for choice in settings.prefer:
         if matching := [each for each in numbers if _matches(each, choice)]:
             return _only(matching), "profile.patient.prefer"
     return None, ""
 
 
-def doubts(numbers: Sequence[Number], where: str) -> list[Trouble]:
-    """What a person should look at; the numbers are used all the same."""
-    warnings = [each.warning for each in numbers if each.warning]
-    return [Trouble(warning, "the number is kept; look at it", where) for warning in warnings]
+def _primary(numbers: Sequence[Number]) -> Sequence[Number]:
+    """Those that are given for good and for the main purpose; all where none is."""
+    return [each for each in numbers if not each.is_secondary] or numbers
+
+
+def _gives_personnummer(names: Sequence[str], kinds: Mapping[str, IdentifierKind]) -> bool:
+    """Whether the assigner is said to give numbers of ten or twelve digits."""
+    return (_named(names, kinds) or _named(names, _SAID)) in _OF_TEN_OR_TWELVE_DIGITS
 
 
 def _classified(

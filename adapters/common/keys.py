@@ -1,8 +1,9 @@
 """Keyed hashes: names for patients and inputs that carry no number of a person.
 
 A patient key is BLAKE2b (RFC 7693), keyed with the installation's secret, over the identifier's
-kind, assigner and value, so that two sources that know a patient by the same number agree, and
-nobody without the secret can test a number against a key.
+kind, assigner and value, so that two sources that know a patient by the same national number agree, and
+nobody without the secret can test a number against a key. A number whose assigner nobody names is its
+source's: ``4711`` of one source and ``4711`` of another are two people.
 """
 
 from __future__ import annotations
@@ -25,16 +26,33 @@ class PatientKeyer:
             raise ValueError(f"a patient key secret has 1 to {MAX_SECRET_BYTES} bytes")
         self._secret = secret
 
-    def key(self, identifier: PatientIdentifier) -> str:
-        """The patient key of one identifier. National numbers need no assigner to be unique."""
-        national = identifier.kind not in (IdentifierKind.LOCAL, IdentifierKind.UNCERTAIN)
-        assigner = "" if national else identifier.assigner or ""
-        return self.hash("patient", identifier.kind, assigner, identifier.value)
+    def of(self, source: str) -> SourceKeyer:
+        """What makes the keys of the numbers that one source gives."""
+        return SourceKeyer(self, source)
 
     def hash(self, *parts: str) -> str:
         """Hex of the keyed hash over the parts, unambiguous about where each ends."""
         joined = "\x00".join(parts).encode()
         return blake2b(joined, digest_size=KEY_BYTES, key=self._secret).hexdigest()
+
+
+class SourceKeyer:
+    """Makes the patient keys of one source's numbers."""
+
+    def __init__(self, keyer: PatientKeyer, source: str) -> None:
+        self._keyer = keyer
+        self._namespace = f"source:{source}"
+
+    def key(self, identifier: PatientIdentifier) -> str:
+        """The patient key of one identifier.
+
+        A national number needs no assigner to be unique. Any other is unique among its assigner's, or
+        among the source's where nobody names the assigner.
+        """
+        assigner = ""
+        if identifier.kind in (IdentifierKind.LOCAL, IdentifierKind.UNCERTAIN):
+            assigner = identifier.assigner or self._namespace
+        return self._keyer.hash("patient", identifier.kind, assigner, identifier.value)
 
 
 def raw_pointer(

@@ -88,7 +88,9 @@ class ExportFormat(Section):
         PROTECTION_CODES, description="code to mark; any other code counts as a mark, unknown"
     )
     local_assigner: str = Field(
-        "", description="who gives patient numbers of no national kind; empty: the source's name"
+        "",
+        description="who gives patient numbers of no national kind; empty: they are the source's "
+        "own, and one that may be a personnummer without its leading zeros is refused",
     )
     class_admitted: str = Field("I", description="visit class (HL7 table 0004) once admitted")
     class_not_admitted: str = Field("P", description="visit class before admission")

@@ -11,8 +11,11 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+from adapters.common.identity import PATIENT_UNREADABLE, not_a_number
 from adapters.common.keys import PatientKeyer
+from adapters.common.numbers import LOST_ZEROS, fault_of, has_lost_zeros
 from adapters.common.outcome import Trouble
+from adapters.common.text import is_readable
 from adapters.common.ward import WARD_UNKNOWN, unresolved
 from adapters.elvis.format import ExportFormat
 from adapters.elvis.parse import Export, Row
@@ -29,11 +32,9 @@ from schemas.observation import (
 )
 from schemas.ward import Unresolved, WardRegister
 
-PATIENT_UNREADABLE: Final = "patient-unreadable"
 MAX_CELL_CHARS: Final = 100
 """Longer names of rooms, beds and wards are none; it also bounds an observation's size."""
 
-_PATIENT_NUMBER = re.compile(r"[0-9A-Za-zÅÄÖåäö][0-9A-Za-zÅÄÖåäö.:/+ -]{2,39}")
 _TWELVE_DIGITS = re.compile(r"\d{8}-?\d{4}")
 
 
@@ -79,6 +80,7 @@ class RowReader:
     def __init__(self, sheet: Sheet, export: Export) -> None:
         self._sheet = sheet
         self._form = sheet.form
+        self._numbers = sheet.keyer.of(sheet.source)
         self._width = export.width
         self._columns = export.columns
         self._names = sheet.form.columns.named()
@@ -108,15 +110,25 @@ class RowReader:
     def patient(self, row: Row) -> Patient | Trouble:
         """Whom the row is about."""
         number = self._cell(row, "patient") if self.is_whole(row) else ""
-        if not _PATIENT_NUMBER.fullmatch(number):
-            return Trouble(
-                PATIENT_UNREADABLE,
-                "no patient's number can be read: correct the row in the source; while it stands "
-                "there, no visit of this scope is ended by absence",
-                self._where(row, "patient"),
-            )
+        fault = self._fault(number)
+        if fault is not None:
+            detail = f"{fault}; while it stands there, no visit of this scope is ended by absence"
+            return Trouble(PATIENT_UNREADABLE, detail, self._where(row, "patient"))
         identifier = self._identifier(number)
-        return Patient(key=self._sheet.keyer.key(identifier), identifiers=(identifier,))
+        return Patient(key=self._numbers.key(identifier), identifiers=(identifier,))
+
+    def _fault(self, number: str) -> str | None:
+        """Why a cell holds no patient's number. Without other assigners all are national numbers."""
+        if not number:
+            return "no patient's number can be read: correct the row in the source"
+        fault = fault_of(number)
+        if fault is None and not self._form.local_assigner and has_lost_zeros(number):
+            fault = LOST_ZEROS
+        if fault is not None:
+            return not_a_number(fault)
+        if len(number) > MAX_CELL_CHARS or not is_readable(number):
+            return "the patient's number is too long or has invisible characters: correct the row"
+        return None
 
     def about_number(self, row: Row, identifier: PatientIdentifier) -> tuple[Trouble, ...]:
         """What is odd about a number that is used all the same."""
@@ -231,7 +243,7 @@ class RowReader:
     def _identifier(self, number: str) -> PatientIdentifier:
         kind, value, _ = classify(number)
         if kind in (IdentifierKind.LOCAL, IdentifierKind.UNCERTAIN):
-            assigner = self._form.local_assigner or self._sheet.source
+            assigner = self._form.local_assigner or None
             return PatientIdentifier(kind=kind, value=value, assigner=assigner)
         return PatientIdentifier(kind=kind, value=value)
 

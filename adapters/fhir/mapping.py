@@ -36,6 +36,7 @@ from adapters.fhir.stamp import observation_id, order_stamp, recorded, sequence_
 from adapters.fhir.statement import Statement
 from adapters.fhir.strict import first_fault
 from adapters.fhir.times import read_time
+from adapters.fhir.visit import VisitReader
 from schemas.observation import MAY_BE_UNREAD, Claims, Observation, What
 from schemas.patient import PatientRow
 from schemas.ward import WardRegister
@@ -66,7 +67,8 @@ class Normaliser:
         self._unasked = None if explain else Origins(asked=False)
         self._edition = EDITIONS[profile.edition]
         self._skew = timedelta(seconds=profile.future_s)
-        self._patients = PatientReader(profile.patient, keyer)
+        self._patients = PatientReader(profile, keyer.of(feed.source), feed.source)
+        self._visits = VisitReader(profile)
         self._describer = Describer(feed, keyer) if describe else None
         self._claims = ClaimsReader(profile, self._edition, wards, feed.source)
 
@@ -147,8 +149,9 @@ class Normaliser:
         self._refuse_unusable(encounter)
         meaning = meaning_of(encounter, self._edition)
         origins.note("what", f"{encounter.path}.status", "the table of statuses")
-        visit = self._visit(encounter, origins)
-        found, troubles = self._patients.read(encounter, statement.resources)
+        visit = self._visits.read(encounter, received_at)
+        origins.note("visit", visit.where, "profile.visit")
+        found, troubles = self._patients.read(encounter, statement.resources, received_at)
         origins.note("patient", found.where, found.rule)
         when = recorded(statement, received_at, self.profile.unversioned)
         origins.note("stamp.sequence", *sequence_from(statement, when))
@@ -156,20 +159,22 @@ class Normaliser:
         claims = Said(origins, [*troubles, *late], self.profile.claims)
         self._claims.read(statement, meaning, when.moment.at, claims)
         said: dict[str, object] = {
-            "id": observation_id(self.feed.source, visit, statement, when),
+            "id": observation_id(self.feed.source, visit.as_sent, statement, when),
             **self.feed.reading,
             "source": self.feed.source,
             "feed": self.feed.name,
             "what": meaning.what,
             "trigger": TRIGGER,
             "shape": "state",
-            "visit": visit,
+            "visit": visit.id,
             "patient": found.patient,
             "claims": Claims.model_validate(claims),
             "recorded_at": when.moment.at,
             "recorded_rule": when.moment.rule,
             "stamp": stamp,
         }
+        if self.profile.corrects_patient:
+            said["corrects_patient"] = True
         if meaning.what is What.DESCRIBED and (unread := claims.missing(MAY_BE_UNREAD)):
             said["unread"] = unread
         if meaning.what is What.DISCHARGED:
@@ -189,28 +194,6 @@ class Normaliser:
             if mark.text("code") == _TEST_DATA and not self.profile.test_data:
                 detail = "marked as test data: see the profile's `test_data`"
                 raise RefusedError("not-production", detail, mark.path)
-
-    def _visit(self, encounter: Element, origins: Origins) -> str:
-        key = self.profile.visit
-        if key.by == "id":
-            numbers = {encounter.text("id")}
-        else:
-            numbers = {
-                each.text("value")
-                for each in encounter.elements("identifier")
-                if (key.system is None or each.uri("system") == key.system)
-                and (key.type is None or each.has_code("type", key.type))
-            }
-        numbers.discard("")
-        where = f"{encounter.path}.{key.by}"
-        if not numbers:
-            detail = "the feed's visit key is not there: nothing tells which stay it is about"
-            raise RefusedError("visit-missing", detail, where)
-        if len(numbers) > 1:
-            detail = "several identifiers could be the visit's: name its system in the profile"
-            raise RefusedError("visit-ambiguous", detail, where)
-        origins.note("visit", where, "profile.visit")
-        return numbers.pop()
 
     def _ended(self, encounter: Element, troubles: list[Trouble]) -> dict[str, object]:
         """When the stay ended, as far as it is said."""

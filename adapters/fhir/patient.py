@@ -6,30 +6,36 @@ says who it is by itself; otherwise the Patient must be at hand. A name or a ``d
 
 from __future__ import annotations
 
-from typing import Final
+from datetime import datetime
 
-from adapters.common.identity import Identified, Number, doubts, number, patient_of
-from adapters.common.keys import PatientKeyer
+from adapters.common.identity import Identified, doubts, patient_of
+from adapters.common.keys import SourceKeyer
 from adapters.common.outcome import Trouble
 from adapters.fhir.element import Element
-from adapters.fhir.profile import PatientSettings
+from adapters.fhir.identifier import IdentifierReader
+from adapters.fhir.profile import FhirProfile
 from adapters.fhir.references import Resources, logical_id
 from adapters.fhir.refusal import RefusedError
 from schemas.identifiers import IdentifierKind
 from schemas.observation import Patient, PatientIdentifier
 
-_OID: Final = "urn:oid:"
-
 
 class PatientReader:
     """Reads the patients of one feed."""
 
-    def __init__(self, settings: PatientSettings, keyer: PatientKeyer) -> None:
-        self._settings = settings
+    def __init__(self, profile: FhirProfile, keyer: SourceKeyer, source: str) -> None:
+        self._settings = profile.patient
+        self._numbers = IdentifierReader(profile.assigners, profile.patient.kinds, profile.zone)
         self._keyer = keyer
+        self._server_ids = f"source:{source}/Patient.id"
 
-    def read(self, encounter: Element, resources: Resources) -> tuple[Identified, list[Trouble]]:
-        """The patient, and what is doubtful about the numbers. Raises RefusedError."""
+    def read(
+        self, encounter: Element, resources: Resources, received_at: datetime
+    ) -> tuple[Identified, list[Trouble]]:
+        """The patient, and what is doubtful about the numbers. Raises RefusedError.
+
+        A number's validity is judged by the receipt.
+        """
         subject = encounter.element("subject")
         if subject is None:
             where = f"{encounter.path}.subject"
@@ -39,7 +45,7 @@ class PatientReader:
             found = resources.resolve(reference, encounter) if reference else None
             return self._by_id(found.text("id") if found else logical_id(reference), subject), []
         identifiers, where = self._identifiers(encounter, subject, reference, resources)
-        return self._by_identifier(identifiers, where)
+        return self._by_identifier(identifiers, where, received_at)
 
     def _by_id(self, value: str, subject: Element) -> Identified:
         where = f"{subject.path}.reference"
@@ -47,7 +53,7 @@ class PatientReader:
             detail = "the reference has no logical id, by which this feed knows patients"
             raise RefusedError("patient-missing", detail, where)
         identifier = PatientIdentifier(
-            kind=IdentifierKind.LOCAL, value=value, assigner="Patient.id"
+            kind=IdentifierKind.LOCAL, value=value, assigner=self._server_ids
         )
         patient = Patient(key=self._keyer.key(identifier), identifiers=(identifier,))
         return Identified(patient, where, "profile.patient.by")
@@ -71,19 +77,11 @@ class PatientReader:
         raise RefusedError("reference-unresolved", detail, f"{subject.path}.reference")
 
     def _by_identifier(
-        self, identifiers: list[Element], where: str
+        self, identifiers: list[Element], where: str, received_at: datetime
     ) -> tuple[Identified, list[Trouble]]:
-        numbers = [self._number(each) for each in identifiers if each.text("value")]
+        given = [each for each in identifiers if each.text("value")]
+        numbers = [self._numbers.number(each, received_at) for each in given]
         found = patient_of(numbers, self._settings, self._keyer, where)
         if isinstance(found, Trouble):
             raise RefusedError(found.reason, found.detail, found.where)
         return found, doubts(numbers, where)
-
-    def _number(self, identifier: Element) -> Number:
-        system = identifier.text("system")
-        assigner = self._settings.assigners.get(system, system.removeprefix(_OID))
-        codes = [coding.text("code") for coding in identifier.codings("type")]
-        found = number(
-            identifier.text("value"), (assigner,), next(iter(codes), ""), self._settings.kinds
-        )
-        return found._replace(is_old=identifier.text("use") == "old")

@@ -12,7 +12,8 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field
 
 from adapters.common.identity import IdentitySettings
-from adapters.common.settings import MAX_SKEW_S, Section, ZoneName
+from adapters.common.outcome import MAX_TEXT_CHARS
+from adapters.common.settings import MAX_SKEW_S, OrNone, Section, ZoneName
 from adapters.fhir.names import EditionName
 from schemas.observation import Claims, Protection
 
@@ -51,6 +52,12 @@ class VisitKey(Section):
     )
     type: str | None = Field("VN", description="code of that identifier's type; none: any")
     system: str | None = Field(None, description="that identifier's system; none: any, or none")
+    assigner: OrNone[str] = Field(
+        None,
+        max_length=MAX_TEXT_CHARS,
+        description="who gives the numbers whose identifier has no system; none: they are another "
+        "visit's than the same numbers with one",
+    )
 
 
 class PatientSettings(IdentitySettings):
@@ -60,11 +67,6 @@ class PatientSettings(IdentitySettings):
         "identifier",
         description="an identifier of the Patient, or its logical id: for a source whose "
         "Patients cannot be had, and then never found under another source's number",
-    )
-    assigners: Mapping[str, str] = Field(
-        default_factory=dict,
-        description="identifier system to assigner as the source's HL7 feed names it in CX-4; "
-        "`urn:oid:` is left out by itself",
     )
 
 
@@ -107,6 +109,16 @@ class FhirProfile(Section):
     )
     visit: VisitKey = Field(VisitKey(), description="what numbers the visit")
     patient: PatientSettings = Field(PatientSettings(), description="which number is the patient")
+    assigners: Mapping[str, str] = Field(
+        default_factory=dict,
+        description="identifier system to assigner as the source's HL7 feed names it in CX-4, for "
+        "patients and visits; `urn:oid:` is left out by itself",
+    )
+    corrects_patient: bool = Field(
+        default=False,
+        description="whether a version with another patient corrects whose the visit is; without "
+        "it such a version changes nothing and is in review",
+    )
     place: PlaceSettings = Field(PlaceSettings(), description="how places become wards")
     protection: Mapping[str, Protection] = Field(
         DEFAULT_PROTECTION,

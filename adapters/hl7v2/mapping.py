@@ -27,9 +27,11 @@ from adapters.common.outcome import (
     ignored,
     to_review,
 )
+from adapters.common.visits import VisitNumber, visit_id
 from adapters.hl7v2 import reader
 from adapters.hl7v2.case import Case, WithheldError, doubt_of, movement_of
 from adapters.hl7v2.claims import BY_TABLE, ClaimsReader
+from adapters.hl7v2.cx import Cx, read_cx
 from adapters.hl7v2.errors import Hl7Error
 from adapters.hl7v2.location import LocationReader
 from adapters.hl7v2.patient import PatientReader
@@ -85,7 +87,7 @@ class Normaliser:
         self._visit = field_path(profile.visit)
         self._skew = timedelta(seconds=profile.future_s)
         self._times = TimeReader(profile.zone, self._skew)
-        self._patients = PatientReader(profile.patient, keyer)
+        self._patients = PatientReader(profile, keyer.of(feed.source))
         self._describer = Describer(feed, keyer) if describe else None
         self._claims = ClaimsReader(profile, LocationReader(profile.location, wards, feed.source))
 
@@ -138,14 +140,16 @@ class Normaliser:
         visit = self._visit_number(case)
         patient = self._patient(case, case.message.first("PID"), 3, "patient")
         case.origins.note("what", "MSH-9.2" if case.event == case.trigger else "ZBE-6", BY_TABLE)
-        said: dict[str, object] = {"what": event.what, "visit": visit, "patient": patient}
+        said: dict[str, object] = {"what": event.what, "visit": visit.id, "patient": patient}
         said["claims"] = self._claims.read(case, event, movement)
         if movement is not None:
             said["movement"] = movement
         if case.unread:
             said["unread"] = tuple(case.unread)
+        if self.profile.corrects_patient and case.trigger == "A08":
+            said["corrects_patient"] = True
         self._occurred(case, movement, said)
-        return self._accepted(case, [self._observation(case, event.rank, said, visit)])
+        return self._accepted(case, [self._observation(case, event.rank, said, visit.as_sent)])
 
     def _person(self, case: Case) -> Outcome:
         patient = self._patient(case, case.message.first("PID"), 3, "patient")
@@ -158,8 +162,8 @@ class Normaliser:
         merges: list[Observation] = []
         for number, (survivor, ceasing) in enumerate(_merge_pairs(case.message)):
             into = self._patient(case, survivor, 3, "merged_into")
-            patient = self._patient(case, ceasing, 1, "patient")
-            if into.key != patient.key:
+            patient = _other_than(into, self._patient(case, ceasing, 1, "patient"))
+            if patient is not None:
                 case.origins.note("what", "MSH-9.2", BY_TABLE)
                 said = {"what": What.PATIENTS_MERGED, "patient": patient, "merged_into": into}
                 merges.append(self._observation(case, Rank.UPDATE, said, number=number))
@@ -191,19 +195,30 @@ class Normaliser:
         case.origins.finish()
         return Observation.model_validate(said)
 
-    def _visit_number(self, case: Case) -> str:
-        visit = case.text(self._visit)
-        if visit in {"", NULL}:
+    def _visit_number(self, case: Case) -> VisitNumber:
+        cx = self._visit_field(case)
+        if cx is None:
             detail = "the feed's visit field is empty: nothing tells which stay it is about"
             raise WithheldError("visit-missing", detail, self._visit.text)
-        if doubt := doubt_of(visit, self._visit.text, "visit-unreadable"):
-            raise WithheldError.of(doubt)
+        assigner = cx.assigners[0] if cx.assigners else self.profile.visit_assigner
+        for text in (cx.number, assigner or ""):
+            if doubt := doubt_of(text, self._visit.text, "visit-unreadable"):
+                raise WithheldError.of(doubt)
         case.origins.note("visit", self._visit.text, "profile.visit")
-        return visit
+        return VisitNumber(visit_id(cx.number, assigner), cx.number, self._visit.text)
+
+    def _visit_field(self, case: Case) -> Cx | None:
+        """The number and who gave it; of a component that the profile names, the number alone."""
+        if self._visit.component:
+            number = case.text(self._visit)
+            return None if number in {"", NULL} else Cx(number, (), "", "", "")
+        segment = case.message.first(self._visit.segment)
+        first = next(iter(segment.repetitions(self._visit.field)), "")
+        return read_cx(segment, first, self.profile.assigners)
 
     def _patient(self, case: Case, segment: Segment, field: int, name: str) -> Patient:
         where = f"{segment.fields[0]}-{field}"
-        found, doubts = self._patients.read(segment, field, where)
+        found, doubts = self._patients.read(segment, field, where, case.received_at)
         if isinstance(found, Trouble):
             raise WithheldError.of(found)
         case.warnings += doubts
@@ -241,6 +256,16 @@ def _meant(case: Case, event: VisitEvent, movement: Movement | None) -> VisitEve
     if historic:
         raise WithheldError("historic-cancel-unreadable", "of which event (ZBE-6)?", "ZBE-6")
     raise WithheldError("cancel-without-event", "this event has no cancel (ZBE-4)", "ZBE-4")
+
+
+def _other_than(survivor: Patient, ceasing: Patient) -> Patient | None:
+    """The ceasing patient under the numbers that are not the survivor's chosen one; None without any."""
+    if ceasing.key != survivor.key:
+        return ceasing
+    if not ceasing.other_keys:
+        return None
+    first, *others = ceasing.other_keys
+    return ceasing.model_copy(update={"key": first, "other_keys": tuple(others)})
 
 
 def _merge_pairs(message: Message) -> list[tuple[Segment, Segment]]:

@@ -1,68 +1,73 @@
 """Who a message is about: the repetitions of PID-3 (or MRG-1).
 
-Source: HL7 v2.5.1 chapter 2A, CX: number ^ check digit ^ scheme ^ assigner (HD) ^ type. Which of
-the numbers is the patient's: ``adapters.common.identity``.
+Source: HL7 v2.5.1 chapter 2A, CX (``adapters.hl7v2.cx``). Which of the numbers is the patient's:
+``adapters.common.identity``. MRG-1 is a list of prior numbers, any of which tells who ceases.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from adapters.common.identity import (
+    PATIENT_UNREADABLE,
     Identified,
     IdentitySettings,
     Number,
+    ceasing_patient_of,
     doubts,
     number,
     patient_of,
 )
-from adapters.common.keys import PatientKeyer
+from adapters.common.keys import SourceKeyer
 from adapters.common.outcome import Trouble
 from adapters.hl7v2.case import doubt_of
-from adapters.hl7v2.reader import NULL, Segment
+from adapters.hl7v2.cx import Cx, read_cx
+from adapters.hl7v2.profile import Hl7Profile
+from adapters.hl7v2.reader import Segment
 
-_ASSIGNER, _TYPE = 4, 5
-_UNREADABLE: Final = "patient-unreadable"
+_DAY: Final = "%Y%m%d"
+_PRIOR: Final = "MRG"
 
 
 class PatientReader:
     """Reads patients of one feed."""
 
-    def __init__(self, settings: IdentitySettings, keyer: PatientKeyer) -> None:
-        self._settings = settings
+    def __init__(self, profile: Hl7Profile, keyer: SourceKeyer) -> None:
+        self._settings: IdentitySettings = profile.patient
+        self._aliases: Mapping[str, str] = profile.assigners
+        self._zone = ZoneInfo(profile.zone)
         self._keyer = keyer
 
     def read(
-        self, segment: Segment, field: int, where: str
+        self, segment: Segment, field: int, where: str, received_at: datetime
     ) -> tuple[Identified | Trouble, list[Trouble]]:
-        """The patient, or why there is none; and what is doubtful about the numbers."""
-        read = (self._number(segment, each) for each in segment.repetitions(field))
-        numbers = [each for each in read if each is not None]
+        """The patient, or why there is none; and what is doubtful about the numbers.
+
+        A number's dates are judged by the receipt.
+        """
+        read = (read_cx(segment, each, self._aliases) for each in segment.repetitions(field))
+        numbers = [self._number(each, received_at) for each in read if each is not None]
         for each in numbers:
             if doubt := _doubt_of(each, where):
                 return doubt, []
-        return patient_of(numbers, self._settings, self._keyer, where), doubts(numbers, where)
+        choose = ceasing_patient_of if segment.fields[0] == _PRIOR else patient_of
+        found = choose(numbers, self._settings, self._keyer, where)
+        return found, doubts(numbers, where)
 
-    def _number(self, segment: Segment, repetition: str) -> Number | None:
-        components = segment.components(repetition)
-        value = segment.subcomponents(components[0])[0]
-        if value in {"", NULL}:
-            return None
-        type_code = (
-            segment.subcomponents(components[_TYPE - 1])[0] if len(components) >= _TYPE else ""
-        )
-        return number(value, _assigners(segment, components), type_code, self._settings.kinds)
-
-
-def _assigners(segment: Segment, components: list[str]) -> tuple[str, ...]:
-    """The universal id, which nobody else has, before the namespace id."""
-    if len(components) < _ASSIGNER or not components[_ASSIGNER - 1]:
-        return ()
-    namespace, *universal = segment.subcomponents(components[_ASSIGNER - 1])
-    return (*universal[:1], namespace.strip('"'))
+    def _number(self, cx: Cx, received_at: datetime) -> Number:
+        found = number(cx.number, cx.assigners, cx.type, self._settings.kinds)
+        if not (cx.effective or cx.expires):  # nearly always
+            return found
+        day = received_at.astimezone(self._zone).strftime(_DAY)
+        return found if cx.is_valid_on(day) else found._replace(is_old=True)
 
 
 def _doubt_of(each: Number, where: str) -> Trouble | None:
     """Why a number must not leave this adapter, if so."""
     number, assigner = each.identifier.value, each.identifier.assigner or ""
-    return doubt_of(number, where, _UNREADABLE) or doubt_of(assigner, where, _UNREADABLE)
+    return doubt_of(number, where, PATIENT_UNREADABLE) or doubt_of(
+        assigner, where, PATIENT_UNREADABLE
+    )

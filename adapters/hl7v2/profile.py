@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal, NamedTuple, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from adapters.common.identity import IdentitySettings
+from adapters.common.outcome import MAX_TEXT_CHARS
 from adapters.common.settings import MAX_SKEW_S, OrNone, Port, PortNumber, Section, ZoneName
 from adapters.hl7v2 import charset
 from adapters.hl7v2.limits import MAX_MESSAGE_BYTES
@@ -138,6 +139,22 @@ class Hl7Profile(Section):
         "planned ward there before the admission, which must not look like an arrival",
     )
     visit: FieldName = Field("PV1-19", description="the visit's number: one field for the feed")
+    visit_assigner: OrNone[str] = Field(
+        None,
+        max_length=MAX_TEXT_CHARS,
+        description="who gives the visit numbers that come without an assigner (CX-4); none: they "
+        "are another visit's than the same numbers with one",
+    )
+    assigners: Mapping[str, str] = Field(
+        default_factory=dict,
+        description="other names of assigners (CX-4) to the one that counts, for patients and "
+        "visits: the universal id to the namespace id where some messages have one and some both",
+    )
+    corrects_patient: bool = Field(
+        default=False,
+        description="whether A08 with another patient corrects whose the visit is; without it such "
+        "an event changes nothing and is in review",
+    )
     responsible_ward: FieldName = Field(
         "ZBE-7", description="medically responsible ward: an XON (component 10, else 1) or a code"
     )

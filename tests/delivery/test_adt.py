@@ -46,7 +46,7 @@ def test_each_event_is_valid_and_read_back_as_the_same_plan(
     assert parsed.validate()
     assert (parsed.msh.msh_9.value, parsed.version) == (event, version)
     seen = observed(payload)
-    assert (seen.what, seen.visit, seen.recorded_at) == (what, "3", AT)
+    assert (seen.what, seen.visit, seen.recorded_at) == (what, "3@ehr", AT)
     assert seen.claims.mark == Location(ward="MED", room="4", bed="2")
     assert seen.claims.expected_at == (None if kind is Kind.WITHDRAWN else SOON)
 
@@ -76,9 +76,9 @@ def test_who_it_is_is_valid_and_read_back_as_the_same_person(
     assert parsed.validate()
     assert parsed.msh.msh_9.value == event
     seen, row = described(payload)
-    assert (seen.what, seen.visit) == (what, "3")
+    assert (seen.what, seen.visit) == (what, "3@ehr")
     number = PatientIdentifier(kind=WHO.kind, value=WHO.number, assigner="1.2.752.129.2.1.3.1")
-    assert (row.patient, row.number) == (KEYER.key(number), number)
+    assert (row.patient, row.number) == (KEYER.of(row.source).key(number), number)
     assert row.person.model_dump() == WHO.model_dump(include={"family", "given", "born", "sex"})
     assert seen.claims.protection is Protection.CONFIDENTIAL
     message = hl7.parse(payload.decode())

@@ -161,6 +161,20 @@ def test_while_a_row_has_no_readable_patient_nobody_is_absent() -> None:
     assert _whats(player.play(export(45, BO))) == [What.DISCHARGED]
 
 
+@pytest.mark.parametrize(
+    "damaged", ["2,00001E+11", "2.00001E+11", "200001012384.0", "200 001 012 384", "1012384", "'1"]
+)
+def test_what_a_spreadsheet_made_of_a_number_ends_nobody(damaged: str) -> None:
+    player, numbered = Player(), ANNA._replace(patient="200001012384")
+    player.play(export(0, numbered, BO))
+    saved = player.play(export(15, BO, numbered._replace(patient=damaged)))
+    assert (_whats(saved), [w.reason for w in saved.warnings]) == ([], ["patient-unreadable"])
+    both = [each._replace(patient=damaged) for each in (numbered, BO)]
+    assert _whats(player.play(export(30, *both))) == []
+    assert set(player.open_visits()) == {"200001012384", BO.patient}
+    assert _whats(player.play(export(45, numbered, BO))) == []
+
+
 def test_a_blurred_file_of_another_scope_ends_nobody_either() -> None:
     player = Player(context(TWO_SCOPES))
     player.play_all([_skene(0), export(0, ANNA), export(15)])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from adapters.common.identity import PATIENT_UNREADABLE
 from adapters.elvis.format import Columns, ExportFormat, Markers
 from adapters.elvis.handle import outcomes
 from adapters.elvis.settings import ElvisSettings, Guards, Scope, Watching
@@ -49,7 +50,7 @@ def test_every_column_of_the_reference_format_stands_in_the_table() -> None:
 
 def test_every_reason_is_named_and_every_reason_named_exists() -> None:
     named = set(re.findall(r"`([a-z]+(?:-[a-z0-9]+)+)`", PAGE)) - {"windows-1252"}
-    given = set(_reasons()) | {"shrunk"}
+    given = set(_reasons()) | {"shrunk", PATIENT_UNREADABLE}
     assert named <= given
     assert {reason for reason in given if f"`{reason}`" not in PAGE} == set()
 

@@ -163,16 +163,42 @@ def test_patients_numbers(number: str) -> None:
 def test_only_numbers_that_are_not_national_carry_an_assigner() -> None:
     assert _observation(BASE).patient.identifiers[0].assigner is None
     local = BASE._replace(patient="TEST-0001")
-    assert _observation(local).patient.identifiers[0].assigner == "elvis"
+    assert _observation(local).patient.identifiers[0].assigner is None
     form = ExportFormat(local_assigner="lab")
     assert _outcome(local, form).observations[0].patient.identifiers[0].assigner == "lab"
 
 
-@pytest.mark.parametrize("number", ["", "?", "--", "x", "a\tb\tc", "n" * 41, "okänd!"])
+@pytest.mark.parametrize("number", ["", "?", "--", "x", "a\tb\tc", "n" * 101, "okänd!"])
 def test_a_row_whose_patient_cannot_be_read_goes_to_review(number: str) -> None:
     outcome = _outcome(BASE._replace(patient=number))
     assert (outcome.verdict, outcome.reason) == (Verdict.REVIEW, "patient-unreadable")
     assert outcome.where == "line 5, column Patient-id"
+
+
+SPREADSHEETS = {
+    "2,00001E+11": "scientific notation",
+    "2.00001E+11": "scientific notation",
+    "200001012384.0": "decimals",
+    "200001012384,0": "decimals",
+    "200 001 012 384": "groups of three",
+    "'200001012384": "apostrophe",
+    "=200001012384": "formula",
+    "#SAKNAS!": "error value",
+    "1012384": "leading zeros",
+}
+
+
+@pytest.mark.parametrize("number", SPREADSHEETS)
+def test_what_a_spreadsheet_made_of_a_number_is_no_patient(number: str) -> None:
+    outcome = _outcome(BASE._replace(patient=number))
+    assert (outcome.verdict, outcome.reason) == (Verdict.REVIEW, "patient-unreadable")
+    assert SPREADSHEETS[number] in outcome.detail
+    assert number not in outcome.detail
+
+
+def test_zeros_are_not_lost_of_numbers_that_another_assigner_gives() -> None:
+    form = ExportFormat(local_assigner="lab")
+    assert _outcome(BASE._replace(patient="1012384"), form).verdict is Verdict.ACCEPTED
 
 
 def test_a_row_with_too_few_cells_goes_to_review() -> None:

@@ -25,18 +25,20 @@ TABLE: Final = Path(__file__).with_name("converter_differences.csv")
 SYSTEMS: Final = "http://example.com/v2-to-fhir-converter/Identifier/"
 PREFER: Final = [{"assigner": "2.16.1"}, {"assigner": "ADT1"}]
 
-HL7: Final = Hl7Profile.model_validate({"patient": {"prefer": PREFER}})
+HL7: Final = Hl7Profile.model_validate(
+    {"patient": {"prefer": PREFER}, "assigners": {"1.2": "2.16.1"}}
+)
 FHIR: Final = {
     "place": {"code_from": ["name"]},
-    "patient": {
-        "prefer": PREFER,
-        "assigners": {f"{SYSTEMS}HCD": "2.16.1", f"{SYSTEMS}ADT1": "ADT1"},
+    "patient": {"prefer": PREFER},
+    "assigners": {
+        f"{SYSTEMS}HCD": "2.16.1",
+        f"{SYSTEMS}ADT1": "ADT1",
+        f"{SYSTEMS}AccMgr": "AccMgr",
     },
 }
 
 WHY: Final = {
-    "identifiers-of-others": "the converter gives the Patient more identifiers (PID-2, PID-4 and "
-    "those of PID-21 and others) under one system: which is the patient's cannot be told",
     "planned-whatever-the-event": "the converter writes PV1-42 as planned whatever the event, the "
     "HL7 profile takes it for a mark in A05, A14 and A15 only: such a feed's profile leaves "
     "mark out of its claims",

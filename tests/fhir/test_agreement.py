@@ -9,9 +9,10 @@ from typing import Final, NamedTuple
 
 import pytest
 
+from adapters.hl7v2.profile import Hl7Profile
 from schemas.observation import Patient
 from tests.fhir.lab import Json, encounter, outcome
-from tests.hl7v2.lab import RECEIVED_AT, message, normaliser
+from tests.hl7v2.lab import RECEIVED_AT, message, normaliser, observed
 
 NUMBERS: Final = ("200001012384", "19810829M071", "4711", "8100", "0001012384")
 ASSIGNERS: Final = ("1.2.752.129.2.1.3.1", "1.2.752.113.11.0.2.1.1.1", "1.2.3.4", "LAB", "")
@@ -59,7 +60,7 @@ def _by_fhir(shown: list[Shown], visit: str) -> tuple[Patient | str, str | None]
         subject={"reference": "#p"},
         identifier=[{"type": {"coding": [{"code": "VN"}]}, "value": visit}],
     )
-    found = outcome(document, patient={"assigners": SYSTEMS})
+    found = outcome(document, assigners=SYSTEMS)
     if not found.observations:
         return found.reason, None
     return found.observations[0].patient, found.observations[0].visit
@@ -90,3 +91,12 @@ def test_a_national_number_is_the_same_patient_by_its_uri_and_by_its_oid() -> No
     by_hl7, _ = _by_hl7([Shown("200001012384", "1.2.752.129.2.1.3.1", "NNSWE").cx], "V1")
     assert isinstance(by_hl7, Patient)
     assert by_fhir.key == by_hl7.key
+
+
+def test_a_visits_number_and_its_assigner_are_the_same_visit_by_both() -> None:
+    both = message("A08", {19: "90001^^^NORR&1.2.3&ISO^VN"})
+    by_hl7 = Hl7Profile.model_validate({"assigners": {"1.2.3": "NORR"}})
+    number = {"type": {"coding": [{"code": "VN"}]}, "value": "90001", "system": "urn:oid:1.2.3"}
+    by_fhir = outcome(encounter(identifier=[number]), assigners={"urn:oid:1.2.3": "NORR"})
+    seen = [observed(both, by_hl7), by_fhir.observations[0]]
+    assert [each.visit for each in seen] == ["90001@NORR"] * 2

@@ -284,8 +284,8 @@ def test_another_profile_keeps_the_id() -> None:
 def test_the_visit_key_is_one_rule_and_never_a_fallback() -> None:
     document = encounter(identifier=[{"value": "77", "system": "urn:x"}])
     assert reason(document)[1:] == ("visit-missing", "Encounter.identifier")
-    assert observed(document, visit={"type": None}).visit == "77"
-    assert observed(document, visit={"type": None, "system": "urn:x"}).visit == "77"
+    assert observed(document, visit={"type": None}).visit == "77@urn:x"
+    assert observed(document, visit={"type": None, "system": "urn:x"}).visit == "77@urn:x"
     assert reason(document, visit={"type": None, "system": "urn:y"})[1] == "visit-missing"
     assert observed(document, visit={"by": "id"}).visit == "e1"
     two = encounter(identifier=[{"value": "77"}, {"value": "78"}])

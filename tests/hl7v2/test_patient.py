@@ -20,7 +20,7 @@ LOCAL, SECOND_LOCAL = "4711^^^LAB^MR", "4712^^^LAB^MR"
 
 
 def _key(kind: IdentifierKind, value: str, assigner: str | None = None) -> str:
-    return KEYER.key(PatientIdentifier(kind=kind, value=value, assigner=assigner))
+    return KEYER.of("ehr").key(PatientIdentifier(kind=kind, value=value, assigner=assigner))
 
 
 PNR_KEY = _key(IdentifierKind.PERSONNUMMER, PERSON)
@@ -40,6 +40,13 @@ LOCAL_KEY = _key(IdentifierKind.LOCAL, "4711", "LAB")
         (f"{PERSON}~{NATIONAL}", PNR_KEY),
         (f"9^^^X^AN~{LOCAL}", LOCAL_KEY),
         (f"{LOCAL}~9^^^X^AN", LOCAL_KEY),
+        (f"{LOCAL}~4712^^^LAB^MR^^20200101^20260114", LOCAL_KEY),
+        (f"{LOCAL}~4712^^^LAB^MR^^^2025", LOCAL_KEY),
+        (f"{LOCAL}~4712^^^LAB^MR^^20260116", LOCAL_KEY),
+        (f"{LOCAL}^^20260115^20260115~4712^^^LAB^MR^^^20260114235959+0100", LOCAL_KEY),
+        (f"{LOCAL}^^soon^never", LOCAL_KEY),
+        (f"{LOCAL}^^^20200101", LOCAL_KEY),
+        (f"{LOCAL}~{PERSON}^^^&{PNR_OID}&ISO^NI^^^20200101", LOCAL_KEY),
         (f'""~^^^LAB~{LOCAL}', LOCAL_KEY),
         ("~" * 60 + LOCAL, LOCAL_KEY),
     ],
@@ -106,6 +113,67 @@ def test_ten_digits_of_a_known_other_assigner_are_its_own_business() -> None:
     assert seen.patient.identifiers[0].kind is IdentifierKind.LOCAL
 
 
+def test_all_numbers_of_a_message_go_along() -> None:
+    seen = observed(message("A02", pid=f"{NATIONAL}~{LOCAL}~4712^^^LAB^MR^^^20200101"))
+    others = {LOCAL_KEY, _key(IdentifierKind.LOCAL, "4712", "LAB")}
+    assert set(seen.patient.other_keys) == others
+
+
+def test_two_names_of_one_assigner_are_one_where_the_feed_says_so() -> None:
+    profile = Hl7Profile.model_validate({"assigners": {"1.2.3": "LAB"}})
+    for assigner in ("LAB", "LAB&1.2.3&ISO", "&1.2.3&ISO", "1.2.3"):
+        seen = observed(
+            message("A02", {19: f"7^^^{assigner}^VN"}, pid=f"4711^^^{assigner}^MR"), profile
+        )
+        assert (seen.patient.key, seen.visit) == (LOCAL_KEY, "7@LAB")
+
+
+@pytest.mark.parametrize("damaged", ["2.00001E+11", "200001012384.0", "'200001012384"])
+def test_what_a_spreadsheet_made_of_a_number_is_none(damaged: str) -> None:
+    assert reason(message("A02", pid=f"{damaged}^^^LAB^MR")) == ("review", "patient-unreadable")
+    beside = normaliser().normalise(message("A02", pid=f"{damaged}^^^X~{LOCAL}"), RECEIVED_AT)
+    assert [each.reason for each in beside.warnings] == ["identifier-unreadable"]
+    assert beside.observations[0].patient.key == LOCAL_KEY
+
+
+def test_lost_zeros_are_noticed_where_the_assigner_gives_personnummer() -> None:
+    lost = message("A02", pid=f"1012384^^^&{PNR_OID}&ISO")
+    assert reason(lost) == ("review", "patient-unreadable")
+    assert reason(message("A02", pid="1012384^^^LAB^MR")) == ("accepted", "accepted")
+
+
+VISITS = {
+    "1001": "1001",
+    "1001^^^NORR^VN": "1001@NORR",
+    "1001^^^NORR&1.2.752.9&ISO^VN": "1001@1.2.752.9",
+    "1001^^^^VN": "1001",
+    'X@1^^^"NORR"': "X%401@NORR",
+    "50%": "50%25",
+    "1001~1002^^^NORR": "1001",
+}
+
+
+@pytest.mark.parametrize("field", VISITS)
+def test_a_visit_number_carries_its_assigner(field: str) -> None:
+    assert observed(message("A02", {19: field})).visit == VISITS[field]
+
+
+def test_the_profile_says_whose_numbers_without_an_assigner_are() -> None:
+    profile = Hl7Profile.model_validate({"visit_assigner": "NORR"})
+    seen = [observed(message("A02", {19: field}), profile) for field in ("1", "1^^^NORR", "1^^^X")]
+    assert [each.visit for each in seen] == ["1@NORR", "1@NORR", "1@X"]
+    assert seen[0].id == observed(message("A02", {19: "1"})).id
+    component = Hl7Profile.model_validate({"visit": "PV1-19.1", "visit_assigner": "NORR"})
+    assert observed(message("A02", {19: "1^^^X"}), component).visit == "1@NORR"
+
+
+def test_a08_corrects_whose_a_visit_is_where_the_profile_says_so() -> None:
+    profile = Hl7Profile.model_validate({"corrects_patient": True})
+    corrects = [observed(message(event), profile).corrects_patient for event in ("A08", "A02")]
+    assert corrects == [True, False]
+    assert not observed(message("A08")).corrects_patient
+
+
 def test_keys_hold_no_number() -> None:
     seen = observed(message("A02", pid=NATIONAL))
     assert PERSON not in seen.patient.key
@@ -133,6 +201,17 @@ def test_several_merges_in_one_message_are_several_observations() -> None:
     outcome = normaliser().normalise(payload, RECEIVED_AT)
     assert [o.patient.identifiers[0].value for o in outcome.observations] == ["4711", "6"]
     assert len({o.id for o in outcome.observations}) == 2
+
+
+def test_a_merge_names_the_ceasing_patient_by_any_of_several_numbers() -> None:
+    seen = observed(_merge(segment("MRG", {1: f"{LOCAL}~{SECOND_LOCAL}"})))
+    numbers = {seen.patient.key, *seen.patient.other_keys}
+    assert numbers == {LOCAL_KEY, _key(IdentifierKind.LOCAL, "4712", "LAB")}
+
+
+def test_a_merge_whose_lists_share_a_number_is_about_the_others() -> None:
+    seen = observed(_merge(segment("MRG", {1: f"{NATIONAL}~{LOCAL}"})))
+    assert (seen.patient.key, seen.patient.other_keys) == (LOCAL_KEY, ())
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_it_is_told_by_whom_of_whom_and_when() -> None:
 def test_the_number_is_the_one_that_the_key_is_made_from() -> None:
     found = row(message("A14", {3: "W1"}, pid=pid("Ek^A", number=f"99^^^X^AN~{LOCAL}")))
     assert (found.number.value, len(found.identifiers)) == ("4711", 2)
-    assert KEYER.key(found.number) == found.patient
+    assert KEYER.of(found.source).key(found.number) == found.patient
 
 
 def test_the_same_description_is_one_row_and_another_is_another() -> None:
