@@ -3,6 +3,11 @@
 A group's *cursor* is where its next ``read`` goes on; its *committed position* is where it would
 start again. Both are next offsets. Every partition is assigned to the one reader of a group.
 
+Who reads for a group, or commits for one, has *joined* it, as one member with a name that nobody had
+before. Whoever joins last owns the group, and commits of an earlier member are refused, also those
+that it had handed over before it was killed: a successor has joined before it asks for positions, and
+everything handed over before that is durable by then. So no write of a predecessor can repeat its own.
+
 A ``read`` merges its partitions by the time at which the log took the records, so that a group
 which was away catches up in about the order in which it would have followed: a tick of this
 morning does not overtake what was said last night.
@@ -20,14 +25,23 @@ from heapq import merge
 from itertools import islice
 from operator import attrgetter
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
+from uuid import uuid4
 from zlib import crc32
 
 import structlog
 
 from bus.belonging import check_reaches
 from bus.checks import check, known
-from bus.port import Batch, LogError, PositionLostError, Record, Stored, TopicPartition
+from bus.port import (
+    Batch,
+    LogError,
+    LogFencedError,
+    PositionLostError,
+    Record,
+    Stored,
+    TopicPartition,
+)
 from schemas.topics import Topic
 
 OnDone = Callable[[LogError | None], None]
@@ -40,21 +54,44 @@ def system_clock_ms() -> int:
 
 
 class Write(NamedTuple):
-    """What is written in one transaction: checked records, and the positions of a group."""
+    """What is written in one transaction: checked records, and the positions of a group.
+
+    ``member``: who commits for the group, or joins it (``joins``), which writes nothing.
+    """
 
     records: Sequence[Record]
     size: int
     group: str = ""
     positions: Mapping[TopicPartition, int] = MappingProxyType({})
+    member: str = ""
+    joins: bool = False
+
+
+class Owners:
+    """Who joined each group last. Kept by whoever writes: with that process all members end."""
+
+    def __init__(self) -> None:
+        self._members: dict[str, str] = {}
+
+    def refusal(self, group: str, member: str, *, joins: bool) -> LogFencedError | None:
+        """Why a commit of a group comes too late, if so; whoever joins never does."""
+        if joins:
+            self._members[group] = member
+        if not group or self._members.get(group) == member:
+            return None
+        return LogFencedError(f"another process took over {group}: this one must end")
 
 
 class LocalLog(ABC):
     """Base of the memory and SQLite engines: ``bus.port.Log`` over a few abstract calls."""
 
+    writable: ClassVar[bool] = True
+
     def __init__(self, partitions: int, table: Sequence[Topic]) -> None:
         self.topics: Mapping[str, Topic] = {topic.name: topic for topic in table}
         self._partitions = partitions
         self._cursors: dict[str, dict[TopicPartition, int]] = {}
+        self._members: dict[str, str] = {}
         self._changed = threading.Condition()
 
     # -- what an engine supplies ------------------------------------------------------------
@@ -121,7 +158,8 @@ class LocalLog(ABC):
         """Outputs, state and positions together; see the port."""
         for at in positions:
             self._check_at(at)
-        self._write(Write(records, check(self.topics, records), group, positions))
+        size = check(self.topics, records)
+        self._write(Write(records, size, group, positions, self._joined(group)))
 
     def scan(self, at: TopicPartition, offset: int, limit: int) -> Sequence[Stored]:
         """Committed records from ``offset`` on, without a group; see the port."""
@@ -161,8 +199,9 @@ class LocalLog(ABC):
         self._cursors.pop(group, None)
 
     def leave(self, group: str) -> None:
-        """Forget the cursor, which is all that is held."""
+        """Forget the cursor and the membership, which is all that is held."""
         self.rewind(group)
+        self._members.pop(group, None)
 
     def wait(
         self, topics: Sequence[str], seen: Mapping[TopicPartition, int], wait_s: float
@@ -172,6 +211,15 @@ class LocalLog(ABC):
             return self._changed.wait_for(lambda: self._is_ahead(topics, seen), wait_s)
 
     # -- how ----------------------------------------------------------------------------------
+
+    def _joined(self, group: str) -> str:
+        """Our name as the group's member; joins it first, and waits for what was handed over before."""
+        member = self._members.get(group)
+        if member is None:
+            member = uuid4().hex
+            self._write(Write((), 0, group, member=member, joins=True))
+            self._members[group] = member
+        return member
 
     def _write(self, write: Write) -> None:
         done: Future[LogError | None] = Future()
@@ -199,6 +247,8 @@ class LocalLog(ABC):
     def _cursor(self, group: str, topics: Sequence[str]) -> dict[TopicPartition, int]:
         cursor = self._cursors.get(group)
         if cursor is None:
+            if self.writable:  # who only looks takes nothing over
+                self._joined(group)  # before the positions are asked for
             cursor = self._cursors[group] = dict(self.committed(group))
         for at in self._partitions_of(topics):
             cursor[at] = self._next(cursor, at)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from bus.local import Clock, LocalLog, OnDone, Write, system_clock_ms, tell
+from bus.local import Clock, LocalLog, OnDone, Owners, Write, system_clock_ms, tell
 from bus.port import LogError, Record, Stored, TopicPartition
 from schemas.topics import TOPICS, Topic
 
@@ -28,18 +28,31 @@ class MemoryLog(LocalLog):
         self._records: dict[TopicPartition, list[Stored]] = {at: [] for at in everywhere}
         self._starts: dict[TopicPartition, int] = dict.fromkeys(everywhere, 0)
         self._positions: dict[str, dict[TopicPartition, int]] = {}
+        self._owners = Owners()
         self._closed = False
+
+    def beside(self) -> MemoryLog:
+        """The same log, as another process would see it: with cursors and memberships of its own."""
+        other = MemoryLog(self._partitions, list(self.topics.values()), self._clock_ms)
+        for shared in ("_changed", "_records", "_starts", "_positions", "_owners"):
+            setattr(other, shared, getattr(self, shared))
+        return other
 
     def _enqueue(self, write: Write, on_done: OnDone) -> None:
         with self._changed:
             if self._closed:
                 raise LogError("the log is closed")
-            for record in write.records:
-                self._add(record)
-            if write.positions:
-                self._positions.setdefault(write.group, {}).update(write.positions)
-            self._changed.notify_all()
-        tell(on_done, None)
+            refusal = self._owners.refusal(write.group, write.member, joins=write.joins)
+            if refusal is None:
+                self._take(write)
+        tell(on_done, refusal)
+
+    def _take(self, write: Write) -> None:
+        for record in write.records:
+            self._add(record)
+        if write.positions:
+            self._positions.setdefault(write.group, {}).update(write.positions)
+        self._changed.notify_all()
 
     def _add(self, record: Record) -> None:
         at = TopicPartition(record.topic, self.partition_of(record.topic, record.route))

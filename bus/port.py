@@ -165,7 +165,9 @@ class Log(Protocol):
 
         Waits at most ``wait_s`` for the first record. Only one thread reads for a group in a
         process. Reading advances an in-memory cursor; what was read and not committed is read
-        again after :meth:`rewind` or a restart. A group without position starts at the oldest
+        again after :meth:`rewind` or a restart. A group has one reader for each partition: who begins
+        to read takes it over, and what another had read of it cannot be committed any more, not even
+        what that one had handed over to be written. A group without position starts at the oldest
         record kept; one whose position is older than that gets :class:`PositionLostError`.
         """
         ...
@@ -193,7 +195,10 @@ class Log(Protocol):
     def commit(
         self, group: str, positions: Mapping[TopicPartition, int], records: Sequence[Record]
     ) -> None:
-        """Outputs and state (``records``) and the group's positions, all or nothing, durable."""
+        """Outputs and state (``records``) and the group's positions, all or nothing, durable.
+
+        Raises :class:`LogFencedError` when another process took the group over.
+        """
         ...
 
     def committed(self, group: str) -> Mapping[TopicPartition, int]:

@@ -31,6 +31,8 @@ class AttachedLog(SqliteReader):
     Raises LogError for a file that it cannot read.
     """
 
+    writable = True
+
     def __init__(
         self,
         path: Path,
@@ -64,14 +66,13 @@ class AttachedLog(SqliteReader):
         return waiter.woken.wait(wait_s)
 
     def _enqueue(self, write: Write, on_done: OnDone) -> None:
-        group, positions, drafts, size, _ = self._item(write, on_done)
-        number = next(self._numbers)
+        entry, number = self._entry(write), next(self._numbers)
         with self._all_answered:
             if self._closing:
                 raise LogError("the log is closed")
             self._unanswered[number] = on_done
         try:
-            self._send(Put(number, group, positions, drafts, size))
+            self._send(Put(number, entry))
         except LogError:
             if self._unanswered.pop(number, None) is not None:  # else it was told already
                 raise

@@ -29,6 +29,8 @@ class SqliteLog(SqliteReader):
     than this version, or made for another number of partitions.
     """
 
+    writable = True
+
     def __init__(
         self,
         path: Path,
@@ -84,7 +86,7 @@ class SqliteLog(SqliteReader):
             self.waiters.drop(woken)
 
     def _enqueue(self, write: Write, on_done: OnDone) -> None:
-        self._writer.put(self._item(write, on_done))
+        self._writer.put(Item(self._entry(write), on_done))
 
     def put(self, item: Item) -> None:
         """Write what an attached process has checked and drafted (``bus.sqlite.serving``)."""

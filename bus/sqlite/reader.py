@@ -14,7 +14,7 @@ from bus.port import LogError, Record, Stored, TopicPartition
 from bus.sqlite import schema
 from bus.sqlite.connections import Connections
 from bus.sqlite.errors import opening
-from bus.sqlite.writer import Draft, Item
+from bus.sqlite.writer import Draft, Entry
 from schemas.topics import TOPICS, Topic
 
 FOLLOW_INTERVAL_S: Final = 0.1  # how often a reader in another process looks for news
@@ -26,6 +26,8 @@ _UNLIMITED: Final = -1
 
 class SqliteReader(LocalLog):
     """A log that another process may be writing. Raises LogError for a file it cannot read."""
+
+    writable = False
 
     def __init__(self, path: Path, table: Sequence[Topic] = TOPICS) -> None:
         with opening(path), closing(schema.connect(path, read_only=True)) as connection:
@@ -90,11 +92,11 @@ class SqliteReader(LocalLog):
     def _enqueue(self, write: Write, on_done: OnDone) -> None:  # noqa: ARG002 - refuses all
         raise LogError(f"{self.path} is open for reading only")
 
-    def _item(self, write: Write, on_done: OnDone) -> Item:
+    def _entry(self, write: Write) -> Entry:
         """What is written, by the slots of this file."""
         by_slot = {self._slots[at]: offset for at, offset in write.positions.items()}
         drafts = [self._draft(record) for record in write.records]
-        return Item(write.group, by_slot, drafts, write.size, on_done)
+        return Entry(drafts, write.size, write.group, by_slot, write.member, write.joins)
 
     def _draft(self, record: Record) -> Draft:
         at = TopicPartition(record.topic, self.partition_of(record.topic, record.route))

@@ -60,9 +60,8 @@ class _Client:
 
     def _put(self, request: Put) -> None:
         on_done = partial(self._done, request.number)
-        item = Item(request.group, request.positions, request.drafts, request.size, on_done)
         try:
-            self._log.put(item)
+            self._log.put(Item(request.entry, on_done))
         except LogError as error:  # it is closing
             on_done(error)
 

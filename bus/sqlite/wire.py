@@ -6,21 +6,18 @@ are one installation's own processes, and the socket is a pair that only they in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from bus.port import LogError
-from bus.sqlite.writer import Draft
+from bus.sqlite.writer import Entry
 
 
 class Put(NamedTuple):
     """Write this in one transaction; ``number`` comes back in :class:`Done`."""
 
     number: int
-    group: str
-    positions: Mapping[int, int]
-    drafts: Sequence[Draft]
-    size: int
+    entry: Entry
 
 
 class Done(NamedTuple):

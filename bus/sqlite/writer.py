@@ -2,6 +2,8 @@
 
 Commit order, the only one there is: BEGIN, all rows of all waiting items, their positions, COMMIT
 (which flushes), publish the new ends to readers, then tell every waiter. An item is never split.
+Who joins a group waits its turn like every other item: what its predecessor put before is durable by
+then, and what comes later of it is refused (``bus.local``).
 Items are checked before they are queued, so what fails is nearly always the disk, and then for all
 of them; an item with a value that SQLite cannot take fails alone.
 """
@@ -18,7 +20,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from bus.local import OnDone, tell
+from bus.local import OnDone, Owners, tell
 from bus.port import LogError
 from bus.sqlite import schema, upkeep
 from bus.sqlite.errors import as_log_error, concerns_the_file
@@ -39,13 +41,21 @@ Draft = tuple[int, str | None, str | None, bytes | None]
 hand many of them to one another (``bus.sqlite.attached``)."""
 
 
-class Item(NamedTuple):
-    """One caller's records and positions by slot, their size in bytes, and whom to tell."""
+class Entry(NamedTuple):
+    """One caller's records and positions by slot, their size in bytes, and who commits or joins."""
 
-    group: str
-    positions: Mapping[int, int]
     drafts: Sequence[Draft]
     size: int
+    group: str
+    positions: Mapping[int, int]
+    member: str
+    joins: bool
+
+
+class Item(NamedTuple):
+    """What is to be written, and whom to tell."""
+
+    entry: Entry
     on_done: OnDone
 
 
@@ -69,6 +79,7 @@ class Writer:
         self._publish = publish
         self._timing = timing
         self._next_tidy = time.monotonic() + timing.first_tidy_s
+        self._owners = Owners()
         self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._accepting = threading.Lock()
         self._stopped = False
@@ -109,8 +120,8 @@ class Writer:
         going_on = True
         while going_on:
             items, going_on = self._take()
-            if items:
-                self._settle(items)
+            if admitted := [item for item in items if self._admits(item)]:
+                self._settle(admitted)
             self._tidy_if_due()
 
     def _take(self) -> tuple[list[Item], bool]:
@@ -121,13 +132,21 @@ class Writer:
             item = self._queue.get(timeout=max(0.0, self._next_tidy - time.monotonic()))
             while item is not None:
                 items.append(item)
-                records, size = records + len(item.drafts), size + item.size
+                records, size = records + len(item.entry.drafts), size + item.entry.size
                 if records >= MAX_RECORDS or size >= MAX_BYTES:
                     return items, True
                 item = self._queue.get_nowait()
         except queue.Empty:
             return items, True
         return items, False
+
+    def _admits(self, item: Item) -> bool:
+        """Whether its group is not another's by now; what was put before is settled before it."""
+        entry = item.entry
+        refusal = self._owners.refusal(entry.group, entry.member, joins=entry.joins)
+        if refusal is not None:
+            tell(item.on_done, refusal)
+        return refusal is None
 
     def _settle(self, items: Sequence[Item]) -> None:
         fault = self._write(items)
@@ -162,14 +181,14 @@ class Writer:
     def _insert(self, items: Sequence[Item], ends: dict[int, int]) -> None:
         now_ms = self._timing.clock_ms()
         waiting: list[Row] = []
-        for item in items:
-            for slot, key, headers, value in item.drafts:
+        for entry, _ in items:
+            for slot, key, headers, value in entry.drafts:
                 row_id = self._next_id(slot, ends)
                 waiting.append((row_id, now_ms, key, headers, value))
                 if slot not in self._retention_s:
                     self._replace_newest(slot, key, row_id, waiting)
-            for slot, offset in item.positions.items():
-                self._connection.execute(_SET_POSITION, (item.group, slot, offset))
+            for slot, offset in entry.positions.items():
+                self._connection.execute(_SET_POSITION, (entry.group, slot, offset))
         self._connection.executemany(_INSERT, waiting)
 
     def _next_id(self, slot: int, ends: dict[int, int]) -> int:

@@ -70,6 +70,14 @@ class Engine(ABC):
     @abstractmethod
     def reopen(self, log: Log) -> Log: ...
 
+    def beside(self, log: Log) -> Log:
+        """The same log as a process started in place of another has it, which may not know that it is."""
+        self.opened.append(other := self.attach(log))
+        return other
+
+    @abstractmethod
+    def attach(self, log: Log) -> Log: ...
+
     @abstractmethod
     def expire(self, log: Log, topic: str) -> None:
         """Retention has passed for every record of the topic that is there now."""
@@ -84,6 +92,10 @@ class MemoryEngine(Engine):
 
     def open(self, partitions: int) -> Log:
         return MemoryLog(partitions)
+
+    def attach(self, log: Log) -> Log:
+        assert isinstance(log, MemoryLog)
+        return log.beside()
 
     def reopen(self, log: Log) -> Log:
         assert isinstance(log, LocalLog)
@@ -110,6 +122,10 @@ class SqliteEngine(Engine):
         timing = Timing(self.clock, ALWAYS_TIDYING, ALWAYS_TIDYING)
         return SqliteLog.open(path, partitions=partitions, timing=timing)
 
+    def attach(self, log: Log) -> Log:
+        assert isinstance(log, SqliteLog)
+        return attached_to(log)
+
     def reopen(self, log: Log) -> Log:
         assert isinstance(log, SqliteLog)
         log.close()
@@ -135,11 +151,12 @@ class AttachedEngine(Engine):
 
     def _attach(self, writer: Log) -> Log:
         assert isinstance(writer, SqliteLog)
-        ours, theirs = socket.socketpair()
-        serve(writer, theirs)
-        attached = AttachedLog(writer.path, ours)
+        attached = attached_to(writer)
         self.writers[id(attached)] = writer
         return attached
+
+    def attach(self, log: Log) -> Log:
+        return self._attach(self.writers[id(log)])
 
     def reopen(self, log: Log) -> Log:
         log.close()
@@ -152,6 +169,13 @@ class AttachedEngine(Engine):
     def close(self) -> None:
         super().close()
         self.writing.close()
+
+
+def attached_to(writer: SqliteLog) -> AttachedLog:
+    """The log as another process has it."""
+    ours, theirs = socket.socketpair()
+    serve(writer, theirs)
+    return AttachedLog(writer.path, ours)
 
 
 class KafkaEngine(Engine):
@@ -170,6 +194,10 @@ class KafkaEngine(Engine):
         prefix = f"t{uuid.uuid4().hex[:8]}."
         settings = one_broker(self.brokers, prefix=prefix, partitions=partitions)
         return KafkaLog(settings, self.table)
+
+    def attach(self, log: Log) -> Log:
+        assert isinstance(log, KafkaLog)
+        return KafkaLog(log.settings, self.table)
 
     def reopen(self, log: Log) -> Log:
         assert isinstance(log, KafkaLog)

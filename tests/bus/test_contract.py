@@ -29,6 +29,10 @@ def row(key: str, text: str | None, route: str = "r") -> Record:
     return Record(STATE, route, key, None if text is None else text.encode())
 
 
+def out(text: str) -> Record:
+    return Record(OBSERVATIONS, "r", None, text.encode())
+
+
 def read_all(log: Log, group: str, topics: Sequence[str], limit: int = 100) -> list[Stored]:
     found: list[Stored] = []
     while batch := log.read(group, topics, limit, 0.0).records:
@@ -104,6 +108,43 @@ def test_who_leaves_a_group_and_comes_again_goes_on_at_what_was_committed(engine
     assert texts(read_all(log, "g", [RAW])) == ["b"]
     log.commit("g", {TopicPartition(RAW, 0): log.ends(RAW)[0]}, [row("k", "later")])
     assert texts(list(log.load(TopicPartition(STATE, 0)))) == ["later"]
+
+
+@pytest.mark.parametrize("commits_first", [False, True])
+def test_who_takes_a_group_over_fences_whoever_had_it(
+    engine: Engine, *, commits_first: bool
+) -> None:
+    """The one before has read, decided, and not committed: killed or only slow, its commit is void."""
+    before = engine(1)
+    before.append([raw("r", text) for text in "abc"])
+    if commits_first:
+        before.commit("g", before.read("g", [RAW], 1, 5.0).positions, [row("by", "before")])
+    stale = before.read("g", [RAW], 1, 5.0)
+    after = engine.beside(before)
+    batch = after.read("g", [RAW], 1, 5.0)
+    assert texts(batch.records) == texts(stale.records) == ["b" if commits_first else "a"]
+    if commits_first:
+        after.commit("g", batch.positions, [out("after")])
+    with pytest.raises(LogError):
+        before.commit("g", stale.positions, [out("before")])
+    if not commits_first:
+        after.commit("g", batch.positions, [out("after")])
+    with pytest.raises(LogError):
+        before.commit("g", {}, [out("before, without a position")])
+    assert texts(read_all(after, "h", [OBSERVATIONS])) == ["after"]
+    assert after.committed("g") == batch.positions
+    assert texts(after.read("g", [RAW], 1, 5.0).records) == ["c" if commits_first else "b"]
+
+
+def test_groups_are_taken_over_one_by_one(engine: Engine) -> None:
+    before = engine(1)
+    before.append([raw("r", "a")])
+    mine, other = (before.read(group, [RAW], 1, 5.0) for group in ("mine", "other"))
+    engine.beside(before).read("other", [RAW], 1, 5.0)
+    before.commit("mine", mine.positions, [out("mine")])
+    with pytest.raises(LogError):
+        before.commit("other", other.positions, [out("other")])
+    assert texts(read_all(before, "h", [OBSERVATIONS])) == ["mine"]
 
 
 def test_commit_takes_outputs_state_and_positions_together(engine: Engine) -> None:

@@ -16,7 +16,7 @@ from schemas.identifiers import IdentifierKind
 from schemas.notification import Kind
 from schemas.observation import Location, PatientIdentifier, Protection, What
 from tests.delivery.notices import AT, BESIDE, FROM, WHO, notice
-from tests.hl7v2.lab import KEYER, described, observed
+from tests.hl7v2.lab import KEYER, described, observed, reason
 
 SOON = datetime(2026, 1, 15, 10, tzinfo=UTC)
 EVENTS = [
@@ -156,6 +156,14 @@ def test_whatever_a_ward_is_called_it_is_read_back(ward: str) -> None:
     mark = observed(payload).claims.mark
     assert mark is not None
     assert mark.ward == ward
+
+
+def test_a_line_end_in_a_wards_name_ends_no_segment() -> None:
+    payload = message_of("lab", Outgoing(7, notice("A\rPID|9", 3), 0.0), Style())
+    assert payload.count(b"\rPID|") == 1
+    assert reason(payload) == ("accepted", "text-unreadable"), (
+        "a reader lets no control character in"
+    )
 
 
 def test_latin_1_has_swedish_letters_and_refuses_what_it_lacks() -> None:
