@@ -1,22 +1,21 @@
 """A feed's identity, and the records that one of its inputs becomes.
 
 Invariant: every input becomes one raw record, and besides it one envelope (accepted), review
-items (review, or warnings beside an accepted rest), or nothing more (ignored: the raw record's
-headers say so). They are handed to the log in one call.
+items (:mod:`adapters.common.review`; review, or warnings beside an accepted rest), or nothing more
+(ignored: the raw record's headers say so). They are handed to the log in one call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from adapters.common.outcome import Outcome, Trouble, Verdict
+from adapters.common.outcome import Outcome
 from bus.port import Header, Record
 from schemas import topics
 from schemas.observation import Envelope, RawPointer
-from schemas.review import ReviewItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +44,18 @@ def records_of(
     received_at: datetime,
     raw_value: bytes,
     outcome: Outcome,
+    found: Sequence[Record] = (),
 ) -> list[Record]:
     """Everything to make durable before the sender is answered.
 
     ``raw_value`` is what topic ``raw`` keeps: the bytes of a message, a file's pointer as JSON.
+    ``found``: what there is to say of it in review.
     """
     records = [raw_record(feed, raw, raw_value, outcome)]
     if outcome.observations:
         records.append(envelope_record(feed, raw, received_at, outcome))
     records += patient_records(outcome)
-    records += review_records(feed, raw, received_at, outcome)
+    records += found
     return records
 
 
@@ -91,39 +92,3 @@ def envelope_record(
 def patient_records(outcome: Outcome) -> list[Record]:
     """Who the input is about; none unless the installation keeps that."""
     return [Record(topics.PATIENTS, row.realm, row.key, row.to_json()) for row in outcome.patients]
-
-
-def review_records(
-    feed: FeedIdentity, raw: RawPointer, received_at: datetime, outcome: Outcome
-) -> list[Record]:
-    """One review item for the whole input, or one for each warning."""
-    troubles = outcome.warnings
-    if outcome.verdict is Verdict.REVIEW:
-        troubles = (Trouble(outcome.reason, outcome.detail, outcome.where), *troubles)
-    return [
-        _review_record(feed, raw, received_at, trouble, number, outcome)
-        for number, trouble in enumerate(troubles)
-    ]
-
-
-def _review_record(  # noqa: PLR0913, PLR0917 - one flat record, each part named
-    feed: FeedIdentity,
-    raw: RawPointer,
-    received_at: datetime,
-    trouble: Trouble,
-    number: int,
-    outcome: Outcome,
-) -> Record:
-    item = ReviewItem(
-        id=f"{raw.id}-{number}",
-        realm=feed.realm,
-        source=feed.source,
-        feed=feed.name,
-        at=received_at,
-        reason=trouble.reason,
-        detail=trouble.detail,
-        where=trouble.where,
-        withheld=outcome.verdict is Verdict.REVIEW and number == 0,
-        raw=raw,
-    )
-    return Record(topics.REVIEW, feed.realm, item.id, item.model_dump_json().encode())

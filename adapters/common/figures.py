@@ -14,11 +14,13 @@ class Figures:
     """Counted since the start.
 
     ``last_seen`` is when a sender was last heard with an input; ``last_accepted_at`` when it was last
-    heard with one that was accepted, so that a feed whose every input is refused shows it.
+    heard with one that was accepted, and ``in_review_in_a_row`` how many since then were withheld, so
+    that a feed whose every input is refused shows it.
     """
 
     too_large: int = 0
     not_stored: int = 0
+    in_review_in_a_row: int = 0
     last_seen: datetime | None = None
     last_accepted_at: datetime | None = None
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -27,7 +29,9 @@ class Figures:
         """What an input turned out to be: by verdict and reason."""
         self.outcomes[outcome.verdict.value, outcome.reason] += 1
         if outcome.verdict is Verdict.ACCEPTED:
-            self.last_accepted_at = self.last_seen
+            self.last_accepted_at, self.in_review_in_a_row = self.last_seen, 0
+        elif outcome.verdict is Verdict.REVIEW:
+            self.in_review_in_a_row += 1
         for warning in outcome.warnings:
             self.outcomes["warning", warning.reason] += 1
 

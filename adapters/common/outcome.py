@@ -35,12 +35,22 @@ class Trouble:
 
     ``where`` names the field (``PV1-3``), row and column, or FHIRPath expression. ``withholds``: a
     part of the input that stands by itself (an entry of a batch) is not used because of it.
+    ``mark_unread``: a mark, or what may hold one, tells nobody because of it. ``repeatable``: reading
+    the same bytes again may do better; not where the request around them was refused.
+
+    ``statement`` is the hash of the part that it is about, empty for the whole input, and ``within``
+    the place in that part, where it is not ``where``: they make the same trouble of the same part one
+    item, in whatever input it comes.
     """
 
     reason: str
     detail: str
     where: str | None = None
     withholds: bool = False
+    mark_unread: bool = False
+    repeatable: bool = True
+    statement: str = ""
+    within: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,8 @@ class Outcome:
 
     ``degraded``: a stricter reader refuses the input, here, for a reason that does not touch us.
     ``origins``: where each observation's values come from, one after the other, if asked for.
-    ``patients``: who they are about, where the installation keeps that.
+    ``patients``: who they are about, where the installation keeps that. ``trouble``: why all of it
+    waits, if it does. ``parts``: hashes of the parts that stand by themselves and were looked at.
     """
 
     verdict: Verdict
@@ -61,6 +72,8 @@ class Outcome:
     degraded: str | None = None
     origins: tuple[Mapping[str, Origin], ...] = ()
     patients: tuple[PatientRow, ...] = ()
+    trouble: Trouble | None = None
+    parts: tuple[str, ...] = ()
 
 
 def accepted(
@@ -83,7 +96,7 @@ def accepted(
 
 def to_review(trouble: Trouble) -> Outcome:
     """Not understood: nothing of it is used until a person has looked."""
-    return Outcome(Verdict.REVIEW, trouble.reason, trouble.detail, trouble.where)
+    return Outcome(Verdict.REVIEW, trouble.reason, trouble.detail, trouble.where, trouble=trouble)
 
 
 def ignored(reason: str, detail: str) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
+from dataclasses import replace
 
 from adapters.common.origin import Origins
 from adapters.common.outcome import Trouble
@@ -40,7 +41,7 @@ class Said(dict[str, object]):
         if self._owned is not None and name not in self._owned:
             return
         if isinstance(value, Trouble):
-            self.troubles.append(value)
+            self.troubles.append(replace(value, mark_unread=name == "mark"))
             self.unread += [unread for unread in MAY_BE_UNREAD if unread == name]
             return
         self[name] = value

@@ -26,6 +26,7 @@ from typing import Final, Protocol, cast
 from adapters.common.feed import records_of
 from adapters.common.keys import raw_pointer
 from adapters.common.outcome import Trouble, Verdict, to_review
+from adapters.common.review import NOTHING, Findings, Input, Review
 from adapters.hl7v2 import ack
 from adapters.hl7v2.errors import Answer, Hl7Error, InternalError, TooLargeError
 from adapters.hl7v2.figures import ControlIds, ListenerFigures
@@ -33,6 +34,7 @@ from adapters.hl7v2.framing import CR, FS, VT, Event, Frame, Framer, Garbage, To
 from adapters.hl7v2.mapping import Normaliser, Reading
 from adapters.hl7v2.profile import Listener
 from adapters.hl7v2.reader import Message
+from adapters.hl7v2.statement import statement
 from bus.port import Record
 
 KEEPALIVE_IDLE_S: Final = 60  # the system's own two hours would fill the port with the dead
@@ -46,6 +48,7 @@ class Host(Protocol):
     """What a connection needs of its server."""
 
     normaliser: Normaliser
+    review: Review
     listener: Listener
     figures: ListenerFigures
     control_ids: ControlIds
@@ -78,6 +81,7 @@ class Place:
     at: datetime
     number: str
     always: bool = False
+    found: Findings = NOTHING
     answered: bool = False
     answer: bytes | None = None
 
@@ -215,10 +219,12 @@ class Connection(asyncio.Protocol):
         self._note(reading, payload)
         feed, profile = host.normaliser.feed, host.normaliser.profile
         pointer = raw_pointer(payload, at, feed.name)
-        records = records_of(feed, pointer, at, payload, reading.outcome)
+        taken, outcome = Input(pointer, at), reading.outcome
+        found = host.review.findings(taken, outcome, lambda: statement(payload))
+        records = records_of(feed, pointer, at, payload, outcome, found.records)
         place = Place(
             self, len(payload), reading.message or ack.header_of(payload), _verdict(reading, profile.review_answer), at,
-            pointer.id[:NUMBER_CHARS], profile.answers == "always",
+            pointer.id[:NUMBER_CHARS], profile.answers == "always", found,
         )  # fmt: skip
         self._add(place)
         host.store(place, records)
@@ -229,7 +235,7 @@ class Connection(asyncio.Protocol):
             return self._host.normaliser.read(payload, at)
         except Exception as error:  # noqa: BLE001 - the one supervisor of a message
             fault = InternalError(f"{type(error).__name__} while reading")
-            outcome = to_review(Trouble(fault.reason, fault.detail))
+            outcome = to_review(Trouble(fault.reason, fault.detail, mark_unread=True))
             return Reading(outcome, None, fault)
 
     def _note(self, reading: Reading, payload: bytes) -> None:

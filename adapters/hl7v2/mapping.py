@@ -39,6 +39,7 @@ from adapters.hl7v2.person import person_of
 from adapters.hl7v2.profile import Hl7Profile, field_path
 from adapters.hl7v2.reader import NULL, Message, Segment
 from adapters.hl7v2.stamp import observation_id, order_stamp, recorded
+from adapters.hl7v2.statement import event_of
 from adapters.hl7v2.times import TimeReader
 from adapters.hl7v2.triggers import (
     CANCELS,
@@ -100,11 +101,20 @@ class Normaliser:
         try:
             message = reader.read(payload, self.profile.charset)
         except Hl7Error as error:
-            return Reading(to_review(Trouble(error.reason, error.detail, error.where)), None, error)
+            trouble = Trouble(error.reason, error.detail, error.where)
+            return Reading(self._withheld(trouble, payload), None, error)
         try:
             return Reading(self._outcome(message, received_at), message)
         except WithheldError as withheld:
-            return Reading(to_review(withheld.trouble), message)
+            return Reading(self._withheld(withheld.trouble, payload), message)
+
+    def _withheld(self, trouble: Trouble, payload: bytes) -> Outcome:
+        return to_review(replace(trouble, mark_unread=self.may_mark(payload)))
+
+    def may_mark(self, payload: bytes) -> bool:
+        """Whether a message that is not used may be one that designates."""
+        event = event_of(payload)
+        return b"MSH" in payload if event is None else event in self.profile.marks
 
     def _outcome(self, message: Message, received_at: datetime) -> Outcome:
         kind, trigger = message.header.first(9).upper(), message.header.first(9, 2).upper()

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from adapters.common.receipt import ReceiptClock
+from adapters.common.review import Review
 from adapters.common.store import Settled, Store
 from adapters.hl7v2.connection import Connection, Place, too_large
 from adapters.hl7v2.errors import Hl7Error, LogUnavailableError
@@ -31,8 +32,15 @@ class MllpServer:
     ``port`` is the one listened on, once started.
     """
 
-    def __init__(self, normaliser: Normaliser, log: Log, listener: Listener | None = None) -> None:
+    def __init__(
+        self,
+        normaliser: Normaliser,
+        log: Log,
+        listener: Listener | None = None,
+        review: Review | None = None,
+    ) -> None:
         self.normaliser = normaliser
+        self.review = review or Review(normaliser.feed)
         self.listener = listener or Listener()
         self.figures = ListenerFigures()
         self.control_ids = ControlIds()
@@ -102,6 +110,8 @@ class MllpServer:
         touched: dict[Connection, None] = {}
         for place, error in settled:
             place.settle(self._told(error))
+            if error is None:
+                self.review.note(place.found)
             touched[place.connection] = None
         for connection in touched:
             connection.write_answers()

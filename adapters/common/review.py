@@ -1,0 +1,168 @@
+"""From the troubles of an input to review items, and from a better reading to their end.
+
+Invariant: a reading of a statement says everything that is wrong with it now. Troubles that are not
+open yet become items; what is open of the statement and is not met again is resolved. So a statement
+that is sent every minute, or is in a thousand inputs, is one item for each trouble, and one that is
+understood at last ends them by itself, whoever sends or replays it.
+
+A feed's process knows the open items of its feed from the log when it starts, and its own since. On
+Kafka another process of the same feed may know others: what it writes twice is the same record.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+from adapters.common.feed import FeedIdentity
+from adapters.common.outcome import Outcome, Trouble
+from bus.port import Record
+from schemas import topics
+from schemas.observation import RawPointer
+from schemas.review import ReviewItem, ReviewStep
+
+MAX_KNOWN_STATEMENTS: Final = 100_000
+"""Some 30 MB. Of one that is forgotten the item is written again, and ends by a person's hand only."""
+
+ITEM_ID_BYTES: Final = 12
+_STATEMENT_BYTES: Final = 16
+
+
+def statement_of(*parts: bytes) -> str:
+    """The hash of what was said, as sent; unambiguous about where each part ends."""
+    digest = blake2b(digest_size=_STATEMENT_BYTES)
+    for part in parts:
+        digest.update(len(part).to_bytes(8))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+class Input(NamedTuple):
+    """One input as it came: where its bytes are, when it came."""
+
+    raw: RawPointer
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What is to be written beside an input's other records, and what is open of it then."""
+
+    records: Sequence[Record]
+    open: Mapping[str, frozenset[str]]
+
+
+NOTHING: Final = Findings((), {})
+
+
+class Review:
+    """The open items of one feed, as far as its process knows them."""
+
+    def __init__(self, feed: FeedIdentity, items: Iterable[tuple[str, str]] = ()) -> None:
+        """``items``: statement and id of each that is open."""
+        self._feed = feed
+        self._open: OrderedDict[str, frozenset[str]] = OrderedDict()
+        for statement, item_id in items:
+            self._open[statement] = self._open.get(statement, frozenset()) | {item_id}
+
+    def findings(
+        self, taken: Input, outcome: Outcome, statement: Callable[[], str]
+    ) -> Findings:
+        """What a reading says of the statements in an input. ``statement``: of the input as a whole.
+
+        Most inputs have no trouble and, where nothing is open, are not looked at.
+        """
+        troubles = _troubles(outcome)
+        if not troubles and not self._open:
+            return NOTHING
+        whole = statement()
+        met = self._items(taken, outcome, troubles, whole)
+        about = {whole, *outcome.parts, *(item.statement for item in met)}
+        now = {each: frozenset(i.id for i in met if i.statement == each) for each in about}
+        records = [
+            *(_record(item) for item in met if item.id not in self._open_of(item.statement)),
+            *(self._resolved(each, taken) for each in self._not_met(now)),
+        ]
+        changed = {key: ids for key, ids in now.items() if ids != self._open_of(key)}
+        return Findings(records, changed)
+
+    def note(self, findings: Findings) -> None:
+        """They are durable."""
+        for statement, ids in findings.open.items():
+            self._open.pop(statement, None)
+            if ids:
+                self._open[statement] = ids
+        while len(self._open) > MAX_KNOWN_STATEMENTS:
+            self._open.popitem(last=False)
+
+    def _open_of(self, statement: str) -> frozenset[str]:
+        return self._open.get(statement, frozenset())
+
+    def _not_met(self, now: Mapping[str, frozenset[str]]) -> Iterable[str]:
+        for statement, ids in now.items():
+            yield from sorted(self._open_of(statement) - ids)
+
+    def _items(
+        self, taken: Input, outcome: Outcome, troubles: Sequence[Trouble], whole: str
+    ) -> list[ReviewItem]:
+        made: dict[str, ReviewItem] = {}
+        for trouble in troubles:
+            withheld = trouble.withholds or trouble is outcome.trouble
+            item = self._item(taken, trouble, trouble.statement or whole, withheld=withheld)
+            made.setdefault(item.id, item)
+        return list(made.values())
+
+    def _item(
+        self, taken: Input, trouble: Trouble, statement: str, *, withheld: bool
+    ) -> ReviewItem:
+        feed = self._feed
+        return ReviewItem(
+            id=item_id(feed.name, statement, trouble),
+            realm=feed.realm,
+            source=feed.source,
+            feed=feed.name,
+            at=taken.received_at,
+            reason=trouble.reason,
+            detail=trouble.detail,
+            where=trouble.where,
+            withheld=withheld,
+            mark_unread=trouble.mark_unread,
+            repeatable=trouble.repeatable,
+            statement=statement,
+            revision=feed.revision,
+            raw=taken.raw,
+        )
+
+    def _resolved(self, item: str, taken: Input) -> Record:
+        step = ReviewStep(
+            item=item,
+            realm=self._feed.realm,
+            deed="resolved",
+            at=taken.received_at,
+            revision=self._feed.revision,
+        )
+        return step_record(step)
+
+
+def item_id(feed: str, statement: str, trouble: Trouble) -> str:
+    """The same for the same trouble of the same statement, whichever input has it."""
+    place = trouble.within if trouble.within is not None else trouble.where or ""
+    parts = "\0".join((feed, statement, trouble.reason, place))
+    return blake2b(parts.encode(), digest_size=ITEM_ID_BYTES).hexdigest()
+
+
+def step_record(step: ReviewStep) -> Record:
+    """A step as it stands in the log."""
+    return Record(topics.REVIEWED, step.realm, step.key, step.model_dump_json().encode())
+
+
+def _record(item: ReviewItem) -> Record:
+    return Record(topics.REVIEW, item.realm, item.id, item.model_dump_json().encode())
+
+
+def _troubles(outcome: Outcome) -> Sequence[Trouble]:
+    return (outcome.trouble, *outcome.warnings) if outcome.trouble else outcome.warnings
