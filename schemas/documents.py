@@ -34,7 +34,7 @@ from schemas.notification import DATA_SCHEMA_ID, SCHEMA_ID, DesignationData, Not
 from schemas.observation import Envelope
 from schemas.patient import PatientRow
 from schemas.registration import Registration
-from schemas.review import ReviewItem
+from schemas.review import ReviewItem, ReviewStep
 from schemas.revision import FeedRevision
 from schemas.ward import Ward
 
@@ -57,6 +57,7 @@ PUBLISHED: Final[Mapping[str, type[Frozen]]] = {
     "patient": PatientRow,
     "registration": Registration,
     "review-item": ReviewItem,
+    "review-step": ReviewStep,
     "subscriber-notice": SubscriberNotice,
     "subscriber-state": SubscriberState,
     "test-event": TestEvent,
@@ -74,6 +75,7 @@ CARRIED: Final[Mapping[str, str]] = {
     topics.AUTHORITY: "authority",
     topics.TICKS: "tick",
     topics.REVIEW: "review-item",
+    topics.REVIEWED: "review-step",
     topics.REVISIONS: "feed-revision",
     topics.OUTGOING: "notification",
     topics.SUBSCRIBERS: "subscriber-state",

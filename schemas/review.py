@@ -36,7 +36,10 @@ class ReviewItem(Frozen):
     reason: str = Field(description="stable code, kebab-case")
     detail: str = Field(description="what is wrong and what to do, without patient data")
     where: str | None = Field(None, description="PV1-3, row 17 column avsedd_avdelning, …")
-    withheld: bool = Field(description="true: nothing of the input was used; false: the rest was")
+    withheld: bool = Field(
+        description="true: nothing of the input, or of the part that it is about, was used; "
+        "false: the rest was"
+    )
     mark_unread: bool = Field(
         default=False, description="a mark, or what may hold one, has told nobody"
     )
@@ -69,7 +72,7 @@ class ReviewStep(Frozen):
     def key(self) -> str:
         """Of its record: the same for the same reading, one of its own for what a person does."""
         once = self.at.isoformat() if self.by else str(self.revision)
-        return "|".join((self.item, self.deed, once, self.by))
+        return f"{self.item}|{self.deed}|{once}|{self.by}"
 
 
 def is_open(item: ReviewItem, steps: Iterable[ReviewStep]) -> bool:

@@ -49,6 +49,8 @@ AUTHORITY: Final = "authority"
 ACKNOWLEDGEMENTS: Final = "acknowledgements"
 TICKS: Final = "ticks"
 REVIEW: Final = "review"
+REVIEWED: Final = "reviewed"
+HELD: Final = "held"
 SNAPSHOTS: Final = "snapshots"
 REVISIONS: Final = "revisions"
 OUTGOING: Final = "outgoing"
@@ -78,8 +80,13 @@ TOPICS: Final[tuple[Topic, ...]] = (
           "which source is believed for which ward from when: one timeline as one value"),
     Topic(TICKS, "realm", "realm", DAY_S, "ticker", "router",
           "what time it is, as records"),
-    Topic(REVIEW, "realm", "review item id", 365 * DAY_S, "adapters, router", "operators",
+    Topic(REVIEW, "realm", "review item id", None, "adapters, router", "operators",
           "what could not be understood: reason, place of the error, pointer to the raw record"),
+    Topic(REVIEWED, "realm", "review item id, deed, and reading or person", None,
+          "adapters, router, operators", "operators",
+          "what was done about what could not be understood: replayed, resolved, discarded"),
+    Topic(HELD, "realm", "raw record id", None, "router", "operators",
+          "the bytes of inputs that wait in review, for longer than `raw` keeps them"),
     Topic(SNAPSHOTS, "feed", "feed, row kind and id", None, "adapters", "adapters",
           "the newest snapshot of each scope, to compare the next one with"),
     Topic(REVISIONS, "feed", "feed, fingerprint and claim", None, "adapters", "adapters, operators",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
+from adapters.common.review import Review
 from adapters.common.revision import fingerprint
 from bus.port import Log
 from schemas import topics
@@ -14,6 +16,7 @@ from wardbridge.components.feed import FeedComponent
 from wardbridge.components.router import RouterComponent
 from wardbridge.config.models import Feed, Installation
 from wardbridge.feeds.kind import Place, Reading
+from wardbridge.reviewing.records import open_statements
 from wardbridge.revisions import revised
 from wardbridge.routing import make_runner
 from wardbridge.secret import patient_keyer
@@ -58,7 +61,8 @@ def feeds_of(
     def made(feed: Feed) -> FeedComponent:
         identity = revised(log, feed.identity, fingerprint_of(feed, installation), clock)
         reading = Reading(identity, installation.register, keyer, clock, describe=describe)
-        running = KINDS[feed.kind].make(reading, place, feed.settings)
+        review = Review(identity, open_statements(log, identity))
+        running = KINDS[feed.kind].make(reading, replace(place, review=review), feed.settings)
         return FeedComponent(identity.name, running)
 
     return [made(feed) for feed in installation.feeds]

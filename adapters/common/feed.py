@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from adapters.common.outcome import Outcome
 from bus.port import Header, Record
@@ -38,10 +38,16 @@ class FeedIdentity:
         return {"revision": self.revision} if self.revision else {}
 
 
+class Input(NamedTuple):
+    """One input as it came: where its bytes are, when it came."""
+
+    raw: RawPointer
+    received_at: datetime
+
+
 def records_of(
     feed: FeedIdentity,
-    raw: RawPointer,
-    received_at: datetime,
+    taken: Input,
     raw_value: bytes,
     outcome: Outcome,
     found: Sequence[Record] = (),
@@ -51,9 +57,9 @@ def records_of(
     ``raw_value`` is what topic ``raw`` keeps: the bytes of a message, a file's pointer as JSON.
     ``found``: what there is to say of it in review.
     """
-    records = [raw_record(feed, raw, raw_value, outcome)]
+    records = [raw_record(feed, taken.raw, raw_value, outcome)]
     if outcome.observations:
-        records.append(envelope_record(feed, raw, received_at, outcome))
+        records.append(envelope_record(feed, *taken, outcome))
     records += patient_records(outcome)
     records += found
     return records

@@ -14,15 +14,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Final
 
-from adapters.common.feed import FeedIdentity
+from adapters.common.feed import FeedIdentity, Input
 from adapters.common.outcome import Outcome, Trouble
 from bus.port import Record
 from schemas import topics
-from schemas.observation import RawPointer
 from schemas.review import ReviewItem, ReviewStep
 
 MAX_KNOWN_STATEMENTS: Final = 100_000
@@ -39,13 +37,6 @@ def statement_of(*parts: bytes) -> str:
         digest.update(len(part).to_bytes(8))
         digest.update(part)
     return digest.hexdigest()
-
-
-class Input(NamedTuple):
-    """One input as it came: where its bytes are, when it came."""
-
-    raw: RawPointer
-    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +60,7 @@ class Review:
         for statement, item_id in items:
             self._open[statement] = self._open.get(statement, frozenset()) | {item_id}
 
-    def findings(
-        self, taken: Input, outcome: Outcome, statement: Callable[[], str]
-    ) -> Findings:
+    def findings(self, taken: Input, outcome: Outcome, statement: Callable[[], str]) -> Findings:
         """What a reading says of the statements in an input. ``statement``: of the input as a whole.
 
         Most inputs have no trouble and, where nothing is open, are not looked at.
@@ -151,7 +140,7 @@ class Review:
 def item_id(feed: str, statement: str, trouble: Trouble) -> str:
     """The same for the same trouble of the same statement, whichever input has it."""
     place = trouble.within if trouble.within is not None else trouble.where or ""
-    parts = "\0".join((feed, statement, trouble.reason, place))
+    parts = f"{feed}\0{statement}\0{trouble.reason}\0{place}"
     return blake2b(parts.encode(), digest_size=ITEM_ID_BYTES).hexdigest()
 
 

@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 from adapters.common.describing import Describer
 from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Trouble
+from adapters.common.review import Review
 from adapters.elvis import guards
 from adapters.elvis.observe import Moment, Observer
 from adapters.elvis.parse import Export
@@ -43,12 +44,14 @@ _DAY_US: Final = 86_400_000_000
 class Context(NamedTuple):
     """What stays the same from file to file: names, configuration, how rows are read.
 
-    ``describer``: where it is kept who the patients are; an export has their numbers only.
+    ``describer``: where it is kept who the patients are; an export has their numbers only. ``review``:
+    what is open of the feed, which alone changes.
     """
 
     feed: FeedIdentity
     settings: ElvisSettings
     sheet: Sheet
+    review: Review
     describer: Describer | None = None
 
 
@@ -62,11 +65,15 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What an accepted file changes. Numbers are indexes of rows; who is gone has none."""
+    """What an accepted file changes. Numbers are indexes of rows; who is gone has none.
+
+    ``parts``: what the rows say that were looked at anew.
+    """
 
     change: Change
     observed: tuple[tuple[int | None, Observation], ...]
     troubles: tuple[tuple[int, Trouble], ...]
+    parts: tuple[str, ...] = ()
 
 
 def compare(
@@ -167,6 +174,7 @@ class _Step:
         self._ended_as = rows  # ends come behind the rows
         self._observed: list[tuple[int | None, Observation]] = []
         self._troubles: list[tuple[int, Trouble]] = []
+        self._parts: list[str] = []
 
     def comparison(self, found: Scan, absent: Collection[str], reader: RowReader) -> Comparison:
         """Everything that the snapshot changes."""
@@ -181,7 +189,8 @@ class _Step:
         self._forget()
         self._tell_once([*found.unreadable, *found.twice])
         change = Change({self._moment.scope: self._newest}, self._patients)
-        return Comparison(change, tuple(self._observed), tuple(self._troubles))
+        told = tuple(self._observed), tuple(self._troubles), tuple(self._parts)
+        return Comparison(change, *told)
 
     # -- patients of the file -----------------------------------------------------------------
 
@@ -191,6 +200,7 @@ class _Step:
         if old is None or old.listed.get(self._moment.scope) != listing:
             odd = reader.about_number(fresh.row, fresh.patient.identifiers[0])
             self._troubles += [(fresh.number, trouble) for trouble in (*odd, *said.troubles)]
+            self._parts.append(reader.statement(fresh.row))
         content = self._hash("claims", said.claims.model_dump_json(exclude_unset=True))
         new = self._sighted(old, fresh, content, listing)
         if new != old:

@@ -26,6 +26,7 @@ from adapters.common.feed import FeedIdentity
 from adapters.common.figures import Figures
 from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import Outcome, Trouble, Verdict
+from adapters.common.review import Review
 from adapters.elvis.archive import Archive
 from adapters.elvis.handle import Handled, Incoming, incoming, make_context
 from adapters.elvis.inbox import Inbox, Signature
@@ -89,11 +90,14 @@ class ElvisDirectoryFeed:
         monotonic: Callable[[], float] = time.monotonic,
         *,
         describe: bool = False,
+        review: Review | None = None,
     ) -> None:
         self.identity = identity
         self.figures = ExportFigures()
         self.failure: Exception | None = None
-        self._context = make_context(identity, settings, register, keyer, describe=describe)
+        self._context = make_context(
+            identity, settings, register, keyer, describe=describe, review=review
+        )
         self._watching = settings.watching
         self._clocks = Clocks(clock, monotonic)
         self._inbox = Inbox(settings.directory, settings.watching)

@@ -15,14 +15,15 @@ from typing import Final, NamedTuple
 from adapters.common.describing import Describer
 from adapters.common.feed import (
     FeedIdentity,
+    Input,
     envelope_record,
     patient_records,
     raw_record,
-    review_records,
 )
 from adapters.common.filename import shown
 from adapters.common.keys import PatientKeyer, raw_pointer
 from adapters.common.outcome import Outcome, Trouble, Verdict, accepted, ignored, to_review
+from adapters.common.review import NOTHING, Findings, Review, statement_of
 from adapters.elvis import guards
 from adapters.elvis import state as snapshot_state
 from adapters.elvis.compare import Arrival, Comparison, Context, compare
@@ -60,23 +61,26 @@ class Handled(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """What becomes of a file, and everything to commit together for it."""
+    """What becomes of a file, and everything to commit together for it; ``found``: in review."""
 
     handled: Handled
     records: Sequence[Record]
+    found: Findings
 
 
-def make_context(
+def make_context(  # noqa: PLR0913 - all that a feed's files have in common
     feed: FeedIdentity,
     settings: ElvisSettings,
     register: WardRegister,
     keyer: PatientKeyer,
     *,
     describe: bool = False,
+    review: Review | None = None,
 ) -> Context:
     """Everything that stays the same from file to file."""
     sheet = make_sheet(settings.format, register, feed.source, keyer)
-    return Context(feed, settings, sheet, Describer(feed, keyer) if describe else None)
+    describer = Describer(feed, keyer) if describe else None
+    return Context(feed, settings, sheet, review or Review(feed), describer)
 
 
 def incoming(
@@ -103,7 +107,7 @@ def prepare(state: SnapshotState, file: Incoming, context: Context) -> Prepared:
     """Judge one file and say what to commit. Total: a file that no record can be made of is refused."""
     handled = handle(state, file, context)
     try:
-        return Prepared(handled, records_of(handled, file, context.feed))
+        return _prepared(handled, file, context)
     except Exception as error:  # noqa: BLE001 - as in handle
         return prepare_refusal(state, file, _fault(error), context)
 
@@ -112,8 +116,16 @@ def prepare_refusal(
     state: SnapshotState, file: Incoming, trouble: Trouble, context: Context
 ) -> Prepared:
     """Nothing of the file is used."""
-    handled = _refused(state, file, trouble, context)
-    return Prepared(handled, records_of(handled, file, context.feed))
+    return _prepared(_refused(state, file, trouble, context), file, context)
+
+
+def _prepared(handled: Handled, file: Incoming, context: Context) -> Prepared:
+    found = NOTHING
+    if not handled.is_known:
+        taken = Input(file.raw, file.received_at)
+        statement = statement_of(b"export", file.raw.sha256.encode())
+        found = context.review.findings(taken, handled.outcome, lambda: statement)
+    return Prepared(handled, records_of(handled, file, context.feed, found.records), found)
 
 
 def handle(state: SnapshotState, file: Incoming, context: Context) -> Handled:
@@ -131,9 +143,12 @@ def _handled(state: SnapshotState, file: Incoming, context: Context) -> Handled:
     judged = _judge(state, file, context)
     if isinstance(judged, Trouble):
         return _refused(state, file, judged, context)
-    outcome = accepted(
-        [observation for _, observation in judged.observed],
-        [trouble for _, trouble in judged.troubles],
+    outcome = replace(
+        accepted(
+            [observation for _, observation in judged.observed],
+            [trouble for _, trouble in judged.troubles],
+        ),
+        parts=judged.parts,
     )
     if context.describer is not None:
         outcome = replace(outcome, patients=context.describer.rows(outcome.observations, {}))
@@ -141,6 +156,7 @@ def _handled(state: SnapshotState, file: Incoming, context: Context) -> Handled:
 
 
 def _refused(state: SnapshotState, file: Incoming, trouble: Trouble, context: Context) -> Handled:
+    trouble = replace(trouble, mark_unread=True)  # of anybody that it lists
     outcome, known = to_review(trouble), state.files.get(file.raw.sha256)
     if known and known.reason == trouble.reason:
         return Handled(outcome, Change(), is_known=True)
@@ -169,8 +185,10 @@ def _files(
     return {**forgotten, file.raw.sha256: FileState(at, outcome.verdict.value, outcome.reason)}
 
 
-def records_of(handled: Handled, file: Incoming, feed: FeedIdentity) -> list[Record]:
-    """Everything to commit together: raw pointer, envelopes, review items, snapshot rows."""
+def records_of(
+    handled: Handled, file: Incoming, feed: FeedIdentity, found: Sequence[Record] = ()
+) -> list[Record]:
+    """Everything to commit together: raw pointer, envelopes, what review has, snapshot rows."""
     if handled.is_known:
         return []
     outcome, raw, received_at = handled.outcome, file.raw, file.received_at
@@ -179,7 +197,7 @@ def records_of(handled: Handled, file: Incoming, feed: FeedIdentity) -> list[Rec
         raw_record(feed, raw, pointer, outcome),
         *_envelopes(outcome, raw, received_at, feed),
         *patient_records(outcome),
-        *review_records(feed, raw, received_at, outcome),
+        *found,
         *snapshot_state.records_of(feed.name, handled.change),
     ]
 

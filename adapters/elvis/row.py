@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from adapters.common.identity import PATIENT_UNREADABLE, not_a_number
@@ -97,6 +98,10 @@ class RowReader:
         """Equal for rows that say the same, under the same format and register."""
         return self._sheet.keyer.hash(self._sheet.fingerprint, *row.cells)
 
+    def statement(self, row: Row) -> str:
+        """Of the cells as sent, whatever the format, the register, or the file that has them."""
+        return self._sheet.keyer.hash("row", *row.cells)
+
     def is_vacant(self, row: Row) -> bool:
         """Whether the row is a place without a patient."""
         if not self.is_whole(row) or row.cells[self._columns["patient"]].strip():
@@ -113,7 +118,7 @@ class RowReader:
         fault = self._fault(number)
         if fault is not None:
             detail = f"{fault}; while it stands there, no visit of this scope is ended by absence"
-            return Trouble(PATIENT_UNREADABLE, detail, self._where(row, "patient"))
+            return self._of_whole_row(row, PATIENT_UNREADABLE, detail)
         identifier = self._identifier(number)
         return Patient(key=self._numbers.key(identifier), identifiers=(identifier,))
 
@@ -136,15 +141,14 @@ class RowReader:
         if warning is None:
             return ()
         detail = f"used as a number of kind {identifier.kind.value}; correct it in the source"
-        return (Trouble(warning, detail, self._where(row, "patient")),)
+        return (self._trouble(row, "patient", warning, detail),)
 
     def twice(self, row: Row) -> Trouble:
         """What to say of a patient's second row in one file."""
-        return Trouble(
-            "patient-twice",
-            "another row speaks of the same patient: neither is used; let one stand in the source",
-            self._where(row, "patient"),
+        detail = (
+            "another row speaks of the same patient: neither is used; let one stand in the source"
         )
+        return self._of_whole_row(row, "patient-twice", detail)
 
     def claims(self, row: Row) -> RowClaims:
         """What the row says about the visit, and what of it could not be read."""
@@ -154,8 +158,8 @@ class RowReader:
             try:
                 said[claim] = read(row, field)
             except _UnreadableCellError as unreadable:
-                where = self._where(row, field)
-                troubles.append(Trouble(unreadable.reason, unreadable.detail, where))
+                trouble = self._trouble(row, field, unreadable.reason, unreadable.detail)
+                troubles.append(replace(trouble, mark_unread=claim == "mark"))
         asked = {claim for _, claim, _ in self._readers}
         unread = tuple(name for name in MAY_BE_UNREAD if name in asked and name not in said)
         return RowClaims(Claims(**said), unread, tuple(troubles))
@@ -237,8 +241,16 @@ class RowReader:
         column = self._columns.get(field)
         return "" if column is None else row.cells[column].strip()
 
-    def _where(self, row: Row, field: str) -> str:
-        return f"line {row.line}, column {self._names[field]}"
+    def _of_whole_row(self, row: Row, reason: str, detail: str) -> Trouble:
+        """Of a row that is not used; whether it has a mark is told of a whole one only."""
+        may_mark = not self.is_whole(row) or bool(self._cell(row, "mark"))
+        trouble = self._trouble(row, "patient", reason, detail)
+        return replace(trouble, withholds=True, mark_unread=may_mark)
+
+    def _trouble(self, row: Row, field: str, reason: str, detail: str) -> Trouble:
+        name = self._names[field]
+        where = f"line {row.line}, column {name}"
+        return Trouble(reason, detail, where, statement=self.statement(row), within=name)
 
     def _identifier(self, number: str) -> PatientIdentifier:
         kind, value, _ = classify(number)

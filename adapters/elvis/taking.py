@@ -64,6 +64,7 @@ class Taker:
             prepared = prepare_refusal(state, file, _TOO_LARGE, self._context)
             self._commit(prepared.records)
         snapshot_state.apply(state, prepared.handled.change)
+        self._context.review.note(prepared.found)
         return prepared.handled
 
     def _commit(self, records: Sequence[Record]) -> None:

@@ -78,7 +78,10 @@ class ClaimsReader:
         ]
         for each in doubtful:
             detail = "whether the patient is there, or is to come, cannot be told"
-            said.troubles.append(Trouble("location-status-unknown", detail, f"{each.path}.status"))
+            where = f"{each.path}.status"
+            said.troubles.append(
+                Trouble("location-status-unknown", detail, where, mark_unread=True)
+            )
         if doubtful:
             return  # it may be the mark or the place: neither can be said to be none
         if said.owns("mark"):

@@ -11,21 +11,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from adapters.common.feed import records_of
+from adapters.common.feed import Input, records_of
 from adapters.common.figures import Figures
 from adapters.common.keys import raw_pointer
 from adapters.common.limits import MAX_WAITING_BYTES
 from adapters.common.outcome import Outcome, Trouble, to_review
+from adapters.common.review import Review
 from adapters.common.store import Settled, Store
 from adapters.fhir.document import read
 from adapters.fhir.mapping import Normaliser
 from adapters.fhir.names import Object
 from adapters.fhir.references import Resources
 from adapters.fhir.refusal import RefusedError
+from adapters.fhir.said import may_mark, statement_of_input
 from bus.port import Log, LogError, Record, RecordTooLargeError
 
 READ_ASIDE_BYTES: Final = 32_000
@@ -75,11 +77,17 @@ class Intake:
     """Takes the bodies of one feed."""
 
     def __init__(
-        self, normaliser: Normaliser, log: Log, clock: Callable[[], datetime], max_waiting: int
+        self,
+        normaliser: Normaliser,
+        log: Log,
+        clock: Callable[[], datetime],
+        max_waiting: int,
+        review: Review | None = None,
     ) -> None:
         self.figures = EndpointFigures()
         self.profile = normaliser.profile
         self._normaliser = normaliser
+        self._review = review or Review(normaliser.feed)
         self._store = Store(log, _settle)
         self._clock = clock
         self._max_waiting = max_waiting
@@ -145,21 +153,31 @@ class Intake:
         """Raises NotTakenError where it could not be stored."""
         feed = self._normaliser.feed
         pointer = raw_pointer(payload, at, feed.name)
-        await self._stored(records_of(feed, pointer, at, payload, taken.outcome))
-        self.figures.became(taken.outcome)
+        outcome, document = taken
+        taken_at = Input(pointer, at)
+        found = self._review.findings(
+            taken_at, outcome, lambda: statement_of_input(payload, document)
+        )
+        await self._stored(records_of(feed, taken_at, payload, outcome, found.records))
+        self._review.note(found)
+        self.figures.became(outcome)
 
     def _read(self, payload: bytes, at: datetime, check: Check, known: Resources | None) -> Taken:
         """What it means. A fault of ours costs one body its use, never the endpoint."""
-        document = None
+        document, is_checked = None, False
         try:
             document = read(payload, self.profile.edition)
             check(document)
+            is_checked = True
             return Taken(self._normaliser.outcome_of(document, at, known), document)
         except RefusedError as refused:
-            return Taken(to_review(refused.trouble), document)
+            # What the check refuses is the request around the body, which nobody reads again.
+            repeatable = is_checked or document is None
+            return Taken(_waiting(refused.trouble, document, repeatable=repeatable), document)
         except Exception as error:  # noqa: BLE001 - the one supervisor of a body
             detail = f"{type(error).__name__} while reading"
-            return Taken(to_review(Trouble("internal-error", detail)), document)
+            trouble = Trouble("internal-error", detail)
+            return Taken(_waiting(trouble, document, repeatable=is_checked), document)
 
     async def _stored(self, records: list[Record]) -> None:
         """Return when they are durable. Raises NotTakenError where they cannot be."""
@@ -186,6 +204,11 @@ class Intake:
 
 def _too_many_waiting() -> NotTakenError:
     return NotTakenError(Trouble("too-many-waiting", "too much is on its way: send it again"))
+
+
+def _waiting(trouble: Trouble, document: Object | None, *, repeatable: bool) -> Outcome:
+    mark_unread = may_mark(document)
+    return to_review(replace(trouble, mark_unread=mark_unread, repeatable=repeatable))
 
 
 def _settle(settled: Sequence[Settled[asyncio.Future[LogError | None]]]) -> None:

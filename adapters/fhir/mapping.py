@@ -19,7 +19,7 @@ from adapters.common.describing import Describer
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
 from adapters.common.origin import Origins
-from adapters.common.outcome import Outcome, Trouble, Verdict, accepted, ignored, to_review
+from adapters.common.outcome import Outcome, Trouble, accepted, ignored, to_review
 from adapters.common.said import Said
 from adapters.fhir.bundle import is_failing, names_any, notification, notification_type, read_bundle
 from adapters.fhir.claims import ClaimsReader
@@ -32,6 +32,7 @@ from adapters.fhir.person import person_of
 from adapters.fhir.profile import FhirProfile
 from adapters.fhir.references import Resources
 from adapters.fhir.refusal import RefusedError
+from adapters.fhir.said import about, statement_of_encounter
 from adapters.fhir.stamp import observation_id, order_stamp, recorded, sequence_from
 from adapters.fhir.statement import Statement
 from adapters.fhir.strict import first_fault
@@ -97,29 +98,35 @@ class Normaliser:
     def _single(self, statement: Statement, received_at: datetime) -> Outcome:
         origins = self._unasked or Origins(asked=True)
         observation, warnings = self._observation(statement, received_at, origins)
-        return self._accepted([observation], warnings, [statement], origins)
+        part = statement_of_encounter(statement.encounter)
+        warnings = [about(each, statement.encounter, part) for each in warnings]
+        accepted_one = self._accepted([observation], warnings, [statement], origins)
+        return replace(accepted_one, parts=(part,))
 
     def _bundle(self, bundle: Element, received_at: datetime, known: Resources | None) -> Outcome:
         found = read_bundle(bundle, known)
         origins = self._unasked or Origins(asked=True)
         observations: list[Observation] = []
         used: list[Statement] = []
-        warnings, refused = list(found.troubles), list[Trouble]()
+        warnings, refused, parts = list(found.troubles), list[Trouble](), list[str]()
         for statement in found.statements:
+            encounter = statement.encounter
+            parts.append(statement_of_encounter(encounter))
             try:
                 observation, doubts = self._observation(statement, received_at, origins)
             except RefusedError as error:
                 if found.whole:
                     raise
                 origins.drop()
-                refused.append(error.trouble)
+                refused.append(about(error.trouble, encounter, parts[-1]))
             else:
                 observations.append(observation)
                 used.append(statement)
-                warnings += doubts
+                warnings += [about(each, encounter, parts[-1]) for each in doubts]
         if not observations:
             return _of_nothing(bundle, refused, warnings)
-        return self._accepted(observations, [*refused, *warnings], used, origins)
+        outcome = self._accepted(observations, [*refused, *warnings], used, origins)
+        return replace(outcome, parts=tuple(parts))
 
     def _accepted(
         self,
@@ -226,10 +233,7 @@ def _of_nothing(bundle: Element, refused: list[Trouble], warnings: list[Trouble]
     """A Bundle none of whose Encounters was used, or that has none."""
     troubles = [*refused, *warnings]
     if troubles:
-        first = to_review(troubles[0])
-        return Outcome(
-            Verdict.REVIEW, first.reason, first.detail, first.where, warnings=tuple(troubles[1:])
-        )
+        return replace(to_review(troubles[0]), warnings=tuple(troubles[1:]))
     status = notification(bundle)
     if status is not None:
         return _of_notification(status)

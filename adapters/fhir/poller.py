@@ -21,10 +21,9 @@ from adapters.fhir.intake import Intake, NotTakenError, Taken
 from adapters.fhir.lookup import Lookup
 from adapters.fhir.names import Object
 from adapters.fhir.remote import SINCE, Remote
+from adapters.fhir.said import OF_THE_ANSWER
 
 MAX_REMEMBERED: Final = 10_000
-_OF_THE_ANSWER: Final = frozenset({"id", "link", "meta", "timestamp", "total"})
-"""What differs between two answers that say the same."""
 
 
 class Poller:
@@ -118,7 +117,7 @@ class Known:
 
 def _hash(taken: Taken) -> bytes:
     outcome, document = taken
-    said = {key: value for key, value in (document or {}).items() if key not in _OF_THE_ANSWER}
+    said = {key: value for key, value in (document or {}).items() if key not in OF_THE_ANSWER}
     ids = [each.id for each in outcome.observations]
     became = repr((outcome.verdict, outcome.reason, outcome.where, ids, outcome.warnings))
     return blake2b(canonical(said) + became.encode(), digest_size=16).digest()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 from importlib.metadata import version
@@ -245,7 +246,8 @@ class Surface:
             refuse_packed(request.headers.get("content-encoding", ""))
             refuse_conditions(request.headers)
         except RefusedError as refused:
-            return to_review(refused.trouble)
+            trouble = replace(refused.trouble, mark_unread=True, repeatable=False)
+            return to_review(trouble)
         return None
 
     async def _body(self, request: Request, grow: Grow) -> bytes:

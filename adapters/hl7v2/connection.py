@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol, cast
 
-from adapters.common.feed import records_of
+from adapters.common.feed import Input, records_of
 from adapters.common.keys import raw_pointer
 from adapters.common.outcome import Trouble, Verdict, to_review
-from adapters.common.review import NOTHING, Findings, Input, Review
+from adapters.common.review import NOTHING, Findings, Review
 from adapters.hl7v2 import ack
 from adapters.hl7v2.errors import Answer, Hl7Error, InternalError, TooLargeError
 from adapters.hl7v2.figures import ControlIds, ListenerFigures
@@ -221,7 +221,7 @@ class Connection(asyncio.Protocol):
         pointer = raw_pointer(payload, at, feed.name)
         taken, outcome = Input(pointer, at), reading.outcome
         found = host.review.findings(taken, outcome, lambda: statement(payload))
-        records = records_of(feed, pointer, at, payload, outcome, found.records)
+        records = records_of(feed, taken, payload, outcome, found.records)
         place = Place(
             self, len(payload), reading.message or ack.header_of(payload), _verdict(reading, profile.review_answer), at,
             pointer.id[:NUMBER_CHARS], profile.answers == "always", found,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from dataclasses import replace
 
 import pytest
 
@@ -18,7 +19,7 @@ BLURRED = Trouble("ward-unknown", "no such code", "PV1-3")
     [
         (None, "W1", {"mark": "W1"}, []),
         (None, None, {"mark": None}, []),
-        (None, BLURRED, {}, [BLURRED]),
+        (None, BLURRED, {}, [replace(BLURRED, mark_unread=True)]),
         (["mark"], "W1", {"mark": "W1"}, []),
         (["place"], "W1", {}, []),
         (["place"], BLURRED, {}, []),

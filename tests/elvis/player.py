@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from adapters.common.outcome import Outcome
 from adapters.elvis import state as snapshot_state
 from adapters.elvis.compare import Context
-from adapters.elvis.handle import Handled, handle, incoming, records_of
+from adapters.elvis.handle import Handled, incoming, prepare
 from adapters.elvis.state import SnapshotState
 from bus.port import Record
 from schemas.observation import Claims, Observation, What
-from tests.elvis.exports import FEED, File, context
+from tests.elvis.exports import File, context
 
 
 class Player:
@@ -40,10 +40,11 @@ class Player:
         self, payload: bytes, received_at: datetime, *, approved: bool = False
     ) -> tuple[Handled, list[Record]]:
         file = incoming(payload, "export.csv", received_at, self.context, approved=approved)
-        handled = handle(self.state, file, self.context)
+        handled, records, found = prepare(self.state, file, self.context)
         snapshot_state.apply(self.state, handled.change)
+        self.context.review.note(found)
         self.observations += handled.outcome.observations
-        return handled, records_of(handled, file, FEED)
+        return handled, [*records]
 
     def play_all(self, files: Iterable[File]) -> None:
         for file in files:

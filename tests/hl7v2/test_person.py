@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.common.feed import records_of
+from adapters.common.feed import Input, records_of
 from adapters.common.keys import raw_pointer
 from adapters.common.outcome import Outcome
 from adapters.hl7v2.mapping import Normaliser
@@ -124,7 +124,7 @@ def test_it_is_one_with_the_input_and_nothing_of_it_is_kept_unless_asked() -> No
     pointer = raw_pointer(payload, RECEIVED_AT, FEED.name)
     for reader, expected in ((DESCRIBING, 1), (PLAIN, 0)):
         outcome = reader.normalise(payload, RECEIVED_AT)
-        records = records_of(FEED, pointer, RECEIVED_AT, payload, outcome)
+        records = records_of(FEED, Input(pointer, RECEIVED_AT), payload, outcome)
         (kept,) = [[r for r in records if r.topic == topics.PATIENTS]]
         assert len(kept) == expected
         assert not any(b"Ek" in (r.value or b"") for r in records

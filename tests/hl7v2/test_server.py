@@ -517,7 +517,7 @@ def test_figures(run: Run) -> None:
             assert {name: count for name, count in figures.counts().items() if count} == {
                 "connections": 1, "connections_total": 1, "messages": 3, "control_ids_reused": 1,
                 "payload_bytes": figures.payload_bytes, "noise_bytes": 2,
-                "answers_AA": 2, "answers_AR": 1,
+                "answers_AA": 2, "answers_AR": 1, "in_review_in_a_row": 1,
             }  # fmt: skip
 
     run(play())

@@ -42,7 +42,7 @@ from schemas.observation import (
 )
 from schemas.patient import PatientRow, Person
 from schemas.registration import Content, Owner, Registration
-from schemas.review import ReviewItem
+from schemas.review import ReviewItem, ReviewStep
 from schemas.revision import FeedRevision
 from schemas.ward import Ward
 from tests.schemas.publish import ASYNCAPI_NAME, PUBLISHED_FOLDER, rendered
@@ -194,6 +194,9 @@ EXAMPLES: dict[str, Frozen] = {
         reason="not-hl7",
         detail="the message does not begin with MSH",
         withheld=True,
+    ),
+    "review-step": ReviewStep(
+        item="i1", realm="vgr", deed="discarded", at=AT, by="anna", reason="a test of theirs"
     ),
     "test-event": TestEvent(id="test-1", time=AT, subscription="portal"),
     "tick": Tick(realm="vgr", at=AT),

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from adapters.common.feed import FeedIdentity, records_of
+from adapters.common.feed import FeedIdentity, Input, records_of
 from adapters.common.keys import PatientKeyer, raw_pointer
 from adapters.common.outcome import Outcome, Verdict
 from adapters.hl7v2 import reader
@@ -70,7 +70,7 @@ class Stages:
     def to_records(self, message: bytes) -> object:
         """And made into what the log is given."""
         pointer = raw_pointer(message, RECEIVED_AT, FEED.name)
-        return records_of(FEED, pointer, RECEIVED_AT, message, self.observe(message))
+        return records_of(FEED, Input(pointer, RECEIVED_AT), message, self.observe(message))
 
 
 def _figure(what: str, work: Callable[[bytes], object], messages: list[bytes]) -> Figure:

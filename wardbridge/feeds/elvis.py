@@ -22,7 +22,7 @@ class ElvisFeed:
         moved = settings.model_copy(update={"directory": place.data / settings.directory})
         self._feed = ElvisDirectoryFeed(
             reading.identity, moved, reading.register, reading.keyer, place.log, reading.clock,
-            describe=reading.describe,
+            describe=reading.describe, review=place.review,
         )  # fmt: skip
 
     async def start(self) -> None:

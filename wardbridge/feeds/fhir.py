@@ -42,7 +42,9 @@ class FhirFeed:
 
     def __init__(self, reading: Reading, place: Place, settings: FhirSettings) -> None:
         normaliser = reading.by(Normaliser, settings.profile)
-        self._intake = Intake(normaliser, place.log, reading.clock, settings.max_waiting)
+        self._intake = Intake(
+            normaliser, place.log, reading.clock, settings.max_waiting, place.review
+        )
         self._pulling = (
             Pulling(settings.pull, self._intake, place.data, reading.clock)
             if settings.pull

@@ -27,7 +27,9 @@ class Hl7Feed:
 
     def __init__(self, reading: Reading, place: Place, settings: Hl7Settings) -> None:
         listener = settings.moved(place.data, place.port_offset)
-        self._server = MllpServer(reading.by(Normaliser, settings.profile), place.log, listener)
+        self._server = MllpServer(
+            reading.by(Normaliser, settings.profile), place.log, listener, place.review
+        )
 
     async def start(self) -> None:
         """Listen. Raises OSError where the port or a certificate cannot be had."""

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import Outcome
+from adapters.common.review import Review
 from adapters.common.settings import Port
 from bus.port import Log
 from schemas.ward import WardRegister
@@ -46,11 +47,15 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a running feed lives: its log, the folder of its paths, what is added to its port."""
+    """Where a running feed lives: its log, the folder of its paths, what is added to its port.
+
+    ``review``: what is open there of the feed; None: nothing.
+    """
 
     log: Log
     data: Path
     port_offset: int = 0
+    review: Review | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,58 @@
+"""What an input and its Encounters say, as sent, for review; and whether one may be a mark.
+
+Hashes are of canonical content, without what differs between two answers that say the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from adapters.common.outcome import Trouble
+from adapters.common.review import statement_of
+from adapters.fhir.document import canonical
+from adapters.fhir.element import Element
+from adapters.fhir.names import Object
+
+OF_THE_ANSWER: Final = frozenset({"id", "link", "meta", "timestamp", "total"})
+"""What differs between two Bundles that say the same."""
+
+_MARKING: Final = ("planned", "reserved")
+
+
+def statement_of_input(payload: bytes, document: Object | None) -> str:
+    """Of all of an input; of its bytes where it cannot be read."""
+    if document is None:
+        return statement_of(payload)
+    is_bundle = document.get("resourceType") == "Bundle"
+    left_out = OF_THE_ANSWER if is_bundle else frozenset({"text"})
+    return statement_of(canonical(_without(document, left_out)))
+
+
+def statement_of_encounter(encounter: Element) -> str:
+    """Of one Encounter, in whatever it came."""
+    return statement_of(canonical(_without(encounter.content, frozenset({"text"}))))
+
+
+def about(trouble: Trouble, encounter: Element, statement: str) -> Trouble:
+    """The trouble as one of this Encounter, whatever it came in."""
+    within = (trouble.where or "").removeprefix(encounter.path)
+    mark_unread = trouble.mark_unread or (trouble.withholds and may_mark(encounter.content))
+    return replace(trouble, statement=statement, within=within, mark_unread=mark_unread)
+
+
+def may_mark(document: object) -> bool:
+    """Whether a planned place stands anywhere in it. An input that cannot be read may have one."""
+    if document is None:
+        return True
+    if isinstance(document, list):
+        return any(map(may_mark, document))
+    if not isinstance(document, dict):
+        return False
+    return document.get("status") in _MARKING or any(
+        may_mark(inner) for inner in document.values() if isinstance(inner, (dict, list))
+    )
+
+
+def _without(document: Object, names: frozenset[str]) -> Object:
+    return {key: value for key, value in document.items() if key not in names}
