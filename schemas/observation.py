@@ -226,7 +226,18 @@ class Envelope(Frozen):
     received_at: Utc
     raw: RawPointer
     fingerprint: str = Field("", description="how the feed read it, see `revisions`")
+    replayed_at: Utc | None = Field(
+        None, description="when a person had it read again; none: it was read when it was received"
+    )
+    settles: tuple[str, ...] = Field(
+        (), description="the router's review items of it that end, unless it meets them again"
+    )
     observations: tuple[Observation, ...]
+
+    @property
+    def told_at(self) -> datetime:
+        """When it comes to the router: what it leads to now is told as of then."""
+        return self.replayed_at or self.received_at
 
     def to_json(self) -> bytes:
         """UTF-8 JSON; absent claims are left out, cleared ones are null."""

@@ -38,7 +38,7 @@ class Observer:
 
     @property
     def _horizon(self) -> datetime:
-        return self._envelope.received_at - self._keep
+        return self._envelope.told_at - self._keep
 
     # -- a visit --------------------------------------------------------------------------------
 

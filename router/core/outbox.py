@@ -9,8 +9,8 @@ from router.core.keys import joined
 from router.core.state import Visit
 from schemas import topics
 from schemas.notification import DesignationData, Notification
-from schemas.observation import Envelope, Observation
-from schemas.review import ReviewItem
+from schemas.observation import Envelope, Observation, What
+from schemas.review import ReviewItem, ReviewStep
 
 
 class Outbox:
@@ -52,6 +52,22 @@ class Outbox:
         value = item.model_dump_json().encode()
         self.records.append(Record(topics.REVIEW, self._realm, item.id, value))
 
+    def settle(self, envelope: Envelope) -> None:
+        """End the review items of an input that was read again, and did not meet them."""
+        met = {record.key for record in self.records if record.topic == topics.REVIEW}
+        revision = max((said.revision for said in envelope.observations), default=0)
+        for item in envelope.settles:
+            if item not in met:
+                step = ReviewStep(
+                    item=item,
+                    realm=envelope.realm,
+                    deed="resolved",
+                    at=envelope.told_at,
+                    revision=revision,
+                )
+                value = step.model_dump_json().encode()
+                self.records.append(Record(topics.REVIEWED, self._realm, step.key, value))
+
 
 def review_of(envelope: Envelope, said: Observation, reason: str, detail: str) -> ReviewItem:
     """The review item of an observation that is not used; the same whenever it is said again."""
@@ -64,8 +80,14 @@ def review_of(envelope: Envelope, said: Observation, reason: str, detail: str) -
         reason=reason,
         detail=detail,
         withheld=True,
+        mark_unread=_marks(said),
+        revision=said.revision,
         raw=envelope.raw,
     )
+
+
+def _marks(said: Observation) -> bool:
+    return said.claims.mark is not None and said.what is not What.PLAN_CANCELLED
 
 
 def review_of_record(stored: Stored, realm: str, reason: str, detail: str) -> ReviewItem:
@@ -80,4 +102,6 @@ def review_of_record(stored: Stored, realm: str, reason: str, detail: str) -> Re
         detail=detail,
         where=f"{stored.topic}/{stored.partition} offset {stored.offset}",
         withheld=True,
+        mark_unread=stored.topic == topics.OBSERVATIONS,
+        repeatable=False,
     )

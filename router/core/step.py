@@ -105,7 +105,8 @@ class RouterStep:
         for said in envelope.observations:
             touched |= observer.take_in(said)
         touched = everyone_known_as(realm, touched)
-        Announcer(realm, self._register, outbox, envelope.received_at).reconcile(touched)
+        Announcer(realm, self._register, outbox, envelope.told_at).reconcile(touched)
+        outbox.settle(envelope)
         return outbox
 
     def _believe(self, state: RouterState, authority: Authority, written_at: datetime) -> Outbox:

@@ -19,9 +19,7 @@ WITHOUT_VISIT = encounter(identifier=[], location=[at("W1", "planned")])
 def about(found: Outcome) -> set[tuple[str, str, str | None, bool]]:
     """Of each trouble: the statement, the reason, the place in the Encounter, whether a mark."""
     troubles = [found.trouble, *found.warnings] if found.trouble else found.warnings
-    return {
-        (each.statement, each.reason, each.within, each.mark_unread) for each in troubles if each
-    }
+    return {(each.statement, each.reason, each.within, each.mark_unread) for each in troubles}
 
 
 def test_alone_or_anywhere_in_a_bundle_it_is_the_same_trouble() -> None:

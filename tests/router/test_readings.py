@@ -1,15 +1,18 @@
 """One statement read several times, by another profile or register: the newest reading counts."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from itertools import permutations
 from random import Random
 
 import pytest
 
+from schemas import topics
 from schemas.observation import Claims, Observation, Unread
-from tests.router.hearing import Router
+from schemas.review import ReviewStep, is_open
+from tests.router.hearing import Router, rows
 from tests.router.histories import History, histories
-from tests.router.saying import Source, again, minutes
+from tests.router.saying import START, Source, again, envelope, minutes
 from tests.router.test_invariants import BELIEVED, RANDOMS, Tally, awaited, check
 
 
@@ -108,3 +111,47 @@ def test_whatever_the_order_of_readings_the_newest_of_each_statement_counts() ->
 
     check(holds, histories(), RANDOMS, BELIEVED)
     tally.report("receipts")
+
+
+# -- read again by a person's hand --------------------------------------------------------------------
+
+
+def replayed(*said: Observation, at: datetime, settles: Sequence[str] = ()) -> bytes:
+    made = envelope(*said)
+    return made.model_copy(update={"replayed_at": at, "settles": tuple(settles)}).to_json()
+
+
+def test_a_replay_tells_as_of_now_and_only_what_is_new() -> None:
+    now = minutes(90)
+    router = Router().hear(mute(EVENT))
+    router.feed(topics.OBSERVATIONS, replayed(read_as(EVENT, 2), at=now))
+    assert [each.time for each in router.told] == [now]
+    assert router.told[0].data.announced_at == now
+    router.feed(topics.OBSERVATIONS, replayed(read_as(EVENT, 2), at=minutes(95)))
+    assert len(router.told) == 1
+
+
+def test_a_replay_of_what_is_too_old_by_now_is_too_late_again() -> None:
+    late = START + timedelta(days=40)
+    router = Router(keep=timedelta(days=30))
+    router.feed(topics.OBSERVATIONS, replayed(EVENT, at=late))
+    assert router.words == []
+    (item,) = router.review
+    assert (item.reason, item.mark_unread) == ("too-late", True)
+
+
+def test_an_item_of_the_router_ends_when_it_is_not_met_again() -> None:
+    said = EVENT.model_copy(update={"visit": None})
+    router = Router().hear(said)
+    (item,) = router.review
+    assert item.reason == "no-visit"
+    router.feed(topics.OBSERVATIONS, replayed(said, at=minutes(9), settles=[item.id]))
+    assert rows(router.records, topics.REVIEWED) == {}
+    router.feed(topics.OBSERVATIONS, replayed(EVENT, at=minutes(10), settles=[item.id]))
+    steps = [
+        ReviewStep.model_validate_json(each)
+        for each in rows(router.records, topics.REVIEWED).values()
+    ]
+    assert [each.item for each in steps] == [item.id]
+    assert not is_open(router.review[-1], steps)
+    assert router.words == ["W designated marked"]
