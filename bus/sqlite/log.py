@@ -16,7 +16,7 @@ from bus.sqlite import schema
 from bus.sqlite.errors import opening
 from bus.sqlite.lock import WriterLock
 from bus.sqlite.reader import SqliteReader
-from bus.sqlite.upkeep import SYSTEM_TIMING, Timing
+from bus.sqlite.timing import SYSTEM_TIMING, Timing
 from bus.sqlite.waiters import Waiters, Waiting
 from bus.sqlite.writer import Item, Writer
 from schemas.topics import TOPICS, Topic
@@ -66,6 +66,11 @@ class SqliteLog(SqliteReader):
     def open_readonly(path: Path, *, table: Sequence[Topic] = TOPICS) -> SqliteReader:
         """Open for reading only, beside the process that writes."""
         return SqliteReader(path, table)
+
+    @property
+    def clock_ahead_s(self) -> float:
+        """How far the clock is ahead of the time that retention goes by; 0 where it is not."""
+        return self._writer.seen.clock_ahead_ms / 1000
 
     def ends(self, topic: str) -> Mapping[int, int]:
         """See the port; known without asking the file."""

@@ -48,6 +48,7 @@ CREATE TABLE newest (
 CREATE TABLE position (
     reader TEXT NOT NULL, slot INTEGER NOT NULL, next INTEGER NOT NULL, PRIMARY KEY (reader, slot)
 ) WITHOUT ROWID;
+CREATE TABLE seen (id INTEGER PRIMARY KEY CHECK (id = 1), at_ms INTEGER NOT NULL);
 CREATE INDEX tombstone ON record (at_ms) WHERE value IS NULL;
 """
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
-from typing import Final, NamedTuple
+from typing import Final
 
-from bus.local import Clock, system_clock_ms
 from bus.sqlite import schema
+from bus.sqlite.seen import SeenTime
 
 SLICE_RECORDS: Final = 500
 SLICE_BYTES: Final = 4_000_000
@@ -26,28 +26,15 @@ _OLDEST: Final = (
 )
 
 
-class Timing(NamedTuple):
-    """What time it is, and when the writer tidies.
-
-    The first time is long after the start: readers who were away as long as the service was get
-    time to catch up before anything they have not seen is removed.
-    """
-
-    clock_ms: Clock = system_clock_ms
-    first_tidy_s: float = 600.0
-    tidy_interval_s: float = 5.0
-
-
-SYSTEM_TIMING: Final = Timing()
-
-
-def tidy(connection: sqlite3.Connection, retention_s: Mapping[int, int], now_ms: int) -> bool:
+def tidy(connection: sqlite3.Connection, retention_s: Mapping[int, int], seen: SeenTime) -> bool:
     """Remove one slice of what is too old; True while there was something."""
+    now_ms = seen.now_ms()
     connection.execute("BEGIN IMMEDIATE")
     room = SLICE_RECORDS
     for slot, kept_s in retention_s.items():
         room -= _expire(connection, slot, now_ms - 1000 * kept_s, room)
     room -= _drop_tombstones(connection, now_ms - 1000 * TOMBSTONE_KEPT_S, room)
+    seen.save_if_due()
     connection.execute("COMMIT")
     return room < SLICE_RECORDS
 

@@ -24,6 +24,8 @@ from bus.local import OnDone, Owners, tell
 from bus.port import LogError
 from bus.sqlite import schema, upkeep
 from bus.sqlite.errors import as_log_error, concerns_the_file
+from bus.sqlite.seen import SeenTime
+from bus.sqlite.timing import Timing
 
 MAX_RECORDS: Final = 2_000  # in one transaction, unless one item has more: the flush no longer is
 MAX_BYTES: Final = 16_000_000  # what costs, and the first to wait should not wait for everybody
@@ -71,13 +73,14 @@ class Writer:
         ends: Mapping[int, int],
         retention_s: Mapping[int, int],
         publish: Callable[[Mapping[int, int]], None],
-        timing: upkeep.Timing,
+        timing: Timing,
     ) -> None:
         self._connection = connection
         self._ends = dict(ends)
         self._retention_s = retention_s
         self._publish = publish
         self._timing = timing
+        self.seen = SeenTime(connection, timing)
         self._next_tidy = time.monotonic() + timing.first_tidy_s
         self._owners = Owners()
         self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
@@ -212,7 +215,7 @@ class Writer:
             return
         more = False
         try:
-            more = upkeep.tidy(self._connection, self._retention_s, self._timing.clock_ms())
+            more = upkeep.tidy(self._connection, self._retention_s, self.seen)
         except sqlite3.Error as error:  # no room to tidy, or a long reader: the next round
             structlog.get_logger().warning("tidying_put_off", error=str(error))
             self._roll_back()

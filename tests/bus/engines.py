@@ -22,7 +22,7 @@ from bus.port import Log
 from bus.sqlite import SqliteLog
 from bus.sqlite.attached import AttachedLog
 from bus.sqlite.serving import serve
-from bus.sqlite.upkeep import Timing
+from bus.sqlite.timing import Timing
 from schemas.topics import (
     AUTHORITY,
     DESIGNATIONS,
@@ -119,7 +119,7 @@ class SqliteEngine(Engine):
         return self.at(self.folder / f"log{len(self.opened)}.db", partitions)
 
     def at(self, path: Path, partitions: int) -> SqliteLog:
-        timing = Timing(self.clock, ALWAYS_TIDYING, ALWAYS_TIDYING)
+        timing = Timing(self.clock, ALWAYS_TIDYING, ALWAYS_TIDYING, self.clock)
         return SqliteLog.open(path, partitions=partitions, timing=timing)
 
     def attach(self, log: Log) -> Log:

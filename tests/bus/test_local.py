@@ -9,7 +9,7 @@ from bus.local import LocalLog
 from bus.memory import MemoryLog
 from bus.port import Record, TopicPartition
 from bus.sqlite import SqliteLog
-from bus.sqlite.upkeep import Timing
+from bus.sqlite.timing import Timing
 from schemas.topics import OBSERVATIONS, RAW, TICKS
 from tests.bus.engines import Clock
 from tests.bus.test_contract import texts

@@ -15,8 +15,10 @@ import pytest
 
 from bus.port import LogBusyError, LogError, LogFullError, Record, TopicPartition
 from bus.sqlite import SqliteLog, upkeep, writer
+from bus.sqlite.seen import SeenTime
+from bus.sqlite.timing import Timing
 from schemas.topics import DESIGNATIONS, INBOUND, LOG_VERSION, RAW, STATE, TOPICS
-from tests.bus.engines import YEARS_MS, SqliteEngine
+from tests.bus.engines import YEARS_MS, Clock, SqliteEngine
 from tests.bus.test_contract import raw, read_all, row, texts
 
 FOLLOWER = """
@@ -176,7 +178,7 @@ def test_nobody_hangs_if_the_writer_ever_ends(
         raise RuntimeError("never seen before")
 
     monkeypatch.setattr(upkeep, "tidy", fault_of_ours)
-    log = SqliteLog.open(tmp_path / "log.db", timing=upkeep.Timing(first_tidy_s=0.0))
+    log = SqliteLog.open(tmp_path / "log.db", timing=Timing(first_tidy_s=0.0))
     log._writer._thread.join(30)
     with pytest.raises(LogError, match="closed"):
         log.append([raw("r", "a")])
@@ -225,11 +227,14 @@ def test_retention_works_in_slices(tmp_path: Path) -> None:
     small, large = (slots[TopicPartition(topic, 0)] for topic in (RAW, DESIGNATIONS))
     with closing(sqlite3.connect(tmp_path / "log.db", isolation_level=None)) as connection:
         left = list[tuple[int, int]]()
+        clock = Clock()
+        seen = SeenTime(connection, Timing(clock, monotonic_ms=clock))
+        clock.now_ms = now_ms
         more = True
         while more:
             before = connection.total_changes
-            more = upkeep.tidy(connection, {small: 1, large: 1}, now_ms)
-            assert connection.total_changes - before <= upkeep.SLICE_RECORDS + 2
+            more = upkeep.tidy(connection, {small: 1, large: 1}, seen)
+            assert connection.total_changes - before <= upkeep.SLICE_RECORDS + 3
             left += connection.execute(
                 "SELECT count(*), coalesce(sum(length(value)), 0) FROM record"
             )
@@ -250,7 +255,7 @@ def test_nothing_goes_until_readers_had_time_to_catch_up(sqlite_engine: SqliteEn
     log.append([raw("r", "a")])
     log.close()
     sqlite_engine.clock.now_ms += YEARS_MS
-    timing = upkeep.Timing(sqlite_engine.clock)
+    timing = Timing(sqlite_engine.clock)
     assert isinstance(log, SqliteLog)
     again = SqliteLog.open(log.path, timing=timing)
     again.append([raw("r", "b")])
@@ -383,10 +388,10 @@ def test_what_a_topic_left_behind_stops_no_upkeep(sqlite_engine: SqliteEngine) -
     assert isinstance(log, SqliteLog)
     log.append([Record(INBOUND, "w", "k", b"v"), Record(INBOUND, "w", "k", None)])
     log.close()
-    sqlite_engine.clock.now_ms += YEARS_MS
     fewer = [topic for topic in TOPICS if topic.name != INBOUND]
-    timing = upkeep.Timing(sqlite_engine.clock, 0.0, 0.0)
+    timing = Timing(sqlite_engine.clock, 0.0, 0.0, sqlite_engine.clock)
     log = SqliteLog.open(log.path, table=fewer, timing=timing)
+    sqlite_engine.clock.now_ms += YEARS_MS
     for _ in range(3):  # tidied after each
         log.append([raw("r", "a")])
     log.close()

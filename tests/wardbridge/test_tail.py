@@ -14,7 +14,7 @@ import pytest
 from bus.memory import MemoryLog
 from bus.port import Log, LogError, Record, Stored, TopicPartition
 from bus.sqlite import SqliteLog
-from bus.sqlite.upkeep import Timing
+from bus.sqlite.timing import Timing
 from schemas import topics
 from tests.delivery.notices import decided
 from tests.wardbridge.test_census import kept, view
@@ -136,7 +136,9 @@ def test_a_file_whose_newest_rows_are_gone_is_waited_for_and_not_spun_around(
     at, file = TopicPartition(topics.INBOUND, 0), tmp_path / "log.db"
 
     async def run() -> None:
-        log = SqliteLog.open(file, partitions=1, timing=Timing(lambda: now[0], 0.01, 0.01))
+        log = SqliteLog.open(
+            file, partitions=1, timing=Timing(lambda: now[0], 0.01, 0.01, lambda: now[0])
+        )
         log.append([row("MED", "1"), row("MED", "1", gone=True)])
         now[0] += 2 * 86_400_000
         await until(lambda: not log.scan(at, 0, 10))  # the removal is removed
