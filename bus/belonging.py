@@ -86,16 +86,21 @@ class PositionRows:
         """Forget what is known: it is taken over anew."""
         self._known.clear()
 
+    @staticmethod
+    def said(row: Stored) -> Mapping[str, tuple[int, str]] | None:
+        """By topic, the position in a row and the topic's identity; None where it cannot be read."""
+        try:
+            said = json.loads(row.value or b"")
+            return {topic: (int(at), str(identity)) for topic, (at, identity) in said.items()}
+        except (ValueError, TypeError, AttributeError):
+            return None
+
     def _repeated(self, row: Stored) -> Positions:
         """The positions in a row. Raises NotTogetherError where a topic is not the same any more."""
-        place = f"{row.topic}/{row.partition}/{row.offset}"
-        try:
-            said = {
-                topic: (int(at), str(of))
-                for topic, (at, of) in json.loads(row.value or b"").items()
-            }
-        except (ValueError, TypeError, AttributeError):
-            raise NotTogetherError(f"{place}: a row of positions cannot be read; {MEND}") from None
+        said = self.said(row)
+        if said is None:
+            place = f"{row.topic}/{row.partition}/{row.offset}"
+            raise NotTogetherError(f"{place}: a row of positions cannot be read; {MEND}")
         for topic, (_, identity) in said.items():
             if identity != self._log.identity(topic):
                 raise NotTogetherError(

@@ -9,6 +9,7 @@ import pytest
 
 from bus.belonging import NotTogetherError
 from bus.kafka import KafkaLog
+from bus.mending import Mender
 from bus.port import Log, LogError, Record, TopicPartition
 from bus.runner import StepRunner
 from bus.sqlite import SqliteLog
@@ -59,6 +60,8 @@ def test_a_state_that_is_gone(engine: Engine) -> None:
     log.append([Record(STATE, "0", row.key, None) for row in rows])
     log.append([raw("r", "c")])
     stopped(log, "the state is gone")
+    (finding,) = Mender(log, "g", Counting().inputs, STATE).findings()
+    assert (finding.kind, finding.reasons) == ("state-gone", ("there is no state",))
 
 
 def test_a_state_of_another_moment(engine: Engine) -> None:
@@ -101,6 +104,41 @@ def test_every_input_counts_also_one_that_says_nothing_for_long(engine: Engine) 
     stopped(log, "authority: position 0, state 1")
 
 
+def mended(log: Log) -> list[str]:
+    """What was mended; nothing is wrong afterwards."""
+    log.rewind("g")
+    mender = Mender(log, "g", Counting().inputs, STATE)
+    found = [each for each in mender.findings() if each.reasons]
+    for each in found:
+        assert each.kind == "mendable"
+        mender.mend(each)
+    assert {each.kind for each in mender.findings()} == {"together"}
+    log.leave("g")
+    return [reason for each in found for reason in each.reasons]
+
+
+@pytest.mark.parametrize("moved", [-2, -1, +1])
+def test_moved_positions_are_mended_and_nothing_is_lost_or_told_twice(
+    engine: Engine, moved: int
+) -> None:
+    log = engine(1)
+    decided(log, "a", "b")
+    log.append([raw("r", "c"), raw("r", "d")])
+    log.commit("g", {AT: log.committed("g")[AT] + moved}, ())
+    log.leave("g")
+    assert mended(log) == [f"raw: position {2 + moved} becomes 2"]
+    counting_runner(log).run_once()
+    assert told(log) == ["a1", "b1", "c1", "d1"]
+
+
+def test_what_belongs_together_is_left_alone(engine: Engine) -> None:
+    log = engine(1)
+    assert mended(log) == []
+    decided(log, "a")
+    log.leave("g")
+    assert mended(log) == []
+
+
 # -- what only one engine can suffer ---------------------------------------------------------------
 
 
@@ -140,6 +178,14 @@ def test_a_topic_made_anew_is_noticed_whatever_it_holds_by_now(
     for number in range(words_since):
         again.append([raw("r", str(number))])
     stopped(again, "made anew")
+    again.leave("g")
+    assert mended(again) == [
+        "raw: was made anew, and is read from its beginning",
+        "raw: position none becomes 0",
+    ]
+    runner = counting_runner(again)
+    runner.run_once(5.0)
+    assert told(again)[3:] == [f"{number}1" for number in range(words_since)]
 
 
 def test_a_file_whose_positions_lie_beyond_its_end(sqlite_engine: SqliteEngine) -> None:

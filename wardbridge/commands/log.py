@@ -5,26 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from bus.mending import Finding, Kind, Mender
 from bus.port import Log, LogError
 from bus.sqlite.lock import WriterLock
+from router.core.step import RouterStep
+from schemas.topics import STATE
 from wardbridge.commands._shared import HERE, ConfigOption, DataOption, installation, refuse
-from wardbridge.log import is_on_kafka, log_path, open_for_moving, open_to_read
+from wardbridge.log import is_on_kafka, log_path, open_for_moving, open_log, open_to_read
 from wardbridge.moving import move
+from wardbridge.routing import GROUP
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(no_args_is_help=True, help="The log as a whole.")
     group.command("copy")(copy)
+    group.command("mend")(mend)
     group.callback()(_group)
     app.add_typer(group, name="log")
 
 
 def _group() -> None:
-    """The log as a whole."""  # typer would drop the name of a group of one command
+    """The log as a whole."""
 
 
 def copy(config: ConfigOption, data: DataOption = HERE) -> None:
@@ -46,6 +52,49 @@ def copy(config: ConfigOption, data: DataOption = HERE) -> None:
     except LogError as error:
         refuse(str(error))
     typer.echo("done: start the service with this configuration and this data folder")
+
+
+def mend(
+    config: ConfigOption,
+    data: DataOption = HERE,
+    yes: Annotated[bool, typer.Option("--yes", help="do it; without it only say what")] = False,  # noqa: FBT002 - typer's
+) -> None:
+    """Look whether the router's positions, its state and its topics belong together, and mend it.
+
+    The service must have ended. Exit 0 where they do, or were mended; 1 where something is to be done.
+    """
+    found = installation(config, data)
+    try:
+        with closing(open_log(found)) as log:
+            mender = Mender(log, GROUP, RouterStep.inputs, STATE)
+            looked = list(mender.findings())
+            for finding in looked:
+                _say(finding)
+                if yes and finding.kind == "mendable":
+                    mender.mend(finding)
+    except LogError as error:
+        refuse(str(error))
+    _conclude({finding.kind for finding in looked}, done=yes)
+
+
+def _say(finding: Finding) -> None:
+    for reason in finding.reasons:
+        typer.echo(f"partition {finding.partition}: {reason}")
+
+
+def _conclude(kinds: set[Kind], *, done: bool) -> None:
+    if "state-gone" in kinds:
+        refuse(
+            "the router's state is gone: positions cannot bring it back. Restore the log from its "
+            'backup: runbook, "Positions and state do not belong together"'
+        )
+    if "mendable" not in kinds:
+        typer.echo("positions, state and topics belong together")
+    elif done:
+        typer.echo("mended: start the service")
+    else:
+        typer.echo("nothing was changed; --yes does it")
+        raise typer.Exit(1)
 
 
 @contextmanager
