@@ -10,29 +10,33 @@ ward by the Nordic convention; the official v2-to-FHIR mapping for class and par
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from adapters.common.outcome import Trouble
 from adapters.common.said import Said
 from adapters.common.stamp import Moment
+from adapters.common.text import was_cleaned
+from adapters.fhir.current import CurrentReader, where_of
 from adapters.fhir.edition import Edition, Meaning
 from adapters.fhir.element import Element
 from adapters.fhir.location import PlaceReader, Spot, merged
 from adapters.fhir.profile import FhirProfile
-from adapters.fhir.references import Resources, logical_id
+from adapters.fhir.references import Resources, identifier_of, logical_id, token_of
+from adapters.fhir.refusal import RefusedError
 from adapters.fhir.statement import Statement
 from adapters.fhir.times import read_time
-from schemas.observation import Location, Protection, What, strictest
+from schemas.observation import Location, OrderStamp, Protection, What, strictest
 from schemas.ward import WardRegister
 
 UNSAID: Final = "nothing is said: a state clears"
-TEMPORARY: Final = "temporary-location"
 _CLASSES: Final = {"IMP": "I", "ACUTE": "I", "NONAC": "I", "EMER": "E", "AMB": "O", "PRENC": "P"}
 """v3 ActCode to HL7 table 0004; other codes stay as sent."""
 _ADMITTERS: Final = ("ADM",)
-_STATUSES: Final = frozenset({"", "planned", "reserved", "active", "completed"})
 
 
 class ClaimsReader:
@@ -44,97 +48,66 @@ class ClaimsReader:
         self._profile = profile
         self._edition = edition
         self.zone = ZoneInfo(profile.zone)
-        self._skew = timedelta(seconds=profile.future_s)
         self._places = PlaceReader(profile.place, wards, source, edition.place_kind)
-        self._marking = {"planned", "reserved"} if profile.reserved_marks else {"planned"}
-        self._marking_rule = f"status {' or '.join(sorted(self._marking))}"
+        marking = {"planned", "reserved"} if profile.reserved_marks else {"planned"}
+        self._marking_rule = f"status {' or '.join(sorted(marking))}"
+        skew = timedelta(seconds=profile.future_s)
+        self._current = CurrentReader(frozenset(marking), self.zone, skew, edition.period)
 
-    def read(self, statement: Statement, meaning: Meaning, at: datetime, said: Said) -> None:
-        """Say what is claimed, and what could not be read. Raises RefusedError for a broken form.
-
-        ``at``: when the version was recorded, which tells what has begun and ended by then.
-        """
+    def read(
+        self,
+        statement: Statement,
+        meaning: Meaning,
+        stamp: OrderStamp,
+        said: Said,
+    ) -> None:
+        """Say what is claimed, and what could not be read: that costs its own claim only."""
         encounter, resources = statement.encounter, statement.resources
         said.say("on_leave", meaning.on_leave, f"{encounter.path}.status", "the table of statuses")
         if meaning.what is What.DESCRIBED:
-            self._locations(statement, at, said)
-            self._planned(encounter, 1, "planned_discharge_at", said)
-        self._responsible_ward(encounter, resources, said)
-        self._class(encounter, said)
-        self._doctor(encounter, resources, said)
+            with beside(said, mark_unread=True):
+                self._locations(encounter, resources, stamp, said)
+            with beside(said):
+                self._planned(encounter, 1, "planned_discharge_at", said)
+        with beside(said):
+            self._responsible_ward(encounter, resources, said)
+        with beside(said):
+            self._class(encounter, said)
+        with beside(said):
+            self._doctor(encounter, resources, said)
         self._protect(encounter, resources, said)
 
     # places
 
-    def _locations(self, statement: Statement, at: datetime, said: Said) -> None:
-        encounter, resources = statement.encounter, statement.resources
-        entries = encounter.elements("location")
-        marks = [each for each in entries if self._marks(each)]
-        is_to_come = encounter.text("status") == "planned"
-        doubtful = [
-            each
-            for each in entries
-            if self._is_doubtful(each, at) or (is_to_come and not marks and not each.text("status"))
-        ]
-        for each in doubtful:
-            detail = "whether the patient is there, or is to come, cannot be told"
-            where = f"{each.path}.status"
-            said.troubles.append(
-                Trouble("location-status-unknown", detail, where, mark_unread=True)
-            )
-        if doubtful:
-            return  # it may be the mark or the place: neither can be said to be none
-        if said.owns("mark"):
-            place = self._place(marks, encounter, resources)
-            said.say("mark", place, _where(marks, encounter), self._marking_rule)
+    def _locations(
+        self, encounter: Element, resources: Resources, stamp: OrderStamp, said: Said
+    ) -> None:
+        current = self._current.read(encounter, stamp.at, stamp.received_at)
+        said.troubles += current.troubles
+        if current.tells_mark and said.owns("mark"):
+            with beside(said, mark_unread=True):
+                place = self._place(current.marks, encounter, resources, said)
+                where = where_of(current.marks, encounter)
+                said.say("mark", place, where, self._marking_rule)
         if "mark" in said:  # the time of a mark that cannot be read would be given to an older one
-            self._expected(encounter, marks, said)
-        if said.owns("place"):
-            current, rule = self._current(entries, at, is_to_come=is_to_come)
-            place = self._place(current, encounter, resources)
-            said.say("place", place, _where(current, encounter), rule)
-
-    def _marks(self, entry: Element) -> bool:
-        return entry.text("status") in self._marking and not _is_temporary(entry)
-
-    def _is_doubtful(self, entry: Element, at: datetime) -> bool:
-        """A status that nobody knows, that is said to be absent, or that its period contradicts."""
-        status = entry.text("status")
-        if not status:
-            return "_status" in entry
-        return status not in _STATUSES or (status == "active" and not self._is_now(entry, at))
-
-    def _current(
-        self, entries: list[Element], at: datetime, *, is_to_come: bool
-    ) -> tuple[list[Element], str]:
-        """Where the patient is: the active locations, else those without a status that last."""
-        active = [each for each in entries if each.text("status") == "active"]
-        if active:
-            return active, "status active"
-        unsaid = [each for each in entries if not each.text("status") and self._is_now(each, at)]
-        return ([] if is_to_come else unsaid), "no status, and a period that lasts"
-
-    def _is_now(self, entry: Element, at: datetime) -> bool:
-        """Whether it had begun and not ended by then; an end that cannot be read is one."""
-        period = entry.element("period")
-        if period is None:
-            return True
-        start, end = (self._moment(period, name) for name in ("start", "end"))
-        has_begun = start is None or start.at <= at + self._skew
-        return has_begun and ("end" not in period or (end is not None and end.at > at))
-
-    def _moment(self, period: Element, name: str) -> Moment | None:
-        text = period.text(name)
-        found = read_time(text, f"{period.path}.{name}", self.zone) if text else None
-        return found if isinstance(found, Moment) else None
+            with beside(said):
+                self._expected(encounter, current.marks, said)
+        if current.tells_place and said.owns("place"):
+            rule = "status active" if current.active else "no status, and a period that lasts"
+            with beside(said):
+                place = self._place(current.place, encounter, resources, said)
+                said.say("place", place, where_of(current.place, encounter), rule)
 
     def _place(
-        self, entries: list[Element], encounter: Element, resources: Resources
+        self, entries: list[Element], encounter: Element, resources: Resources, said: Said
     ) -> Location | Trouble | None:
         spots: list[Spot] = []
         for entry in entries:
             entry.refuse_modifiers()
-            spots.append(self._places.spot(entry, encounter, resources))
+            spot = self._places.spot(entry, encounter, resources)
+            spots.append(spot)
+            if spot.cleaned:
+                said.troubles.append(was_cleaned(spot.cleaned))
         return merged(spots, f"{encounter.path}.location") if spots else None
 
     # times
@@ -206,45 +179,59 @@ class ClaimsReader:
         reference = participant.element(self._edition.participant)
         if reference is None:
             return ""
-        if logical := reference.element("identifier"):
-            return logical.text("value")
+        if own := self._identifier_of(reference):
+            return own[1]
         address = reference.uri("reference")
         found = resources.resolve(address, encounter)
         numbers = found.elements("identifier") if found else []
         return numbers[0].text("value") if len(numbers) == 1 else logical_id(address)
 
+    @staticmethod
+    def _identifier_of(reference: Element) -> tuple[str, str] | None:
+        kinds = ("Practitioner", "PractitionerRole", "RelatedPerson")
+        token = token_of(reference.uri("reference"))
+        kind = token.type if token is not None and token.type in kinds else kinds[0]
+        return identifier_of(reference, kind)
+
     def _protect(self, encounter: Element, resources: Resources, said: Said) -> None:
-        """The strictest label of the Encounter and its Patient; without any label, absent."""
+        """The strictest label of the Encounter and its Patient; without any label, absent.
+
+        A label that cannot be read is one: who cannot tell must not show.
+        """
+        try:
+            labels = self._labels(encounter, resources)
+        except RefusedError as refused:
+            said.troubles.append(refused.beside())
+            labels = [(Protection.UNKNOWN, refused.trouble.where or encounter.path)]
+        if labels:
+            level = strictest(level for level, _ in labels)
+            where = next(where for each, where in labels if each is level)
+            said.say("protection", level, where, "profile.protection, the strictest")
+
+    def _labels(self, encounter: Element, resources: Resources) -> list[tuple[Protection, str]]:
         subject = encounter.element("subject")
         address = subject.uri("reference") if subject else ""
         patient = resources.resolve(address, encounter) if address else None
-        labels = [
+        return [
             (self._label(label), label.path)
             for each in (encounter, patient)
             if each is not None and (meta := each.element("meta"))
             for label in meta.elements("security")
         ]
-        if labels:
-            level = strictest(level for level, _ in labels)
-            where = next(where for each, where in labels if each is level)
-            said.say("protection", level, where, "profile.protection, the strictest")
 
     def _label(self, label: Element) -> Protection:
         name = f"{label.uri('system')}|{label.text('code')}"
         return self._profile.protection.get(name, Protection.UNKNOWN)
 
 
-def _is_temporary(entry: Element) -> bool:
-    return any(
-        each.uri("url").endswith(TEMPORARY) and each.content.get("valueBoolean") is not False
-        for each in entry.elements("extension")
-    )
-
-
-def _where(entries: list[Element], encounter: Element) -> str:
-    """The only entry, or the list that several or none of them are in."""
-    return entries[0].path if len(entries) == 1 else f"{encounter.path}.location"
-
-
 def _is_admitter(kind: Element) -> bool:
     return any(coding.text("code") in _ADMITTERS for coding in kind.elements("coding"))
+
+
+@contextmanager
+def beside(said: Said, *, mark_unread: bool = False) -> Iterator[None]:
+    """What cannot be read within costs what it was to say, with a warning, and nothing else."""
+    try:
+        yield
+    except RefusedError as refused:
+        said.troubles.append(replace(refused.beside(), mark_unread=mark_unread))

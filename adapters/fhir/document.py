@@ -2,31 +2,34 @@
 
 Format: FHIR R4 and R5, section "JSON Representation of Resources", over RFC 8259. A parser that
 takes the last of two equal keys would let one sender and one receiver read two different wards out
-of the same bytes, so a repeated key is refused.
+of the same bytes, so an object with a repeated key is refused by whoever asks for it.
 
-Invariant: :func:`read` returns an object with a ``resourceType`` or raises RefusedError.
+Invariant: :func:`read` returns an object with a ``resourceType`` or raises RefusedError, whatever the
+bytes. What is wrong with one object (a key twice, a number of thousands of digits, half a surrogate
+pair) is left to who asks for it, so that it costs no other.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from math import isfinite
 from typing import Any, Final, NoReturn
 
 from adapters.fhir.markup import read_xml
-from adapters.fhir.names import EditionName, Object
+from adapters.fhir.names import EditionName, Object, Unusable
 from adapters.fhir.refusal import MAX_DEPTH, RefusedError, too_deep
 
 BOM: Final = b"\xef\xbb\xbf"
 # Possessive, and an open string reaches to the end: each byte is looked at once, whatever comes.
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
-_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_MAX_DIGITS: Final = 1_000  # Python refuses some thousands, since reading them is quadratic
 
 
 def read(payload: bytes, edition: EditionName = "R4") -> Object:
     """The resource in the bytes, JSON or XML of the edition. Raises RefusedError."""
     if payload.removeprefix(BOM).lstrip()[:1] == b"<":
-        return read_xml(_text(payload.removeprefix(BOM)).lstrip(), edition)
+        return _resource(read_xml(_text(payload.removeprefix(BOM)).lstrip(), edition))
     return _resource(parsed(payload))
 
 
@@ -43,11 +46,9 @@ def parsed(payload: bytes) -> object:
     _look_at_depth(payload)
     try:
         document = _DECODER.decode(payload.decode("utf-8"))
-        if _SURROGATE.search(payload):  # half of a pair is no character, and cannot be stored
-            json.dumps(document, ensure_ascii=False).encode("utf-8")
     except UnicodeError:
         raise RefusedError("charset-unreadable", "the bytes are not UTF-8 throughout") from None
-    except (ValueError, RecursionError):  # also a number of thousands of digits
+    except (ValueError, RecursionError):
         raise RefusedError("not-json", "the bytes are not JSON as RFC 8259 has it") from None
     return document
 
@@ -55,6 +56,8 @@ def parsed(payload: bytes) -> object:
 def _resource(document: object) -> Object:
     if not isinstance(document, dict):
         raise RefusedError("not-a-resource", "a resource is a JSON object", "%resource")
+    if isinstance(document, Unusable):
+        raise RefusedError(document.reason, document.detail, "%resource")
     if not isinstance(document.get("resourceType"), str):
         raise RefusedError("not-a-resource", "resourceType says what it is", "resourceType")
     return document
@@ -71,19 +74,35 @@ def _look_at_depth(payload: bytes) -> None:
             raise too_deep()
 
 
-def _without_repetition(pairs: list[tuple[str, Any]]) -> Object:
+def _object(pairs: list[tuple[str, Any]]) -> Object:
     found = dict(pairs)
-    if len(found) != len(pairs):
-        raise RefusedError("duplicate-key", "an object has the same key twice", "%resource")
-    return found
+    return found if len(found) == len(pairs) else Unusable(found)
 
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)  # NaN and Infinity, which Python would take
 
 
+class _Numeral(str):
+    """A number that no Python number holds; neither text nor number for who asks for one."""
+
+    __slots__ = ()
+
+
+def _integer(text: str) -> object:
+    return int(text) if len(text) <= _MAX_DIGITS else _Numeral(text)
+
+
+def _fraction(text: str) -> object:
+    number = float(text)
+    return number if isfinite(number) else _Numeral(text)
+
+
 _DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_without_repetition, parse_constant=_no_constant
+    object_pairs_hook=_object,
+    parse_constant=_no_constant,
+    parse_int=_integer,
+    parse_float=_fraction,
 )
 _CANONICAL: Final = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
@@ -92,4 +111,4 @@ _CANONICAL: Final = json.JSONEncoder(
 
 def canonical(resource: Object) -> bytes:
     """The same for the same content, whatever the order of keys and the blanks between."""
-    return _CANONICAL.encode(resource).encode()
+    return _CANONICAL.encode(resource).encode("utf-8", "surrogatepass")

@@ -109,7 +109,7 @@ def refuse_other_edition(encounter: Element, edition: Edition) -> None:
         ("location", edition.foreign_of_location),
         ("participant", edition.foreign_of_participant),
     ):
-        for each in encounter.elements(child):
+        for each in encounter.readable(child):
             if foreign in each:
                 raise _other(f"{each.path}.{foreign}")
 

@@ -6,21 +6,26 @@ for free, so that every refusal names its place.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from adapters.common.outcome import MAX_TEXT_CHARS
-from adapters.fhir.names import Object
+from adapters.common.text import cleaned, is_readable, unreadable
+from adapters.fhir.names import Object, Unusable
 from adapters.fhir.refusal import RefusedError
 
 MAX_URI_CHARS: Final = 2_048
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+MAX_ELEMENTS: Final = 5_000
+"""Of one array. A body holds some 2,000 of the smallest Encounters that say anything; work for more
+entries than that is work for nothing."""
 
 
 class Element:
     """One JSON object of a resource, and its FHIRPath expression.
 
-    Arrays are looked through once: several rules ask for the same.
+    Arrays are looked through once: several rules ask for the same. An object that is no ``dict`` but an
+    :class:`Unusable` is refused wherever it is asked for.
     """
 
     __slots__ = ("_arrays", "content", "path")
@@ -34,14 +39,30 @@ class Element:
         return name in self.content
 
     def text(self, name: str, longest: int = MAX_TEXT_CHARS) -> str:
-        """A string child without blanks around it; "" where there is none."""
+        """A code or an identifier without blanks around it; "" where there is none."""
+        value = self._string(name, longest)
+        if not is_readable(value):
+            unseen = unreadable(f"{self.path}.{name}")
+            raise RefusedError(unseen.reason, unseen.detail, unseen.where)
+        return value
+
+    def name(self, name: str) -> str:
+        """Free text, such as a name, without what must not be let out (``adapters.common.text``)."""
+        return cleaned(self._string(name, MAX_TEXT_CHARS))
+
+    def is_cleaned(self, name: str) -> bool:
+        """Whether :meth:`name` leaves something out of a text."""
+        value = self.content.get(name)
+        return type(value) is str and cleaned(value) != value
+
+    def _string(self, name: str, longest: int) -> str:
         value = self.content.get(name)
         if value is None:
             return ""
         if type(value) is not str:
             raise self._wrong(name, "a string")
-        if len(value) > longest or not (value.isprintable() or _CONTROL.search(value) is None):
-            detail = f"at most {longest} characters, and no control characters"
+        if len(value) > longest:
+            detail = f"at most {longest} characters"
             raise RefusedError("text-unreadable", detail, f"{self.path}.{name}")
         return value.strip()
 
@@ -55,28 +76,42 @@ class Element:
         if value is None:
             return None
         if type(value) is not dict:
-            raise self._wrong(name, "an object")
+            raise self._wrong(name, "an object", value)
         return Element(value, f"{self.path}.{name}")
 
     def elements(self, name: str) -> list[Element]:
         """The objects of an array child; none where there is none."""
+        found = self._arrays.get(name)
+        if found is None:
+            found = self._arrays[name] = [each() for each in self.parts(name)]
+        return found
+
+    def parts(self, name: str) -> list[Callable[[], Element]]:
+        """Of each item of an array child what gives it as an element, for whom one costs no other."""
         value = self.content.get(name)
         if value is None:
             return []
-        found = self._arrays.get(name)
-        if found is None:
-            found = self._arrays[name] = self._looked_through(name, value)
-        return found
-
-    def _looked_through(self, name: str, value: object) -> list[Element]:
         if type(value) is not list:
             raise self._wrong(name, "an array of objects")
-        found = []
-        for at, item in enumerate(value):
-            if type(item) is not dict:
-                raise self._wrong(name, "an array of objects")
-            found.append(Element(item, f"{self.path}.{name}[{at}]"))
-        return found
+        if len(value) > MAX_ELEMENTS:
+            detail = f"nothing has more than {MAX_ELEMENTS} of one element"
+            raise RefusedError("too-many-elements", detail, f"{self.path}.{name}")
+        return [partial(self._item, name, at, item) for at, item in enumerate(value)]
+
+    def readable(self, name: str) -> list[Element]:
+        """Those of an array child that are objects, for whom the others are of no concern."""
+        value = self.content.get(name)
+        items = value[:MAX_ELEMENTS] if type(value) is list else []
+        return [
+            Element(item, f"{self.path}.{name}[{at}]")
+            for at, item in enumerate(items)
+            if type(item) is dict
+        ]
+
+    def _item(self, name: str, at: int, item: object) -> Element:
+        if type(item) is not dict:
+            raise self._wrong(f"{name}[{at}]", "an object", item)
+        return Element(item, f"{self.path}.{name}[{at}]")
 
     def is_true(self, name: str) -> bool:
         """Whether a boolean child is true."""
@@ -112,10 +147,11 @@ class Element:
                 detail = "it changes what the rest means, in a way that is not known here"
                 raise RefusedError("modifier-not-understood", detail, f"{self.path}.{name}")
 
-    def _wrong(self, name: str, belongs: str) -> RefusedError:
-        return RefusedError(
-            "element-of-wrong-type", f"{belongs} belongs here", f"{self.path}.{name}"
-        )
+    def _wrong(self, name: str, belongs: str, value: object = None) -> RefusedError:
+        where = f"{self.path}.{name}"
+        if isinstance(value, Unusable):
+            return RefusedError(value.reason, value.detail, where)
+        return RefusedError("element-of-wrong-type", f"{belongs} belongs here", where)
 
 
 def resource(content: Any, path: str | None = None) -> Element:  # noqa: ANN401 - parsed JSON

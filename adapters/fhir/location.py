@@ -13,8 +13,9 @@ from typing import Final, Literal, NamedTuple
 from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
 from adapters.common.ward import unresolved
 from adapters.fhir.element import Element
+from adapters.fhir.facility import Facility, FacilityReader
 from adapters.fhir.profile import PlaceSettings
-from adapters.fhir.references import Resources, logical_id
+from adapters.fhir.references import Resources, identifier_of, logical_id
 from schemas.observation import Location
 from schemas.ward import Unresolved, WardRegister
 
@@ -31,6 +32,7 @@ class Spot(NamedTuple):
     """What one ``Encounter.location`` says: a ward, a room, a bed, each or none.
 
     ``unread``: it is a ward or may be one, and this is why the register does not tell which.
+    ``cleaned``: where something was left out of the name of a room or bed.
     """
 
     where: str
@@ -38,6 +40,7 @@ class Spot(NamedTuple):
     room: str | None = None
     bed: str | None = None
     unread: Unresolved | None = None
+    cleaned: str | None = None
 
 
 class PlaceReader:
@@ -50,29 +53,31 @@ class PlaceReader:
         self._wards = wards
         self._source = source
         self._kind = kind
+        self._facilities = FacilityReader(settings, wards, source, kind)
 
     def spot(self, entry: Element, encounter: Element, resources: Resources) -> Spot:
-        """What an ``Encounter.location`` leads to."""
+        """What an ``Encounter.location`` leads to. Raises RefusedError for a broken form."""
         reference = entry.element("location")
         if reference is None:
             return Spot(entry.path)
-        said: dict[str, str] = {}
-        unread: Unresolved | None = None
+        said = Spot(reference.path)
         for part, found in self._chain(entry, reference, encounter, resources):
             if part in {"bed", "room"}:
-                said.setdefault(part, _label(found, reference))
+                said = _with_part(said, part, found, reference)
             elif part == "ward":
-                ward = self._resolve(self._codes(None if said else reference, found))
+                named = None if said.room or said.bed else reference
+                codes = self._codes(named, found, "Location")
+                ward = self._resolve(codes, self._facilities.of(found, encounter, resources))
                 if isinstance(ward, str):
-                    return Spot(reference.path, ward, said.get("room"), said.get("bed"))
-                unread = _plainest(unread, ward)
-        return Spot(reference.path, None, said.get("room"), said.get("bed"), unread)
+                    return said._replace(ward=ward, unread=None)
+                said = said._replace(unread=_plainest(said.unread, ward))
+        return said
 
     def ward(self, reference: Element, encounter: Element, resources: Resources) -> str | Trouble:
         """The ward that a reference to an Organization names."""
         found = resources.resolve(reference.uri("reference"), encounter)
-        codes = self._codes(reference, found)
-        ward = self._resolve(codes)
+        codes = self._codes(reference, found, "Organization")
+        ward = self._resolve(codes, self._facilities.of(found, encounter, resources))
         return unresolved(ward, reference.path) if isinstance(ward, Unresolved) else ward
 
     def _chain(
@@ -94,51 +99,55 @@ class PlaceReader:
         codes = [coding.text("code") for coding in each.codings(self._kind)]
         return next((_PARTS[code] for code in codes if code in _PARTS), "ward")
 
-    def _codes(self, reference: Element | None, found: Element | None) -> list[str]:
+    def _codes(self, reference: Element | None, found: Element | None, kind: str) -> list[str]:
         """The candidates for a code, in the profile's order."""
         return [
             code
             for source in self._settings.code_from
-            for code in self._codes_from(source, reference, found)
+            for code in self._codes_from(source, reference, found, kind)
             if code
         ]
 
     def _codes_from(
-        self, source: str, reference: Element | None, found: Element | None
+        self, source: str, reference: Element | None, found: Element | None, kind: str
     ) -> list[str]:
         match source:
             case "identifier":
-                return self._identifiers(reference, found)
+                return self._identifiers(reference, found, kind)
             case "id":
                 by_reference = logical_id(reference.uri("reference")) if reference else ""
                 return [(found.text("id") if found else "") or by_reference]
             case "name":
-                return [found.text("name")] if found else []
+                return [found.name("name")] if found else []
             case _:
                 return [self._display(reference)] if reference else []
 
-    def _identifiers(self, reference: Element | None, found: Element | None) -> list[str]:
-        logical = reference.element("identifier") if reference else None
-        identifiers = found.elements("identifier") if found else []
-        systems = self._settings.systems
-        return [
-            each.text("value")
-            for each in (*identifiers, *([logical] if logical else []))
-            if not systems or each.text("system") in systems
+    def _identifiers(
+        self, reference: Element | None, found: Element | None, kind: str
+    ) -> list[str]:
+        known = [
+            (each.uri("system"), each.text("value"))
+            for each in (found.elements("identifier") if found else ())
         ]
+        if reference is not None and (own := identifier_of(reference, kind)):
+            known.append(own)
+        systems = self._settings.systems
+        return [value for system, value in known if not systems or system in systems]
 
     def _display(self, reference: Element) -> str:
-        display, part = reference.text("display"), self._settings.display_part
+        display, part = reference.name("display"), self._settings.display_part
         if part is None:
             return display
         parts = [each.strip() for each in display.split(",")]
         return parts[part - 1] if part <= len(parts) else ""
 
-    def _resolve(self, codes: list[str]) -> str | Unresolved:
+    def _resolve(self, codes: list[str], facility: Facility) -> str | Unresolved:
         """The ward of the first code that has one, else why none of them has."""
         why = Unresolved.UNKNOWN
         for code in codes:
-            found = self._wards.resolve(self._source, code)
+            found = self._wards.resolve(self._source, code, facility.names)
+            if found is Unresolved.AMBIGUOUS and facility.fallback:
+                found = self._wards.resolve(self._source, code, facility.fallback)
             if isinstance(found, Unresolved):
                 why = _plainest(why, found)
             elif len(found) <= MAX_TEXT_CHARS:
@@ -151,12 +160,25 @@ def _plainest(one: Unresolved | None, other: Unresolved) -> Unresolved:
     return other if one in {None, Unresolved.UNKNOWN} else one
 
 
-def _label(found: Element | None, reference: Element) -> str:
-    """What a room or bed is called."""
-    if found is None:
-        return reference.text("display")
-    identifiers = [each.text("value") for each in found.elements("identifier")]
-    return next(filter(None, (*identifiers, found.text("name"))), "")
+def _with_part(spot: Spot, part: Part, found: Element | None, reference: Element) -> Spot:
+    """With the first room or bed on the way up, by what it is called."""
+    if (spot.bed if part == "bed" else spot.room) is not None:
+        return spot
+    label, cleaned = _label(found, reference)
+    spot = spot._replace(cleaned=spot.cleaned or cleaned)
+    return spot._replace(bed=label) if part == "bed" else spot._replace(room=label)
+
+
+def _label(found: Element | None, reference: Element) -> tuple[str, str | None]:
+    """What a room or bed is called, and where something was left out of that."""
+    said = [(reference, "display")]
+    if found is not None:
+        said = [*((each, "value") for each in found.elements("identifier")), (found, "name")]
+    for each, name in said:
+        if label := each.name(name):
+            return label, f"{each.path}.{name}" if each.is_cleaned(name) else None
+    own = identifier_of(reference, "Location")
+    return own[1] if own else "", None
 
 
 def merged(spots: list[Spot], where: str) -> Location | Trouble:

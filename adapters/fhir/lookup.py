@@ -9,7 +9,7 @@ next time, and so is a Patient: a protection that was added must count at once.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 from adapters.fhir.bundle import read_bundle
@@ -17,7 +17,7 @@ from adapters.fhir.client import FhirClient, RemoteError, TryAgainError
 from adapters.fhir.document import read
 from adapters.fhir.element import Element, resource
 from adapters.fhir.names import Object
-from adapters.fhir.references import MAX_STEPS, Resources, references_of
+from adapters.fhir.references import MAX_ABOVE, Resources, is_conditional, parents_of, references_of
 from adapters.fhir.refusal import RefusedError
 from adapters.fhir.statement import Statement
 
@@ -41,28 +41,35 @@ class Lookup:
         """Everything that the input's Encounters refer to beyond itself. Raises RemoteError."""
         found = Resources()
         for statement in _statements(document):
-            for reference in filter(None, _references(statement.encounter)):
+            for reference in references_of(statement.encounter):
                 await self._follow(reference, statement, found)
         return found
 
     async def _follow(self, reference: str, statement: Statement, found: Resources) -> None:
-        """The resource, then what it is part of, upwards."""
-        for _ in range(MAX_STEPS):
-            known = statement.resources.resolve(reference, statement.encounter)
-            each = known or found.resolve(reference, statement.encounter)
-            if each is None:
-                content = await self._fetch(reference)
-                if content is None:
-                    return
-                each = resource(content)
-                found.add(self._client.address(reference) or "", each)
-            reference = _parent(each)
-            if not reference:
-                return
+        """The resource, then everything that it is part of or managed by, upwards."""
+        asked: set[str] = set()
+        waiting = [reference]
+        while waiting and len(asked) < MAX_ABOVE:
+            each = waiting.pop(0)
+            if each not in asked:
+                asked.add(each)
+                resolved = await self._resolved(each, statement, found)
+                waiting += parents_of(resolved) if resolved is not None else []
+
+    async def _resolved(
+        self, reference: str, statement: Statement, found: Resources
+    ) -> Element | None:
+        """The resource, from the input or fetched; None where neither has it."""
+        known = statement.resources.resolve(reference, statement.encounter)
+        each = known or found.resolve(reference, statement.encounter)
+        if each is None and (content := await self._fetch(reference)) is not None:
+            each = resource(content)
+            found.add(self._client.address(reference) or "", each)
+        return each
 
     async def _fetch(self, reference: str) -> Object | None:
         address = self._client.address(reference)
-        if address is None or reference.startswith(("#", "urn:")):
+        if address is None or reference.startswith(("#", "urn:")) or is_conditional(reference):
             return None
         now = self._clock()
         known = self._remembered.get(address)
@@ -100,19 +107,3 @@ def _statements(document: Object) -> list[Statement]:
         return read_bundle(top).statements if top.resource_type == "Bundle" else []
     except RefusedError:
         return []  # the mapping refuses it, and says why
-
-
-def _references(encounter: Element) -> Iterator[str]:
-    try:
-        for reference in references_of(encounter):
-            yield reference.uri("reference")
-    except RefusedError:
-        return  # likewise
-
-
-def _parent(each: Element) -> str:
-    try:
-        reference = each.element("partOf")
-        return reference.uri("reference") if reference else ""
-    except RefusedError:
-        return ""

@@ -21,12 +21,13 @@ from adapters.common.keys import PatientKeyer
 from adapters.common.origin import Origins
 from adapters.common.outcome import Outcome, Trouble, accepted, ignored, to_review
 from adapters.common.said import Said
-from adapters.fhir.bundle import is_failing, names_any, notification, notification_type, read_bundle
+from adapters.fhir.bundle import read_bundle
 from adapters.fhir.claims import ClaimsReader
 from adapters.fhir.document import read
 from adapters.fhir.edition import EDITIONS, meaning_of, refuse_other_edition
 from adapters.fhir.element import Element, resource
 from adapters.fhir.names import Object
+from adapters.fhir.notification import is_failing, names_any, notification, notification_type
 from adapters.fhir.patient import PatientReader
 from adapters.fhir.person import person_of
 from adapters.fhir.profile import FhirProfile
@@ -113,7 +114,7 @@ class Normaliser:
             encounter = statement.encounter
             parts.append(statement_of_encounter(encounter))
             try:
-                observation, doubts = self._observation(statement, received_at, origins)
+                observation, doubts = self._supervised(statement, received_at, origins)
             except RefusedError as error:
                 if found.whole:
                     raise
@@ -127,6 +128,18 @@ class Normaliser:
             return _of_nothing(bundle, refused, warnings)
         outcome = self._accepted(observations, [*refused, *warnings], used, origins)
         return replace(outcome, parts=tuple(parts))
+
+    def _supervised(
+        self, statement: Statement, received_at: datetime, origins: Origins
+    ) -> tuple[Observation, list[Trouble]]:
+        """One of several Encounters: a fault of ours costs it its use, and no other."""
+        try:
+            return self._observation(statement, received_at, origins)
+        except RefusedError:
+            raise
+        except Exception as error:  # the one supervisor of an entry
+            detail = f"{type(error).__name__} while reading"
+            raise RefusedError("internal-error", detail, statement.encounter.path) from error
 
     def _accepted(
         self,
@@ -164,7 +177,7 @@ class Normaliser:
         origins.note("stamp.sequence", *sequence_from(statement, when))
         stamp, late = order_stamp(statement, when, meaning.rank, received_at, self._skew)
         claims = Said(origins, [*troubles, *late], self.profile.claims)
-        self._claims.read(statement, meaning, when.moment.at, claims)
+        self._claims.read(statement, meaning, stamp, claims)
         said: dict[str, object] = {
             "id": observation_id(self.feed.source, visit.as_sent, statement, when),
             **self.feed.reading,
@@ -193,12 +206,12 @@ class Normaliser:
         refuse_other_edition(encounter, self._edition)
         encounter.refuse_modifiers()
         meta = encounter.element("meta")
-        marks = [*meta.elements("tag"), *meta.elements("security")] if meta else []
+        marks = [*meta.readable("tag"), *meta.readable("security")] if meta else []
         for mark in marks:
-            if mark.text("code") == _SUBSETTED:
+            if mark.content.get("code") == _SUBSETTED:
                 detail = "a part of an Encounter would clear what was left out: ask for all of it"
                 raise RefusedError("resource-incomplete", detail, mark.path)
-            if mark.text("code") == _TEST_DATA and not self.profile.test_data:
+            if mark.content.get("code") == _TEST_DATA and not self.profile.test_data:
                 detail = "marked as test data: see the profile's `test_data`"
                 raise RefusedError("not-production", detail, mark.path)
 

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final, get_args, get_origin
 from xml.etree.ElementTree import Element as Node
-from xml.etree.ElementTree import ParseError, fromstring, tostring
+from xml.etree.ElementTree import ParseError, TreeBuilder, XMLParser, fromstring, tostring
 
 from pydantic import BaseModel
 
-from adapters.fhir.names import EditionName, Object
+from adapters.fhir.names import EditionName, Foreign, Object
 from adapters.fhir.refusal import MAX_DEPTH, RefusedError, too_deep
 
 NAMESPACE: Final = "{http://hl7.org/fhir}"
@@ -31,6 +31,10 @@ _PACKAGES: Final[Mapping[EditionName, str]] = {
 }
 _DECLARED: Final = re.compile(r"""^<\?xml[^>]*\bencoding\s*=\s*["']([^"']+)["']""")
 _FORBIDDEN: Final = re.compile(r"<!(?:DOCTYPE|ENTITY)")
+MAX_NODES: Final = 100_000
+"""A body of the largest size that says anything has some 20,000."""
+MAX_MODELS: Final = 2_000
+"""Looked-up names of types, which a sender writes; an edition has some 700."""
 _BOOLEANS: Final = {"true": True, "false": False}
 
 
@@ -42,18 +46,42 @@ def read_xml(text: str, edition: EditionName) -> Object:
     if _FORBIDDEN.search(text):
         raise RefusedError("not-json", "XML with a document type or entities is not read")
     try:
-        root = fromstring(text)  # noqa: S314 - what makes it unsafe is refused above
-    except ParseError:
+        root = fromstring(text, XMLParser(target=_Bounded()))  # noqa: S314 - made safe above
+    except (ParseError, ValueError, LookupError):
         raise RefusedError("not-json", "the bytes are neither JSON nor well-formed XML") from None
     return _Converter(edition).resource(root, 0)
 
 
-@cache
+class _Bounded(TreeBuilder):
+    """Builds a tree that is neither deeper nor larger than any real one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._depth = self._nodes = 0
+
+    def start(self, tag: str, attributes: dict[str, str], /) -> Node:
+        """A tag. Raises RefusedError beyond the limits."""
+        self._depth += 1
+        self._nodes += 1
+        if self._depth > MAX_DEPTH:
+            raise too_deep()
+        if self._nodes > MAX_NODES:
+            detail = f"no resource has more than {MAX_NODES} XML elements"
+            raise RefusedError("too-many-elements", detail, "%resource")
+        return super().start(tag, attributes)
+
+    def end(self, tag: str, /) -> Node:
+        """Its end."""
+        self._depth -= 1
+        return super().end(tag)
+
+
+@lru_cache(MAX_MODELS)
 def _model(edition: EditionName, name: str) -> type[BaseModel] | None:
     """The edition's model of a resource or a type, or None where it has none."""
     try:
         found: type[BaseModel] = import_module(_PACKAGES[edition]).get_fhir_model_class(name)
-    except (KeyError, LookupError, ValueError, ImportError):
+    except Exception:  # noqa: BLE001 - a sender's name, at a library: whatever that says, there is none
         return None
     return found
 
@@ -64,16 +92,19 @@ class _Converter:
 
     def resource(self, node: Node, depth: int) -> Object:
         name = _local(node)
-        model = _model(self._edition, name)
-        return {"resourceType": name} | self._object(node, model, depth)
+        if name is None:
+            raise RefusedError(Foreign.reason, Foreign.detail, "%resource")
+        content = self._object(node, _model(self._edition, name), depth)
+        whole = {"resourceType": name} | content
+        return Foreign(whole) if isinstance(content, Foreign) else whole
 
     def _object(self, node: Node, model: type[BaseModel] | None, depth: int) -> Object:
-        if depth > MAX_DEPTH:
-            raise too_deep()
         found: Object = {key: text for key, text in node.attrib.items() if key[:1] != "{"}
         grouped: dict[str, list[Any]] = {}
         for child in node:
             name = "div" if child.tag == DIV else _local(child)
+            if name is None:
+                return Foreign(found)
             value = self._value(child, _kind(model, name), depth + 1)
             grouped.setdefault(name, []).append(value)
         for name, values in grouped.items():
@@ -88,15 +119,15 @@ class _Converter:
             text = node.attrib["value"]
             return _BOOLEANS.get(text, text) if kind == "bool" else text
         inner = list(node)
-        if len(inner) == 1 and _local(inner[0])[:1].isupper():
+        if len(inner) == 1 and (_local(inner[0]) or "")[:1].isupper():
             return self.resource(inner[0], depth)
         return self._object(node, _model(self._edition, kind) if kind else None, depth)
 
 
-def _local(node: Node) -> str:
-    if not node.tag.startswith(NAMESPACE):
-        raise RefusedError("not-a-resource", "its namespace is not FHIR's", "%resource")
-    return node.tag.removeprefix(NAMESPACE)
+def _local(node: Node) -> str | None:
+    """The name of a FHIR element; None for one of another namespace."""
+    is_ours = node.tag.startswith(NAMESPACE)
+    return node.tag.removeprefix(NAMESPACE) if is_ours else None
 
 
 def _annotation(model: type[BaseModel] | None, name: str) -> Any:  # noqa: ANN401 - any type

@@ -7,3 +7,17 @@ from typing import Any, Literal
 EditionName = Literal["R4", "R4B", "R5"]
 Object = dict[str, Any]
 """A parsed JSON object."""
+
+
+class Unusable(dict[str, Any]):
+    """An object of an input that must not be read, and why: it costs what is asked of it only."""
+
+    reason = "duplicate-key"
+    detail = "an object has the same key twice"
+
+
+class Foreign(Unusable):
+    """An object with parts in a namespace that is not FHIR's."""
+
+    reason = "not-a-resource"
+    detail = "its namespace is not FHIR's"

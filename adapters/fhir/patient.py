@@ -14,7 +14,7 @@ from adapters.common.outcome import Trouble
 from adapters.fhir.element import Element
 from adapters.fhir.identifier import IdentifierReader
 from adapters.fhir.profile import FhirProfile
-from adapters.fhir.references import Resources, logical_id
+from adapters.fhir.references import Resources, identifier_of, logical_id
 from adapters.fhir.refusal import RefusedError
 from schemas.identifiers import IdentifierKind
 from schemas.observation import Patient, PatientIdentifier
@@ -71,6 +71,9 @@ class PatientReader:
             return found.elements("identifier"), f"{found.path}.identifier"
         if logical := subject.element("identifier"):
             return [logical], logical.path
+        if own := identifier_of(subject, "Patient"):
+            where = f"{subject.path}.reference"
+            return [Element({"system": own[0], "value": own[1]}, where)], where
         if not reference:
             raise RefusedError("patient-missing", "nothing says who it is about", subject.path)
         detail = "the Patient is neither here nor named by an identifier"

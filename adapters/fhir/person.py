@@ -12,6 +12,7 @@ from datetime import date
 from typing import Final
 
 from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
+from adapters.common.text import was_cleaned
 from adapters.fhir.element import Element
 from adapters.fhir.references import Resources
 from adapters.fhir.refusal import RefusedError
@@ -35,7 +36,9 @@ def person_of(encounter: Element, resources: Resources) -> tuple[Person | None, 
         try:
             said |= read(patient)
         except RefusedError as refused:
-            troubles.append(refused.trouble)
+            troubles.append(refused.beside())
+    if said.get("family") or said.get("given"):
+        troubles += _cleaned(patient)
     return Person.model_validate(said), troubles
 
 
@@ -43,13 +46,25 @@ def _name(patient: Element) -> Mapping[str, str | None]:
     best = _best(patient.elements("name"))
     if best is None:
         return {"family": None, "given": None}
-    family, given = best.text("family"), " ".join(_texts(best, "given"))
+    family, given = best.name("family"), " ".join(_texts(best, "given"))
     if len(given) > MAX_TEXT_CHARS:
         detail = f"at most {MAX_TEXT_CHARS} characters"
         raise RefusedError("text-unreadable", detail, f"{best.path}.given")
     if not (family or given):
-        family = best.text("text")
+        family = best.name("text")
     return {"family": family or None, "given": given or None}
+
+
+def _cleaned(patient: Element) -> list[Trouble]:
+    """Whether something was left out of the name."""
+    best = _best(patient.elements("name"))
+    parts = (
+        [Element({"given": each}, "") for each in best.content.get("given") or ()] if best else []
+    )
+    is_cleaned = best and any(
+        each.is_cleaned(name) for each in (best, *parts) for name in ("family", "given", "text")
+    )
+    return [was_cleaned(best.path)] if best and is_cleaned else []
 
 
 def _best(names: list[Element]) -> Element | None:
@@ -65,7 +80,7 @@ def _texts(element: Element, name: str) -> list[str]:
         raise RefusedError(
             "element-of-wrong-type", "an array belongs here", f"{element.path}.{name}"
         )
-    parts = [Element({name: each}, element.path).text(name) for each in found]
+    parts = [Element({name: each}, element.path).name(name) for each in found]
     return [part for part in parts if part]
 
 

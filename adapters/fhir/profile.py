@@ -38,6 +38,7 @@ def _known_claim(name: str) -> str:
 
 ClaimName = Annotated[str, AfterValidator(_known_claim)]
 CodeFrom = Literal["identifier", "id", "name", "display"]
+FacilityFrom = Literal["partOf", "managingOrganization", "serviceProvider"]
 
 
 class VisitKey(Section):
@@ -50,8 +51,8 @@ class VisitKey(Section):
     by: Literal["identifier", "id"] = Field(
         "identifier", description="an identifier of the Encounter, or its logical id"
     )
-    type: str | None = Field("VN", description="code of that identifier's type; none: any")
-    system: str | None = Field(None, description="that identifier's system; none: any, or none")
+    type: OrNone[str] = Field("VN", description='code of that identifier\'s type; `""`: any')
+    system: OrNone[str] = Field(None, description='that identifier\'s system; `""`: any, or none')
     assigner: OrNone[str] = Field(
         None,
         max_length=MAX_TEXT_CHARS,
@@ -81,11 +82,19 @@ class PlaceSettings(Section):
     systems: tuple[str, ...] = Field(
         (), description="identifier systems that hold ward codes; empty: any"
     )
-    display_part: int | None = Field(
+    display_part: OrNone[int] = Field(
         None,
         ge=1,
         le=9,
-        description="which comma-separated part of `display` is the ward; none: all of it",
+        description='which comma-separated part of `display` is the ward; `""`: all of it',
+    )
+    facility_from: tuple[FacilityFrom, ...] = Field(
+        ("partOf", "managingOrganization", "serviceProvider"),
+        description="what tells which hospital a place is of; `serviceProvider` only decides between "
+        "wards that share a code; empty: nothing does, as where every place names the same",
+    )
+    default_facility: str = Field(
+        "", description="the facility of places that tell none: where the feed is one hospital's"
     )
 
 

@@ -1,19 +1,45 @@
 """What a reference leads to: within the resource, within its Bundle, or among what was fetched.
 
-Source: http://hl7.org/fhir/R4/bundle.html#references. ``#id`` is contained. Anything else leads to
-the entry with that ``fullUrl``; a relative ``Type/id`` also to the only entry with that type and
-id, since many senders give their entries ``urn:uuid`` addresses and refer by id all the same. Two
-entries with the same type and id lead nowhere: one of them would be a guess.
+Sources: http://hl7.org/fhir/R4/bundle.html#references, http.html#trules (conditional references).
+
+* ``#id`` is contained. Anything else leads to the entry with that ``fullUrl``; a relative ``Type/id``
+  also to the only entry with that type and id, since many senders give their entries ``urn:uuid``
+  addresses and refer by id all the same.
+* ``Type?identifier=system|value`` leads to the only entry of that type with that identifier. Where
+  none is at hand it says which identifier is meant, as a logical reference does. Any other condition
+  leads nowhere: it is never read as an id.
+
+Two entries that a reference could mean lead nowhere: one of them would be a guess.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Final, NamedTuple, TypeVar
+from urllib.parse import parse_qsl
 
 from adapters.fhir.element import Element, resource
+from adapters.fhir.refusal import RefusedError
 
 MAX_STEPS: Final = 8  # bed, room, ward, level, wing, building, site: seven at most
+MAX_ABOVE: Final = 64
+"""A bed and all that it is part of, each managed by a department of a clinic of a hospital."""
+_IN_CONDITIONS: Final = frozenset({"_format", "_pretty"})
+_TYPE: Final = re.compile(r"[A-Z][A-Za-z]+")
+_ID: Final = re.compile(r"[^?#$|=&\s]+")
+
+
+_Key = TypeVar("_Key", str, "IdentifierToken")
+
+
+class IdentifierToken(NamedTuple):
+    """An identifier as a search names it; ``system`` is None where any will do."""
+
+    type: str
+    system: str | None
+    value: str
 
 
 class Resources:
@@ -23,10 +49,14 @@ class Resources:
         self._beyond = beyond
         self._by_url: dict[str, Element | None] = {}
         self._by_id: dict[str, Element | None] = {}
+        self._by_token: dict[IdentifierToken, Element | None] | None = None
         self._contained: dict[int, dict[str, Element]] = {}
+        self._all: list[Element] = []
 
     def add(self, url: str, each: Element) -> None:
         """Know a resource by its address (may be empty), its type and its id."""
+        self._all.append(each)
+        self._by_token = None
         if url:
             _put(self._by_url, url, each)
         if number := each.text("id"):
@@ -39,6 +69,10 @@ class Resources:
         address = reference.partition("/_history/")[0]
         if address in self._by_url or address in self._by_id:
             return self._by_url.get(address) or self._by_id.get(address)
+        if token := token_of(reference):
+            known = self._tokens()
+            if token in known:
+                return known[token]
         return self._beyond.resolve(address, inside) if self._beyond else None
 
     def _contained_in(self, inside: Element) -> dict[str, Element]:
@@ -46,10 +80,19 @@ class Resources:
         found = self._contained.get(id(inside.content))
         if found is None:
             found = self._contained[id(inside.content)] = {}
-            for at, each in enumerate(inside.elements("contained")):
-                path = f"{inside.path}.contained[{at}]"
-                found.setdefault(each.text("id"), resource(each.content, path))
+            for each in inside.readable("contained"):
+                with suppress(RefusedError):  # what has no readable id is never referred to
+                    found.setdefault(each.text("id"), resource(each.content, each.path))
         return found
+
+    def _tokens(self) -> dict[IdentifierToken, Element | None]:
+        """By each of their identifiers; made when first asked for, since hardly any sender does."""
+        if self._by_token is None:
+            self._by_token = {}
+            for each in self._all:
+                for token in set(_tokens_of(each)):
+                    _put(self._by_token, token, each)
+        return self._by_token
 
     def follow(self, start: Element, name: str, inside: Element) -> Iterator[Element]:
         """The element itself, then what its reference ``name`` leads to, and so on upwards."""
@@ -62,26 +105,95 @@ class Resources:
             address = reference.uri("reference") if reference else ""
             each = self.resolve(address, inside) if address else None
 
+    def above(self, start: Element, inside: Element) -> Iterator[Element]:
+        """The element itself, then everything that it is part of or managed by, each once."""
+        seen: set[int] = set()
+        waiting = [start]
+        while waiting and len(seen) < MAX_ABOVE:
+            each = waiting.pop(0)
+            if id(each.content) in seen:
+                continue
+            seen.add(id(each.content))
+            yield each
+            found = [self.resolve(address, inside) for address in parents_of(each)]
+            waiting += [parent for parent in found if parent is not None]
 
-def _put(known: dict[str, Element | None], key: str, each: Element) -> None:
+
+def _put(known: dict[_Key, Element | None], key: _Key, each: Element) -> None:
     other = known.setdefault(key, each)
     if other is not None and other.content != each.content:
         known[key] = None
 
 
-def references_of(encounter: Element) -> Iterator[Element]:
-    """To the Patient, the Organization and the Locations: what the mapping asks for."""
-    for name in ("subject", "serviceProvider"):
-        if reference := encounter.element(name):
-            yield reference
-    for entry in encounter.elements("location"):
-        if reference := entry.element("location"):
-            yield reference
+def _tokens_of(each: Element) -> Iterator[IdentifierToken]:
+    for identifier in each.readable("identifier"):
+        with suppress(RefusedError):  # what cannot be read is nobody's identifier
+            if value := identifier.text("value"):
+                yield IdentifierToken(each.resource_type, identifier.uri("system"), value)
+                yield IdentifierToken(each.resource_type, None, value)
+
+
+def references_of(encounter: Element) -> Iterator[str]:
+    """Addresses of the Patient, the Organization and the Locations: what the mapping asks for."""
+    holders = [(encounter, "subject"), (encounter, "serviceProvider")]
+    holders += [(entry, "location") for entry in encounter.readable("location")]
+    yield from _addresses(holders)
+
+
+def parents_of(each: Element) -> Iterator[str]:
+    """Addresses of what a Location or an Organization is part of, and of who manages it."""
+    yield from _addresses([(each, "partOf"), (each, "managingOrganization")])
+
+
+def _addresses(holders: Sequence[tuple[Element, str]]) -> Iterator[str]:
+    """Of each that has one; what cannot be read leads nowhere, and who needs it says so."""
+    for holder, name in holders:
+        with suppress(RefusedError):
+            reference = holder.element(name)
+            if reference is not None and (address := reference.uri("reference")):
+                yield address
+
+
+def is_conditional(reference: str) -> bool:
+    """Whether a reference is a search."""
+    return "?" in reference and reference[:1] != "#" and reference[:4] != "urn:"
+
+
+def token_of(reference: str) -> IdentifierToken | None:
+    """The identifier that a conditional reference names; None where it names none, or more."""
+    if not is_conditional(reference):
+        return None
+    path, _, query = reference.partition("?")
+    asked = [each for each in parse_qsl(query) if each[0] not in _IN_CONDITIONS]
+    if len(asked) != 1 or asked[0][0] != "identifier" or "," in asked[0][1]:
+        return None
+    system, bar, value = asked[0][1].rpartition("|")
+    return (
+        IdentifierToken(path.rpartition("/")[2], system if bar else None, value) if value else None
+    )
 
 
 def logical_id(reference: str) -> str:
     """The id in ``Type/id``, also at the end of an address; "" where there is none."""
     if reference[:1] == "#" or reference[:4] == "urn:":
         return ""
-    kind, _, number = reference.partition("/_history/")[0].rpartition("/")
-    return number if kind else ""
+    path, _, number = reference.partition("/_history/")[0].rpartition("/")
+    is_one = _TYPE.fullmatch(path.rpartition("/")[2]) and _ID.fullmatch(number)
+    return number if is_one else ""
+
+
+def identifier_of(reference: Element, kind: str) -> tuple[str, str] | None:
+    """System and value of the identifier that a reference itself gives, logically or as a condition.
+
+    Raises RefusedError for a condition that is not one identifier of a resource of this kind.
+    """
+    address = reference.uri("reference")
+    if is_conditional(address):
+        token = token_of(address)
+        if token is None or token.type != kind:
+            detail = f"a conditional reference is by one identifier of a {kind}"
+            raise RefusedError("reference-unresolved", detail, f"{reference.path}.reference")
+        return token.system or "", token.value
+    logical = reference.element("identifier")
+    value = logical.text("value") if logical else ""
+    return (logical.uri("system"), value) if logical and value else None

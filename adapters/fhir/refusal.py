@@ -7,6 +7,7 @@ a reason stand in :data:`ANSWERS`; a reason that is not in it is answered as :da
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from adapters.common.outcome import Trouble
@@ -21,6 +22,10 @@ class RefusedError(Exception):
     def __init__(self, reason: str, detail: str, where: str | None = None) -> None:
         super().__init__(reason)
         self.trouble = Trouble(reason, detail, where, withholds=True)
+
+    def beside(self) -> Trouble:
+        """The same where only a value is left out, and the rest is used."""
+        return replace(self.trouble, withholds=False)
 
 
 def too_deep() -> RefusedError:
@@ -53,6 +58,7 @@ ANSWERS: Final[dict[str, Answer]] = {
     "duplicate-key": Answer(400, "structure"),
     "nested-too-deep": Answer(400, "structure"),
     "too-large": Answer(413, "too-long"),
+    "too-many-elements": Answer(413, "too-costly"),
     # the form
     "not-a-resource": Answer(400, "structure"),
     "element-of-wrong-type": Answer(400, "structure"),
@@ -68,6 +74,7 @@ ANSWERS: Final[dict[str, Answer]] = {
     "not-production": BUSINESS_RULE,
     "notification-without-content": Answer(422, "incomplete"),
     "subscription-failing": Answer(422, "exception"),
+    "text-cleaned": _BESIDE,
     "reference-unresolved": Answer(422, "not-found"),
     "patient-missing": Answer(422, "required"),
     "visit-missing": Answer(422, "required"),

@@ -97,12 +97,11 @@ def observation_id(source: str, visit: str, statement: Statement, when: Recorded
 
 
 def _referred_to(encounter: Element, resources: Resources) -> Iterator[Element]:
-    """Patient, Organization and Locations, as far as they are at hand; contained ones are within."""
+    """What the mapping may have asked, as far as it is at hand; contained ones are within."""
     seen: set[int] = set()
-    for reference in references_of(encounter):
-        address = reference.uri("reference")
-        start = resources.resolve(address, encounter) if address[:1] not in {"", "#"} else None
-        for each in resources.follow(start, "partOf", encounter) if start else ():
+    for address in references_of(encounter):
+        start = resources.resolve(address, encounter) if address[:1] != "#" else None
+        for each in resources.above(start, encounter) if start else ():
             if id(each.content) not in seen:
                 seen.add(id(each.content))
                 yield each

@@ -29,7 +29,6 @@ from adapters.common.outcome import Outcome, Trouble, Verdict, to_review
 from adapters.fhir import answer
 from adapters.fhir.answer import Json
 from adapters.fhir.belongs import is_bundle, is_encounter, is_encounter_of, is_encounter_with
-from adapters.fhir.bundle import named_in
 from adapters.fhir.client import RemoteError
 from adapters.fhir.document import read
 from adapters.fhir.element import resource
@@ -37,6 +36,7 @@ from adapters.fhir.gate import Rate, Senders, refuse_conditions, refuse_packed, 
 from adapters.fhir.intake import Check, Grow, Intake, NotTakenError, Taken
 from adapters.fhir.listener import Deed, FhirListener
 from adapters.fhir.names import EditionName, Object
+from adapters.fhir.notification import named_in
 from adapters.fhir.references import Resources
 from adapters.fhir.refusal import RefusedError, answer_to
 
