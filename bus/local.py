@@ -112,6 +112,10 @@ class LocalLog(ABC):
         """See the port: a commit shows everywhere at once."""
         return self.ends(topic)
 
+    def trouble(self) -> str | None:
+        """See the port."""
+        return None
+
     def identity(self, topic: str) -> str:
         """See the port: a topic lives as long as its log."""
         known(self.topics, topic)

@@ -205,6 +205,10 @@ class Log(Protocol):
         """The group's committed positions (next offset to read); absent where never committed."""
         ...
 
+    def trouble(self) -> str | None:
+        """What somebody has to mend although the log goes on, in words; None where all is well."""
+        ...
+
     def identity(self, topic: str) -> str:
         """What tells the topic from one made later under its name; "" where there is no such thing."""
         ...

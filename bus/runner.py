@@ -33,6 +33,7 @@ from bus.port import (
     LogFencedError,
     PositionLostError,
     Record,
+    RecordTooLargeError,
     Stored,
     TopicPartition,
 )
@@ -132,6 +133,8 @@ class StepRunner(Generic[State]):
         self._states: dict[int, State] = {}
         self._position_rows = PositionRows(log, group, next(iter(step.state_topics), None))
         self._foreign: list[Record] = []
+        self._singly = 0  # so many records are decided one at a time
+        self._too_large: set[str] = set()  # places of records whose outputs no log would take
         self._stopping = threading.Event()
         self._ready = False
         self._records = self._commits = self._failures = self._unreviewed = 0
@@ -160,7 +163,8 @@ class StepRunner(Generic[State]):
         committed.
         """
         try:
-            batch = self._log.read(self._group, self._step.inputs, BATCH_RECORDS, wait_s)
+            limit = 1 if self._singly else BATCH_RECORDS
+            batch = self._log.read(self._group, self._step.inputs, limit, wait_s)
             self._follow_assignment(batch)
             if batch.records:
                 self._prepare()
@@ -191,10 +195,21 @@ class StepRunner(Generic[State]):
     def _commit(self, batch: Batch) -> None:
         records = [*self._foreign, *self._decide_all(batch.records)]
         rows = self._position_rows.after(batch.positions)
-        self._log.commit(self._group, batch.positions, [*records, *rows])
+        try:
+            self._log.commit(self._group, batch.positions, [*records, *rows])
+        except RecordTooLargeError:
+            self._note_too_large(batch.records)
+            raise
+        self._singly = max(0, self._singly - len(batch.records))
         self._position_rows.done(batch.positions)
         self._foreign.clear()
         self._note_commit(batch)
+
+    def _note_too_large(self, records: Sequence[Stored]) -> None:
+        """The log takes less than when its outputs were checked: one by one, it will show of which."""
+        if len(records) == 1:
+            self._too_large.add(_place(records[0]))
+        self._singly = len(records)
 
     def _went_well(self) -> bool:
         try:
@@ -309,6 +324,9 @@ class StepRunner(Generic[State]):
             outputs += failed[_place(stored)]
             return True
         state = self._states[stored.partition]
+        if _place(stored) in self._too_large:
+            outputs += self._review(stored, RecordTooLargeError())
+            return True
         decided = self._attempt(lambda: self._step.decide(state, stored))
         if isinstance(decided, Exception):
             failed[_place(stored)] = self._review(stored, decided)

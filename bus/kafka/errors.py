@@ -12,18 +12,21 @@ from kafka.errors import (
     InvalidProducerEpochError,
     KafkaError,
     LogTruncationError,
+    MessageSizeTooLargeError,
     OffsetOutOfRangeError,
     ProducerFencedError,
+    RecordListTooLargeError,
     SaslAuthenticationFailedError,
 )
 
-from bus.port import LogError, LogFencedError, PositionLostError
+from bus.port import LogError, LogFencedError, PositionLostError, RecordTooLargeError
 
 CLIENT_ERRORS: Final = (KafkaError, OSError, ValueError, RuntimeError, AssertionError)
 """What kafka-python raises where it cannot do what it was asked."""
 
 _FENCED: Final = (ProducerFencedError, FencedInstanceIdError, InvalidProducerEpochError)
 _LOST: Final = (OffsetOutOfRangeError, LogTruncationError)
+_TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
 _ADVICE: Final[dict[type[Exception], str]] = {
     SaslAuthenticationFailedError: "the brokers refuse our credentials",
     AuthorizationError: "the brokers do not allow us this",
@@ -37,6 +40,8 @@ def translated(error: Exception, doing: str) -> LogError:
         return LogFencedError(f"{doing}: another process took over under our name ({name})")
     if isinstance(error, _LOST):
         return PositionLostError(f"{doing}: the position is not within what is kept ({name})")
+    if isinstance(error, _TOO_LARGE):
+        return RecordTooLargeError(f"{doing}: more than a topic takes by now ({name})")
     advice = next((text for kind, text in _ADVICE.items() if isinstance(error, kind)), None)
     return LogError(f"{doing}: {advice} ({name})" if advice else f"{doing}: {name}")
 

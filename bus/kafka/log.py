@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Final, Self, TypeVar
 from zlib import crc32
 
@@ -31,6 +32,7 @@ from bus.kafka.committer import Committer
 from bus.kafka.errors import translating
 from bus.kafka.format import check_format
 from bus.kafka.hanging import Ender
+from bus.kafka.limits import Limits
 from bus.kafka.member import Member
 from bus.kafka.offsets import Lookup
 from bus.kafka.producers import AppendingProducer, TransactionalProducer, started
@@ -39,6 +41,7 @@ from bus.kafka.restore import newest_of_each_key
 from bus.kafka.scanner import Scanner
 from bus.kafka.settings import (
     KafkaSettings,
+    Options,
     client_options,
     consumer_options,
     member_options,
@@ -47,7 +50,15 @@ from bus.kafka.settings import (
 )
 from bus.kafka.watchdog import OnStuck, Watchdog, end_process
 from bus.local import OnDone
-from bus.port import Batch, LogError, PositionLostError, Record, Stored, TopicPartition
+from bus.port import (
+    Batch,
+    LogError,
+    PositionLostError,
+    Record,
+    RecordTooLargeError,
+    Stored,
+    TopicPartition,
+)
 from schemas.topics import DESIGNATIONS, FORMAT, TOPICS, Topic
 
 SHARED: Final = 0  # no thread has this number
@@ -83,6 +94,7 @@ class KafkaLog:
         try:
             self.differences = tuple(topics.ensure(self._admin, settings, table, may_make=may_make))
             self._lookup = Lookup(self._admin, settings)
+            self._limits = Limits(self._admin, settings, self.topics)
             self._appender = Appender(self._appending, settings.answer_within_s)
         except BaseException:
             self._admin.close()
@@ -125,6 +137,10 @@ class KafkaLog:
         """See the port."""
         return _by_number(self._lookup.starts(self._places(topic)))
 
+    def trouble(self) -> str | None:
+        """See the port."""
+        return self._limits.trouble()
+
     def identity(self, topic: str) -> str:
         """See the port."""
         return self._lookup.identity(topic)
@@ -142,7 +158,8 @@ class KafkaLog:
     def submit(self, records: Sequence[Record], on_done: OnDone) -> None:
         """See the port."""
         size = check(self.topics, records)
-        self._appender.submit([self._wire(record) for record in records], size, on_done)
+        wires = [self._wire(record) for record in records]
+        self._appender.submit(wires, size, self._learning(on_done))
 
     def append(self, records: Sequence[Record]) -> None:
         """See the port."""
@@ -164,7 +181,8 @@ class KafkaLog:
         check(self.topics, records)
         wires = [self._wire(record) for record in records]
         places = {self._lookup.place(at): offset for at, offset in positions.items()}
-        self._committer(group).commit(places, wires, self._generation(group, positions))
+        with self._learning_of_limits():
+            self._committer(group).commit(places, wires, self._generation(group, positions))
         self._committed_here[group] = {**self._committed_here.get(group, {}), **positions}
 
     # -- reading ----------------------------------------------------------------------------------
@@ -248,12 +266,28 @@ class KafkaLog:
 
     def _append(self, wires: Sequence[Wire], size: int) -> None:
         done: Future[LogError | None] = Future()
-        self._appender.submit(wires, size, done.set_result)
+        self._appender.submit(wires, size, self._learning(done.set_result))
         error = done.result()
         if error is not None:
             raise error
 
+    def _learning(self, on_done: OnDone) -> OnDone:
+        def done(error: LogError | None) -> None:
+            self._limits.stale |= isinstance(error, RecordTooLargeError)
+            on_done(error)
+
+        return done
+
+    @contextmanager
+    def _learning_of_limits(self) -> Iterator[None]:
+        try:
+            yield
+        except RecordTooLargeError:
+            self._limits.stale = True
+            raise
+
     def _wire(self, record: Record) -> Wire:
+        self._limits.check(record.topic, record)
         partition = self.partition_of(record.topic, record.route)
         return self._wire_at(TopicPartition(record.topic, partition), record)
 
@@ -343,12 +377,16 @@ class KafkaLog:
         names = [self.settings.topic(name) for name in self.topics]
         with translating("connecting"):
             return started(
-                lambda: AppendingProducer(**producer_options(self.settings)),
+                lambda: AppendingProducer(**self._fitting(producer_options(self.settings))),
                 lambda made: [made.partitions_for(name) for name in names],
             )
 
     def _producer(self, group: str) -> TransactionalProducer:
-        return TransactionalProducer(**transaction_options(self.settings, group))
+        options = transaction_options(self.settings, group)
+        return TransactionalProducer(**self._fitting(options))
+
+    def _fitting(self, options: Options) -> Options:
+        return options | {"batch_size": self._limits.batch_bytes()}
 
     def _consumer(self, group: str | None = None) -> KafkaConsumer:
         if group is None:

@@ -18,6 +18,9 @@ from kafka.net.sasl.oauth import AbstractTokenProvider
 
 from bus.kafka.cloudevents import Mode as EventMode
 
+BATCH_BYTES: Final = 256 * 1024
+"""Sent at once to a partition, where the topics take as much."""
+
 Options = dict[str, Any]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 
@@ -119,7 +122,7 @@ def producer_options(settings: KafkaSettings) -> Options:
         "acks": "all",
         "enable_idempotence": True,
         "linger_ms": 0,
-        "batch_size": 256 * 1024,
+        "batch_size": BATCH_BYTES,
         "delivery_timeout_ms": _ms(settings.delivery_timeout_s),
         "max_block_ms": _ms(settings.delivery_timeout_s),
         "allow_auto_create_topics": False,

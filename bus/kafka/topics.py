@@ -27,7 +27,8 @@ SHORT_S: Final = 31 * DAY_S
 only, and fill one for a week by default."""
 
 MAKING: Final = "making the topics"
-_GRAVE: Final = frozenset({"partitions", "cleanup.policy", "max.message.bytes"})
+SIZE_LIMIT: Final = "max.message.bytes"
+_GRAVE: Final = frozenset({"partitions", "cleanup.policy"})
 
 
 class Difference(NamedTuple):
@@ -40,7 +41,7 @@ class Difference(NamedTuple):
 
     @property
     def grave(self) -> bool:
-        """Whether records would be lost, refused, or land in the wrong partition."""
+        """Whether records would be lost, or land in the wrong partition."""
         return self.setting in _GRAVE
 
     def __str__(self) -> str:
@@ -69,7 +70,7 @@ def wanted_configs(topic: Topic, settings: KafkaSettings) -> dict[str, str]:
         "cleanup.policy": "compact" if kept is None else "delete",
         "retention.ms": "-1" if kept is None else str(kept * 1000),
         "retention.bytes": "-1",
-        "max.message.bytes": str(MOST_MESSAGE_BYTES),
+        SIZE_LIMIT: str(MOST_MESSAGE_BYTES),
         "message.timestamp.type": "LogAppendTime",
         "min.insync.replicas": str(settings.min_insync),
         "unclean.leader.election.enable": "false",

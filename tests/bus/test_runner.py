@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import count
 
 import pytest
@@ -15,6 +16,7 @@ from bus.port import (
     LogFullError,
     PositionLostError,
     Record,
+    RecordTooLargeError,
     Stored,
     TopicPartition,
 )
@@ -137,6 +139,37 @@ def test_a_review_that_fails_too_stops_nothing_and_is_counted(engine: Engine) ->
     assert runner.run_once() == 2
     assert told(log) == ["a1"]
     assert (runner.figures().failures, runner.figures().unreviewed) == (1, 1)
+
+
+class Lowered(MemoryLog):
+    """Takes less than what is checked before, as a topic whose limit somebody lowered."""
+
+    def commit(
+        self, group: str, positions: Mapping[TopicPartition, int], records: Sequence[Record]
+    ) -> None:
+        if any(len(record.value or b"") > 1000 for record in records):
+            raise RecordTooLargeError("more than the topic takes by now")
+        super().commit(group, positions, records)
+
+
+@pytest.mark.parametrize("words", ["Lab", "aLb", "abL", "LLa", "L"])
+def test_outputs_that_the_log_does_not_take_any_more_cost_their_record_only(words: str) -> None:
+    class Large(Counting):
+        def decide(self, state: dict[str, int], stored: Stored) -> Sequence[Record]:
+            if stored.value == b"L":
+                return [Record(DESIGNATIONS, "r", "L", b"x" * 2000)]
+            return super().decide(state, stored)
+
+    log = Lowered()
+    log.append([raw("r", word) for word in words])
+    runner = StepRunner(log, "g", Large(), to_review)
+    for _ in range(50):
+        with suppress(RecordTooLargeError):
+            runner.run_once()
+    assert sorted(told(log)) == sorted(f"{word}1" for word in words if word != "L")
+    reviews = [stored.key for stored in log.scan(TopicPartition(REVIEW, 0), 0, 10)]
+    assert reviews == [str(at) for at, word in enumerate(words) if word == "L"]
+    assert runner.figures().failures == words.count("L")
 
 
 def test_a_state_row_that_cannot_be_read_is_named_without_its_content(engine: Engine) -> None:

@@ -31,7 +31,7 @@ def changed(**configs: str) -> dict[str, str]:
         ({"partitions": [{"replica_nodes": [1]}] * 3}, changed(), [("partitions", True)]),
         ({"partitions": [{"replica_nodes": [1, 2]}] * 2}, changed(), [("replication", False)]),
         (AS_WANTED, changed(**{"cleanup.policy": "delete"}), [("cleanup.policy", True)]),
-        (AS_WANTED, changed(**{"max.message.bytes": "1000"}), [("max.message.bytes", True)]),
+        (AS_WANTED, changed(**{"max.message.bytes": "1000"}), [("max.message.bytes", False)]),
         (AS_WANTED, changed(**{"retention.ms": "1000"}), [("retention.ms", False)]),
         (AS_WANTED, changed(**{"min.insync.replicas": "3"}), [("min.insync.replicas", False)]),
     ],

@@ -25,8 +25,8 @@ class Ticker(Repeated):
         self._refused: LogError | None = None
 
     def blocking(self) -> str | None:
-        """The log refused the last tick."""
-        return describe(self._refused) if self._refused else None
+        """The log refused the last tick, or refuses what is larger."""
+        return describe(self._refused) if self._refused else self._log.trouble()
 
     def _tick(self) -> None:
         try:
