@@ -131,6 +131,10 @@ campaign-image: $(STAMP) ## each step of the image's build, in a folder instead 
 campaign-bus: $(STAMP) ## the SQLite log killed 300 times while it writes, and at each write
 	WARDBRIDGE_KILLS=300 $(PYTEST) tests/bus/test_crash.py tests/bus/test_durability.py $(LONG)
 
+.PHONY: campaign-fuzz
+campaign-fuzz: $(STAMP) ## a million inputs at every function that reads what comes from outside
+	$(CAMPAIGN) $(PYTEST) -n 2 tests/fuzz -k million $(LONG)
+
 .PHONY: campaign-properties
 campaign-properties: $(STAMP) ## the invariants over many more generated histories
 	HYPOTHESIS_PROFILE=campaign $(PYTEST) tests/router tests/bus tests/hl7v2 tests/elvis $(LONG)
