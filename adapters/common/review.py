@@ -5,12 +5,14 @@ open yet become items; what is open of the statement and is not met again is res
 that is sent every minute, or is in a thousand inputs, is one item for each trouble, and one that is
 understood at last ends them by itself, whoever sends or replays it.
 
-A feed's process knows the open items of its feed from the log when it starts, and its own since. On
-Kafka another process of the same feed may know others: what it writes twice is the same record.
+A feed's process knows the open items of its feed from the log when it starts, its own since, and hears
+which of them others have ended. On Kafka another process of the same feed may know others: what it
+writes twice is the same record.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,8 +59,9 @@ class Review:
         """``items``: statement and id of each that is open."""
         self._feed = feed
         self._open: OrderedDict[str, frozenset[str]] = OrderedDict()
-        for statement, item_id in items:
-            self._open[statement] = self._open.get(statement, frozenset()) | {item_id}
+        self._about: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self.note(Findings((), _by_statement(items)))
 
     def findings(self, taken: Input, outcome: Outcome, statement: Callable[[], str]) -> Findings:
         """What a reading says of the statements in an input. ``statement``: of the input as a whole.
@@ -68,9 +71,14 @@ class Review:
         troubles = _troubles(outcome)
         if not troubles and not self._open:
             return NOTHING
-        whole = statement()
+        with self._lock:
+            return self._findings(taken, outcome, troubles, statement())
+
+    def _findings(
+        self, taken: Input, outcome: Outcome, troubles: Sequence[Trouble], whole: str
+    ) -> Findings:
         met = self._items(taken, outcome, troubles, whole)
-        about = {whole, *outcome.parts, *(item.statement for item in met)}
+        about = dict.fromkeys((whole, *outcome.parts, *(item.statement for item in met)))
         now = {each: frozenset(i.id for i in met if i.statement == each) for each in about}
         records = [
             *(_record(item) for item in met if item.id not in self._open_of(item.statement)),
@@ -81,12 +89,25 @@ class Review:
 
     def note(self, findings: Findings) -> None:
         """They are durable."""
-        for statement, ids in findings.open.items():
-            self._open.pop(statement, None)
-            if ids:
-                self._open[statement] = ids
-        while len(self._open) > MAX_KNOWN_STATEMENTS:
-            self._open.popitem(last=False)
+        with self._lock:
+            for statement, ids in findings.open.items():
+                self._set(statement, ids)
+            while len(self._open) > MAX_KNOWN_STATEMENTS:
+                self._set(next(iter(self._open)), frozenset())
+
+    def ended(self, item: str) -> None:
+        """Somebody else has ended an item: met again, it is written again. From any thread."""
+        with self._lock:
+            statement = self._about.get(item)
+            if statement is not None:
+                self._set(statement, self._open_of(statement) - {item})
+
+    def _set(self, statement: str, ids: frozenset[str]) -> None:
+        for gone in self._open.pop(statement, frozenset()):
+            del self._about[gone]
+        if ids:
+            self._open[statement] = ids
+            self._about |= dict.fromkeys(ids, statement)
 
     def _open_of(self, statement: str) -> frozenset[str]:
         return self._open.get(statement, frozenset())
@@ -135,6 +156,13 @@ class Review:
             revision=self._feed.revision,
         )
         return step_record(step)
+
+
+def _by_statement(items: Iterable[tuple[str, str]]) -> Mapping[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for statement, item in items:
+        found[statement] = found.get(statement, frozenset()) | {item}
+    return found
 
 
 def item_id(feed: str, statement: str, trouble: Trouble) -> str:
