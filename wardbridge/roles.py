@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from adapters.common.review import Review
 from adapters.common.revision import fingerprint
 from bus.port import Log
 from schemas import topics
 from wardbridge.components.feed import FeedComponent
+from wardbridge.components.reviewing import EndsOfItems
 from wardbridge.components.router import RouterComponent
 from wardbridge.config.models import Feed, Installation
 from wardbridge.feeds.kind import Place, Reading
@@ -46,9 +47,16 @@ def router_of(log: Log, installation: Installation) -> RouterComponent:
     return RouterComponent(make_runner(log, installation))
 
 
+class Feeds(NamedTuple):
+    """The feeds of an installation, and what tells them which of their review items have ended."""
+
+    parts: Sequence[FeedComponent]
+    ends: EndsOfItems
+
+
 def feeds_of(
     log: Log, installation: Installation, port_offset: int, clock: Clock = utc_now
-) -> list[FeedComponent]:
+) -> Feeds:
     """Every configured feed, its reading numbered. Raises SecretError or LogError."""
     # Here, so that the router's process does not read what only feeds use: half of its start.
     from wardbridge.feeds.kinds import KINDS  # noqa: PLC0415
@@ -57,15 +65,18 @@ def feeds_of(
     keyer = patient_keyer(installation.data, secret, may_create=not has_received(log))
     place = Place(log, installation.data, port_offset)
     describe = installation.settings.identities.keep
+    reviews: list[Review] = []
 
     def made(feed: Feed) -> FeedComponent:
         identity = revised(log, feed.identity, fingerprint_of(feed, installation), clock)
         reading = Reading(identity, installation.register, keyer, clock, describe=describe)
         review = Review(identity, open_statements(log, identity))
+        reviews.append(review)
         running = KINDS[feed.kind].make(reading, replace(place, review=review), feed.settings)
         return FeedComponent(identity.name, running)
 
-    return [made(feed) for feed in installation.feeds]
+    parts = [made(feed) for feed in installation.feeds]
+    return Feeds(parts, EndsOfItems(log, reviews))
 
 
 def fingerprint_of(feed: Feed, installation: Installation) -> str:

@@ -30,6 +30,7 @@ from wardbridge.components.delivery import DeliveryComponent
 from wardbridge.components.feed import FeedPart
 from wardbridge.components.forgetting import Forgetting
 from wardbridge.components.progress import RouterProgress
+from wardbridge.components.reviewing import ReviewFollower
 from wardbridge.components.roster import Roster
 from wardbridge.components.router import RouterElsewhere
 from wardbridge.components.tail import Tail
@@ -125,7 +126,8 @@ class Service:
             with_census=hub.known is not None,
             with_patients=hub.known is not None and hub.known.has_names,
         )
-        reading, telling = self._reading(log, hub, tail), self._telling(log, hub, tail)
+        review = ReviewFollower(log)
+        reading, telling = self._reading(log, hub, tail, review), self._telling(log, hub, tail)
         view = View(
             log,
             hub,
@@ -135,6 +137,7 @@ class Service:
             working.feeds,
             (*reading, *timing, *telling),
             telling[0].senders if telling else Roster(()),
+            review,
             self._settings.http.heartbeat_s,
             self._clock,
         )
@@ -164,11 +167,14 @@ class Service:
         kept_for = timedelta(days=kept.forget_after_days) if kept.keep else None
         return [progress, ticker, Forgetting(log, kept_for, self._clock)]
 
-    def _reading(self, log: Log, hub: Hub, tail: Tail) -> Sequence[Component]:
-        """For wards, and for subscribers who are told more than the notice."""
+    def _reading(
+        self, log: Log, hub: Hub, tail: Tail, review: ReviewFollower
+    ) -> Sequence[Component]:
+        """For wards, for subscribers who are told more than the notice, and for who operates."""
         if Role.HTTP not in self._roles:
             return [tail] if Role.DELIVERY in self._roles and hub.known else []
-        return [tail, Collector(log, self._installation.data)] if is_one_file(log) else [tail]
+        notes = [Collector(log, self._installation.data)] if is_one_file(log) else []
+        return [tail, review, *notes]
 
     def _hub(self) -> Hub:
         board, census = Board(), self._census()
@@ -197,7 +203,8 @@ class Service:
         """On a log that other processes can work on, router and feeds have each one of its own."""
         if not admits_others(log):
             feeds = feeds_of(log, self._installation, self._port_offset, self._clock)
-            return Working(router_of(log, self._installation), feeds, feeds)
+            inputs: list[Component] = [*feeds.parts, feeds.ends]
+            return Working(router_of(log, self._installation), feeds.parts, inputs)
         return Working(self._router(log), *self._inputs(log))
 
     def _router(self, log: Log) -> RouterPart:

@@ -23,6 +23,7 @@ from bus.port import Log, LogError
 from bus.runner import Figures
 from wardbridge.components.base import CannotStartError, Component, start, stop_all
 from wardbridge.components.feed import FeedComponent
+from wardbridge.components.reviewing import EndsOfItems
 from wardbridge.components.router import RouterComponent
 from wardbridge.components.worker import Job, PartReport, Refused, Report
 from wardbridge.feeds.kind import FeedStatus
@@ -34,7 +35,7 @@ from wardbridge.secret import SecretError
 REPORT_INTERVAL_S: Final = 0.1
 FAILED, SERVICE_GONE = 1, 3
 
-Part = RouterComponent | FeedComponent
+Part = RouterComponent | FeedComponent | EndsOfItems
 
 
 def main() -> None:
@@ -71,7 +72,8 @@ def parts_of(job: Job, log: Log) -> Sequence[Part]:
     """What works in the process. Raises OSError or SecretError."""
     if job.role is Role.ROUTER:
         return [router_of(log, job.installation)]
-    return feeds_of(log, job.installation, job.port_offset)
+    feeds = feeds_of(log, job.installation, job.port_offset)
+    return [*feeds.parts, feeds.ends]
 
 
 class Worker:
@@ -126,8 +128,14 @@ def report_of(parts: Sequence[Part]) -> Report:
     return {part.name: PartReport(part.blocking(), part.failure(), _says(part)) for part in parts}
 
 
-def _says(part: Part) -> Figures | FeedStatus:
-    return part.figures() if isinstance(part, RouterComponent) else part.status()
+def _says(part: Part) -> Figures | FeedStatus | None:
+    match part:
+        case RouterComponent():
+            return part.figures()
+        case FeedComponent():
+            return part.status()
+        case EndsOfItems():
+            return None
 
 
 def _end_with_the_service() -> NoReturn:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from typing import Final
 
 from adapters.common.outcome import Outcome, Verdict
+
+MANY_IN_A_ROW: Final = 5
+"""Inputs withheld one after the other: no longer one slip among others."""
 
 
 @dataclass
@@ -24,6 +28,7 @@ class Figures:
     last_seen: datetime | None = None
     last_accepted_at: datetime | None = None
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _last_reason: str = field(default="", repr=False)
 
     def became(self, outcome: Outcome) -> None:
         """What an input turned out to be: by verdict and reason."""
@@ -32,8 +37,15 @@ class Figures:
             self.last_accepted_at, self.in_review_in_a_row = self.last_seen, 0
         elif outcome.verdict is Verdict.REVIEW:
             self.in_review_in_a_row += 1
+            self._last_reason = outcome.reason
         for warning in outcome.warnings:
             self.outcomes["warning", warning.reason] += 1
+
+    def trouble(self) -> str | None:
+        """That nothing is accepted any more, and why the last was not."""
+        if self.in_review_in_a_row < MANY_IN_A_ROW:
+            return None
+        return f"the last {self.in_review_in_a_row} inputs wait in review: {self._last_reason}"
 
     def counts(self) -> dict[str, int]:
         """Every plain count, by its name."""

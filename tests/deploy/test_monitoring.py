@@ -107,7 +107,7 @@ def an_export_that_cannot_be_moved(inbox: Path) -> None:
 
 @retry(
     stop=stop_after_delay(20), wait=wait_fixed(0.1),
-    retry=retry_if_exception_type(AssertionError), reraise=True,
+    retry=retry_if_exception_type((AssertionError, KeyError)), reraise=True,
 )  # fmt: skip
 def samples_of(service: Service) -> dict[str, list[dict[str, str]]]:
     page = httpx.get(f"{service.url}/metrics", timeout=5).text
@@ -116,6 +116,9 @@ def samples_of(service: Service) -> dict[str, list[dict[str, str]]]:
         for sample in family.samples:
             found.setdefault(sample.name, []).append(dict(sample.labels))
     assert any(each.get("figure") == "moves_failed" for each in found["wardbridge_feed"])
+    assert found.get("wardbridge_review_oldest_timestamp_seconds")
+    heard = {each["feed"] for each in found["wardbridge_feed_last_accepted_timestamp_seconds"]}
+    assert heard == {"hl7", "elvis"}
     return found
 
 

@@ -25,6 +25,7 @@ from schemas.notification import DesignationData, Kind, Notification, Reason
 from schemas.ward import Ward, WardRegister
 from tests.wardbridge.steps import IdleStep
 from wardbridge.components.progress import RouterProgress
+from wardbridge.components.reviewing import ReviewFollower
 from wardbridge.components.roster import Roster
 from wardbridge.components.router import RouterComponent
 from wardbridge.components.tail import Tail
@@ -105,6 +106,7 @@ class Surface:
         self.runner.run_once()
         self.router = RouterComponent(self.runner)
         progress = RouterProgress(log, self.router, 60.0)
+        self.review = ReviewFollower(log)
         self.view = View(
             log,
             self.hub,
@@ -114,6 +116,7 @@ class Surface:
             (),
             (self.tail,),
             Roster(()),
+            self.review,
             0.05,
             utc_now,
         )
@@ -142,6 +145,7 @@ class Surface:
     async def start(self, *, is_read: bool) -> None:
         if is_read:
             await self.tail.start()
+            await self.review.start()
         await self.server.start()
         await until(lambda: not self.server.blocking())
         await until(lambda: not (is_read and self.view.blocking()))
@@ -150,6 +154,7 @@ class Surface:
     async def stop(self) -> None:
         await self.client.aclose()
         await self.tail.stop()
+        await self.review.stop()
         self.hub.close()
         await self.server.stop()
         self.folder.cleanup()

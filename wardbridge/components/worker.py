@@ -60,7 +60,7 @@ class PartReport(NamedTuple):
 
     blocking: str | None
     failure: str | None
-    says: Figures | FeedStatus
+    says: Figures | FeedStatus | None
 
 
 Report = Mapping[str, PartReport]

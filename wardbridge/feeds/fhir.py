@@ -81,7 +81,7 @@ class FhirFeed:
             figures.counts() | ({"rounds": pulling.poller.rounds} if pulling else {}),
             dict(figures.outcomes),
             blocking=self._server.blocking(),
-            trouble=pulling.poller.failure if pulling else None,
+            trouble=(pulling.poller.failure if pulling else None) or figures.trouble(),
             failure=self._server.failure() or (pulling.ended() if pulling else None),
         )
 

@@ -47,6 +47,7 @@ class Hl7Feed:
             figures.last_accepted_at,
             figures.counts(),
             dict(figures.outcomes),
+            trouble=figures.trouble(),
         )
 
 

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from adapters.common.asking import add_description, route_that_asks
 from schemas.base import Frozen, Utc
+from wardbridge.components.reviewing import ReviewFollower
 from wardbridge.http.access.gate import Gate
 from wardbridge.http.access.signing_in import add_sessions
 from wardbridge.http.audit import Trail
@@ -38,9 +39,30 @@ class FeedHealth(Frozen):
 
     name: str
     last_seen: Utc | None
+    last_accepted_at: Utc | None = Field(description="an input that was not withheld as a whole")
     blocking: str | None
     trouble: str | None = Field(description="it works, and something that it asks does not")
     figures: dict[str, int]
+
+
+class WaitingItems(Frozen):
+    """Open review items of one feed and reason."""
+
+    feed: str
+    reason: str
+    open: int
+    mark_unread: int = Field(description="in which a mark, or what may be one, told nobody")
+    oldest_at: Utc
+
+
+class ReviewHealth(Frozen):
+    """What waits for a person."""
+
+    open: int
+    mark_unread: int
+    oldest_at: Utc | None
+    by: tuple[WaitingItems, ...]
+    beyond: int = Field(description="how many more there are than are counted")
 
 
 class RouterHealth(Frozen):
@@ -74,6 +96,7 @@ class Health(Frozen):
 
     ready: bool
     feeds: tuple[FeedHealth, ...]
+    review: ReviewHealth | None = Field(description="none until it has been read")
     router: RouterHealth
     subscribers: tuple[SubscriberHealth, ...]
     listeners: int
@@ -158,6 +181,7 @@ def health_of(view: View) -> Health:
     return Health(
         ready=not view.blocking(),
         feeds=tuple(_feed_health(view)),
+        review=_review_health(view.review) if view.review.is_whole else None,
         router=RouterHealth(
             records=router.records,
             commits=router.commits,
@@ -179,10 +203,22 @@ def _feed_health(view: View) -> list[FeedHealth]:
     return [
         FeedHealth(
             name=feed.feed_name,
-            last_seen=feed.status().last_seen,
+            last_seen=(status := feed.status()).last_seen,
+            last_accepted_at=status.last_accepted_at,
             blocking=feed.failure() or feed.blocking(),
-            trouble=feed.status().trouble,
-            figures=dict(feed.status().figures),
+            trouble=status.trouble,
+            figures=dict(status.figures),
         )
         for feed in view.feeds
     ]
+
+
+def _review_health(review: ReviewFollower) -> ReviewHealth:
+    by = [WaitingItems(**each._asdict()) for each in review.index.waiting() if each.open]
+    return ReviewHealth(
+        open=sum(each.open for each in by),
+        mark_unread=sum(each.mark_unread for each in by),
+        oldest_at=min((each.oldest_at for each in by), default=None),
+        by=tuple(by),
+        beyond=review.index.beyond,
+    )

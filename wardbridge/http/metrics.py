@@ -18,6 +18,11 @@ FEED: Final = "wardbridge_feed"
 FEED_OUTCOMES: Final = "wardbridge_feed_outcomes"
 FEED_WELL: Final = "wardbridge_feed_well"
 FEED_LAST_SEEN: Final = "wardbridge_feed_last_seen_timestamp_seconds"
+FEED_LAST_ACCEPTED: Final = "wardbridge_feed_last_accepted_timestamp_seconds"
+REVIEW_OPEN: Final = "wardbridge_review_open"
+REVIEW_MARK_UNREAD: Final = "wardbridge_review_mark_unread"
+REVIEW_OLDEST: Final = "wardbridge_review_oldest_timestamp_seconds"
+REVIEW_BEYOND: Final = "wardbridge_review_beyond"
 ROUTER_RECORDS: Final = "wardbridge_router_records"
 ROUTER_COMMITS: Final = "wardbridge_router_commits"
 ROUTER_FAILURES: Final = "wardbridge_router_failures"
@@ -46,6 +51,7 @@ class ViewCollector(Collector):
         """Every metric, as it is now."""
         yield from self._components()
         yield from self._feeds()
+        yield from self._review()
         yield from self._router()
         yield from self._subscribers()
         yield from self._streams()
@@ -68,6 +74,9 @@ class ViewCollector(Collector):
             labels=["feed", "figure"],
         )  # fmt: skip
         seen = GaugeMetricFamily(FEED_LAST_SEEN, "when a feed last had an input", labels=["feed"])
+        taken = GaugeMetricFamily(
+            FEED_LAST_ACCEPTED, "when a feed last accepted an input", labels=["feed"]
+        )
         outcomes = CounterMetricFamily(
             FEED_OUTCOMES, "what became of inputs", labels=["feed", "outcome", "reason"]
         )
@@ -81,7 +90,33 @@ class ViewCollector(Collector):
                 figures.add_metric([feed.feed_name, figure], value)
             if status.last_seen:
                 seen.add_metric([feed.feed_name], status.last_seen.timestamp())
-        return [figures, outcomes, seen, well]
+            if status.last_accepted_at:
+                taken.add_metric([feed.feed_name], status.last_accepted_at.timestamp())
+        return [figures, outcomes, seen, taken, well]
+
+    def _review(self) -> Iterable[Metric]:
+        """What waits for a person; absent until it has been read."""
+        labels = ["feed", "reason"]
+        open_now = GaugeMetricFamily(REVIEW_OPEN, "items that wait for a person", labels=labels)
+        marks = GaugeMetricFamily(
+            REVIEW_MARK_UNREAD, "those in which a mark, or what may be one, told nobody",
+            labels=labels,
+        )  # fmt: skip
+        oldest = GaugeMetricFamily(
+            REVIEW_OLDEST, "when the oldest of them was received", labels=labels
+        )
+        beyond = GaugeMetricFamily(REVIEW_BEYOND, "how many more there are than are counted")
+        if not self._view.review.is_whole:
+            return
+        index = self._view.review.index
+        for each in index.waiting():
+            names = [each.feed, each.reason]
+            open_now.add_metric(names, each.open)
+            marks.add_metric(names, each.mark_unread)
+            if each.oldest_at is not None:
+                oldest.add_metric(names, each.oldest_at.timestamp())
+        beyond.add_metric([], index.beyond)
+        yield from (open_now, marks, oldest, beyond)
 
     def _router(self) -> Iterable[Metric]:
         figures, lag = self._view.router.figures(), self._view.lag()

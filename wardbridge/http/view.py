@@ -12,6 +12,7 @@ from schemas.ward import WardRegister
 from wardbridge.components.base import RouterPart, Watched
 from wardbridge.components.feed import FeedPart
 from wardbridge.components.progress import RouterProgress
+from wardbridge.components.reviewing import ReviewFollower
 from wardbridge.components.roster import Roster
 from wardbridge.components.tail import Tail
 from wardbridge.http.hub import Hub
@@ -29,6 +30,7 @@ class View:
     feeds: Sequence[FeedPart]
     others: Sequence[Watched]
     senders: Roster
+    review: ReviewFollower
     heartbeat_s: float
     now: Callable[[], datetime]
 
