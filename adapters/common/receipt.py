@@ -27,8 +27,12 @@ class ReceiptClock:
         self._clock = clock
         self._last = datetime.min.replace(tzinfo=UTC)
 
-    def __call__(self) -> datetime:
-        """Now, or the least later than the last time said."""
+    def __call__(self, count: int = 1) -> datetime:
+        """Now, or the least later than the last time said.
+
+        ``count``: so many statements came together; theirs are this one and those a step apart.
+        """
         now = self._clock()
-        self._last = now if now > self._last else self._last + STEP
-        return self._last
+        first = now if now > self._last else self._last + STEP
+        self._last = first + (count - 1) * STEP
+        return first

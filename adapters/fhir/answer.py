@@ -94,33 +94,45 @@ def _first(outcome: Outcome) -> Trouble:
     return Trouble(outcome.reason, outcome.detail, outcome.where, withholds=True)
 
 
-def bundle_response(bundle: Json, outcome: Outcome) -> Json:
-    """The response to a batch or transaction that was read: a status for each entry."""
+def troubles_of_entries(outcome: Outcome) -> dict[int, Trouble]:
+    """By the entry's position, what is wrong with it; what withholds it goes before what does not."""
     troubles = [*outcome.warnings]
     if outcome.verdict is Verdict.REVIEW:
         troubles.insert(0, _first(outcome))
-    found = [each for each in troubles if _entry_of(each) is not None]
-    refused = {_entry_of(each): each for each in sorted(found, key=lambda each: each.withholds)}
-    entries = bundle.get("entry", [])
-    told_of = [_entry_response(each, refused.get(at)) for at, each in enumerate(entries)]
-    return {
-        "resourceType": "Bundle",
-        "type": f"{bundle['type']}-response",
-        **({"entry": [{"response": each} for each in told_of]} if told_of else {}),
-    }
+    by_weight = sorted(troubles, key=lambda each: each.withholds)
+    return {at: each for each in by_weight if (at := _entry_of(each)) is not None}
 
 
-def _entry_response(entry: Json, trouble: Trouble | None) -> Json:
+def entries_of(bundle: Json) -> list[Json]:
+    """Its entries; an empty one where something else stands."""
+    entries = bundle.get("entry")
+    found = entries if isinstance(entries, list) else []
+    return [each if isinstance(each, dict) else {} for each in found]
+
+
+def object_in(entry: Json, name: str) -> Json:
+    """An object child; an empty one where there is none."""
+    found = entry.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def is_encounter(entry: Json) -> bool:
+    """Whether an entry brings an Encounter."""
+    return object_in(entry, "resource").get("resourceType") == "Encounter"
+
+
+def entry_response(entry: Json, trouble: Trouble | None) -> Json:
+    """What became of one entry of a batch or transaction that was read."""
     if trouble is not None:
         status = HTTPStatus(answer_to(trouble.reason).status) if trouble.withholds else _done(entry)
         return _response(status, _beside(trouble))
-    if (entry.get("resource") or {}).get("resourceType") != "Encounter":
+    if not is_encounter(entry):
         return _response(HTTPStatus.OK, issue("information", "informational", _PASSED_OVER))
     return _response(_done(entry))
 
 
 def _done(entry: Json) -> HTTPStatus:
-    is_new = (entry.get("request") or {}).get("method") == "POST"
+    is_new = object_in(entry, "request").get("method") == "POST"
     return HTTPStatus.CREATED if is_new else HTTPStatus.OK
 
 
@@ -137,7 +149,12 @@ def _entry_of(trouble: Trouble) -> int | None:
 
 
 def capability_statement(edition: EditionName, date: datetime, version: str) -> Json:
-    """What the endpoint takes: Encounters are stated, never given back; ``If-Match`` is not offered."""
+    """What the endpoint takes: Encounters are stated, never given back."""
+    documentation = (
+        "An update states the Encounter as it is now, by the sender's id, and is answered 200 whether or "
+        "not the id was heard of before: nothing is kept here by which that could be told. Nothing is "
+        "given back; versions are put in order by meta, whenever they arrive."
+    )
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -153,9 +170,12 @@ def capability_statement(edition: EditionName, date: datetime, version: str) -> 
                 "resource": [
                     {
                         "type": "Encounter",
+                        "documentation": documentation,
                         "interaction": [{"code": "create"}, {"code": "update"}],
-                        "versioning": "versioned",
-                        "updateCreate": True,
+                        "versioning": "no-version",
+                        "readHistory": False,
+                        "updateCreate": False,
+                        "conditionalCreate": False,
                         "conditionalUpdate": True,
                     }
                 ],

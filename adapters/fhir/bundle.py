@@ -88,8 +88,8 @@ def read_bundle(bundle: Element, known: Resources | None = None) -> Reading:
     if kind in WHOLE and troubles:
         raise RefusedError(troubles[0].reason, troubles[0].detail, troubles[0].where)
     statements = [
-        Statement(each.encounter, resources, each.said_at, each.position)
-        for each in _stating(entries, kind, resources)
+        Statement(each.encounter, resources, each.said_at, position)
+        for position, each in enumerate(_stating(entries, kind, resources))
         if each.encounter is not None
     ]
     troubles += _left_out(entries)

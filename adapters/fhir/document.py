@@ -28,9 +28,14 @@ _MAX_DIGITS: Final = 1_000  # Python refuses some thousands, since reading them 
 
 def read(payload: bytes, edition: EditionName = "R4") -> Object:
     """The resource in the bytes, JSON or XML of the edition. Raises RefusedError."""
-    if payload.removeprefix(BOM).lstrip()[:1] == b"<":
+    if is_xml(payload):
         return _resource(read_xml(_text(payload.removeprefix(BOM)).lstrip(), edition))
     return _resource(parsed(payload))
+
+
+def is_xml(payload: bytes) -> bool:
+    """Whether the bytes are to be read as XML."""
+    return payload.removeprefix(BOM).lstrip()[:1] == b"<"
 
 
 def _text(payload: bytes) -> str:
@@ -108,7 +113,14 @@ _CANONICAL: Final = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
 )
 
+_ANSWER: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+
 
 def canonical(resource: Object) -> bytes:
     """The same for the same content, whatever the order of keys and the blanks between."""
     return _CANONICAL.encode(resource).encode("utf-8", "surrogatepass")
+
+
+def text_of(content: object) -> bytes:
+    """Any parsed JSON as ASCII text; a number that none holds is written as it came."""
+    return _ANSWER.encode(content).encode("ascii")

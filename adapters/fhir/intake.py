@@ -20,9 +20,11 @@ from adapters.common.figures import Figures
 from adapters.common.keys import raw_pointer
 from adapters.common.limits import MAX_WAITING_BYTES
 from adapters.common.outcome import Outcome, Trouble, to_review
+from adapters.common.receipt import ReceiptClock
 from adapters.common.review import Review
 from adapters.common.store import Settled, Store
 from adapters.fhir.document import read
+from adapters.fhir.element import MAX_ELEMENTS
 from adapters.fhir.mapping import Normaliser
 from adapters.fhir.names import Object
 from adapters.fhir.references import Resources
@@ -89,7 +91,7 @@ class Intake:
         self._normaliser = normaliser
         self._review = review or Review(normaliser.feed)
         self._store = Store(log, _settle)
-        self._clock = clock
+        self._receipts = ReceiptClock(clock)
         self._max_waiting = max_waiting
 
     @contextmanager
@@ -131,7 +133,7 @@ class Intake:
         to, and what that raises goes through. What ``known`` knows is not stored again. Raises
         NotTakenError where it could not be stored.
         """
-        at = self.figures.last_seen = self._clock()
+        at = self.figures.last_seen = self._receipts(_most_statements(payload))
         self.figures.body_bytes += len(payload)
         if already is not None:
             taken = Taken(already, None)
@@ -200,6 +202,11 @@ class Intake:
             return read(payload, self.profile.edition)
         except RefusedError:
             return {"resourceType": ""}
+
+
+def _most_statements(payload: bytes) -> int:
+    """At least as many as the input has Encounters, without reading it."""
+    return min(max(1, payload.count(b"Encounter")), MAX_ELEMENTS)
 
 
 def _too_many_waiting() -> NotTakenError:

@@ -18,6 +18,7 @@ from hashlib import blake2b
 from zoneinfo import ZoneInfo
 
 from adapters.common.outcome import Trouble
+from adapters.common.receipt import STEP
 from adapters.common.stamp import BY_RECEIPT, ID_BYTES, Moment, Recorded, counted, sorts_at
 from adapters.fhir.document import canonical
 from adapters.fhir.element import Element
@@ -73,7 +74,8 @@ def order_stamp(
     sequence = (
         statement.position if when.moment.rule == BY_RECEIPT else _version(statement.encounter)
     )
-    stamp = OrderStamp(at=at, sequence=sequence, rank=rank, received_at=received_at)
+    receipt = received_at + statement.position * STEP  # the order of what came together
+    stamp = OrderStamp(at=at, sequence=sequence, rank=rank, received_at=receipt)
     return stamp, late
 
 

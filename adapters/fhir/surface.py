@@ -9,6 +9,7 @@ while it still comes; one that has begun counts as waiting.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -19,15 +20,13 @@ from typing import Annotated, Any, Final, Protocol, TypedDict
 
 from fastapi import FastAPI, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 from adapters.common.asking import DESCRIPTION, NO_BODY, add_description, route_that_asks
-from adapters.common.outcome import Outcome, Trouble, Verdict, to_review
+from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.fhir import answer
-from adapters.fhir.answer import Json
 from adapters.fhir.belongs import is_bundle, is_encounter, is_encounter_of, is_encounter_with
 from adapters.fhir.client import RemoteError
 from adapters.fhir.document import read
@@ -39,10 +38,18 @@ from adapters.fhir.names import EditionName, Object
 from adapters.fhir.notification import named_in
 from adapters.fhir.references import Resources
 from adapters.fhir.refusal import RefusedError, answer_to
+from adapters.fhir.response import (
+    ID_PATTERN,
+    FhirResponse,
+    of_bundle,
+    of_encounter,
+    told,
+    wanted,
+)
 
 BASE: Final = "/fhir"
-FHIR_JSON: Final = "application/fhir+json"
-_ID: Final = r"^[A-Za-z0-9\-\.]{1,64}$"
+_READS: Final = frozenset({"GET", "HEAD"})
+_ADDRESS: Final = re.compile(rf"{BASE}/[A-Z][A-Za-z]+/[A-Za-z0-9.-]{{1,64}}(/_history(/[^/]+)?)?")
 _SENT_AGAIN: Final = frozenset({429, 503})
 
 DEEDS: Final[Mapping[str, Deed | None]] = {
@@ -58,13 +65,7 @@ DEEDS: Final[Mapping[str, Deed | None]] = {
 }
 """What each route asks for; None: nothing, it is the same for everybody. A route that is not here is refused."""
 
-LogicalId = Annotated[str, Path(pattern=_ID, description="the Encounter's logical id")]
-
-
-class FhirResponse(JSONResponse):
-    """A resource."""
-
-    media_type = FHIR_JSON
+LogicalId = Annotated[str, Path(pattern=ID_PATTERN, description="the Encounter's logical id")]
 
 
 class _Told(TypedDict):
@@ -148,21 +149,19 @@ class Surface:
         @app.post(f"{BASE}/Encounter", status_code=201, openapi_extra=one, **_TOLD)
         async def create(request: Request) -> Response:
             """State an Encounter."""
-            taken = await self._take(request, is_encounter)
-            return _encounter_response(request, taken, 201)
+            created_at = f"{str(request.base_url).rstrip('/')}{BASE}/Encounter"
+            return await self._encounter(request, is_encounter, created_at)
 
         @app.put(f"{BASE}/Encounter/{{number}}", openapi_extra=one, **_TOLD)
         async def update(request: Request, number: LogicalId) -> Response:
             """State an Encounter by its id."""
-            taken = await self._take(request, is_encounter_of(number))
-            return _encounter_response(request, taken, 200)
+            return await self._encounter(request, is_encounter_of(number))
 
         @app.put(f"{BASE}/Encounter", openapi_extra=one, **_TOLD)
         async def conditional_update(request: Request) -> Response:
             """State the Encounter that has the identifier of the query."""
             asked = request.query_params.multi_items()
-            taken = await self._take(request, is_encounter_with(asked))
-            return _encounter_response(request, taken, 200)
+            return await self._encounter(request, is_encounter_with(asked))
 
     def _add_bundles(self, app: FastAPI) -> None:
         both = answer.openapi_body("a transaction or batch", "Bundle")
@@ -171,28 +170,29 @@ class Surface:
         @app.post(BASE, openapi_extra=both, **_TOLD)
         async def transaction(request: Request) -> Response:
             """State what a transaction or batch Bundle holds; a transaction is taken whole."""
-            taken = await self._take(request, is_bundle("transaction", "batch"))
-            return _bundle_response(taken)
+            taken, _ = await self._take(request, is_bundle("transaction", "batch"))
+            return of_bundle(taken, wanted(request.headers.getlist("prefer")))
 
         message = answer.openapi_body("a message Bundle", "Bundle")
 
         @app.post(f"{BASE}/$process-message", openapi_extra=message, **_TOLD)
         async def process_message(request: Request) -> Response:
             """Take a message, whole or not at all."""
-            return _told(await self._take(request, is_bundle("message")))
+            taken, _ = await self._take(request, is_bundle("message"))
+            return told(taken)
 
-        told = answer.openapi_body("a notification Bundle", "Bundle")
+        notice = answer.openapi_body("a notification Bundle", "Bundle")
 
-        @app.post(f"{BASE}/notifications", openapi_extra=told, **_TOLD)
+        @app.post(f"{BASE}/notifications", openapi_extra=notice, **_TOLD)
         async def notifications(request: Request) -> Response:
             """Take what a subscription's channel sends: handshake, heartbeat, events."""
             check = is_bundle("history", "subscription-notification")
             already = self._refused_by_headers(request)
             if already is not None or self._fetch is None:
-                return _told(await self._take(request, check))
+                return told((await self._take(request, check))[0])
             with self._intake.admitted() as grow:
                 payload = await self._body(request, grow)
-                return _told(await self._with_named(payload, check, self._fetch))
+                return told(await self._with_named(payload, check, self._fetch))
 
     # the door
 
@@ -216,11 +216,20 @@ class Surface:
             detail = "what it names could not be fetched: send it again"
             raise self._at_the_door("not-fetched", detail) from None
 
-    async def _take(self, request: Request, check: Check) -> Taken:
-        """Read and store what was let in."""
+    async def _encounter(
+        self, request: Request, check: Check, created_at: str | None = None
+    ) -> Response:
+        """Take an Encounter; ``created_at`` as in :func:`of_encounter`."""
+        taken, payload = await self._take(request, check)
+        want = wanted(request.headers.getlist("prefer"))
+        return of_encounter(taken, payload, request.headers, want, created_at)
+
+    async def _take(self, request: Request, check: Check) -> tuple[Taken, bytes]:
+        """Read and store what was let in; and the body itself."""
         with self._intake.admitted() as grow:
             payload = await self._body(request, grow)
-            return await self._intake.take(payload, check, self._refused_by_headers(request))
+            already = self._refused_by_headers(request)
+            return await self._intake.take(payload, check, already), payload
 
     async def _let_in(self, request: Request) -> int:
         """How many bytes its sender may send; nothing is read before. Raises NotTakenError."""
@@ -279,6 +288,8 @@ class Surface:
             limit = self._listener.max_body_bytes
             too_large = Trouble("too-large", f"a body has at most {limit} bytes")
             return FhirResponse(answer.refusal(too_large), status)
+        if _is_address_of_one(request):  # nothing is read back, of whatever type
+            status = HTTPStatus.METHOD_NOT_ALLOWED
         is_known = status == HTTPStatus.METHOD_NOT_ALLOWED
         reason = "no-such-interaction" if is_known else "no-such-route"
         headers = {"Allow": _allowed(request)} if is_known else None
@@ -298,38 +309,14 @@ def _names_in(payload: bytes, edition: EditionName) -> list[str]:
         return []
 
 
+def _is_address_of_one(request: Request) -> bool:
+    """Whether a resource is asked for by its address, as answers give it."""
+    return request.method in _READS and _ADDRESS.fullmatch(request.url.path) is not None
+
+
 def _allowed(request: Request) -> str:
     """Every method of the address: the router itself names those of one route only."""
     path = request.url.path
     routes = (each for each in request.app.routes if isinstance(each, Route))
     matching = (each for each in routes if each.path_regex.match(path))
     return ", ".join(sorted({method for each in matching for method in each.methods or ()}))
-
-
-# answers
-
-
-def _told(taken: Taken) -> Response:
-    return FhirResponse(answer.told(taken.outcome), answer.status_of(taken.outcome))
-
-
-def _encounter_response(request: Request, taken: Taken, status: int) -> Response:
-    if taken.outcome.verdict is not Verdict.ACCEPTED:
-        return _told(taken)
-    said = taken.outcome.observations[0]
-    number = (taken.document or {}).get("id") or said.id
-    base = str(request.base_url).rstrip("/")
-    location = f"{base}{BASE}/Encounter/{number}/_history/{said.stamp.sequence}"
-    return FhirResponse(answer.told(taken.outcome), status, {"Location": location})
-
-
-def _bundle_response(taken: Taken) -> Response:
-    outcome, document = taken
-    if document is None or not (_is_used(outcome) or answer.is_of_entries(document, outcome)):
-        return _told(taken)
-    body: Json = answer.bundle_response(document, outcome)
-    return FhirResponse(body)
-
-
-def _is_used(outcome: Outcome) -> bool:
-    return outcome.verdict is not Verdict.REVIEW

@@ -30,7 +30,7 @@ from tests.support.logs import PickyLog
 from wardbridge.http.server import HttpServer
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
-FHIR = {"Content-Type": "application/fhir+json"}
+FHIR = {"Content-Type": "application/fhir+json", "Prefer": "return=OperationOutcome"}
 TOKEN = "a-token-of-the-tests-own"  # noqa: S105 - it opens nothing
 OPENS = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -122,7 +122,7 @@ GOOD: Json = encounter(location=[at("A"), at("B", "planned")])
 def test_a_created_encounter_is_durable_before_the_answer(endpoint: Endpoint) -> None:
     response = endpoint.send("POST", "/fhir/Encounter", GOOD)
     assert response.status_code == 201
-    assert response.headers["location"] == "http://ward.test/fhir/Encounter/e1/_history/1"
+    assert response.headers["location"] == "http://ward.test/fhir/Encounter/e1"
     assert told(response) == [("information", "accepted", None)]
     assert endpoint.kept() == (1, 1, 0)
 
@@ -366,7 +366,7 @@ def test_the_capability_statement_says_what_is_offered() -> None:
         found = Endpoint(profile={"edition": edition}).send("GET", "/fhir/metadata").json()
         assert (found["resourceType"], found["fhirVersion"]) == ("CapabilityStatement", release)
         offered = found["rest"][0]["resource"][0]
-        assert offered["versioning"] == "versioned"  # not versioned-update: If-Match is refused
+        assert (offered["versioning"], offered["updateCreate"]) == ("no-version", False)
         assert {each["code"] for each in offered["interaction"]} == {"create", "update"}
 
 
