@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adapters.fhir.bundle import is_identified
+from adapters.fhir.bundle import is_identified, matches_own_version
 from adapters.fhir.element import resource
 from adapters.fhir.intake import Check
 from adapters.fhir.names import Object
-from adapters.fhir.refusal import RefusedError
+from adapters.fhir.refusal import CONDITION, RefusedError
 
 
 def is_encounter(document: Object) -> None:
@@ -39,6 +39,17 @@ def is_encounter_with(asked: Sequence[tuple[str, str]]) -> Check:
             raise RefusedError("id-differs", detail, "Encounter.identifier")
 
     return check
+
+
+def is_matching(condition: str, check: Check) -> Check:
+    """What another check says, and not under the condition that another version is there."""
+
+    def both(document: Object) -> None:
+        check(document)
+        if not matches_own_version(condition, resource(document)):
+            raise RefusedError(*CONDITION)
+
+    return both
 
 
 def is_bundle(*kinds: str) -> Check:

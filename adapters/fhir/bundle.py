@@ -11,8 +11,8 @@ Notifications (message Bundles).
 * ``history``, ``collection`` and notifications: every Encounter. One that a notification names and
   that is not at hand is a trouble, never silence.
 
-An entry that is to be done only under a condition (``ifMatch`` and the like) is not: versions are
-put in order when they are read.
+An entry that is to be done only under a condition (``ifNoneExist`` and the like, ``ifMatch`` with another
+version than its own) is not: versions are put in order when they are read.
 
 Invariant: in a transaction or a message all Encounters stand or fall together; elsewhere an entry that
 cannot be read costs itself and no other.
@@ -44,7 +44,7 @@ TYPES: Final = WHOLE | {
 }
 _WRITES: Final = frozenset({"POST", "PUT"})
 _GENERAL: Final = frozenset({"_format", "_pretty"})
-_CONDITIONS: Final = ("ifMatch", "ifNoneMatch", "ifNoneExist", "ifModifiedSince")
+_CONDITIONS: Final = ("ifNoneMatch", "ifNoneExist", "ifModifiedSince")
 _LEFT_OUT: Final = frozenset({"fatal", "error", "warning"})
 
 
@@ -154,6 +154,8 @@ def _why_not(found: Element | None, request: Element) -> Trouble | None:
     for condition in _CONDITIONS:
         if condition in request:
             return _refusal(*CONDITION, f"{request.path}.{condition}")
+    if found is not None and not matches_own_version(request.text("ifMatch"), found):
+        return _refusal(*CONDITION, f"{request.path}.ifMatch")
     if found is not None and method == "PUT" and not _is_addressed(found, address):
         detail = "the address of the request is another Encounter's than the one it brings"
         return _refusal("id-differs", detail, f"{request.path}.url")
@@ -170,6 +172,18 @@ def _is_addressed(encounter: Element, address: str) -> bool:
     if query:
         return is_identified(encounter, parse_qsl(query))
     return logical_id(path) == encounter.text("id")
+
+
+def matches_own_version(condition: str, encounter: Element) -> bool:
+    """Whether an ``If-Match`` asks for the version that the Encounter says it is, or there is none.
+
+    A widespread client sends it unasked with whatever has a version: it says no more than the body.
+    """
+    if not condition:
+        return True
+    meta = encounter.element("meta")
+    version = meta.text("versionId") if meta else ""
+    return condition.removeprefix("W/").strip('"') == version != ""
 
 
 def is_identified(encounter: Element, query: Sequence[tuple[str, str]]) -> bool:

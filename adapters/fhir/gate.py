@@ -20,7 +20,7 @@ READ_TYPES: Final = frozenset(
     for form in ("json", "xml")
     for kind in ("application/fhir+", "application/", "text/")
 )
-_CONDITIONS: Final = ("if-match", "if-none-match", "if-none-exist", "if-modified-since")
+_CONDITIONS: Final = ("if-none-match", "if-none-exist", "if-modified-since")
 
 
 class Senders:
@@ -88,6 +88,9 @@ def refuse_packed(content_encoding: str) -> None:
 
 
 def refuse_conditions(headers: Mapping[str, str]) -> None:
-    """Raises RefusedError where the sender makes the update depend on what is there."""
+    """Raises RefusedError where the sender makes the update depend on what is there.
+
+    ``If-Match`` depends on the body too: see ``adapters.fhir.belongs``.
+    """
     if any(name in headers for name in _CONDITIONS):
         raise RefusedError(*CONDITION)

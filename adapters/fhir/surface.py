@@ -27,7 +27,13 @@ from starlette.routing import Route
 from adapters.common.asking import DESCRIPTION, NO_BODY, add_description, route_that_asks
 from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.fhir import answer
-from adapters.fhir.belongs import is_bundle, is_encounter, is_encounter_of, is_encounter_with
+from adapters.fhir.belongs import (
+    is_bundle,
+    is_encounter,
+    is_encounter_of,
+    is_encounter_with,
+    is_matching,
+)
 from adapters.fhir.client import RemoteError
 from adapters.fhir.document import read
 from adapters.fhir.element import resource
@@ -220,7 +226,8 @@ class Surface:
         self, request: Request, check: Check, created_at: str | None = None
     ) -> Response:
         """Take an Encounter; ``created_at`` as in :func:`of_encounter`."""
-        taken, payload = await self._take(request, check)
+        condition = ",".join(request.headers.getlist("if-match"))
+        taken, payload = await self._take(request, is_matching(condition, check))
         want = wanted(request.headers.getlist("prefer"))
         return of_encounter(taken, payload, request.headers, want, created_at)
 

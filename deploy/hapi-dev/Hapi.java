@@ -2,11 +2,17 @@ import ca.uhn.fhir.context.FhirContext;
 import ca.uhn.fhir.context.support.DefaultProfileValidationSupport;
 import ca.uhn.fhir.rest.annotation.RequiredParam;
 import ca.uhn.fhir.rest.annotation.Search;
+import ca.uhn.fhir.rest.api.MethodOutcome;
+import ca.uhn.fhir.rest.api.PreferReturnEnum;
+import ca.uhn.fhir.rest.client.api.IGenericClient;
+import ca.uhn.fhir.rest.gclient.ICreateTyped;
+import ca.uhn.fhir.rest.gclient.IUpdateExecutable;
 import ca.uhn.fhir.rest.param.DateRangeParam;
 import ca.uhn.fhir.rest.param.ReferenceParam;
 import ca.uhn.fhir.rest.param.TokenParam;
 import ca.uhn.fhir.rest.server.FifoMemoryPagingProvider;
 import ca.uhn.fhir.rest.server.RestfulServer;
+import ca.uhn.fhir.rest.server.exceptions.BaseServerResponseException;
 import ca.uhn.fhir.rest.server.provider.HashMapResourceProvider;
 import ca.uhn.fhir.validation.FhirValidator;
 import jakarta.servlet.http.HttpServlet;
@@ -26,12 +32,13 @@ import org.hl7.fhir.common.hapi.validation.support.InMemoryTerminologyServerVali
 import org.hl7.fhir.common.hapi.validation.support.ValidationSupportChain;
 import org.hl7.fhir.common.hapi.validation.validator.FhirInstanceValidator;
 import org.hl7.fhir.instance.model.api.IBaseResource;
+import org.hl7.fhir.r4.model.Bundle;
 import org.hl7.fhir.r4.model.Encounter;
 import org.hl7.fhir.r4.model.Location;
 import org.hl7.fhir.r4.model.Organization;
 import org.hl7.fhir.r4.model.Patient;
 
-/** A FHIR R4 server in memory under /fhir, validators under /validate/R4 and /R5, on loopback. */
+/** A FHIR R4 server in memory under /fhir, validators under /validate/R4 and /R5, a client under /send; on loopback. */
 public class Hapi {
 
     /** Encounters, found by what a record system's search allows. */
@@ -98,6 +105,79 @@ public class Hapi {
         }
     }
 
+    /**
+     * Sends what is posted to a server with HAPI's own client, as a hospital's sender would: parameters
+     * base, verb (create, update, by-identifier, transaction) and prefer (none, minimal,
+     * representation, outcome). Answers with a line for each thing that the client makes of it.
+     */
+    public static class Sending extends HttpServlet {
+        private final FhirContext context;
+
+        Sending(FhirContext context) {
+            this.context = context;
+        }
+
+        @Override
+        protected void doPost(HttpServletRequest request, HttpServletResponse response) throws IOException {
+            String text = new String(request.getInputStream().readAllBytes(), "UTF-8");
+            String told;
+            try {
+                told = send(request.getParameter("base"), request.getParameter("verb"),
+                        request.getParameter("prefer"), text);
+            } catch (BaseServerResponseException error) {
+                told = error.getClass().getSimpleName() + " " + error.getStatusCode();
+            }
+            response.setContentType("text/plain;charset=UTF-8");
+            response.getWriter().write(told);
+        }
+
+        private String send(String base, String verb, String prefer, String text) {
+            IGenericClient client = context.newRestfulGenericClient(base);
+            IBaseResource resource = context.newJsonParser().parseResource(text);
+            if (verb.equals("transaction")) {
+                Bundle taken = client.transaction().withBundle((Bundle) resource).execute();
+                StringBuilder told = new StringBuilder();
+                for (Bundle.BundleEntryComponent entry : taken.getEntry()) {
+                    told.append(entry.getResponse().getStatus()).append(' ')
+                            .append(entry.getResponse().getLocation()).append('\n');
+                }
+                return told.toString();
+            }
+            PreferReturnEnum wanted = switch (prefer) {
+                case "minimal" -> PreferReturnEnum.MINIMAL;
+                case "representation" -> PreferReturnEnum.REPRESENTATION;
+                case "outcome" -> PreferReturnEnum.OPERATION_OUTCOME;
+                default -> null;
+            };
+            return told(switch (verb) {
+                case "create" -> {
+                    ICreateTyped create = client.create().resource(resource);
+                    yield (wanted == null ? create : create.prefer(wanted)).execute();
+                }
+                case "by-identifier" -> {
+                    IUpdateExecutable update = client.update().resource(resource).conditional()
+                            .where(Encounter.IDENTIFIER.exactly().code("V1"));
+                    yield (wanted == null ? update : update.prefer(wanted)).execute();
+                }
+                default -> {
+                    IUpdateExecutable update = client.update().resource(resource);
+                    yield (wanted == null ? update : update.prefer(wanted)).execute();
+                }
+            });
+        }
+
+        private String told(MethodOutcome outcome) {
+            String id = outcome.getId() == null ? "none" : outcome.getId().getValue();
+            return "status " + outcome.getResponseStatusCode()
+                    + "\ncreated " + outcome.getCreated()
+                    + "\nid " + id
+                    + "\nresource " + (outcome.getResource() == null ? "none"
+                            : outcome.getResource().fhirType())
+                    + "\noutcome " + (outcome.getOperationOutcome() == null ? "none"
+                            : outcome.getOperationOutcome().fhirType()) + "\n";
+        }
+    }
+
     public static void main(String[] arguments) throws Exception {
         FhirContext context = FhirContext.forR4();
         RestfulServer fhir = new RestfulServer(context);
@@ -112,6 +192,7 @@ public class Hapi {
         servlets.addServlet(new ServletHolder(fhir), "/fhir/*");
         servlets.addServlet(new ServletHolder(new Validating(context)), "/validate/R4");
         servlets.addServlet(new ServletHolder(new Validating(FhirContext.forR5())), "/validate/R5");
+        servlets.addServlet(new ServletHolder(new Sending(context)), "/send");
         Server server = new Server();
         ServerConnector connector = new ServerConnector(server);
         connector.setHost("127.0.0.1");

@@ -147,6 +147,15 @@ def test_an_encounter_is_updated_by_its_id_and_by_its_identifier(endpoint: Endpo
     assert endpoint.kept()[0] == 3
 
 
+def test_a_condition_that_says_no_more_than_the_body_is_none(endpoint: Endpoint) -> None:
+    for condition in ('W/"1"', '"1"', "1"):
+        sent = endpoint.send("PUT", "/fhir/Encounter/e1", GOOD, {"If-Match": condition})
+        assert sent.status_code == 200
+    entry = _asked(GOOD, ifMatch='W/"1"')
+    whole = endpoint.send("POST", "/fhir", {**bundle("transaction"), "entry": [entry]})
+    assert whole.json()["entry"][0]["response"]["status"] == "200 OK"
+
+
 BATCH = bundle("batch", GOOD, encounter(id="e2", status="here"))
 
 
@@ -163,7 +172,9 @@ BATCH = bundle("batch", GOOD, encounter(id="e2", status="here"))
         ("POST", "/fhir/Encounter", GOOD, {"Content-Type": "text/plain"}, 415, "content-type-not-read", None),
         ("POST", "/fhir/Encounter", GOOD, {"Content-Type": "application/fhir+json; charset=latin-1"}, 415, "content-type-not-read", None),
         ("POST", "/fhir/Encounter", GOOD, {"Content-Type": "application/fhir+json; fhirVersion=5.0"}, 422, "other-fhir-version", None),
-        ("PUT", "/fhir/Encounter/e1", GOOD, {"If-Match": 'W/"1"'}, 412, "condition-not-offered", None),
+        ("PUT", "/fhir/Encounter/e1", GOOD, {"If-Match": 'W/"2"'}, 412, "condition-not-offered", None),
+        ("PUT", "/fhir/Encounter/e1", GOOD, {"If-Match": "*"}, 412, "condition-not-offered", None),
+        ("PUT", "/fhir/Encounter/e1", encounter(meta={"lastUpdated": "2026-01-15T10:00:00Z"}), {"If-Match": 'W/""'}, 412, "condition-not-offered", None),
         ("PUT", "/fhir/Encounter/e1", GOOD, {"If-None-Match": "*"}, 412, "condition-not-offered", None),
         ("POST", "/fhir/Encounter", GOOD, {"If-None-Exist": "identifier=V1"}, 412, "condition-not-offered", None),
         ("POST", "/fhir/Encounter", GOOD, {"Content-Encoding": "gzip"}, 415, "content-type-not-read", None),
@@ -234,7 +245,7 @@ def _asked(document: Json, **request: str) -> Json:
 @pytest.mark.parametrize(
     ("entry", "reason", "element"),
     [
-        (_asked(GOOD, ifMatch='W/"1"'), "condition-not-offered", "ifMatch"),
+        (_asked(GOOD, ifMatch='W/"2"'), "condition-not-offered", "ifMatch"),
         (_asked(GOOD, method="POST", ifNoneExist="identifier=V1"), "condition-not-offered", "ifNoneExist"),
         (_asked(GOOD, method="PATCH"), "method-not-read", "method"),
         (_asked(GOOD, url="Encounter/e2"), "id-differs", "url"),
