@@ -4,10 +4,10 @@ Pure. Invariants:
 
 * A row is observed when it is new or its claims changed; a file seen again changes nothing.
 * The newest sighting of a patient decides, whatever order the scopes' files come in.
-* Absence is not discharge: a visit ends when every scope has a newest snapshot later than the
-  visit's last sighting (by more than ``absence_grace_s``) that lacks it. The next sighting starts
-  a new episode, a new visit.
-* A row whose patient cannot be read may be anybody's: a file that has one ends nobody.
+* Absence is not discharge: :mod:`adapters.elvis.absence` says when a visit has ended. The next
+  sighting starts a new episode, a new visit.
+* A row whose patient cannot be read may be anybody's, and so may one of two rows of one patient: a
+  file that has such a row ends nobody.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from adapters.common.describing import Describer
 from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Trouble
 from adapters.common.review import Review
-from adapters.elvis import guards
+from adapters.elvis import absence, guards
 from adapters.elvis.observe import Moment, Observer
 from adapters.elvis.parse import Export
 from adapters.elvis.row import RowReader, Sheet
@@ -33,7 +33,6 @@ from adapters.elvis.state import (
     PatientState,
     ScopeState,
     SnapshotState,
-    is_later,
     sequence_of,
 )
 from schemas.observation import Observation
@@ -97,7 +96,9 @@ def compare(
         refused = _refused_by_rows(before, found, absent, export, context)
     if refused:
         return refused
-    newest = _newest(moment, last, found, arrival.sha256, export.wards)
+    interval_s = context.settings.export_interval_s(scope)
+    newest = _newest(last or absence.NEVER, moment, found, interval_s)
+    newest = replace(newest, sha256=arrival.sha256, wards=export.wards)
     step = _Step(state, moment, newest, context, len(export.rows))
     return step.comparison(found, absent, reader)
 
@@ -135,21 +136,15 @@ def _refused_by_rows(
     return unread or guards.not_shrunk(before, absent, limits)
 
 
-def _newest(
-    moment: Moment,
-    last: ScopeState | None,
-    found: Scan,
-    sha256: str,
-    wards: tuple[str, ...],
-) -> ScopeState:
-    before = last.whole if last else 0
-    return ScopeState(
-        sequence=moment.sequence,
-        whole=before if found.unreadable else moment.sequence,
-        sha256=sha256,
-        wards=wards,
-        told=frozenset(trouble.digest for trouble in (*found.unreadable, *found.twice)),
-    )
+def _newest(before: ScopeState, moment: Moment, found: Scan, interval_s: int) -> ScopeState:
+    """What the scope's state becomes, but for which bytes and wards it was."""
+    told = frozenset(trouble.digest for trouble in (*found.unreadable, *found.twice))
+    newest = replace(before, sequence=moment.sequence, told=told)
+    if found.unreadable or found.twice:
+        return newest
+    has_resumed = absence.is_silence(before, moment.sequence, interval_s)
+    resumed = moment.sequence if has_resumed else before.resumed
+    return replace(newest, whole=moment.sequence, resumed=resumed)
 
 
 class _Step:
@@ -170,6 +165,8 @@ class _Step:
         self._newest = newest
         self._observer = Observer(context.feed, context.sheet.keyer, moment)
         self._scopes = {**state.scopes, moment.scope: newest}
+        self._asked = absence.scopes_asked(self._scopes, context.settings)
+        self._grace_s = context.settings.absence_grace_s(len(self._asked))
         self._patients: dict[str, PatientState | None] = {}
         self._ended_as = rows  # ends come behind the rows
         self._observed: list[tuple[int | None, Observation]] = []
@@ -217,8 +214,7 @@ class _Step:
         if self._is_superseded(old):
             # Not observed, so it is compared anew the next time that it stands there.
             listing, content = listing._replace(row=""), old.content
-        listed = {**old.listed, self._moment.scope: listing}
-        return replace(old, content=content, listed=listed)
+        return _listed(replace(old, content=content), self._moment.scope, listing)
 
     def _first_sighting(
         self, old: PatientState | None, fresh: Fresh, content: str, listing: Listing
@@ -240,8 +236,7 @@ class _Step:
         # Listed as before, or twice: whoever was never known is not made a visit by two rows.
         old = self._state.patients.get(key)
         if old and not old.ended and old.listed.get(self._moment.scope) != listing:
-            listed = {**old.listed, self._moment.scope: listing}
-            self._patients[key] = replace(old, listed=listed)
+            self._patients[key] = _listed(old, self._moment.scope, listing)
 
     # -- patients that the file lacks ------------------------------------------------------------
 
@@ -254,23 +249,23 @@ class _Step:
             for scope, listing in old.listed.items()
             if scope != self._moment.scope
         }
-        self._patients[key] = replace(old, listed=listed, left=max(old.left, last))
+        left, missed = max(old.left, last), max(old.missed, self._moment.sequence)
+        self._patients[key] = replace(
+            old, listed=listed, left=left, missed=missed, rounds=0, round_at=missed
+        )
 
     def _end_if_gone(self, key: str) -> None:
         patient = self._patients.get(key) or self._state.patients[key]
-        if patient.listed or not self._every_scope_lacks(patient):
+        if patient.listed:
             return
-        self._patients[key] = replace(patient, ended=self._moment.sequence)
-        self._observed.append((None, self._observer.discharged(patient, self._ended_as)))
-        self._ended_as += 1
-
-    def _every_scope_lacks(self, patient: PatientState) -> bool:
-        named = {scope.name for scope in self._context.settings.scopes} or set(self._scopes)
-        grace_s = self._context.settings.guards.absence_grace_s
-        return all(
-            scope in self._scopes and is_later(self._scopes[scope].whole, patient.left, grace_s)
-            for scope in named
-        )
+        judged = absence.judged(patient, self._asked, self._grace_s)
+        if judged is absence.Absence.GONE:
+            self._patients[key] = replace(patient, ended=self._moment.sequence)
+            self._observed.append((None, self._observer.discharged(patient, self._ended_as)))
+            self._ended_as += 1
+        elif judged is absence.Absence.ROUND_OVER:
+            spoken = max(scope.whole for scope in self._asked)
+            self._patients[key] = replace(patient, rounds=patient.rounds + 1, round_at=spoken)
 
     def _forget(self) -> None:
         kept_us = self._context.settings.remember_ended_days * _DAY_US
@@ -289,3 +284,9 @@ class _Step:
 
     def _hash(self, *parts: str) -> str:
         return self._context.sheet.keyer.hash(*parts)
+
+
+def _listed(patient: PatientState, scope: str, listing: Listing) -> PatientState:
+    """Seen again: nothing is missed any more."""
+    listed = {**patient.listed, scope: listing}
+    return replace(patient, listed=listed, missed=0, rounds=0, round_at=0)

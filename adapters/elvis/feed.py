@@ -15,21 +15,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from adapters.common.backoff import Backoff
 from adapters.common.feed import FeedIdentity
-from adapters.common.figures import Figures
 from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import Outcome, Trouble, Verdict
 from adapters.common.review import Review
 from adapters.elvis.archive import Archive
+from adapters.elvis.figures import ExportFigures
 from adapters.elvis.handle import Handled, Incoming, incoming, make_context
 from adapters.elvis.inbox import Inbox, Signature
+from adapters.elvis.moving import Mover, ToMove
 from adapters.elvis.reading import Clocks, Found, Reader
 from adapters.elvis.settings import ElvisSettings
 from adapters.elvis.taking import Taker
@@ -44,36 +45,13 @@ SILENT_S: Final = 60.0
 """A step that takes longer waits for a share or a log that does not answer: health says so. Reading
 and comparing the largest export takes some seconds."""
 
+SILENT_INTERVALS: Final = 3
+"""A scope that has not exported for so many of its intervals keeps visits open that have ended: one lost
+export must not raise an alarm."""
+
 STOP_WITHIN_S: Final = 8.0
 """The thread may hang in a call of the system, which nothing can interrupt: then it is left to the end of
 the process, to which it means nothing that is not durable."""
-
-
-@dataclass
-class ExportFigures(Figures):
-    """What a directory counts besides; ``files_waiting`` as seen at the last look."""
-
-    files_waiting: int = 0
-    files_accepted: int = 0
-    files_refused: int = 0
-    files_known: int = 0
-    files_unreadable: int = 0
-    files_replaced: int = 0
-    files_failed: int = 0
-    observations: int = 0
-    warnings: int = 0
-    looks_failed: int = 0
-    commits_failed: int = 0
-    moves_failed: int = 0
-
-
-class _ToMove(NamedTuple):
-    """A handled file, as far as moving it needs; kept while it cannot be moved."""
-
-    path: Path
-    signature: Signature
-    sha256: str
-    outcome: Outcome
 
 
 class ElvisDirectoryFeed:
@@ -102,10 +80,10 @@ class ElvisDirectoryFeed:
         self._clocks = Clocks(clock, monotonic)
         self._inbox = Inbox(settings.directory, settings.watching)
         self._archive = Archive(settings.directory)
+        self._mover = Mover(self._inbox, self._archive, self.figures)
         limit = settings.guards.file_bytes
         self._reader = Reader(self._incoming, limit, settings.watching, self._clocks)
         self._taker = Taker(self._context, log)
-        self._unmoved: dict[Path, _ToMove] = {}
         self._aside: dict[Path, tuple[Signature, Backoff]] = {}
         self._log_backoff = self._new_backoff()
         self._directory_fault: str | None = None
@@ -113,6 +91,7 @@ class ElvisDirectoryFeed:
         self._unreadable: dict[Path, str] = {}
         self._refused: dict[str, str] = {}
         self._heard_at = monotonic()
+        self._started_at = clock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"feed-{identity.name}", daemon=True)
 
@@ -149,9 +128,27 @@ class ElvisDirectoryFeed:
         said += [
             f"exports cannot be read: {reason}" for reason in sorted(set(self._unreadable.values()))
         ]
-        said += ["exports stay where they are: they cannot be moved"] if self._unmoved else []
+        said += filter(None, [self._mover.trouble()])
         said += ["exports are left aside: this program fails at them"] if self._aside else []
+        said += [
+            f"no whole export of scope {name!r} for {SILENT_INTERVALS} of its intervals: nobody's "
+            "visit ends until there is one"
+            for name in self._silent_scopes()
+        ]
         return "; ".join(said) or None
+
+    def _silent_scopes(self) -> list[str]:
+        """Those of several scopes that keep every visit open, by not exporting as configured."""
+        scopes, spoken = self._context.settings.scopes, self._taker.spoken
+        if len(scopes) == 1:
+            return []
+        now = self._clocks.now()
+        return [
+            scope.name
+            for scope in scopes
+            if (now - spoken.get(scope.name, self._started_at)).total_seconds()
+            > SILENT_INTERVALS * scope.export_interval_s
+        ]
 
     # -- one round --------------------------------------------------------------------------------
 
@@ -160,9 +157,10 @@ class ElvisDirectoryFeed:
         self._heard_at = now = self._clocks.monotonic()
         if not self._log_backoff.is_over(now):
             return
-        self._move_again()
+        self._mover.move_again()
         read = list(islice(self._readable(self._complete()), FILES_AT_ONCE))
         try:
+            self._taker.load()
             for found in sorted(read, key=_export_order):
                 if self._stopping.is_set():
                     return
@@ -194,7 +192,7 @@ class ElvisDirectoryFeed:
     def _readable(self, paths: Iterable[Path]) -> Iterator[Found]:
         for path in paths:
             self._heard_at = now = self._clocks.monotonic()
-            if path in self._unmoved or not self._is_its_turn(path, now):
+            if path in self._mover or not self._is_its_turn(path, now):
                 continue
             if found := self._read(path):
                 yield found
@@ -225,7 +223,7 @@ class ElvisDirectoryFeed:
         self._aside.pop(found.path, None)
         self._note(handled, found.file)
         outcome = replace(handled.outcome, observations=())
-        self._move(_ToMove(found.path, found.signature, found.file.raw.sha256, outcome))
+        self._mover.move(ToMove(found.path, found.signature, found.file.raw.sha256, outcome))
 
     def _is_its_turn(self, path: Path, now_s: float) -> bool:
         return path not in self._aside or self._aside[path][1].is_over(now_s)
@@ -239,33 +237,6 @@ class ElvisDirectoryFeed:
     def _new_backoff(self) -> Backoff:
         return Backoff(self._watching.retry_s, self._watching.retry_max_s)
 
-    # -- moving -------------------------------------------------------------------------------------
-
-    def _move_again(self) -> None:
-        for handled in list(self._unmoved.values()):
-            self._move(handled)
-
-    def _move(self, handled: _ToMove) -> None:
-        path = handled.path
-        self._unmoved.pop(path, None)
-        if not self._inbox.is_unchanged(path, handled.signature):
-            self.figures.files_replaced += 1
-            return
-        try:
-            self._put_away(handled)
-        except OSError:
-            self.figures.moves_failed += 1
-            self._unmoved[path] = handled
-        else:
-            self.figures.files_waiting = max(0, self.figures.files_waiting - 1)
-
-    def _put_away(self, handled: _ToMove) -> None:
-        if handled.outcome.verdict is Verdict.REVIEW:
-            self._archive.reject(handled.path, handled.sha256, handled.outcome)
-        else:
-            self._archive.finish(handled.path, handled.sha256)
-        self._inbox.forget_marker(handled.path)
-
     # -- what is counted ------------------------------------------------------------------------------
 
     def _note(self, handled: Handled, file: Incoming) -> None:
@@ -275,10 +246,6 @@ class ElvisDirectoryFeed:
             figures.files_known += 1
             return
         figures.became(outcome)
-        figures.files_refused += outcome.verdict is Verdict.REVIEW
-        figures.files_accepted += outcome.verdict is Verdict.ACCEPTED
-        figures.observations += len(outcome.observations)
-        figures.warnings += len(outcome.warnings)
         self._note_refusal(outcome, _hospital_of(file))
 
     def _note_refusal(self, outcome: Outcome, hospital: str) -> None:

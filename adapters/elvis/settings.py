@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from pydantic import Field, model_validator
 
 from adapters.common.settings import Section
 from adapters.elvis.format import ExportFormat
+
+DEFAULT_INTERVAL_S: Final = 3_600
+"""Where nobody says how often a scope is exported: longer than is usual, so that nobody is told to have
+left who has moved."""
 
 
 class Scope(Section):
@@ -18,6 +22,12 @@ class Scope(Section):
     hospital: str = Field(min_length=1, description="hospital as the export's header names it")
     wards: tuple[str, ...] = Field(
         min_length=1, description="ward codes as the export's header lists them"
+    )
+    export_interval_s: int = Field(
+        DEFAULT_INTERVAL_S,
+        ge=1,
+        description="the longest time between two of its exports when all is well, nights and "
+        "weekends included",
     )
 
 
@@ -40,12 +50,12 @@ class Guards(Section):
         10_000_000, ge=1000, description="a larger file is refused, and not read further"
     )
     future_s: int = Field(300, ge=0, description="how far ahead of our clock an export may be")
-    absence_grace_s: int = Field(
-        0,
+    absence_grace_s: int | None = Field(
+        None,
         ge=0,
-        description="a visit ends only when every scope's newest export is more than this later "
-        "than its last sighting; set it just below the export interval where patients move "
-        "between scopes",
+        description="a visit ends no sooner than this after the first export that lacks the patient; "
+        "none: the longest `export_interval_s`, or 0 where there is one scope only. Set it to the "
+        "longest time that a patient may be on the way between two scopes",
     )
 
 
@@ -89,6 +99,34 @@ class ElvisSettings(Section):
     remember_ended_days: int = Field(
         400, ge=31, description="episode counters of ended visits are kept so long"
     )
+
+    @property
+    def longest_interval_s(self) -> int:
+        """The longest time between two exports of any scope."""
+        known = [scope.export_interval_s for scope in self.scopes]
+        return max(known, default=DEFAULT_INTERVAL_S)
+
+    def export_interval_s(self, scope: str) -> int:
+        """The longest time between two exports of a scope when all is well."""
+        known = {each.name: each.export_interval_s for each in self.scopes}
+        return known.get(scope, DEFAULT_INTERVAL_S)
+
+    def absence_grace_s(self, scopes: int) -> int:
+        """How long after the first export without a patient the visit stays open at least."""
+        if self.guards.absence_grace_s is not None:
+            return self.guards.absence_grace_s
+        return self.longest_interval_s if scopes > 1 else 0
+
+    @model_validator(mode="after")
+    def _grace_lets_patients_move(self) -> Self:
+        grace_s, least_s = self.guards.absence_grace_s, self.longest_interval_s
+        if grace_s is not None and grace_s < least_s and len(self.scopes) != 1:
+            raise ValueError(
+                f"guards.absence_grace_s = {grace_s} is shorter than the longest export_interval_s "
+                f"({least_s}): a patient who moves from one scope to another would be told as "
+                "discharged; leave it out, or set the scopes' export_interval_s to what it is"
+            )
+        return self
 
     @model_validator(mode="after")
     def _each_scope_once(self) -> Self:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
@@ -28,11 +28,18 @@ from schemas.observation import Patient, PatientIdentifier
 SCOPE_NUMBERS: Final = 1000
 """Sequences closer than this (a millisecond) are the same time in two scopes."""
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 def sequence_of(moment: datetime, scope: str) -> int:
     """The sequence of a scope's snapshot exported at that moment."""
     whole_us = round(moment.timestamp() * 1_000_000)
     return whole_us - whole_us % SCOPE_NUMBERS + crc32(scope.encode()) % SCOPE_NUMBERS
+
+
+def moment_of(sequence: int) -> datetime:
+    """The export time of a sequence, to the millisecond."""
+    return _EPOCH + timedelta(milliseconds=sequence // SCOPE_NUMBERS)
 
 
 def is_later(sequence: int, than: int, by_s: int = 0) -> bool:
@@ -55,11 +62,12 @@ class ScopeState:
     """The newest accepted snapshot of one scope.
 
     ``whole`` is the newest in which every row's patient could be read: only such a one can lack
-    somebody. ``told`` holds digests of rows in review, so that each is told once.
+    somebody. ``resumed`` is the newest whole one before which there was none for too long. ``told`` holds digests of rows in review, so that each is told once.
     """
 
     sequence: int
     whole: int
+    resumed: int
     sha256: str
     wards: tuple[str, ...]
     told: frozenset[str] = frozenset()
@@ -71,6 +79,10 @@ class PatientState:
 
     ``content`` is the digest of the claims last observed; ``left`` the newest sighting by a scope
     that no longer lists the patient; ``ended`` the sequence that ended the visit, 0 while open.
+
+    While no scope lists the patient: ``missed`` is the newest export by which a scope stopped to;
+    ``rounds`` counts how often every scope has spoken since, last by ``round_at``
+    (:mod:`adapters.elvis.absence`).
     """
 
     patient: Patient
@@ -79,6 +91,9 @@ class PatientState:
     content: str
     listed: Mapping[str, Listing]
     left: int = 0
+    missed: int = 0
+    rounds: int = 0
+    round_at: int = 0
     ended: int = 0
 
 
@@ -175,6 +190,7 @@ def _scope_json(scope: ScopeState) -> dict[str, Any]:
     return {
         "sequence": scope.sequence,
         "whole": scope.whole,
+        "resumed": scope.resumed,
         "sha256": scope.sha256,
         "wards": scope.wards,
         "told": sorted(scope.told),
@@ -190,6 +206,9 @@ def _patient_json(row: PatientState) -> dict[str, Any]:
         "content": row.content,
         "listed": row.listed,
         "left": row.left,
+        "missed": row.missed,
+        "rounds": row.rounds,
+        "round_at": row.round_at,
         "ended": row.ended,
     }
 
@@ -231,6 +250,9 @@ def _patient_from(row: dict[str, Any]) -> PatientState:
         content=row["content"],
         listed={scope: Listing(*listing) for scope, listing in row["listed"].items()},
         left=row["left"],
+        missed=row["missed"],
+        rounds=row["rounds"],
+        round_at=row["round_at"],
         ended=row["ended"],
     )
 
@@ -247,5 +269,6 @@ def without_scopes(state: SnapshotState, kept: Iterable[str]) -> SnapshotState:
 
 def _unlisted(state: SnapshotState, patient: PatientState, gone: set[str]) -> PatientState:
     listed = {scope: row for scope, row in patient.listed.items() if scope not in gone}
-    left = [state.scopes[scope].sequence for scope in patient.listed if scope in gone]
-    return replace(patient, listed=listed, left=max([patient.left, *left]))
+    last = [state.scopes[scope].sequence for scope in patient.listed if scope in gone]
+    left, missed = max([patient.left, *last]), max([patient.missed, *last])
+    return replace(patient, listed=listed, left=left, missed=missed, rounds=0, round_at=missed)

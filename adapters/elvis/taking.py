@@ -11,7 +11,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -20,7 +20,7 @@ from adapters.elvis import state as snapshot_state
 from adapters.elvis.compare import Context
 from adapters.elvis.handle import Handled, Incoming, prepare, prepare_refusal
 from adapters.elvis.observe import TICK
-from adapters.elvis.state import SnapshotState
+from adapters.elvis.state import SnapshotState, moment_of
 from bus.port import Log, Record, RecordTooLargeError, TopicPartition
 from schemas import topics
 
@@ -39,6 +39,12 @@ class Taker:
         self._log = log
         self._state: SnapshotState | None = None
         self._last_receipt: datetime | None = None
+        self.spoken: Mapping[str, datetime] = {}
+        """Each scope's newest export in which every row's patient could be read."""
+
+    def load(self) -> None:
+        """Read what the log knows, unless that was done. Raises LogError."""
+        self._loaded()
 
     def take(self, file: Incoming) -> Handled:
         """What became of the file, once that is durable. Raises LogError; then nothing did."""
@@ -65,6 +71,7 @@ class Taker:
             self._commit(prepared.records)
         snapshot_state.apply(state, prepared.handled.change)
         self._context.review.note(prepared.found)
+        self._note_spoken(state)
         return prepared.handled
 
     def _commit(self, records: Sequence[Record]) -> None:
@@ -78,7 +85,11 @@ class Taker:
             rows = self._log.load(TopicPartition(topics.SNAPSHOTS, partition))
             state = snapshot_state.load(name, rows)
             self._state = snapshot_state.without_scopes(state, self._kept(state))
+            self._note_spoken(self._state)
         return self._state
+
+    def _note_spoken(self, state: SnapshotState) -> None:
+        self.spoken = {name: moment_of(scope.whole) for name, scope in state.scopes.items()}
 
     def _kept(self, state: SnapshotState) -> Iterable[str]:
         return [scope.name for scope in self._context.settings.scopes] or state.scopes

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters.common.outcome import Outcome, Verdict
-from adapters.elvis.settings import ElvisSettings, Guards, Scope
+from adapters.elvis.settings import ElvisSettings, Scope
 from adapters.elvis.state import without_scopes
 from schemas.observation import Location, What
 from schemas.ward import Ward, WardRegister
@@ -23,8 +23,8 @@ MARKED = Row(patient="TEST-003", mark="B2", expected="2026-03-02 15:00")
 TWO_SCOPES = ElvisSettings(
     directory=Path("inbox"),
     scopes=(
-        Scope(name="boras", hospital="SÄS Borås", wards=("B1", "B2")),
-        Scope(name="skene", hospital="SÄS Skene", wards=("S1",)),
+        Scope(name="boras", hospital="SÄS Borås", wards=("B1", "B2"), export_interval_s=900),
+        Scope(name="skene", hospital="SÄS Skene", wards=("S1",), export_interval_s=900),
     ),
 )
 
@@ -108,12 +108,13 @@ def test_a_warning_is_told_once_also_of_a_patient_whom_two_scopes_list() -> None
 # -- absence -----------------------------------------------------------------------------------------
 
 
-def test_absence_is_discharge_only_once_every_scope_is_later() -> None:
+def test_absence_is_discharge_only_after_two_rounds_of_exports_and_the_grace() -> None:
     player = Player(context(TWO_SCOPES))
     player.play_all([_skene(0), export(5, ANNA)])
-    assert _whats(player.play(export(20))) == []
-    assert _whats(player.play(export(35))) == []
-    assert _whats(player.play(_skene(40))) == [What.DISCHARGED]
+    for lacks in (_skene(15), export(20), _skene(30), export(35)):
+        assert _whats(player.play(lacks)) == []
+    assert _whats(player.play(_skene(45))) == []
+    assert _whats(player.play(export(50))) == [What.DISCHARGED]
 
 
 def test_a_scope_that_never_spoke_keeps_every_visit_open() -> None:
@@ -130,14 +131,20 @@ def test_who_appears_in_another_scope_has_moved() -> None:
     assert player.open_visits()["TEST-001"].place == Location(ward="S1", room="2", bed="1")
 
 
-def test_the_grace_lets_a_patient_travel_between_scopes() -> None:
-    settings = TWO_SCOPES.model_copy(update={"guards": Guards(absence_grace_s=14 * 60)})
-    files = [_skene(0), export(0, ANNA), _skene(1), export(15), _skene(16, ANNA)]
-    literal, patient = Player(context(TWO_SCOPES)), Player(context(settings))
-    literal.play_all(files)
-    patient.play_all(files)
-    assert What.DISCHARGED in [one.what for one in literal.observations]
-    assert What.DISCHARGED not in [one.what for one in patient.observations]
+def test_who_leaves_one_scope_after_the_other_s_last_export_has_moved() -> None:
+    """Told as discharged in between, while the grace began with the last sighting and was 0."""
+    player = Player(context(TWO_SCOPES))
+    moved = ANNA._replace(ward="S1")
+    player.play_all([_skene(0), export(0, ANNA), _skene(14), export(15), _skene(29, moved)])
+    assert {one.what for one in player.observations} == {What.DESCRIBED}
+    assert len({one.visit for one in player.observations}) == 1
+
+
+def test_who_moves_while_the_exports_of_the_scope_they_left_are_lost_has_moved() -> None:
+    player = Player(context(TWO_SCOPES))
+    player.play_all([_skene(0), export(0, ANNA), _skene(15), _skene(30), _skene(43), export(45)])
+    player.play_all([_skene(58, ANNA._replace(ward="S1"))])
+    assert {one.what for one in player.observations} == {What.DESCRIBED}
 
 
 def test_the_newest_sighting_decides_when_two_scopes_list_a_patient() -> None:
@@ -176,11 +183,15 @@ def test_what_a_spreadsheet_made_of_a_number_ends_nobody(damaged: str) -> None:
 
 
 def test_a_blurred_file_of_another_scope_ends_nobody_either() -> None:
+    blurred = ANNA._replace(patient="?")
     player = Player(context(TWO_SCOPES))
-    player.play_all([_skene(0), export(0, ANNA), export(15)])
-    assert _whats(player.play(_skene(16, ANNA._replace(patient="?")))) == []
-    assert _whats(player.play(export(30))) == []
-    assert _whats(player.play(_skene(31))) == [What.DISCHARGED]
+    player.play_all([_skene(0), export(0, ANNA)])
+    for minute in range(15, 120, 15):
+        assert _whats(player.play(export(minute))) == []
+        assert _whats(player.play(_skene(minute + 1, blurred))) == []
+    ends = [_whats(player.play(_skene(minute))) + _whats(player.play(export(minute + 1)))
+            for minute in range(121, 200, 15)]  # fmt: skip
+    assert [What.DISCHARGED] in ends
 
 
 def test_two_rows_of_one_patient_change_nothing_and_keep_the_visit() -> None:
@@ -195,6 +206,16 @@ def test_two_rows_of_one_patient_change_nothing_and_keep_the_visit() -> None:
     again = export(30, *twice.rows[2:])
     assert player.play(again).warnings == ()
     assert len(player.play(export(45, ANNA._replace(bed="3"))).observations) == 1
+
+
+def test_two_rows_of_one_patient_may_be_two_patients_and_end_nobody() -> None:
+    """A spreadsheet makes one number of two: the other patient has not left."""
+    player = Player()
+    player.play(export(0, ANNA, BO))
+    alike = export(15, ANNA, BO._replace(patient=ANNA.patient))
+    assert _whats(player.play(alike)) == []
+    assert _whats(player.play(export(30, ANNA, BO))) == []
+    assert set(player.open_visits()) == {"TEST-001", "TEST-002"}
 
 
 def test_two_rows_of_an_unknown_patient_make_no_visit() -> None:

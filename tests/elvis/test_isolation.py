@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
@@ -13,6 +14,7 @@ import pytest
 from adapters.elvis import handle
 from adapters.elvis.feed import SILENT_S, STOP_WITHIN_S
 from adapters.elvis.inbox import Inbox
+from adapters.elvis.settings import ElvisSettings
 from bus.port import Record, RecordTooLargeError, TopicPartition
 from schemas import topics
 from schemas.observation import Envelope
@@ -144,6 +146,42 @@ def test_a_refused_export_is_trouble_until_its_hospital_is_accepted(ward: Ward) 
     ward.put("e.csv", export(30, BO))
     ward.look_until_stable()
     assert ward.feed.trouble() is None
+
+
+TWO_SCOPES = """
+directory = "inbox"
+[[scopes]]
+name = "boras"
+hospital = "SÄS Borås"
+wards = ["B1", "B2"]
+export_interval_s = 900
+[[scopes]]
+name = "skene"
+hospital = "SÄS Skene"
+wards = ["S1"]
+export_interval_s = 900
+"""
+
+
+def test_a_scope_that_exports_no_more_is_trouble_for_it_keeps_visits_open(tmp_path: Path) -> None:
+    table = tomllib.loads(TWO_SCOPES) | {"directory": tmp_path / "inbox"}
+    ward = Ward(tmp_path / "inbox", settings=ElvisSettings.model_validate(table))
+    ward.put("a.csv", export(12 * 60, ANNA))
+    ward.put("b.csv", export(12 * 60, wards="S1", hospital="SÄS Skene"))
+    ward.look_until_stable()
+    assert ward.feed.trouble() is None
+    ward.clocks.passed_s += 2_000
+    ward.put("c.csv", export(12 * 60 + 30, ANNA))
+    blurred = Row("S1", "1", "1", "?")
+    ward.put("d.csv", export(12 * 60 + 30, blurred, wards="S1", hospital="SÄS Skene"))
+    ward.look_until_stable()
+    assert ward.feed.trouble() is None
+    for feed in (ward.feed, ward.new_feed()):  # also after a restart
+        ward.feed = feed
+        ward.clocks.passed_s += 700
+        ward.look_until_stable()
+        assert "no whole export of scope 'skene'" in (ward.feed.trouble() or "")
+        assert "'boras'" not in (ward.feed.trouble() or "")
 
 
 def test_a_share_that_hangs_shows_and_does_not_hold_up_the_end(

@@ -21,7 +21,7 @@ HOSPITALS = {"SÄS Borås": "B1,B2", "SÄS Skene": "S1"}
 SETTINGS = ElvisSettings(
     directory=Path("inbox"),
     scopes=tuple(
-        Scope(name=hospital, hospital=hospital, wards=tuple(wards.split(",")))
+        Scope(name=hospital, hospital=hospital, wards=tuple(wards.split(",")), export_interval_s=60)
         for hospital, wards in HOSPITALS.items()
     ),
     guards=Guards(shrink_patients=100, unreadable_rows=100),

@@ -43,7 +43,14 @@ def test_state_loaded_from_the_log_equals_the_state_in_memory() -> None:
         export(30),
         export(45, Row("B1", patient="TEST-9")),
         export(45, wards="S1", hospital="SÄS Skene"),
-        export(60, Row("B1", patient="TEST-9")),
+        *(
+            one
+            for minute in range(60, 360, 60)
+            for one in (
+                export(minute, Row("B1", patient="TEST-9")),
+                export(minute, wards="S1", hospital="SÄS Skene"),
+            )
+        ),
     ]
     for file in files:
         log.commit("feed:elvis", {}, player.handle(file.payload(), file.at)[1])
