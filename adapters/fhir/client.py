@@ -2,7 +2,7 @@
 
 Sources: http://hl7.org/fhir/R4/http.html#read, http.html#paging; RFC 9110, section 10.2.3
 (``Retry-After``). Only addresses under the server's own base are asked: a link or a reference that
-leads elsewhere would send our token there.
+leads elsewhere would send our token there. Addresses are compared as addresses, not as texts.
 
 Invariant: a search that fails amid its pages raises. What was found before is not all there is.
 """
@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from email.utils import parsedate_to_datetime
+from hashlib import blake2b
 from typing import Final
-from urllib.parse import urljoin
+from urllib.parse import urldefrag, urljoin
 
 import httpx
 from tenacity import (
@@ -23,6 +24,7 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
+from adapters.fhir.address import normal, parsed
 from adapters.fhir.document import read
 from adapters.fhir.element import resource
 from adapters.fhir.grant import Grant, GrantError
@@ -30,7 +32,13 @@ from adapters.fhir.listener import MAX_BODY_BYTES
 from adapters.fhir.refusal import RefusedError
 from adapters.fhir.remote import Remote
 
-MAX_PAGES: Final = 10_000
+MAX_PAGES: Final = 200_000
+"""Of one search: a server that invents pages without end is left. With 50 to a page that is ten
+million Encounters; an outage of a week leaves some thousands of pages."""
+MAX_LINK_CHARS: Final = 60_000
+"""Of a link to the next page, which is the server's own to fill; the HTTP client takes no longer one."""
+MAX_SKIPPED_BYTES: Final = 20_000_000
+"""Of a page with a single resource that no record holds: read only to learn what comes after it."""
 MAX_WAIT_S: Final = 120.0
 _TRY_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _NOT_OURS: Final = 401
@@ -66,16 +74,17 @@ class FhirClient:
         self._sleep = sleep
         self._grant = grant
         self._base = remote.base_url.rstrip("/")
+        self._ours = parsed(self._base)
 
     def address(self, reference: str) -> str | None:
         """The address of a relative or absolute reference; None where it leads elsewhere."""
         try:
-            found = urljoin(f"{self._base}/", reference)
+            whole = urldefrag(urljoin(f"{self._base}/", reference)).url
         except ValueError:  # no address at all
             return None
-        rest = found.removeprefix(self._base)
-        is_ours = found.startswith(self._base) and rest[:1] in {"", "/", "?"}
-        return found if is_ours and ".." not in rest else None
+        found = parsed(whole)
+        is_ours = found is not None and self._ours is not None and found.is_under(self._ours)
+        return whole if is_ours else None  # as it was given: a server may sign its links
 
     async def read(self, reference: str) -> bytes | None:
         """One resource as its bytes; None where there is none. Raises RemoteError."""
@@ -83,20 +92,32 @@ class FhirClient:
         return None if address is None else await self._get(address)
 
     async def search(self, query: str, page_size: int) -> AsyncIterator[bytes]:
-        """The pages of a search. Raises RemoteError amid them where one cannot be had."""
+        """The pages of a search; one of a single resource also where it is more than a record takes.
+
+        Raises RemoteError amid them where one cannot be had, TooMuchError where smaller ones may do.
+        """
         separator = "&" if "?" in query else "?"
         address = self.address(f"{query}{separator}_count={page_size}")
-        seen: set[str] = set()
+        seen: set[bytes] = set()
         while address is not None:
-            if address in seen or len(seen) >= MAX_PAGES:
+            mark = blake2b(normal(address).encode(), digest_size=16).digest()
+            if mark in seen:
                 raise RemoteError("the pages of a search lead in a circle")
-            seen.add(address)
-            page = await self._get(address)
-            if page is None:
-                which = "the search" if len(seen) == 1 else "a page of the search"
-                raise RemoteError(f"{which} is not there")
-            address = self._next_of(page)  # before it is used: a login page is no page
+            if len(seen) >= MAX_PAGES:
+                raise RemoteError(f"a search has more than {MAX_PAGES} pages")
+            seen.add(mark)
+            page, address = await self._page(address, page_size, is_first=len(seen) == 1)
             yield page
+
+    async def _page(
+        self, address: str, page_size: int, *, is_first: bool
+    ) -> tuple[bytes, str | None]:
+        """A page, and the address of the next; looked at before it is used: a login page is no page."""
+        page = await self._get(address, MAX_BODY_BYTES if page_size > 1 else MAX_SKIPPED_BYTES)
+        if page is None:
+            which = "the search" if is_first else "a page of the search"
+            raise RemoteError(f"{which} is not there")
+        return page, self._next_of(page)
 
     def _next_of(self, page: bytes) -> str | None:
         try:
@@ -104,7 +125,7 @@ class FhirClient:
             if bundle.resource_type != "Bundle":
                 raise RemoteError("the answer to a search is no Bundle")
             links = [each for each in bundle.elements("link") if each.text("relation") == "next"]
-            found = self.address(links[0].uri("url")) if links else ""
+            found = self.address(links[0].text("url", MAX_LINK_CHARS)) if links else ""
         except RefusedError as refused:
             raise RemoteError(f"no page of a search: {refused.trouble.reason}") from None
         if not links:
@@ -113,7 +134,7 @@ class FhirClient:
             raise RemoteError("the next page lies on another server")
         return found
 
-    async def _get(self, address: str) -> bytes | None:
+    async def _get(self, address: str, most_bytes: int = MAX_BODY_BYTES) -> bytes | None:
         retrying = AsyncRetrying(
             retry=retry_if_exception_type((TryAgainError, httpx.TransportError)),
             stop=stop_after_delay(self._remote.give_up_s),
@@ -122,7 +143,7 @@ class FhirClient:
             reraise=True,
         )
         try:
-            return await retrying(self._get_once, address)
+            return await retrying(self._get_once, address, most_bytes)
         except httpx.HTTPStatusError as error:  # only the token endpoint's
             status = error.response.status_code
             raise TryAgainError(f"the token endpoint: status {status}") from None
@@ -131,15 +152,15 @@ class FhirClient:
         except (GrantError, httpx.InvalidURL) as error:
             raise TryAgainError(str(error)) from None
 
-    async def _get_once(self, address: str) -> bytes | None:
+    async def _get_once(self, address: str, most_bytes: int) -> bytes | None:
         request = self._http.build_request("GET", address, headers=await self._headers())
         response = await self._http.send(request, stream=True)
         try:
-            return await self._content(response)
+            return await self._content(response, most_bytes)
         finally:
             await response.aclose()
 
-    async def _content(self, response: httpx.Response) -> bytes | None:
+    async def _content(self, response: httpx.Response, most_bytes: int) -> bytes | None:
         if response.status_code in _GONE:
             return None
         if response.status_code == _NOT_OURS and self._grant is not None:
@@ -152,8 +173,8 @@ class FhirClient:
         content = bytearray()
         async for piece in response.aiter_bytes():
             content += piece
-            if len(content) > MAX_BODY_BYTES:
-                raise TooMuchError(f"more than {MAX_BODY_BYTES} bytes in one answer")
+            if len(content) > most_bytes:
+                raise TooMuchError(f"more than {most_bytes} bytes in one answer")
         return bytes(content)
 
     async def _headers(self) -> dict[str, str]:

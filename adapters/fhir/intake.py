@@ -181,6 +181,10 @@ class Intake:
             trouble = Trouble("internal-error", detail)
             return Taken(_waiting(trouble, document, repeatable=is_checked), document)
 
+    async def write(self, records: list[Record]) -> None:
+        """Make durable what a feed keeps for itself. Raises NotTakenError where that cannot be."""
+        await self._stored(records)
+
     async def _stored(self, records: list[Record]) -> None:
         """Return when they are durable. Raises NotTakenError where they cannot be."""
         done: asyncio.Future[LogError | None] = asyncio.get_running_loop().create_future()

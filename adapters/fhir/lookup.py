@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
+from adapters.fhir.address import normal
 from adapters.fhir.bundle import read_bundle
 from adapters.fhir.client import FhirClient, RemoteError, TryAgainError
 from adapters.fhir.document import read
@@ -28,14 +29,14 @@ class Lookup:
     """Fetches for one server. ``clock`` counts seconds and never goes back."""
 
     def __init__(self, client: FhirClient, cache_s: float, clock: Callable[[], float]) -> None:
-        self._client = client
+        self.client = client
         self._cache_s = cache_s
         self._clock = clock
         self._remembered: OrderedDict[str, tuple[float, Object]] = OrderedDict()
 
     async def read(self, reference: str) -> bytes | None:
         """One resource as it is now, never from memory. Raises RemoteError."""
-        return await self._client.read(reference)
+        return await self.client.read(reference)
 
     async def beside(self, document: Object) -> Resources:
         """Everything that the input's Encounters refer to beyond itself. Raises RemoteError."""
@@ -64,25 +65,26 @@ class Lookup:
         each = known or found.resolve(reference, statement.encounter)
         if each is None and (content := await self._fetch(reference)) is not None:
             each = resource(content)
-            found.add(self._client.address(reference) or "", each)
+            found.add(self.client.address(reference) or "", each)
         return each
 
     async def _fetch(self, reference: str) -> Object | None:
-        address = self._client.address(reference)
+        address = self.client.address(reference)
         if address is None or reference.startswith(("#", "urn:")) or is_conditional(reference):
             return None
         now = self._clock()
-        known = self._remembered.get(address)
+        at = normal(address)
+        known = self._remembered.get(at)
         if known is not None and now - known[0] <= self._cache_s:
             return known[1]
         try:
-            content = _parsed(await self._client.read(reference))
+            content = _parsed(await self.client.read(reference))
         except TryAgainError:
             raise
         except RemoteError:
             return None  # refused to us: what needs it says what is missing, others go on
         if content is not None and content["resourceType"] != "Patient":
-            self._remember(address, now, content)
+            self._remember(at, now, content)
         return content
 
     def _remember(self, address: str, now: float, content: Object) -> None:

@@ -1,29 +1,36 @@
 """Rounds of searches: each page is one input, with what it refers to fetched beside it.
 
-No position is kept: observations have derived ids, so a round that repeats the last tells nobody
-anything new, and a page that says what it said before is not kept again. Each search goes by itself:
-its ``{since}`` goes on only after it came to its end with every page durable, and starts
-``look_back_s`` before the service does.
+Each search goes by itself: its ``{since}`` goes on only after it came to its end with every page durable,
+and where it stands is durable too (``positions``). So a restart, or a server that was away for a week,
+misses nothing that the server still has; a search that was never asked starts ``look_back_s`` before the
+service does. Observations have derived ids, so a round that repeats another tells nobody anything new, and a page
+that says what it said before is not kept again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Final
 
-from adapters.fhir.client import FhirClient, RemoteError, TooMuchError
+from adapters.common.outcome import Trouble, to_review
+from adapters.fhir.client import RemoteError, TooMuchError
 from adapters.fhir.document import canonical
 from adapters.fhir.intake import Intake, NotTakenError, Taken
+from adapters.fhir.listener import MAX_BODY_BYTES
 from adapters.fhir.lookup import Lookup
 from adapters.fhir.names import Object
+from adapters.fhir.positions import Positions
 from adapters.fhir.remote import SINCE, Remote
 from adapters.fhir.said import OF_THE_ANSWER
+from bus.port import LogError
 
 MAX_REMEMBERED: Final = 10_000
+TOO_LARGE: Final = "too-large"
 
 
 class Poller:
@@ -32,19 +39,21 @@ class Poller:
     def __init__(
         self,
         remote: Remote,
-        client: FhirClient,
         lookup: Lookup,
         intake: Intake,
+        positions: Positions,
         now: Callable[[], datetime],
     ) -> None:
         self.failure: str | None = None
         self.rounds = 0
         self._remote = remote
-        self._client = client
+        self._client = lookup.client
         self._lookup = lookup
         self._intake = intake
         self._now = now
-        self._since = dict.fromkeys(remote.searches, now() - timedelta(seconds=remote.look_back_s))
+        self._positions = positions
+        self._first = now() - timedelta(seconds=remote.look_back_s)
+        self._since: dict[str, datetime] | None = None
         self._known = Known()
 
     async def run(self) -> None:
@@ -55,7 +64,9 @@ class Poller:
 
     async def round(self) -> None:
         """Every search once. A failure is told by :attr:`failure` and tried again next time."""
-        failures = [await self._search(each) for each in self._remote.searches]
+        if (since := await self._start()) is None:
+            return
+        failures = [await self._search(each, since) for each in self._remote.searches]
         told = [
             f"search {number} of {len(failures)}: {failure}"
             for number, failure in enumerate(failures, 1)
@@ -64,58 +75,96 @@ class Poller:
         self.failure = "; ".join(told) or None
         self.rounds += not told
 
-    async def _search(self, search: str) -> str | None:
+    async def _start(self) -> dict[str, datetime] | None:
+        """From when each search asks; None while the log does not say where they were."""
+        if self._since is None:
+            try:
+                known = await asyncio.to_thread(self._positions.load)
+            except LogError as error:
+                self.failure = f"the log: {type(error).__name__}"
+                return None
+            self._since = {
+                each: known.get(self._positions.key(each), self._first)
+                for each in self._remote.searches
+            }
+        return self._since
+
+    async def _search(self, search: str, since: dict[str, datetime]) -> str | None:
         """Why it did not come to its end."""
-        began, since = self._now(), self._since[search].isoformat().replace("+00:00", "Z")
+        began, asked = self._now(), since[search].isoformat().replace("+00:00", "Z")
         try:
-            await self._ask(search.replace(SINCE, since), self._remote.page_size)
+            await self._ask(search.replace(SINCE, asked), self._remote.page_size)
+            reached = max(since[search], began - timedelta(seconds=self._remote.overlap_s))
+            if SINCE in search:
+                await self._intake.write([self._positions.record(search, reached)])
         except RemoteError as error:
             return f"the server: {error}"
         except NotTakenError as error:
             return f"the log: {error.trouble.reason}"
         except Exception as error:  # noqa: BLE001 - whatever it answers costs this search its round only
             return f"a fault of this program: {type(error).__name__}"
-        self._since[search] = began - timedelta(seconds=self._remote.overlap_s)
+        since[search] = reached
         return None
 
     async def _ask(self, search: str, page_size: int) -> None:
         """Every page of a search; by smaller ones where a page is more than a record takes."""
         try:
             async for page in self._client.search(search, page_size):
-                await self._take(page)
+                await self._take(page, page_size)
         except TooMuchError:
             if page_size == 1:
                 raise
             await self._ask(search, page_size // 2)
 
-    async def _take(self, page: bytes) -> None:
-        beside, known = self._lookup.beside, self._known
+    async def _take(self, page: bytes, page_size: int) -> None:
+        """Raises TooMuchError where a smaller page may do."""
+        if len(page) > MAX_BODY_BYTES:
+            await self._set_aside(page)
+            return
+        known, beside = self._known, self._lookup.beside
         try:
-            known.add(await self._intake.take(page, _anything, beside=beside, known=known.has))
+            taken = await self._intake.take(
+                page, _anything, beside=beside, known=lambda each: known.has(_hash(each))
+            )
+            known.add(_hash(taken))
         except NotTakenError as error:
-            if error.trouble.reason == "too-large":  # what follows from it, not the page itself
+            if error.trouble.reason != TOO_LARGE:  # what follows from it, not the page itself
+                raise
+            if page_size > 1:
                 raise TooMuchError("more than a record takes of one answer") from None
-            raise
+            await self._set_aside(page)
+
+    async def _set_aside(self, page: bytes) -> None:
+        """File in review what no record holds, as its size and hash, and go on with what comes after it."""
+        digest = sha256(page).digest()
+        if self._known.has(digest):
+            return
+        detail = "a resource of a search is more than a record of the log holds: it is not read"
+        trouble = Trouble(TOO_LARGE, detail, mark_unread=True, repeatable=False)
+        note = json.dumps({"bytes": len(page), "sha256": digest.hex()}).encode()
+        await self._intake.take(note, _anything, to_review(trouble))
+        self._known.add(digest)
 
 
 class Known:
-    """What was taken already, and came to the same: by a hash of content and outcome."""
+    """Hashes of what was taken already: taking it again would say nothing new."""
 
     def __init__(self) -> None:
         self._hashes: OrderedDict[bytes, None] = OrderedDict()
 
-    def has(self, taken: Taken) -> bool:
-        """Whether keeping it again would say nothing new."""
-        return _hash(taken) in self._hashes
+    def has(self, digest: bytes) -> bool:
+        """Whether it is known."""
+        return digest in self._hashes
 
-    def add(self, taken: Taken) -> None:
+    def add(self, digest: bytes) -> None:
         """It is durable."""
-        self._hashes[_hash(taken)] = None
+        self._hashes[digest] = None
         if len(self._hashes) > MAX_REMEMBERED:
             self._hashes.popitem(last=False)
 
 
 def _hash(taken: Taken) -> bytes:
+    """Of content and outcome."""
     outcome, document = taken
     said = {key: value for key, value in (document or {}).items() if key not in OF_THE_ANSWER}
     ids = [each.id for each in outcome.observations]

@@ -20,6 +20,7 @@ from contextlib import suppress
 from typing import Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
+from adapters.fhir.address import normal
 from adapters.fhir.element import Element, resource
 from adapters.fhir.refusal import RefusedError
 
@@ -58,7 +59,7 @@ class Resources:
         self._all.append(each)
         self._by_token = None
         if url:
-            _put(self._by_url, url, each)
+            _put(self._by_url, normal(url), each)
         if number := each.text("id"):
             _put(self._by_id, f"{each.resource_type}/{number}", each)
 
@@ -66,7 +67,7 @@ class Resources:
         """What the reference leads to from inside this resource; None where that is not here."""
         if reference.startswith("#"):
             return self._contained_in(inside).get(reference[1:])
-        address = reference.partition("/_history/")[0]
+        address = normal(reference.partition("/_history/")[0])
         if address in self._by_url or address in self._by_id:
             return self._by_url.get(address) or self._by_id.get(address)
         if token := token_of(reference):

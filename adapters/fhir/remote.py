@@ -61,7 +61,9 @@ class Remote(Section):
     )
     interval_s: float = Field(60.0, gt=0, le=86_400, description="from one round to the next")
     look_back_s: float = Field(
-        86_400.0, ge=0, description="how far before the start the first `{since}` lies"
+        86_400.0,
+        ge=0,
+        description="how far before the start the `{since}` of a search lies that was never asked",
     )
     overlap_s: float = Field(
         300.0, ge=0, description="how far each `{since}` lies before the last round: clocks differ"

@@ -15,6 +15,7 @@ from adapters.fhir.client import FhirClient
 from adapters.fhir.intake import Intake
 from adapters.fhir.lookup import Lookup
 from adapters.fhir.poller import Poller
+from adapters.fhir.positions import Positions
 from adapters.fhir.remote import Remote
 from bus.memory import MemoryLog
 from bus.port import TopicPartition
@@ -83,7 +84,11 @@ class Pulled:
         async with httpx.AsyncClient(timeout=60) as http:
             client = FhirClient(self._remote, http, asyncio.sleep)
             intake = Intake(normaliser(), self.log, lambda: NOW, 10)
-            poller = Poller(self._remote, client, Lookup(client, 60, Clock()), intake, lambda: NOW)
+            positions, lookup = (
+                Positions(self.log, "fhir", self._remote.base_url),
+                Lookup(client, 60, Clock()),
+            )
+            poller = Poller(self._remote, lookup, intake, positions, lambda: NOW)
             await poller.round()
             return poller
 

@@ -21,12 +21,15 @@ from adapters.fhir.grant import ASSERTION_TYPE, Grant
 from adapters.fhir.intake import Intake
 from adapters.fhir.lookup import Lookup
 from adapters.fhir.poller import Poller
+from adapters.fhir.positions import Positions
 from adapters.fhir.references import Resources
 from adapters.fhir.remote import Backend, Remote
 from bus.memory import MemoryLog
+from bus.port import RecordTooLargeError, TopicPartition
 from schemas import topics
 from tests.fhir.lab import Json, at, encounter, normaliser
 from tests.fhir.test_surface import Clock, Endpoint, told
+from tests.support.logs import PickyLog
 
 BASE = "https://ehr.test/r4/"
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -199,14 +202,15 @@ def test_a_reference_refused_to_us_leaves_the_rest_readable() -> None:
 class Round:
     """A poller on a log in memory."""
 
-    def __init__(self, server: Server, *searches: str) -> None:
-        self.log = MemoryLog()
+    def __init__(self, server: Server, *searches: str, log: MemoryLog | None = None) -> None:
+        self.log = log or MemoryLog()
         self.now = NOW
         intake = Intake(normaliser(), self.log, lambda: self.now, 10)
         remote = Remote(base_url=BASE, searches=searches, look_back_s=60, overlap_s=30)
         client = server.client(give_up_s=0.001)
         lookup = Lookup(client, 60, Clock())
-        self.poller = Poller(remote, client, lookup, intake, lambda: self.now)
+        positions = Positions(self.log, "fhir", BASE)
+        self.poller = Poller(remote, lookup, intake, positions, lambda: self.now)
 
     def stored(self, topic: str) -> int:
         return sum(self.log.ends(topic).values())
@@ -321,11 +325,46 @@ def test_a_page_that_is_more_than_a_record_takes_is_asked_for_by_smaller_ones() 
     assert rounds.stored(topics.RAW) == 1
 
 
-def test_a_resource_that_is_more_than_a_record_takes_ends_the_round_with_a_reason() -> None:
+PADDED: Json = page(STAY) | {"text": {"div": "x" * 1_000_000}}
+
+
+def _with_large_page(following: str | None = None) -> Server:
+    """A server whose pages are too large down to those of a single resource."""
+    padded = PADDED | {"link": page(following=following)["link"]}
     sizes = (50, 25, 12, 6, 3, 1)
-    padded = page(STAY) | {"text": {"div": "x" * 1_000_000}}
-    server = Server({f"Encounter?patient=p&_count={size}": padded for size in sizes})
+    answers: dict[str, Any] = {f"Encounter?patient=p&_count={size}": padded for size in sizes}
+    return Server(answers | {"Patient/p": PATIENT, "?page=2": page(STAY)})
+
+
+def test_a_resource_that_no_record_holds_costs_itself_and_is_in_review() -> None:
+    server = _with_large_page(following="?page=2")
     rounds = Round(server, "Encounter?patient=p")
+    for _ in range(3):
+        run(rounds.poller.round())
+    assert (rounds.poller.rounds, rounds.poller.failure) == (3, None)
+    assert (rounds.stored(topics.RAW), rounds.stored(topics.OBSERVATIONS)) == (2, 1)
+    (item,) = rounds.log.scan(TopicPartition(topics.REVIEW, 0), 0, 10)
+    said = json.loads(item.value or b"")
+    assert (said["reason"], said["mark_unread"], said["repeatable"]) == ("too-large", True, False)
+
+
+def test_what_follows_from_a_page_may_be_more_than_a_record_takes() -> None:
+    """The log refuses the envelope of the second page, not the page itself."""
+    search, bad = "Encounter?patient=p&_count={}", page(STAY | {"text": {"div": "BAD"}})
+    server = Server({search.format(size): bad for size in (50, 25, 12, 6, 3, 1)})
+    server.answers["Patient/p"] = PATIENT
+    log = PickyLog(RecordTooLargeError("too large"), at_once=True)
+    rounds = Round(server, "Encounter?patient=p", log=log)
+    run(rounds.poller.round())
+    assert rounds.poller.failure is None
+    assert rounds.stored(topics.REVIEW) == 1
+
+
+def test_a_page_that_is_larger_than_anything_ends_the_round_with_a_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("adapters.fhir.client.MAX_SKIPPED_BYTES", 900_000)
+    rounds = Round(_with_large_page(), "Encounter?patient=p")
     run(rounds.poller.round())
     assert "in one answer" in (rounds.poller.failure or "")
 

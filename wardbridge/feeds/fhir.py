@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 from pydantic import Field
 
 from adapters.common.outcome import Outcome, Trouble, to_review
+from adapters.fhir.address import normal
 from adapters.fhir.client import FhirClient
 from adapters.fhir.grant import Grant
 from adapters.fhir.intake import Intake
@@ -19,6 +19,7 @@ from adapters.fhir.listener import FhirListener
 from adapters.fhir.lookup import Lookup
 from adapters.fhir.mapping import Normaliser
 from adapters.fhir.poller import Poller
+from adapters.fhir.positions import Positions
 from adapters.fhir.profile import FhirProfile
 from adapters.fhir.remote import Remote
 from adapters.fhir.surface import Surface
@@ -46,9 +47,7 @@ class FhirFeed:
             normaliser, place.log, reading.clock, settings.max_waiting, place.review
         )
         self._pulling = (
-            Pulling(settings.pull, self._intake, place.data, reading.clock)
-            if settings.pull
-            else None
+            Pulling(settings.pull, self._intake, reading, place) if settings.pull else None
         )
         fetch = self._pulling.lookup if self._pulling else None
         surface = Surface(self._intake, settings, reading.clock, fetch=fetch)
@@ -89,17 +88,16 @@ class FhirFeed:
 class Pulling:
     """The poller of one server, its connections and its task."""
 
-    def __init__(
-        self, remote: Remote, intake: Intake, data: Path, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, remote: Remote, intake: Intake, reading: Reading, place: Place) -> None:
         self._http = httpx.AsyncClient(timeout=remote.timeout_s)
         grant = None
         if remote.backend is not None:
-            key = (data / remote.backend.key_file).read_bytes()
-            grant = Grant(remote.backend, key, self._http, clock)
+            key = (place.data / remote.backend.key_file).read_bytes()
+            grant = Grant(remote.backend, key, self._http, reading.clock)
         client = FhirClient(remote, self._http, asyncio.sleep, grant)
         self.lookup = Lookup(client, remote.cache_s, time.monotonic)
-        self.poller = Poller(remote, client, self.lookup, intake, clock)
+        positions = Positions(place.log, reading.identity.name, normal(remote.base_url))
+        self.poller = Poller(remote, self.lookup, intake, positions, reading.clock)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
