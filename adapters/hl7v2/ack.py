@@ -9,25 +9,28 @@ Source: HL7 v2.5.1 chapter 2, sections 2.9 (processing rules), 2.15.5 (ERR), 2.1
   CR) where MSH-15 does, else none.
 * An acknowledgement that comes as a message is never answered: two listeners would never end.
 
-Invariant: MSA-2 repeats MSH-10 as sent; texts name fields and reasons, never anything of a patient.
+Invariant: MSA-2 repeats MSH-10 as sent, if it can be found in the bytes at all (``header_of``), and in the
+bytes in which it came. The answer is in the character set in which the message was read, and names it as the
+message did unless that was wrong. Texts name fields and reasons, never anything of a patient.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from adapters.common.outcome import Outcome
-from adapters.hl7v2 import reader
 from adapters.hl7v2.errors import Answer, Hl7Error
-from adapters.hl7v2.reader import NULL, Delimiters, Message
+from adapters.hl7v2.limits import MAX_ECHO_CHARS
+from adapters.hl7v2.reader import DEFAULT, NULL, Delimiters, Message
 
-DEFAULT: Final = Delimiters("|", "^", "~", "\\", "&")
 ACK: Final = "ACK"
 VERSION: Final = "2.5.1"
 CHARSET: Final = "UNICODE UTF-8"
 _ALWAYS, _ON_ERROR, _ON_SUCCESS, _NEVER = "AL", "ER", "SU", "NE"
 _ACCEPT: Final[dict[Answer, str]] = {"AA": "CA", "AE": "CE", "AR": "CR"}
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 _REVIEWED: Final = "207^Application internal error^HL70357"
 
 
@@ -76,14 +79,6 @@ def acknowledgement(
     return ("\r".join(segments) + "\r").encode(codec, "backslashreplace")
 
 
-def header_of(head: bytes) -> Message | None:
-    """The MSH of a message of which only the beginning is known, if that much is readable."""
-    try:
-        return reader.read(head.partition(b"\r")[0].partition(b"\n")[0])
-    except Hl7Error:
-        return None
-
-
 def _asked_for(message: Message, answer: Answer) -> str | None:
     accept, application = message.header.first(15), message.header.first(16)
     if accept in {"", NULL} and application in {"", NULL}:
@@ -102,20 +97,29 @@ def _wanted(condition: str, answer: Answer) -> bool:
 
 
 def _header(message: Message | None, marks: Delimiters, now: datetime, number: str) -> str:
-    raw = message.header.raw if message else _nothing
+    def raw(field: int) -> str:
+        return _echoed(message, field)
+
     kind = ACK
-    if message and (event := message.header.first(9, 2)):
+    if message and (event := raw(9).partition(marks.component)[2].partition(marks.component)[0]):
         kind = marks.component.join((ACK, event, ACK))
     fields = [
         "MSH", raw(2) or "^~\\&", raw(5), raw(6), raw(3), raw(4),
         now.astimezone(UTC).strftime("%Y%m%d%H%M%S+0000"), "", kind, number, raw(11) or "P",
-        raw(12) or VERSION, "", "", "", "", "", raw(18) if message else CHARSET,
+        raw(12) or VERSION, "", "", "", "", "", _charset(message),
     ]  # fmt: skip
     return marks.field.join(fields)
 
 
+def _charset(message: Message | None) -> str:
+    """What the answer is in: as the message said, where its bytes agreed."""
+    if message is None:
+        return CHARSET
+    return _echoed(message, 18) if message.doubt is None else ""
+
+
 def _msa(message: Message | None, marks: Delimiters, code: str) -> str:
-    return marks.field.join(("MSA", code, message.header.raw(10) if message else ""))
+    return marks.field.join(("MSA", code, _echoed(message, 10)))
 
 
 def _err(verdict: Verdict, marks: Delimiters) -> str:
@@ -140,5 +144,9 @@ def _escaped(text: str, marks: Delimiters) -> str:
     return text
 
 
-def _nothing(_field: int) -> str:
-    return ""
+def _echoed(message: Message | None, field: int) -> str:
+    """A field of MSH as sent; control characters could end the answer's segment, or its frame."""
+    text = message.header.raw(field) if message else ""
+    if len(text) <= MAX_ECHO_CHARS and text.isprintable():  # nearly always
+        return text
+    return _CONTROL.sub("", text)[:MAX_ECHO_CHARS]

@@ -5,21 +5,25 @@ MSH at the beginning of a line; CR, LF, blank lines and MLLP bytes may stand bet
 BTS-1 counts the messages of a batch, FTS-1 the batches of the file: where a count is given and
 differs, messages were lost on the way, and that is a trouble of the file.
 
-Invariant: every byte that is no header, trailer or separator is in one of the messages; what
-stands before the first MSH is a message of its own, for the reader to refuse.
+Invariant: every byte that is no header, trailer or separator is in one of the messages; what stands
+before the first MSH, or behind a header or trailer without an MSH, is a message of its own, for the reader
+to refuse: it may be of another patient than the message before.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from adapters.common.outcome import Trouble
 
 BOM: Final = b"\xef\xbb\xbf"
-BETWEEN: Final = b" \t\r\n\x0b\x1c\x1a"  # the last ends a text file in old systems
-_BEGIN: Final = re.compile(rb"(?:^|(?<=[\r\n\x0b\x1c]))(?=(?:MSH|FHS|BHS|BTS|FTS)[^A-Za-z0-9\s])")
+BETWEEN: Final = b" \t\r\n\x0b\x1c\x1a\x00"  # the last but one ends a text file in old systems
+_BEGIN: Final = re.compile(
+    rb"(?:\A|[\r\n\x0b\x0c\x1c])(?:[\x00-\x20]|\xef\xbb\xbf)*((?:MSH|FHS|BHS|BTS|FTS)[^A-Za-z0-9\s])"
+)
 _LINE: Final = re.compile(rb"[\r\n\x0b\x1c]+")
 
 
@@ -56,27 +60,31 @@ class _Splitting:
             self.batches, self.in_batch = self.batches + 1, 0
         elif name == b"FTS":
             self._compare("FTS-1", count, self.batches)
-        if rest.strip(BETWEEN):
-            self._stray(rest.strip(BETWEEN))
+        if stray := rest.strip(BETWEEN):
+            self.messages.append(stray)
 
     def _compare(self, where: str, said: int | None, found: int) -> None:
         if said is not None and said != found:
             detail = f"the trailer counts {said}, the file has {found}: look for what was lost"
             self.troubles.append(Trouble("batch-count-differs", detail, where))
 
-    def _stray(self, segments: bytes) -> None:
-        """Segments behind a header or trailer line: they go on with the message before it."""
-        before = self.messages.pop() + b"\r" if self.messages else b""
-        self.messages.append(before + segments)
-
 
 def split(content: bytes) -> Split:
     """A file's messages, each without what stands between them."""
     splitting = _Splitting()
-    for piece in _BEGIN.split(content.removeprefix(BOM)):
+    for piece in _pieces(content.removeprefix(BOM)):
         if stripped := piece.strip(BETWEEN):
             splitting.add(stripped)
     return Split(tuple(splitting.messages), tuple(splitting.troubles))
+
+
+def _pieces(content: bytes) -> Iterator[bytes]:
+    """Cut before each line that begins a message, a header or a trailer; marks in front of it go."""
+    begin = 0
+    for found in _BEGIN.finditer(content):
+        yield content[begin : found.start()]
+        begin = found.start(1)
+    yield content[begin:]
 
 
 def _count(line: bytes) -> int | None:

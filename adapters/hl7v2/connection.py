@@ -31,6 +31,7 @@ from adapters.hl7v2 import ack
 from adapters.hl7v2.errors import Answer, Hl7Error, InternalError, TooLargeError
 from adapters.hl7v2.figures import ControlIds, ListenerFigures
 from adapters.hl7v2.framing import CR, FS, VT, Event, Frame, Framer, Garbage, TooLarge
+from adapters.hl7v2.header import header_of
 from adapters.hl7v2.mapping import Normaliser, Reading
 from adapters.hl7v2.profile import Listener
 from adapters.hl7v2.reader import Message
@@ -223,7 +224,7 @@ class Connection(asyncio.Protocol):
         found = host.review.findings(taken, outcome, lambda: statement(payload))
         records = records_of(feed, taken, payload, outcome, found.records)
         place = Place(
-            self, len(payload), reading.message or ack.header_of(payload), _verdict(reading, profile.review_answer), at,
+            self, len(payload), reading.message or header_of(payload), _verdict(reading, profile.review_answer), at,
             pointer.id[:NUMBER_CHARS], profile.answers == "always", found,
         )  # fmt: skip
         self._add(place)
@@ -252,7 +253,7 @@ class Connection(asyncio.Protocol):
         host.figures.last_seen = at
         verdict = ack.of_error(too_large(host.listener))
         number = f"R{host.figures.too_large}"
-        place = Place(self, min(size, len(head)), ack.header_of(head), verdict, at, number)
+        place = Place(self, min(size, len(head)), header_of(head), verdict, at, number)
         place.always = True
         place.settle(None)
         self._add(place)

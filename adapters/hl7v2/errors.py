@@ -40,10 +40,33 @@ class DelimiterError(Hl7Error):
 
 
 class CharsetError(Hl7Error):
-    """The sender's fault: the bytes are not in the declared character set, or it is unknown."""
+    """The sender's fault: the bytes are in no character set that they can be meant to be in."""
 
     code = "102^Data type error^HL70357"
     reason = "charset-unreadable"
+
+
+class UnknownCharsetError(Hl7Error):
+    """Nobody's fault: MSH-18 names a character set that the feed's configuration has to explain.
+
+    The message waits in review, and its sender is told what it is told of every such message.
+    """
+
+    code = "102^Data type error^HL70357"
+    reason = "charset-unknown"
+
+
+class SeveralMessagesError(Hl7Error):
+    """The sender's fault: there is a second MSH in what should be one message."""
+
+    code = "100^Segment sequence error^HL70357"
+    reason = "several-messages"
+
+
+class TooManyPartsError(Hl7Error):
+    """The sender's fault: more segments or fields than any message has."""
+
+    reason = "too-many-parts"
 
 
 class TooLargeError(Hl7Error):

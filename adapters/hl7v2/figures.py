@@ -6,12 +6,9 @@ from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
-from typing import Final
 
 from adapters.common.figures import Figures
-
-REMEMBERED_CONTROL_IDS: Final = 10_000
-"""Enough for a sender that begins anew each day; about two megabytes."""
+from adapters.hl7v2.limits import REMEMBERED_CONTROL_IDS
 
 
 @dataclass
@@ -41,17 +38,21 @@ class ListenerFigures(Figures):
 
 
 class ControlIds:
-    """Notices a control id that comes again with other content: of no effect, but counted."""
+    """Notices a control id that comes again with other content: of no effect, but counted.
+
+    Both are kept as hashes: an id may be as long as a message.
+    """
 
     def __init__(self, remembered: int = REMEMBERED_CONTROL_IDS) -> None:
         self._remembered = remembered
-        self._contents: OrderedDict[str, bytes] = OrderedDict()
+        self._contents: OrderedDict[bytes, bytes] = OrderedDict()
 
     def reused(self, control_id: str, payload: bytes) -> bool:
         """Whether the id stood for something else before."""
+        key = blake2b(control_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         content = blake2b(payload, digest_size=8).digest()
-        before = self._contents.get(control_id)
-        self._contents[control_id] = content
+        before = self._contents.get(key)
+        self._contents[key] = content
         if before is None and len(self._contents) > self._remembered:
             self._contents.popitem(last=False)
         return before is not None and before != content

@@ -17,6 +17,7 @@ from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
 from adapters.common.text import cleaned, is_readable, unreadable, was_cleaned
 from adapters.common.ward import unresolved
 from adapters.hl7v2.case import Case, too_long
+from adapters.hl7v2.limits import MAX_CACHED_CHARS
 from adapters.hl7v2.profile import FieldPath, LocationLayout
 from adapters.hl7v2.reader import NULL, Encoding, Segment
 from schemas.observation import Location
@@ -58,7 +59,9 @@ class LocationReader:
         """A filled field's location; None where it is cleared; the trouble where it has none."""
         if path.component:
             return self._of_ward(self.ward(segment, path))
-        found = self._known(segment.raw(path.field), path.text, segment.encoding)
+        raw = segment.raw(path.field)
+        read = self._known if len(raw) <= MAX_CACHED_CHARS else self._of_place
+        found = read(raw, path.text, segment.encoding)
         if found.is_cleaned:
             case.note(was_cleaned(path.text))
         return found.location

@@ -30,9 +30,12 @@ from adapters.common.outcome import (
 from adapters.common.visits import VisitNumber, visit_id
 from adapters.hl7v2 import reader
 from adapters.hl7v2.case import Case, WithheldError, doubt_of, movement_of
+from adapters.hl7v2.charset import Charsets
 from adapters.hl7v2.claims import BY_TABLE, ClaimsReader
 from adapters.hl7v2.cx import Cx, read_cx
-from adapters.hl7v2.errors import Hl7Error
+from adapters.hl7v2.errors import Hl7Error, UnknownCharsetError
+from adapters.hl7v2.kind import trigger_of
+from adapters.hl7v2.limits import MAX_MERGED_NUMBERS, MAX_MERGES
 from adapters.hl7v2.location import LocationReader
 from adapters.hl7v2.patient import PatientReader
 from adapters.hl7v2.person import person_of
@@ -54,7 +57,6 @@ from adapters.hl7v2.triggers import (
 from schemas.observation import Movement, Observation, Patient, Rank, What
 from schemas.ward import WardRegister
 
-MAX_MERGES: Final = 100  # in one message: their envelope must fit into a record
 _OCCURRED: Final = (field_path("EVN-6"), field_path("ZBE-2"))
 
 
@@ -86,6 +88,7 @@ class Normaliser:
         self.profile = profile
         self._unasked = None if explain else Origins(asked=False)
         self._visit = field_path(profile.visit)
+        self._charsets = Charsets.of(profile.charset, profile.charsets)
         self._skew = timedelta(seconds=profile.future_s)
         self._times = TimeReader(profile.zone, self._skew)
         self._patients = PatientReader(profile, keyer.of(feed.source))
@@ -99,10 +102,11 @@ class Normaliser:
     def read(self, payload: bytes, received_at: datetime) -> Reading:
         """What one message means, with what is needed to answer it."""
         try:
-            message = reader.read(payload, self.profile.charset)
+            message = reader.read(payload, self._charsets)
         except Hl7Error as error:
+            fault = None if isinstance(error, UnknownCharsetError) else error
             trouble = Trouble(error.reason, error.detail, error.where)
-            return Reading(self._withheld(trouble, payload), None, error)
+            return Reading(self._withheld(trouble, payload), None, fault)
         try:
             return Reading(self._outcome(message, received_at), message)
         except WithheldError as withheld:
@@ -113,23 +117,28 @@ class Normaliser:
 
     def may_mark(self, payload: bytes) -> bool:
         """Whether a message that is not used may be one that designates."""
-        event = event_of(payload)
+        event = event_of(payload) if payload.count(b"MSH") == 1 else None
         return b"MSH" in payload if event is None else event in self.profile.marks
 
     def _outcome(self, message: Message, received_at: datetime) -> Outcome:
-        kind, trigger = message.header.first(9).upper(), message.header.first(9, 2).upper()
-        if kind not in {"ADT", "", NULL}:
+        trigger = trigger_of(message)
+        if trigger is None:
             return ignored("not-adt", "a message of another kind than ADT")
         if message.header.first(11) not in self.profile.processing_ids:
             raise WithheldError(
                 "not-production", "training or debugging: see the profile", "MSH-11"
             )
-        meaning = TRIGGERS.get(trigger) if kind == "ADT" else None
-        if meaning is None:
-            raise _unknown_trigger(trigger)
         origins = self._unasked or Origins(asked=True)
-        case = Case(message, received_at, trigger, trigger, self._times, origins)
-        return self._by_meaning(case, meaning)
+        case = Case(message, received_at, trigger, trigger, self._times_of(message), origins)
+        if message.doubt is not None:
+            case.warnings.append(message.doubt)
+        return self._by_meaning(case, TRIGGERS[trigger])
+
+    def _times_of(self, message: Message) -> TimeReader:
+        sent = message.header.raw(7)
+        if not ("+" in sent or "-" in sent) or not self.profile.offset_of_msh_7:
+            return self._times
+        return self._times.of_message(message.header.first(7))
 
     def _by_meaning(self, case: Case, meaning: Meaning) -> Outcome:
         match meaning:
@@ -170,8 +179,10 @@ class Normaliser:
 
     def _merge(self, case: Case) -> Outcome:
         merges: list[Observation] = []
+        read: dict[int, Patient] = {}  # one PID may survive many
         for number, (survivor, ceasing) in enumerate(_merge_pairs(case.message)):
-            into = self._patient(case, survivor, 3, "merged_into")
+            into = read.get(id(survivor)) or self._patient(case, survivor, 3, "merged_into")
+            read[id(survivor)] = into
             patient = _other_than(into, self._patient(case, ceasing, 1, "patient"))
             if patient is not None:
                 case.origins.note("what", "MSH-9.2", BY_TABLE)
@@ -231,7 +242,8 @@ class Normaliser:
         found, doubts = self._patients.read(segment, field, where, case.received_at)
         if isinstance(found, Trouble):
             raise WithheldError.of(found)
-        case.warnings += doubts
+        for doubt in doubts:  # the same of every merge is one
+            case.note(doubt)
         case.origins.note(name, found.where, found.rule)
         if self._describer is not None and segment.fields[0] == "PID":
             case.persons[found.patient.key] = person_of(segment, case)
@@ -244,12 +256,6 @@ class Normaliser:
         moment = case.moment(found[0]) if found else None
         if moment is not None:
             said |= {"occurred_at": moment.at, "occurred_rule": moment.rule}
-
-
-def _unknown_trigger(trigger: str) -> WithheldError:
-    if trigger in {"", NULL}:
-        return WithheldError("trigger-missing", "MSH-9 names no event", "MSH-9.2")
-    return WithheldError("trigger-unknown", "the trigger table has no such event", "MSH-9.2")
 
 
 def _meant(case: Case, event: VisitEvent, movement: Movement | None) -> VisitEvent:
@@ -280,14 +286,23 @@ def _other_than(survivor: Patient, ceasing: Patient) -> Patient | None:
 
 def _merge_pairs(message: Message) -> list[tuple[Segment, Segment]]:
     """Survivor (PID) and ceasing patient (MRG), as often as the message has them."""
+    if max(message.count("PID"), message.count("MRG")) > MAX_MERGES:
+        raise _merge_unreadable(f"more than {MAX_MERGES} merges")
     pairs: list[tuple[Segment, Segment]] = []
     survivor: Segment | None = None
+    numbers = 0
     for name, segment in message.sequence("PID", "MRG"):
+        numbers += segment.count(3 if name == "PID" else 1)
         if name == "PID":
             survivor = segment
         elif survivor is not None:
             pairs.append((survivor, segment))
-    if not 0 < len(pairs) <= MAX_MERGES:
-        detail = f"each MRG needs its PID before it, and at most {MAX_MERGES} of them"
-        raise WithheldError("merge-unreadable", detail, "MRG-1")
+    if numbers > MAX_MERGED_NUMBERS:
+        raise _merge_unreadable(f"more than {MAX_MERGED_NUMBERS} numbers of its patients")
+    if not pairs:
+        raise _merge_unreadable("each MRG needs its PID before it")
     return pairs
+
+
+def _merge_unreadable(detail: str) -> WithheldError:
+    return WithheldError("merge-unreadable", detail, "MRG-1")

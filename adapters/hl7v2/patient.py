@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from adapters.common.identity import (
+    MAX_IDENTIFIERS,
     PATIENT_UNREADABLE,
     Identified,
     IdentitySettings,
@@ -25,9 +27,11 @@ from adapters.common.keys import SourceKeyer
 from adapters.common.outcome import Trouble
 from adapters.hl7v2.case import doubt_of
 from adapters.hl7v2.cx import Cx, read_cx
+from adapters.hl7v2.limits import MAX_REPETITIONS
 from adapters.hl7v2.profile import Hl7Profile
 from adapters.hl7v2.reader import Segment
 
+TOO_MANY: Final = f"more than {MAX_REPETITIONS} repetitions: no patient has so many numbers"
 _DAY: Final = "%Y%m%d"
 _PRIOR: Final = "MRG"
 
@@ -48,8 +52,11 @@ class PatientReader:
 
         A number's dates are judged by the receipt.
         """
+        if segment.repeats_too_often(field):
+            return Trouble(PATIENT_UNREADABLE, TOO_MANY, where), []
         read = (read_cx(segment, each, self._aliases) for each in segment.repetitions(field))
-        numbers = [self._number(each, received_at) for each in read if each is not None]
+        given = islice(filter(None, read), MAX_IDENTIFIERS + 1)  # one too many is told as such
+        numbers = [self._number(each, received_at) for each in given]
         for each in numbers:
             if doubt := _doubt_of(each, where):
                 return doubt, []

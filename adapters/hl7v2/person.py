@@ -14,6 +14,7 @@ from typing import Final
 
 from adapters.common.outcome import MAX_TEXT_CHARS
 from adapters.hl7v2.case import Case, too_long
+from adapters.hl7v2.limits import MAX_REPETITIONS
 from adapters.hl7v2.reader import NULL, Segment
 from schemas.patient import Person, Sex
 
@@ -36,6 +37,9 @@ def person_of(pid: Segment, case: Case) -> Person:
 
 
 def _name(pid: Segment, said: dict[str, str | None], case: Case) -> None:
+    if pid.repeats_too_often(_NAME):
+        case.warn("too-many-parts", f"more than {MAX_REPETITIONS} repetitions", "PID-5")
+        return
     best = _best([_parts(pid, each) for each in pid.repetitions(_NAME)])
     if best is not None:
         family, given = best

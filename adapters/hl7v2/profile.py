@@ -163,8 +163,20 @@ class Hl7Profile(Section):
     patient: IdentitySettings = Field(IdentitySettings(), description="which number is the patient")
     protection: ProtectionSettings = Field(ProtectionSettings(), description="protection codes")
     zone: ZoneName = Field("Europe/Stockholm", description="of times that carry no offset")
+    offset_of_msh_7: bool = Field(
+        default=True,
+        description="whether an offset in MSH-7 holds for every time of the message that has none of its "
+        "own, as the standard says; without it the zone holds, as for a sender who writes all other "
+        "times by the clock on the wall",
+    )
     charset: CharsetName = Field(
-        "iso8859-1", description="where MSH-18 is empty and the bytes are not UTF-8"
+        "iso8859-1",
+        description="where MSH-18 is empty, or contradicted by the bytes, and they are not UTF-8",
+    )
+    charsets: Mapping[str, CharsetName] = Field(
+        default_factory=dict,
+        description="what names in MSH-18 mean to this sender, as Python's codecs: before table 0211, "
+        "and believed whatever the bytes look like",
     )
     future_s: int = Field(
         300, ge=0, le=MAX_SKEW_S, description="how far ahead of our clock a recorded time may be"

@@ -4,11 +4,15 @@ Format: HL7 v2.5.1 chapter 2 (encoding rules). The delimiters come from MSH-1 an
 end in CR, LF or CRLF. A lone LF amid CR-separated segments ends one only where a segment follows,
 so that text with line feeds stays whole. Positions count from 1, and MSH-1 is the separator.
 
+Work is bounded before it begins (``adapters.hl7v2.limits``): whatever is split is split into so many
+parts at most, the last of which is the rest as sent.
+
 Three values (chapter 2, null and empty): an empty field says nothing, ``""`` says that there is
 none, anything else is the value. Texts are unescaped when asked for, never before.
 
 Invariant: :func:`read` returns a message or raises an :class:`Hl7Error`; nothing that is asked of
-a message raises.
+a message raises. A message has one MSH: where another stands, also within a line whose end was lost, there
+are several messages, and none of them is read.
 """
 
 from __future__ import annotations
@@ -18,8 +22,25 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from adapters.common.outcome import Trouble
 from adapters.hl7v2 import charset
-from adapters.hl7v2.errors import DelimiterError, NotHl7Error
+from adapters.hl7v2.charset import Charsets
+from adapters.hl7v2.errors import (
+    CharsetError,
+    DelimiterError,
+    NotHl7Error,
+    SeveralMessagesError,
+    TooManyPartsError,
+)
+from adapters.hl7v2.limits import (
+    MAX_CHARSETS,
+    MAX_COMPONENTS,
+    MAX_ESCAPED_CHARS,
+    MAX_FIELDS,
+    MAX_REPETITIONS,
+    MAX_SEGMENTS,
+    MAX_SUBCOMPONENTS,
+)
 
 NULL: Final = '""'
 BOM: Final = b"\xef\xbb\xbf"
@@ -27,9 +48,12 @@ BLANK: Final = b" \t\r\n"
 NAME_CHARS: Final = 3
 UNDEFINED: Final = "\ud800"  # a lone surrogate: no text that was decoded strictly holds it
 CHARSET_FIELD: Final = 18
+MAX_CHARSET_CHARS: Final = 100
 MAX_DELIMITERS: Final = 5  # the fifth, since v2.7, marks truncated values
 _SEGMENT_END: Final = re.compile(r"\r\n|\r|\n(?=[A-Z][A-Z0-9]{2}(?:[^A-Za-z0-9 ]|$))")
 _LINE_END: Final = re.compile(rb"[\r\n]")
+_ANOTHER_MSH: Final = re.compile(r"[\x00- \x85\ufeff\u2028]*MSH(?![A-Za-z0-9])")
+_UTF_16: Final = re.compile(rb"(?:\xff\xfe|\xfe\xff)?\x00?M\x00S\x00H")
 
 
 class Delimiters(NamedTuple):
@@ -50,6 +74,9 @@ class Delimiters(NamedTuple):
         r"""Text with ``\F\ \S\ \R\ \T\ \E\`` and ``\Xhh\`` resolved; other escapes stay."""
         return _unescape(text, self, codec) if self.escape in text else text
 
+
+DEFAULT: Final = Delimiters("|", "^", "~", "\\", "&")
+"""The usual ones (section 2.5.4)."""
 
 Encoding = tuple[Delimiters, str]
 """The delimiters, and the codec of escaped bytes."""
@@ -84,17 +111,26 @@ class Segment:
     def repetitions(self, field: int) -> list[str]:
         """The field's repetitions as sent; none for an empty field."""
         raw = self.raw(field)
-        return raw.split(self._delimiters.repetition) if raw else []
+        return raw.split(self._delimiters.repetition, MAX_REPETITIONS) if raw else []
+
+    def count(self, field: int) -> int:
+        """How many repetitions the field has, empty ones among them."""
+        return self.raw(field).count(self._delimiters.repetition) + 1
+
+    def repeats_too_often(self, field: int) -> bool:
+        """Whether it has more repetitions than are read apart."""
+        return self.count(field) > MAX_REPETITIONS
 
     def components(self, repetition: str) -> list[str]:
         """A repetition's components as sent."""
-        return repetition.split(self._delimiters.component)
+        return repetition.split(self._delimiters.component, MAX_COMPONENTS)
 
     def subcomponents(self, component: str) -> list[str]:
         """A component's subcomponents, unescaped, blanks around them removed."""
         if component.isalnum():
             return [component]
-        return [self._text(part) for part in component.split(self._delimiters.subcomponent)]
+        parts = component.split(self._delimiters.subcomponent, MAX_SUBCOMPONENTS)
+        return [self._text(part) for part in parts]
 
     def first(self, field: int, component: int = 1) -> str:
         """First repetition, first subcomponent of a component; unescaped, "" where empty."""
@@ -111,15 +147,24 @@ class Segment:
         return self._text(text) if escape in text else text.strip()
 
     def _text(self, raw: str) -> str:
-        return self._delimiters.unescape(raw, self._codec).strip()
+        text = raw.strip()
+        if len(text) > MAX_ESCAPED_CHARS:
+            return text
+        return self._delimiters.unescape(text, self._codec).strip()
 
 
 class Message:
-    """A message; segments are split into fields when first asked for."""
+    """A message; segments are split into fields when first asked for.
 
-    __slots__ = ("_first_lines", "_lines", "_segments", "codec", "delimiters", "header")
+    ``doubt`` is what is doubtful about its character set, if anything.
+    """
 
-    def __init__(self, lines: list[str], delimiters: Delimiters, codec: str) -> None:
+    __slots__ = ("_first_lines", "_lines", "_segments", "codec", "delimiters", "doubt", "header")
+
+    def __init__(
+        self, lines: list[str], delimiters: Delimiters, codec: str, doubt: Trouble | None = None
+    ) -> None:
+        self.doubt = doubt
         self._lines = lines
         self._first_lines = {line[:NAME_CHARS]: line for line in reversed(lines)}
         self.delimiters = delimiters
@@ -144,6 +189,10 @@ class Message:
             if line[:NAME_CHARS] in names
         )
 
+    def count(self, name: str) -> int:
+        """How many segments of that name there are."""
+        return sum(line[:NAME_CHARS] == name for line in self._lines)
+
     def body(self) -> str:
         """All segments but MSH as sent, their ends made CR."""
         return "\r".join(self._lines[1:])
@@ -152,19 +201,62 @@ class Message:
         return Segment(line.split(self.delimiters.field), self.delimiters, self.codec)
 
 
-def read(payload: bytes, fallback_charset: str = "iso8859-1") -> Message:
-    """The message in a frame. Raises NotHl7Error, DelimiterError or CharsetError."""
+def read(payload: bytes, charsets: Charsets = Charsets()) -> Message:  # noqa: B008 - immutable
+    """The one message in a frame. Raises an Hl7Error that says why it cannot be read."""
     payload = payload.removeprefix(BOM).lstrip(BLANK)
     if not payload.startswith(b"MSH"):
-        raise NotHl7Error("it does not begin with MSH", "MSH")
+        raise _no_message(payload)
     header = _LINE_END.split(payload, maxsplit=1)[0].decode("latin-1")
-    delimiters = _delimiters(header[3:4], header[4:].partition(header[3:4] or " ")[0])
-    text, codec = charset.decode(payload, _declared(header, delimiters), fallback_charset)
-    return Message(_lines(text), delimiters, codec)
+    marks, _, _ = header[4 : 4 + 2 * MAX_DELIMITERS].partition(header[3:4] or " ")
+    delimiters = delimiters_of(header[3:4], marks)
+    decoded = charset.decode(payload, _declared(header, delimiters), charsets)
+    _check_lines(decoded.text)
+    lines = _lines(decoded.text)
+    _check_fields(lines, delimiters.field)
+    if decoded.text.find("MSH", NAME_CHARS) >= 0:
+        _check_single(lines, f"MSH{delimiters.field}{marks}")
+    return Message(lines, delimiters, decoded.codec, decoded.doubt)
+
+
+def _no_message(payload: bytes) -> NotHl7Error | CharsetError:
+    if _UTF_16.match(payload):
+        return CharsetError("the bytes are UTF-16, which MLLP cannot frame: send UTF-8", "MSH-18")
+    return NotHl7Error("it does not begin with MSH", "MSH")
+
+
+def _check_lines(text: str) -> None:
+    """Before it is split into lines. A segment ends in two signs at most."""
+    if len(text) > MAX_SEGMENTS and text.count("\r") + text.count("\n") > 2 * MAX_SEGMENTS:
+        raise TooManyPartsError(f"more than {MAX_SEGMENTS} segments", "MSH")
+
+
+def _check_fields(lines: list[str], separator: str) -> None:
+    """Before any of them is split into fields."""
+    if len(lines) > MAX_SEGMENTS:
+        raise TooManyPartsError(f"more than {MAX_SEGMENTS} segments", "MSH")
+    if max(map(len, lines)) <= MAX_FIELDS:  # nearly always
+        return
+    for number, line in enumerate(lines, 1):
+        if line.count(separator) > MAX_FIELDS:
+            raise TooManyPartsError(f"segment {number} has more than {MAX_FIELDS} fields")
+
+
+def _check_single(lines: list[str], header: str) -> None:
+    """``header``: how the MSH begins; there is "MSH" somewhere behind it."""
+    places = (number for number, line in enumerate(lines, 1) if "MSH" in line)
+    for number in places:
+        line = lines[number - 1]
+        begins = number > 1 and _ANOTHER_MSH.match(line) is not None
+        if begins or header in line[1:]:
+            detail = (
+                f"in segment {number} another MSH begins: send each message in a frame of its own"
+            )
+            raise SeveralMessagesError(detail, "MSH")
 
 
 @lru_cache(maxsize=64)
-def _delimiters(separator: str, marks: str) -> Delimiters:
+def delimiters_of(separator: str, marks: str) -> Delimiters:
+    """What MSH-1 and MSH-2 define. Raises NotHl7Error or DelimiterError."""
     if not separator or not marks:
         raise NotHl7Error("MSH ends before its delimiters", "MSH-2")
     used = [separator, *marks]
@@ -178,12 +270,12 @@ def _may_delimit(mark: str) -> bool:
     return "!" <= mark <= "~" and not mark.isalnum() and mark != '"'
 
 
-def _declared(header: str, delimiters: Delimiters) -> str:
+def _declared(header: str, delimiters: Delimiters) -> list[str]:
     fields = header.split(delimiters.field, CHARSET_FIELD)
-    if len(fields) < CHARSET_FIELD:
-        return ""
-    first = fields[CHARSET_FIELD - 1].partition(delimiters.repetition)[0]
-    return first.strip().strip('"')
+    if len(fields) < CHARSET_FIELD or not fields[CHARSET_FIELD - 1]:
+        return []
+    names = fields[CHARSET_FIELD - 1].split(delimiters.repetition, MAX_CHARSETS)[:MAX_CHARSETS]
+    return [name[:MAX_CHARSET_CHARS].strip().strip('"') for name in names]
 
 
 def _lines(text: str) -> list[str]:

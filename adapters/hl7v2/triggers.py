@@ -107,6 +107,9 @@ TRIGGERS: Final[dict[str, Meaning]] = {
     "A40": PersonEvent(What.PATIENTS_MERGED),
     # of concern, later
     "A17": Later("swap-not-read", "two patients change places: not read yet, see by hand"),
+    "A23": Later(
+        "visit-deletion-not-read", "the record of a visit is deleted: is anybody waiting for it?"
+    ),
     "A20": Later("bed-status-not-read", "the status of a place is not read yet"),
     **dict.fromkeys(("A21", "A22", "A52", "A53"), _LEAVE),
     **dict.fromkeys(("A18", "A30", "A34", "A35", "A36", "A39", "A41", "A42", "A43"), _MERGE),
@@ -115,7 +118,6 @@ TRIGGERS: Final[dict[str, Meaning]] = {
     "A24": _LINK,
     "A37": _LINK,
     "A29": _PERSON_GONE,
-    "A23": Unconcerned("visit-record-deleted", "a record is removed after the visit, nobody moves"),
     "A60": _CLINICAL,
     "A61": Unconcerned("consulting-doctor", "a consulting doctor changes, nobody moves"),
     "A62": Unconcerned("consulting-doctor", "a consulting doctor changes, nobody moves"),

@@ -8,6 +8,7 @@ import pytest
 
 from adapters.hl7v2 import ack, reader
 from adapters.hl7v2.errors import LogUnavailableError, NotHl7Error
+from adapters.hl7v2.limits import MAX_ECHO_CHARS
 from adapters.hl7v2.reader import Message
 from tests.hl7v2.lab import message
 
@@ -104,9 +105,34 @@ def test_ar_is_answered_without_a_readable_msh() -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "control_id"),
-    [(message("A01") + b"PID|x", "C1"), (b"MSH|^~\\&|a\nPID", ""), (b"nothing", None)],
-)
-def test_the_head_of_a_message_may_be_enough(head: bytes, control_id: str | None) -> None:
-    known = ack.header_of(head)
-    assert (known and known.header.raw(10)) == control_id
+    ("declared", "codec", "named"),
+    [
+        ("8859/1", "latin-1", "8859/1"), ("UNICODE UTF-8", "utf-8", "UNICODE UTF-8"), ("", "utf-8", ""),
+        ("", "latin-1", ""), ("UNICODE UTF-8", "latin-1", ""), ("8859/1", "utf-8", ""),
+        ("8859/1", "cp1252", ""), ("8859/15", "iso8859-15", "8859/15"),
+    ],
+)  # fmt: skip
+def test_the_sender_can_read_the_answer(declared: str, codec: str, named: str) -> None:
+    name = "Š-Öst" if codec in {"cp1252", "iso8859-15"} else "Öst"
+    asked = reader.read(message("A15", msh={3: name, 18: declared}).decode().encode(codec))
+    answer = ack.acknowledgement(asked, AR, NOW, "N1")
+    assert answer is not None
+    assert answer.decode(codec).split("\r")[0].split("|")[4] == name
+    assert answer.decode(codec).split("\r")[0].split("|")[17] == named
+
+
+@pytest.mark.parametrize("control_id", ["C1\x00", "C\x7f1", "\x1cC1", "C1\x01"])
+def test_nothing_in_an_answer_ends_its_frame(control_id: str) -> None:
+    asked = reader.read(message("A15", msh={10: control_id, 3: "E\x1cHR"}))
+    answer = ack.acknowledgement(asked, ack.YES, NOW, "N1")
+    assert answer is not None
+    assert answer.replace(b"\r", b"").decode().isprintable()
+    assert b"|C1\r" in answer
+
+
+def test_an_answer_repeats_no_more_than_a_field_can_hold() -> None:
+    asked = reader.read(message("A15", msh={10: "9" * 800_000, 3: "E" * 10_000}))
+    answer = ack.acknowledgement(asked, ack.YES, NOW, "N1")
+    assert answer is not None
+    assert len(answer) < 1_000
+    assert b"9" * MAX_ECHO_CHARS + b"\r" in answer

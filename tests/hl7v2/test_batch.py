@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.hl7v2 import reader
 from adapters.hl7v2.batch import split
+from adapters.hl7v2.errors import Hl7Error
 
 A, B = b"MSH|^~\\&|a\rPID|1", b"MSH|^~\\&|b\rPID|2"
 
 
 @pytest.mark.parametrize(
-    "between", [b"\r", b"\n", b"\r\n", b"\r\n\r\n", b"\n \n", b"\x1c\r\x0b", b"\x1c\r\n\x0b"]
-)
+    "between",
+    [
+        b"\r", b"\n", b"\r\n", b"\r\n\r\n", b"\n \n", b"\x1c\r\x0b", b"\x1c\r\n\x0b", b"\r ", b"\r\t",
+        b"\r\x00", b"\n\xef\xbb\xbf", b"\r\n\xef\xbb\xbf\xef\xbb\xbf ", b"\x0c", b"\r\x0b\x00 ", b"\x1a\r",
+    ],
+)  # fmt: skip
 def test_several_in_a_row(between: bytes) -> None:
     assert split(b"\x0b" + A + between + B + b"\x1c\r").messages == (A, B)
 
@@ -64,5 +74,32 @@ def test_messages_before_a_batch_are_not_counted_with_it() -> None:
     assert (found.messages, found.troubles) == ((A, B), ())
 
 
-def test_segments_behind_a_header_line_are_not_lost() -> None:
-    assert split(b"MSH|^~\\&|a\rFHS|x\rPID|1\rBTS|1").messages == (A,)
+@pytest.mark.parametrize("line", [b"FHS|x", b"BHS|x", b"BTS|1", b"FTS|1"])
+def test_segments_behind_a_header_or_trailer_are_of_no_message_before(line: bytes) -> None:
+    assert split(A + b"\r" + line + b"\rPID|2\rPV1|1").messages == (A, b"PID|2\rPV1|1")
+
+
+_PIECES = st.sampled_from(
+    [A, B, b"FHS|x", b"BHS|x", b"BTS|1", b"FTS|1", b"PID|9", b"fax", b"\xef\xbb\xbf", b" ", b"\x00", b"",
+     b"MSH", b"MSH |", b"MSHAB|"]
+)  # fmt: skip
+_BETWEEN = st.sampled_from([b"\r", b"\n", b"\r\n", b"\x1c\r\x0b", b"", b" ", b"\x0c"])
+
+
+@given(st.lists(st.tuples(_PIECES, _BETWEEN), max_size=9))
+def test_nothing_of_a_file_is_lost_and_no_two_messages_are_one(
+    pieces: list[tuple[bytes, bytes]],
+) -> None:
+    content = b"".join(part for piece in pieces for part in piece)
+    messages = split(content).messages
+    kept = b"\r".join(messages)
+    headers = re.compile(rb"(?:FHS|BHS|BTS|FTS)\|[^\r\n\x0b\x1c]*")
+    for word in re.findall(rb"[A-Za-z0-9|^~\\&]+", headers.sub(b"", content)):
+        assert word in kept or headers.search(content)
+    for message in messages:
+        try:
+            read = reader.read(message)
+        except Hl7Error:
+            continue
+        assert not re.search(r"(?:\A|\r)MSH(?![A-Za-z0-9])", read.body())
+        assert message.count(b"MSH|^~\\&") == 1

@@ -20,7 +20,9 @@ ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "hl7-messages.md"
 _EVENTS: Final = re.compile(r"(?s)(?<=test_documentation.py -->\n).*?(?=<!-- /events -->)")
 _CODE: Final = re.compile(r'"([a-z0-9]+(?:-[a-z0-9]+)+)"')
-_NO_REASONS: Final = {"as-asked", "iso8859-1", "iso8859-15", "latin-1", "utf-8"}
+_NO_REASONS: Final = {
+    "as-asked", "iso8859-1", "iso8859-15", "latin-1", "utf-8", "utf-16-le", "utf-16-be",
+}  # fmt: skip
 _ONE_WORD: Final = {"links", "query"}
 _FILES: Final = (
     *sorted(Path(errors.__file__).parent.glob("*.py")),

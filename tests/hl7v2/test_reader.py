@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.hl7v2 import reader
-from adapters.hl7v2.errors import CharsetError, DelimiterError, Hl7Error, NotHl7Error
+from adapters.hl7v2.errors import DelimiterError, Hl7Error, NotHl7Error
 from adapters.hl7v2.reader import NULL
 
 
@@ -70,39 +70,6 @@ def test_three_values() -> None:
     pv1 = reader.read(b'MSH|^~\\&|\rPV1|""||v|^^&~ |""^x').first("PV1")
     assert [pv1.first(n) for n in (1, 2, 3, 9)] == [NULL, "", "v", ""]
     assert [pv1.is_empty(n) for n in (1, 2, 3, 4, 5)] == [False, True, False, True, False]
-
-
-CHARSETS = [
-    ("", "åäö".encode(), "åäö"),
-    ("", "åäö".encode("latin-1"), "åäö"),
-    ("8859/1", "åäö".encode("latin-1"), "åäö"),
-    ("8859/15", "å€".encode("iso8859-15"), "å€"),
-    ("UNICODE UTF-8", "å€".encode(), "å€"),
-    ("ASCII", b"plain", "plain"),
-    ("8859/1~UNICODE UTF-8", "å".encode("latin-1"), "å"),
-    ("ISO IR6", b"plain", "plain"),
-]
-
-
-@pytest.mark.parametrize(("declared", "sent", "read"), CHARSETS)
-def test_charset(declared: str, sent: bytes, read: str) -> None:
-    head = f"MSH|^~\\&|{'|' * 14}|{declared}".encode()
-    assert head.split(b"|")[17] == declared.encode()
-    assert reader.read(head + b"\rPID|" + sent).first("PID").first(1) == read
-
-
-@pytest.mark.parametrize(
-    ("declared", "sent"),
-    [
-        ("UNICODE UTF-8", "å".encode("latin-1")),
-        ("ASCII", "å".encode()),
-        ("ISO IR87", b"\x1b$B"),
-        ("8859/7", "å".encode()),
-    ],
-)
-def test_bytes_that_are_not_as_declared_are_refused(declared: str, sent: bytes) -> None:
-    with pytest.raises(CharsetError):
-        reader.read(f"MSH|^~\\&|{'|' * 14}|{declared}\rPID|".encode() + sent)
 
 
 @pytest.mark.parametrize(

@@ -147,8 +147,9 @@ CASES: dict[str, tuple[list[bytes], list[str]]] = {
     ),
     "latin-1 that calls itself UTF-8": (
         [framed(LATIN.replace("|2.5.1\r", "|2.5.1||||||UNICODE UTF-8\r").encode("latin-1"))],
-        ["AR"],
+        ["AA"],
     ),
+    "two messages in one frame": ([framed(GOOD + GOOD)], ["AR"]),
     "not HL7": ([framed(b"Fax to ward 51")], ["AR"]),
     "an empty frame": ([framed(b"")], ["AR"]),
     "LF between segments": ([framed(GOOD.replace(b"\r", b"\n"))], ["AA"]),
@@ -258,8 +259,8 @@ def test_a_closed_log_is_ae_and_the_connection_stays(run: Run) -> None:
 
 def test_a_message_that_becomes_too_large_a_record_is_refused_for_good(run: Run) -> None:
     async def play() -> None:
-        others = "".join(f"~{'9' * 90}{n}^^^X^AN" for n in range(40))
-        merges = (f"MRG|{n}^^^LAB^MR{others}" for n in range(100))
+        others = "".join(f"~{'9' * 190}{n}^^^X^AN" for n in range(45))
+        merges = (f"MRG|{n}^^^LAB^MR" for n in range(100))
         payload = message("A40", {}, *merges, pid=f"4711^^^LAB^MR{others}")
         async with serving(MemoryLog()) as (server, sender):
             await sender.send(framed(payload))
@@ -405,14 +406,51 @@ def test_reading_goes_on_when_what_was_on_its_way_is_answered(run: Run) -> None:
     run(play())
 
 
-def test_a_refused_message_is_answered_with_its_control_id_where_it_can_be_read(run: Run) -> None:
+SOS = message("A15", msh={3: "SÖS", 18: "UNICODE UTF-16"}).decode()
+REFUSED: dict[str, bytes] = {
+    "delimiters that repeat a sign": GOOD.replace(b"^~\\&", b"^~\\\\&"),
+    "a character set that cannot be read": SOS.encode(),
+    "letters of such a set in MSH itself": SOS.encode("latin-1"),
+    "an escape to a set that nobody declared": message("A15", {42: "W2"}, "NTE|1||\x1b$B;3"),
+    "two messages": GOOD + message("A15", {42: "W3"}, msh={10: "C2"}),
+    "two messages without a line end between them": GOOD[:-1] + message("A15", msh={10: "C2"}),
+    "a batch": b"FHS|^~\\&|\rBHS|^~\\&|\r" + GOOD + b"BTS|1\rFTS|1\r",
+    "a line of something else in front": b"hello\r" + GOOD,
+    "bytes in front": b"\x00\x01hello " + GOOD,
+    "too large": GOOD + b"x" * 1_000_000,
+    "too many segments": GOOD + b"NTE|\r" * 6_000,
+    "too many fields": GOOD + b"|" * 2_000,
+    "UTF-16": GOOD.decode().encode("utf-16-le"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_refused_message_is_answered_with_its_control_id(run: Run, case: str) -> None:
     async def play() -> None:
-        payload, _ = CASES["latin-1 that calls itself UTF-8"]
-        async with serving(MemoryLog()) as (_, sender):
-            await sender.send(*payload)
-            assert await sender.answer() == ("AR", "C1")
+        log = MemoryLog()
+        async with serving(log) as (_, sender):
+            await sender.send(framed(REFUSED[case]))
+            if case == "UTF-16":
+                async with asyncio.timeout(TIMEOUT_S):
+                    answer = await sender.reader.readuntil(b"\x1c\r")
+                assert "MSA|AR|C1\r" in answer[1:-2].decode("utf-16-le")
+            else:
+                assert await sender.answer() == ("AR", "C1")
+            await sender.send(framed(numbered(2)))
+            assert await sender.answer() == ("AA", "N2"), "one answer each"
+            assert len(stored(log, topics.OBSERVATIONS)) == 1
 
     run(play())
+
+
+def test_a_name_that_the_feed_has_to_explain_is_no_fault_of_the_sender(run: Run) -> None:
+    async def play(profile: Hl7Profile) -> tuple[str, str]:
+        async with serving(MemoryLog(), adapter=normaliser(profile)) as (_, sender):
+            await sender.send(framed(message("A15", {42: "W2"}, "NTE|1||Ö", msh={18: "OWN"})))
+            return await sender.answer()
+
+    assert run(play(Hl7Profile())) == ("AA", "C1")
+    assert run(play(Hl7Profile(review_answer="AE"))) == ("AE", "C1")
 
 
 def test_the_system_looks_after_senders_that_vanish(run: Run) -> None:
