@@ -22,6 +22,7 @@ from adapters.common.review import Review, statement_of
 from adapters.hl7v2 import ack
 from adapters.hl7v2.errors import NotHl7Error
 from adapters.hl7v2.framing import Frame, Framer
+from adapters.hl7v2.header import header_of
 from bus.checks import check
 from bus.kafka import cloudevents
 from bus.port import Record, RecordTooLargeError, Stored
@@ -117,7 +118,7 @@ def framed(data: bytes) -> None:
     assert _frames([data[:third], data[third : 2 * third], data[2 * third :]]) == whole
     for payload in whole[:20]:
         verdict = ack.of_error(NotHl7Error("of the fuzzer", "MSH"))
-        ack.acknowledgement(ack.header_of(payload), verdict, NOW, "1")
+        ack.acknowledgement(header_of(payload), verdict, NOW, "1")
 
 
 def _frames(pieces: Sequence[bytes]) -> list[bytes]:
