@@ -65,15 +65,15 @@ class ClaimsReader:
         encounter, resources = statement.encounter, statement.resources
         said.say("on_leave", meaning.on_leave, f"{encounter.path}.status", "the table of statuses")
         if meaning.what is What.DESCRIBED:
-            with beside(said, mark_unread=True):
+            with beside(said.troubles, mark_unread=True):
                 self._locations(encounter, resources, stamp, said)
-            with beside(said):
+            with beside(said.troubles):
                 self._planned(encounter, 1, "planned_discharge_at", said)
-        with beside(said):
+        with beside(said.troubles):
             self._responsible_ward(encounter, resources, said)
-        with beside(said):
+        with beside(said.troubles):
             self._class(encounter, said)
-        with beside(said):
+        with beside(said.troubles):
             self._doctor(encounter, resources, said)
         self._protect(encounter, resources, said)
 
@@ -85,16 +85,16 @@ class ClaimsReader:
         current = self._current.read(encounter, stamp.at, stamp.received_at)
         said.troubles += current.troubles
         if current.tells_mark and said.owns("mark"):
-            with beside(said, mark_unread=True):
+            with beside(said.troubles, mark_unread=True):
                 place = self._place(current.marks, encounter, resources, said)
                 where = where_of(current.marks, encounter)
                 said.say("mark", place, where, self._marking_rule)
         if "mark" in said:  # the time of a mark that cannot be read would be given to an older one
-            with beside(said):
+            with beside(said.troubles):
                 self._expected(encounter, current.marks, said)
         if current.tells_place and said.owns("place"):
             rule = "status active" if current.active else "no status, and a period that lasts"
-            with beside(said):
+            with beside(said.troubles):
                 place = self._place(current.place, encounter, resources, said)
                 said.say("place", place, where_of(current.place, encounter), rule)
 
@@ -229,9 +229,9 @@ def _is_admitter(kind: Element) -> bool:
 
 
 @contextmanager
-def beside(said: Said, *, mark_unread: bool = False) -> Iterator[None]:
+def beside(troubles: list[Trouble], *, mark_unread: bool = False) -> Iterator[None]:
     """What cannot be read within costs what it was to say, with a warning, and nothing else."""
     try:
         yield
     except RefusedError as refused:
-        said.troubles.append(replace(refused.beside(), mark_unread=mark_unread))
+        troubles.append(replace(refused.beside(), mark_unread=mark_unread))

@@ -21,8 +21,9 @@ from adapters.common.keys import PatientKeyer
 from adapters.common.origin import Origins
 from adapters.common.outcome import Outcome, Trouble, accepted, ignored, to_review
 from adapters.common.said import Said
+from adapters.common.stamp import Moment
 from adapters.fhir.bundle import read_bundle
-from adapters.fhir.claims import ClaimsReader
+from adapters.fhir.claims import ClaimsReader, beside
 from adapters.fhir.document import read
 from adapters.fhir.edition import EDITIONS, meaning_of, refuse_other_edition
 from adapters.fhir.element import Element, resource
@@ -198,7 +199,7 @@ class Normaliser:
         if meaning.what is What.DESCRIBED and (unread := claims.missing(MAY_BE_UNREAD)):
             said["unread"] = unread
         if meaning.what is What.DISCHARGED:
-            said |= self._ended(encounter, claims.troubles)
+            said |= self._ended(encounter, received_at, claims.troubles)
         origins.finish()
         return Observation.model_validate(said), claims.troubles
 
@@ -215,17 +216,23 @@ class Normaliser:
                 detail = "marked as test data: see the profile's `test_data`"
                 raise RefusedError("not-production", detail, mark.path)
 
-    def _ended(self, encounter: Element, troubles: list[Trouble]) -> dict[str, object]:
-        """When the stay ended, as far as it is said."""
-        period = encounter.element(self._edition.period)
-        text = period.text("end") if period else ""
-        if period is None or not text:
-            return {}
-        moment = read_time(text, f"{period.path}.end", self._claims.zone)
+    def _ended(
+        self, encounter: Element, received_at: datetime, troubles: list[Trouble]
+    ) -> dict[str, object]:
+        """When the stay ended, as far as it is said; or is to end, where that lies ahead."""
+        moment = None
+        with beside(troubles):
+            period = encounter.element(self._edition.period)
+            if period is not None and (text := period.text("end")):
+                moment = read_time(text, f"{period.path}.end", self._claims.zone)
         if isinstance(moment, Trouble):
             troubles.append(moment)
+        if not isinstance(moment, Moment):
             return {}
-        return {"occurred_at": moment.at, "occurred_rule": moment.rule}
+        said: dict[str, object] = {"occurred_at": moment.at, "occurred_rule": moment.rule}
+        if moment.at > received_at + self._skew:
+            said["takes_effect_at"] = moment.at
+        return said
 
 
 def _described(

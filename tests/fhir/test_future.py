@@ -1,0 +1,81 @@
+"""What lies in the future is not yet: a discharge, a place, a planned stay."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from schemas.observation import What
+from tests.fhir.lab import RECEIVED_AT, Json, at, encounter, encounter_r5, outcome
+
+SKEW = timedelta(seconds=300)
+
+
+def ended(end: datetime, status: str, edition: str) -> Json:
+    period = {"end": end.isoformat()}
+    if edition == "R5":
+        return encounter_r5(status=status, actualPeriod=period)
+    return encounter(status=status, period=period)
+
+
+@pytest.mark.parametrize(
+    ("after", "is_ahead"),
+    [
+        (timedelta(days=-1), False),
+        (timedelta(0), False),
+        (SKEW, False),
+        (SKEW + timedelta(microseconds=1), True),
+        (timedelta(days=1), True),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    ("status", "edition"), [("finished", "R4"), ("completed", "R5"), ("discharged", "R5")]
+)
+def test_a_stay_that_is_to_end_has_not_ended(
+    after: timedelta,
+    is_ahead: bool,  # noqa: FBT001 - a table's column
+    status: str,
+    edition: str,
+) -> None:
+    end = RECEIVED_AT + after
+    (said,) = outcome(ended(end, status, edition), edition=edition).observations
+    assert (said.what, said.occurred_at) == (What.DISCHARGED, end)
+    assert said.takes_effect_at == (end if is_ahead else None)
+
+
+def test_the_allowed_skew_is_the_feeds() -> None:
+    end = RECEIVED_AT + timedelta(seconds=20)
+    (said,) = outcome(ended(end, "finished", "R4"), future_s=10).observations
+    assert said.takes_effect_at == end
+
+
+def test_when_it_takes_effect_is_no_part_of_the_identity() -> None:
+    """The same version received before and after its end is one statement."""
+    end = datetime(2026, 1, 15, 12, 30, tzinfo=UTC)
+    early = outcome(ended(end, "finished", "R4")).observations[0]
+    late = outcome(ended(end, "finished", "R4"), future_s=1_800).observations[0]
+    assert (early.id, early.takes_effect_at, late.takes_effect_at) == (late.id, end, None)
+
+
+@pytest.mark.parametrize("end", ["soon", "2026", 7, ["x"], "9999-12-31T23:59:59-14:00"])
+def test_an_end_that_cannot_be_read_ends_the_stay_now(end: object) -> None:
+    found = outcome(encounter(status="finished", period={"end": end}), check="lean")
+    (said,) = found.observations
+    assert (said.what, said.occurred_at, said.takes_effect_at) == (What.DISCHARGED, None, None)
+    assert len(found.warnings) == 1
+
+
+def test_nobody_lies_where_they_are_to_come_tomorrow() -> None:
+    tomorrow = {"start": (RECEIVED_AT + timedelta(days=1)).isoformat()}
+    for document in (
+        encounter(location=[at("W", period=tomorrow)]),
+        encounter(location=[at("W")], period=tomorrow),
+        encounter(location=[at("W", None, period=tomorrow)]),
+    ):
+        place = outcome(document).observations[0].claims.place
+        assert place is None
+    mark = encounter(location=[at("W", "planned", period=tomorrow)])
+    claims = outcome(mark).observations[0].claims
+    assert claims.expected_at == RECEIVED_AT + timedelta(days=1)
