@@ -19,7 +19,7 @@ from pydantic import Field
 from adapters.common.keys import SourceKeyer
 from adapters.common.numbers import LOST_ZEROS, fault_of, has_lost_zeros
 from adapters.common.outcome import Trouble
-from adapters.common.settings import Section
+from adapters.common.settings import OrNone, Section
 from schemas.identifiers import OIDS, URIS, IdentifierKind, classify
 from schemas.observation import Patient, PatientIdentifier
 
@@ -46,12 +46,12 @@ _OF_TEN_OR_TWELVE_DIGITS: Final = frozenset(
 class IdentifierChoice(Section):
     """One way to recognise the patient's number among those that are not national."""
 
-    assigner: str | None = Field(
+    assigner: OrNone[str] = Field(
         None,
         description="who gave it: the universal or the namespace id of CX-4, in FHIR the system, "
         "each as `assigners` has it",
     )
-    type: str | None = Field(
+    type: OrNone[str] = Field(
         None, description="CX-5, in FHIR the code of the identifier's type, for example MR"
     )
 

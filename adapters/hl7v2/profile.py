@@ -67,10 +67,8 @@ class LocationLayout(Section):
     """Which component of a PL is what (the standard's own order by default)."""
 
     ward: int = Field(1, ge=1, le=11, description="component that holds the ward's code")
-    room: OrNone[int] = Field(
-        2, ge=1, le=11, description='component that holds the room; `""`: none'
-    )
-    bed: OrNone[int] = Field(3, ge=1, le=11, description='component that holds the bed; `""`: none')
+    room: OrNone[int] = Field(2, ge=1, le=11, description="component that holds the room")
+    bed: OrNone[int] = Field(3, ge=1, le=11, description="component that holds the bed")
     facility: OrNone[int] = Field(
         4,
         ge=1,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import Outcome
 from router.core.facts import fact_of
 from router.core.state import Visit
@@ -16,12 +18,21 @@ from schemas.encounter import Phase
 from tests.fhir.converter import FHIR, WHY, differences, pairs, table
 from tests.fhir.corpora import ALERTS, CONVERTER, MAPPING, found_in, present
 from tests.fhir.lab import RECEIVED_AT, normaliser
+from tests.wardbridge.support import configured, lab_text
+from wardbridge.config.load import load
+from wardbridge.feeds.kind import Reading
+from wardbridge.feeds.kinds import KINDS
 
-NOTIFICATIONS: Final = {
-    "visit": {"type": None, "system": "http://example.org"},
-    "patient": {"by": "id"},
-    "unversioned": "receipt",
-}
+NOTIFICATIONS: Final = """
+unversioned = "receipt"
+
+[visit]
+type = ""
+system = "http://example.org"
+
+[patient]
+by = "id"
+"""
 """What the alerts' sender leaves to its receiver: an untyped visit number, no versions."""
 
 WHOSE_FAULT: Final[dict[tuple[str, str, str], str]] = {
@@ -40,7 +51,7 @@ WHOSE_FAULT: Final[dict[tuple[str, str, str], str]] = {
     (CONVERTER.name, "review", "patient-missing"): "the converter's: an Encounter of nobody",
     (CONVERTER.name, "review", "visit-missing"): "the message's: PV1-19 is empty",
 }
-PROFILES: Final = {ALERTS: NOTIFICATIONS, MAPPING: {}, CONVERTER: FHIR}
+PROFILES: Final = {ALERTS: tomllib.loads(NOTIFICATIONS), MAPPING: {}, CONVERTER: FHIR}
 
 
 def _outcomes() -> list[tuple[str, Outcome, int]]:
@@ -72,6 +83,26 @@ def test_every_foreign_resource_has_an_outcome_that_was_looked_at() -> None:
 
 
 @present
+def test_whoever_configures_the_alerts_has_them_all_used(tmp_path: Path) -> None:
+    """By the configuration's file alone: nothing in review, each patient where the sender says."""
+    (tmp_path / "alerts.toml").write_text(NOTIFICATIONS, encoding="utf-8")
+    text = lab_text().replace(
+        '[feeds.fhir.profile]\nunversioned = "receipt"', 'profile_file = "alerts.toml"'
+    )
+    installation = load(configured(tmp_path, text), tmp_path, {})
+    (feed,) = (each for each in installation.feeds if each.kind == "fhir")
+    register, keyer = installation.register, PatientKeyer(b"the tests' own secret")
+    reading = Reading(feed.identity, register, keyer, lambda: RECEIVED_AT)
+    outcomes = [
+        outcome
+        for path in found_in(ALERTS)
+        for _, outcome in KINDS[feed.kind].outcomes(reading, feed.settings, path, path.read_bytes())
+    ]
+    assert sum(len(each.observations) for each in outcomes) == 300
+    assert not any(each.warnings for each in outcomes)
+
+
+@present
 def test_every_encounter_of_the_alerts_is_used_and_none_only_by_the_lean_reader() -> None:
     found = [outcome for folder, outcome, _ in _outcomes() if folder == ALERTS.name]
     assert sum(len(outcome.observations) for outcome in found) == 300
@@ -91,7 +122,7 @@ def _step(name: str) -> Path:
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (0, 2, 1)], ids=str)
 def test_ninety_five_patients_in_three_steps_are_ninety_five_stays(order: tuple[int, ...]) -> None:
     """The versions carry no time of their own, so each step is stamped as its server would."""
-    reader = normaliser(**NOTIFICATIONS)
+    reader = normaliser(**PROFILES[ALERTS])
     visits: dict[str, Visit] = {}
     for step in order:
         stamped = json.loads(_step(STEPS[step]).read_bytes())
@@ -110,7 +141,7 @@ def test_ninety_five_patients_in_three_steps_are_ninety_five_stays(order: tuple[
 
 @present
 def test_after_two_steps_each_patient_lies_where_the_transfer_says() -> None:
-    reader = normaliser(**NOTIFICATIONS)
+    reader = normaliser(**PROFILES[ALERTS])
     places: list[dict[str | None, str]] = []
     for step in STEPS[:2]:
         outcome = reader.normalise(_step(step).read_bytes(), RECEIVED_AT)

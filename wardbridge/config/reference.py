@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from adapters.common.settings import none_if_empty
 from wardbridge.config.models import Settings
 from wardbridge.config.problems import is_model
 from wardbridge.feeds.kinds import KINDS
@@ -24,6 +25,8 @@ Generated from the models by `python -m wardbridge.config.reference`; do not edi
 
 One TOML file. Unknown keys are errors. `${NAME}` in a text stands for an environment variable,
 `${file:PATH}` for what is in a file. Relative paths start from the folder given with `--data`.
+TOML knows no null: `none` is a key that is left out, or `""` where the type names it, for keys of a profile
+that would else keep their default or what the profile's file says.
 `wardbridge check` tells every error at once. A complete example is
 [deploy/examples/lab.toml](../../deploy/examples/lab.toml).
 """
@@ -65,8 +68,14 @@ def _path(path: str, key: str, kind: object) -> str:
 
 
 def _row(key: str, field: FieldInfo) -> str:
-    cells = (f"`{key}`", type_text(field.annotation), _default(field), field.description or "")
+    kind = type_text(field.annotation) + (' or `""`' if may_be_empty(field) else "")
+    cells = (f"`{key}`", kind, _default(field), field.description or "")
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def may_be_empty(field: FieldInfo) -> bool:
+    """Whether an empty text stands for none there."""
+    return any(getattr(each, "func", None) is none_if_empty for each in field.metadata)
 
 
 def _default(field: FieldInfo) -> str:
