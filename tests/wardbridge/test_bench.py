@@ -1,9 +1,13 @@
 """What is measured is the lab on the engine that is named, each time on an empty log."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from wardbridge.bench.cpu import cpu_s, descendants
 from wardbridge.bench.engine import Engine
 from wardbridge.commands.bench import engines
 from wardbridge.config.load import load
@@ -36,3 +40,19 @@ def test_each_run_has_topics_of_its_own(tmp_path: Path) -> None:
 
 def test_without_a_cluster_the_file_alone_is_measured() -> None:
     assert engines("") == [Engine()]
+
+
+def test_the_cpu_time_of_a_service_has_that_of_all_its_processes_in_it() -> None:
+    starts_another = (
+        "import subprocess, sys;"
+        "subprocess.run([sys.executable, '-c', 'import os; print(os.getpid(), flush=True); input()'])"
+    )
+    command = (sys.executable, "-c", starts_another)
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        grandchild = int(process.stdout.readline())
+        assert set(descendants(os.getpid())) >= {process.pid, grandchild}
+        assert cpu_s(process.pid) >= cpu_s(grandchild)
+        process.communicate("\n")

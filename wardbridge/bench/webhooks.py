@@ -1,4 +1,7 @@
-"""From the answer to the webhook at a receiver, with as many subscribers as a hospital may have."""
+"""From the answer to the webhook at a receiver, with as many subscribers as a hospital or a region has.
+
+The CPU time of a notice is that of all processes of the service, from the message to the receipt.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
 from schemas.fields import Level
+from wardbridge.bench.cpu import cpu_s
 from wardbridge.bench.engine import Engine
 from wardbridge.bench.figure import Figure
 from wardbridge.bench.live import PACED_FOR_S, PACED_PER_S, READY_WITHIN_S, pace, service, took
 
-SUBSCRIBERS: Final = 20
+SUBSCRIBERS: Final = (20, 100)
 SUBSCRIBER: Final = """
 [subscribers.{ward}]
 wards = ["{ward}"]
@@ -32,21 +36,25 @@ LEVELS: Final[tuple[Level, ...]] = ("minimal", "identified")
 
 def figures(offset: int, engine: Engine) -> Iterator[Figure]:
     """Each subscriber has a ward of its own."""
-    for level in LEVELS:
-        yield _told(offset, engine, level)
+    for subscribers in SUBSCRIBERS:
+        for level in LEVELS:
+            yield from _told(offset, engine, subscribers, level)
 
 
-def _told(offset: int, engine: Engine, level: Level) -> Figure:
-    wards = [f"BENCH-{number}" for number in range(SUBSCRIBERS)]
+def _told(offset: int, engine: Engine, subscribers: int, level: Level) -> Iterator[Figure]:
+    wards = [f"BENCH-{number}" for number in range(subscribers)]
     wanted = PACED_PER_S * PACED_FOR_S
-    whom = f"{SUBSCRIBERS} receivers of webhooks, {level} fields"
+    whom = f"{subscribers} receivers of webhooks, {level} fields"
     with _receiver(wanted, level) as receiver:
         tables = [SUBSCRIBER.format(ward=w, level=level, url=receiver.url) for w in wards]
         more = "".join([NAMES if level == "identified" else "", *tables])
         with service(offset, engine, more) as running:
+            before_s = cpu_s(running.process)
             answered = pace(running.mllp_port, wanted, wards)
             receiver.all_came.wait(READY_WITHIN_S)
-            return took(whom, engine, answered, receiver.arrived)
+            used_us = 1e6 * (cpu_s(running.process) - before_s) / wanted
+            yield took(whom, engine, answered, receiver.arrived)
+            yield Figure(f"CPU of all processes a notice, {engine.name}, {whom}", used_us, "µs")
 
 
 class Receiver(ThreadingHTTPServer):
