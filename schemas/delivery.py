@@ -96,21 +96,42 @@ class Delivery(Frozen):
     at: Utc
 
 
+class Backlog(Frozen):
+    """What is still to be sent, and from which place of a subscriber's queue on."""
+
+    offset: int = Field(ge=0, description="in topic `outgoing`")
+    sequence: int = Field(ge=0, description="number of the last notice before it")
+    waiting: int = Field(ge=0, description="how many notices are open from there on")
+
+
+class Tried(Frozen):
+    """What came of the test notice, or of the handshake, before the first notice."""
+
+    at: Utc
+    refusal: str | None = Field(None, description="why it was not taken; none: it was taken")
+    status: int | None = Field(None, description="HTTP status of the answer, if there was one")
+
+
 class SubscriberState(Frozen):
-    """How far one subscriber is."""
+    """How far one subscriber is. Only who reads its queue writes it, in the commit of the position."""
 
     type: Literal["subscriber"] = "subscriber"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     subscriber: str
-    sequence: int = Field(0, ge=0, description="number of the last notice that has ended")
+    sequence: int = Field(0, ge=0, description="number of the last notice that was read")
+    position: int = Field(
+        0, ge=0, description="offset in topic `outgoing` before which its notices were counted"
+    )
+    lanes: dict[str, Backlog] = Field(
+        {}, description="by ward, its first open notice; a ward without one has none"
+    )
+    rest: Backlog | None = Field(None, description="from here on nothing was looked at yet")
     endpoint: str = Field(
         "", description="hash of where notices went; a pause ends when it changes"
     )
     paused: str | None = Field(None, description="why nothing is sent, none while it is")
     introduced: bool = Field(
         default=False,
-        description="the endpoint has answered a handshake, where its protocol begins with one",
+        description="the endpoint was sent a test notice, or has answered a handshake",
     )
-    since: dict[int, int] = Field(
-        {}, description="by partition of `designations`, the first that it is told of; none: all"
-    )
+    tried: Tried | None = Field(None, description="what came of that")

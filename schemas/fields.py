@@ -72,3 +72,6 @@ class Beside(Frozen):
     details: Details | None = None
     patient: Identity | None = None
     protected: bool = Field(default=False, description="the patient has a protection mark by now")
+    incomplete: bool = Field(
+        default=False, description="more may be told, and was not known in time"
+    )

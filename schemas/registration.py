@@ -1,4 +1,7 @@
-"""Who asked over HTTP to be told, and how. Topic ``registrations``: one row for each name.
+"""Who is told, and from when on. Topic ``registrations``: one row for each name.
+
+Whoever asked over HTTP has a :class:`Registration`, those of the configuration a :class:`Configured`, which
+says only since when: how they are told stands in the configuration.
 
 Invariant: no secret stands here in the clear. The address (which may hold a token), the keys that sign
 and the headers that are sent along are in ``sealed``, which only this installation can open; what is
@@ -56,7 +59,21 @@ class Registration(Frozen):
     heartbeat_s: float | None = None
     reason: str = Field("", description="for people: why it is told")
     off: bool = Field(default=False, description="whoever registered it wants nothing for now")
+    removed: bool = Field(
+        default=False, description="it is told nothing more; the name stays taken, for its numbers"
+    )
     end: Utc | None = Field(None, description="told of nothing from then on")
     since: dict[int, int] = Field(
         {}, description="by partition of `designations`, the first that it is told of"
+    )
+
+
+class Configured(Frozen):
+    """A subscriber of the configuration, since it was first there."""
+
+    type: Literal["configured"] = "configured"
+    version: Literal[1] = 1
+    name: str
+    since: dict[int, int] = Field(
+        description="by partition of `designations`, the first that it is told of"
     )

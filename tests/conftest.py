@@ -1,5 +1,7 @@
-"""What all tests share: hypothesis profiles, chosen with HYPOTHESIS_PROFILE, and who begins."""
+"""What all tests share: hypothesis profiles, chosen with HYPOTHESIS_PROFILE, who begins, and an event loop."""
 
+import asyncio
+import inspect
 import os
 from collections.abc import Sequence
 from typing import Final
@@ -32,3 +34,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _turn(item: pytest.Item) -> int:
     folder = item.path.parent.name
     return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """A test that is a coroutine runs in an event loop of its own."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    wanted = pyfuncitem._fixtureinfo.argnames
+    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in wanted}))
+    return True

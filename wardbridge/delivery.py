@@ -12,22 +12,21 @@ from pathlib import Path
 from bus.port import Log
 from bus.runner import StepRunner
 from router.delivery import fhir, mllp
-from router.delivery.attempts import Terms
 from router.delivery.bundles import Speaker
-from router.delivery.channel import Answer, Channel, Outgoing, nothing_besides
-from router.delivery.doorbell import Doorbell
+from router.delivery.channel import Answer, Channel, Outgoing
+from router.delivery.dispatcher import Dispatcher
 from router.delivery.fanout import GROUP, FanOut
+from router.delivery.lanes import Terms
 from router.delivery.owntopic import OwnTopic
 from router.delivery.posting import Address
 from router.delivery.sender import Sender
 from router.delivery.signature import secret_of
-from router.delivery.subscription import MayRead, Subscription, every_ward
+from router.delivery.subscription import MayRead, every_ward
 from router.delivery.webhook import Endpoint, Webhook
 from schemas.fields import LevelAt, always
 from schemas.registration import Registration
 from schemas.topics import Topic, own_topic
 from wardbridge.components.delivery import DeliveryComponent
-from wardbridge.components.roster import Roster
 from wardbridge.config.models import Installation
 from wardbridge.config.subscribers import (
     ChannelSection,
@@ -38,9 +37,9 @@ from wardbridge.config.subscribers import (
     WebhookSection,
 )
 from wardbridge.fields.lookup import Lookup
-from wardbridge.log import is_on_kafka, make_own_topics, open_own_topic
+from wardbridge.log import make_own_topics, open_own_topic
 from wardbridge.registrations import Registrations
-from wardbridge.routing import REST_S, review_of_failure
+from wardbridge.routing import REST_S, review_of_failure, review_of_notice
 from wardbridge.sealing import SealError
 
 Calling = WebhookSection | MllpSection | FhirSection
@@ -58,35 +57,36 @@ def delivery_of(
 
     ``lookup``: where somebody may be told more than the minimum, else nobody is.
     """
-    # On Kafka each sender's own consumer waits best: it fetches ahead of being asked.
-    doorbell = None if is_on_kafka(installation) else Doorbell(log)
     registrations = Registrations.of(log, installation)
     base = installation.settings.http.fhir_base(port_offset)
     make_own_topics(log, installation)
     topic = partial(open_own_topic, installation)
-    senders = _Senders(log, installation.data, base, registrations, doorbell, lookup, topic)
-    configured = installation.settings.subscribers
-    subscriptions = [subscription_of(name, section) for name, section in configured.items()]
-    step = FanOut(subscriptions, lambda: registrations.subscriptions(now()))
+    senders = _Senders(installation.data, base, registrations, lookup, topic)
+    step = FanOut(lambda: registrations.subscriptions(now()))
     fan_out = StepRunner(log, GROUP, step, review_of_failure, rest_s=REST_S, prepare=step.prepare)
-    roster = Roster(
+
+    def begin() -> None:
+        registrations.begin(log)
+        step.begin(log)
+
+    configured = installation.settings.subscribers
+    return DeliveryComponent(
+        fan_out,
+        Dispatcher(log, on_unreadable=review_of_notice),
+        begin,
         [senders.configured(name, section) for name, section in configured.items()],
         wanted=lambda: registrations.told(now()),
         make=senders.registered,
     )
-    wait = registrations.registry.wait
-    return DeliveryComponent(partial(step.begin, log), fan_out, roster, doorbell, wait)
 
 
 @dataclass(frozen=True, slots=True)
 class _Senders:
     """Makes senders, each with its channel."""
 
-    log: Log
     data: Path
     base: str
     registrations: Registrations
-    doorbell: Doorbell | None
     lookup: Lookup | None
     open_topic: Callable[[Topic], Log]
 
@@ -122,16 +122,16 @@ class _Senders:
         may_read: MayRead = every_ward,
         level_at: LevelAt | None = None,
     ) -> Sender:
-        bell = self.doorbell.of(name) if self.doorbell else None
-        look_up = self.lookup.up_to(level_at) if self.lookup and level_at else nothing_besides
-        return Sender(self.log, name, channel, terms, bell=bell, may_read=may_read, look_up=look_up)
+        fields = self.lookup.up_to(level_at) if self.lookup and level_at else None
+        return Sender(name, channel, terms, may_read=may_read, fields=fields)
 
 
 class _Unusable:
     """The channel of somebody to whom no way is known: every attempt fails, and says why."""
 
     endpoint = ""
-    in_order = True
+    one_at_a_time = True
+    keeps_visits = False
 
     def __init__(self, reason: str) -> None:
         self._reason = reason
@@ -148,13 +148,6 @@ class _Unusable:
 
     async def close(self) -> None:
         """Nothing is held."""
-
-
-def subscription_of(name: str, section: SubscriberSection) -> Subscription:
-    """Who wants what."""
-    return Subscription(
-        name, frozenset(section.wards), frozenset(section.hospitals), section.told()
-    )
 
 
 def terms_of(way: Way) -> Terms:

@@ -1,4 +1,4 @@
-"""Subscribers that were registered over HTTP, as this installation's configuration lets them be told."""
+"""Who is told: those of the configuration, and whoever registered over HTTP, as the configuration lets them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from bus.port import Log
 from router.delivery.adt import TOLD
-from router.delivery.registry import Registry
+from router.delivery.registry import Known, Registry, begin_configured
 from router.delivery.subscription import MayRead, Subscription
 from schemas.fields import LEVELS, Level, LevelAt, always
 from schemas.registration import Content, Owner, Registration
@@ -42,6 +42,8 @@ class Registrations:
         self.configured = configured
         self._settings = settings
         self._access = access
+        self._built_of: tuple[Known, frozenset[str]] | None = None
+        self._subscriptions: Sequence[Subscription] = ()
 
     @classmethod
     def of(cls, log: Log, installation: Installation) -> Self:
@@ -51,10 +53,18 @@ class Registrations:
         access, configured = settings.http.access, settings.subscribers
         return cls(log, seal, settings.registrations, access, configured)
 
+    def begin(self, log: Log) -> None:
+        """Note from where on those of the configuration are told who are new. Raises LogError."""
+        begin_configured(log, self.configured, self.registry.current())
+
     def known(self) -> Mapping[str, Registration]:
         """By name. Raises LogError."""
-        found = self.registry.current()
-        return {name: each for name, each in found.items() if name not in self.configured}
+        found = self.registry.current().registered.items()
+        return {n: each for n, each in found if n not in self.configured and not each.removed}
+
+    def is_taken(self, name: str) -> bool:
+        """Whether the name was ever registered: its numbers are kept. Raises LogError."""
+        return name in self.registry.current().registered
 
     def told(self, now: datetime) -> Mapping[str, Registration]:
         """Those to whom something is sent. Raises LogError."""
@@ -64,9 +74,21 @@ class Registrations:
         }
 
     def subscriptions(self, now: datetime) -> Sequence[Subscription]:
-        """What each of them is to be told of, with the rights of its owner as they are. Raises LogError."""
-        known = self.known().values()
-        return [self.subscription(each) for each in known if not is_off(each, now)]
+        """What each subscriber is to be told of, with the rights of its owner as they are. Raises LogError.
+
+        The same object until somebody registers otherwise, or a registration ends.
+        """
+        known, registered = self.registry.current(), self.known().values()
+        told = frozenset(each.name for each in registered if not is_off(each, now))
+        if (known, told) != self._built_of:
+            self._built_of = known, told
+            configured = [
+                _configured(name, section, known.since.get(name, {}))
+                for name, section in self.configured.items()
+            ]
+            more = [self.subscription(each) for each in registered if each.name in told]
+            self._subscriptions = (*configured, *more)
+        return self._subscriptions
 
     def subscription(self, of: Registration) -> Subscription:
         """What one of them is to be told of."""
@@ -120,6 +142,11 @@ class Registrations:
             return WebhookSection.model_validate({**said, "secrets": secrets.keys})
         more = {"headers": secrets.headers, "content": of.content, "heartbeat_s": of.heartbeat_s}
         return FhirSection.model_validate({**said, **more})
+
+
+def _configured(name: str, section: SubscriberSection, since: Mapping[int, int]) -> Subscription:
+    wards, hospitals = frozenset(section.wards), frozenset(section.hospitals)
+    return Subscription(name, wards, hospitals, section.told(), since=since)
 
 
 def is_off(registration: Registration, now: datetime) -> bool:

@@ -17,6 +17,7 @@ from wardbridge.config.models import Installation
 
 GROUP: Final = "router"
 FAULT: Final = "router-fault"
+UNREADABLE: Final = "notice-unreadable"
 REST_S: Final = 0.005
 """Nobody sees that a notice comes so much later, but listeners answer more in a second when not
 every message has the router commit by itself."""
@@ -37,6 +38,13 @@ def review_of_failure(stored: Stored, error: Exception) -> Sequence[Record]:
     realm = _realm_of(stored)
     item = review_of_record(stored, realm, FAULT, detail)
     return [Record(topics.REVIEW, realm, item.id, item.model_dump_json().encode())]
+
+
+def review_of_notice(stored: Stored) -> Sequence[Record]:
+    """A record of a subscriber's queue that holds no notice: that subscriber sees a gap in its numbers."""
+    detail = "a record in a subscriber's queue holds no notice: it was passed over, its number is left out"
+    item = review_of_record(stored, "", UNREADABLE, detail)
+    return [Record(topics.REVIEW, "", item.id, item.model_dump_json().encode())]
 
 
 def _realm_of(stored: Stored) -> str:

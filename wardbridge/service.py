@@ -31,7 +31,6 @@ from wardbridge.components.feed import FeedPart
 from wardbridge.components.forgetting import Forgetting
 from wardbridge.components.progress import RouterProgress
 from wardbridge.components.reviewing import ReviewFollower
-from wardbridge.components.roster import Roster
 from wardbridge.components.router import RouterElsewhere
 from wardbridge.components.tail import Tail
 from wardbridge.components.ticker import Ticker
@@ -136,7 +135,7 @@ class Service:
             progress,
             working.feeds,
             (*reading, *timing, *telling),
-            telling[0].senders if telling else Roster(()),
+            telling[0].dispatcher if telling else None,
             review,
             self._settings.http.heartbeat_s,
             self._clock,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -23,18 +22,16 @@ class Outgoing(NamedTuple):
     """What this subscriber is told besides, looked up for this attempt."""
 
 
-class NotKnownYetError(Exception):
-    """What is told beside a notice cannot be looked up now; the text tells nothing of it."""
+class FieldsBeside(Protocol):
+    """What one subscriber is told beside a notice, as it is known now."""
 
+    def now(self, row: DesignationData, *, has_waited: bool) -> Beside | None:
+        """None where what is known is behind the notice; not after :meth:`until_known` has returned."""
+        ...
 
-LookUp = Callable[[DesignationData], Awaitable[Beside]]
-"""What one subscriber is told beside a notice, as it is known now. Raises NotKnownYetError."""
-
-
-async def nothing_besides(row: DesignationData) -> Beside:
-    """The minimal fields, for whoever is told no more."""
-    del row
-    return MINIMAL
+    async def until_known(self, row: DesignationData) -> None:
+        """Return once all that was written before this call is known; may wait for ever, and be cancelled."""
+        ...
 
 
 class Answer(NamedTuple):
@@ -61,8 +58,13 @@ class Channel(Protocol):
         ...
 
     @property
-    def in_order(self) -> bool:
-        """Whether wards too must not overtake one another; otherwise each has its own order."""
+    def one_at_a_time(self) -> bool:
+        """Whether attempts follow one another, the lowest number that may be tried first."""
+        ...
+
+    @property
+    def keeps_visits(self) -> bool:
+        """Whether a visit's notices must not overtake one another, at different wards neither."""
         ...
 
     async def send(self, outgoing: Outgoing) -> Answer:

@@ -44,8 +44,10 @@ class Endpoint:
 class RestHook:
     """One subscription's endpoint."""
 
-    in_order = True
+    one_at_a_time = True
     """Whoever looks for gaps takes a number that comes late for one that is lost."""
+    keeps_visits = False
+    """An Encounter is what one ward is told of a visit: two wards' are two resources."""
 
     def __init__(
         self,

@@ -66,9 +66,10 @@ class Connection(NamedTuple):
 class Mllp:
     """One subscriber's receiver. The sender gives it one notice at a time."""
 
-    in_order = True
-    """Also between wards: a plan that is withdrawn at one ward and made at another are two
-    messages about one visit, which receivers tell apart by their order."""
+    one_at_a_time = True
+    keeps_visits = True
+    """A plan that is withdrawn at one ward and made at another are two messages about one visit, which
+    receivers tell apart by their order."""
 
     def __init__(self, subscriber: str, endpoint: Endpoint, style: Style) -> None:
         named = f"mllp://{endpoint.host}:{endpoint.port}".encode()

@@ -30,7 +30,8 @@ _CLOSED: Final = "nothing more is written to the topic"
 class OwnTopic:
     """One subscriber's. ``opened`` gives a log of the topic, made where it is not there; raises LogError."""
 
-    in_order = False
+    one_at_a_time = False
+    keeps_visits = False
 
     def __init__(
         self, subscriber: str, topic: Topic, opened: Callable[[Topic], Log], concurrency: int = 4

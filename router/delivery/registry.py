@@ -1,16 +1,27 @@
-"""Who was registered over HTTP, as the log has it: in any process, and as new as it is asked for."""
+"""Who is told, as topic ``registrations`` has it: in any process, and as new as it is asked for."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
 
-from bus.port import Log, Record, TopicPartition
+from bus.port import Log, Record, Stored, TopicPartition
 from schemas import topics
-from schemas.registration import Registration
+from schemas.registration import Configured, Registration
 
 SCAN_RECORDS: Final = 1_000
+CONFIGURED: Final = "configured:"
+"""Before the name in the key of a :class:`Configured`: the name may have been registered earlier."""
+
+
+class Known(NamedTuple):
+    """What the topic says; the same object while it says nothing new."""
+
+    registered: Mapping[str, Registration]
+    """By name, those that were removed too: their names stay taken."""
+    since: Mapping[str, Mapping[int, int]]
+    """By name of the configuration: by partition of ``designations``, the first that it is told of."""
 
 
 class Registry:
@@ -21,10 +32,10 @@ class Registry:
         self._lock = threading.Lock()
         self._ends: Mapping[int, int] = {}
         self._next: dict[TopicPartition, int] = {}
-        self._known: Mapping[str, Registration] = {}
+        self._known = Known({}, {})
 
-    def current(self) -> Mapping[str, Registration]:
-        """By name; whatever was durable before the call is in it. Raises LogError."""
+    def current(self) -> Known:
+        """Whatever was durable before the call is in it. Raises LogError."""
         with self._lock:
             ends = self._log.ends(topics.REGISTRATIONS)
             if ends != self._ends:
@@ -32,24 +43,36 @@ class Registry:
                 self._ends = ends
             return self._known
 
-    def wait(self, wait_s: float) -> None:
-        """Until there may be something new. Raises LogError."""
-        with self._lock:
-            seen = dict(self._next)
-        self._log.wait([topics.REGISTRATIONS], seen, wait_s)
-
     def _read(self, partitions: list[int]) -> None:
-        known, reached = dict(self._known), dict(self._next)
+        registered, since = dict(self._known.registered), dict(self._known.since)
+        reached = dict(self._next)
         for partition in partitions:
             at = TopicPartition(topics.REGISTRATIONS, partition)
             while found := self._log.scan(at, reached.get(at, 0), SCAN_RECORDS):
                 reached[at] = found[-1].offset + 1
-                for stored in found:
-                    name = stored.key or ""
-                    known.pop(name, None)
-                    if stored.value is not None:
-                        known[name] = Registration.model_validate_json(stored.value)
-        self._known, self._next = known, reached  # together: the log may fail in between
+                _note(found, registered, since)
+        # Both at once, and at the end: the log may fail in between.
+        self._known, self._next = Known(registered, since), reached
+
+
+def _note(
+    found: Iterable[Stored],
+    registered: dict[str, Registration],
+    since: dict[str, Mapping[int, int]],
+) -> None:
+    for stored in found:
+        if (stored.key or "").startswith(CONFIGURED):
+            known = Configured.model_validate_json(stored.value or b"")
+            since[known.name] = known.since
+        else:
+            registration = Registration.model_validate_json(stored.value or b"")
+            registered[registration.name] = registration
+
+
+def names_of(log: Log) -> frozenset[str]:
+    """Everybody who was ever to be told. Raises LogError."""
+    known = Registry(log).current()
+    return frozenset({*known.registered, *known.since})
 
 
 def record_of(registration: Registration) -> Record:
@@ -58,6 +81,32 @@ def record_of(registration: Registration) -> Record:
     return Record(topics.REGISTRATIONS, registration.name, registration.name, value)
 
 
-def end_of(name: str) -> Record:
-    """What has everybody forget it."""
-    return Record(topics.REGISTRATIONS, name, name, None)
+def removal_of(registration: Registration) -> Record:
+    """What has everybody tell it nothing more: nothing stays but that the name is taken."""
+    kept = {"sealed": "", "owner": None, "reason": "", "removed": True}
+    return record_of(registration.model_copy(update=kept))
+
+
+def begin_configured(log: Log, names: Iterable[str], known: Known) -> None:
+    """Note from where on those of the configuration are told who are new. Raises LogError.
+
+    Old news are no news: whoever is new is told of what comes next. Of two processes that note the same name
+    at once the later one counts; numbers do not depend on it.
+    """
+    new = [name for name in names if name not in known.since]
+    if new:
+        ends = dict(log.ends(topics.DESIGNATIONS))
+        log.append([
+            Record(topics.REGISTRATIONS, name, f"{CONFIGURED}{name}",
+                   Configured(name=name, since=ends).model_dump_json().encode())
+            for name in new
+        ])  # fmt: skip
+
+
+def moved(stored: Stored, removed: Mapping[int, int]) -> Stored:
+    """A row as it is to be where offsets of ``designations`` are lower by so many, by partition."""
+    is_configured = (stored.key or "").startswith(CONFIGURED)
+    kind: type[Configured | Registration] = Configured if is_configured else Registration
+    row = kind.model_validate_json(stored.value or b"")
+    since = {at: max(offset - removed.get(at, 0), 0) for at, offset in row.since.items()}
+    return stored._replace(value=row.model_copy(update={"since": since}).model_dump_json().encode())

@@ -1,366 +1,406 @@
-"""Sends one subscriber its notices: numbered, in order for each ward, each until it is taken.
+"""Sends one subscriber what is open for it. In the event loop; it reads and writes no log.
 
-Theory of operation
--------------------
-The subscriber's queue has one order (``router.delivery.fanout``), and its notices are numbered by
-it, so that a notice sent again after a crash has the number that it had. A batch is sent with
-wards beside one another, but each ward's notices one after another; when all of it has ended,
-receipts, the number reached and the position are committed as one. A crash in between repeats the
-batch, under the same numbers and ids: at least once, and never out of a ward's order.
+Which notice is tried, and what an answer leads to, is decided in ``router.delivery.lanes``; here it is done. An
+error of a channel is an answer like any other: that notice is tried again later, and parked in time.
 
-A notice that is not taken is tried again (``router.delivery.attempts``) until it is parked, and then
-the next ones go out.
-An endpoint that says it is gone pauses the subscriber, until another is configured or a person says
-that it is there again; so does one that answers no handshake, where its protocol begins with one, and
-one that takes nothing for too long, where the terms say so. What a person asks is carried out between two rounds; the one under way is
-broken off for it, and what it had not ended is tried anew.
-
-Reading and committing block, so they have a thread; what is sent is sent in the event loop.
+Before the first notice the endpoint is sent a test notice, once; where its protocol begins with a handshake, that
+is repeated until it is answered or ``refused_after_s`` is over.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import takewhile
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, Literal, NamedTuple, Protocol
 from uuid import uuid4
 
 import structlog
+from tenacity import AsyncRetrying, retry_if_result, wait_random_exponential
 
-from bus.port import (
-    Batch,
-    Log,
-    LogError,
-    LogFencedError,
-    PositionLostError,
-    Record,
-    TopicPartition,
-)
-from router.delivery.attempts import Attempts, Clock, Ended, Figures, Numbered, Terms
-from router.delivery.channel import Answer, Channel, Conversing, LookUp, nothing_besides
-from router.delivery.courtesies import Courtesies
-from router.delivery.errand import Errand
-from router.delivery.orders import Order, Pause, Resume, Skip
-from router.delivery.queue import group_of, numbered
-from router.delivery.receipts import receipt_of
+from router.delivery.account import Account
+from router.delivery.channel import MINIMAL, Answer, Channel, Conversing, FieldsBeside
+from router.delivery.lanes import Ended, Lanes, LaneStatus, Terms
+from router.delivery.queue import Queued
 from router.delivery.subscription import MayRead, every_ward
-from schemas import topics
-from schemas.delivery import SubscriberState
+from schemas.delivery import Tried
+from schemas.fields import Beside
 
-BATCH_NOTICES: Final = 100
-READ_WAIT_S: Final = 0.5  # how long `stop` may have to wait for an idle sender
-PASS_OVER_RECORDS: Final = 1_000  # of others, before a position without an own notice is kept
-PASS_OVER_S: Final = (
-    3_600.0  # or so long: a quiet subscriber's must not become older than the queue
-)
-LOG_PAUSE_S: Final = 1.0
+Clock = Callable[[], float]
+
+STOP_WITHIN_S: Final = 5.0
+"""What is under way when a sender ends is waited for, so that it is not sent again; then it is given up."""
 TEST_DIGITS: Final = 12
 BY_HAND: Final = "paused by hand"
 GONE: Final = "the endpoint answered 410 Gone: configure where notices shall go"
 NOT_ALLOWED: Final = "not to be told of this ward any more"
 UNGREETED: Final = "no handshake"
 NOT_TAKING: Final = "takes nothing"
-T = TypeVar("T")
+INCOMPLETE: Final = Beside(level="minimal", incomplete=True)
 
 
-class Round(NamedTuple):
-    """What has ended, by offset, and the answer after which nothing more may be sent."""
+class Office(Protocol):
+    """Who keeps what becomes of notices."""
 
-    ended: Mapping[int, Ended]
-    stopped: Answer | None = None
+    def may_begin(self) -> bool:
+        """Whether one more notice may end before the next commit."""
+        ...
+
+    def note_ended(self, account: Account, ended: Ended) -> None:
+        """A notice has ended: it is kept with the next commit."""
+        ...
+
+    def note_changed(self, account: Account) -> None:
+        """The row says something else: it is kept with the next commit."""
+        ...
+
+
+@dataclass(slots=True)
+class Figures:
+    """What health and metrics are told; nothing in it is of a patient. Counts since the start."""
+
+    delivered: int = 0
+    parked: int = 0
+    skipped: int = 0
+    lost: int = 0
+    """How many notices went unsent, because they were kept no longer."""
+    refused_attempts: int = 0
+    incomplete: int = 0
+    """How many went out with fewer fields than they may have, because these were not known in time."""
+    last_delivered_at: datetime | None = None
+
+
+class SenderStatus(NamedTuple):
+    """What is open, now."""
+
+    waiting: int
+    lanes: tuple[LaneStatus, ...]
+    trouble: str | None
+    tried: Tried | None
 
 
 class Sender:
-    """One subscriber. :meth:`run` belongs in a thread of its own."""
+    """One subscriber. ``clock`` tells Unix seconds."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - each a choice of whoever composes
+    def __init__(  # noqa: PLR0913 - each a choice of whoever composes
         self,
-        log: Log,
         name: str,
         channel: Channel,
         terms: Terms,
+        *,
         clock: Clock = time.time,
-        bell: threading.Event | None = None,
         may_read: MayRead = every_ward,
-        look_up: LookUp = nothing_besides,
+        fields: FieldsBeside | None = None,
     ) -> None:
         self.name = name
-        self._may_read = may_read
         self.figures = Figures()
-        self._log = log
+        self.account: Account | None = None
         self._channel = channel
+        self._terms = terms
         self._clock = clock
-        self._bell = bell
-        self._group = group_of(name)
-        self._state: SubscriberState | None = None
-        self._passed_over, self._kept_at_s = 0, clock()
-        self._orders: list[Order] = []
-        self._skipping: dict[int, str] = {}
-        self._at_hand: frozenset[int] = frozenset()
-        self._log_trouble: str | None = None
-        self._stopping = threading.Event()
-        self._lock = threading.Lock()
-        self._errand = Errand(lambda: log.keep(self._group))
-        self._attempts = Attempts(channel, terms, clock, self.figures, look_up)
-        self._courtesies = (
-            Courtesies(channel, terms, clock, self.figures)
-            if isinstance(channel, Conversing)
-            else None
-        )
+        self._may_read = may_read
+        self._fields = fields
+        self._office: Office | None = None
+        self._is_stopping = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._attempts: set[asyncio.Task[None]] = set()
+        self._waits: set[asyncio.Task[None]] = set()
+        self._introduction: asyncio.Task[None] | None = None
+        self._said_at_s = clock()
+        self._unanswered: str | None = None
 
-    def run(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Send until :meth:`stop`. Raises LogFencedError when a newer owner took over."""
-        found = False
-        while not self._stopping.is_set():
-            try:
-                found = self._round_from_what_is_kept(loop, 0.0 if found else self._await_news())
-            except LogFencedError:
-                raise
-            except LogError as error:
-                self._start_over(str(error))
-            except Exception as error:  # noqa: BLE001 - one subscriber's fault is no other's
-                self._start_over(_fault(error))
+    # -- begin and end
 
-    def _round_from_what_is_kept(self, loop: asyncio.AbstractEventLoop, wait_s: float) -> bool:
-        try:
-            return self.round(loop, wait_s)
-        except PositionLostError:
-            self._skip_what_is_lost()
-            return True
+    def begin(self, account: Account, office: Office) -> None:
+        """Send what is open for the account, from now on."""
+        self.account, self._office, self._is_stopping = account, office, False
+        concurrency = 1 if self._channel.one_at_a_time else self._terms.concurrency
+        terms = replace(self._terms, concurrency=concurrency)
+        account.open_lanes(Lanes(terms, keeps_visits=self._channel.keeps_visits))
+        if account.endpoint != self._channel.endpoint:
+            account.endpoint, account.introduced, account.tried = (
+                self._channel.endpoint,
+                False,
+                None,
+            )
+            if not (account.paused or "").startswith(BY_HAND):
+                account.paused = None
+            office.note_changed(account)
+        self.wake()
 
-    def stop(self) -> None:
-        """Let :meth:`run` return; what is on its way and not yet taken is sent again later."""
-        self._stopping.set()
-        self._errand.break_off()
-        if self._bell is not None:
-            self._bell.set()
-
-    def ask(self, order: Order) -> str | None:
-        """Have an order carried out soon, from any thread; where it cannot be, why."""
-        with self._lock:
-            if self._state is None:
-                return "the log cannot be read now, or another process sends to it"
-            if isinstance(order, Skip) and order.sequence not in self._at_hand:
-                return f"{order.sequence} is not being tried now"
-            self._orders.append(order)
-        self._errand.break_off()
-        if self._bell is not None:
-            self._bell.set()
-        return None
-
-    async def test(self) -> Answer:
-        """Whether the endpoint takes what is about nobody. In the loop that sends."""
-        at = datetime.fromtimestamp(self._clock(), UTC)
-        return await self._channel.test(f"test-{uuid4().hex[:TEST_DIGITS]}", at)
-
-    def leave(self) -> None:
-        """Let go of what the log holds for it. Once :meth:`run` has returned, and for good."""
-        self._log.leave(self._group)
+    async def end(self, within_s: float = STOP_WITHIN_S) -> None:
+        """Begin nothing more; wait for what is under way, then give it up. What is open stays so."""
+        self._is_stopping = True
+        if self._timer is not None:
+            self._timer.cancel()
+        waits = [*self._waits, *([self._introduction] if self._introduction else [])]
+        await _cancelled(waits)
+        if self._attempts:
+            await asyncio.wait(self._attempts, timeout=within_s)
+        await _cancelled(list(self._attempts))
+        if self.account is not None:
+            self.account.close_lanes()
+        self.account = None
 
     async def close(self) -> None:
         """Let go of the endpoint."""
         await self._channel.close()
 
-    def round(self, loop: asyncio.AbstractEventLoop, wait_s: float) -> bool:
-        """One batch, to its end; whether there was anything in it. Raises LogError."""
-        batch = self._log.read(self._group, [topics.OUTGOING], BATCH_NOTICES, wait_s)
-        state = self._state = self._current(batch)
-        if self.figures.trouble == self._log_trouble:
-            self.figures.trouble = self._log_trouble = None
-        if state is None:
-            return False
-        if self._orders:
-            state = self._carry_out(state)
-        if self._courtesies and not state.introduced and state.paused is None:
-            self._introduce(loop, self._courtesies, state)
-            return True
-        own = numbered(batch.records, state)
-        if not own:
-            self._pass_over(batch)
-        elif state.paused is not None:
-            self._wait_paused()
-        else:
-            self._settle(batch, state, own, self._deliver(loop, own))
-        if self._courtesies:
-            self._keep_company(loop, self._courtesies, spoke=bool(own) and state.paused is None)
-        return bool(batch.records)
+    # -- what a person asks
 
-    def _await_news(self) -> float:
-        """Wait for the bell; without one, how long the log is to wait for whatever comes."""
-        if self._bell is None:
-            return READ_WAIT_S
-        self._bell.wait(READ_WAIT_S)
-        self._bell.clear()
-        return 0.0
+    def pause(self, reason: str) -> None:
+        """Begin nothing more until :meth:`resume`; notices wait."""
+        self._pause(f"{BY_HAND}: {reason}")
 
-    # -- the log
+    def resume(self) -> None:
+        """Send again, whatever paused it; an endpoint that wants a handshake is greeted again."""
+        account = self._its_account()
+        if account.paused is not None and isinstance(self._channel, Conversing):
+            account.introduced = False
+        account.paused = None
+        if account.lanes is not None:
+            account.lanes.resume()
+        self._changed()
+        self.wake()
 
-    def _current(self, batch: Batch) -> SubscriberState | None:
-        """None while another process has this subscriber's partition."""
-        partition = self._log.partition_of(topics.SUBSCRIBERS, self.name)
-        if partition not in batch.assigned:
-            return None
-        return self._state or self._restored(partition)
+    def skip(self, sequence: int, reason: str) -> None:
+        """Give up the notice with this number, which is the oldest of its ward. Raises LookupError."""
+        lanes = self._its_account().lanes
+        ended = lanes.skip(sequence, reason) if lanes is not None else None
+        if ended is not None:
+            self._note(ended)
+        self.wake()
 
-    def _restored(self, partition: int) -> SubscriberState:
-        """As last committed."""
-        state = SubscriberState(subscriber=self.name)
-        for row in self._log.load(TopicPartition(topics.SUBSCRIBERS, partition)):
-            if row.key == self.name:
-                state = SubscriberState.model_validate_json(row.value or b"")
-        if state.endpoint == self._channel.endpoint:
-            return state
-        paused = state.paused if (state.paused or "").startswith(BY_HAND) else None
-        changes = {"endpoint": self._channel.endpoint, "paused": paused, "introduced": False}
-        return state.model_copy(update=changes)
+    async def test(self) -> Answer:
+        """Whether the endpoint takes what is about nobody."""
+        answer = await self._guarded(self._test())
+        if self.account is not None:
+            self._note_tried(answer)
+        return answer
 
-    def _carry_out(self, state: SubscriberState) -> SubscriberState:
-        """The state that the orders lead to, committed; until then they stay."""
-        with self._lock:
-            orders = tuple(self._orders)
-        paused, introduced = state.paused, state.introduced
-        for order in orders:
-            match order:
-                case Pause(reason):
-                    paused = f"{BY_HAND}: {reason}"
-                case Resume():
-                    paused, introduced = None, introduced and paused is None
-                case Skip(sequence, reason):
-                    self._skipping[sequence] = reason
-        new = self._changed(state, paused=paused, introduced=introduced)
-        with self._lock:
-            del self._orders[: len(orders)]
-        return new
+    @property
+    def is_sending(self) -> bool:
+        """Whether an attempt is under way."""
+        return bool(self._attempts)
 
-    def _changed(self, state: SubscriberState, **changes: object) -> SubscriberState:
-        """Another state, committed; no position moves."""
-        new = state.model_copy(update=changes)
-        if new != state:
-            self._log.commit(self._group, {}, [self._row(new)])
-        self._state = new
-        return new
+    def standing(self) -> SenderStatus:
+        """How it is."""
+        account = self.account
+        if account is None:
+            return SenderStatus(0, (), None, None)
+        lanes = tuple(account.lanes.standing()) if account.lanes else ()
+        waiting = sum(account.waiting().values())
+        return SenderStatus(waiting, lanes, self._trouble(account, lanes), account.tried)
 
-    def _settle(
-        self, batch: Batch, state: SubscriberState, own: Sequence[Numbered], sent: Round
-    ) -> None:
-        """Commit as far as every notice has ended; the rest of the batch is read again."""
-        done = list(takewhile(lambda each: each.stored.offset in sent.ended, own))
-        positions = batch.positions
-        if len(done) < len(own):
-            left = own[len(done)].stored
-            positions = {TopicPartition(left.topic, left.partition): left.offset}
-        reached = max(each.out.sequence for each in done) if done else 0
-        changes: dict[str, object] = {"sequence": max(state.sequence, reached)}
-        if sent.stopped is not None:
-            changes["paused"] = _why_paused(sent.stopped, NOT_TAKING)
-        new = state.model_copy(update=changes)
-        now = datetime.fromtimestamp(self._clock(), UTC)
-        ended = [(each.out, sent.ended[each.stored.offset]) for each in done]
-        receipts = [receipt_of(self.name, out, how, now) for out, how in ended]
-        self._log.commit(self._group, positions, [*receipts, self._row(new)])
-        self._state, self._passed_over = new, 0
-        self._attempts.settled(done)
-        for each in done:
-            self._skipping.pop(each.out.sequence, None)
-        if len(done) < len(own):
-            self._log.rewind(self._group)
+    def _trouble(self, account: Account, lanes: tuple[LaneStatus, ...]) -> str | None:
+        refused = [each.last_answer for each in lanes if each.last_answer is not None]
+        if account.paused is not None or self._unanswered is not None:
+            return account.paused or self._unanswered
+        if len(refused) > 1:
+            return f"{len(refused)} wards wait: {refused[0]}"
+        return refused[0] if refused else None
 
-    def _row(self, state: SubscriberState) -> Record:
-        value = state.model_dump_json().encode()
-        return Record(topics.SUBSCRIBERS, self.name, self.name, value)
+    # -- at work
 
-    def _pass_over(self, batch: Batch) -> None:
-        """The notices of others: their position is kept now and then, it says nothing new."""
-        self._passed_over += len(batch.records)
-        is_due = self._clock() - self._kept_at_s >= PASS_OVER_S
-        if self._passed_over >= PASS_OVER_RECORDS or (is_due and self._passed_over):
-            self._log.commit(self._group, batch.positions, ())
-            self._passed_over, self._kept_at_s = 0, self._clock()
-
-    def _skip_what_is_lost(self) -> None:
-        """A subscriber that was paused for longer than notices are kept goes on at the oldest.
-
-        A number is left out, so that it sees a gap and reads its lists again.
-        """
-        at = TopicPartition(topics.OUTGOING, self._log.partition_of(topics.OUTGOING, self.name))
-        start = self._log.starts(topics.OUTGOING)[at.partition]
-        state = self._restored(at.partition)
-        new = state.model_copy(update={"sequence": state.sequence + 1})
-        self._log.commit(self._group, {at: start}, [self._row(new)])
-        self._log.rewind(self._group)
-        self._state = new
-        self.figures.lost += 1
-        structlog.get_logger().error("notices_lost", subscriber=self.name)
-
-    def _start_over(self, reason: str) -> None:
-        self.figures.trouble = self._log_trouble = reason
-        self._state = None
-        self._log.rewind(self._group)
-        self._stopping.wait(LOG_PAUSE_S)
-
-    def _wait_paused(self) -> None:
-        self.figures.trouble = self._state.paused if self._state else None
-        self._log.rewind(self._group)
-        self._stopping.wait(READ_WAIT_S)
-
-    # -- the endpoint
-
-    def _deliver(self, loop: asyncio.AbstractEventLoop, own: Sequence[Numbered]) -> Round:
-        """Everything ends, unless broken off, or nothing more may be sent to the endpoint."""
-        ended: dict[int, Ended] = {}
-        for each in own:
-            told = each.out.notice.data
-            if not self._may_read(told.ward, told.hospital):
-                self._skipping[each.out.sequence] = NOT_ALLOWED
-        with self._lock:
-            self._at_hand = frozenset(each.out.sequence for each in own)
-        try:
-            stopped = self._in_loop(loop, self._attempts.send_all(own, self._skipping, ended))
-        finally:
-            with self._lock:
-                self._at_hand = frozenset()
-        return Round(dict(ended), stopped)  # a copy: a cancelled attempt may still be ending
-
-    def _introduce(
-        self, loop: asyncio.AbstractEventLoop, courtesies: Courtesies, state: SubscriberState
-    ) -> None:
-        """Greet the endpoint; what was read meanwhile is read again."""
-        answer = self._in_loop(loop, courtesies.introduce(state.sequence))
-        if answer is not None:
-            paused = None if answer.refusal is None else _why_paused(answer, UNGREETED)
-            self._changed(state, introduced=paused is None, paused=paused)
-        self._log.rewind(self._group)
-
-    def _keep_company(
-        self, loop: asyncio.AbstractEventLoop, courtesies: Courtesies, *, spoke: bool
-    ) -> None:
-        """A heartbeat where it is time for one; also to an endpoint that takes nothing else."""
-        state = self._state
-        if spoke:
-            courtesies.said()
-        if state is None or (state.paused or "").startswith(BY_HAND) or not courtesies.is_due():
+    def wake(self) -> None:
+        """Begin whatever may begin now."""
+        account = self.account
+        if self._is_stopping or account is None or account.lanes is None:
             return
-        self._in_loop(loop, courtesies.beat(state.sequence, "error" if state.paused else "active"))
+        if account.paused is None and not account.introduced:
+            self._begin_introduction()
+        elif account.paused is None:
+            self._begin_attempts(account.lanes)
+        self._wait(account.lanes)
 
-    def _in_loop(self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T | None:
-        return self._errand.run(loop, work, self._may_begin)
+    def _begin_attempts(self, lanes: Lanes) -> None:
+        office = self._its_office()
+        while office.may_begin() and (queued := lanes.start(self._clock())) is not None:
+            told = queued.out.notice.data
+            if not self._may_read(told.ward, told.hospital):
+                self._note(lanes.end_unsent(queued, NOT_ALLOWED))
+                continue
+            beside = self._known(queued, lanes)
+            if beside is None:
+                lanes.hold(queued, self._clock())
+                self._do(self._await_fields(queued, lanes), self._waits)
+            else:
+                self._do(self._attempt(queued, beside, lanes), self._attempts)
 
-    def _may_begin(self) -> bool:
-        return not (self._stopping.is_set() or self._orders)
+    def _known(self, queued: Queued, lanes: Lanes) -> Beside | None:
+        if self._fields is None:
+            return MINIMAL
+        has_waited = lanes.has_waited(queued)
+        known = self._fields.now(queued.out.notice.data, has_waited=has_waited)
+        if known is None and lanes.waits_no_longer(queued, self._clock()):
+            return INCOMPLETE
+        return known
+
+    async def _await_fields(self, queued: Queued, lanes: Lanes) -> None:
+        has_waited = False
+        if self._fields is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._terms.fields_within_s):
+                    await self._fields.until_known(queued.out.notice.data)
+                    has_waited = True
+        lanes.let_go(queued, has_waited=has_waited)
+
+    async def _attempt(self, queued: Queued, beside: Beside, lanes: Lanes) -> None:
+        try:
+            answer = await self._guarded(self._channel.send(queued.out._replace(beside=beside)))
+        except asyncio.CancelledError:
+            lanes.broken_off(queued)
+            raise
+        self._said_at_s = self._clock()
+        ended = lanes.answered(queued, answer, self._clock(), beside.level)
+        if answer.refusal is not None:
+            self.figures.refused_attempts += 1
+        elif beside.incomplete:
+            self.figures.incomplete += 1
+        if ended is not None:
+            self._note(ended)
+        if lanes.stopped is not None:
+            self._pause(_why_paused(lanes.stopped, NOT_TAKING))
+
+    async def _guarded(self, attempt: Coroutine[Any, Any, Answer]) -> Answer:
+        """The answer; an error of the channel is one too."""
+        try:
+            return await attempt
+        except Exception as error:  # noqa: BLE001 - a fault at one notice stops its lane only
+            # Its type only: the text may quote a notice.
+            name = type(error).__name__
+            structlog.get_logger().error("channel_failed", subscriber=self.name, error=name)
+            return Answer(f"{name} in the channel: a fault of this program, please report it")
+
+    def _note(self, ended: Ended) -> None:
+        figures, office = self.figures, self._its_office()
+        if ended.skipped:
+            figures.skipped += 1
+        elif ended.answer.refusal is not None:
+            figures.parked += 1
+        else:
+            figures.delivered += 1
+            figures.last_delivered_at = self._now()
+        office.note_ended(self._its_account(), ended)
+
+    # -- before the first notice, and in silence
+
+    def _begin_introduction(self) -> None:
+        if self._introduction is None or self._introduction.done():
+            self._introduction = asyncio.get_running_loop().create_task(self._introduce())
+            self._introduction.add_done_callback(lambda _: self.wake())
+
+    async def _introduce(self) -> None:
+        account = self._its_account()
+        if isinstance(self._channel, Conversing):
+            answer = await self._greet(self._channel, account.sequence)
+            account.introduced = answer.refusal is None
+            if answer.refusal is not None:
+                self._pause(_why_paused(answer, UNGREETED))
+        else:
+            answer = await self._guarded(self._test())
+            account.introduced = True
+        self._note_tried(answer)
+
+    async def _greet(self, channel: Conversing, reached: int) -> Answer:
+        """Greet until it answers yes, is gone, or has had ``refused_after_s`` for it."""
+        began_s = self._clock()
+
+        async def once() -> Answer:
+            answer = await self._guarded(channel.handshake(reached))
+            self._unanswered = answer.refusal
+            self.figures.refused_attempts += answer.refusal is not None
+            return answer
+
+        retrying = AsyncRetrying(
+            retry=retry_if_result(lambda answer: answer.refusal is not None and not answer.gone),
+            wait=wait_random_exponential(self._terms.first_pause_s, self._terms.longest_pause_s),
+            stop=lambda _: self._clock() - began_s >= self._terms.refused_after_s,
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        )
+        answer: Answer = await retrying(once)
+        self._unanswered, self._said_at_s = None, self._clock()
+        return answer
+
+    def _test(self) -> Coroutine[Any, Any, Answer]:
+        return self._channel.test(f"test-{uuid4().hex[:TEST_DIGITS]}", self._now())
+
+    def _note_tried(self, answer: Answer) -> None:
+        account = self._its_account()
+        account.tried = Tried(at=self._now(), refusal=answer.refusal, status=answer.status)
+        self._changed()
+
+    async def _beat(self, channel: Conversing, account: Account) -> None:
+        state: Literal["active", "error"] = "error" if account.paused else "active"
+        answer = await self._guarded(channel.heartbeat(account.sequence, state))
+        self._unanswered = answer.refusal
+        self.figures.refused_attempts += answer.refusal is not None
+
+    # -- how
+
+    def _wait(self, lanes: Lanes) -> None:
+        """Wake up for the next retry, or the next heartbeat."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now_s = self._clock()
+        due = [at_s for at_s in (lanes.wakes_at_s(), self._beat_if_due(now_s)) if at_s is not None]
+        if due:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(0.0, min(due) - now_s), self.wake)
+
+    def _beat_if_due(self, now_s: float) -> float | None:
+        """When the endpoint is to hear from us again; also one that takes nothing else."""
+        account, channel = self.account, self._channel
+        if account is None or not isinstance(channel, Conversing) or channel.heartbeat_s is None:
+            return None
+        is_greeted = account.introduced or account.paused is not None
+        if not is_greeted or (account.paused or "").startswith(BY_HAND):
+            return None
+        if now_s - self._said_at_s >= channel.heartbeat_s:
+            self._said_at_s = now_s
+            self._do(self._beat(channel, account), self._attempts)
+        return self._said_at_s + channel.heartbeat_s
+
+    def _pause(self, reason: str) -> None:
+        self._its_account().paused = reason
+        self._changed()
+
+    def _changed(self) -> None:
+        self._its_office().note_changed(self._its_account())
+
+    def _do(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        among.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._attempts.discard(task)
+        self._waits.discard(task)
+        self.wake()
+
+    def _its_account(self) -> Account:
+        if self.account is None:
+            raise LookupError("another process sends to it, or the log cannot be read now")
+        return self.account
+
+    def _its_office(self) -> Office:
+        if self._office is None:
+            raise LookupError("it has not begun")
+        return self._office
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
 
 
 def _why_paused(answer: Answer, otherwise: str) -> str:
     return GONE if answer.gone else f"{otherwise}: {answer.refusal}"
 
 
-def _fault(error: Exception) -> str:
-    """A fault of ours as it may be told: its types only, for its text may quote a notice."""
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    name = type(error).__name__
-    structlog.get_logger().error("sender_failed", error=name)
-    return f"{name} in the sender: a fault of this program, please report it"
+async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

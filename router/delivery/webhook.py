@@ -34,7 +34,8 @@ class Endpoint:
 class Webhook:
     """One subscriber's endpoint."""
 
-    in_order = False
+    one_at_a_time = False
+    keeps_visits = False
 
     def __init__(
         self,

@@ -1,13 +1,18 @@
 """Who is to be told of what, and that old news are no news."""
 
+from dataclasses import replace
+
 import pytest
 
 from bus.memory import MemoryLog
-from bus.port import Log, TopicPartition
+from bus.port import Log, Record, TopicPartition
 from bus.runner import StepRunner
-from router.delivery.fanout import GROUP, FanOut
+from router.delivery.fanout import GROUP, FanOut, Wanted
+from router.delivery.history import state_of
+from router.delivery.registry import Registry, begin_configured
 from router.delivery.subscription import Subscription
 from schemas import topics
+from schemas.delivery import SubscriberState
 from schemas.notification import Kind, Notification
 from tests.delivery.notices import decided, notice
 
@@ -28,7 +33,31 @@ KINDS = frozenset({Kind.ARRIVED})
     ],
 )
 def test_wards_hospitals_and_kinds(subscription: Subscription, *, wanted: bool) -> None:
-    assert subscription.wants(notice("MED", 1, "Norr").data) is wanted
+    of = notice("MED", 1, "Norr").data
+    assert subscription.wants(of) is wanted
+    assert list(Wanted([subscription]).by(of)) == [subscription] * wanted
+
+
+def test_a_notice_finds_each_that_wants_it_once_among_many() -> None:
+    med, norr = frozenset({"MED"}), frozenset({"Norr"})
+    wanting = [Subscription("a"), Subscription("b", med), Subscription("c", med, norr)]
+    wanting.append(Subscription("d", hospitals=norr))
+    others = [Subscription(f"x{number}", frozenset({f"W{number}"})) for number in range(100)]
+    found = Wanted([*others, *wanting]).by(notice("MED", 1, "Norr").data)
+    assert sorted(each.name for each in found) == ["a", "b", "c", "d"]
+
+
+def test_two_starts_at_once_set_no_number_back() -> None:
+    """Who begins writes since when a subscriber is told, and never how far it is."""
+    fan_outs = FanOuts()
+    fan_outs.run(ALL)
+    state = SubscriberState(subscriber="all", sequence=7)
+    row = Record(topics.SUBSCRIBERS, "all", "all", state.model_dump_json().encode())
+    fan_outs.log.append([row])
+    known = Registry(MemoryLog()).current()  # as of before the other one began
+    begin_configured(fan_outs.log, ["all"], known)
+    fan_outs.run(ALL)
+    assert state_of(fan_outs.log, "all") == state
 
 
 def queue(log: Log, subscriber: str) -> list[str]:
@@ -44,7 +73,11 @@ class FanOuts:
         self.log = MemoryLog()
 
     def run(self, *subscriptions: Subscription) -> None:
-        step = FanOut(subscriptions)
+        registry = Registry(self.log)
+        begin_configured(self.log, [each.name for each in subscriptions], registry.current())
+        since = registry.current().since
+        told = [replace(each, since=since[each.name]) for each in subscriptions]
+        step = FanOut(lambda: told)
         step.begin(self.log)
         self.runner = StepRunner(self.log, GROUP, step, lambda *_: ())
         self.runner.run_once()

@@ -10,25 +10,26 @@ from typing import Any, TypeVar
 import pytest
 
 from bus.memory import MemoryLog
-from router.delivery.attempts import Terms
 from router.delivery.bundles import event_notification
 from router.delivery.channel import Answer
 from router.delivery.fhir import Endpoint, RestHook
 from router.delivery.headers import HeaderError, headers_of
-from router.delivery.orders import Pause, Resume
+from router.delivery.history import history_of
+from router.delivery.lanes import Terms
 from router.delivery.posting import Address
 from router.delivery.resources import encounter_id, encounter_of
 from router.delivery.sender import GONE, Sender
-from router.delivery.standing import events_of, standing_of
+from router.delivery.standing import standing_of
 from schemas.base import VisitRef
 from schemas.delivery import Outcome
 from schemas.notification import Kind
 from schemas.observation import Location, Protection
 from schemas.registration import Content
 from tests.delivery.backport import faults_of_bundle
+from tests.delivery.dispatching import AtWork, at_work, receipts, state
+from tests.delivery.dispatching import until_so as until
 from tests.delivery.notices import AT, BESIDE, WHO, queued
 from tests.delivery.notifications import FOLDER, outgoing, said, speaker, written
-from tests.delivery.test_sender import receipts, running, state, until
 from tests.fhir.lab import claimed
 from tests.fhir.test_person import read
 from tests.support.receiver import Behaviour, Receiver, answering, dripping, hanging, resetting
@@ -192,10 +193,10 @@ def telling(
     terms: Terms = QUICK,
     heartbeat_s: float | None = None,
     revision: int = 0,
-) -> Iterator[Sender]:
+) -> Iterator[AtWork]:
     """A sender at work, in a thread of its own."""
-    with running(Sender(log, "s", hook(url, heartbeat_s, revision), terms)) as sender:
-        yield sender
+    with at_work(log, Sender("s", hook(url, heartbeat_s, revision), terms)) as working:
+        yield working
 
 
 def standing(log: MemoryLog, url: str, revision: int = 0) -> tuple[str, int | None]:
@@ -247,7 +248,7 @@ def test_an_endpoint_that_takes_nothing_is_in_error_and_misses_nothing() -> None
     terms = Terms(give_up_after_s=0.05, first_pause_s=0.001, longest_pause_s=0.01, pauses=True)
     with (
         Receiver(lambda _: answering(500 if broken[0] else 204)) as receiver,
-        telling(log, receiver.url, terms, heartbeat_s=0.2) as sender,
+        telling(log, receiver.url, terms, heartbeat_s=0.2) as working,
     ):
         receiver.wait_for(lambda receiver: len(receiver.taken) == 1)
         broken[0] = True
@@ -259,7 +260,7 @@ def test_an_endpoint_that_takes_nothing_is_in_error_and_misses_nothing() -> None
         receiver.wait_for(lambda receiver: "heartbeat" in kinds(receiver))
         told = receiver.taken[-1].event
         assert parameter(told, "status") == "error"
-        assert sender.ask(Resume()) is None
+        working.do(working.dispatcher.senders["s"].resume)
         receiver.wait_for(lambda receiver: len(numbers(receiver)) == 3)
         until(lambda: standing(log, receiver.url) == ("active", 3))
     assert numbers(receiver) == [1, 2, 3]
@@ -282,7 +283,7 @@ def test_one_that_is_refused_for_itself_is_parked_and_can_be_asked_for() -> None
         assert standing(log, receiver.url) == ("active", 3)
     assert numbers(receiver) == [1, 3]
     assert [each.outcome for each in receipts(log)][1] is Outcome.PARKED
-    assert [each.sequence for each in events_of(log, "s")] == [1, 2, 3]
+    assert [each.sequence for each in history_of(log, "s").since(1)] == [1, 2, 3]
 
 
 def test_a_receiver_that_restarts_is_sent_the_rest_once() -> None:
@@ -315,9 +316,10 @@ def test_heartbeats_come_only_in_silence() -> None:
 def test_who_is_paused_by_hand_hears_nothing_and_shows_as_off() -> None:
     log = MemoryLog()
     with Receiver() as receiver:
-        with telling(log, receiver.url, heartbeat_s=0.01) as sender:
+        with telling(log, receiver.url, heartbeat_s=0.01) as working:
             receiver.wait_for(lambda receiver: len(receiver.taken) > 1)
-            assert sender.ask(Pause("they move house, says Eva")) is None
+            sender = working.dispatcher.senders["s"]
+            working.do(lambda: sender.pause("they move house, says Eva"))
             until(lambda: standing(log, receiver.url)[0] == "off")
             heard = len(receiver.calls)
             log.append([queued("s", "MED", 1)])
@@ -330,11 +332,11 @@ def test_who_is_paused_by_hand_hears_nothing_and_shows_as_off() -> None:
 def test_events_are_numbered_alike_before_and_after_they_have_ended() -> None:
     log = MemoryLog()
     log.append([queued("s", "MED", 1), queued("other", "MED", 1), queued("s", "MED", 2)])
-    before = [(each.sequence, each.notice.id) for each in events_of(log, "s")]
+    before = [(each.sequence, each.notice.id) for each in history_of(log, "s").since(1)]
     with Receiver() as receiver, telling(log, receiver.url):
         until(lambda: len(receipts(log)) == 2)
     log.append([queued("s", "MED", 1, sequence=1), queued("s", "MED", 3)])
-    after = [(each.sequence, each.notice.id) for each in events_of(log, "s")]
+    after = [(each.sequence, each.notice.id) for each in history_of(log, "s").since(1)]
     assert before == [(1, "MED-1"), (2, "MED-2")]
     assert after == [*before, (3, "MED-3")]
     assert standing(log, receiver.url)[1] == 3

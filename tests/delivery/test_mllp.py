@@ -154,7 +154,7 @@ def test_a_test_message_is_about_nobody_and_waits_for_what_is_under_way() -> Non
 
     with LabReceiver() as receiver:
         assert asyncio.run(run(receiver.port)) == [TAKEN, TAKEN]
-    told, test = receiver.calls
+    (told,), (test,) = receiver.calls, receiver.tests
     assert told.connection == test.connection
     parsed = parse_message(test.payload.decode(), validation_level=VALIDATION_LEVEL.STRICT)
     assert parsed.validate()

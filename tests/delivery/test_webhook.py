@@ -96,7 +96,7 @@ def test_a_test_event_is_signed_and_about_nobody() -> None:
 
     with Receiver() as receiver:
         assert asyncio.run(run(receiver.url)) == Answer(status=204)
-    (call,) = receiver.taken
+    (call,) = receiver.tests
     secret = "whsec_" + base64.b64encode(KEY).decode()
     assert Verifier(secret).verify(call.body, call.headers) == {
         "specversion": "1.0", "id": "test-1", "source": "/wardbridge",

@@ -159,7 +159,7 @@ EXAMPLES: dict[str, Frozen] = {
     "subscriber-notice": SubscriberNotice(
         **dict(NOTIFICATION) | {"data": TOLD}, subscription="portal", subscriptionsequence=1
     ),
-    "subscriber-state": SubscriberState(type="subscriber", version=1, subscriber="portal"),
+    "subscriber-state": SubscriberState(type="subscriber", version=2, subscriber="portal"),
     "registration": Registration(
         type="registration",
         version=1,

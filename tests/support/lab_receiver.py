@@ -61,7 +61,11 @@ class Connection(socketserver.BaseRequestHandler):
             while END in buffer:
                 message, _, buffer = buffer.partition(END)
                 heard = Heard(message.removeprefix(START), self.client_address[1])
-                self.server.receiver.heard(heard)(self, heard)
+                if heard.trigger.startswith("NMD"):  # about nobody: it is kept apart
+                    self.server.receiver.tested(heard)
+                    self.say(heard.answer("AA"))
+                else:
+                    self.server.receiver.heard(heard)(self, heard)
 
     def _received(self) -> bytes:
         try:

@@ -17,12 +17,13 @@ Behaviour = TypeVar("Behaviour")
 class Listening(Generic[Input, Behaviour]):
     """A real server in a thread of its own; ``behave`` decides what each input meets.
 
-    ``calls`` is all that came, ``taken`` what was answered with a yes.
+    ``calls`` is all that came, ``taken`` what was answered with a yes; ``tests`` what is about nobody.
     """
 
     def __init__(self, server: TCPServer, behave: Callable[[Input], Behaviour]) -> None:
         self.calls: list[Input] = []
         self.taken: list[Input] = []
+        self.tests: list[Input] = []
         self.port = int(server.server_address[1])
         self._behave = behave
         self._changed = threading.Condition()
@@ -38,6 +39,11 @@ class Listening(Generic[Input, Behaviour]):
     def takes(self, each: Input) -> None:
         with self._changed:
             self.taken.append(each)
+            self._changed.notify_all()
+
+    def tested(self, each: Input) -> None:
+        with self._changed:
+            self.tests.append(each)
             self._changed.notify_all()
 
     def wait_for(self, condition: Callable[[Self], bool]) -> None:

@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 from tests.support.listening import Listening
 
+TEST = b"wardbridge.test.v1"
+"""In what is about nobody, which is kept apart."""
+
 
 class Call(NamedTuple):
     """One request as it came."""
@@ -45,10 +48,14 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.call = Call({name.lower(): value for name, value in self.headers.items()}, body)
-        self.server.receiver.heard(self.call)(self)
+        if TEST in body:
+            self.server.receiver.tested(self.call)
+            self.answer(204)
+        else:
+            self.server.receiver.heard(self.call)(self)
 
     def answer(self, status: int, **headers: str) -> None:
-        if status < 300:
+        if status < 300 and TEST not in self.call.body:
             self.server.receiver.takes(self.call)
         self.send_response(status)
         for name, value in headers.items():

@@ -26,7 +26,6 @@ from schemas.ward import Ward, WardRegister
 from tests.wardbridge.steps import IdleStep
 from wardbridge.components.progress import RouterProgress
 from wardbridge.components.reviewing import ReviewFollower
-from wardbridge.components.roster import Roster
 from wardbridge.components.router import RouterComponent
 from wardbridge.components.tail import Tail
 from wardbridge.config.access import AccessSection
@@ -115,7 +114,7 @@ class Surface:
             progress,
             (),
             (self.tail,),
-            Roster(()),
+            None,
             self.review,
             0.05,
             utc_now,

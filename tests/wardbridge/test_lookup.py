@@ -12,7 +12,7 @@ import pytest
 
 from bus.memory import MemoryLog
 from bus.port import LogError, Record, Stored, TopicPartition
-from router.delivery.channel import MINIMAL, NotKnownYetError
+from router.delivery.channel import MINIMAL
 from schemas import topics
 from schemas.encounter import Phase
 from schemas.fields import Beside, Level, always
@@ -22,7 +22,6 @@ from tests.wardbridge.test_census import LEAVES, REGISTER, kept, stored, view
 from tests.wardbridge.test_http import data, notice, until
 from tests.wardbridge.test_identities import NAME, described, record
 from wardbridge.components.tail import Tail
-from wardbridge.fields import lookup
 from wardbridge.fields.census import Census
 from wardbridge.fields.identities import Identities
 from wardbridge.fields.known import Known
@@ -43,7 +42,14 @@ class Following:
         self.lookup = Lookup(known, hub.board, self.tail)
 
     async def told(self, row: DesignationData, level: Level = "identified") -> Beside:
-        return await self.lookup.up_to(always(level))(row)
+        """As a sender asks: now, and once what was waited for is there."""
+        fields = self.lookup.up_to(always(level))
+        if (found := fields.now(row, has_waited=False)) is not None:
+            return found
+        await fields.until_known(row)
+        found = fields.now(row, has_waited=True)
+        assert found is not None
+        return found
 
 
 @asynccontextmanager
@@ -260,16 +266,20 @@ def test_whoever_is_told_the_minimum_waits_for_nothing() -> None:
     assert asyncio.run(running.told(row(), "minimal")) == MINIMAL
 
 
+async def waits_in_vain(running: Following, of: DesignationData) -> None:
+    fields = running.lookup.up_to(always("identified"))
+    assert fields.now(of, has_waited=False) is None
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await fields.until_known(of)
+
+
 def test_before_all_is_read_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    running = Following(MemoryLog())
-    with pytest.raises(NotKnownYetError, match="the notices kept are being read"):
-        asyncio.run(running.told(row()))
+    asyncio.run(waits_in_vain(Following(MemoryLog()), row()))
 
     async def work(running: Following) -> None:
-        monkeypatch.setattr(lookup, "WAIT_S", 0.05)
         monkeypatch.setattr(running.tail, "_round", lambda: None)  # a log that does not answer
-        with pytest.raises(NotKnownYetError, match="cannot be read now"):
-            await running.told(row(sequence=9))
+        await waits_in_vain(running, row(sequence=9))
 
     asked(MemoryLog(), work)
 
@@ -283,7 +293,8 @@ def test_while_the_log_cannot_be_read_nothing_is_known(monkeypatch: pytest.Monke
     async def work(running: Following) -> None:
         monkeypatch.setattr(log, "written", fails)
         await until(lambda: running.tail.blocking() is not None)
-        with pytest.raises(NotKnownYetError, match="away"):
-            await running.told(row())
+        await waits_in_vain(running, row())
+        fields = running.lookup.up_to(always("identified"))
+        assert fields.now(row(), has_waited=True) is None, "what was read may be of before"
 
     asked(log, work)

@@ -7,9 +7,16 @@ import pytest
 from bus.belonging import PositionRows
 from bus.memory import MemoryLog
 from bus.port import Log, LogError, Record, Stored, TopicPartition
+from bus.runner import StepRunner, lag_of
 from router.core.step import RouterStep
+from router.delivery import fanout, queue
+from router.delivery.fanout import FanOut
+from router.delivery.registry import Registry, begin_configured
+from router.delivery.subscription import Subscription
 from schemas import topics
 from schemas.topics import TOPICS
+from tests.delivery.dispatching import REFUSED, Endpoint, at_work, sender_to, until_so
+from tests.delivery.notices import decided
 from wardbridge import moving
 from wardbridge.moving import move, records_of
 from wardbridge.routing import GROUP
@@ -146,3 +153,41 @@ def test_what_does_not_fit_is_refused(
 def test_another_number_of_partitions_is_refused() -> None:
     with pytest.raises(LogError, match="partitions is 2 in the file and 3 on the cluster"):
         list(move(filled(), Cluster(3)))
+
+
+def told(log: Log, *endpoints: Endpoint) -> None:
+    """The fan-out and the dispatcher of one process, until nothing is left to do."""
+    names = [f"s{number}" for number in range(len(endpoints))]
+    registry = Registry(log)
+    begin_configured(log, names, registry.current())
+    known = registry.current().since
+    step = FanOut(lambda: [Subscription(name, since=known[name]) for name in names])
+    step.begin(log)
+    fan_out = StepRunner(log, fanout.GROUP, step, lambda *_: (), prepare=step.prepare)
+    fan_out.run_once()
+    with at_work(
+        log, *(sender_to(each, name) for each, name in zip(endpoints, names, strict=True))
+    ):
+        until_so(lambda: lag_of(log, queue.GROUP, [topics.OUTGOING]) == 0)
+
+
+def test_subscribers_go_on_where_they_were_also_where_the_oldest_records_are_gone() -> None:
+    """Offsets begin with 0 on the cluster: what rows say of them is written so."""
+    source = MemoryLog(PARTITIONS)
+    told(source, before := Endpoint(), refusing := Endpoint(lambda _: REFUSED))
+    source.append([decided(f"W{n % 3}", n) for n in range(1, 11)])
+    told(source, before, refusing)
+    for topic in (topics.DESIGNATIONS, topics.OUTGOING):
+        source.forget(topic)
+    source.append([decided(f"W{n % 3}", n) for n in range(11, 21)])
+    told(source, before, refusing)
+    source.commit(GROUP, ends_of_inputs(source), [])
+    cluster = Cluster(PARTITIONS)
+    list(move(source, cluster))
+    cluster.append([decided(f"W{n % 3}", n) for n in range(21, 31)])
+    told(cluster, after := Endpoint(), well := Endpoint())
+    assert sorted(before.numbers()) == list(range(1, 21))
+    assert sorted(after.numbers()) == list(range(21, 31))
+    assert sorted(well.numbers()) == list(range(11, 31)), (
+        "what was refused and is kept, and the new"
+    )

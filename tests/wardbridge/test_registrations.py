@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
-from unittest.mock import Mock
 
 import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
@@ -23,8 +22,8 @@ from bus.runner import StepRunner
 from router.delivery.bundles import Standing
 from router.delivery.fanout import GROUP, FanOut
 from router.delivery.receipts import deliveries
-from router.delivery.registry import Registry, end_of, record_of
-from router.delivery.sender import GONE
+from router.delivery.registry import Registry, record_of, removal_of
+from router.delivery.sender import GONE, Sender
 from router.delivery.standing import standing_of
 from router.delivery.subscription import Subscription
 from schemas import topics
@@ -36,7 +35,6 @@ from tests.support.receiver import Receiver, answering
 from tests.wardbridge.support import configured, in_process
 from tests.wardbridge.test_fhir_surface import ACCESS, REGISTER
 from tests.wardbridge.test_http import until
-from wardbridge.components.roster import Roster
 from wardbridge.config.access import AccessSection
 from wardbridge.config.load import load
 from wardbridge.config.models import RegistrationsSection
@@ -272,7 +270,7 @@ def test_whoever_is_registered_is_told_of_all_that_is_decided_after_and_nothing_
     log = MemoryLog()
     known = Registrations(log, Seal(tmp_path, None), RegistrationsSection(), ACCESS, {})
     registrar = Registrar(log, known, REGISTER, utc_now, 3)
-    step = FanOut((), lambda: known.subscriptions(AT))
+    step = FanOut(lambda: known.subscriptions(AT))
     fan_out = StepRunner(log, GROUP, step, lambda *_: (), prepare=step.prepare)
     step.begin(log)
     log.append([decided("MED", 1)])
@@ -281,7 +279,7 @@ def test_whoever_is_registered_is_told_of_all_that_is_decided_after_and_nothing_
     log.append([decided("MED", 2), decided("KIR", 3)])  # the fan-out is behind; KIR is not theirs
     fan_out.run_once()
     assert queue(log) == [("s", "MED-2")]
-    log.append([end_of("s"), decided("MED", 4)])
+    log.append([removal_of(known.known()["s"]), decided("MED", 4)])
     fan_out.run_once()
     assert queue(log) == [("s", "MED-2")]
 
@@ -294,7 +292,7 @@ def test_a_registration_that_is_over_or_off_is_told_of_nothing(tmp_path: Path) -
         record_of(registered("over", end=over)), record_of(registered("off", off=True)),
         record_of(registered("going", end=going)), decided("MED", 1),
     ])  # fmt: skip
-    step = FanOut((), lambda: known.subscriptions(AT))
+    step = FanOut(lambda: known.subscriptions(AT))
     step.begin(log)
     StepRunner(log, GROUP, step, lambda *_: (), prepare=step.prepare).run_once()
     assert queue(log) == [("going", "MED-1")]
@@ -304,7 +302,7 @@ def test_a_registration_that_is_over_or_off_is_told_of_nothing(tmp_path: Path) -
 def test_what_nobody_waits_for_is_passed_over_at_the_start() -> None:
     log = MemoryLog()
     log.append([decided("MED", number) for number in range(1, 4)])
-    step = FanOut((), lambda: [Subscription("s", since={0: 2})])
+    step = FanOut(lambda: [Subscription("s", since={0: 2})])
     step.begin(log)
     StepRunner(log, GROUP, step, lambda *_: (), prepare=step.prepare).run_once()
     assert queue(log) == [("s", "MED-3")]
@@ -314,14 +312,16 @@ def test_what_nobody_waits_for_is_passed_over_at_the_start() -> None:
 def test_the_registry_is_as_new_as_it_is_asked_for(partitions: int) -> None:
     log = MemoryLog(partitions)
     registry = Registry(log)
-    assert registry.current() == {}
+    assert registry.current() == ({}, {})
     for number in range(20):
         log.append([record_of(registered(f"s{number}"))])
-        assert len(registry.current()) == number + 1
-    log.append([record_of(registered("s3", revision=2)), end_of("s4")])
+        assert len(registry.current().registered) == number + 1
+    log.append([record_of(registered("s3", revision=2)), removal_of(registered("s4"))])
     current = registry.current()
-    assert (len(current), current["s3"].revision) == (19, 2)
+    assert (len(current.registered), current.registered["s3"].revision) == (20, 2)
+    assert [name for name, each in current.registered.items() if each.removed] == ["s4"]
     assert Registry(log).current() == current
+    assert registry.current() is current
 
 
 class Failing(MemoryLog):
@@ -345,19 +345,7 @@ def test_the_registry_forgets_nothing_when_the_log_fails_meanwhile(fails: int) -
     registry = Registry(log)
     with pytest.raises(LogError):
         registry.current()
-    assert registry.current().keys() == {"s"}
-
-
-def test_who_registers_under_a_name_that_was_given_up_is_another() -> None:
-    """Both may be seen in one look, and both are the first of their name."""
-    known = {"s": registered("s", sealed="one")}
-    roster = Roster((), lambda: known, lambda _: Mock())
-    roster.change()
-    (before,) = roster
-    assert roster.change() == ([], [])
-    known["s"] = registered("s", sealed="another")
-    begun, ended = roster.change()
-    assert (ended, list(roster)) == ([before], begun)
+    assert registry.current().registered.keys() == {"s"}
 
 
 def test_an_owner_without_rights_is_not_told_what_waits_either(tmp_path: Path) -> None:
@@ -374,7 +362,7 @@ def test_one_that_is_over_holds_nothing_back(tmp_path: Path) -> None:
     log.append([decided("MED", number) for number in range(1, 4)])
     log.append([record_of(registered("over", end=AT, since={0: 0}))])
     log.append([record_of(registered("going", since={0: 2}))])
-    FanOut((), lambda: known.subscriptions(AT)).begin(log)
+    FanOut(lambda: known.subscriptions(AT)).begin(log)
     assert log.committed(GROUP) == {TopicPartition(topics.DESIGNATIONS, 0): 2}
 
 
@@ -399,7 +387,7 @@ def test_of_two_who_register_a_new_name_at_once_one_is_first(tmp_path: Path) -> 
 
 class Delivering(NamedTuple):
     registrar: Registrar
-    senders: Roster
+    senders: Mapping[str, Sender]
 
 
 @asynccontextmanager
@@ -411,7 +399,7 @@ async def delivering(folder: Path, log: MemoryLog, more: str = "") -> AsyncItera
     known = Registrations.of(log, installation)
     try:
         registrar = Registrar(log, known, installation.register, utc_now, 3)
-        yield Delivering(registrar, component.senders)
+        yield Delivering(registrar, component.dispatcher.senders)
         assert component.failure() is None
     finally:
         await component.stop()
@@ -429,9 +417,9 @@ def test_senders_come_change_and_go_while_the_service_runs(tmp_path: Path) -> No
             registrar.enlist(ANYBODY, "portal", lambda _: webhook(first))
             log.append([decided("MED", 2)])
             await until(lambda: len(first.taken) == 1)
-            (sender,) = senders
+            (sender,) = senders.values()
             registrar.enlist(ANYBODY, "portal", lambda _: webhook(second, wards=("KIR",)))
-            await until(lambda: sender not in tuple(senders))
+            await until(lambda: sender not in senders.values())
             log.append([decided("MED", 3), decided("KIR", 4)])
             await until(lambda: len(second.taken) == 1)
             registrar.remove(ANYBODY, "portal")
@@ -517,8 +505,9 @@ def test_one_whose_key_is_gone_says_so_and_disturbs_nobody(tmp_path: Path) -> No
         component = delivery_of(log, installation, utc_now)
         await component.start()
         log.append([decided("MED", 1)])
-        await until(lambda: all(s.figures.trouble for s in component.senders))
-        troubles = [sender.figures.trouble or "" for sender in component.senders]
+        senders = component.dispatcher.senders.values()
+        await until(lambda: all(each.standing().trouble for each in senders))
+        troubles = [each.standing().trouble or "" for each in senders]
         assert len(troubles) == 2
         assert all("subscribers.key" in each and "restore it" in each for each in troubles)
         assert component.failure() is None

@@ -71,9 +71,9 @@ class Receiver(ThreadingHTTPServer):
         self.all_came = threading.Event()
 
     def note(self, body: bytes) -> None:
-        """A notice came; one without what it should tell does not count."""
-        data = json.loads(body)["data"]
-        if ("patient" in data) == (self.level == "identified"):
+        """A notice came; a test, and one without what it should tell, do not count."""
+        data = json.loads(body).get("data")
+        if data and ("patient" in data) == (self.level == "identified"):
             self.arrived.setdefault(data["visit"]["visit"], time.perf_counter())
         if len(self.arrived) == self.wanted:
             self.all_came.set()

@@ -10,7 +10,8 @@ from urllib.parse import quote
 import httpx
 import typer
 
-from router.delivery.receipts import deliveries, subscribers
+from router.delivery.receipts import deliveries
+from router.delivery.registry import names_of
 from schemas.audit import Seen
 from schemas.delivery import Delivery, Outcome
 from wardbridge.commands._noted import Line, Looking
@@ -63,7 +64,7 @@ def list_deliveries(  # noqa: PLR0913 - what may be asked for
 ) -> None:
     """One JSON object a line for each delivery that has ended, oldest first."""
     with log_for_reading(data, config) as log:
-        known = subscribers(log)
+        known = names_of(log)
         if subscriber not in {None, *known}:
             names = ", ".join(sorted(known)) or "none"
             refuse(f"there is no subscriber {subscriber!r}; there is {names}")

@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from router.delivery.channel import MINIMAL, LookUp, NotKnownYetError
+from router.delivery.channel import MINIMAL, FieldsBeside
 from schemas.fields import Beside, LevelAt
 from schemas.notification import DesignationData
 from wardbridge.components.tail import Tail
 from wardbridge.fields.known import Known
 from wardbridge.http.board import Board
 
-WAIT_S: Final = 2.0
 LOOK_S: Final = 0.005
 
 
@@ -24,30 +23,38 @@ class Lookup:
     """Reads what one tail hands over. In the event loop's thread."""
 
     def __init__(self, known: Known, board: Board, tail: Tail) -> None:
-        self._known = known
-        self._board = board
-        self._tail = tail
+        self.known = known
+        self.board = board
+        self.tail = tail
 
-    def up_to(self, level_at: LevelAt) -> LookUp:
+    def up_to(self, level_at: LevelAt) -> FieldsBeside:
         """For a subscriber who is told so much at each ward."""
+        return _UpTo(self, level_at)
 
-        async def look_up(row: DesignationData) -> Beside:
-            level = level_at(row.ward, row.hospital)
-            if level == "minimal":
-                return MINIMAL
-            await self._catch_up_with(row)
-            return self._known.beside(self._board.marked(row), level)
+    def is_read(self) -> bool:
+        """Whether the read models are not being read anew, and the log can be read."""
+        return (self.tail.failure() or self.tail.blocking()) is None
 
-        return look_up
 
-    async def _catch_up_with(self, row: DesignationData) -> None:
-        """Raises NotKnownYetError."""
-        if reason := self._tail.failure() or self._tail.blocking():
-            raise NotKnownYetError(f"what is told besides is not known yet: {reason}")
-        goes_on = self._tail.looking_again()
-        try:
-            async with asyncio.timeout(WAIT_S):
-                while not self._board.has(row) and await goes_on():  # noqa: ASYNC110 - a thread looks
-                    await asyncio.sleep(LOOK_S)
-        except TimeoutError:
-            raise NotKnownYetError("what is told besides cannot be read now") from None
+class _UpTo:
+    """See ``router.delivery.channel.FieldsBeside``."""
+
+    def __init__(self, lookup: Lookup, level_at: LevelAt) -> None:
+        self._lookup = lookup
+        self._level_at = level_at
+
+    def now(self, row: DesignationData, *, has_waited: bool) -> Beside | None:
+        level = self._level_at(row.ward, row.hospital)
+        if level == "minimal":
+            return MINIMAL
+        board = self._lookup.board
+        if not self._lookup.is_read() or not (has_waited or board.has(row)):
+            return None
+        return self._lookup.known.beside(board.marked(row), level)
+
+    async def until_known(self, row: DesignationData) -> None:
+        while not self._lookup.is_read():  # noqa: ASYNC110 - a thread reads
+            await asyncio.sleep(LOOK_S)
+        goes_on = self._lookup.tail.looking_again()
+        while not self._lookup.board.has(row) and await goes_on():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(LOOK_S)

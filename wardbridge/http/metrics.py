@@ -30,6 +30,8 @@ ROUTER_STALLED: Final = "wardbridge_router_stalled_partitions"
 ROUTER_LAG: Final = "wardbridge_router_lag_records"
 SUBSCRIBER: Final = "wardbridge_subscriber"
 SUBSCRIBER_OK: Final = "wardbridge_subscriber_taking"
+SUBSCRIBER_WAITING: Final = "wardbridge_subscriber_waiting_notices"
+SUBSCRIBER_STUCK: Final = "wardbridge_subscriber_stuck_wards"
 LISTENERS: Final = "wardbridge_stream_listeners"
 CUT_OFF: Final = "wardbridge_stream_listeners_cut_off"
 OPEN: Final = "wardbridge_open_designations"
@@ -139,15 +141,26 @@ class ViewCollector(Collector):
         taking = GaugeMetricFamily(
             SUBSCRIBER_OK, "1: takes what it is sent; 0: does not", labels=["subscriber"]
         )
-        for sender in self._view.senders:
-            figures = sender.figures
+        waiting = GaugeMetricFamily(
+            SUBSCRIBER_WAITING, "notices that have not ended", labels=["subscriber"]
+        )
+        stuck = GaugeMetricFamily(
+            SUBSCRIBER_STUCK, "wards whose oldest notice was refused and is tried again",
+            labels=["subscriber"],
+        )  # fmt: skip
+        for sender in self._view.senders.values():
+            figures, standing = sender.figures, sender.standing()
             counts.add_metric([sender.name, "delivered"], figures.delivered)
             counts.add_metric([sender.name, "parked"], figures.parked)
             counts.add_metric([sender.name, "skipped"], figures.skipped)
             counts.add_metric([sender.name, "lost"], figures.lost)
             counts.add_metric([sender.name, "refused_attempts"], figures.refused_attempts)
-            taking.add_metric([sender.name], figures.trouble is None)
-        return [counts, taking]
+            counts.add_metric([sender.name, "incomplete"], figures.incomplete)
+            taking.add_metric([sender.name], standing.trouble is None)
+            waiting.add_metric([sender.name], standing.waiting)
+            refused = sum(lane.last_answer is not None for lane in standing.lanes)
+            stuck.add_metric([sender.name], refused)
+        return [counts, taking, waiting, stuck]
 
     def _streams(self) -> Iterable[Metric]:
         hub = self._view.hub

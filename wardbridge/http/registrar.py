@@ -17,10 +17,8 @@ import structlog
 from pydantic import ValidationError
 
 from bus.port import Log
-from router.delivery.fanout import row_of, state_of
-from router.delivery.registry import end_of, record_of
+from router.delivery.registry import record_of, removal_of
 from schemas import topics
-from schemas.delivery import SubscriberState
 from schemas.fields import Level, reaches
 from schemas.notification import Kind
 from schemas.registration import Content, Owner, Registration
@@ -119,7 +117,7 @@ class Registrar:
             raise NotRegisteredError(409, "the configuration has a subscriber of this name")
         with self._alone:
             before = self.registrations.known().get(name)
-            if before is None and state_of(self._log, name) is not None:
+            if before is None and self.registrations.is_taken(name):
                 text = "an earlier subscriber had this name and its numbers: take another"
                 raise NotRegisteredError(409, text)
             wanted = wanted_after(before)
@@ -133,9 +131,10 @@ class Registrar:
     def remove(self, asking: Reader, name: str) -> bool:
         """Tell it nothing more; False where there is no such one."""
         with self._alone:
-            if name not in self.own(asking):
+            own = self.own(asking).get(name)
+            if own is None:
                 return False
-            self._log.append([end_of(name)])
+            self._log.append([removal_of(own)])
             return True
 
     def _check(self, asking: Reader, wanted: Wanted) -> None:
@@ -208,8 +207,7 @@ class Registrar:
         )
         self._check_way(found, wanted.secrets)
         kept = found.model_copy(update={"sealed": self._sealed(name, wanted.secrets)})
-        taken = [] if before else [row_of(SubscriberState(subscriber=name, since=dict(since)))]
-        self._log.append([*taken, record_of(kept)])  # a name that was taken is never given again
+        self._log.append([record_of(kept)])
         return kept
 
     def _check_way(self, registration: Registration, secrets: Secrets) -> None:
@@ -225,7 +223,7 @@ class Registrar:
     def _sealed(self, name: str, secrets: Secrets) -> str:
         seal = self.registrations.seal
         try:
-            if not self.registrations.registry.current():
+            if not self.registrations.registry.current().registered:
                 seal.make()
             return seal.closed(name, secrets)
         except SealError as error:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from fastapi import Body, FastAPI, HTTPException, Path
 from pydantic import Field
 
 from bus.port import LogError
-from router.delivery.orders import Order, Pause, Resume, Skip
-from router.delivery.receipts import send_again
+from router.delivery.history import send_again
 from router.delivery.sender import Sender
 from schemas.audit import Action
 from schemas.base import Frozen
@@ -23,6 +23,7 @@ from wardbridge.http.access.rights import Reader
 from wardbridge.http.audit import Trail
 from wardbridge.http.view import View
 
+KEPT_WITHIN_S: Final = 10.0
 MAX_SEQUENCE: Final = 2**53  # what every JSON reader holds
 Sequence = Annotated[int, Path(ge=1, le=MAX_SEQUENCE)]
 REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
@@ -78,7 +79,7 @@ def _add_resend(app: FastAPI, view: View, trail: Trail) -> None:
         _sender(view, name)
         await _noted(trail, asking, Action.SENT_AGAIN, f"{name}/{sequence}")
         try:
-            queued = await asyncio.to_thread(send_again, view.log, name, sequence)
+            queued = await asyncio.to_thread(send_again, view.log, name, sequence, sequence)
         except LogError as error:
             raise HTTPException(503, f"the log: {error}") from None
         if not queued:
@@ -87,12 +88,19 @@ def _add_resend(app: FastAPI, view: View, trail: Trail) -> None:
 
 
 def _add_orders(app: FastAPI, view: View, trail: Trail) -> None:
-    async def ask(asking: Reader, action: Action, name: str, order: Order) -> Asked:
+    async def ask(
+        asking: Reader, action: Action, about: str, name: str, order: Callable[[Sender], None]
+    ) -> Asked:
         sender = _sender(view, name)
-        about = f"{name}/{order.sequence}" if isinstance(order, Skip) else name
         await _noted(trail, asking, action, about)
-        if refusal := sender.ask(order):
-            raise HTTPException(409, f"{name}: {refusal}")
+        try:
+            order(sender)
+            async with asyncio.timeout(KEPT_WITHIN_S):
+                await view.keep_orders()
+        except (LookupError, LogError) as error:
+            raise HTTPException(409, f"{name}: {error}") from None
+        except TimeoutError:
+            raise HTTPException(503, "it is carried out, and not kept yet: ask again") from None
         return Asked(subscriber=name)
 
     @app.post(
@@ -101,18 +109,21 @@ def _add_orders(app: FastAPI, view: View, trail: Trail) -> None:
     async def skip(
         name: str, sequence: Sequence, why: Annotated[Why, Body()], asking: Asking
     ) -> Asked:
-        """Give up a notice that is being tried, so that the next ones go out."""
-        return await ask(asking, Action.SKIPPED, name, Skip(sequence, why.reason))
+        """Give up a notice that is being tried, so that the next ones of its ward go out."""
+        about = f"{name}/{sequence}"
+        return await ask(
+            asking, Action.SKIPPED, about, name, lambda sender: sender.skip(sequence, why.reason)
+        )
 
     @app.post("/v1/subscribers/{name}/pause", status_code=202, responses=REFUSALS)
     async def pause(name: str, why: Annotated[Why, Body()], asking: Asking) -> Asked:
         """Send nothing until resumed, also after a restart; notices wait."""
-        return await ask(asking, Action.PAUSED, name, Pause(why.reason))
+        return await ask(asking, Action.PAUSED, name, name, lambda sender: sender.pause(why.reason))
 
     @app.post("/v1/subscribers/{name}/resume", status_code=202, responses=REFUSALS)
     async def resume(name: str, asking: Asking) -> Asked:
         """Send again: after a pause, or after the endpoint said that it was gone."""
-        return await ask(asking, Action.RESUMED, name, Resume())
+        return await ask(asking, Action.RESUMED, name, name, Sender.resume)
 
 
 def _add_test(app: FastAPI, view: View, trail: Trail) -> None:
@@ -137,7 +148,7 @@ async def _noted(trail: Trail, asking: Reader, action: Action, about: str) -> No
 
 
 def _sender(view: View, name: str) -> Sender:
-    found = next((sender for sender in view.senders if sender.name == name), None)
+    found = view.senders.get(name)
     if found is None:
         raise HTTPException(404, f"there is no subscriber {name!r}")
     return found

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from bus.port import Log, LogError
+from router.delivery.dispatcher import Dispatcher
+from router.delivery.sender import Sender
 from schemas.ward import WardRegister
 from wardbridge.components.base import RouterPart, Watched
 from wardbridge.components.feed import FeedPart
 from wardbridge.components.progress import RouterProgress
 from wardbridge.components.reviewing import ReviewFollower
-from wardbridge.components.roster import Roster
 from wardbridge.components.tail import Tail
 from wardbridge.http.hub import Hub
 
@@ -29,10 +30,20 @@ class View:
     progress: RouterProgress
     feeds: Sequence[FeedPart]
     others: Sequence[Watched]
-    senders: Roster
+    dispatcher: Dispatcher | None
     review: ReviewFollower
     heartbeat_s: float
     now: Callable[[], datetime]
+
+    @property
+    def senders(self) -> Mapping[str, Sender]:
+        """Whom this process sends to, by name."""
+        return self.dispatcher.senders if self.dispatcher else {}
+
+    async def keep_orders(self) -> None:
+        """Return once what senders were asked to do is kept. Raises LogError."""
+        if self.dispatcher is not None:
+            await self.dispatcher.keep()
 
     def components(self) -> Sequence[Watched]:
         """Every part whose state decides whether the service is ready."""

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from bus.port import Log
 from router.delivery.bundles import Speaker, Standing
 from router.delivery.channel import Outgoing
+from router.delivery.history import history_of
 from router.delivery.posting import Address
-from router.delivery.standing import events_of, standing_of
+from router.delivery.standing import standing_of
 from schemas.registration import Owner, Registration
 from wardbridge.config.subscribers import FhirSection, SubscriberSection
 from wardbridge.http.access.rights import Reader
@@ -67,9 +68,9 @@ class Book:
         endpoint = Address(entry.secrets.url).named(revision)
         return standing_of(self._log, of.name, endpoint, is_off=is_off(of, self._now()))
 
-    def events(self, entry: Entry) -> Iterator[Outgoing]:
-        """What has happened for it."""
-        return events_of(self._log, entry.registration.name)
+    def events(self, entry: Entry, first: int) -> Iterator[Outgoing]:
+        """What has happened for it, from that number on."""
+        return history_of(self._log, entry.registration.name).since(first)
 
     def may_read(self, entry: Entry) -> Callable[[str, str | None], bool]:
         """Whether its owner may still be told of a ward."""

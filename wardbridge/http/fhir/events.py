@@ -68,15 +68,13 @@ def events_bundle(
     speaker = book.speaker(entry)
     if "content" in asked:
         speaker = replace(speaker, content=_no_more_than(asked["content"][0], speaker.content))
-    may_read, events = book.may_read(entry), []
-    for each in book.events(entry):
+    may_read, events = book.may_read(entry), list[Outgoing]()
+    for each in book.events(entry, first):
+        if each.sequence > last or len(events) == MAX_EVENTS:
+            break
         data = each.notice.data
-        is_readable = may_read(data.ward, data.hospital) and asking.may_at(
-            "read", data.ward, data.hospital
-        )
-        if first <= each.sequence <= last and is_readable:
+        if may_read(data.ward, data.hospital) and asking.may_at("read", data.ward, data.hospital):
             events.append(each)
-    events = sorted(events, key=lambda each: each.sequence)[:MAX_EVENTS]
     status = status_of(speaker, "query-event", book.standing(entry), events)
     bundle = notification(speaker, status, now, events)
     return Happened(bundle, _told(speaker.content, events))
