@@ -34,6 +34,11 @@ def check_reaches(at: TopicPartition, position: int, end: int) -> None:
         )
 
 
+def is_position_row(key: str | None) -> bool:
+    """Whether a key of a topic of state is that of a row of positions, of whichever group."""
+    return (key or "").startswith(_PREFIX)
+
+
 class PositionRows:
     """The rows of one group in a topic of its state; None for the topic: it keeps no state."""
 
@@ -46,7 +51,7 @@ class PositionRows:
 
     def is_one(self, stored: Stored) -> bool:
         """Whether a row of state is one of these, of this group or another."""
-        return stored.topic == self._topic and (stored.key or "").startswith(_PREFIX)
+        return stored.topic == self._topic and is_position_row(stored.key)
 
     def begin(self, partition: int, committed: Positions, found: Stored | None) -> Positions:
         """Take over a partition; the positions to commit anew, where only the state has them.

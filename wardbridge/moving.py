@@ -26,6 +26,11 @@ from schemas.topics import FORMAT, STATE
 from wardbridge.routing import GROUP
 
 AT_ONCE_RECORDS: Final = 1_000
+DELIVERY: Final = (
+    (fanout.GROUP, topics.DESIGNATIONS, None),
+    (queue.GROUP, topics.OUTGOING, topics.SUBSCRIBERS),
+)
+"""Groups besides the router's: what each reads, and where it keeps its state."""
 Content = tuple[str | None, bytes | None, tuple[tuple[str, bytes], ...]]
 
 
@@ -54,8 +59,9 @@ def move(source: Log, target: Target) -> Iterator[Moved]:
             continue
         for number in range(source.partitions(topic)):
             yield moving.partition(TopicPartition(topic, number))
-    for group, topic in ((fanout.GROUP, topics.DESIGNATIONS), (queue.GROUP, topics.OUTGOING)):
-        target.commit(group, moving.positions(group, topic), [])
+    for group, topic, state in DELIVERY:
+        places = moving.positions(group, topic)
+        target.commit(group, places, PositionRows(target, group, state).after(places))
     inputs = RouterStep.inputs
     ends = {
         TopicPartition(topic, number): end

@@ -211,6 +211,11 @@ class Account:
     # -- how it is
 
     @property
+    def has_left(self) -> bool:
+        """Whether anything that is open is in the log only."""
+        return bool(self._left) or self._rest is not None
+
+    @property
     def is_settled(self) -> bool:
         """Whether nothing is open."""
         return not (self._left or self._rest or (self.lanes and len(self.lanes)))

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -39,6 +39,7 @@ from bus.port import (
 )
 from router.delivery.account import Account, UnreadableError
 from router.delivery.lanes import Ended
+from router.delivery.ledger import Ledger
 from router.delivery.queue import GROUP, PAGE_RECORDS, Place, own_of
 from router.delivery.receipts import receipt_of
 from router.delivery.sender import Clock, Sender
@@ -75,13 +76,14 @@ class Dispatcher:
         self._thread = executor or ThreadPoolExecutor(1, "delivery")
         self._accounts: dict[int, dict[str, Account]] = {}
         self._positions: dict[int, int] = {}
-        self._kept = _Kept()
+        self._ledger = Ledger(log)
         self._ended: list[Record] = []
         self._changed: dict[str, Account] = {}
         self._committed_at_s = clock()
         self._is_suspect = False
         self._is_stopping = False
         self._asked_to_commit: list[asyncio.Future[None]] = []
+        self._to_read: dict[str, Account] = {}
         self._reading_on: asyncio.Task[None] | None = None
 
     # -- who is told
@@ -91,8 +93,9 @@ class Dispatcher:
         self.senders[sender.name] = sender
         partition = self._partition_of(sender.name)
         if partition in self._accounts:
-            sender.begin(self._account(partition, sender.name), self)
-            self._read_on()
+            account = self._account(partition, sender.name)
+            sender.begin(account, self)
+            self._read_on([account])
 
     async def remove(self, sender: Sender) -> None:
         """Send nothing more to one; what is open for it stays in its row."""
@@ -119,12 +122,13 @@ class Dispatcher:
         """A notice has ended: it is kept with the next commit."""
         at = datetime.fromtimestamp(self._clock(), UTC)
         self._ended.append(receipt_of(account.name, ended, at))
-        self._changed[account.name] = account
-        self._read_on()
+        self.note_changed(account)
 
     def note_changed(self, account: Account) -> None:
         """The row says something else: it is kept with the next commit."""
         self._changed[account.name] = account
+        if account.has_left:
+            self._read_on([account])
 
     # -- at work
 
@@ -187,17 +191,13 @@ class Dispatcher:
             await self._restore(partition)
 
     async def _restore(self, partition: int) -> None:
-        states = await self._in_thread(self._rows, partition)
-        at = TopicPartition(topics.OUTGOING, partition)
-        committed = (await self._in_thread(self._log.committed, GROUP)).get(at)
-        starts = await self._in_thread(self._log.starts, topics.OUTGOING)
-        self._kept.rows |= states
-        self._kept.positions[partition] = committed
+        kept = await self._in_thread(self._ledger.take_over, partition)
         # Also where nothing comes: a commit without a position would not be compared with the group's.
-        self._positions[partition] = starts[partition] if committed is None else committed
-        self._accounts[partition] = {name: Account(state) for name, state in states.items()}
+        self._positions[partition] = kept.position
+        self._accounts[partition] = {name: Account(state) for name, state in kept.rows.items()}
         for sender in self._senders_of(partition):
             sender.begin(self._account(partition, sender.name), self)
+        self._read_on(self._accounts[partition].values())
 
     async def _drop(self, partition: int) -> None:
         """It is another process's: what was not committed is for that one to send."""
@@ -208,17 +208,9 @@ class Dispatcher:
         self._ended = [each for each in self._ended if self._partition_of(each.route) != partition]
 
     async def _drop_what_others_touched(self) -> None:
-        positions = await self._in_thread(self._log.committed, GROUP)
         for partition in list(self._accounts):
-            rows = await self._in_thread(self._rows, partition)
-            position = positions.get(TopicPartition(topics.OUTGOING, partition))
-            if not self._kept.are(partition, rows, position):
+            if not await self._in_thread(self._ledger.is_untouched, partition):
                 await self._drop(partition)
-
-    def _rows(self, partition: int) -> Mapping[str, SubscriberState]:
-        found = self._log.load(TopicPartition(topics.SUBSCRIBERS, partition))
-        states = (SubscriberState.model_validate_json(row.value or b"") for row in found)
-        return {state.subscriber: state for state in states}
 
     def _senders_of(self, partition: int) -> list[Sender]:
         return [
@@ -240,6 +232,9 @@ class Dispatcher:
         """Open what is new. What was read before the log failed is read again, and was counted."""
         awake: set[str] = set()
         for stored in batch.records:
+            if stored.is_foreign:
+                self._note_unreadable(stored)
+                continue
             account = self._account(stored.partition, stored.key or "")
             self._changed[account.name] = account
             try:
@@ -261,68 +256,54 @@ class Dispatcher:
         for name in names:
             if (sender := self.senders.get(name)) is not None:
                 sender.wake()
-        self._read_on()
 
     async def _go_on_at_the_oldest(self) -> None:
-        """The process was away for longer than notices are kept: each subscriber misses some.
-
-        A number is left out, so that it sees a gap and reads its lists again.
-        """
-        starts = await self._in_thread(self._log.starts, topics.OUTGOING)
-        committed = await self._in_thread(self._log.committed, GROUP)
-        for partition, start in starts.items():
-            at = TopicPartition(topics.OUTGOING, partition)
-            if committed.get(at, start) < start:
-                await self._lose(partition, at, start)
+        """The process was away for longer than notices are kept: each subscriber misses some."""
+        lost = await self._in_thread(self._ledger.lose)
+        for sender in self.senders.values():
+            sender.figures.lost += 1
+        structlog.get_logger().error("notices_lost", subscribers=lost)
+        self._is_suspect = True
         await self._in_thread(self._log.rewind, GROUP)
-
-    async def _lose(self, partition: int, at: TopicPartition, start: int) -> None:
-        states = await self._in_thread(self._rows, partition)
-        rows = []
-        for state in states.values():
-            account = Account(state)
-            account.lose_all()
-            rows.append(_row(account.row()))
-            if (sender := self.senders.get(state.subscriber)) is not None:
-                sender.figures.lost += 1
-        await self._in_thread(self._log.commit, GROUP, {at: start}, rows)
-        structlog.get_logger().error("notices_lost", partition=partition, subscribers=len(rows))
 
     # -- what was left in the log
 
-    def _read_on(self) -> None:
-        """Read what was left, wherever there is room for it now."""
-        if self._is_stopping or (self._reading_on is not None and not self._reading_on.done()):
-            return
-        if next(self._to_read(), None) is not None:
+    def _read_on(self, accounts: Iterable[Account]) -> None:
+        """Read what was left of these, where there is room for it now."""
+        self._to_read |= {each.name: each for each in accounts if each.to_read() is not None}
+        is_reading = self._reading_on is not None and not self._reading_on.done()
+        if self._to_read and not is_reading and not self._is_stopping:
             self._reading_on = asyncio.get_running_loop().create_task(self._read_what_was_left())
-
-    def _to_read(self) -> Iterator[tuple[int, Account, Place]]:
-        for partition, accounts in self._accounts.items():
-            for account in accounts.values():
-                if (place := account.to_read()) is not None:
-                    yield partition, account, place
 
     async def _read_what_was_left(self) -> None:
         """A page for each account in turn, until there is no more room, or nothing is left."""
-        try:
-            while pages := list(self._to_read()):
-                for partition, account, place in pages:
-                    await self._read_page(partition, account, place)
-        except LogError as error:
-            self.log_trouble = str(error)
-            await asyncio.sleep(LOG_PAUSE_S)  # then whoever is awake asks again
+        while self._to_read:
+            name, account = next(iter(self._to_read.items()))
+            del self._to_read[name]
+            place = account.to_read()
+            if place is not None and self._is_ours(account):
+                try:
+                    await self._read_page(account, place)
+                except LogError as error:
+                    self.log_trouble = str(error)
+                    await asyncio.sleep(LOG_PAUSE_S)
+                if account.to_read() is not None:
+                    self._to_read[name] = account
 
-    async def _read_page(self, partition: int, account: Account, place: Place) -> None:
-        at = TopicPartition(topics.OUTGOING, partition)
+    def _is_ours(self, account: Account) -> bool:
+        known = self._accounts.get(self._partition_of(account.name), {})
+        return known.get(account.name) is account
+
+    async def _read_page(self, account: Account, place: Place) -> None:
+        at = TopicPartition(topics.OUTGOING, self._partition_of(account.name))
         try:
             found = await asyncio.to_thread(self._log.scan, at, place.offset, PAGE_RECORDS)
         except PositionLostError:
             await self._lose_what_was_left(at, account)
             return
-        position = self._positions.get(partition, 0)
-        if account.to_read() != place or partition not in self._accounts:
+        if account.to_read() != place or not self._is_ours(account):
             return  # something else was read, or the partition dropped, meanwhile
+        position = self._positions[at.partition]
         end = found[-1].offset + 1 if found else position
         own = list(own_of(found, account.name))
         for stored in account.read_on(place, own, end, position):
@@ -368,26 +349,15 @@ class Dispatcher:
         """Receipts, rows and positions, as one. Where it fails, all of it is for the next time."""
         ended, changed, asked = self._ended, self._changed, self._asked_to_commit
         self._ended, self._changed, self._asked_to_commit = [], {}, []
-        states = {name: account.row() for name, account in changed.items()}
-        new = {n: state for n, state in states.items() if state != self._kept.rows.get(n)}
-        positions = dict(self._positions)
-        records = [*ended, *map(_row, new.values())]
+        states = [account.row() for account in changed.values()]
         try:
-            if records:
-                await self._in_thread(self._log.commit, GROUP, _places(positions), records)
+            await self._in_thread(self._ledger.commit, dict(self._positions), ended, states)
         except LogError as error:
             self._ended, self._changed = ended + self._ended, changed | self._changed
-            for waiter in asked:
-                if not waiter.done():
-                    waiter.set_exception(error)
+            _tell(asked, error)
             raise
         self._committed_at_s = self._clock()
-        if records:
-            self._kept.rows |= new
-            self._kept.positions |= positions
-        for waiter in asked:
-            if not waiter.done():
-                waiter.set_result(None)
+        _tell(asked, None)
         if len(ended) >= UNCOMMITTED_NOTICES:
             self._wake(list(self.senders))
 
@@ -406,25 +376,7 @@ class Dispatcher:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
 
 
-class _Kept:
-    """What was committed last: by subscriber its row, by partition its position."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, SubscriberState] = {}
-        self.positions: dict[int, int | None] = {}
-
-    def are(
-        self, partition: int, rows: Mapping[str, SubscriberState], position: int | None
-    ) -> bool:
-        """Whether the log has these."""
-        known = {name: self.rows.get(name) for name in rows}
-        return known == rows and self.positions.get(partition) == position
-
-
-def _row(state: SubscriberState) -> Record:
-    name = state.subscriber
-    return Record(topics.SUBSCRIBERS, name, name, state.model_dump_json().encode())
-
-
-def _places(positions: Mapping[int, int]) -> dict[TopicPartition, int]:
-    return {TopicPartition(topics.OUTGOING, n): offset for n, offset in positions.items()}
+def _tell(waiting: Iterable[asyncio.Future[None]], error: LogError | None) -> None:
+    for each in waiting:
+        if not each.done():
+            each.set_result(None) if error is None else each.set_exception(error)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bus.belonging import is_position_row
 from bus.port import Log, Record, Stored, TopicPartition
 from router.delivery.channel import Outgoing
 from router.delivery.queue import (
@@ -107,7 +108,9 @@ def send_again(log: Log, subscriber: str, first: int, last: int) -> list[int]:
 
 
 def moved(stored: Stored, removed: int) -> Stored:
-    """A row as it is to be where offsets of ``outgoing`` are lower by so many."""
+    """A row as it is to be where offsets of ``outgoing`` are lower by so many; another's as it is."""
+    if stored.is_foreign or is_position_row(stored.key):
+        return stored
     state = SubscriberState.model_validate_json(stored.value or b"")
     marks = {ward: _moved(mark, removed) for ward, mark in state.lanes.items()}
     new = state.model_copy(update={

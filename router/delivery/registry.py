@@ -6,6 +6,9 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+import structlog
+from pydantic import ValidationError
+
 from bus.port import Log, Record, Stored, TopicPartition
 from schemas import topics
 from schemas.registration import Configured, Registration
@@ -61,12 +64,22 @@ def _note(
     since: dict[str, Mapping[int, int]],
 ) -> None:
     for stored in found:
-        if (stored.key or "").startswith(CONFIGURED):
-            known = Configured.model_validate_json(stored.value or b"")
-            since[known.name] = known.since
-        else:
-            registration = Registration.model_validate_json(stored.value or b"")
-            registered[registration.name] = registration
+        match _row(stored):
+            case Registration() as registration:
+                registered[registration.name] = registration
+            case Configured() as known:
+                since[known.name] = known.since
+
+
+def _row(stored: Stored) -> Configured | Registration | None:
+    """None for a row that no process of ours wrote."""
+    is_configured = (stored.key or "").startswith(CONFIGURED)
+    kind: type[Configured | Registration] = Configured if is_configured else Registration
+    try:
+        return kind.model_validate_json(stored.value or b"")
+    except ValidationError:
+        structlog.get_logger().error("registration_unreadable", offset=stored.offset)
+        return None
 
 
 def names_of(log: Log) -> frozenset[str]:
@@ -105,8 +118,8 @@ def begin_configured(log: Log, names: Iterable[str], known: Known) -> None:
 
 def moved(stored: Stored, removed: Mapping[int, int]) -> Stored:
     """A row as it is to be where offsets of ``designations`` are lower by so many, by partition."""
-    is_configured = (stored.key or "").startswith(CONFIGURED)
-    kind: type[Configured | Registration] = Configured if is_configured else Registration
-    row = kind.model_validate_json(stored.value or b"")
+    row = _row(stored)
+    if row is None:
+        return stored
     since = {at: max(offset - removed.get(at, 0), 0) for at, offset in row.since.items()}
     return stored._replace(value=row.model_copy(update={"since": since}).model_dump_json().encode())

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
+from bus.belonging import is_position_row
 from bus.memory import MemoryLog
 from bus.port import Log, LogError, Record, TopicPartition
 from bus.records import records_of
@@ -165,7 +166,8 @@ def states(log: Log) -> dict[str, SubscriberState]:
     found = {}
     for partition in range(log.partitions(topics.SUBSCRIBERS)):
         for row in log.load(TopicPartition(topics.SUBSCRIBERS, partition)):
-            found[row.key or ""] = SubscriberState.model_validate_json(row.value or b"")
+            if not is_position_row(row.key):
+                found[row.key or ""] = SubscriberState.model_validate_json(row.value or b"")
     return found
 
 

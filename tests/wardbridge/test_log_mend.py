@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bus.port import Record
+from bus.port import LogError, Record
 from bus.sqlite import SqliteLog
+from router.delivery.ledger import Ledger
 from schemas.topics import TICKS
+from tests.delivery.dispatching import Endpoint, at_work, receipts, sender_to, until_so
+from tests.delivery.notices import queued
 from tests.wardbridge.support import command, configured, lab_text
 from wardbridge.config.load import load
 from wardbridge.log import log_path
@@ -48,11 +51,25 @@ def test_what_belongs_together_is_left_alone(data: Path) -> None:
 
 def test_moved_positions_are_told_then_mended(data: Path) -> None:
     change(data, "UPDATE position SET next = next - 2 WHERE next = 3")
-    said = "partition 0: ticks: position 1 becomes 3\n"
+    said = "router, partition 0: ticks: position 1 becomes 3\n"
     assert mend(data) == (1, said + "nothing was changed; --yes does it\n")
     assert mend(data, "--yes") == (0, said + "mended: start the service\n")
     assert mend(data)[0] == 0
     assert step(data, "four") == 1
+
+
+def test_positions_of_delivery_are_mended_too(data: Path) -> None:
+    with closing(SqliteLog.open(log_path(data))) as log:
+        log.append([queued("s", "A", number) for number in (1, 2)])
+        with at_work(log, sender_to(Endpoint())):
+            until_so(lambda: len(receipts(log)) == 2)
+    change(data, "UPDATE position SET next = next - 1 WHERE reader = 'delivery'")
+    with closing(SqliteLog.open(log_path(data))) as log, pytest.raises(LogError, match="runbook"):
+        Ledger(log).take_over(0)
+    assert mend(data, "--yes")[1].startswith(
+        "delivery, partition 0: outgoing: position 1 becomes 2"
+    )
+    assert mend(data)[0] == 0
 
 
 def test_a_state_that_is_gone_needs_its_copy(data: Path) -> None:
@@ -60,7 +77,7 @@ def test_a_state_that_is_gone_needs_its_copy(data: Path) -> None:
     change(data, "DELETE FROM record WHERE key LIKE '\\%%' ESCAPE '\\'")
     code, said = mend(data, "--yes")
     assert code == 2
-    assert "the router's state is gone" in said
+    assert "router, partition 0: there is no state" in said
     assert "Restore the log from its backup" in said
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -13,7 +13,8 @@ from bus.mending import Finding, Kind, Mender
 from bus.port import Log, LogError
 from bus.sqlite.lock import WriterLock
 from router.core.step import RouterStep
-from schemas.topics import STATE
+from router.delivery import queue
+from schemas.topics import OUTGOING, STATE, SUBSCRIBERS
 from wardbridge.commands._shared import HERE, ConfigOption, DataOption, installation, refuse
 from wardbridge.log import is_on_kafka, log_path, open_for_moving, open_log, open_to_read
 from wardbridge.moving import move
@@ -59,33 +60,41 @@ def mend(
     data: DataOption = HERE,
     yes: Annotated[bool, typer.Option("--yes", help="do it; without it only say what")] = False,  # noqa: FBT002 - typer's
 ) -> None:
-    """Look whether the router's positions, its state and its topics belong together, and mend it.
+    """Look whether the positions of router and delivery, their state and topics belong together, and mend it.
 
     The service must have ended. Exit 0 where they do, or were mended; 1 where something is to be done.
     """
     found = installation(config, data)
     try:
         with closing(open_log(found)) as log:
-            mender = Mender(log, GROUP, RouterStep.inputs, STATE)
-            looked = list(mender.findings())
-            for finding in looked:
-                _say(finding)
-                if yes and finding.kind == "mendable":
-                    mender.mend(finding)
+            looked = []
+            for group, inputs, state in _GROUPS:
+                mender = Mender(log, group, inputs, state)
+                for finding in mender.findings():
+                    _say(group, finding)
+                    if yes and finding.kind == "mendable":
+                        mender.mend(finding)
+                    looked.append(finding)
     except LogError as error:
         refuse(str(error))
     _conclude({finding.kind for finding in looked}, done=yes)
 
 
-def _say(finding: Finding) -> None:
+_GROUPS: Final = (
+    (GROUP, RouterStep.inputs, STATE),
+    (queue.GROUP, (OUTGOING,), SUBSCRIBERS),
+)
+
+
+def _say(group: str, finding: Finding) -> None:
     for reason in finding.reasons:
-        typer.echo(f"partition {finding.partition}: {reason}")
+        typer.echo(f"{group}, partition {finding.partition}: {reason}")
 
 
 def _conclude(kinds: set[Kind], *, done: bool) -> None:
     if "state-gone" in kinds:
         refuse(
-            "the router's state is gone: positions cannot bring it back. Restore the log from its "
+            "the state is gone: positions cannot bring it back. Restore the log from its "
             'backup: runbook, "Positions and state do not belong together"'
         )
     if "mendable" not in kinds:
