@@ -209,3 +209,29 @@ def test_a_body_that_is_still_coming_counts_as_waiting() -> None:
         assert seen == [(1, 1), (0, 0)]
 
     asyncio.run(check())
+
+
+# signing in
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"token":"secret-of-somebody"}', 401), (b'{"token":"secret-\\ud800-of-somebody"}', 422),
+        (b'{"token":["secret-of-somebody"]}', 422), (b'["secret-of-somebody"]', 422),
+        (b'"secret-of-somebody"', 422), (b'{"token":"secret-of-somebody', 422), (b"", 422),
+        (b"[" * 4_000 + b'"secret-of-somebody"', 400), (b'{"token":"secret-of-somebody\xff"}', 400),
+        (b'{"token":"' + b"secret-of-somebody" * 300 + b'"}', 422), (b'{"token":1e999}', 422),
+        (b'{"token":"secret-of-somebody\\u0000"}', 401), (b'{"toke":"secret-of-somebody"}', 422),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, bytes) else None,
+)  # fmt: skip
+def test_whatever_is_shown_to_sign_in_is_judged_and_never_quoted(body: bytes, status: int) -> None:
+    async def check() -> None:
+        async with surface(gate=gate_for(Grant(may=ALL))) as running:
+            headers = {"Content-Type": "application/json"}
+            answer = await running.client.post("/v1/session", content=body, headers=headers)
+            assert "secret" not in answer.text
+            assert answer.status_code == status
+
+    asyncio.run(check())

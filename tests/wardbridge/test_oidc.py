@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from fastapi import FastAPI, Response
 from fastapi.responses import RedirectResponse
+from hypothesis import given
+from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from wardbridge.http.access.keys import (
@@ -182,6 +184,102 @@ BAD: dict[str, Callable[[], str]] = {
 @pytest.mark.parametrize("make", BAD.values(), ids=BAD.keys())
 def test_a_token_that_is_not_good_is_nobody(make: Callable[[], str]) -> None:
     assert read(make()) is None
+
+
+def raw(payload: str, header: str = "") -> str:
+    """Properly signed, whatever it says: as no library would make it."""
+    head = header or '{"alg":"RS256","kid":"one"}'
+    parts = [jwt.utils.base64url_encode(part.encode()).decode() for part in (head, payload)]
+    signature = RSAAlgorithm(RSAAlgorithm.SHA256).sign(".".join(parts).encode(), SIGNER)
+    return ".".join((*parts, jwt.utils.base64url_encode(signature).decode()))
+
+
+def payload(**said: str) -> str:
+    """JSON, each claim as it is written."""
+    now = int(datetime.now(UTC).timestamp())
+    written = {
+        "iss": f'"{ISSUER}"', "aud": f'"{AUDIENCE}"', "sub": '"anna"', "exp": f"{now + 300}",
+        "realm_access": '{"roles": ["nurse"]}', **said,
+    }  # fmt: skip
+    return "{" + ",".join(f'"{name}":{value}' for name, value in written.items()) + "}"
+
+
+NO_TIMES = (
+    "9" * 400, "9" * 5_000, "1e999", "-1e999", "1e300", "Infinity", "-Infinity", "NaN", "true", "null",
+    "[]", "[1]", "{}", '"4102444800"', '""', "253402300800", "-1",
+)  # fmt: skip
+
+
+def test_what_is_signed_by_hand_is_taken_where_it_is_good() -> None:
+    assert read(raw(payload(exp="253402300799")))
+    assert read(raw(payload(nbf="0", iat="0.5")))
+
+
+@pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
+@pytest.mark.parametrize("value", NO_TIMES, ids=lambda value: value[:12])
+def test_a_time_that_is_none_is_nobody(claim: str, value: str) -> None:
+    assert read(raw(payload(**{claim: value}))) is None
+
+
+DEEP = "[" * 3_000 + "]" * 3_000
+STRUCTURES = {
+    "a payload of levels without end": lambda: raw(payload(more=DEEP)),
+    "levels without end instead of a payload": lambda: raw(DEEP),
+    "a list instead of a payload": lambda: raw("[]"),
+    "a number instead of a payload": lambda: raw("7"),
+    "null instead of a payload": lambda: raw("null"),
+    "no JSON": lambda: raw("{"),
+    "half a character": lambda: raw(payload(sub='"\\ud800"')),
+    "a name with a line break": lambda: raw(payload(sub='"anna\\n"')),
+    "a name with a zero byte": lambda: raw(payload(sub='"\\u0000"')),
+    "a name without end": lambda: raw(payload(sub=f'"{"a" * 257}"')),
+    "a name that is a list": lambda: raw(payload(sub="[]")),
+    "audiences that are none": lambda: raw(payload(aud="[[]]")),
+    "an audience that is an object": lambda: raw(payload(aud='{"wardbridge": 1}')),
+    "an issuer that is a list": lambda: raw(payload(iss=f'["{ISSUER}"]')),
+    "a header of levels without end": lambda: raw(payload(), DEEP),
+    "a list instead of a header": lambda: raw(payload(), "[]"),
+    "a header without a key": lambda: raw(payload(), '{"alg":"RS256"}'),
+    "a key that is null": lambda: raw(payload(), '{"alg":"RS256","kid":null}'),
+    "an algorithm that is a list": lambda: raw(payload(), '{"alg":["RS256"],"kid":"one"}'),
+    "an algorithm that is null": lambda: raw(payload(), '{"alg":null,"kid":"one"}'),
+    "something critical that nobody knows": lambda: raw(
+        payload(), '{"alg":"RS256","kid":"one","crit":["x"],"x":1}'
+    ),
+    "nothing critical": lambda: raw(payload(), '{"alg":"RS256","kid":"one","crit":[]}'),
+    "a payload that is detached": lambda: raw(
+        payload(), '{"alg":"RS256","kid":"one","crit":["b64"],"b64":false}'
+    ),
+}
+
+
+@pytest.mark.parametrize("make", STRUCTURES.values(), ids=STRUCTURES.keys())
+def test_a_token_of_another_structure_is_nobody(make: Callable[[], str]) -> None:
+    """Public reports: PyJWT issues 1171, 1177, 1186; CVE-2026-32597 (``crit``)."""
+    assert read(make()) is None
+
+
+@pytest.mark.parametrize("unit", ['"\\ud800"', "[]", "null", f'"{"a" * 300}"'])
+def test_a_unit_that_cannot_be_written_down_is_none(unit: str) -> None:
+    reader = read(raw(payload(unit=unit)))
+    assert reader
+    assert reader.unit == ""
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from(["exp", "nbf", "iat", "iss", "aud", "sub", "unit", "jti", "realm_access"]), JSON),
+       st.dictionaries(st.sampled_from(["alg", "kid", "crit", "b64", "typ", "x5c", "jwk"]), JSON))  # fmt: skip
+def test_whatever_a_signed_token_holds_it_is_judged(said: Any, header: Any) -> None:
+    written = {name: json.dumps(value) for name, value in said.items()}
+    head = json.dumps({"alg": "RS256", "kid": "one"} | header)
+    reader = read(raw(payload(**written), head))
+    assert reader is None or json.dumps(reader.name).isprintable()
 
 
 def test_a_clock_may_differ_by_the_leeway() -> None:

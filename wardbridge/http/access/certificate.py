@@ -20,8 +20,8 @@ def names_of(certificate: bytes) -> frozenset[str]:
     """
     try:
         return frozenset(_read(x509.load_der_x509_certificate(certificate)))
-    except ValueError:  # OpenSSL takes certificates that are not quite as the standard says
-        return frozenset()
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return frozenset()  # OpenSSL takes certificates that are not quite as the standard says
 
 
 def _read(certificate: x509.Certificate) -> Iterator[str]:

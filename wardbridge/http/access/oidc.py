@@ -3,6 +3,10 @@
 A token counts only if it is signed with a key of the provider, by an algorithm that is configured (none
 of them symmetric) and that the key is for; if issuer and audience are ours and it has not expired. What
 its bearer may comes from the configured roles alone: a token without any of them may nothing.
+
+Reading a token is total: whatever it holds, it is a reader or None. The library lets some of what it reads
+through as other errors than its own (a time of infinity, levels without end), and takes numbers as times that
+are none (PyJWT issue 1171).
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import jwt
 
@@ -20,6 +24,17 @@ from wardbridge.http.access.rights import Grant, Reader
 MAX_CHARS: Final = 8_192
 MAX_LIFE: Final = timedelta(days=1)
 """However long a token says that it lives: then a stream that it opened ends."""
+
+LAST_TIME: Final = 253_402_300_799
+"""The last second of the year 9999: a later time is none (RFC 7519, section 2, NumericDate)."""
+
+MAX_NAME_CHARS: Final = 256
+"""Of a name or a unit: it goes into the audit with each entry."""
+
+_TIMES: Final = ("exp", "nbf", "iat")
+_UNREADABLE: Final = (
+    jwt.PyJWTError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError,
+)  # fmt: skip
 
 Claims = Mapping[str, Any]
 
@@ -60,9 +75,9 @@ class Verifier:
             header = jwt.get_unverified_header(token) if len(token) <= MAX_CHARS else {}
             key = await self._key(header)
             claims = self._claims(token, header, key) if key else None
-        except (jwt.PyJWTError, ValueError, TypeError):
+        except _UNREADABLE:
             return None
-        return None if claims is None else self._reader(claims)
+        return self._reader(claims) if claims is not None and _has_times(claims) else None
 
     async def _key(self, header: Claims) -> Jwk | None:
         """Only once the algorithm is one of ours is anybody asked for a key."""
@@ -88,18 +103,16 @@ class Verifier:
 
     def _reader(self, claims: Claims) -> Reader | None:
         provider = self._provider
-        name = claims.get(provider.name_claim)
-        if not isinstance(name, str) or not name:
+        name = _name(claims.get(provider.name_claim))
+        if not name:
             return None
-        unit = claims.get(provider.unit_claim) if provider.unit_claim else ""
+        unit = _name(claims.get(provider.unit_claim)) if provider.unit_claim else ""
         roles = texts(found(claims, provider.roles_claim))
         granted = [provider.roles[role] for role in roles if role in provider.roles]
         if provider.wards_claim is not None:
             wards = texts(found(claims, provider.wards_claim))
             granted = [each for grant in granted for each in self._narrowed(grant, wards)]
-        return Reader(
-            name, "oidc", tuple(granted), unit if isinstance(unit, str) else "", self._until(claims)
-        )
+        return Reader(name, "oidc", tuple(granted), unit, self._until(claims))
 
     def _narrowed(self, grant: Grant, claimed: Iterable[str]) -> list[Grant]:
         """The grant at the wards claimed; none where it covers none, for no wards would mean all."""
@@ -111,6 +124,22 @@ class Verifier:
         longest = self._now() + MAX_LIFE
         expires = min(float(claims["exp"]) + self._provider.leeway_s, longest.timestamp())
         return datetime.fromtimestamp(expires, UTC)
+
+
+def _has_times(claims: Claims) -> bool:
+    """Whether what it says of times is such: a number, of some second up to :data:`LAST_TIME`."""
+    return all(_is_time(claims[name]) for name in _TIMES if name in claims)
+
+
+def _is_time(value: object) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 <= cast("float", value) <= LAST_TIME
+
+
+def _name(value: object) -> str:
+    """A name that can be written down; empty where it is none."""
+    is_name = isinstance(value, str) and len(value) <= MAX_NAME_CHARS and value.isprintable()
+    return cast("str", value) if is_name else ""
 
 
 def found(claims: Claims, name: str) -> object:
