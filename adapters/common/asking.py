@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
 Ask = Callable[[Request], Awaitable[int]]
@@ -34,7 +35,10 @@ class AskingRoute(APIRoute):
         async def asked(request: Request) -> Response:
             limit = await ask(request)
             refuse_announced(request, limit)
-            return await handle(Request(request.scope, bounded(request.receive, limit)))
+            try:
+                return await handle(Request(request.scope, bounded(request.receive, limit)))
+            except ClientDisconnect:  # nobody reads the answer, and nothing is wrong with us
+                return Response(status_code=400)
 
         return asked
 

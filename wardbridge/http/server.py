@@ -1,25 +1,36 @@
-"""The HTTP server as a component: uvicorn in the service's own event loop."""
+"""The HTTP server as a component: uvicorn in the service's own event loop, on a port of ours."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-import ssl
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from adapters.common.limits import (
+    HTTP_CONNECTIONS,
+    HTTP_CONNECTIONS_OF_ONE_PEER,
+    IDLE_S,
+    SWEEP_S,
+)
+from adapters.common.listening import ListeningPort, fitting
 from adapters.common.settings import Tls
 from wardbridge.components.base import describe
-from wardbridge.http.access.gate import CERTIFICATE
+from wardbridge.http.connection import HttpConnection
 
-BACKLOG: Final = 512
 HIGHEST_PORT: Final = 65_535
 CLOSE_WITHIN_S: Final = 3
+
+
+class Room(NamedTuple):
+    """How many connections a port may have, all and from one peer, where ``ports`` share a process."""
+
+    connections: int = HTTP_CONNECTIONS
+    of_one_peer: int = HTTP_CONNECTIONS_OF_ONE_PEER
+    ports: int = 1
 
 
 class _Server(uvicorn.Server):
@@ -28,56 +39,72 @@ class _Server(uvicorn.Server):
         yield  # the service handles signals
 
 
-class _Protocol(H11Protocol):
-    """Hands on the certificate that a client has shown, which ASGI servers keep to themselves."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        encrypted: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
-        certificate = encrypted and encrypted.getpeercert(binary_form=True)
-        if certificate:  # one that no authority of ours vouches for has ended the handshake
-            self.app_state = {**self.app_state, CERTIFICATE: certificate}
-
-
 class HttpServer:
     """Binds at :meth:`start`, so that a port in use is told at once."""
 
     name = "http"
 
-    def __init__(self, app: FastAPI, host: str, port: int, tls: Tls | None = None) -> None:
+    def __init__(
+        self, app: FastAPI, host: str, port: int, tls: Tls | None = None, room: Room | None = None
+    ) -> None:
         self.host, self.port = host, port
+        self._tls = tls
+        self._room = room or Room()
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http=_Protocol,
                 log_config=None,
                 access_log=False,
                 lifespan="off",
+                ws="none",
                 timeout_graceful_shutdown=CLOSE_WITHIN_S,
+                timeout_keep_alive=int(IDLE_S),
                 server_header=False,
-                ssl_context_factory=(lambda _config, _default: tls.context()) if tls else None,
             )
         )
         self._task: asyncio.Task[None] | None = None
-        self._listening: socket.socket | None = None
+        self._listening: ListeningPort | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._bound = 0
 
     def bound_port(self) -> int:
         """The port that it listens on, also where 0 was asked for."""
-        return int(self._listening.getsockname()[1]) if self._listening else 0
+        return self._bound
+
+    def connections(self) -> int:
+        """How many there are now."""
+        return len(self._listening.crowd) if self._listening else 0
+
+    def ended(self) -> Mapping[str, int]:
+        """How many connections were refused or ended by us since the start, by why."""
+        return self._listening.ended if self._listening else {}
 
     async def start(self) -> None:
         """Listen. Raises OSError where the port or a certificate cannot be had."""
-        self._server.config.load()
-        self._listening = self._bind()
-        self._task = asyncio.create_task(self._server.serve([self._listening]), name=self.name)
+        if self.port > HIGHEST_PORT:
+            raise OSError(f"port {self.port} does not exist: choose a smaller --port-offset")
+        config = self._server.config
+        config.load()
+        self._listening = ListeningPort(
+            lambda guest: HttpConnection(guest, config, self._server.server_state),
+            fitting(self._room.connections, self._room.ports),
+            self._room.of_one_peer,
+            self._tls.context() if self._tls else None,
+        )
+        self._bound = await self._listening.listen(self.host, self.port)
+        self._task = asyncio.create_task(self._server.serve([]), name=self.name)
+        self._sweep()
 
     async def stop(self) -> None:
         """Finish the answers in hand."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        if self._listening is not None:
+            self._listening.close()
+            self._listening.send_away_who_waits()
         self._server.should_exit = True
         if self._task is not None:
             await asyncio.wait([self._task])
-        if self._listening is not None:
-            self._listening.close()
 
     def blocking(self) -> str | None:
         """Not listening yet."""
@@ -90,17 +117,12 @@ class HttpServer:
         error = None if self._task.cancelled() else self._task.exception()
         return describe(error) if error else "ended by itself"
 
-    def _bind(self) -> socket.socket:
-        if self.port > HIGHEST_PORT:
-            raise OSError(f"port {self.port} does not exist: choose a smaller --port-offset")
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((self.host, self.port))
-        except OSError as error:
-            listening.close()
-            raise OSError(f"{self.host} port {self.port}: {error.strerror}") from error
-        listening.listen(BACKLOG)
-        listening.setblocking(False)  # noqa: FBT003 - the socket API
-        return listening
+    def _sweep(self) -> None:
+        """End what has kept us waiting for too long; look again later."""
+        loop, listening = asyncio.get_running_loop(), self._listening
+        now = loop.time()
+        known = tuple(self._server.server_state.connections)
+        for connection in (each for each in known if isinstance(each, HttpConnection)):
+            if listening is not None and (why := connection.overdue(now)):
+                listening.send_away(connection.guest, why)
+        self._sweeper = loop.call_later(SWEEP_S, self._sweep)
