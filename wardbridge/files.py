@@ -6,10 +6,10 @@ import resource
 from collections.abc import Iterator
 from typing import Final
 
+from adapters.common.limits import FILES_RESERVED
 from wardbridge.config.models import Installation
 
 FILES: Final = 65_536  # a shell's usual 1,024 are soon used up
-FILES_BESIDE: Final = 256  # what the log and all else need at most beside streams
 
 
 def allow_more_files() -> int:
@@ -21,10 +21,10 @@ def allow_more_files() -> int:
 
 
 def too_few_files(files: int, found: Installation) -> Iterator[str]:
-    """What to say where the streams that may be open do not all fit."""
-    streams = found.settings.http.max_streams
-    if files < streams + FILES_BESIDE:
+    """What to say where the connections that may be open do not all fit."""
+    wanted = found.settings.http.max_connections
+    if files < wanted + FILES_RESERVED:
         yield (
-            f"http.max_streams: only {files} files and connections may be open in this process, so "
-            f"that {streams} streams cannot be: raise its limit (ulimit -n, LimitNOFILE)"
+            f"http.max_connections: only {files} files and connections may be open in this process, so "
+            f"that {wanted} connections cannot be: raise its limit (ulimit -n, LimitNOFILE)"
         )

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from adapters.common.review import Review
 from adapters.common.revision import fingerprint
+from adapters.common.settings import Port
 from bus.port import Log
 from schemas import topics
 from wardbridge.components.feed import FeedComponent
@@ -63,7 +64,8 @@ def feeds_of(
 
     secret = installation.settings.privacy.patient_key_file
     keyer = patient_keyer(installation.data, secret, may_create=not has_received(log))
-    place = Place(log, installation.data, port_offset)
+    listening = sum(isinstance(feed.settings, Port) for feed in installation.feeds)
+    place = Place(log, installation.data, port_offset, ports=max(1, listening))
     describe = installation.settings.identities.keep
     reviews: list[Review] = []
 

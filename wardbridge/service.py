@@ -47,7 +47,7 @@ from wardbridge.http.board import Board
 from wardbridge.http.hub import Hub
 from wardbridge.http.occupancy import occupancies
 from wardbridge.http.registrar import Registrar
-from wardbridge.http.server import HttpServer
+from wardbridge.http.server import HttpServer, Room
 from wardbridge.http.view import View
 from wardbridge.log import admits_others, is_one_file, open_log
 from wardbridge.notes import Collector
@@ -147,7 +147,8 @@ class Service:
         registering = self._registering(log) if Role.HTTP in self._roles else None
         app = make_app(view, gate, trail, http.max_streams, registering)
         tls = http.tls and http.tls.starting_from(data)
-        server = HttpServer(app, http.host, http.port + self._port_offset, tls)
+        room = Room(http.max_connections, http.max_connections_per_peer)
+        server = HttpServer(app, http.host, http.port + self._port_offset, tls, room)
         return Parts(working, timing, reading, telling, server, hub)
 
     def _registering(self, log: Log) -> Registering:

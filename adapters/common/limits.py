@@ -40,6 +40,12 @@ FILES_FREED_AT_ONCE: Final = 8
 HANDSHAKE_S: Final = 10.0
 """From a connection to the end of its TLS handshake: slow links need two or three."""
 
+WRITE_WITHIN_S: Final = 60.0
+"""An answer or a stream of which nothing is taken for so long has no reader any more."""
+
+FRAME_WITHIN_S: Final = 300.0
+"""From the first byte of an MLLP frame to its last, however often one comes: 900 kB over 24 kbit/s."""
+
 # HTTP connections
 
 HEAD_BYTES: Final = 16_384
@@ -54,13 +60,10 @@ BODY_WITHIN_S: Final = 60.0
 IDLE_S: Final = 75.0
 """Between two requests of a connection: longer than proxies keep theirs (60 s), so that it is they who close."""
 
-WRITE_WITHIN_S: Final = 60.0
-"""An answer or a stream of which nothing is taken for so long has no reader any more."""
-
 PIECES_AT_ONCE: Final = 64
 """Pieces of a chunked body that are parsed in one turn of the loop: some three hundred microseconds."""
 
-LINGER_BYTES: Final = 16_000_000
+LINGER_BYTES: Final = 100_000_000
 """Of a refused body, thrown away unread so that its sender can read why; then the connection is cut."""
 
 LINGER_S: Final = 5.0
@@ -74,3 +77,6 @@ HTTP_CONNECTIONS: Final = 5_000
 
 HTTP_CONNECTIONS_OF_ONE_PEER: Final = 4_500
 """All streams may come through one proxy; five hundred are left for everybody else, probes among them."""
+
+CONNECTIONS_BESIDE_STREAMS: Final = 40
+"""At least, for lists, probes and Prometheus, where ``max_streams`` are open."""

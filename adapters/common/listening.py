@@ -8,6 +8,7 @@ comes next: of those that wait for nothing of ours the oldest goes (:mod:`adapte
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import resource
 import socket
@@ -37,11 +38,18 @@ class Guest:
         self._port = port
         self._accepted = accepted
         self._transport: asyncio.Transport | None = None
-        self._shaking: asyncio.Task[None] | None = None
+        self.is_sent_away = False
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a protocol has it: then the protocol says when it ends."""
+        return self._transport is not None
 
     def connected(self, transport: asyncio.Transport) -> None:
-        """A protocol has it now; from here on the protocol says when it ends."""
+        """A protocol has it now."""
         self._transport = transport
+        if self.is_sent_away:
+            transport.abort()
 
     def waits(self) -> None:
         """The next word is the peer's."""
@@ -58,12 +66,12 @@ class Guest:
     def send_away(self) -> None:
         """End it now: nothing that its peer does or does not do can hold it."""
         self.left()
+        self.is_sent_away = True
         if self._transport is not None:
             self._end(self._transport)
-        else:
-            self._accepted.close()
-            if self._shaking is not None:
-                self._shaking.cancel()
+        else:  # the loop's call cannot be cancelled: it may have called the protocol already
+            with contextlib.suppress(OSError):
+                self._accepted.shutdown(socket.SHUT_RDWR)
 
     @staticmethod
     def _end(transport: asyncio.Transport) -> None:
@@ -73,13 +81,12 @@ class Guest:
         else:
             transport.close()
 
-    def shake_hands(self, connecting: asyncio.Task[None]) -> None:
-        """Until then this task has it."""
-        self._shaking = connecting
-
 
 class ListeningPort:
-    """One port, on each address that its host's name has. ``make`` makes a connection's protocol."""
+    """One port, on each address that its host's name has. ``make`` makes a connection's protocol.
+
+    ``ended`` counts the connections that were refused or ended here, by why.
+    """
 
     def __init__(
         self,
@@ -87,12 +94,13 @@ class ListeningPort:
         max_connections: int,
         max_of_one_peer: int,
         tls: ssl.SSLContext | None = None,
+        ended: Counter[str] | None = None,
     ) -> None:
         self._make = make
         self._tls = tls
         self._loop = asyncio.get_running_loop()
         self.crowd: Crowd[Guest] = Crowd(max_connections, max_of_one_peer)
-        self.ended: Counter[str] = Counter()
+        self.ended: Counter[str] = Counter() if ended is None else ended
         self._sockets: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -121,8 +129,9 @@ class ListeningPort:
             self._loop.remove_reader(listening)
             listening.close()
         self._sockets.clear()
-        for connecting in self._tasks:
-            connecting.cancel()
+        for guest in self.crowd:
+            if not guest.is_connected:
+                guest.send_away()
 
     def send_away_who_waits(self) -> None:
         """At the end: nobody is kept waiting for a request that may never come."""
@@ -160,7 +169,6 @@ class ListeningPort:
         self.crowd.enter(guest, peer, self.now())
         connection.setblocking(False)  # noqa: FBT003 - the socket API
         connecting = self._loop.create_task(self._connect(connection, guest))
-        guest.shake_hands(connecting)
         self._tasks.add(connecting)
         connecting.add_done_callback(self._tasks.discard)
 
@@ -170,12 +178,10 @@ class ListeningPort:
             await self._loop.connect_accepted_socket(
                 lambda: self._make(guest), connection, ssl=self._tls, ssl_handshake_timeout=within_s
             )
-        except asyncio.CancelledError:
-            connection.close()
-            raise
         except OSError:  # of TLS too: no handshake, or none in time
-            self.ended["handshake"] += 1
-            guest.send_away()
+            self.ended["handshake"] += not guest.is_sent_away
+            guest.left()
+            connection.close()
 
     def _rest(self, listening: socket.socket) -> None:
         """No file descriptor is free: the oldest that waits gives its own, and a moment passes."""

@@ -31,6 +31,12 @@ class FhirListener(Port):
     """One endpoint of its own, with base `/fhir`: nobody who reads ward lists shares its port."""
 
     port: PortNumber = Field(8090, description="port to listen on; 0 takes a free one")
+    max_connections: int = Field(
+        256, ge=1, description="one more, and the one that has been silent longest goes for it"
+    )
+    max_connections_per_peer: int = Field(
+        128, ge=1, description="from one address, or one network (/64) of IPv6"
+    )
     max_body_bytes: int = Field(
         MAX_BODY_BYTES, ge=1_024, le=MAX_BODY_BYTES, description="larger ones are refused with 413"
     )

@@ -25,6 +25,8 @@ from typing import Final, Protocol, cast
 
 from adapters.common.feed import Input, records_of
 from adapters.common.keys import raw_pointer
+from adapters.common.limits import FRAME_WITHIN_S, WRITE_WITHIN_S
+from adapters.common.listening import Guest
 from adapters.common.outcome import Trouble, Verdict, to_review
 from adapters.common.review import NOTHING, Findings, Review
 from adapters.hl7v2 import ack
@@ -58,8 +60,8 @@ class Host(Protocol):
         """When an input came, UTC: later than every input before."""
         ...
 
-    def opened(self, connection: Connection) -> bool:
-        """Whether there is room for one more."""
+    def opened(self, connection: Connection) -> None:
+        """There is one more."""
         ...
 
     def closed(self, connection: Connection) -> None:
@@ -99,14 +101,16 @@ class Place:
 class Connection(asyncio.Protocol):
     """One sender."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, guest: Guest) -> None:
         self._host = host
+        self._guest = guest
         self._framer = Framer(host.listener.max_message_bytes)
         self._places: deque[Place] = deque()
         self._bytes = 0
         self._transport: asyncio.Transport | None = None
         self._paused = self._peer_is_slow = self._ending = False
-        self._heard_at = 0.0
+        self._heard_at = self._amid_since = 0.0
+        self._unread_since: float | None = None
 
     # asyncio calls these
 
@@ -114,16 +118,18 @@ class Connection(asyncio.Protocol):
         """A sender came."""
         # uvloop has transports of its own that do not inherit from asyncio's
         self._transport = cast("asyncio.Transport", transport)
-        if self._host.opened(self):
-            _keep_alive(self._transport)
-        else:
-            self._transport.abort()
+        self._guest.connected(self._transport)
+        self._host.opened(self)
+        self._heard_at = asyncio.get_running_loop().time()
+        _keep_alive(self._transport)
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
         if self._ending:
             return
         self._heard_at = asyncio.get_running_loop().time()
+        if not self._framer.mid_frame:
+            self._amid_since = self._heard_at
         self._take_all(self._framer.feed(data))
         if self._framer.ends_if_quiet:
             self._look_if_quiet(self._heard_at, QUIET_LOOKS)
@@ -138,17 +144,20 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The sender does not read its answers."""
         self._peer_is_slow = True
+        self._unread_since = asyncio.get_running_loop().time()
         self._regulate()
 
     def resume_writing(self) -> None:
         """It does again."""
         self._peer_is_slow = False
+        self._unread_since = None
         self._regulate()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Gone; what is on its way becomes durable all the same, and is sent again by the sender."""
         del exc
         self._transport = None
+        self._guest.left()
         self._host.closed(self)
 
     # the server calls these
@@ -164,6 +173,8 @@ class Connection(asyncio.Protocol):
                 out.append(VT + place.answer + FS + CR)
         if out and self._transport is not None:
             self._transport.write(b"".join(out))
+        if out and not places:
+            self._guest.waits()
         self._regulate()
         self._close_if_done()
 
@@ -178,10 +189,22 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def stalled(self, now: float, after_s: float) -> bool:
-        """Whether the sender has been silent for too long amid a frame."""
-        waiting = self._framer.mid_frame and not self._paused and not self._ending
-        return waiting and now - self._heard_at >= after_s
+    def stalled(self, now: float) -> bool:
+        """Whether the sender has kept us waiting for too long for the rest of a frame."""
+        amid = self._framer.mid_frame and not self._paused and not self._ending
+        is_silent = amid and now - self._heard_at >= self._host.listener.stall_s
+        is_endless = amid and now - self._amid_since >= FRAME_WITHIN_S
+        return is_silent or is_endless
+
+    def is_unread(self, now: float) -> bool:
+        """Whether the sender has taken nothing of its answers for too long."""
+        return self._unread_since is not None and now - self._unread_since >= WRITE_WITHIN_S
+
+    def is_idle(self, now: float) -> bool:
+        """Whether the sender has been silent for longer than its feed allows between messages."""
+        allowed_s = self._host.listener.idle_s
+        is_between = not (self._places or self._framer.mid_frame or self._ending)
+        return allowed_s is not None and is_between and now - self._heard_at >= allowed_s
 
     def _look_if_quiet(self, heard_at: float, looks: int) -> None:
         """Take the frame of a sender that leaves out the CR, once it is silent.
@@ -259,6 +282,8 @@ class Connection(asyncio.Protocol):
         self._add(place)
 
     def _add(self, place: Place) -> None:
+        if not self._places:
+            self._guest.works()
         self._places.append(place)
         self._bytes += place.size
 
@@ -274,7 +299,7 @@ class Connection(asyncio.Protocol):
             if pause:
                 self._transport.pause_reading()
             else:
-                self._heard_at = asyncio.get_running_loop().time()
+                self._heard_at = self._amid_since = asyncio.get_running_loop().time()
                 self._transport.resume_reading()
                 if self._framer.ends_if_quiet:
                     self._look_if_quiet(self._heard_at, QUIET_LOOKS)

@@ -17,13 +17,14 @@ class ListenerFigures(Figures):
 
     connections: int = 0
     connections_total: int = 0
-    connections_refused: int = 0
     messages: int = 0
     payload_bytes: int = 0
     noise_bytes: int = 0
     stalled: int = 0
     control_ids_reused: int = 0
     answers: Counter[str] = field(default_factory=Counter)
+    ended: Counter[str] = field(default_factory=Counter)
+    """Connections that we refused or ended, by why."""
 
     def heard(self, payload: bytes, at: datetime) -> None:
         """A whole frame came."""
@@ -32,9 +33,10 @@ class ListenerFigures(Figures):
         self.last_seen = at
 
     def counts(self) -> dict[str, int]:
-        """Every count, by its name; answers by their code."""
+        """Every count, by its name; answers by their code, connections that we ended by why."""
         answers = {f"answers_{code}": number for code, number in self.answers.items()}
-        return super().counts() | answers
+        ended = {f"connections_{why}": number for why, number in self.ended.items()}
+        return super().counts() | answers | ended
 
 
 class ControlIds:

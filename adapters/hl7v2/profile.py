@@ -196,7 +196,18 @@ class Listener(Port):
     """One MLLP port and its limits."""
 
     port: PortNumber = Field(2575, description="port to listen on; 0 takes a free one")
-    max_connections: int = Field(64, ge=1, description="more are closed at once, and counted")
+    max_connections: int = Field(
+        64, ge=1, description="one more, and the one that has been silent longest goes for it"
+    )
+    max_connections_per_peer: int = Field(
+        32, ge=1, description="from one address, or one network (/64) of IPv6"
+    )
+    idle_s: float | None = Field(
+        None,
+        gt=0,
+        description="a sender silent for so long between messages is disconnected; none: never, for "
+        "many senders keep one connection for days",
+    )
     max_message_bytes: int = Field(
         MAX_MESSAGE_BYTES, ge=1_024, le=MAX_MESSAGE_BYTES, description="larger ones get AR"
     )

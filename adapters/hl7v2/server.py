@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from adapters.common.limits import WRITE_WITHIN_S
+from adapters.common.listening import ListeningPort, fitting
 from adapters.common.receipt import ReceiptClock
 from adapters.common.review import Review
 from adapters.common.store import Settled, Store
@@ -23,13 +25,13 @@ from adapters.hl7v2.profile import Listener
 from bus.port import Log, LogError, Record, RecordTooLargeError
 
 DRAIN_S: Final = 10.0
-SWEEPS_PER_STALL: Final = 4  # a stalled sender is noticed at most a quarter late
+SWEEPS_PER_STALL: Final = 4  # a stalled or idle sender is noticed at most a quarter late
 
 
 class MllpServer:
     """One feed's port. ``figures`` are safe to read from the loop's thread.
 
-    ``port`` is the one listened on, once started.
+    ``port`` is the one listened on, once started; so many ``ports`` share the files of the process.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class MllpServer:
         log: Log,
         listener: Listener | None = None,
         review: Review | None = None,
+        ports: int = 1,
     ) -> None:
         self.normaliser = normaliser
         self.review = review or Review(normaliser.feed)
@@ -48,24 +51,29 @@ class MllpServer:
         self._clock = ReceiptClock()
         self._connections: set[Connection] = set()
         self._store = Store(log, self._settle)
-        self._server: asyncio.Server | None = None
+        self._ports = ports
+        self._listening: ListeningPort | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
 
     async def start(self) -> None:
         """Listen. Raises OSError (address in use) or ssl.SSLError (unusable certificate)."""
-        tls = self.listener.tls.context() if self.listener.tls else None
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self), self.listener.host, self.listener.port, ssl=tls
+        given = self.listener
+        self._listening = ListeningPort(
+            lambda guest: Connection(self, guest),
+            fitting(given.max_connections, self._ports),
+            given.max_connections_per_peer,
+            given.tls.context() if given.tls else None,
+            self.figures.ended,
         )
-        self.port = self._server.sockets[0].getsockname()[1]
+        self.port = await self._listening.listen(given.host, given.port)
         self._sweep()
 
     async def drain(self, timeout_s: float = DRAIN_S) -> None:
         """Take nothing more, answer what is on its way, then close; after the time, abort."""
-        if self._server is None:
+        if self._listening is None:
             return
-        self._server.close()
+        self._listening.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
         for connection in tuple(self._connections):
@@ -75,7 +83,6 @@ class MllpServer:
         for connection in tuple(self._connections):
             connection.abort()
         await self._all_gone()
-        await self._server.wait_closed()
 
     # connections call these
 
@@ -83,15 +90,11 @@ class MllpServer:
         """When an input came, UTC: later than every input before, on whichever connection."""
         return self._clock()
 
-    def opened(self, connection: Connection) -> bool:
-        """Whether there is room for one more."""
+    def opened(self, connection: Connection) -> None:
+        """There is one more."""
         self.figures.connections_total += 1
-        if len(self._connections) >= self.listener.max_connections:
-            self.figures.connections_refused += 1
-            return False
         self._connections.add(connection)
         self.figures.connections = len(self._connections)
-        return True
 
     def closed(self, connection: Connection) -> None:
         """The connection is gone."""
@@ -130,13 +133,20 @@ class MllpServer:
     # time
 
     def _sweep(self) -> None:
-        """Disconnect who is silent amid a frame; look again later."""
+        """Disconnect who has kept us waiting for too long; look again later."""
         loop = asyncio.get_running_loop()
         for connection in tuple(self._connections):
-            if connection.stalled(loop.time(), self.listener.stall_s):
+            if connection.stalled(loop.time()):
                 self.figures.stalled += 1
                 connection.end()
-        self._sweeper = loop.call_later(self.listener.stall_s / SWEEPS_PER_STALL, self._sweep)
+            elif connection.is_idle(loop.time()):
+                self.figures.ended["idle"] += 1
+                connection.end()
+            elif connection.is_unread(loop.time()):
+                self.figures.ended["unread"] += 1
+                connection.abort()
+        shortest_s = min(self.listener.stall_s, self.listener.idle_s or WRITE_WITHIN_S)
+        self._sweeper = loop.call_later(shortest_s / SWEEPS_PER_STALL, self._sweep)
 
     async def _all_gone(self) -> None:
         self._empty.clear()

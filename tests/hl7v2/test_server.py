@@ -16,6 +16,7 @@ import uvloop
 
 from adapters.common.receipt import ReceiptClock
 from adapters.common.settings import Tls
+from adapters.hl7v2 import connection as connection_module
 from adapters.hl7v2 import reader
 from adapters.hl7v2.connection import KEEPALIVE_IDLE_S
 from adapters.hl7v2.figures import ControlIds
@@ -467,18 +468,100 @@ def test_the_system_looks_after_senders_that_vanish(run: Run) -> None:
     run(play())
 
 
-def test_more_connections_than_allowed_are_closed(run: Run) -> None:
+async def another(server: MllpServer) -> Sender:
+    return Sender(await asyncio.open_connection("127.0.0.1", server.port))
+
+
+@pytest.mark.parametrize("begun", [b"", b"\x0bMSH|half"], ids=["idle", "amid a frame"])
+def test_those_who_are_silent_keep_nobody_out(run: Run, begun: bytes) -> None:
+    """Of whom nothing is on its way the one that has been silent longest goes for one more."""
+
     async def play() -> None:
-        async with serving(MemoryLog(), Listener(port=0, max_connections=1)) as (server, sender):
-            await sender.send(framed(numbered(1)))
-            await sender.answer()
-            second = Sender(await asyncio.open_connection("127.0.0.1", server.port))
+        listener = Listener(port=0, max_connections=3)
+        async with serving(MemoryLog(), listener) as (server, oldest):
+            await oldest.send(framed(numbered(1)) + begun)
+            assert await oldest.answer() == ("AA", "N1")
+            crowd = [await another(server) for _ in range(2)]
+            for number, each in enumerate(crowd, 2):
+                await each.send(framed(numbered(number)))
+                assert await each.answer() == ("AA", f"N{number}")
+            late = await another(server)
+            await late.send(framed(numbered(4)))
+            assert await late.answer() == ("AA", "N4")
             with contextlib.suppress(ConnectionResetError):
-                assert await second.end() == b""
-            second.writer.close()
-            assert server.figures.connections_refused == 1
-            await sender.send(framed(numbered(2)))
-            assert await sender.answer() == ("AA", "N2")
+                assert await oldest.end() == b""
+            assert server.figures.counts()["connections_for-another"] == 1
+            for number, each in enumerate((*crowd, late), 5):
+                await each.send(framed(numbered(number)))
+                assert await each.answer() == ("AA", f"N{number}")
+                each.writer.close()
+
+    run(play())
+
+
+def test_who_waits_for_an_answer_stays_whoever_comes(run: Run) -> None:
+    async def play() -> None:
+        log = HeldLog()
+        async with serving(log, Listener(port=0, max_connections=1)) as (server, sender):
+            await sender.send(framed(numbered(1)))
+            await log.holds(1)
+            late = await another(server)
+            with contextlib.suppress(ConnectionResetError):
+                assert await late.end() == b""
+            late.writer.close()
+            assert server.figures.counts()["connections_refused"] == 1
+            log.held[0](None)
+            assert await sender.answer() == ("AA", "N1")
+
+    run(play())
+
+
+def test_an_idle_sender_is_disconnected_only_where_its_feed_says_so(run: Run) -> None:
+    async def play() -> None:
+        listener = Listener(port=0, idle_s=0.05)
+        async with serving(MemoryLog(), listener) as (server, sender):
+            silent = await another(server)
+            await sender.send(framed(numbered(1)))
+            assert await sender.answer() == ("AA", "N1")
+            assert (await sender.end(), await silent.end()) == (b"", b"")
+            silent.writer.close()
+            assert server.figures.counts()["connections_idle"] == 2
+            assert server.figures.stalled == 0
+        assert Listener().idle_s is None
+
+    run(play())
+
+
+def test_a_frame_that_drips_without_end_is_given_up(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "FRAME_WITHIN_S", 0.2)
+
+    async def play() -> None:
+        async with serving(MemoryLog(), Listener(port=0, stall_s=0.15)) as (server, sender):
+            await sender.send(framed(numbered(1)) + b"\x0b")
+            while not server.figures.stalled:
+                with contextlib.suppress(ConnectionError):
+                    await sender.send(b"M")
+                await asyncio.sleep(0.01)
+            with contextlib.suppress(ConnectionResetError):
+                assert (await sender.end()).count(b"MSA|AA|N1") == 1
+
+    run(play())
+
+
+def test_a_sender_that_does_not_read_its_answers_is_disconnected_some_time(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "WRITE_WITHIN_S", 0.1)
+
+    async def play() -> None:
+        async with serving(MemoryLog(), Listener(port=0, stall_s=0.1)) as (server, sender):
+            (connection,) = server._connections
+            connection.pause_writing()  # as the transport does whose buffer is full
+            with contextlib.suppress(ConnectionResetError):
+                assert await sender.end() == b""
+            assert server.figures.counts()["connections_unread"] == 1
 
     run(play())
 

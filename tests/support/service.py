@@ -43,6 +43,7 @@ class Service:
         self.url = f"http://127.0.0.1:{HTTP_PORT + self.offset}"
         self.process: subprocess.Popen[bytes] | None = None
         self.roles: tuple[str, ...] = ()
+        self.files: int | None = None
         self._output = data.parent / f"{data.name}.log"
 
     def said(self) -> str:
@@ -50,8 +51,9 @@ class Service:
         return self._output.read_text(encoding="utf-8")
 
     def start(self) -> None:
+        limited = [] if self.files is None else ["prlimit", f"--nofile={self.files}:{self.files}"]
         command = [
-            sys.executable, "-m", "wardbridge", "run", "--config", str(self.config),
+            *limited, sys.executable, "-m", "wardbridge", "run", "--config", str(self.config),
             "--data", str(self.data), "--port-offset", str(self.offset),
             *(part for role in self.roles for part in ("--role", role)),
         ]  # fmt: skip

@@ -163,15 +163,15 @@ def test_who_goes_on_sending_without_end_is_cut_off() -> None:
         async with surface(gate=gate_for(Grant(may=ALL))) as running, peer(running) as client:
             client.send(refused(LINGER_BYTES * 10))
             sent = 0
-            while sent < LINGER_BYTES * 5 and not client.writer.is_closing():
-                client.send(b"[" * 1_000_000)
-                sent += 1_000_000
+            while sent < LINGER_BYTES * 3 and not client.writer.is_closing():
+                client.send(b"[" * 4_000_000)
+                sent += 4_000_000
                 try:
                     async with asyncio.timeout(10):
                         await client.writer.drain()
                 except ConnectionError:
                     break
-            assert sent < LINGER_BYTES * 3
+            assert sent < LINGER_BYTES * 2
             assert running.server.connections() == 0
 
     asyncio.run(check())

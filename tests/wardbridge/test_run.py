@@ -32,7 +32,7 @@ def test_it_takes_as_many_files_as_it_may_have(highest: int) -> None:
 def test_streams_that_could_not_all_be_open_are_warned_of(tmp_path: Path) -> None:
     lab = load(LAB, tmp_path)
     assert [warning.partition(":")[0] for warning in too_few_files(4_096, lab)] == [
-        "http.max_streams"
+        "http.max_connections"
     ]
     assert list(too_few_files(FILES, lab)) == []
 

@@ -14,6 +14,11 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from adapters.common.feed import FeedIdentity
+from adapters.common.limits import (
+    CONNECTIONS_BESIDE_STREAMS,
+    HTTP_CONNECTIONS,
+    HTTP_CONNECTIONS_OF_ONE_PEER,
+)
 from adapters.common.settings import Section, ZoneName, is_loopback
 from router.core.fulfilment import FulfilledBy, Fulfilment
 from schemas.authority import Authority, AuthorityEntry, Scope
@@ -168,6 +173,15 @@ class HttpSection(Section):
     max_streams: int = Field(
         4_000, ge=1, le=60_000, description="open at once; one more is answered 503"
     )
+    max_connections: int = Field(
+        HTTP_CONNECTIONS, ge=50, le=60_000,
+        description="open at once, streams among them; one more, and the one that has been silent longest "
+        "between two requests, or amid one, goes for it",
+    )  # fmt: skip
+    max_connections_per_peer: int = Field(
+        HTTP_CONNECTIONS_OF_ONE_PEER, ge=1, le=60_000,
+        description="from one address, or one network (/64) of IPv6: a proxy has the streams of all behind it",
+    )  # fmt: skip
     zone: ZoneName = Field(
         "Europe/Stockholm", description="whose midnight ends the day, for who leaves today"
     )
@@ -194,6 +208,16 @@ class HttpSection(Section):
             raise ValueError("access.certificates needs client_ca_file in [http.tls]")
         if self.tls and self.tls.client_certificate == "optional" and not self.access:
             raise ValueError('client_certificate = "optional" needs [http.access]')
+        return self
+
+    @model_validator(mode="after")
+    def _has_room_beside_streams(self) -> Self:
+        least = self.max_streams + CONNECTIONS_BESIDE_STREAMS
+        if self.max_connections < least:
+            raise ValueError(
+                f"max_connections: lists and probes need room beside {self.max_streams} streams "
+                f"(max_streams): give {least} or more, or fewer streams"
+            )
         return self
 
     def fhir_base(self, port_offset: int) -> str:

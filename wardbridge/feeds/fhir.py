@@ -25,7 +25,7 @@ from adapters.fhir.remote import Remote
 from adapters.fhir.surface import Surface
 from wardbridge.components.base import describe
 from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading, holds_port
-from wardbridge.http.server import HttpServer
+from wardbridge.http.server import HttpServer, Room
 
 
 class FhirSettings(FhirListener):
@@ -52,7 +52,8 @@ class FhirFeed:
         fetch = self._pulling.lookup if self._pulling else None
         surface = Surface(self._intake, settings, reading.clock, fetch=fetch)
         at = settings.moved(place.data, place.port_offset)
-        self._server = HttpServer(surface.app(), at.host, at.port, at.tls)
+        room = Room(settings.max_connections, settings.max_connections_per_peer, place.ports)
+        self._server = HttpServer(surface.app(), at.host, at.port, at.tls, room)
 
     async def start(self) -> None:
         """Listen. Raises OSError where the port or a certificate cannot be had."""
@@ -77,7 +78,9 @@ class FhirFeed:
         return FeedStatus(
             figures.last_seen,
             figures.last_accepted_at,
-            figures.counts() | ({"rounds": pulling.poller.rounds} if pulling else {}),
+            figures.counts()
+            | self._server.counts()
+            | ({"rounds": pulling.poller.rounds} if pulling else {}),
             dict(figures.outcomes),
             blocking=self._server.blocking(),
             trouble=(pulling.poller.failure if pulling else None) or figures.trouble(),

@@ -27,9 +27,8 @@ class Hl7Feed:
 
     def __init__(self, reading: Reading, place: Place, settings: Hl7Settings) -> None:
         listener = settings.moved(place.data, place.port_offset)
-        self._server = MllpServer(
-            reading.by(Normaliser, settings.profile), place.log, listener, place.review
-        )
+        normaliser = reading.by(Normaliser, settings.profile)
+        self._server = MllpServer(normaliser, place.log, listener, place.review, place.ports)
 
     async def start(self) -> None:
         """Listen. Raises OSError where the port or a certificate cannot be had."""

@@ -50,12 +50,14 @@ class Place:
     """Where a running feed lives: its log, the folder of its paths, what is added to its port.
 
     ``review``: what is open there of the feed; None: nothing.
+    ``ports``: how many feeds of its process listen, and share the files that it may open.
     """
 
     log: Log
     data: Path
     port_offset: int = 0
     review: Review | None = None
+    ports: int = 1
 
 
 @dataclass(frozen=True, slots=True)

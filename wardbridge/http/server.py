@@ -79,6 +79,11 @@ class HttpServer:
         """How many connections were refused or ended by us since the start, by why."""
         return self._listening.ended if self._listening else {}
 
+    def counts(self) -> dict[str, int]:
+        """The connections that there are, and those that we ended, as a feed counts them."""
+        ended = {f"connections_{why}": number for why, number in self.ended().items()}
+        return {"connections": self.connections(), **ended}
+
     async def start(self) -> None:
         """Listen. Raises OSError where the port or a certificate cannot be had."""
         if self.port > HIGHEST_PORT:
