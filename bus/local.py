@@ -174,6 +174,19 @@ class LocalLog(ABC):
             self._check_kept(at, offset)
         return records
 
+    def since(self, at: TopicPartition, timestamp_ms: int) -> int:
+        """See the port; by halves, for the log takes records in the order of time."""
+        self._check_at(at)
+        low, high = self.starts(at.topic)[at.partition], self.ends(at.topic)[at.partition]
+        while low < high:
+            middle = (low + high) // 2
+            found = self._fetch(at, middle, 1)
+            if found and found[0].offset < high and found[0].timestamp_ms < timestamp_ms:
+                low = found[0].offset + 1
+            else:
+                high = middle
+        return low
+
     def read(self, group: str, topics: Sequence[str], limit: int, wait_s: float) -> Batch:
         """Up to ``limit`` records, oldest first; see the port."""
         cursor = self._cursor(group, topics)

@@ -237,6 +237,13 @@ class Log(Protocol):
         """
         ...
 
+    def since(self, at: TopicPartition, timestamp_ms: int) -> int:
+        """Offset of the first record kept that the log took at that time (Unix ms) or later.
+
+        The end where there is none. Where a clock was set back it may be a later one than the first.
+        """
+        ...
+
     def wait(
         self, topics: Sequence[str], seen: Mapping[TopicPartition, int], wait_s: float
     ) -> bool:

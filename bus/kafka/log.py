@@ -222,6 +222,11 @@ class KafkaLog:
         self._check_at(at)
         return self._scanner().scan(at, offset, limit, lambda: self._lookup.starts([at])[at])
 
+    def since(self, at: TopicPartition, timestamp_ms: int) -> int:
+        """See the port; the brokers know it by their index of times."""
+        self._check_at(at)
+        return self._lookup.since(at, timestamp_ms)
+
     def wait(
         self, topics: Sequence[str], seen: Mapping[TopicPartition, int], wait_s: float
     ) -> bool:

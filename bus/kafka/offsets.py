@@ -70,6 +70,11 @@ class Lookup:
         """Offset after the last record written, of open transactions too."""
         return self._ask(places, OffsetSpec.LATEST, IsolationLevel.READ_UNCOMMITTED)
 
+    def since(self, at: TopicPartition, timestamp_ms: int) -> int:
+        """Offset of the first record of that time or later; the end where there is none."""
+        found = self._ask([at], timestamp_ms, IsolationLevel.READ_COMMITTED)[at]
+        return found if found >= 0 else self.ends([at])[at]
+
     def committed(self, group: str) -> Mapping[TopicPartition, int]:
         """A group's positions in our topics."""
         name, prefix = self._settings.group(group), self._settings.prefix
@@ -92,7 +97,7 @@ class Lookup:
         return found
 
     def _ask(
-        self, places: Iterable[TopicPartition], spec: OffsetSpec, level: IsolationLevel
+        self, places: Iterable[TopicPartition], spec: OffsetSpec | int, level: IsolationLevel
     ) -> Offsets:
         asked = {self.place(at): at for at in places}
         with translating(LOOKING):

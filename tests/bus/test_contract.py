@@ -17,6 +17,7 @@ from bus.port import (
 )
 from schemas.topics import INBOUND, MAX_RECORD_BYTES, OBSERVATIONS, RAW, STATE, TICKS
 from tests.bus.conftest import Engine
+from tests.bus.engines import SqliteEngine
 
 REALMS = [f"realm-{n}" for n in range(8)]
 
@@ -320,6 +321,23 @@ def test_offsets_grow_and_ends_lie_after_the_last(engine: Engine) -> None:
     offsets = [s.offset for s in log.scan(TopicPartition(RAW, 0), 0, 10)]
     assert offsets == sorted(set(offsets))
     assert log.ends(RAW)[0] > offsets[-1]
+
+
+def test_records_are_found_by_the_time_at_which_the_log_took_them(engine: Engine) -> None:
+    log, at = engine(1), TopicPartition(RAW, 0)
+    assert log.since(at, 0) == 0
+    for text in "abcdefgh":
+        log.append([raw("r", text), raw("r", f"{text}{text}")])
+        if isinstance(engine, SqliteEngine):
+            engine.clock.now_ms += 1
+    found = log.scan(at, 0, 100)
+    times = sorted({each.timestamp_ms for each in found})
+    for moment in (0, *times):
+        first = next(each.offset for each in found if each.timestamp_ms >= moment)
+        assert log.since(at, moment) == first
+    assert log.since(at, times[-1] + 1) == log.ends(RAW)[0]
+    with pytest.raises(LogError, match="has no partition"):
+        log.since(TopicPartition(RAW, 7), 0)
 
 
 def test_who_sees_a_commit_in_one_topic_finds_it_in_another_up_to_what_is_written(
