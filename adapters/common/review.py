@@ -63,6 +63,11 @@ class Review:
         self._lock = threading.Lock()
         self.note(Findings((), _by_statement(items)))
 
+    @property
+    def has_open(self) -> bool:
+        """Whether anything is open."""
+        return bool(self._open)
+
     def findings(self, taken: Input, outcome: Outcome, statement: Callable[[], str]) -> Findings:
         """What a reading says of the statements in an input. ``statement``: of the input as a whole.
 

@@ -6,6 +6,7 @@ rejected one has ``.reason.json`` beside it. Moving it again, also after a crash
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -36,6 +37,15 @@ class Archive:
         """Make the folders. Raises OSError."""
         for folder in (self._done, self._rejected):
             folder.mkdir(parents=True, exist_ok=True)
+
+    def find(self, sha256: str) -> Path | None:
+        """A file that is kept and has these bytes; None where it was deleted. Raises OSError."""
+        head = sha256[:HASH_LETTERS]
+        for folder in (self._rejected, self._done):
+            for path in sorted(folder.glob(f"{head}-*")) if folder.is_dir() else ():
+                if not path.name.endswith(_REASON) and path.is_file() and _hash(path) == sha256:
+                    return path
+        return None
 
     def finish(self, path: Path, sha256: str) -> Path:
         """Move an accepted file to ``done/``; its new path. Raises OSError."""
@@ -70,6 +80,11 @@ class Archive:
 def original_name(name: str, sha256: str) -> str:
     """The name that a file came under, whether or not it has been kept since."""
     return name.removeprefix(f"{sha256[:HASH_LETTERS]}-")
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _kept_names(name: str, sha256: str) -> Iterator[str]:

@@ -84,8 +84,9 @@ def compare(
         return scope
     last = state.scopes.get(scope)
     moment = Moment(scope, _exported_at(export, scope, last), arrival.received_at)
-    refused = _refused_by_time(moment, last, context)
-    if refused:
+    if last is not None and last.sha256 == arrival.sha256:  # read again: it is no older than itself
+        moment = _as_before(moment, export, last)
+    elif refused := _refused_by_time(moment, last, context):
         return refused
     reader = RowReader(context.sheet, export)
     found = scan(export.rows, reader, _settled(state, scope))
@@ -108,6 +109,13 @@ def _exported_at(export: Export, scope: str, last: ScopeState | None) -> datetim
     first = export.exported_at
     is_past = last is not None and sequence_of(first, scope) <= last.sequence
     return export.exported_late_at if is_past else first
+
+
+def _as_before(moment: Moment, export: Export, last: ScopeState) -> Moment:
+    """The time that the file was taken for when it was accepted."""
+    passes = (export.exported_at, export.exported_late_at)
+    taken = (at for at in passes if sequence_of(at, moment.scope) == last.sequence)
+    return moment._replace(at=next(taken, moment.at))
 
 
 def _settled(state: SnapshotState, scope: str) -> dict[str, str]:

@@ -261,9 +261,9 @@ class ElvisDirectoryFeed:
     def _run(self) -> None:
         try:
             self.look()
-            for _ in looks(
-                (self._inbox.directory, self._inbox.approved), self._watching, self._stopping
-            ):
+            inbox = self._inbox
+            folders = (inbox.directory, inbox.approved, inbox.again)
+            for _ in looks(folders, self._watching, self._stopping):
                 self.look()
         except Exception as error:  # noqa: BLE001 - the supervisor reads it
             self.failure = error

@@ -1,8 +1,8 @@
 """One file, from its bytes to what is committed: outcome, records, state change.
 
-Pure. A file whose hash is known as accepted changes nothing again; one known as refused is judged
-anew (the configuration may have been corrected, a person may have approved it) and changes nothing
-if it is refused for the same reason.
+Pure. A file whose hash is known as accepted changes nothing again, unless it is the newest of its scope
+and is read otherwise now; one known as refused is judged anew (the configuration may have been
+corrected, a person may have approved it) and changes nothing if it is refused for the same reason.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from adapters.elvis import guards
 from adapters.elvis import state as snapshot_state
 from adapters.elvis.compare import Arrival, Comparison, Context, compare
 from adapters.elvis.parse import Export, may_be_growing, parse
-from adapters.elvis.row import make_sheet
+from adapters.elvis.row import RowReader, make_sheet
 from adapters.elvis.settings import ElvisSettings
 from adapters.elvis.state import Change, FileState, SnapshotState
 from bus.port import Record
@@ -121,7 +121,7 @@ def prepare_refusal(
 
 def _prepared(handled: Handled, file: Incoming, context: Context) -> Prepared:
     found = NOTHING
-    if not handled.is_known:
+    if not handled.is_known or handled.outcome.parts:
         taken = Input(file.raw, file.received_at)
         statement = statement_of(b"export", file.raw.sha256.encode())
         found = context.review.findings(taken, handled.outcome, lambda: statement)
@@ -138,8 +138,12 @@ def handle(state: SnapshotState, file: Incoming, context: Context) -> Handled:
 
 def _handled(state: SnapshotState, file: Incoming, context: Context) -> Handled:
     known = state.files.get(file.raw.sha256)
-    if known and known.verdict == Verdict.ACCEPTED:
-        return Handled(ignored("file-known", "accepted before"), Change(), is_known=True)
+    is_taken = known is not None and known.verdict == Verdict.ACCEPTED
+    if is_taken and not _is_read_otherwise(state, file, context):
+        outcome = replace(
+            ignored("file-known", "accepted before"), parts=_over(state, file, context)
+        )
+        return Handled(outcome, Change(), is_known=True)
     judged = _judge(state, file, context)
     if isinstance(judged, Trouble):
         return _refused(state, file, judged, context)
@@ -150,9 +154,36 @@ def _handled(state: SnapshotState, file: Incoming, context: Context) -> Handled:
         ),
         parts=judged.parts,
     )
+    if (
+        known
+        and known.verdict == Verdict.ACCEPTED
+        and not (judged.observed or judged.parts or judged.troubles)
+    ):
+        return Handled(ignored("file-known", "accepted before"), Change(), is_known=True)
     if context.describer is not None:
         outcome = replace(outcome, patients=context.describer.rows(outcome.observations, {}))
     return Handled(outcome, replace(judged.change, files=_files(state, file, outcome, context)))
+
+
+def _is_read_otherwise(state: SnapshotState, file: Incoming, context: Context) -> bool:
+    """Whether an accepted file is the newest of its scope, and was read by another configuration."""
+    digest = file.raw.sha256
+    is_newest = any(scope.sha256 == digest for scope in state.scopes.values())
+    return is_newest and state.files[digest].revision != context.feed.revision
+
+
+def _over(state: SnapshotState, file: Incoming, context: Context) -> tuple[str, ...]:
+    """What an older export said and the newest of its scope says no more; looked for where it matters."""
+    if isinstance(file.parsed, Trouble) or not context.review.has_open:
+        return ()
+    scope = guards.scope_of(file.parsed, context.settings.scopes, state.scopes)
+    if isinstance(scope, Trouble) or scope not in state.scopes:
+        return ()
+    reader = RowReader(context.sheet, file.parsed)
+    listed = {listing.row for listing in state.listed.get(scope, {}).values()}
+    still = listed | state.scopes[scope].told
+    gone = (row for row in file.parsed.rows if reader.digest(row) not in still)
+    return tuple(reader.statement(row) for row in gone)
 
 
 def _refused(state: SnapshotState, file: Incoming, trouble: Trouble, context: Context) -> Handled:
@@ -182,7 +213,9 @@ def _files(
     kept = context.settings.remember_files - 1
     oldest = [digest for digest in state.files if digest != file.raw.sha256]
     forgotten: dict[str, FileState | None] = dict.fromkeys(oldest[: max(0, len(oldest) - kept)])
-    return {**forgotten, file.raw.sha256: FileState(at, outcome.verdict.value, outcome.reason)}
+    revision = context.feed.revision
+    became = FileState(at, outcome.verdict.value, outcome.reason, revision)
+    return {**forgotten, file.raw.sha256: became}
 
 
 def records_of(
@@ -190,7 +223,7 @@ def records_of(
 ) -> list[Record]:
     """Everything to commit together: raw pointer, envelopes, what review has, snapshot rows."""
     if handled.is_known:
-        return []
+        return [*found]
     outcome, raw, received_at = handled.outcome, file.raw, file.received_at
     pointer = raw.model_dump_json(exclude_unset=True).encode()
     return [

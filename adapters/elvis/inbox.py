@@ -1,7 +1,9 @@
-"""The directory where exports appear, and ``approved/`` in it: which files wait, which are complete.
+"""The directory where exports appear: which files wait, which are complete.
 
 A file is complete when its size and time have not changed for a while, or when its marker file is
-there. A person who has looked at a rejected file moves it to ``approved/``.
+there. A person who has looked at a rejected file moves it to ``approved/``. What is kept and is to be
+read again is handed back through ``again/``: whole, under its kept name, so that it takes no other
+file's place and needs no marker.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from adapters.common.filename import matches
 from adapters.elvis.settings import Watching
 
 APPROVED: Final = "approved"
+AGAIN: Final = "again"
 
 
 class Signature(NamedTuple):
@@ -61,29 +64,34 @@ class Inbox:
     def __init__(self, directory: Path, watching: Watching) -> None:
         self.directory = directory
         self.approved = directory / APPROVED
+        self.again = directory / AGAIN
         self._watching = watching
         self._stable = StableFiles(watching.stable_s)
 
     def prepare(self) -> None:
-        """Make the directory and ``approved/`` in it. Raises OSError."""
-        self.approved.mkdir(parents=True, exist_ok=True)
+        """Make the directory, ``approved/`` and ``again/`` in it. Raises OSError."""
+        for folder in (self.approved, self.again):
+            folder.mkdir(parents=True, exist_ok=True)
 
     def waiting(self) -> dict[Path, Signature]:
-        """Every export file in the directory and in ``approved/``, complete or not.
+        """Every export file in the directory, in ``approved/`` and in ``again/``, complete or not.
 
         A file that cannot be looked at is passed over until it can. Raises OSError where the
         directory itself cannot be read: an empty one and an unreachable one are not the same.
         """
-        folders = (self.directory, self.approved) if self.approved.is_dir() else (self.directory,)
-        files = (path for folder in folders for path in self._exports_in(folder))
+        beside = (folder for folder in (self.approved, self.again) if folder.is_dir())
+        files = (path for folder in (self.directory, *beside) for path in self._exports_in(folder))
         return {path: found for path in sorted(files) if (found := _signature(path))}
 
     def complete(self, seen: Mapping[Path, Signature], now_s: float) -> list[Path]:
         """The complete ones of those waiting, oldest first; ``now_s``: a clock never set back."""
+        handed_back = [path for path in seen if path.parent == self.again]
+        arriving = {path: found for path, found in seen.items() if path.parent != self.again}
         if self._watching.done_marker:
-            complete = [path for path in seen if self._is_marked(path)]
+            complete = [path for path in arriving if self._is_marked(path)]
         else:
-            complete = self._stable.observe(seen, now_s)
+            complete = self._stable.observe(arriving, now_s)
+        complete += handed_back
         return sorted(complete, key=lambda path: (seen[path].mtime_ns, path))
 
     @staticmethod
@@ -95,6 +103,11 @@ class Inbox:
         """Whether a person put the file into ``approved/``."""
         return path.parent == self.approved
 
+    def hand_back(self, path: Path) -> Path:
+        """Have a kept file read again; its new path. Raises OSError."""
+        self.again.mkdir(parents=True, exist_ok=True)
+        return path.replace(self.again / path.name)
+
     def forget_marker(self, path: Path) -> None:
         """The file was moved: its marker says nothing any more. Raises OSError."""
         if self._watching.done_marker:
@@ -103,7 +116,8 @@ class Inbox:
     def _exports_in(self, folder: Path) -> Iterator[Path]:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name[0] != "." and matches(entry.name, self._watching.pattern):
+                is_meant = folder == self.again or matches(entry.name, self._watching.pattern)
+                if entry.name[0] != "." and is_meant:
                     yield folder / entry.name
 
     def _is_marked(self, path: Path) -> bool:

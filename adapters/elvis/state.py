@@ -98,11 +98,12 @@ class PatientState:
 
 
 class FileState(NamedTuple):
-    """What became of a file: its verdict and reason, and when it was handled (sequence)."""
+    """What became of a file: its verdict and reason, when it was handled (sequence), by which reading."""
 
     at: int
     verdict: str
     reason: str
+    revision: int = 0
 
 
 @dataclass(slots=True)

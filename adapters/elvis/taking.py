@@ -11,7 +11,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -80,16 +80,18 @@ class Taker:
 
     def _loaded(self) -> SnapshotState:
         if self._state is None:
-            name = self._context.feed.name
-            partition = self._log.partition_of(topics.SNAPSHOTS, name)
-            rows = self._log.load(TopicPartition(topics.SNAPSHOTS, partition))
-            state = snapshot_state.load(name, rows)
-            self._state = snapshot_state.without_scopes(state, self._kept(state))
+            self._state = state_in(self._log, self._context)
             self._note_spoken(self._state)
         return self._state
 
     def _note_spoken(self, state: SnapshotState) -> None:
         self.spoken = {name: moment_of(scope.whole) for name, scope in state.scopes.items()}
 
-    def _kept(self, state: SnapshotState) -> Iterable[str]:
-        return [scope.name for scope in self._context.settings.scopes] or state.scopes
+
+def state_in(log: Log, context: Context) -> SnapshotState:
+    """What the log has of the feed's snapshots, of the scopes that are configured. Raises LogError."""
+    name = context.feed.name
+    partition = log.partition_of(topics.SNAPSHOTS, name)
+    state = snapshot_state.load(name, log.load(TopicPartition(topics.SNAPSHOTS, partition)))
+    kept = [scope.name for scope in context.settings.scopes] or state.scopes
+    return snapshot_state.without_scopes(state, kept)

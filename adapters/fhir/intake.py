@@ -138,7 +138,7 @@ class Intake:
         if already is not None:
             taken = Taken(already, None)
         else:
-            fetched = await beside(self._read_or_nothing(payload)) if beside else None
+            fetched = await beside(document_in(payload, self._normaliser)) if beside else None
             taken = await self._meant(payload, at, check, fetched)
         if known is None or not known(taken):
             await self._keep(payload, at, taken)
@@ -165,21 +165,7 @@ class Intake:
         self.figures.became(outcome)
 
     def _read(self, payload: bytes, at: datetime, check: Check, known: Resources | None) -> Taken:
-        """What it means. A fault of ours costs one body its use, never the endpoint."""
-        document, is_checked = None, False
-        try:
-            document = read(payload, self.profile.edition)
-            check(document)
-            is_checked = True
-            return Taken(self._normaliser.outcome_of(document, at, known), document)
-        except RefusedError as refused:
-            # What the check refuses is the request around the body, which nobody reads again.
-            repeatable = is_checked or document is None
-            return Taken(_waiting(refused.trouble, document, repeatable=repeatable), document)
-        except Exception as error:  # noqa: BLE001 - the one supervisor of a body
-            detail = f"{type(error).__name__} while reading"
-            trouble = Trouble("internal-error", detail)
-            return Taken(_waiting(trouble, document, repeatable=is_checked), document)
+        return read_body(self._normaliser, payload, at, check, known)
 
     async def write(self, records: list[Record]) -> None:
         """Make durable what a feed keeps for itself. Raises NotTakenError where that cannot be."""
@@ -200,12 +186,38 @@ class Intake:
                 trouble = Trouble("not-stored", "the log could not write: send it again")
         raise NotTakenError(trouble)
 
-    def _read_or_nothing(self, payload: bytes) -> Object:
-        """The input for whoever fetches beside it; one that cannot be read refers to nothing."""
-        try:
-            return read(payload, self.profile.edition)
-        except RefusedError:
-            return {"resourceType": ""}
+
+def read_body(
+    normaliser: Normaliser, payload: bytes, at: datetime, check: Check, known: Resources | None
+) -> Taken:
+    """What a body means. A fault of ours costs one body its use, never the endpoint."""
+    document, is_checked = None, False
+    try:
+        document = read(payload, normaliser.profile.edition)
+        check(document)
+        is_checked = True
+        return Taken(normaliser.outcome_of(document, at, known), document)
+    except RefusedError as refused:
+        # What the check refuses is the request around the body, which nobody reads again.
+        repeatable = is_checked or document is None
+        return Taken(_waiting(refused.trouble, document, repeatable=repeatable), document)
+    except Exception as error:  # noqa: BLE001 - the one supervisor of a body
+        detail = f"{type(error).__name__} while reading"
+        trouble = Trouble("internal-error", detail)
+        return Taken(_waiting(trouble, document, repeatable=is_checked), document)
+
+
+def anything(document: Object) -> None:
+    """The check of what is no request: a server's answer, or a body that is read again."""
+    del document
+
+
+def document_in(payload: bytes, normaliser: Normaliser) -> Object:
+    """The input for whoever fetches beside it; one that cannot be read refers to nothing."""
+    try:
+        return read(payload, normaliser.profile.edition)
+    except RefusedError:
+        return {"resourceType": ""}
 
 
 def _most_statements(payload: bytes) -> int:

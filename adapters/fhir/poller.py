@@ -20,10 +20,9 @@ from typing import Final
 from adapters.common.outcome import Trouble, to_review
 from adapters.fhir.client import RemoteError, TooMuchError
 from adapters.fhir.document import canonical
-from adapters.fhir.intake import Intake, NotTakenError, Taken
+from adapters.fhir.intake import Intake, NotTakenError, Taken, anything
 from adapters.fhir.listener import MAX_BODY_BYTES
 from adapters.fhir.lookup import Lookup
-from adapters.fhir.names import Object
 from adapters.fhir.positions import Positions
 from adapters.fhir.remote import SINCE, Remote
 from adapters.fhir.said import OF_THE_ANSWER
@@ -124,7 +123,7 @@ class Poller:
         known, beside = self._known, self._lookup.beside
         try:
             taken = await self._intake.take(
-                page, _anything, beside=beside, known=lambda each: known.has(_hash(each))
+                page, anything, beside=beside, known=lambda each: known.has(_hash(each))
             )
             known.add(_hash(taken))
         except NotTakenError as error:
@@ -142,7 +141,7 @@ class Poller:
         detail = "a resource of a search is more than a record of the log holds: it is not read"
         trouble = Trouble(TOO_LARGE, detail, mark_unread=True, repeatable=False)
         note = json.dumps({"bytes": len(page), "sha256": digest.hex()}).encode()
-        await self._intake.take(note, _anything, to_review(trouble))
+        await self._intake.take(note, anything, to_review(trouble))
         self._known.add(digest)
 
 
@@ -170,8 +169,3 @@ def _hash(taken: Taken) -> bytes:
     ids = [each.id for each in outcome.observations]
     became = repr((outcome.verdict, outcome.reason, outcome.where, ids, outcome.warnings))
     return blake2b(canonical(said) + became.encode(), digest_size=16).digest()
-
-
-def _anything(document: Object) -> None:
-    """A server's answer needs no address to agree with."""
-    del document

@@ -27,14 +27,14 @@ from adapters.common.feed import Input, records_of
 from adapters.common.keys import raw_pointer
 from adapters.common.limits import FRAME_WITHIN_S, WRITE_WITHIN_S
 from adapters.common.listening import Guest
-from adapters.common.outcome import Trouble, Verdict, to_review
+from adapters.common.outcome import Verdict
 from adapters.common.review import NOTHING, Findings, Review
 from adapters.hl7v2 import ack
-from adapters.hl7v2.errors import Answer, Hl7Error, InternalError, TooLargeError
+from adapters.hl7v2.errors import Answer, Hl7Error, TooLargeError
 from adapters.hl7v2.figures import ControlIds, ListenerFigures
 from adapters.hl7v2.framing import CR, FS, VT, Event, Frame, Framer, Garbage, TooLarge
 from adapters.hl7v2.header import header_of
-from adapters.hl7v2.mapping import Normaliser, Reading
+from adapters.hl7v2.mapping import Normaliser, Reading, read_frame
 from adapters.hl7v2.profile import Listener
 from adapters.hl7v2.reader import Message
 from adapters.hl7v2.statement import statement
@@ -239,7 +239,7 @@ class Connection(asyncio.Protocol):
     def _message(self, payload: bytes) -> None:
         host, at = self._host, self._host.now()
         host.figures.heard(payload, at)
-        reading = self._read(payload, at)
+        reading = read_frame(host.normaliser, payload, at)
         self._note(reading, payload)
         feed, profile = host.normaliser.feed, host.normaliser.profile
         pointer = raw_pointer(payload, at, feed.name)
@@ -252,15 +252,6 @@ class Connection(asyncio.Protocol):
         )  # fmt: skip
         self._add(place)
         host.store(place, records)
-
-    def _read(self, payload: bytes, at: datetime) -> Reading:
-        """What it means. A fault of ours costs one message its use, never the connection."""
-        try:
-            return self._host.normaliser.read(payload, at)
-        except Exception as error:  # noqa: BLE001 - the one supervisor of a message
-            fault = InternalError(f"{type(error).__name__} while reading")
-            outcome = to_review(Trouble(fault.reason, fault.detail, mark_unread=True))
-            return Reading(outcome, None, fault)
 
     def _note(self, reading: Reading, payload: bytes) -> None:
         figures = self._host.figures

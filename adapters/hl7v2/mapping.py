@@ -33,7 +33,7 @@ from adapters.hl7v2.case import Case, WithheldError, doubt_of, movement_of
 from adapters.hl7v2.charset import Charsets
 from adapters.hl7v2.claims import BY_TABLE, ClaimsReader
 from adapters.hl7v2.cx import Cx, read_cx
-from adapters.hl7v2.errors import Hl7Error, UnknownCharsetError
+from adapters.hl7v2.errors import Hl7Error, InternalError, UnknownCharsetError
 from adapters.hl7v2.kind import trigger_of
 from adapters.hl7v2.limits import MAX_MERGED_NUMBERS, MAX_MERGES
 from adapters.hl7v2.location import LocationReader
@@ -256,6 +256,16 @@ class Normaliser:
         moment = case.moment(found[0]) if found else None
         if moment is not None:
             said |= {"occurred_at": moment.at, "occurred_rule": moment.rule}
+
+
+def read_frame(normaliser: Normaliser, payload: bytes, received_at: datetime) -> Reading:
+    """What a frame means. A fault of ours costs one message its use, never the connection."""
+    try:
+        return normaliser.read(payload, received_at)
+    except Exception as error:  # noqa: BLE001 - the one supervisor of a message
+        fault = InternalError(f"{type(error).__name__} while reading")
+        outcome = to_review(Trouble(fault.reason, fault.detail, mark_unread=True))
+        return Reading(outcome, None, fault)
 
 
 def _meant(case: Case, event: VisitEvent, movement: Movement | None) -> VisitEvent:

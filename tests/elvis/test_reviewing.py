@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from bus.port import Record
 from schemas import topics
 from schemas.review import ReviewItem, ReviewStep, is_open
 from schemas.ward import Ward, WardRegister
-from tests.elvis.exports import Row, context, export
+from tests.elvis.exports import NOON, Row, context, export
 from tests.elvis.player import Player
 
 
@@ -124,3 +125,47 @@ def test_an_unchanged_row_that_another_scope_lists_too_ends_nothing() -> None:
     player.take(2, ONE, wards="B1")
     player.take(3, ONE, wards="B1")
     assert UNKNOWN in player.open()
+
+
+def test_the_newest_export_of_its_scope_is_read_again_by_another_register() -> None:
+    player = Reviewed(CLOSED)
+    player.take(0, ONE, OTHER)
+    player.take(0, ONE, OTHER)
+    assert len(player.observations) == 2, "read alike, it says nothing new"
+    player.mend(MENDED)
+    player.take(0, ONE, OTHER)
+    first, _, again = player.observations
+    assert player.open() == []
+    assert again.claims.mark is not None
+    assert (again.id, again.revision, again.stamp.sequence) == (first.id, 2, first.stamp.sequence)
+
+
+def test_an_older_export_ends_what_the_newest_says_no_more() -> None:
+    player = Reviewed(CLOSED)
+    player.take(0, ONE, NAMELESS)
+    player.take(1, OTHER, NAMELESS)
+    assert player.open() == [("patient-unreadable", "column Patient-id", True), UNKNOWN]
+    before = len(player.observations)
+    player.take(0, ONE, NAMELESS)
+    assert player.open() == [("patient-unreadable", "column Patient-id", True)], "it still stands"
+    assert len(player.observations) == before
+
+
+def test_read_again_in_the_hour_that_autumn_repeats_it_keeps_its_time() -> None:
+    """25 October 2026, 02:30 local, is two moments: the second is taken after one of the first."""
+    minute = int((datetime(2026, 10, 25, 0, 30, tzinfo=UTC) - NOON) / timedelta(minutes=1))
+    player = Reviewed(CLOSED)
+    first = at_half_past_two(ONE)
+    player.keep(player.handle(first.encode("windows-1252"), NOON + timedelta(minutes=minute))[1])
+    taken = player.state.scopes["SÄS Borås"].sequence
+    player.mend(MENDED)
+    player.keep(
+        player.handle(first.encode("windows-1252"), NOON + timedelta(minutes=minute + 90))[1]
+    )
+    assert player.state.scopes["SÄS Borås"].sequence == taken
+    assert player.open() == []
+
+
+def at_half_past_two(*rows: Row) -> str:
+    text = export(0, *rows).text()
+    return text.replace("2026-03-02 12:00:00", "2026-10-25 02:30:00")

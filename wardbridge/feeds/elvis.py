@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Outcome
 from adapters.elvis.feed import ElvisDirectoryFeed
 from adapters.elvis.handle import make_context, outcomes
+from adapters.elvis.kept import KeptExports, foreseen
 from adapters.elvis.settings import ElvisSettings
+from bus.port import Record
 from wardbridge.components.base import describe
-from wardbridge.feeds.kind import FeedKind, FeedStatus, Held, Place, Reading
+from wardbridge.feeds.kind import FeedKind, FeedStatus, Held, NotReadError, Place, Reading
+
+GONE: Final = "the file is in neither rejected/ nor done/ of the feed's directory on this machine"
 
 
 class ElvisFeed:
     """The directory feed, whose own thread does the work."""
 
     def __init__(self, reading: Reading, place: Place, settings: ElvisSettings) -> None:
-        moved = settings.model_copy(update={"directory": place.data / settings.directory})
         self._feed = ElvisDirectoryFeed(
-            reading.identity, moved, reading.register, reading.keyer, place.log, reading.clock,
+            reading.identity, _moved(settings, place), reading.register, reading.keyer, place.log, reading.clock,
             describe=reading.describe, review=place.review,
         )  # fmt: skip
 
@@ -52,6 +57,42 @@ class ElvisFeed:
         return describe(self._feed.failure) if self._feed.failure else "ended by itself"
 
 
+class ElvisFiles:
+    """The handled exports of a feed."""
+
+    def __init__(self, reading: Reading, place: Place, settings: ElvisSettings) -> None:
+        moved = _moved(settings, place)
+        self._log = place.log
+        self._kept = KeptExports(moved)
+        self._context = make_context(
+            reading.identity, moved, reading.register, reading.keyer,
+            describe=reading.describe, review=place.review,
+        )  # fmt: skip
+
+    def foresee(self, sha256: str, at: datetime) -> tuple[Outcome, Sequence[Record]]:
+        """What the feed would make of a file now. Raises NotReadError or LogError."""
+        try:
+            path = self._kept.find(sha256)
+            if path is None:
+                raise NotReadError(GONE)
+            found = foreseen(path, sha256, at, self._log, self._context)
+        except OSError as error:
+            raise NotReadError(f"the file cannot be read: {error.strerror}") from None
+        return found.handled.outcome, found.records
+
+    def hand_back(self, sha256: str) -> None:
+        """Have the feed read it again. Raises NotReadError."""
+        try:
+            if not self._kept.hand_back(sha256):
+                raise NotReadError(GONE)
+        except OSError as error:
+            raise NotReadError(f"the file cannot be handed back: {error.strerror}") from None
+
+
+def _moved(settings: ElvisSettings, place: Place) -> ElvisSettings:
+    return settings.model_copy(update={"directory": place.data / settings.directory})
+
+
 def _outcomes(
     reading: Reading, settings: ElvisSettings, path: Path, payload: bytes
 ) -> Iterator[tuple[int, Outcome]]:
@@ -73,5 +114,6 @@ KIND = FeedKind(
     make=ElvisFeed,
     outcomes=_outcomes,
     holds=_holds,
+    kept_files=ElvisFiles,
     reads_by=lambda settings: settings.format,
 )

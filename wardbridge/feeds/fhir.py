@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -12,19 +13,29 @@ from pydantic import Field
 
 from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.fhir.address import normal
-from adapters.fhir.client import FhirClient
+from adapters.fhir.client import FhirClient, RemoteError
 from adapters.fhir.grant import Grant
-from adapters.fhir.intake import Intake
+from adapters.fhir.intake import Intake, anything, document_in, read_body
 from adapters.fhir.listener import FhirListener
 from adapters.fhir.lookup import Lookup
 from adapters.fhir.mapping import Normaliser
 from adapters.fhir.poller import Poller
 from adapters.fhir.positions import Positions
 from adapters.fhir.profile import FhirProfile
+from adapters.fhir.references import Resources
 from adapters.fhir.remote import Remote
+from adapters.fhir.said import statement_of_input
 from adapters.fhir.surface import Surface
 from wardbridge.components.base import describe
-from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading, holds_port
+from wardbridge.feeds.kind import (
+    FeedKind,
+    FeedStatus,
+    NotReadError,
+    Place,
+    Reading,
+    Reread,
+    holds_port,
+)
 from wardbridge.http.server import HttpServer, Room
 
 
@@ -93,11 +104,7 @@ class Pulling:
 
     def __init__(self, remote: Remote, intake: Intake, reading: Reading, place: Place) -> None:
         self._http = httpx.AsyncClient(timeout=remote.timeout_s)
-        grant = None
-        if remote.backend is not None:
-            key = (place.data / remote.backend.key_file).read_bytes()
-            grant = Grant(remote.backend, key, self._http, reading.clock)
-        client = FhirClient(remote, self._http, asyncio.sleep, grant)
+        client = _client_of(remote, self._http, place.data, reading.clock)
         self.lookup = Lookup(client, remote.cache_s, time.monotonic)
         positions = Positions(place.log, reading.identity.name, normal(remote.base_url))
         self.poller = Poller(remote, self.lookup, intake, positions, reading.clock)
@@ -122,6 +129,53 @@ class Pulling:
         return describe(error) if error else "ended by itself"
 
 
+def _client_of(
+    remote: Remote, http: httpx.AsyncClient, data: Path, clock: Callable[[], datetime]
+) -> FhirClient:
+    grant = None
+    if remote.backend is not None:
+        key = (data / remote.backend.key_file).read_bytes()
+        grant = Grant(remote.backend, key, http, clock)
+    return FhirClient(remote, http, asyncio.sleep, grant)
+
+
+class FhirRereader:
+    """Reads bodies again; what they refer to is asked for where the feed has a server to ask.
+
+    Raises OSError where the key that signs for it cannot be read.
+    """
+
+    def __init__(self, reading: Reading, data: Path, settings: FhirSettings) -> None:
+        self._normaliser = reading.by(Normaliser, settings.profile)
+        self._lookup: Lookup | None = None
+        self._http: httpx.AsyncClient | None = None
+        if remote := settings.pull:
+            self._http = httpx.AsyncClient(timeout=remote.timeout_s)
+            client = _client_of(remote, self._http, data, reading.clock)
+            self._lookup = Lookup(client, remote.cache_s, time.monotonic)
+
+    async def read(self, payload: bytes, received_at: datetime) -> Reread:
+        """What a body means now. Raises NotReadError where the server does not answer."""
+        try:
+            beside = await self._beside(payload)
+        except RemoteError as error:
+            raise NotReadError(
+                f"what it refers to could not be asked for: {error}; try again"
+            ) from None
+        outcome, document = read_body(self._normaliser, payload, received_at, anything, beside)
+        return Reread(outcome, statement_of_input(payload, document))
+
+    async def _beside(self, payload: bytes) -> Resources | None:
+        if self._lookup is None:
+            return None
+        return await self._lookup.beside(document_in(payload, self._normaliser))
+
+    async def close(self) -> None:
+        """Hang up."""
+        if self._http is not None:
+            await self._http.aclose()
+
+
 def _outcomes(
     reading: Reading, settings: FhirSettings, path: Path, payload: bytes
 ) -> Iterator[tuple[int, Outcome]]:
@@ -141,5 +195,6 @@ KIND = FeedKind(
     outcomes=_outcomes,
     holds=holds_port,
     clears=lambda settings: settings.profile.claims,
+    rereader=FhirRereader,
     reads_by=lambda settings: settings.profile,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import Field
@@ -10,10 +11,11 @@ from pydantic import Field
 from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.common.receipt import ReceiptClock
 from adapters.hl7v2.batch import split
-from adapters.hl7v2.mapping import Normaliser
+from adapters.hl7v2.mapping import Normaliser, read_frame
 from adapters.hl7v2.profile import Hl7Profile, Listener
 from adapters.hl7v2.server import MllpServer
-from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading, holds_port
+from adapters.hl7v2.statement import statement
+from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading, Reread, holds_port
 
 
 class Hl7Settings(Listener):
@@ -50,6 +52,21 @@ class Hl7Feed:
         )
 
 
+class Hl7Rereader:
+    """Reads messages again."""
+
+    def __init__(self, reading: Reading, _data: Path, settings: Hl7Settings) -> None:
+        self._normaliser = reading.by(Normaliser, settings.profile)
+
+    async def read(self, payload: bytes, received_at: datetime) -> Reread:
+        """What a frame means now."""
+        outcome = read_frame(self._normaliser, payload, received_at).outcome
+        return Reread(outcome, statement(payload))
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
 def _outcomes(
     reading: Reading, settings: Hl7Settings, path: Path, payload: bytes
 ) -> Iterator[tuple[int, Outcome]]:
@@ -71,5 +88,6 @@ KIND = FeedKind(
     make=Hl7Feed,
     outcomes=_outcomes,
     holds=holds_port,
+    rereader=Hl7Rereader,
     reads_by=lambda settings: settings.profile,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import Outcome
 from adapters.common.review import Review
 from adapters.common.settings import Port
-from bus.port import Log
+from bus.port import Log, Record
 from schemas.ward import WardRegister
 
 Options = TypeVar("Options", bound=BaseModel)
@@ -94,6 +94,41 @@ class RunningFeed(Protocol):
         ...
 
 
+class Reread(NamedTuple):
+    """What kept bytes mean, and the statement that they are."""
+
+    outcome: Outcome
+    statement: str
+
+
+class NotReadError(Exception):
+    """Kept bytes cannot be read again now; the text says what to do."""
+
+
+class Rereader(Protocol):
+    """Reads the kept inputs of one feed again, as the feed reads new ones."""
+
+    async def read(self, payload: bytes, received_at: datetime) -> Reread:
+        """What they mean. Raises NotReadError."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what was opened."""
+        ...
+
+
+class KeptFiles(Protocol):
+    """The handled files of a feed, which the feed itself reads again."""
+
+    def foresee(self, sha256: str, at: datetime) -> tuple[Outcome, Sequence[Record]]:
+        """What the feed would make of a file now, and write. Raises NotReadError or LogError."""
+        ...
+
+    def hand_back(self, sha256: str) -> None:
+        """Have the feed read it again. Raises NotReadError."""
+        ...
+
+
 class Held(NamedTuple):
     """What only one part of an installation can have, and what to do where two want it."""
 
@@ -130,7 +165,8 @@ class FeedKind(Generic[Options]):
 
     ``outcomes`` gives, for each input in the bytes of a file, its index and what it means;
     ``holds`` what no two feeds may share; ``clears`` the claims that an input takes back by leaving
-    them out. ``reads_by`` is the part of the settings that decides what an input means, ``rules`` the
+    them out. ``rereader`` makes what reads kept inputs again, ``kept_files`` what hands kept files back,
+    for a feed whose inputs are files. ``reads_by`` is the part of the settings that decides what an input means, ``rules`` the
     number of the adapter's own rules, raised when these read an input otherwise.
     """
 
@@ -139,5 +175,7 @@ class FeedKind(Generic[Options]):
     outcomes: Callable[[Reading, Options, Path, bytes], Iterator[tuple[int, Outcome]]]
     holds: Callable[[FeedIdentity, Options], Iterable[Held]] = _holds_nothing
     clears: Callable[[Options], Iterable[str]] = _clears_nothing
+    rereader: Callable[[Reading, Path, Options], Rereader] | None = None
+    kept_files: Callable[[Reading, Place, Options], KeptFiles] | None = None
     reads_by: Callable[[Options], BaseModel] = _by_all
     rules: int = 1
