@@ -23,12 +23,17 @@ REST_S: Final = 0.005
 every message has the router commit by itself."""
 
 
-def make_runner(log: Log, installation: Installation) -> StepRunner[RouterState]:
-    """The runner of the router's step. After a long stop old ticks may be gone: no loss."""
+def step_of(installation: Installation) -> RouterStep:
+    """The router's step."""
     settings, register = installation.settings, installation.register
     keep = timedelta(days=settings.router.keep_closed_days)
     fulfilments = {name: realm.fulfilment(register) for name, realm in settings.realms.items()}
-    step = RouterStep(register, keep, fulfilments)
+    return RouterStep(register, keep, fulfilments)
+
+
+def make_runner(log: Log, installation: Installation) -> StepRunner[RouterState]:
+    """The runner of the router's step. After a long stop old ticks may be gone: no loss."""
+    step = step_of(installation)
     return StepRunner(log, GROUP, step, review_of_failure, may_skip=(topics.TICKS,), rest_s=REST_S)
 
 

@@ -38,11 +38,20 @@ class FeedIdentity:
         return {"revision": self.revision} if self.revision else {}
 
 
+class Replay(NamedTuple):
+    """An input is read again by a person's hand: who, when, and the router's review items of it."""
+
+    by: str
+    at: datetime
+    settles: tuple[str, ...] = ()
+
+
 class Input(NamedTuple):
-    """One input as it came: where its bytes are, when it came."""
+    """One input as it came: where its bytes are, when it came; and whether it is read again."""
 
     raw: RawPointer
     received_at: datetime
+    replay: Replay | None = None
 
 
 def records_of(
@@ -59,7 +68,7 @@ def records_of(
     """
     records = [raw_record(feed, taken.raw, raw_value, outcome)]
     if outcome.observations:
-        records.append(envelope_record(feed, *taken, outcome))
+        records.append(envelope_record(feed, taken, outcome))
     records += patient_records(outcome)
     records += found
     return records
@@ -77,22 +86,25 @@ def raw_record(feed: FeedIdentity, raw: RawPointer, value: bytes, outcome: Outco
     return Record(topics.RAW, feed.realm, raw.id, value, headers)
 
 
-def envelope_record(
-    feed: FeedIdentity, raw: RawPointer, received_at: datetime, outcome: Outcome
-) -> Record:
+def envelope_record(feed: FeedIdentity, taken: Input, outcome: Outcome) -> Record:
     """All observations of the input as one record: whole or absent."""
+    again = taken.replay
+    replayed: Mapping[str, Any] = (
+        {"replayed_at": again.at, "settles": again.settles} if again else {}
+    )
     envelope = Envelope(
         realm=feed.realm,
         source=feed.source,
         feed=feed.name,
-        received_at=received_at,
-        raw=raw,
+        received_at=taken.received_at,
+        raw=taken.raw,
         fingerprint=feed.fingerprint,
         observations=outcome.observations,
         type="envelope",
         version=1,
+        **replayed,
     )
-    return Record(topics.OBSERVATIONS, feed.realm, raw.id, envelope.to_json())
+    return Record(topics.OBSERVATIONS, feed.realm, taken.raw.id, envelope.to_json())
 
 
 def patient_records(outcome: Outcome) -> list[Record]:

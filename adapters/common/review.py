@@ -28,6 +28,7 @@ from schemas.review import ReviewItem, ReviewStep
 MAX_KNOWN_STATEMENTS: Final = 100_000
 """Some 30 MB. Of one that is forgotten the item is written again, and ends by a person's hand only."""
 
+REPLAYED: Final = "read again"
 ITEM_ID_BYTES: Final = 12
 _STATEMENT_BYTES: Final = 16
 
@@ -67,6 +68,10 @@ class Review:
     def has_open(self) -> bool:
         """Whether anything is open."""
         return bool(self._open)
+
+    def is_open(self, item: str) -> bool:
+        """Whether an item waits still."""
+        return item in self._about
 
     def findings(self, taken: Input, outcome: Outcome, statement: Callable[[], str]) -> Findings:
         """What a reading says of the statements in an input. ``statement``: of the input as a whole.
@@ -153,11 +158,14 @@ class Review:
         )
 
     def _resolved(self, item: str, taken: Input) -> Record:
+        again = taken.replay
         step = ReviewStep(
             item=item,
             realm=self._feed.realm,
             deed="resolved",
-            at=taken.received_at,
+            at=again.at if again else taken.received_at,
+            by=again.by if again else "",
+            reason=REPLAYED if again else "",
             revision=self._feed.revision,
         )
         return step_record(step)

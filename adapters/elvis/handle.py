@@ -245,8 +245,7 @@ def _envelopes(
     return [
         envelope_record(
             feed,
-            raw.model_copy(update={"index": start}),
-            received_at,
+            Input(raw.model_copy(update={"index": start}), received_at),
             replace(outcome, observations=told[start : start + OBSERVATIONS_IN_ENVELOPE]),
         )
         for start in groups

@@ -15,8 +15,7 @@ from adapters.elvis.compare import Context
 from adapters.elvis.handle import Prepared, incoming, prepare
 from adapters.elvis.inbox import Inbox
 from adapters.elvis.settings import ElvisSettings
-from adapters.elvis.taking import state_in
-from bus.port import Log
+from adapters.elvis.state import SnapshotState
 
 
 class KeptExports:
@@ -42,8 +41,9 @@ class KeptExports:
         return True
 
 
-def foreseen(path: Path, sha256: str, at: datetime, log: Log, context: Context) -> Prepared:
-    """What the feed would make of a kept file now. Raises OSError or LogError."""
+def foreseen(
+    path: Path, sha256: str, at: datetime, state: SnapshotState, context: Context
+) -> Prepared:
+    """What the feed would make of a kept file, by what it knows; that is left as it is. Raises OSError."""
     name = original_name(path.name, sha256)
-    file = incoming(path.read_bytes(), name, at, context)
-    return prepare(state_in(log, context), file, context)
+    return prepare(state, incoming(path.read_bytes(), name, at, context), context)

@@ -10,6 +10,7 @@ import pytest
 from adapters.elvis.handle import make_context
 from adapters.elvis.kept import KeptExports, foreseen
 from adapters.elvis.settings import ElvisSettings, Scope, Watching
+from adapters.elvis.taking import state_in
 from schemas.ward import WardRegister
 from tests.elvis.exports import FEED, KEYER, NOON, Row, export
 from tests.elvis.ward import Ward
@@ -100,7 +101,7 @@ def test_what_the_feed_will_make_of_it_is_foreseen_and_changes_nothing(tmp_path:
     assert path is not None
     context = make_context(FEED, ward.settings, WardRegister(open_register=True), KEYER)
     before = ward.log.ends("snapshots"), path.read_bytes()
-    found = foreseen(path, digest(ANNA), NOON, ward.log, context)
+    found = foreseen(path, digest(ANNA), NOON, state_in(ward.log, context), context)
     assert [str(each.visit) for each in found.handled.outcome.observations]
     assert (ward.log.ends("snapshots"), path.read_bytes()) == before
     KeptExports(ward.settings).hand_back(digest(ANNA))

@@ -14,6 +14,8 @@ from adapters.elvis.feed import ElvisDirectoryFeed
 from adapters.elvis.handle import make_context, outcomes
 from adapters.elvis.kept import KeptExports, foreseen
 from adapters.elvis.settings import ElvisSettings
+from adapters.elvis.state import SnapshotState, apply
+from adapters.elvis.taking import state_in
 from bus.port import Record
 from wardbridge.components.base import describe
 from wardbridge.feeds.kind import FeedKind, FeedStatus, Held, NotReadError, Place, Reading
@@ -64,20 +66,27 @@ class ElvisFiles:
         moved = _moved(settings, place)
         self._log = place.log
         self._kept = KeptExports(moved)
+        self._state: SnapshotState | None = None
         self._context = make_context(
             reading.identity, moved, reading.register, reading.keyer,
             describe=reading.describe, review=place.review,
         )  # fmt: skip
 
     def foresee(self, sha256: str, at: datetime) -> tuple[Outcome, Sequence[Record]]:
-        """What the feed would make of a file now. Raises NotReadError or LogError."""
+        """What the feed would make of a file now, after those asked for before it.
+
+        Raises NotReadError or LogError.
+        """
         try:
             path = self._kept.find(sha256)
             if path is None:
                 raise NotReadError(GONE)
-            found = foreseen(path, sha256, at, self._log, self._context)
+            self._state = self._state or state_in(self._log, self._context)
+            found = foreseen(path, sha256, at, self._state, self._context)
         except OSError as error:
             raise NotReadError(f"the file cannot be read: {error.strerror}") from None
+        apply(self._state, found.handled.change)
+        self._context.review.note(found.found)
         return found.handled.outcome, found.records
 
     def hand_back(self, sha256: str) -> None:

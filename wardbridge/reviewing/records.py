@@ -40,12 +40,16 @@ def steps_of(log: Log, realm: str) -> Mapping[str, Sequence[ReviewStep]]:
     return {item: sorted(steps, key=lambda step: step.at) for item, steps in found.items()}
 
 
+def open_items(log: Log, realm: str) -> Iterator[ReviewItem]:
+    """Those that wait for somebody. Raises LogError."""
+    steps = steps_of(log, realm)
+    return (item for item in items_of(log, realm) if is_open(item, steps.get(item.id, ())))
+
+
 def open_statements(log: Log, feed: FeedIdentity) -> Iterator[tuple[str, str]]:
     """Statement and id of each item of the feed that is open. Raises LogError."""
-    steps = steps_of(log, feed.realm)
-    for item in items_of(log, feed.realm):
-        is_its = item.feed == feed.name and item.statement
-        if is_its and is_open(item, steps.get(item.id, ())):
+    for item in open_items(log, feed.realm):
+        if item.feed == feed.name and item.statement:
             yield item.statement, item.id
 
 

@@ -1,0 +1,104 @@
+"""Replays: kept inputs read again by today's configuration, by a person's hand.
+
+A *plan* is what a replay would do; doing it is appending what the plan has, one input after the other,
+oldest first. The router announces only what is new, so that a plan done twice, by two people at once, or
+half before a crash and then whole, tells every ward once. Exports are handed back to their feed, which
+alone knows the snapshots before them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bus.port import Log
+from schemas.review import ReviewItem
+from wardbridge.config.models import Installation
+from wardbridge.feeds.kind import NotReadError
+from wardbridge.reviewing.again import FeedAgain
+from wardbridge.reviewing.planned import (
+    NO_FEED,
+    NO_INPUT,
+    NOT_READ,
+    OF_THE_REQUEST,
+    Cannot,
+    KeptInput,
+    Planned,
+    Who,
+    by_input,
+)
+from wardbridge.reviewing.preview import Foreseen, foreseen
+from wardbridge.roles import Clock
+from wardbridge.routing import step_of
+from wardbridge.secret import SecretError
+
+
+class Replay:
+    """One replay: planned, perhaps looked at, perhaps done. Close it."""
+
+    def __init__(self, log: Log, installation: Installation, clock: Clock) -> None:
+        self._log = log
+        self._installation = installation
+        self._clock = clock
+        self._configured = {feed.identity.name: feed for feed in installation.feeds}
+        self._feeds: dict[str, FeedAgain] = {}
+
+    async def plan(self, items: Sequence[ReviewItem], by: str) -> list[Planned]:
+        """What reading the inputs of these items again would do. Raises LogError."""
+        who = Who(by, self._clock())
+        of_feeds: defaultdict[str, list[ReviewItem]] = defaultdict(list)
+        found: list[Planned] = []
+        for item in items:
+            if cannot := self._why_not(item):
+                found.append(Planned((item,), cannot=cannot))
+            else:
+                of_feeds[item.feed].append(item)
+        for name, own in of_feeds.items():
+            found += await self._of_feed(name, by_input(own), who)
+        return sorted(found, key=lambda each: each.items[0].at)
+
+    def look_ahead(self, plan: Sequence[Planned]) -> Foreseen:
+        """What the router would make of it now. Raises LogError."""
+        envelopes = [envelope for each in plan for envelope in each.envelopes]
+        at_ms = int(self._clock().timestamp() * 1000)
+        return foreseen(self._log, step_of(self._installation), envelopes, at_ms)
+
+    def do(self, plan: Sequence[Planned]) -> list[Planned]:
+        """Write what the plan has, or hand the export back; what became of it. Raises LogError."""
+        return [self._done(each) for each in plan]
+
+    async def close(self) -> None:
+        """Let go of what reading opened."""
+        for feed in self._feeds.values():
+            await feed.close()
+
+    def _why_not(self, item: ReviewItem) -> Cannot | None:
+        if item.raw is None:
+            return NO_INPUT
+        if not item.repeatable:
+            return OF_THE_REQUEST
+        return None if item.feed in self._configured else NO_FEED
+
+    async def _of_feed(self, name: str, inputs: Sequence[KeptInput], who: Who) -> list[Planned]:
+        try:
+            feed = self._feeds.get(name) or self._made(name)
+        except (SecretError, OSError) as error:
+            cannot = Cannot(NOT_READ, f"the feed cannot read here: {error}")
+            return [Planned(each.items, cannot=cannot) for each in inputs]
+        return [each async for each in feed.plan(inputs, who)]
+
+    def _made(self, name: str) -> FeedAgain:
+        made = FeedAgain(self._log, self._installation, self._configured[name], self._clock)
+        self._feeds[name] = made
+        return made
+
+    def _done(self, planned: Planned) -> Planned:
+        if planned.sha256:
+            try:
+                self._feeds[planned.items[0].feed].hand_back(planned.sha256)
+            except NotReadError as error:
+                return replace(planned, records=(), cannot=Cannot(NOT_READ, str(error)))
+        if planned.records:
+            self._log.append(planned.records)
+        return planned
