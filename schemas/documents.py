@@ -17,6 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from schemas import topics
 from schemas.acknowledgement import Acknowledgement
+from schemas.alias import Alias
 from schemas.audit import AuditEntry
 from schemas.authority import Authority, Tick
 from schemas.base import Frozen
@@ -46,6 +47,7 @@ CLOUDEVENTS_JSON: Final = "application/cloudevents+json"
 
 PUBLISHED: Final[Mapping[str, type[Frozen]]] = {
     "acknowledgement": Acknowledgement,
+    "alias": Alias,
     "audit-entry": AuditEntry,
     "authority": Authority,
     "delivery": Delivery,
@@ -84,6 +86,7 @@ CARRIED: Final[Mapping[str, str]] = {
     topics.ACKNOWLEDGEMENTS: "acknowledgement",
     topics.AUDIT: "audit-entry",
     topics.PATIENTS: "patient",
+    topics.ALIASES: "alias",
 }
 """Topic -> the document that describes its values. The others carry bytes or private state."""
 

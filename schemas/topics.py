@@ -60,6 +60,7 @@ DELIVERIES: Final = "deliveries"
 AUDIT: Final = "audit"
 PATIENTS: Final = "patients"
 FORMAT: Final = "format"
+ALIASES: Final = "aliases"
 TOLD: Final = "told"
 TOLD_DAYS: Final = 7
 
@@ -103,6 +104,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
           "which wards have taken note of who is coming"),
     Topic(AUDIT, "ward", "ward", 1_830 * DAY_S, "http", "operators",
           "who has seen what of whom, and when"),
+    Topic(ALIASES, "realm", "source and patient key", None, "router", "http",
+          "which patient each number stands for, where it is another: as the router decided"),
     Topic(PATIENTS, "realm", "patient key, source and hash", None, "adapters, router", "http",
           "who each patient is, as each source says it, while a visit is open; empty unless configured"),
     Topic(FORMAT, "realm", "log", None, "log", "log",

@@ -39,6 +39,7 @@ class Fact(NamedTuple):
 
     ``order`` sorts what was said, ``happened`` what it is about: they differ where ``past`` has the
     microseconds of a movement of the past. ``retells``: it says anew what became of its movement.
+    ``others``: the patient's other numbers. ``corrects``: the visit is this patient's from now on.
     """
 
     id: str
@@ -53,6 +54,8 @@ class Fact(NamedTuple):
     merged_into: str | None = None
     retells: bool = False
     past: int | None = None
+    others: tuple[str, ...] = ()
+    corrects: bool = False
 
     @property
     def order(self) -> tuple[Stamp, str]:
@@ -85,7 +88,9 @@ class Fact(NamedTuple):
 
 
 _ROW: Final = TypeAdapter(Fact)
-_USUAL_END: Final = b",null,false,null,false,null]"  # neither a movement nor a merge: the defaults
+_USUAL_END: Final = (
+    b",null,false,null,false,null,[],false]"  # neither a movement nor a merge: the defaults
+)
 _LEFT: Final = frozenset({"place", "responsible_ward"})
 GIVES_BACK: Final = frozenset({What.TRANSFER_CANCELLED, What.DISCHARGE_CANCELLED})
 """Cancels after which the patient is where a movement before had led."""
@@ -111,6 +116,8 @@ def fact_of(said: Observation) -> Fact:
         said.merged_into.key if said.merged_into else None,
         move is not None and move.action == "update",
         _past(said) if move and move.historic and move.action != "cancel" else None,
+        said.patient.other_keys,
+        said.corrects_patient,
     )
 
 

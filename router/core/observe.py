@@ -11,16 +11,25 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from router.core.bonds import KeptMerge
 from router.core.facts import Fact, fact_of, microseconds, parsed, row_of
-from router.core.outbox import Outbox, review_of
+from router.core.outbox import Outbox, origin_of, review_of
+from router.core.reasons import (
+    NAMED_TWICE,
+    NO_SURVIVOR,
+    NO_VISIT,
+    OF_ANOTHER,
+    OF_MANY,
+    TOO_LATE,
+    VISIT_OF_ANOTHER,
+    VISIT_OF_MANY,
+    WITHOUT_ASSIGNER,
+)
+from router.core.recognise import Recogniser
 from router.core.retention import drop, is_over
 from router.core.state import Realm, Visit, marked
+from router.core.twins import bare_number, is_with_assigner, twins_of
 from schemas.observation import Envelope, Observation, What
-
-NO_VISIT: Final = "no-visit"
-NO_SURVIVOR: Final = "merge-without-survivor"
-TOO_LATE: Final = "too-late"
-ALIAS_CYCLE: Final = "alias-cycle"
 
 
 class Observer:
@@ -48,12 +57,12 @@ class Observer:
         fact = fact_of(said)
         visit = self._kept_visit(said.source, said.visit)
         if visit is not None:
-            return self._known_visit(visit, fact)
+            return self._known_visit(visit, said, fact)
         if fact.stamp[0] < microseconds(self._horizon):
             return self._review(
                 said, TOO_LATE, f"{said.trigger} is older than what is kept of visits that ended"
             )
-        return self._add(self._realm.visit((said.source, said.visit)), fact)
+        return self._new_visit(said, fact)
 
     def _kept_visit(self, source: str, number: str) -> Visit | None:
         visit = self._realm.visits.get((source, number))
@@ -62,42 +71,106 @@ class Observer:
             return None
         return visit
 
-    def _known_visit(self, visit: Visit, fact: Fact) -> set[str]:
+    def _known_visit(self, visit: Visit, said: Observation, fact: Fact) -> set[str]:
         held = visit.known(fact.id)
         if held is None:
-            return self._add(visit, fact)
+            return self._new_fact(visit, said, fact)
         fact = held.told_again(fact)
         if fact == held:
             return set()
-        return self._add(visit, fact, self._realm.fact_key(visit, held))
+        return self._add(visit, said, fact, held)
 
-    def _add(self, visit: Visit, fact: Fact, old_key: str | None = None) -> set[str]:
+    def _new_fact(self, visit: Visit, said: Observation, fact: Fact) -> set[str]:
+        if visit.is_crowded_for(fact):
+            return set()
+        touched = self._leave_twin(visit, fact) if fact.revision else set()
+        return touched | self._add(visit, said, fact)
+
+    def _new_visit(self, said: Observation, fact: Fact) -> set[str]:
+        visit = self._realm.visit((said.source, said.visit or ""))
+        touched = self._new_fact(visit, said, fact)
+        for twin in twins_of(self._realm, visit, fact):
+            if is_with_assigner(twin.visit) != is_with_assigner(visit.visit):
+                number = bare_number(visit.visit)
+                self._outbox.trouble(
+                    origin_of(self._envelope, said), WITHOUT_ASSIGNER, NAMED_TWICE,
+                    said.source, number,
+                )  # fmt: skip
+        return touched
+
+    def _leave_twin(self, visit: Visit, fact: Fact) -> set[str]:
+        """Another reading may number the visit otherwise: the statement leaves the visit it was in."""
+        touched: set[str] = set()
+        for twin in twins_of(self._realm, visit, fact):
+            held = twin.known(fact.id)
+            if held is not None and held.revision < fact.revision:
+                touched |= self._take_out(twin, held)
+        return touched
+
+    def _take_out(self, visit: Visit, held: Fact) -> set[str]:
         realm, outbox = self._realm, self._outbox
-        touched = {realm.patient_of(visit)} if visit.fold().last else set()
-        row, key = visit.add(fact), realm.fact_key(visit, fact)
-        if old_key is not None and old_key != key:
-            outbox.state(old_key, None)
-        outbox.state(key, row)
-        realm.index(visit.at, fact.patient, marked(fact))
+        touched = {realm.patient_of(visit)}
+        outbox.state(realm.fact_key(visit, held), None)
+        visit.let_go(held.id)
+        realm.unindex(visit, held)
+        if not visit.patients:
+            realm.drop(visit)
+            outbox.no_encounter(visit)
+            return touched
         outbox.encounter(visit)
         return touched | {realm.patient_of(visit)}
+
+    def _add(
+        self, visit: Visit, said: Observation, fact: Fact, held: Fact | None = None
+    ) -> set[str]:
+        realm, outbox = self._realm, self._outbox
+        touched = {realm.patient_of(visit)} if visit.fold().last else set()
+        recogniser = self._recogniser(said)
+        recogniser.prepare(visit, fact, held)
+        foreign, row, key = visit.foreign, visit.hold(fact), realm.fact_key(visit, fact)
+        if held is not None and (old_key := realm.fact_key(visit, held)) != key:
+            outbox.state(old_key, None)
+            realm.unindex(visit, held)
+        outbox.state(key, row)
+        realm.index(visit, fact.patient, marked(fact))
+        touched |= recogniser.in_visit(visit, fact, held)
+        visit.take(fact, is_new=held is None)
+        if visit.foreign:
+            self._say_foreign(visit, said, fact, foreign)
+            touched.add(realm.numbers_of(visit.source).resolve(fact.patient))
+        outbox.encounter(visit)
+        return touched | {realm.patient_of(visit)}
+
+    def _say_foreign(
+        self, visit: Visit, said: Observation, fact: Fact, before: frozenset[str]
+    ) -> None:
+        self._recogniser(said).say_foreign(visit, visit.foreign - before - {fact.id})
+        if fact.id not in visit.foreign:
+            return
+        self._review(said, VISIT_OF_ANOTHER, f"{said.trigger} {OF_ANOTHER}")
+        if visit.is_crowded:
+            self._outbox.trouble(origin_of(self._envelope, said), VISIT_OF_MANY, OF_MANY, *visit.at)
 
     # -- a patient ------------------------------------------------------------------------------
 
     def _person(self, said: Observation) -> set[str]:
-        if not said.claims.says("protection"):
-            return set()
         fact = fact_of(said)
-        rows = self._realm.person(said.source, fact.patient)
+        touched = self._recogniser(said).of_person(said.source, fact)
+        if not said.claims.says("protection"):
+            return touched
+        return touched | self._keep_mark(said.source, fact)
+
+    def _keep_mark(self, source: str, fact: Fact) -> set[str]:
+        rows = self._realm.person(source, fact.patient)
         row, held = row_of(fact), rows.get(fact.id)
         if held is not None:
             row = row_of(parsed(held).told_again(fact))
         if row == held:
             return set()
         rows[fact.id] = row
-        self._outbox.state(self._person_key(said.source, fact), row)
-        self._forget_older(said.source, fact.patient)
-        return {self._realm.aliases_of(said.source).resolve(fact.patient)}
+        self._outbox.state(self._person_key(source, fact), row)
+        self._forget_older(source, fact.patient)
+        return {self._realm.numbers_of(source).resolve(fact.patient)}
 
     def _person_key(self, source: str, fact: Fact) -> str:
         return self._realm.key("person", source, fact.patient, fact.id)
@@ -112,18 +185,18 @@ class Observer:
 
     def _merge(self, said: Observation) -> set[str]:
         fact = fact_of(said)
-        if fact.merged_into is None:
+        if said.merged_into is None:
             return self._review(said, NO_SURVIVOR, f"{said.trigger} names no surviving patient")
-        aliases = self._realm.aliases_of(said.source)
-        held, refused = aliases.known(fact.id), aliases.refused()
-        fact = held.told_again(fact) if held else fact
-        if fact == held:
-            return set()
-        touched = aliases.add(fact)
-        self._outbox.state(self._realm.key("merge", said.source, fact.id), row_of(fact))
-        if aliases.refused() - refused:
-            self._review(said, ALIAS_CYCLE, f"{said.trigger} closes a circle of merges")
-        return touched
+        held = self._realm.numbers_of(said.source).bonds.merges.get(fact.id)
+        if held is not None:
+            fact = held.fact.told_again(fact)
+            if fact == held.fact:
+                return set()
+        kept = KeptMerge(fact, said.feed, said.trigger, self._envelope.raw)
+        return self._recogniser(said).merge(said.source, kept, said.merged_into.other_keys)
+
+    def _recogniser(self, said: Observation) -> Recogniser:
+        return Recogniser(self._realm, self._outbox, origin_of(self._envelope, said))
 
     # -- review ---------------------------------------------------------------------------------
 

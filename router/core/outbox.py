@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import NamedTuple
+
 from bus.port import Record, Stored
 from router.core.designations import Name
 from router.core.facts import moment
 from router.core.keys import joined
+from router.core.people import Pointer
 from router.core.state import Visit
 from schemas import topics
+from schemas.alias import Alias
 from schemas.notification import DesignationData, Notification
-from schemas.observation import Envelope, Observation, What
+from schemas.observation import Envelope, Observation, RawPointer, What
 from schemas.review import ReviewItem, ReviewStep
+
+
+class Origin(NamedTuple):
+    """The input that led to a trouble."""
+
+    source: str
+    feed: str
+    at: datetime
+    revision: int
+    raw: RawPointer | None
+
+
+def origin_of(envelope: Envelope, said: Observation) -> Origin:
+    """The input of an observation."""
+    return Origin(said.source, said.feed, envelope.received_at, said.revision, envelope.raw)
 
 
 class Outbox:
@@ -51,6 +71,32 @@ class Outbox:
         """What a person must look at."""
         value = item.model_dump_json().encode()
         self.records.append(Record(topics.REVIEW, self._realm, item.id, value))
+
+    def trouble(self, origin: Origin, reason: str, detail: str, *about: str) -> None:
+        """What a person must look at, beside an input that is used; one item for all that is ``about``."""
+        item = ReviewItem(
+            id=joined("router", reason, *about),
+            realm=self._realm,
+            source=origin.source,
+            feed=origin.feed,
+            at=origin.at,
+            reason=reason,
+            detail=detail,
+            withheld=False,
+            repeatable=origin.raw is not None,
+            revision=origin.revision,
+            raw=origin.raw,
+        )
+        self.review(item)
+
+    def alias(self, source: str, number: str, pointer: Pointer | None) -> None:
+        """Where a number leads now; None for one that is a patient itself."""
+        value = None
+        if pointer is not None:
+            alias = Alias(realm=self._realm, source=source, number=number, patient=pointer.to,
+                          merged=pointer.merged)  # fmt: skip
+            value = alias.model_dump_json().encode()
+        self.records.append(Record(topics.ALIASES, self._realm, joined(source, number), value))
 
     def settle(self, envelope: Envelope) -> None:
         """End the review items of an input that was read again, and did not meet them."""

@@ -18,12 +18,12 @@ _Said = tuple[tuple[Stamp, str], Protection]
 
 
 def visits_of(realm: Realm, patient: str) -> list[Visit]:
-    """Every source's visits of the patient, merges followed."""
-    numbers = {patient}.union(*(each.members(patient) for each in realm.aliases.values()))
-    keys = set[VisitKey]().union(*(realm.by_patient.get(number, ()) for number in numbers))
-    return [
-        visit for visit in map(realm.visits.get, keys) if visit and _is_of(realm, visit, patient)
-    ]
+    """Every source's visits of the patient, by all numbers and merges of that source."""
+    keys = dict[VisitKey, None]()
+    for source, numbers in realm.numbers.items():
+        for number in numbers.members(patient):
+            keys |= dict.fromkeys(at for at in realm.by_patient.get(number, ()) if at[0] == source)
+    return [visit for visit in map(realm.visits.__getitem__, keys) if _is_of(realm, visit, patient)]
 
 
 def _is_of(realm: Realm, visit: Visit, patient: str) -> bool:
@@ -31,14 +31,18 @@ def _is_of(realm: Realm, visit: Visit, patient: str) -> bool:
 
 
 def numbers_of(realm: Realm, patient: str) -> set[str]:
-    """Every number that any source holds for this patient's own: where it masks, doubt counts."""
-    found, waiting = {patient}, [patient]
+    """Every number that any source ties to this patient's: where it masks, doubt counts."""
+    found = {patient}
+    seen = {source: set[str]() for source in realm.numbers}
+    waiting = [patient]
     while waiting:
         number = waiting.pop()
-        for aliases in realm.aliases.values():
-            fresh = ({aliases.resolve(number)} | aliases.members(number)) - found
-            found |= fresh
-            waiting += fresh
+        for source, numbers in realm.numbers.items():
+            if number not in seen[source]:
+                tied = numbers.connected(number)
+                seen[source] |= tied
+                waiting += tied - found
+                found |= tied
     return found
 
 
@@ -46,7 +50,7 @@ def everyone_known_as(realm: Realm, patients: Iterable[str]) -> set[str]:
     """These patients, as every source resolves their numbers: what protects one protects all."""
     numbers = set[str]().union(*(numbers_of(realm, patient) for patient in patients))
     return numbers.union(
-        each.resolve(number) for each in realm.aliases.values() for number in numbers
+        each.resolve(number) for each in realm.numbers.values() for number in numbers
     )
 
 
@@ -60,15 +64,26 @@ def protection_of(realm: Realm, patient: str) -> Protection:
 
 def _said_of(realm: Realm, numbers: set[str]) -> Iterator[tuple[str, _Said]]:
     keys = set[VisitKey]().union(*(realm.by_patient.get(number, ()) for number in numbers))
-    for visit in filter(None, map(realm.visits.get, keys)):
+    for visit in map(realm.visits.__getitem__, keys):
         fold = visit.fold()
         if fold.patient in numbers and fold.protection is not None and fold.protection_order:
             yield visit.source, (fold.protection_order, fold.protection)
+        if visit.foreign:
+            yield from _said_in_anothers_visit(visit, numbers)
     for source, persons in realm.persons.items():
         for number in numbers:
             for row in persons.get(number, {}).values():
                 fact = parsed(row)
                 yield source, (fact.order, fact.claims.protection or Protection.NONE)
+
+
+def _said_in_anothers_visit(visit: Visit, numbers: set[str]) -> Iterator[tuple[str, _Said]]:
+    """What protects a person counts whosever the visit is; what would unmask one does not."""
+    for fact in visit.facts():
+        level = fact.claims.protection
+        is_mark = level is not None and level is not Protection.NONE
+        if level and is_mark and fact.patient in numbers and fact.id in visit.foreign:
+            yield visit.source, (fact.order, level)
 
 
 def effective(realm: Realm, patients: Iterable[str], register: WardRegister) -> list[Effective]:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from router.core.facts import Fact, microseconds, row_of
 from router.core.outbox import Outbox
+from router.core.people import Order
 from router.core.state import Realm, Visit
 from router.core.visit import Fold
 from schemas.encounter import Phase
@@ -35,14 +36,23 @@ def drop(realm: Realm, outbox: Outbox, visit: Visit) -> None:
 
 def _keep_protection(realm: Realm, outbox: Outbox, visit: Visit) -> None:
     fold = visit.glance()
-    if fold.protection in {None, Protection.NONE} or fold.protection_order is None:
+    if fold.protection_order is not None and fold.protection is not None:
+        _keep_mark(realm, outbox, visit, fold.patient, fold.protection_order, fold.protection)
+    for fact in visit.facts() if visit.foreign else ():
+        if fact.id in visit.foreign and fact.claims.protection is not None:
+            _keep_mark(realm, outbox, visit, fact.patient, fact.order, fact.claims.protection)
+
+
+def _keep_mark(  # noqa: PLR0913, PLR0917 - a mark, and where it is kept
+    realm: Realm, outbox: Outbox, visit: Visit, patient: str, order: Order, level: Protection
+) -> None:
+    if level is Protection.NONE:
         return
-    stamp, fact_id = fold.protection_order
-    claims = Claims(protection=fold.protection)
-    fact = Fact(fact_id, 0, stamp, What.PERSON_UPDATED, is_state=False, patient=fold.patient,
+    (stamp, fact_id), claims = order, Claims(protection=level)
+    fact = Fact(fact_id, 0, stamp, What.PERSON_UPDATED, is_state=False, patient=patient,
                 claims=claims)  # fmt: skip
-    row = realm.person(visit.source, fold.patient)[fact_id] = row_of(fact)
-    outbox.state(realm.key("person", visit.source, fold.patient, fact_id), row)
+    row = realm.person(visit.source, patient)[fact_id] = row_of(fact)
+    outbox.state(realm.key("person", visit.source, patient, fact_id), row)
 
 
 def sweep(realm: Realm, outbox: Outbox, keep: timedelta, limit: int) -> None:

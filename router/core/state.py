@@ -4,7 +4,8 @@ Kinds of row, each keyed by the realm, the kind and what it is about:
 
 * ``fact``: source, visit, patient, marked ward, observation id. Patient and ward stand in the key
   so that restart can index a million rows without parsing one.
-* ``merge``: source, observation id. ``person``: source, patient, observation id.
+* ``merge``, ``number`` and ``crowded``: source, and what ``bonds`` says.
+* ``person``: source, patient, observation id.
 * ``told``: source, visit, ward: an announced designation; stays when it closes, because its
   version must go on from there.
 * ``ward``: ward: the sequence number of its last notification.
@@ -18,32 +19,61 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from pydantic import TypeAdapter
 
-from router.core.aliases import Aliases
 from router.core.believed import Believed
+from router.core.bonds import KEPT_MERGE
 from router.core.designations import Announced, Name
 from router.core.facts import Fact, parsed, row_of
 from router.core.fulfilment import ALL_BY_PLACE, BY_PLACE, Fulfilment
 from router.core.keys import joined, parted
+from router.core.numbers import Numbers
+from router.core.people import Statement
 from router.core.visit import Fold, folded
+from router.core.whose import counting, counts
 from schemas.authority import Authority
 
+MAX_FOREIGN: Final = 100
+"""Facts about others that a visit holds, until a merge may make them count. A sender that mixes up two patients
+sends a few; one whose visit field holds a constant sends everybody's."""
 ANNOUNCED: Final = TypeAdapter(Announced)
 VisitKey = tuple[str, str]
 
 
 class Visit:
-    """One visit: its rows, and its fold once it was touched."""
+    """One visit: its rows, and its fold once it was touched.
 
-    __slots__ = ("_fulfilment", "_rows", "_unread", "at", "fold_")
+    ``patients``: every number that a fact names. ``foreign``: ids of the facts that are about somebody else
+    and count as nothing, once it was folded.
+    """
 
-    def __init__(self, source: str, visit: str, fulfilment: Fulfilment = BY_PLACE) -> None:
+    __slots__ = (
+        "_fulfilment",
+        "_numbers",
+        "_rows",
+        "_unread",
+        "at",
+        "fold_",
+        "foreign",
+        "patients",
+    )
+
+    def __init__(
+        self,
+        source: str,
+        visit: str,
+        fulfilment: Fulfilment = BY_PLACE,
+        numbers: Numbers | None = None,
+    ) -> None:
         self.at: VisitKey = (source, visit)
         self._fulfilment = fulfilment
+        self._numbers = numbers or Numbers(lambda _: ())
         self.fold_: Fold | None = None
+        self.patients: tuple[str, ...] = ()
+        self.foreign: frozenset[str] = frozenset()
         self._rows: dict[str, bytes] | None = None
         self._unread: list[bytes] = []
 
@@ -76,16 +106,47 @@ class Visit:
             self.fold_ = self._folded()
         return self.fold_
 
-    def add(self, fact: Fact) -> bytes:
-        """Take in a fact; its row."""
-        fold, rows = self.fold(), self._read()
-        is_new = fact.id not in rows
-        row = rows[fact.id] = row_of(fact)
-        if is_new and fold.follows(fact):
+    def hold(self, fact: Fact) -> bytes:
+        """Hold a fact, which :meth:`take` must fold then; its row."""
+        row = self._read()[fact.id] = row_of(fact)
+        self.name(fact.patient)
+        return row
+
+    def take(self, fact: Fact, *, is_new: bool) -> None:
+        """Fold a fact that is held. A new one that sorts after all others is taken in as it is."""
+        fold = self.fold_
+        if fold is None or not is_new or not fold.follows(fact):
+            self.fold_ = self._folded()
+        elif not fold.patient or fact.patient == fold.patient:  # nearly always
+            fold.advance(fact)
+        elif fact.corrects and self.foreign:
+            self.fold_ = self._folded()  # what was somebody else's may be this patient's
+        elif counts(fact, fold.patient, self._is_same):
             fold.advance(fact)
         else:
-            self.fold_ = self._folded()
-        return row
+            self.foreign |= {fact.id}
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so many facts are about others that no more are held."""
+        return len(self.foreign) >= MAX_FOREIGN
+
+    def is_crowded_for(self, fact: Fact) -> bool:
+        """Whether the fact is one more about somebody else than is held."""
+        fold = self.fold()
+        if not self.is_crowded or fact.corrects or fact.patient == fold.patient:
+            return False
+        return not self._is_same(fact.patient, fold.patient)
+
+    def name(self, patient: str) -> None:
+        """Know that a fact names the patient's number."""
+        if patient not in self.patients:
+            self.patients = (*self.patients, patient)
+
+    def let_go(self, fact_id: str) -> None:
+        """Hold a fact no longer."""
+        del self._read()[fact_id]
+        self.fold_ = None
 
     def _read(self) -> dict[str, bytes]:
         if self._rows is None:
@@ -98,7 +159,15 @@ class Visit:
         return self.fold_ or self._folded()
 
     def _folded(self) -> Fold:
-        return folded(self.facts(), self._fulfilment)
+        facts = list(self.facts())
+        if len(self.patients) <= 1:  # nearly always
+            return folded(facts, self._fulfilment)
+        heard = counting(facts, self._is_same)
+        self.foreign = frozenset(fact.id for fact in facts) - {fact.id for fact in heard}
+        return folded(heard, self._fulfilment)
+
+    def _is_same(self, one: str, other: str) -> bool:
+        return self._numbers.resolve(one) == self._numbers.resolve(other)
 
 
 class Realm:
@@ -110,7 +179,7 @@ class Realm:
         self.visits: dict[VisitKey, Visit] = {}
         self.by_patient: dict[str, tuple[VisitKey, ...]] = {}
         self.by_ward: dict[str, set[VisitKey]] = {}
-        self.aliases: dict[str, Aliases] = {}
+        self.numbers: dict[str, Numbers] = {}
         self.persons: dict[str, dict[str, dict[str, bytes]]] = {}
         self.told: dict[Name, Announced] = {}
         self.open_of: dict[str, set[Name]] = {}
@@ -130,8 +199,10 @@ class Realm:
         """The key of a fact's row."""
         return self.key("fact", visit.source, visit.visit, fact.patient, marked(fact), fact.id)
 
-    def index(self, at: VisitKey, patient: str, ward: str) -> None:
+    def index(self, visit: Visit, patient: str, ward: str) -> None:
         """Find the visit by this patient and this marked ward (empty: none) from now on."""
+        at = visit.at
+        visit.name(patient)
         others = self.by_patient.get(patient, ())
         if at not in others:
             self.by_patient[patient] = (*others, at)
@@ -144,24 +215,53 @@ class Realm:
 
     def _new_visit(self, source: str, number: str) -> Visit:
         source = self._sources.setdefault(source, source)  # a hundred thousand share one string
-        visit = Visit(source, number, self._fulfilment)
+        visit = Visit(source, number, self._fulfilment, self.numbers_of(source))
         self.visits[visit.at] = visit
         return visit
+
+    def unindex(self, visit: Visit, held: Fact) -> None:
+        """Find the visit no longer by what only a fact said that is not held any more."""
+        facts = list(visit.facts())
+        if not any(fact.patient == held.patient for fact in facts):
+            visit.patients = tuple(each for each in visit.patients if each != held.patient)
+            self._forget_patient(visit, held.patient)
+        if not any(marked(fact) == marked(held) for fact in facts):
+            self._forget_ward(visit, marked(held))
 
     def drop(self, visit: Visit) -> list[str]:
         """Forget a visit; the keys of its rows."""
         facts = list(visit.facts())
         for fact in facts:
-            others = self.by_patient.pop(fact.patient, ())
-            if others := tuple(at for at in others if at != visit.at):
-                self.by_patient[fact.patient] = others
-            self.by_ward.get(marked(fact), set()).discard(visit.at)
+            self._forget_patient(visit, fact.patient)
+            self._forget_ward(visit, marked(fact))
         del self.visits[visit.at]
         return [self.fact_key(visit, fact) for fact in facts]
 
-    def aliases_of(self, source: str) -> Aliases:
-        """The source's merges."""
-        return self.aliases.setdefault(source, Aliases())
+    def _forget_patient(self, visit: Visit, patient: str) -> None:
+        others = self.by_patient.pop(patient, ())
+        if others := tuple(at for at in others if at != visit.at):
+            self.by_patient[patient] = others
+
+    def _forget_ward(self, visit: Visit, ward: str) -> None:
+        marked_there = self.by_ward.get(ward, set())
+        marked_there.discard(visit.at)
+        if not marked_there:
+            self.by_ward.pop(ward, None)
+
+    def numbers_of(self, source: str) -> Numbers:
+        """Whose the source's numbers are."""
+        found = self.numbers.get(source)
+        if found is None:
+            found = self.numbers[source] = Numbers(partial(self._said_in_visits, source))
+        return found
+
+    def _said_in_visits(self, source: str, owner: str) -> Iterator[Statement]:
+        """What the source's kept visits say of a patient's other numbers."""
+        for at in self.by_patient.get(owner, ()):
+            if at[0] == source:
+                for fact in self.visits[at].facts():
+                    if fact.patient == owner and fact.others:
+                        yield Statement(fact.order, owner, fact.others)
 
     def person(self, source: str, patient: str) -> dict[str, bytes]:
         """Rows of what the source said about the patient apart from any visit, by id."""
@@ -169,9 +269,7 @@ class Realm:
 
     def patient_of(self, visit: Visit) -> str:
         """Whom the visit is about, as its own source has merged them."""
-        patient = visit.fold().patient
-        aliases = self.aliases.get(visit.source)
-        return aliases.resolve(patient) if aliases else patient
+        return self.numbers_of(visit.source).resolve(visit.fold().patient)
 
     def tell(self, name: Name, announced: Announced) -> None:
         """Keep what a ward was told, and whose it is while it is open."""
@@ -221,11 +319,21 @@ def _restore_fact(realm: Realm, about: list[str], row: bytes) -> None:
     source, number, patient, ward, _ = about
     visit = realm.visit((source, number))
     visit.restore(row)
-    realm.index(visit.at, patient, ward)
+    realm.index(visit, patient, ward)
 
 
 def _restore_merge(realm: Realm, about: list[str], row: bytes) -> None:
-    realm.aliases_of(about[0]).restore(row)
+    realm.numbers_of(about[0]).bonds.add_merge(KEPT_MERGE.validate_json(row))
+
+
+def _restore_number(realm: Realm, about: list[str], row: bytes) -> None:
+    source, number, owner = about
+    realm.numbers_of(source).bonds.restore(number, owner, row)
+
+
+def _restore_crowded(realm: Realm, about: list[str], row: bytes) -> None:
+    source, number = about
+    realm.numbers_of(source).bonds.crowded[number] = int(row)
 
 
 def _restore_person(realm: Realm, about: list[str], row: bytes) -> None:
@@ -253,6 +361,8 @@ def _restore_clock(realm: Realm, _about: list[str], row: bytes) -> None:
 
 _RESTORERS: Final = {
     "merge": _restore_merge,
+    "number": _restore_number,
+    "crowded": _restore_crowded,
     "person": _restore_person,
     "told": _restore_told,
     "ward": _restore_ward,

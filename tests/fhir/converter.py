@@ -16,7 +16,7 @@ from adapters.common.outcome import Outcome
 from adapters.hl7v2.mapping import Normaliser as Hl7Normaliser
 from adapters.hl7v2.profile import Hl7Profile
 from router.core.facts import fact_of
-from router.core.state import Visit
+from router.core.visit import folded
 from tests.fhir import lab as fhir_lab
 from tests.fhir.corpora import CONVERTER, found_in
 from tests.hl7v2 import lab as hl7_lab
@@ -90,9 +90,7 @@ def seen(outcome: Outcome) -> Seen:
     said = outcome.observations[0]
     if said.visit is None:
         return Seen(said.patient.key)
-    visit = Visit(said.source, said.visit)
-    visit.add(fact_of(said))
-    fold = visit.fold()
+    fold = folded([fact_of(said)])
     place = fold.place.ward if fold.place else ""
     return Seen(said.patient.key, said.visit, place, fold.awaits_patient_in or "")
 

@@ -12,8 +12,8 @@ import pytest
 
 from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import Outcome
-from router.core.facts import fact_of
-from router.core.state import Visit
+from router.core.facts import Fact, fact_of
+from router.core.visit import folded
 from schemas.encounter import Phase
 from tests.fhir.converter import FHIR, WHY, differences, pairs, table
 from tests.fhir.corpora import ALERTS, CONVERTER, MAPPING, found_in, present
@@ -123,15 +123,15 @@ def _step(name: str) -> Path:
 def test_ninety_five_patients_in_three_steps_are_ninety_five_stays(order: tuple[int, ...]) -> None:
     """The versions carry no time of their own, so each step is stamped as its server would."""
     reader = normaliser(**PROFILES[ALERTS])
-    visits: dict[str, Visit] = {}
+    visits: dict[str, list[Fact]] = {}
     for step in order:
         stamped = json.loads(_step(STEPS[step]).read_bytes())
         stamped["timestamp"] = f"2026-01-15T1{step}:00:00Z"
         outcome = reader.normalise(json.dumps(stamped).encode(), RECEIVED_AT)
         for said in outcome.observations:
             assert said.visit is not None
-            visits.setdefault(said.visit, Visit("ehr", said.visit)).add(fact_of(said))
-    folds = [visit.fold() for visit in visits.values()]
+            visits.setdefault(said.visit, []).append(fact_of(said))
+    folds = [folded(facts) for facts in visits.values()]
     assert len(visits) == 95
     assert len({fold.patient for fold in folds}) == 95
     assert {fold.phase for fold in folds} == {Phase.DISCHARGED}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from adapters.common.outcome import Verdict
 from router.core.facts import fact_of
-from router.core.state import Visit
+from router.core.visit import folded
 from schemas.encounter import EncounterView
 from schemas.observation import Observation, What
 from tests.fhir.lab import RECEIVED_AT, Json, at, bundle, encounter, normaliser, observed
@@ -49,10 +49,7 @@ def _versions(draw: st.DrawFn, statuses: st.SearchStrategy[str] = ANY) -> list[J
 
 
 def _view(observations: list[Observation]) -> EncounterView:
-    visit = Visit("ehr", "V1")
-    for each in observations:
-        visit.add(fact_of(each))
-    return visit.fold().view("ehr", "V1")
+    return folded(map(fact_of, observations)).view("ehr", "V1")
 
 
 @given(_versions(), st.randoms(use_true_random=False))

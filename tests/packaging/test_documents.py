@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from adapters.common.ward import unresolved
-from router.core.observe import ALIAS_CYCLE, NO_SURVIVOR, NO_VISIT, TOO_LATE
+from router.core import reasons as router_reasons
 from router.core.step import UNREADABLE
 from schemas.documents import json_schema
 from schemas.ward import Unresolved
@@ -130,7 +130,9 @@ def test_a_place_is_the_ward_that_the_page_says(tmp_path: Path) -> None:
 
 
 def test_every_reason_of_the_router_is_explained_to_operators() -> None:
-    reasons = {NO_VISIT, NO_SURVIVOR, TOO_LATE, ALIAS_CYCLE, UNREADABLE, FAULT}
+    texts = (text for text in vars(router_reasons).values() if isinstance(text, str))
+    codes = {text for text in texts if re.fullmatch(r"[a-z]+(?:-[a-z]+)+", text)}
+    reasons = codes | {UNREADABLE, FAULT}
     told = set(re.findall(r"^\| `([a-z-]+)` \|", text_of("docs/operating.md"), re.MULTILINE))
     assert told == reasons
 

@@ -53,8 +53,8 @@ def minutes(count: float) -> datetime:
     return START + timedelta(minutes=count)
 
 
-def patient(key: str) -> Patient:
-    return Patient(key=key, identifiers=())
+def patient(key: str, *others: str) -> Patient:
+    return Patient(key=key, identifiers=(), other_keys=others)
 
 
 def place(text: str) -> Location:
@@ -75,6 +75,7 @@ class Source:
     patient: str = "p1"
     at: datetime = START
     said: int = field(default=0)
+    others: tuple[str, ...] = ()
     counts: bool = True
 
     def observe(  # noqa: PLR0913 - what an observation may carry, each part named
@@ -95,6 +96,7 @@ class Source:
         trigger, rank = TRIGGERS[what]
         visit = None if what in (What.PERSON_UPDATED, What.PATIENTS_MERGED) else self.visit
         content = claims.model_dump_json(exclude_unset=True) + str(movement) + str(merged_into)
+        content += "".join(self.others)
         # what is said twice in one second differs in some field that is of no concern here
         identity = f"{self.name} {visit} {self.patient} {what} {when} {content} {self.said}"
         return Observation(
@@ -106,7 +108,7 @@ class Source:
             trigger=trigger,
             shape="state" if shape == "state" else "event",
             visit=visit,
-            patient=patient(self.patient),
+            patient=patient(self.patient, *self.others),
             merged_into=patient(merged_into) if merged_into else None,
             claims=claims,
             recorded_at=when,
@@ -208,6 +210,16 @@ class Source:
 
     def a40(self, survivor: str, at: datetime | None = None) -> Observation:
         return self.observe(What.PATIENTS_MERGED, at=at, merged_into=survivor)
+
+    def merged(self, *survivor: str, at: datetime | None = None) -> Observation:
+        """An A40 whose surviving patient has several numbers, mainly the first of them."""
+        said = self.a40(survivor[0], at)
+        return said.model_copy(update={"merged_into": patient(*survivor)})
+
+    def of(self, patient: str, *others: str) -> Source:
+        """The same source and visit, about the patient with these numbers from now on."""
+        self.patient, self.others = patient, others
+        return self
 
     def row(
         self,

@@ -6,15 +6,14 @@ from itertools import permutations
 
 import pytest
 
-from router.core import observe, step
-from router.core.aliases import Aliases
+from router.core import reasons, step
 from router.core.facts import fact_of
 from router.core.fulfilment import Fulfilment
 from router.core.visit import folded
 from schemas import topics
 from schemas.observation import Protection, What
 from tests.router.hearing import Router, rows
-from tests.router.saying import Source, again, in_charge, minutes
+from tests.router.saying import REALM, Source, again, in_charge, minutes
 from tests.router.stories import BEFORE, IN_ONE_SECOND, STORIES
 
 
@@ -131,12 +130,10 @@ def test_a_merge_is_told_as_a_change_and_the_old_number_speaks_on() -> None:
 
 def test_of_two_merges_of_a_number_the_later_one_holds_whichever_came_first() -> None:
     sender = Source(patient="X")
-    merges = [fact_of(sender.a40("Y", minutes(1))), fact_of(sender.a40("Z", minutes(2)))]
+    merges = [sender.a40("Y", minutes(1)), sender.a40("Z", minutes(2))]
     for order in (merges, merges[::-1]):
-        aliases = Aliases()
-        for merge in order:
-            aliases.add(merge)
-        assert aliases.resolve("X") == fact_of(sender.a40("Z")).merged_into
+        numbers = Router().hear(*order).state.realm(REALM).numbers_of("ehr")
+        assert numbers.resolve("X") == "Z"
 
 
 def test_the_wards_list_shows_what_changed() -> None:
@@ -152,7 +149,7 @@ def test_the_wards_list_shows_what_changed() -> None:
 def test_merges_that_close_a_circle_go_to_review() -> None:
     x, y = Source(patient="X"), Source(patient="Y", at=minutes(10))
     router = Router().hear(x.a40("Y"), y.a40("X"), x.a14("W"))
-    assert [item.reason for item in router.review] == [observe.ALIAS_CYCLE]
+    assert [item.reason for item in router.review] == [reasons.ALIAS_CYCLE]
     assert router.wards == ["W"]
 
 
@@ -166,9 +163,11 @@ def test_a_visits_new_patient_is_a_change_of_identity() -> None:
     s = Source(patient="X")
     said = s.a14("W")
     s.patient = "Y"
-    router = Router().hear(said, s.a08())
+    correction = s.a08().model_copy(update={"corrects_patient": True})
+    router = Router().hear(said, correction)
     assert router.words == ["W designated marked", "W changed updated"]
     assert router.told[-1].data.changes == ("patient",)
+    assert not router.review
 
 
 def test_redesignated_to_a_ward_of_another_source_that_is_silent() -> None:
@@ -278,7 +277,9 @@ def test_a_revision_may_name_another_patient() -> None:
     mended = said.model_copy(update={"revision": 1, "patient": Source(patient="q").a03().patient})
     router = Router().hear(said, mended)
     assert sum("|fact|" in key for key in rows(router.records, topics.STATE)) == 1
-    router.restart().hear(s.a02("W1"))
+    router.restart().hear(s.a02("W1"))  # about somebody else by now
+    assert [item.reason for item in router.review] == [reasons.VISIT_OF_ANOTHER]
+    router.hear(s.of("q").a02("W1"))
     assert router.words == ["W1 designated marked", "W1 changed updated", "W1 arrived moved-in"]
 
 
@@ -321,7 +322,7 @@ def test_ended_visits_are_dropped_after_the_keep_time_and_the_version_goes_on() 
     assert router.encounters == {}
     assert not router.state.realms["lab"].visits
     router.hear_at_once(s.a14("W", at=minutes(9)), received_at=minutes(0) + timedelta(days=40))
-    assert [item.reason for item in router.review] == [observe.TOO_LATE]
+    assert [item.reason for item in router.review] == [reasons.TOO_LATE]
     later = minutes(0) + timedelta(days=50)
     router.restart().hear(s.a14("W", at=later))
     assert [n.data.version for n in router.told] == [1, 2, 3]
@@ -348,8 +349,8 @@ def test_what_cannot_be_used_is_in_review_with_a_reason() -> None:
     for topic in (topics.OBSERVATIONS, topics.AUTHORITY, topics.TICKS):
         for value in (None, b"", b"{}", b"\xff", b'{"version": 2}'):
             assert router.feed(topic, value)
-    reasons = [item.reason for item in router.review]
-    assert reasons[:2] == [observe.NO_VISIT, observe.NO_SURVIVOR]
-    assert set(reasons[2:]) == {step.UNREADABLE}
-    assert len(reasons) == 17
+    codes = [item.reason for item in router.review]
+    assert codes[:2] == [reasons.NO_VISIT, reasons.NO_SURVIVOR]
+    assert set(codes[2:]) == {step.UNREADABLE}
+    assert len(codes) == 17
     assert router.words == []

@@ -5,17 +5,18 @@ the end is what a fresh router makes of the same statements in the order of thei
 """
 
 import hashlib
+from collections import Counter
 from datetime import datetime, timedelta
 from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.core import observe
+from router.core import reasons
 from router.core.fulfilment import FulfilledBy
 from schemas.observation import MAY_BE_UNREAD, Claims, Movement, Observation, Protection, What
 from tests.router.hearing import Router
-from tests.router.saying import START, Source, place
+from tests.router.saying import START, TRIGGERS, Source, patient, place
 from tests.router.test_invariants import (
     RANDOMS,
     Tally,
@@ -46,8 +47,10 @@ _MORE: dict[str, st.SearchStrategy[object]] = {
         historic=st.booleans(),
     ),
     "occurred_at": st.integers(0, 5).map(lambda second: START + timedelta(seconds=second)),
+    "corrects_patient": st.booleans(),
     "unread": st.sampled_from(MAY_BE_UNREAD).map(lambda name: (name,)),
 }
+_OTHERS = st.lists(st.sampled_from(["p1", "p2", "n1", "n2"]), max_size=2).map(tuple) | st.just(())
 _OPENING = (What.ADMISSION_PLANNED, What.TRANSFER_PLANNED, What.DESCRIBED, What.ADMITTED) * 2
 
 
@@ -62,9 +65,10 @@ def statements(draw: st.DrawFn) -> Observation:
         draw(st.sampled_from(["v1", "v|2%", "v3"])),
         draw(st.sampled_from(["p1", "p2", "p3"])),
         said=draw(st.integers(0, 3)),
+        others=draw(_OTHERS),
     )
     claims = draw(st.fixed_dictionaries({}, optional=_CLAIMS))
-    what = draw(st.sampled_from([*What, *_OPENING]))
+    what = draw(st.sampled_from([*TRIGGERS, *_OPENING]))
     said = source.observe(
         what,
         Claims.model_validate(claims),
@@ -74,8 +78,13 @@ def statements(draw: st.DrawFn) -> Observation:
         revision=draw(st.integers(0, 1)),
     )
     more = draw(st.fixed_dictionaries({}, optional=_MORE))
+    if said.merged_into is not None and draw(st.booleans()):
+        more["merged_into"] = patient(said.merged_into.key, *draw(_OTHERS))
     identity = hashlib.sha256(repr((said.id, sorted(more.items()))).encode()).hexdigest()
     return said.model_copy(update={**more, "id": identity[:24]})
+
+
+_IN_REVIEW = {reasons.ALIAS_CYCLE, reasons.NUMBER_OF_ANOTHER, reasons.VISIT_OF_ANOTHER}
 
 
 def _at(second: int) -> datetime:
@@ -99,12 +108,13 @@ def test_whatever_is_said_nothing_raises_and_order_decides_nothing() -> None:
         assert crooked.inbound == crooked.open
         assert_well_formed(crooked.told)
         assert_incremental_is_refold(crooked)
-        assert {item.reason for item in crooked.review} <= {observe.ALIAS_CYCLE}
-        tally.extra["circles of merges"] += bool(crooked.review)
+        why = {item.reason for item in crooked.review}
+        assert why <= _IN_REVIEW
+        tally.extra |= Counter({reason: tally.extra[reason] + 1 for reason in why})
         tally.count(crooked)
 
     holds()
-    tally.report(share=20)
+    tally.report(reasons.VISIT_OF_ANOTHER, reasons.NUMBER_OF_ANOTHER, share=20)
 
 
 def _open(router: Router) -> set[tuple[object, ...]]:

@@ -13,6 +13,7 @@ from jsonschema import Draft7Validator, Draft202012Validator
 
 from schemas import documents, topics
 from schemas.acknowledgement import Acknowledgement
+from schemas.alias import Alias
 from schemas.audit import Action, AuditEntry, Seen
 from schemas.authority import Authority, AuthorityEntry, Tick
 from schemas.base import Frozen, VisitRef
@@ -108,6 +109,7 @@ NOTIFICATION = Notification(
     data=DATA,
 )
 EXAMPLES: dict[str, Frozen] = {
+    "alias": Alias(realm="vgr", source="ehr", number="8f3", patient="a1c", merged=True),
     "acknowledgement": Acknowledgement(
         type="acknowledgement",
         version=1,

@@ -110,7 +110,7 @@ def test_topics_have_different_names_and_one_record_limit_below_kafkas() -> None
     assert {topic.name for topic in topics.TOPICS if topic.compacted} == {
         topics.STATE, topics.ENCOUNTERS, topics.INBOUND, topics.AUTHORITY, topics.SNAPSHOTS,
         topics.SUBSCRIBERS, topics.REGISTRATIONS, topics.PATIENTS, topics.FORMAT,
-        topics.REVISIONS, topics.REVIEW, topics.REVIEWED, topics.HELD,
+        topics.REVISIONS, topics.REVIEW, topics.REVIEWED, topics.HELD, topics.ALIASES,
     }  # fmt: skip
 
 

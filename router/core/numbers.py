@@ -1,0 +1,316 @@
+"""Whose each number of one source is, kept up to date with what the source says. Pure.
+
+What hangs together is folded for itself (``people``), when it is first asked for and when something is said
+that sorts before what was folded; anything later is taken in as it comes. Nearly every patient has one number,
+or one with a few others that nobody disputes: those are answered from the index alone, and a statement that is
+repeated costs a look-up a number.
+
+Two limits keep the cost of a record bounded. A number beside which more than ``MAX_BESIDE`` others stand is
+*crowded*: it is nobody's, ties nothing, and stays so while it is used. Numbers beyond ``MAX_TOGETHER`` that
+would hang together are not tied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from router.core.bonds import MAX_BESIDE, Bonds, KeptMerge, Pair
+from router.core.people import Merge, People, Pointer, Statement, folded
+
+MAX_TOGETHER: Final = 1_000
+"""Numbers that may hang together. Somebody who was merged a hundred times has a few hundred."""
+_DAY_US: Final = 86_400_000_000
+
+SaidInVisits = Callable[[str], Iterable[Statement]]
+"""What kept visits hold of statements about an owner."""
+
+
+@dataclass(slots=True)
+class Change:
+    """What became different by something that was said.
+
+    ``moved``: number to the patients whose it was and is. ``pointers``: where numbers lead now.
+    ``rows``: pairs to write (None: to remove). ``gone``: merges that count no more. ``crowded``: numbers
+    that are nobody's from now on; ``in_use``: when those and older ones were last said, where it is to be kept.
+    ``is_refused``: it would tie too many numbers together, and nothing was done.
+    """
+
+    moved: dict[str, tuple[str, str]] = field(default_factory=dict)
+    pointers: dict[str, Pointer | None] = field(default_factory=dict)
+    rows: dict[Pair, bytes | None] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)
+    disputed: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    crowded: set[str] = field(default_factory=set)
+    in_use: dict[str, int] = field(default_factory=dict)
+    is_refused: bool = False
+
+
+class Numbers:
+    """The numbers of one source."""
+
+    def __init__(self, said_in_visits: SaidInVisits) -> None:
+        self.bonds = Bonds()
+        self._said_in_visits = said_in_visits
+        self._people: dict[str, People] = {}
+
+    # -- asking ---------------------------------------------------------------------------------
+
+    def resolve(self, number: str) -> str:
+        """The patient whose the number is."""
+        if number in self._people or not self._is_undisputed(number):
+            return self.people(number).resolve(number)
+        return self.bonds.only_owner(number) or number
+
+    def pointer(self, number: str) -> Pointer | None:
+        """Where the number leads; None for one that is a patient itself."""
+        if not self.bonds.is_bound(number):
+            return None
+        return self.people(number).pointer(number)
+
+    def members(self, patient: str) -> set[str]:
+        """Every number of a patient."""
+        return self._all_of(patient) or self.people(patient).members(patient)
+
+    def connected(self, number: str) -> set[str]:
+        """Every number that anything ties to this one, disputed and refused alike."""
+        return self._all_of(number) or self.people(number).numbers
+
+    def people(self, number: str) -> People:
+        """What hangs together with the number."""
+        found = self._people.get(number)
+        if found is not None:
+            return found
+        if not self.bonds.is_bound(number):
+            return People({number})
+        return self._keep(self._gathered(number))
+
+    def is_nobodys(self, merge: Merge) -> bool:
+        """Whether a merge names a number that is nobody's."""
+        crowded = self.bonds.crowded
+        return merge.survivor in crowded or any(number in crowded for number in merge.ceasing)
+
+    # -- taking in ------------------------------------------------------------------------------
+
+    def prepare(self, statement: Statement, instead_of: Statement | None) -> None:
+        """Fold what a visit says by now, before it holds the statement: :meth:`say` tells the difference."""
+        if not statement.numbers and instead_of is None:
+            return
+        said = [statement] if instead_of is None else [statement, instead_of]
+        for number in {number for each in said for number in (each.owner, *each.numbers)}:
+            if instead_of is not None or not self._is_undisputed(number):
+                self.people(number)
+
+    def say(
+        self, said: Statement, *, in_visit: bool, instead_of: Statement | None = None
+    ) -> Change:
+        """A statement, held by a visit or not; ``instead_of``: the same one, as it was held before."""
+        change = Change()
+        statement = self._of_somebody(said, change)
+        gone = self._no_longer_said(instead_of) if instead_of else []
+        is_anew = instead_of is not None or (not in_visit and self._has_rivals(statement))
+        if not gone and self._is_plain(statement, is_anew=is_anew):
+            self._add(statement, change, in_visit=in_visit)
+            return change
+        return self._told(change, statement, None, gone, in_visit=in_visit, is_anew=is_anew)
+
+    def merge(self, kept: KeptMerge, survivor: Statement) -> Change:
+        """A merge, or another telling of one, and all numbers that it gives for the survivor."""
+        change = Change()
+        statement = self._of_somebody(survivor, change)
+        is_anew = kept.fact.id in self.bonds.merges or self._has_rivals(statement)
+        return self._told(change, statement, kept, [], in_visit=False, is_anew=is_anew)
+
+    def forget(self, numbers: Iterable[str]) -> Change:
+        """Untie numbers of whom nothing is kept any more: all that hang together."""
+        change, together = Change(), set(numbers)
+        change.pointers = {n: None for n in together if self.pointer(n) is not None}
+        for number in together:
+            self._untie(number, change)
+            self.bonds.crowded.pop(number, None)
+            self._people.pop(number, None)
+        return change
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _is_undisputed(self, number: str) -> bool:
+        """Whether the index alone tells whose the number is: nearly always."""
+        bonds = self.bonds
+        if not bonds.is_bound(number) or bonds.is_plain(number):
+            return True
+        owner = bonds.only_owner(number)
+        return owner is not None and bonds.is_plain(owner)
+
+    def _all_of(self, number: str) -> set[str] | None:
+        """Every number of a patient of whom nothing is disputed or merged, if it is one."""
+        if not self.bonds.is_bound(number):
+            return {number}
+        if number not in self._people and self.bonds.is_plain(number):
+            return {number, *self.bonds.owned(number)}
+        return None
+
+    def _keep(self, people: People) -> People:
+        for number in people.numbers:
+            self._people[number] = people
+        return people
+
+    def _gathered(self, number: str) -> People:
+        together = self.bonds.hang_together(number)
+        said = [each for owner in together for each in self._said_of(owner)]
+        return folded(together, said, self.bonds.merges_among(together))
+
+    def _said_of(self, owner: str) -> Iterable[Statement]:
+        if not (owned := self.bonds.owned(owner)):
+            return
+        for said in self._said_in_visits(owner):
+            numbers = tuple(number for number in said.numbers if number in owned)
+            yield said._replace(numbers=numbers)
+        yield from self.bonds.spans(owner)
+
+    def _of_somebody(self, said: Statement, change: Change) -> Statement:
+        """The statement without numbers that are nobody's; notes once a day that those are in use."""
+        crowded = self.bonds.crowded
+        if not crowded:
+            return said
+        at = said.order[0][0]
+        for number in crowded.keys() & {said.owner, *said.numbers}:
+            if at > crowded[number] + _DAY_US:
+                crowded[number] = change.in_use[number] = at
+        if said.owner in crowded:
+            return said._replace(numbers=())
+        return said._replace(numbers=tuple(n for n in said.numbers if n not in crowded))
+
+    def _is_plain(self, statement: Statement, *, is_anew: bool) -> bool:
+        """Whether nobody disputes what it says, now or by anything that was said later."""
+        owner, numbers, bonds = statement.owner, statement.numbers, self.bonds
+        if not numbers:
+            return True
+        people = self._people.get(owner)
+        if people is not None:
+            return not is_anew and people.is_repeated(statement)
+        fresh = [number for number in numbers if not bonds.has(number, owner)]
+        beside = len(fresh) + len(bonds.owned(owner))
+        return (
+            beside <= MAX_BESIDE and bonds.is_plain(owner) and not any(map(bonds.is_bound, fresh))
+        )
+
+    def _add(self, statement: Statement, change: Change, *, in_visit: bool) -> None:
+        for number in statement.numbers:
+            if not self.bonds.has(number, statement.owner):
+                change.moved[number] = (number, statement.owner)
+                change.pointers[number] = Pointer(statement.owner, merged=False)
+        self._tie(statement, change, in_visit=in_visit)
+
+    def _has_rivals(self, statement: Statement) -> bool:
+        """Whether another owner claims one of the numbers: then every order between counts."""
+        return any(self.bonds.has_rivals(number, statement.owner) for number in statement.numbers)
+
+    def _no_longer_said(self, before: Statement) -> list[Pair]:
+        """Which pairs of an earlier reading nothing says any more."""
+        said = {number for each in self._said_in_visits(before.owner) for number in each.numbers}
+        return [
+            (number, before.owner)
+            for number in before.numbers
+            if number not in said and not self.bonds.has_span(number, before.owner)
+        ]
+
+    def _told(  # noqa: PLR0913 - what was said, and how it stands to what is held
+        self,
+        change: Change,
+        statement: Statement,
+        kept: KeptMerge | None,
+        gone: Sequence[Pair],
+        *,
+        in_visit: bool,
+        is_anew: bool,
+    ) -> Change:
+        merge = kept.merge if kept else None
+        named = _named(statement, kept, gone)
+        before = _Before(self, named)
+        if len(before.numbers) > MAX_TOGETHER:
+            change.is_refused = True
+            return change
+        for pair in gone:
+            self._remove(pair, change)
+        self._tie(statement, change, in_visit=in_visit)
+        if kept is not None:
+            self.bonds.add_merge(kept)
+        for number in filter(self.bonds.is_too_many, named):
+            self._crowd(number, statement.order[0][0], change)
+        if is_anew or gone or change.crowded or before.last >= statement.order:
+            for number in before.numbers:
+                self._people.pop(number, None)
+        else:
+            self._keep(before.joined(statement, merge))
+        before.compare(self, change)
+        return change
+
+    def _tie(self, statement: Statement, change: Change, *, in_visit: bool) -> None:
+        bonds, owner = self.bonds, statement.owner
+        for number in statement.numbers:
+            if not bonds.has(number, owner):
+                change.rows[number, owner] = bonds.add(number, owner)
+            if not in_visit and (row := bonds.extend(number, owner, statement.order)):
+                change.rows[number, owner] = row
+
+    def _remove(self, pair: Pair, change: Change) -> None:
+        self.bonds.remove(*pair)
+        change.rows[pair] = None
+
+    def _crowd(self, number: str, at: int, change: Change) -> None:
+        self._untie(number, change)
+        self.bonds.crowded[number] = change.in_use[number] = at
+        change.crowded.add(number)
+
+    def _untie(self, number: str, change: Change) -> None:
+        for pair in self.bonds.pairs_of(number):
+            self._remove(pair, change)
+        for merge_id in self.bonds.merge_ids(number):
+            self.bonds.remove_merge(merge_id)
+            change.gone.append(merge_id)
+
+
+class _Before:
+    """How numbers stood, with all that hangs together with them, to tell what a change did."""
+
+    def __init__(self, numbers: Numbers, named: Iterable[str]) -> None:
+        self._people = {id(people): people for people in map(numbers.people, named)}.values()
+        self.last = max(people.last for people in self._people)
+        self.numbers = set[str]().union(*(people.numbers for people in self._people))
+        self._disputed = set[str]().union(*(people.disputed for people in self._people))
+        self._refused = set[str]().union(*(people.refused for people in self._people))
+        self._stood = {
+            number: (patient, people.pointer(number))
+            for people in self._people
+            for number, patient in people.patients().items()
+        }
+
+    def joined(self, statement: Statement, merge: Merge | None) -> People:
+        """What they amount to once something is said that sorts after all of them."""
+        first, *others = self._people
+        first.absorb(others)
+        first.take([statement], merge)
+        return first
+
+    def compare(self, numbers: Numbers, change: Change) -> None:
+        """Note what is different now."""
+        after = {id(people): people for people in map(numbers.people, self.numbers)}.values()
+        for people in after:
+            people.patients()
+            change.disputed |= people.disputed - self._disputed
+            change.refused |= people.refused - self._refused
+        for number, (patient, pointer) in self._stood.items():
+            people = numbers.people(number)
+            if patient != (now := people.resolve(number)):
+                change.moved[number] = (patient, now)
+            if pointer != (leads := people.pointer(number)):
+                change.pointers[number] = leads
+
+
+def _named(statement: Statement, kept: KeptMerge | None, gone: Iterable[Pair]) -> set[str]:
+    named = {statement.owner, *statement.numbers} if statement.numbers or kept is None else set()
+    if kept is not None:
+        named |= {*kept.merge.ceasing, kept.merge.survivor}
+    return named.union(*gone)

@@ -1,0 +1,52 @@
+"""Why the router puts something to review: stable codes, and what is wrong and what to do.
+
+No text holds patient data; docs/operating.md has a row for each code.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+NO_VISIT: Final = "no-visit"
+NO_SURVIVOR: Final = "merge-without-survivor"
+TOO_LATE: Final = "too-late"
+ALIAS_CYCLE: Final = "alias-cycle"
+NUMBER_OF_ANOTHER: Final = "number-of-another-patient"
+NUMBER_OF_MANY: Final = "number-of-many-patients"
+TOO_MANY_NUMBERS: Final = "too-many-numbers"
+VISIT_OF_ANOTHER: Final = "visit-of-another-patient"
+VISIT_OF_MANY: Final = "visit-of-many-patients"
+WITHOUT_ASSIGNER: Final = "visit-without-assigner"
+
+CIRCLE: Final = "closes a circle of merges: it is not followed; ask the source who remains"
+DISPUTED: Final = (
+    "a number that was one patient's is another's by this message, and no merge says so: the number is the other's "
+    "from now on, and both patients stay who they are; ask the source, which may have to merge or to correct them"
+)
+NOBODYS: Final = (
+    "a number stands beside so many patients that it is nobody's, and ties nobody to anybody: name it in "
+    "`patient.placeholders` of the feed's profile if the sender writes it where it has no number"
+)
+MERGES_NOBODY: Final = (
+    "merges by a number that is nobody's (`number-of-many-patients`): not followed"
+)
+TOO_MANY: Final = (
+    "so many numbers would be one patient's that this cannot be: those of this message are not tied to the others; "
+    "look at what the source merges"
+)
+OF_ANOTHER: Final = (
+    "is about another patient than the visit, by all numbers and merges: it changes nothing; ask the source whose "
+    "visit it is; if its A08, or its versions, correct that, set `corrects_patient` in the feed's profile"
+)
+NOT_ANY_MORE: Final = (
+    "an event that counted is about another patient than the visit, by what came later: it changes nothing any more; "
+    "ask the source whose visit it is"
+)
+OF_MANY: Final = (
+    "events of many patients name this visit, and no more of them are kept: does the field that the profile's `visit` "
+    "names hold a constant?"
+)
+NAMED_TWICE: Final = (
+    "a patient's visit is named with its assigner and without, and is two visits here: say in `visit_assigner` (FHIR: "
+    "`visit.assigner`) of the feed's profile whose the numbers without are, and have this read again"
+)

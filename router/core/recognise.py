@@ -1,0 +1,152 @@
+"""Taking in what a source says of whose its numbers are, and following what that changes.
+
+A visit whose facts name several numbers is folded again where one of them is another patient's from now on.
+What goes to review is said once: a number that changes its owner without a merge, a number that is nobody's,
+a merge that closes a circle (also where what closes it had come before), and facts that count no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from router.core.bonds import KEPT_MERGE, KeptMerge
+from router.core.facts import Fact
+from router.core.numbers import Change
+from router.core.outbox import Origin, Outbox
+from router.core.people import Statement
+from router.core.reasons import (
+    ALIAS_CYCLE,
+    CIRCLE,
+    DISPUTED,
+    MERGES_NOBODY,
+    NOBODYS,
+    NOT_ANY_MORE,
+    NUMBER_OF_ANOTHER,
+    NUMBER_OF_MANY,
+    TOO_MANY,
+    TOO_MANY_NUMBERS,
+    VISIT_OF_ANOTHER,
+)
+from router.core.state import Realm, Visit
+
+
+class Recogniser:
+    """Follows what one input says of whose numbers are whose."""
+
+    def __init__(self, realm: Realm, outbox: Outbox, origin: Origin) -> None:
+        self._realm = realm
+        self._outbox = outbox
+        self._origin = origin
+
+    def prepare(self, visit: Visit, fact: Fact, held: Fact | None) -> None:
+        """To be called before the visit holds the fact; :meth:`in_visit` after that."""
+        numbers = self._realm.numbers_of(visit.source)
+        numbers.prepare(_statement(fact), _others_of(held))
+
+    def in_visit(self, visit: Visit, fact: Fact, held: Fact | None) -> set[str]:
+        """The numbers of a fact that the visit holds by now. The patients that it touches.
+
+        The visit itself is left to be folded. ``held``: the same fact, as it was held before.
+        """
+        before = _others_of(held)
+        if not fact.others and before is None:
+            return set()
+        numbers = self._realm.numbers_of(visit.source)
+        change = numbers.say(_statement(fact), in_visit=True, instead_of=before)
+        if before is not None:  # what was in review stays there while it is so
+            change.disputed |= numbers.people(fact.patient).disputed.intersection(fact.others)
+        if fact.corrects:
+            change.disputed.clear()
+        return self._follow(visit.source, change, fact.patient, visit)
+
+    def of_person(self, source: str, fact: Fact) -> set[str]:
+        """The numbers of a fact that no visit holds. The patients that it touches."""
+        if not fact.others:
+            return set()
+        change = self._realm.numbers_of(source).say(_statement(fact), in_visit=False)
+        return self._follow(source, change, fact.patient)
+
+    def merge(self, source: str, kept: KeptMerge, others: Iterable[str]) -> set[str]:
+        """A merge; ``others``: more numbers of the survivor. The patients that it touches."""
+        numbers, merge = self._realm.numbers_of(source), kept.merge
+        if numbers.is_nobodys(merge):
+            self._review(NUMBER_OF_MANY, f"{kept.trigger} {MERGES_NOBODY}", merge.id)
+            return set()
+        change = numbers.merge(kept, Statement(merge.order, merge.survivor, tuple(others)))
+        if change.is_refused:
+            self._review(TOO_MANY_NUMBERS, TOO_MANY, merge.id)
+            return set()
+        if merge.id in numbers.people(merge.survivor).refused:
+            change.refused.add(merge.id)
+        key = self._realm.key("merge", source, merge.id)
+        self._outbox.state(key, KEPT_MERGE.dump_json(kept))
+        return self._follow(source, change, merge.survivor)
+
+    def say_foreign(self, visit: Visit, fact_ids: Iterable[str]) -> None:
+        """Facts that counted are somebody else's, by what came later."""
+        origin = self._origin._replace(source=visit.source, raw=None)
+        for fact_id in sorted(fact_ids):
+            self._outbox.trouble(origin, VISIT_OF_ANOTHER, NOT_ANY_MORE, fact_id)
+
+    def _follow(
+        self, source: str, change: Change, about: str, at_hand: Visit | None = None
+    ) -> set[str]:
+        write(self._realm, self._outbox, source, change)
+        self._say(source, change, about)
+        touched: set[str] = set()
+        for number, patients in change.moved.items():
+            touched.update(patients, self._fold_again(source, number, at_hand))
+        return touched
+
+    def _say(self, source: str, change: Change, about: str) -> None:
+        for number in sorted(change.disputed):
+            self._review(NUMBER_OF_ANOTHER, DISPUTED, source, number)
+        for number in sorted(change.crowded):
+            self._review(NUMBER_OF_MANY, NOBODYS, source, number)
+        for merge_id in sorted(change.refused):
+            self._refuse(source, merge_id)
+        if change.is_refused:
+            self._review(TOO_MANY_NUMBERS, TOO_MANY, source, about)
+
+    def _refuse(self, source: str, merge_id: str) -> None:
+        """Blame the merge that closes the circle by its stamp, whichever came last."""
+        kept = self._realm.numbers_of(source).bonds.merges[merge_id]
+        origin = self._origin._replace(source=source, feed=kept.feed, raw=kept.raw)
+        self._outbox.trouble(origin, ALIAS_CYCLE, f"{kept.trigger} {CIRCLE}", merge_id)
+
+    def _fold_again(self, source: str, number: str, at_hand: Visit | None) -> set[str]:
+        """Fold the visits again of which some facts may be somebody else's now, or no longer."""
+        touched: set[str] = set()
+        for at in self._realm.by_patient.get(number, ()):
+            visit = self._realm.visits[at]
+            if at[0] != source or len(visit.patients) == 1:
+                continue
+            before, visit.fold_ = visit.foreign, None
+            if visit is not at_hand:
+                touched.add(self._realm.patient_of(visit))
+                self.say_foreign(visit, visit.foreign - before)
+                self._outbox.encounter(visit)
+        return touched
+
+    def _review(self, reason: str, detail: str, *about: str) -> None:
+        self._outbox.trouble(self._origin, reason, detail, *about)
+
+
+def write(realm: Realm, outbox: Outbox, source: str, change: Change) -> None:
+    """Write down what became different of a source's numbers."""
+    for pair, row in change.rows.items():
+        outbox.state(realm.key("number", source, *pair), row)
+    for number, at in change.in_use.items():
+        outbox.state(realm.key("crowded", source, number), str(at).encode())
+    for merge_id in change.gone:
+        outbox.state(realm.key("merge", source, merge_id), None)
+    for number, pointer in change.pointers.items():
+        outbox.alias(source, number, pointer)
+
+
+def _others_of(held: Fact | None) -> Statement | None:
+    return _statement(held) if held is not None and held.others else None
+
+
+def _statement(fact: Fact) -> Statement:
+    return Statement(fact.order, fact.patient, fact.others)
