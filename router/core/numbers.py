@@ -60,6 +60,8 @@ class Numbers:
 
     def resolve(self, number: str) -> str:
         """The patient whose the number is."""
+        if not self.bonds.is_bound(number):  # nearly always
+            return number
         if number in self._people or not self._is_undisputed(number):
             return self.people(number).resolve(number)
         return self.bonds.only_owner(number) or number

@@ -125,15 +125,17 @@ class Observer:
     ) -> set[str]:
         realm, outbox = self._realm, self._outbox
         touched = {realm.patient_of(visit)} if visit.fold().last else set()
-        recogniser = self._recogniser(said)
-        recogniser.prepare(visit, fact, held)
+        recogniser = self._recogniser(said) if fact.others or (held and held.others) else None
+        if recogniser is not None:
+            recogniser.prepare(visit, fact, held)
         foreign, row, key = visit.foreign, visit.hold(fact), realm.fact_key(visit, fact)
         if held is not None and (old_key := realm.fact_key(visit, held)) != key:
             outbox.state(old_key, None)
             realm.unindex(visit, held)
         outbox.state(key, row)
         realm.index(visit, fact.patient, marked(fact))
-        touched |= recogniser.in_visit(visit, fact, held)
+        if recogniser is not None:
+            touched |= recogniser.in_visit(visit, fact, held)
         visit.take(fact, is_new=held is None)
         if visit.foreign:
             self._say_foreign(visit, said, fact, foreign)

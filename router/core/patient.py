@@ -33,6 +33,8 @@ def _is_of(realm: Realm, visit: Visit, patient: str) -> bool:
 def numbers_of(realm: Realm, patient: str) -> set[str]:
     """Every number that any source ties to this patient's: where it masks, doubt counts."""
     found = {patient}
+    if not any(numbers.bonds.is_bound(patient) for numbers in realm.numbers.values()):
+        return found  # nearly always
     seen = {source: set[str]() for source in realm.numbers}
     waiting = [patient]
     while waiting:

@@ -49,8 +49,6 @@ class Recogniser:
         The visit itself is left to be folded. ``held``: the same fact, as it was held before.
         """
         before = _others_of(held)
-        if not fact.others and before is None:
-            return set()
         numbers = self._realm.numbers_of(visit.source)
         change = numbers.say(_statement(fact), in_visit=True, instead_of=before)
         if before is not None:  # what was in review stays there while it is so

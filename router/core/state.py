@@ -70,7 +70,7 @@ class Visit:
     ) -> None:
         self.at: VisitKey = (source, visit)
         self._fulfilment = fulfilment
-        self._numbers = numbers or Numbers(lambda _: ())
+        self.numbers = numbers or Numbers(lambda _: ())
         self.fold_: Fold | None = None
         self.patients: tuple[str, ...] = ()
         self.foreign: frozenset[str] = frozenset()
@@ -167,7 +167,7 @@ class Visit:
         return folded(heard, self._fulfilment)
 
     def _is_same(self, one: str, other: str) -> bool:
-        return self._numbers.resolve(one) == self._numbers.resolve(other)
+        return self.numbers.resolve(one) == self.numbers.resolve(other)
 
 
 class Realm:
@@ -269,7 +269,7 @@ class Realm:
 
     def patient_of(self, visit: Visit) -> str:
         """Whom the visit is about, as its own source has merged them."""
-        return self.numbers_of(visit.source).resolve(visit.fold().patient)
+        return visit.numbers.resolve(visit.fold().patient)
 
     def tell(self, name: Name, announced: Announced) -> None:
         """Keep what a ward was told, and whose it is while it is open."""

@@ -172,10 +172,10 @@ MUTATIONS: Final = (
       "outbox.encounter(visit)\n        return touched or {realm.patient_of(visit)}\n\n    def _say_foreign"),
     # -- whose numbers and visits are
     M("merges are followed", "state.py",
-      "return self.numbers_of(visit.source).resolve(visit.fold().patient)",
+      "return visit.numbers.resolve(visit.fold().patient)",
       "return visit.fold().patient"),
     M("merges are per source", "state.py",
-      "return self.numbers_of(visit.source).resolve", "return self.numbers_of('ehr').resolve"),
+      "return visit.numbers.resolve", "return self.numbers_of('ehr').resolve"),
     M("statements and merges are folded in stamp order", "people.py",
       "sorted([*statements, *merges], key=_place)", "[*statements, *merges]"),
     M("a circle of merges is refused", "people.py",
