@@ -52,14 +52,14 @@ class Visit:
 
     __slots__ = (
         "_fulfilment",
-        "_numbers",
         "_rows",
         "_unread",
         "at",
         "fold_",
         "foreign",
+        "numbers",
         "patients",
-    )
+    )  # fmt: skip
 
     def __init__(
         self,
