@@ -28,7 +28,8 @@ def make_app(asked: str = "") -> typer.Typer:
         callback=_common,
     )
     names = [each.name for each in pkgutil.iter_modules(commands.__path__) if each.name[0] != "_"]
-    for name in [asked] if asked in names else names:
+    module = asked.replace("-", "_")
+    for name in [module] if module in names else names:
         importlib.import_module(f"{commands.__name__}.{name}").add_to(app)
     return app
 

@@ -53,6 +53,9 @@ MAX_CACHED_CHARS: Final = 200
 """Of a text that is remembered with what was read of it (locations, times): what is longer is read each
 time, so that what is remembered is bounded in bytes too."""
 
+MAX_CHECKED_SEGMENTS: Final = 300
+"""Of a message whose structure somebody asks about: hl7apy takes some milliseconds for each."""
+
 MAX_ECHO_CHARS: Final = 250
 """Of a field that the answer repeats. MSH-10 has at most 199 characters (since v2.7), names fewer."""
 

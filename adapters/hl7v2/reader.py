@@ -18,7 +18,7 @@ are several messages, and none of them is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -192,6 +192,10 @@ class Message:
     def count(self, name: str) -> int:
         """How many segments of that name there are."""
         return sum(line[:NAME_CHARS] == name for line in self._lines)
+
+    def lines(self) -> Sequence[str]:
+        """All segments as sent."""
+        return self._lines
 
     def body(self) -> str:
         """All segments but MSH as sent, their ends made CR."""

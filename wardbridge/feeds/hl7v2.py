@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -11,10 +11,12 @@ from pydantic import Field
 from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.common.receipt import ReceiptClock
 from adapters.hl7v2.batch import split
+from adapters.hl7v2.charset import Charsets
 from adapters.hl7v2.mapping import Normaliser, read_frame
 from adapters.hl7v2.profile import Hl7Profile, Listener
 from adapters.hl7v2.server import MllpServer
 from adapters.hl7v2.statement import statement
+from adapters.hl7v2.structure import findings
 from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading, Reread, holds_port
 
 
@@ -83,6 +85,11 @@ def _outcomes(
         yield index, to_review(trouble)
 
 
+def _structure(settings: Hl7Settings, payload: bytes) -> Sequence[str]:
+    profile = settings.profile
+    return tuple(map(str, findings(payload, Charsets.of(profile.charset, profile.charsets))))
+
+
 KIND = FeedKind(
     settings=Hl7Settings,
     make=Hl7Feed,
@@ -90,4 +97,5 @@ KIND = FeedKind(
     holds=holds_port,
     rereader=Hl7Rereader,
     reads_by=lambda settings: settings.profile,
+    structure=_structure,
 )

@@ -159,6 +159,10 @@ def _holds_nothing(_identity: FeedIdentity, _settings: BaseModel) -> Iterable[He
     return ()
 
 
+def _says_nothing(_settings: BaseModel, _payload: bytes) -> Sequence[str]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class FeedKind(Generic[Options]):
     """One kind of feed: its settings, how it runs, how it reads a file without the service.
@@ -166,8 +170,10 @@ class FeedKind(Generic[Options]):
     ``outcomes`` gives, for each input in the bytes of a file, its index and what it means;
     ``holds`` what no two feeds may share; ``clears`` the claims that an input takes back by leaving
     them out. ``rereader`` makes what reads kept inputs again, ``kept_files`` what hands kept files back,
-    for a feed whose inputs are files. ``reads_by`` is the part of the settings that decides what an input means, ``rules`` the
-    number of the adapter's own rules, raised when these read an input otherwise.
+    for a feed whose inputs are files. ``reads_by`` is the part of the settings that decides what an
+    input means, ``rules`` the number of the adapter's own rules, raised when these read an input
+    otherwise. ``structure`` tells a person what the standard says of one input's structure, without
+    anything of a patient.
     """
 
     settings: type[Options]
@@ -179,3 +185,4 @@ class FeedKind(Generic[Options]):
     kept_files: Callable[[Reading, Place, Options], KeptFiles] | None = None
     reads_by: Callable[[Options], BaseModel] = _by_all
     rules: int = 1
+    structure: Callable[[Options, bytes], Sequence[str]] = _says_nothing
