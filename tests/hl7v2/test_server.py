@@ -6,119 +6,34 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-import uvloop
 
-from adapters.common.receipt import ReceiptClock
 from adapters.common.settings import Tls
 from adapters.hl7v2 import connection as connection_module
-from adapters.hl7v2 import reader
 from adapters.hl7v2.connection import KEEPALIVE_IDLE_S
 from adapters.hl7v2.figures import ControlIds
 from adapters.hl7v2.mapping import Normaliser
-from adapters.hl7v2.profile import Hl7Profile, Listener
+from adapters.hl7v2.profile import Listener
 from adapters.hl7v2.server import MllpServer
 from bus.memory import MemoryLog
-from bus.port import LogError, LogFullError, Record, RecordTooLargeError, TopicPartition
+from bus.port import LogError, LogFullError, RecordTooLargeError
 from schemas import topics
-from schemas.observation import Envelope
-from tests.hl7v2.lab import RECEIVED_AT, message, normaliser
+from tests.hl7v2.lab import message, normaliser
+from tests.hl7v2.serving import (
+    GOOD,
+    HeldLog,
+    Run,
+    Sender,
+    framed,
+    numbered,
+    send_apart,
+    serving,
+    stored,
+)
 from tests.support.certificates import self_signed
 from tests.support.logs import PickyLog
-
-GOOD, TIMEOUT_S = message("A15", {42: "W2"}), 20
-
-
-def framed(payload: bytes) -> bytes:
-    return b"\x0b" + payload + b"\x1c\r"
-
-
-def numbered(number: int) -> bytes:
-    return message("A15", {42: "W2"}, msh={10: f"N{number}"})
-
-
-Run = Callable[[Coroutine[Any, Any, Any]], Any]
-
-
-@pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
-def run(request: pytest.FixtureRequest) -> Run:
-    """Both loops: the service uses uvloop, and a listener must not depend on it."""
-    chosen: Run = request.param
-    return chosen
-
-
-class HeldLog(MemoryLog):
-    """Tells nobody that anything is durable until ``release``; ``error`` is what it tells then."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.held: list[Callable[[LogError | None], None]] = []
-        self.arrived = asyncio.Event()
-
-    def submit(self, records: Sequence[Record], on_done: Callable[[LogError | None], None]) -> None:
-        super().submit(records, lambda _: self.held.append(on_done))
-        self.arrived.set()
-
-    async def holds(self, count: int) -> None:
-        async with asyncio.timeout(TIMEOUT_S):
-            while len(self.held) < count:
-                self.arrived.clear()
-                await self.arrived.wait()
-
-
-class Sender:
-    """One connection to the listener."""
-
-    def __init__(self, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
-        self.reader, self.writer = streams
-
-    async def send(self, *pieces: bytes) -> None:
-        for piece in pieces:
-            self.writer.write(piece)
-            await self.writer.drain()
-
-    async def answer(self) -> tuple[str, str]:
-        """MSA-1 and MSA-2 of the next answer."""
-        async with asyncio.timeout(TIMEOUT_S):
-            answer = await self.reader.readuntil(b"\x1c\r")
-        msa = reader.read(answer.strip(b"\x0b\x1c\r")).first("MSA")
-        return msa.raw(1), msa.raw(2)
-
-    async def end(self) -> bytes:
-        """What still comes until the listener closes."""
-        async with asyncio.timeout(TIMEOUT_S):
-            return await self.reader.read()
-
-
-async def send_apart(sender: Sender, log: HeldLog, *payloads: bytes) -> None:
-    """Each in a turn of the loop of its own, so that each is handed to the log alone."""
-    for count, payload in enumerate(payloads, 1):
-        await sender.send(framed(payload))
-        await log.holds(count)
-
-
-@contextlib.asynccontextmanager
-async def serving(
-    log: MemoryLog, listener: Listener | None = None, adapter: Normaliser | None = None
-) -> AsyncIterator[tuple[MllpServer, Sender]]:
-    server = MllpServer(adapter or normaliser(), log, listener or Listener(port=0))
-    await server.start()
-    sender = Sender(await asyncio.open_connection("127.0.0.1", server.port))
-    try:
-        yield server, sender
-    finally:
-        sender.writer.close()
-        await server.drain(timeout_s=0)
-
-
-def stored(log: MemoryLog, topic: str) -> list[bytes | None]:
-    return [record.value for record in log.scan(TopicPartition(topic, 0), 0, 10_000)]
-
 
 CARD = message("A15", {42: "W2"}, "NTE|1||copied from a \x1c card", "NTE|2||rest")
 LATIN = message("A15", {42: "W2"}, "NTE|1||Ö").decode()
@@ -314,28 +229,6 @@ def test_an_idle_sender_is_not_stalled(run: Run, noise: bytes) -> None:
     run(play())
 
 
-def test_receipts_keep_the_order_of_sending_on_every_connection(run: Run) -> None:
-    async def play() -> None:
-        log = MemoryLog()
-        async with serving(log) as (server, sender):
-            server._clock = ReceiptClock(lambda: RECEIVED_AT)
-            other = Sender(await asyncio.open_connection("127.0.0.1", server.port))
-            for number in range(3):
-                for each in (sender, other):
-                    await each.send(framed(numbered(number)) * 2)
-                    for _ in range(2):
-                        await each.answer()
-            other.writer.close()
-        envelopes = [Envelope.model_validate_json(v) for v in stored(log, topics.OBSERVATIONS) if v]
-        assert [each.received_at - RECEIVED_AT for each in envelopes] == [
-            timedelta(microseconds=number) for number in range(12)
-        ]
-        stamps = [each.observations[0].stamp.received_at for each in envelopes]
-        assert stamps == [each.received_at for each in envelopes]
-
-    run(play())
-
-
 def test_what_is_not_read_is_not_silence(run: Run) -> None:
     async def play() -> None:
         async with serving(MemoryLog()) as (server, sender):
@@ -351,31 +244,6 @@ def test_what_is_not_read_is_not_silence(run: Run) -> None:
             assert server.figures.messages == 1, "something came meanwhile"
             connection._look_if_quiet(connection._heard_at, 0)
             assert server.figures.messages == 2
-
-    run(play())
-
-
-def test_two_listeners_have_clocks_of_their_own(run: Run) -> None:
-    async def play() -> None:
-        log = MemoryLog()
-        async with serving(log) as (one, _), serving(log) as (other, _):
-            assert one._clock is not other._clock
-
-    run(play())
-
-
-@pytest.mark.parametrize("cut", range(1, len(framed(CARD)), 7))
-def test_one_message_one_answer_however_the_bytes_are_cut(run: Run, cut: int) -> None:
-    async def play() -> None:
-        log = MemoryLog()
-        async with serving(log) as (_, sender):
-            await sender.send(framed(CARD)[:cut])
-            await asyncio.sleep(0)
-            await sender.send(framed(CARD)[cut:] + framed(numbered(1)))
-            assert [await sender.answer() for _ in range(2)] == [("AA", "C1"), ("AA", "N1")]
-            sender.writer.write_eof()
-            assert await sender.end() == b""
-            assert len(stored(log, topics.RAW)) == 2
 
     run(play())
 
@@ -405,53 +273,6 @@ def test_reading_goes_on_when_what_was_on_its_way_is_answered(run: Run) -> None:
                 assert await sender.answer() == ("AA", f"N{number}")
 
     run(play())
-
-
-SOS = message("A15", msh={3: "SÖS", 18: "UNICODE UTF-16"}).decode()
-REFUSED: dict[str, bytes] = {
-    "delimiters that repeat a sign": GOOD.replace(b"^~\\&", b"^~\\\\&"),
-    "a character set that cannot be read": SOS.encode(),
-    "letters of such a set in MSH itself": SOS.encode("latin-1"),
-    "an escape to a set that nobody declared": message("A15", {42: "W2"}, "NTE|1||\x1b$B;3"),
-    "two messages": GOOD + message("A15", {42: "W3"}, msh={10: "C2"}),
-    "two messages without a line end between them": GOOD[:-1] + message("A15", msh={10: "C2"}),
-    "a batch": b"FHS|^~\\&|\rBHS|^~\\&|\r" + GOOD + b"BTS|1\rFTS|1\r",
-    "a line of something else in front": b"hello\r" + GOOD,
-    "bytes in front": b"\x00\x01hello " + GOOD,
-    "too large": GOOD + b"x" * 1_000_000,
-    "too many segments": GOOD + b"NTE|\r" * 6_000,
-    "too many fields": GOOD + b"|" * 2_000,
-    "UTF-16": GOOD.decode().encode("utf-16-le"),
-}
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_a_refused_message_is_answered_with_its_control_id(run: Run, case: str) -> None:
-    async def play() -> None:
-        log = MemoryLog()
-        async with serving(log) as (_, sender):
-            await sender.send(framed(REFUSED[case]))
-            if case == "UTF-16":
-                async with asyncio.timeout(TIMEOUT_S):
-                    answer = await sender.reader.readuntil(b"\x1c\r")
-                assert "MSA|AR|C1\r" in answer[1:-2].decode("utf-16-le")
-            else:
-                assert await sender.answer() == ("AR", "C1")
-            await sender.send(framed(numbered(2)))
-            assert await sender.answer() == ("AA", "N2"), "one answer each"
-            assert len(stored(log, topics.OBSERVATIONS)) == 1
-
-    run(play())
-
-
-def test_a_name_that_the_feed_has_to_explain_is_no_fault_of_the_sender(run: Run) -> None:
-    async def play(profile: Hl7Profile) -> tuple[str, str]:
-        async with serving(MemoryLog(), adapter=normaliser(profile)) as (_, sender):
-            await sender.send(framed(message("A15", {42: "W2"}, "NTE|1||Ö", msh={18: "OWN"})))
-            return await sender.answer()
-
-    assert run(play(Hl7Profile())) == ("AA", "C1")
-    assert run(play(Hl7Profile(review_answer="AE"))) == ("AE", "C1")
 
 
 def test_the_system_looks_after_senders_that_vanish(run: Run) -> None:
@@ -594,16 +415,6 @@ def test_drain_gives_up_on_a_log_that_never_answers(run: Run) -> None:
                 assert await sender.end() == b""
 
     run(play())
-
-
-def test_review_is_answered_as_the_feed_asks(run: Run) -> None:
-    async def play(profile: Hl7Profile) -> str:
-        async with serving(MemoryLog(), adapter=normaliser(profile)) as (_, sender):
-            await sender.send(framed(message("A17")))
-            return (await sender.answer())[0]
-
-    assert run(play(Hl7Profile())) == "AA"
-    assert run(play(Hl7Profile(review_answer="AE"))) == "AE"
 
 
 def test_a_fault_of_ours_is_ae_and_in_review(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
