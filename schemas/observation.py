@@ -134,13 +134,18 @@ class OrderStamp(Frozen):
     future than allowed. ``sequence`` is the source's own count (MSH-13, else MSH-7 in
     microseconds; ``meta.versionId``; file number). ``received_at`` is the first receipt. It rises
     strictly within one connection and within one file or Bundle, so it keeps the order of sending
-    where the source's clock does not (HL7 clocks tick in seconds).
+    where the source's clock does not (HL7 clocks tick in seconds). ``series`` names what ``sequence``
+    counts one by one (the versions of one resource at one server): within it the count goes before a
+    time that contradicts it.
     """
 
     at: Utc
     sequence: int
     rank: Rank
     received_at: Utc
+    series: str | None = Field(
+        None, description="what the sequence counts, if it counts one by one"
+    )
 
 
 class Movement(Frozen):

@@ -35,7 +35,7 @@ from adapters.fhir.profile import FhirProfile
 from adapters.fhir.references import Resources
 from adapters.fhir.refusal import RefusedError
 from adapters.fhir.said import about, statement_of_encounter
-from adapters.fhir.stamp import observation_id, order_stamp, recorded, sequence_from
+from adapters.fhir.stamp import Receipt, observation_id, order_stamp, recorded, sequence_from
 from adapters.fhir.statement import Statement
 from adapters.fhir.strict import first_fault
 from adapters.fhir.times import read_time
@@ -176,7 +176,8 @@ class Normaliser:
         origins.note("patient", found.where, found.rule)
         when = recorded(statement, received_at, self.profile.unversioned)
         origins.note("stamp.sequence", *sequence_from(statement, when))
-        stamp, late = order_stamp(statement, when, meaning.rank, received_at, self._skew)
+        receipt = Receipt(received_at, self.feed.name, self._skew)
+        stamp, late = order_stamp(statement, when, meaning.rank, receipt)
         claims = Said(origins, [*troubles, *late], self.profile.claims)
         self._claims.read(statement, meaning, stamp, claims)
         said: dict[str, object] = {

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import re
+from typing import Any, Final, Literal
 
 EditionName = Literal["R4", "R4B", "R5"]
 Object = dict[str, Any]
 """A parsed JSON object."""
+
+
+ID_PATTERN: Final = r"^[A-Za-z0-9\-\.]{1,64}$"
+ID: Final = re.compile(ID_PATTERN, re.ASCII)
+"""A logical id (FHIR R4, datatypes.html#id)."""
 
 
 class Unusable(dict[str, Any]):

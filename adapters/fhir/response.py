@@ -13,7 +13,6 @@ RFC 7240), #versions; RFC 9110, section 10.2.2 (``Location``).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from http import HTTPStatus
@@ -28,14 +27,13 @@ from adapters.fhir import answer
 from adapters.fhir.answer import Json
 from adapters.fhir.document import BOM, canonical, is_xml, text_of
 from adapters.fhir.intake import Taken
+from adapters.fhir.names import ID
 from adapters.fhir.references import logical_id
 
 FHIR_JSON: Final = "application/fhir+json"
 FHIR_XML: Final = "application/fhir+xml"
-ID_PATTERN: Final = r"^[A-Za-z0-9\-\.]{1,64}$"
 Wanted = Literal["representation", "minimal", "OperationOutcome"]
 WANTED: Final[tuple[Wanted, ...]] = ("representation", "minimal", "OperationOutcome")
-_ID: Final = re.compile(ID_PATTERN, re.ASCII)
 _UUID: Final = "urn:uuid:"
 _WRITES: Final = frozenset({"POST", "PUT"})
 
@@ -144,6 +142,6 @@ def number_of(kept: Json, full_url: object) -> str:
     own = kept.get("id")
     by_url = full_url.removeprefix(_UUID) if isinstance(full_url, str) else ""
     for each in (own, by_url):
-        if isinstance(each, str) and _ID.fullmatch(each):
+        if isinstance(each, str) and ID.fullmatch(each):
             return each
     return blake2b(canonical(kept), digest_size=ID_BYTES).hexdigest()

@@ -1,7 +1,8 @@
 """When an Encounter's version was recorded, where it sorts, and the identity that follows.
 
 Source: http://hl7.org/fhir/R4/resource.html#Meta. ``meta.lastUpdated`` sorts versions, and
-``meta.versionId`` those of one moment. Versions without either are in no order: unless the feed's
+``meta.versionId``, where it counts, those of one Encounter: clocks of one server differ, its count does
+not (the router's ``versions``). Versions without either are in no order: unless the feed's
 profile lets the receipt decide, a person must look. A count alone is no order beside what other
 feeds say, and the receipt would overrule it.
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from adapters.common.outcome import Trouble
@@ -22,6 +24,7 @@ from adapters.common.receipt import STEP
 from adapters.common.stamp import BY_RECEIPT, ID_BYTES, Moment, Recorded, counted, sorts_at
 from adapters.fhir.document import canonical
 from adapters.fhir.element import Element
+from adapters.fhir.names import ID
 from adapters.fhir.references import Resources, references_of
 from adapters.fhir.refusal import RefusedError
 from adapters.fhir.statement import Statement
@@ -66,17 +69,34 @@ def sequence_from(statement: Statement, when: Recorded) -> tuple[str, str]:
     return f"{path}.meta.versionId", "the server's count, 0 where it does not count"
 
 
+class Receipt(NamedTuple):
+    """When an input came, by which feed, and how far ahead of that a recorded time may be."""
+
+    at: datetime
+    feed: str
+    skew: timedelta
+
+
 def order_stamp(
-    statement: Statement, when: Recorded, rank: Rank, received_at: datetime, skew: timedelta
+    statement: Statement, when: Recorded, rank: Rank, receipt: Receipt
 ) -> tuple[OrderStamp, list[Trouble]]:
-    """Where it sorts; a recorded time too far in the future sorts by its receipt."""
-    at, late = sorts_at(when.moment.at, received_at, skew, when.moment.rule)
-    sequence = (
-        statement.position if when.moment.rule == BY_RECEIPT else _version(statement.encounter)
-    )
-    receipt = received_at + statement.position * STEP  # the order of what came together
-    stamp = OrderStamp(at=at, sequence=sequence, rank=rank, received_at=receipt)
-    return stamp, late
+    """Where it sorts; a recorded time too far in the future sorts by its receipt.
+
+    A version that the server counts sorts among the others of its Encounter by that count.
+    """
+    at, late = sorts_at(when.moment.at, receipt.at, receipt.skew, when.moment.rule)
+    said: dict[str, object] = {
+        "at": at,
+        "sequence": statement.position,
+        "rank": rank,
+        "received_at": receipt.at + statement.position * STEP,  # the order of what came together
+    }
+    if when.moment.rule != BY_RECEIPT:
+        said["sequence"] = version = _version(statement.encounter)
+        number = statement.encounter.content.get("id")
+        if version and isinstance(number, str) and ID.fullmatch(number):
+            said["series"] = f"{receipt.feed}/{number}"
+    return OrderStamp.model_validate(said), late
 
 
 def _version(encounter: Element) -> int:

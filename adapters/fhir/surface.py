@@ -40,12 +40,11 @@ from adapters.fhir.element import resource
 from adapters.fhir.gate import Rate, Senders, refuse_conditions, refuse_packed, refuse_unread_type
 from adapters.fhir.intake import Check, Grow, Intake, NotTakenError, Taken
 from adapters.fhir.listener import Deed, FhirListener
-from adapters.fhir.names import EditionName, Object
+from adapters.fhir.names import ID_PATTERN, EditionName, Object
 from adapters.fhir.notification import named_in
 from adapters.fhir.references import Resources
 from adapters.fhir.refusal import RefusedError, answer_to
 from adapters.fhir.response import (
-    ID_PATTERN,
     FhirResponse,
     of_bundle,
     of_encounter,

@@ -39,6 +39,7 @@ class Fact(NamedTuple):
 
     ``order`` sorts what was said, ``happened`` what it is about: they differ where ``past`` has the
     microseconds of a movement of the past. ``retells``: it says anew what became of its movement.
+    ``series``: what its sequence counts (``versions``).
     ``others``: the patient's other numbers. ``corrects``: the visit is this patient's from now on.
     """
 
@@ -56,6 +57,7 @@ class Fact(NamedTuple):
     past: int | None = None
     others: tuple[str, ...] = ()
     corrects: bool = False
+    series: str | None = None
 
     @property
     def order(self) -> tuple[Stamp, str]:
@@ -89,7 +91,7 @@ class Fact(NamedTuple):
 
 _ROW: Final = TypeAdapter(Fact)
 _USUAL_END: Final = (
-    b",null,false,null,false,null,[],false]"  # neither a movement nor a merge: the defaults
+    b",null,false,null,false,null,[],false,null]"  # neither a movement nor a merge: the defaults
 )
 _LEFT: Final = frozenset({"place", "responsible_ward"})
 GIVES_BACK: Final = frozenset({What.TRANSFER_CANCELLED, What.DISCHARGE_CANCELLED})
@@ -118,6 +120,7 @@ def fact_of(said: Observation) -> Fact:
         _past(said) if move and move.historic and move.action != "cancel" else None,
         said.patient.other_keys,
         said.corrects_patient,
+        stamp.series,
     )
 
 

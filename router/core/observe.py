@@ -13,14 +13,16 @@ from typing import Final
 
 from router.core.bonds import KeptMerge
 from router.core.facts import Fact, fact_of, microseconds, parsed, row_of
-from router.core.outbox import Outbox, origin_of, review_of
+from router.core.outbox import Outbox, origin_of, review_of, warning_of
 from router.core.reasons import (
+    CLOCKS_DIFFER,
     NAMED_TWICE,
     NO_SURVIVOR,
     NO_VISIT,
     OF_ANOTHER,
     OF_MANY,
     TOO_LATE,
+    VERSIONS_CONTRADICT,
     VISIT_OF_ANOTHER,
     VISIT_OF_MANY,
     WITHOUT_ASSIGNER,
@@ -29,6 +31,7 @@ from router.core.recognise import Recogniser
 from router.core.retention import drop, is_over
 from router.core.state import Realm, Visit, marked
 from router.core.twins import bare_number, is_with_assigner, twins_of
+from router.core.versions import contradicts
 from schemas.observation import Envelope, Observation, What
 
 
@@ -57,12 +60,21 @@ class Observer:
         fact = fact_of(said)
         visit = self._kept_visit(said.source, said.visit)
         if visit is not None:
+            self._look_at_versions(visit, fact, said)
             return self._known_visit(visit, said, fact)
         if fact.stamp[0] < microseconds(self._horizon):
             return self._review(
                 said, TOO_LATE, f"{said.trigger} is older than what is kept of visits that ended"
             )
         return self._new_visit(said, fact)
+
+    def _look_at_versions(self, visit: Visit, fact: Fact, said: Observation) -> None:
+        """A warning where the source's count and its time contradict each other."""
+        if fact.series is None or visit.fold().follows(fact) or visit.known(fact.id):
+            return
+        if contradicts(fact, visit.facts()):
+            item = warning_of(self._envelope, said, VERSIONS_CONTRADICT, CLOCKS_DIFFER)
+            self._outbox.review(item)
 
     def _kept_visit(self, source: str, number: str) -> Visit | None:
         visit = self._realm.visits.get((source, number))

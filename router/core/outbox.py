@@ -132,6 +132,12 @@ def review_of(envelope: Envelope, said: Observation, reason: str, detail: str) -
     )
 
 
+def warning_of(envelope: Envelope, said: Observation, reason: str, detail: str) -> ReviewItem:
+    """The review item of an observation that is used, and that somebody should look at."""
+    item = review_of(envelope, said, reason, detail)
+    return item.model_copy(update={"withheld": False, "mark_unread": False})
+
+
 def _marks(said: Observation) -> bool:
     return said.claims.mark is not None and said.what is not What.PLAN_CANCELLED
 

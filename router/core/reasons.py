@@ -17,6 +17,7 @@ TOO_MANY_NUMBERS: Final = "too-many-numbers"
 VISIT_OF_ANOTHER: Final = "visit-of-another-patient"
 VISIT_OF_MANY: Final = "visit-of-many-patients"
 WITHOUT_ASSIGNER: Final = "visit-without-assigner"
+VERSIONS_CONTRADICT: Final = "versions-contradict"
 
 CIRCLE: Final = "closes a circle of merges: it is not followed; ask the source who remains"
 DISPUTED: Final = (
@@ -49,4 +50,8 @@ OF_MANY: Final = (
 NAMED_TWICE: Final = (
     "a patient's visit is named with its assigner and without, and is two visits here: say in `visit_assigner` (FHIR: "
     "`visit.assigner`) of the feed's profile whose the numbers without are, and have this read again"
+)
+CLOCKS_DIFFER: Final = (
+    "a version's count and its time put it in different places: the count decides, where the times differ as clocks "
+    "do; see to the clocks of the source's server"
 )

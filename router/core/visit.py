@@ -21,6 +21,7 @@ from router.core.effects import EFFECTS, ENDED, Effect
 from router.core.facts import Fact, Stamp, moment
 from router.core.fulfilment import BY_PLACE, Fulfilment
 from router.core.history import history
+from router.core.versions import in_server_order
 from schemas.encounter import EncounterView, Mark, Phase
 from schemas.notification import Reason
 from schemas.observation import Claims, Location, Protection, What
@@ -36,7 +37,7 @@ class Fold:
     """What a visit's facts amount to. ``mark_id`` is the fact that set the mark.
 
     ``awaited`` are the movements of which nothing more can be taken in without folding the visit
-    again.
+    again. ``counted``: the highest version of each series.
     """
 
     fulfilment: Fulfilment = BY_PLACE
@@ -58,6 +59,7 @@ class Fold:
     protection_order: tuple[Stamp, str] | None = None
     last: tuple[Stamp, str] | None = None
     awaited: set[str] = field(default_factory=set)
+    counted: dict[str, int] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
@@ -78,6 +80,8 @@ class Fold:
     def follows(self, fact: Fact) -> bool:
         """Whether the fact may be taken in as it is, without folding the visit again."""
         in_order = self.last is None or fact.order > self.last
+        if fact.series is not None and fact.stamp[1] < self.counted.get(fact.series, 0):
+            return False
         return in_order and not _corrects(fact) and fact.movement not in self.awaited
 
     def advance(self, fact: Fact) -> None:
@@ -103,6 +107,8 @@ class Fold:
             self.patient = fact.patient
         if fact.movement is not None and _corrects(fact):
             self.awaited.add(fact.movement)
+        if fact.series is not None:
+            self.counted[fact.series] = max(fact.stamp[1], self.counted.get(fact.series, 0))
 
     def _was_there(self, fact: Fact) -> None:
         """The past says nothing of now: who came then has come."""
@@ -219,7 +225,7 @@ class Fold:
 def folded(facts: Iterable[Fact], fulfilment: Fulfilment = BY_PLACE) -> Fold:
     """The fold of a visit's facts, given in any order."""
     fold = Fold(fulfilment)
-    for fact, is_annulled in history(facts):
+    for fact, is_annulled in history(in_server_order(facts)):
         if is_annulled:
             fold.take_note_of(fact)
         else:
