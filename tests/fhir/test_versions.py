@@ -39,7 +39,11 @@ def version(
 def marked(said: list[Observation], *, restarted: bool = False) -> str:
     visit = Visit("ehr", "V1")
     for each in said:
-        visit.add(fact_of(each))
+        fact = fact_of(each)
+        is_new = visit.known(fact.id) is None
+        visit.fold()
+        visit.hold(fact)
+        visit.take(fact, is_new=is_new)
         if restarted:
             rows = [row_of(fact) for fact in visit.facts()]
             visit = Visit("ehr", "V1")
