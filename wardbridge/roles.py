@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -74,11 +74,30 @@ def feeds_of(
         reading = Reading(identity, installation.register, keyer, clock, describe=describe)
         review = Review(identity, open_statements(log, identity))
         reviews.append(review)
-        running = KINDS[feed.kind].make(reading, replace(place, review=review), feed.settings)
-        return FeedComponent(identity.name, running)
+        own = replace(place, review=review)
+        return FeedComponent(
+            identity.name, lambda: KINDS[feed.kind].make(reading, own, feed.settings)
+        )
 
     parts = [made(feed) for feed in installation.feeds]
     return Feeds(parts, EndsOfItems(log, reviews))
+
+
+def processes_of(feeds: Sequence[Feed]) -> Iterator[tuple[str, Sequence[Feed]]]:
+    """Which feeds work in one process: each that needs one for itself, then all others.
+
+    With each its name; the one of all others has none.
+    """
+    from wardbridge.feeds.kinds import KINDS  # noqa: PLC0415 - as above
+
+    others: list[Feed] = []
+    for feed in feeds:
+        if KINDS[feed.kind].is_alone(feed.settings):
+            yield f"feed {feed.identity.name}", [feed]
+        else:
+            others.append(feed)
+    if others:
+        yield "", others
 
 
 def fingerprint_of(feed: Feed, installation: Installation) -> str:

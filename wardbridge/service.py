@@ -34,8 +34,9 @@ from wardbridge.components.reviewing import ReviewFollower
 from wardbridge.components.router import RouterElsewhere
 from wardbridge.components.tail import Tail
 from wardbridge.components.ticker import Ticker
+from wardbridge.components.together import Together
 from wardbridge.components.worker import Job, RemoteFeed, RemoteRouter, WorkerProcess
-from wardbridge.config.models import Installation
+from wardbridge.config.models import Feed, Installation
 from wardbridge.delivery import delivery_of
 from wardbridge.fields.census import Census, believed_by
 from wardbridge.fields.identities import Identities
@@ -58,6 +59,7 @@ from wardbridge.roles import (
     Role,
     feeds_of,
     has_received,
+    processes_of,
     router_of,
     utc_now,
 )
@@ -216,15 +218,20 @@ class Service:
         if Role.ADAPTERS not in self._roles:
             return [], []
         self._keep_secret(log)
-        process = self._process(log, Role.ADAPTERS)
-        names = [feed.identity.name for feed in self._installation.feeds]
-        return [RemoteFeed(name, process) for name in names], [process]
+        feeds: list[FeedPart] = []
+        processes: list[WorkerProcess] = []
+        for part, together in processes_of(self._installation.feeds):
+            process = self._process(log, Role.ADAPTERS, together, part)
+            processes.append(process)
+            feeds += [RemoteFeed(feed.identity.name, process) for feed in together]
+        return feeds, [Together("feeds", processes)]
 
-    def _process(self, log: Log, role: Role) -> WorkerProcess:
-        known = self._installation
-        if role is Role.ROUTER:  # whose process then reads no adapter: it needs none
-            known = replace(known, feeds=())
-        return WorkerProcess(log, Job(role, known, self._port_offset))
+    def _process(
+        self, log: Log, role: Role, feeds: Sequence[Feed] = (), part: str = ""
+    ) -> WorkerProcess:
+        """Without feeds it reads no adapter, for it needs none."""
+        known = replace(self._installation, feeds=tuple(feeds))
+        return WorkerProcess(log, Job(role, known, self._port_offset, part))
 
     def _keep_secret(self, log: Log) -> None:
         """Make it or miss it here, before anything starts."""

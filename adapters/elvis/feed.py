@@ -21,6 +21,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from adapters.common.backoff import Backoff
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
@@ -48,6 +50,9 @@ and comparing the largest export takes some seconds."""
 SILENT_INTERVALS: Final = 3
 """A scope that has not exported for so many of its intervals keeps visits open that have ended: one lost
 export must not raise an alarm."""
+
+PREPARED_WITHIN_S: Final = 5.0
+"""A share that hangs at the start must not hold up the start."""
 
 STOP_WITHIN_S: Final = 8.0
 """The thread may hang in a call of the system, which nothing can interrupt: then it is left to the end of
@@ -86,6 +91,8 @@ class ElvisDirectoryFeed:
         self._taker = Taker(self._context, log)
         self._aside: dict[Path, tuple[Signature, Backoff]] = {}
         self._log_backoff = self._new_backoff()
+        self._is_prepared = False
+        self._tried_to_prepare = threading.Event()
         self._directory_fault: str | None = None
         self._log_fault: str | None = None
         self._unreadable: dict[Path, str] = {}
@@ -98,11 +105,10 @@ class ElvisDirectoryFeed:
     # -- life -----------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Make the directory if need be, and begin to watch it. Raises OSError."""
-        self._inbox.prepare()
-        self._archive.prepare()
+        """Begin to watch the directory; it is there then, unless it cannot be made or hangs."""
         self._heard_at = self._clocks.monotonic()
         self._thread.start()
+        self._tried_to_prepare.wait(PREPARED_WITHIN_S)
 
     def stop(self) -> None:
         """Finish the file in hand, then end. Idempotent."""
@@ -177,6 +183,7 @@ class ElvisDirectoryFeed:
 
     def _complete(self) -> list[Path]:
         try:
+            self._prepare()
             seen = self._inbox.waiting()
         except OSError as error:
             self.figures.looks_failed += 1
@@ -188,6 +195,17 @@ class ElvisDirectoryFeed:
         self._aside = {path: one for path, one in self._aside.items() if seen.get(path) == one[0]}
         self._unreadable = {path: why for path, why in self._unreadable.items() if path in seen}
         return self._inbox.complete(seen, self._clocks.monotonic())
+
+    def _prepare(self) -> None:
+        """Make the directory if need be: once, for one that vanishes later is a share that is away."""
+        if self._is_prepared:
+            return
+        try:
+            self._inbox.prepare()
+            self._archive.prepare()
+            self._is_prepared = True
+        finally:
+            self._tried_to_prepare.set()
 
     def _readable(self, paths: Iterable[Path]) -> Iterator[Found]:
         for path in paths:
@@ -218,6 +236,7 @@ class ElvisDirectoryFeed:
         except LogError:
             raise
         except Exception:  # noqa: BLE001 - one file must not cost the others: it is tried again
+            structlog.get_logger().exception("export_left_aside", feed=self.identity.name)
             self._put_aside(found)
             return
         self._aside.pop(found.path, None)
@@ -266,6 +285,7 @@ class ElvisDirectoryFeed:
             for _ in looks(folders, self._watching, self._stopping):
                 self.look()
         except Exception as error:  # noqa: BLE001 - the supervisor reads it
+            structlog.get_logger().exception("feed_failed", feed=self.identity.name)
             self.failure = error
 
 

@@ -7,9 +7,11 @@ corrected, a person may have approved it) and changes nothing if it is refused f
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from adapters.common.describing import Describer
@@ -195,8 +197,15 @@ def _refused(state: SnapshotState, file: Incoming, trouble: Trouble, context: Co
 
 
 def _fault(error: Exception) -> Trouble:
-    detail = f"{type(error).__name__}: a fault of this program, please report it with the version"
+    name, at = type(error).__name__, _raised_at(error)
+    detail = f"{name} at {at}: a fault of this program, please report it with the version"
     return Trouble("internal-error", detail)
+
+
+def _raised_at(error: Exception) -> str:
+    """File and line; the error's text may quote an input."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else "unknown"
 
 
 def _judge(state: SnapshotState, file: Incoming, context: Context) -> Comparison | Trouble:

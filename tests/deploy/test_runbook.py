@@ -20,6 +20,14 @@ SEEN = {
     "`unfinished`": "unfinished=",
     "`failed`": 'error("failed"',
     "`commit_stuck`": 'critical("commit_stuck"',
+    "`not_well`": 'error("not_well"',
+    "`well_again`": 'info("well_again"',
+    "it cannot start and is tried again: ": "it cannot start and is tried again: ",
+    "it failed and is started again: ": "it failed and is started again: ",
+    "the directory cannot be read: ": "the directory cannot be read: ",
+    "exports are refused: ": "exports are refused: ",
+    "exports cannot be read: ": "exports cannot be read: ",
+    "no whole export of scope ": "no whole export of scope ",
     "`topic_differs`": 'warning("topic_differs"',
     "`cannot run: ": 'f"cannot run: ',
     "connecting to …": 'f"connecting to ',
@@ -53,7 +61,7 @@ SEEN = {
 def test_every_case_of_the_page_is_there() -> None:
     assert list(SECTIONS)[:-1] == [
         "Install", "Start", "Stop", "Upgrade", "Rollback", "A log of an older format", "Restore",
-        "A subscriber takes nothing", "Lost broker", "Positions and state do not belong together",
+        "A subscriber takes nothing", "A feed does not work", "Lost broker", "Positions and state do not belong together",
         "A clock that is not believed", "Full disk", "Rebalance storm",
     ]  # fmt: skip
     without_commands = ("What", "A log of")

@@ -149,8 +149,8 @@ async def until_there(router: RemoteRouter) -> int:
 
 
 @soon
-async def until_blocking(router: RemoteRouter, reason: str) -> None:
-    assert router.blocking() == reason
+async def until_blocking(part: RemoteRouter | RemoteFeed, reason: str) -> None:
+    assert part.blocking() == reason
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -229,15 +229,18 @@ def test_feeds_work_once_they_have_started(log: SqliteLog, installation: Install
     asyncio.run(play())
 
 
-def test_feeds_that_cannot_start_say_which_and_why(
+def test_a_feed_that_cannot_work_says_why_and_is_tried_again(
     log: SqliteLog, installation: Installation
 ) -> None:
-    (installation.data / "inbox").write_text("a file where a directory should be")
+    in_the_way = installation.data / "inbox"
+    in_the_way.write_text("a file where a directory should be")
 
     async def play() -> None:
-        worker, _ = feeds(log, installation)
-        with pytest.raises(CannotStartError, match="feed elvis: "):
-            await worker.start()
+        worker, feed = feeds(log, installation)
+        await worker.start()
+        await until_blocking(feed, "the directory cannot be read: Not a directory")
+        in_the_way.unlink()
+        await until_working(feed)
         await worker.stop()
 
     asyncio.run(play())
@@ -288,16 +291,18 @@ backend = { token_url = "https://ehr.example/token", client_id = "w", key_file =
 """
 
 
-def test_a_file_that_feeds_need_and_is_not_there_is_told_by_its_name(
+def test_a_file_that_a_feed_needs_and_is_not_there_is_told_by_its_name(
     log: SqliteLog, installation: Installation
 ) -> None:
+    """And costs the other feed nothing."""
     text = in_process().replace("\n[wards]", f"{PULLING}\n[wards]")
     pulling = load(configured(installation.data.parent, text), installation.data, {})
 
     async def play() -> None:
-        worker, _ = feeds(log, pulling)
-        with pytest.raises(CannotStartError, match=r"No such file.*gone\.pem"):
-            await worker.start()
+        worker, elvis = feeds(log, pulling)
+        await worker.start()
+        assert "gone.pem: No such file" in (RemoteFeed("fhir", worker).blocking() or "")
+        assert elvis.blocking() is None
         await worker.stop()
 
     asyncio.run(play())

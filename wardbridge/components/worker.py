@@ -22,10 +22,12 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from adapters.common.backoff import Backoff
 from bus.port import Log, LogError
 from bus.runner import Figures, lag_of
 from router.core.step import RouterStep
 from wardbridge.components.base import CannotStartError, describe
+from wardbridge.components.steadiness import Change, Condition
 from wardbridge.config.models import Installation
 from wardbridge.feeds.kind import FeedStatus
 from wardbridge.log import access_for_another
@@ -35,18 +37,23 @@ from wardbridge.routing import GROUP
 MODULE: Final = "wardbridge.worker"
 STOP_WITHIN_S: Final = 15.0  # feeds answer what is on its way for up to ten
 SILENT_S: Final = 10.0  # it reports ten times a second, unless something holds it up
-PAUSE_S: Final = 0.5  # before one that ended by itself is started again
+PAUSE_S: Final = (
+    0.5  # before one that ended by itself is started again; doubles while it ends at once
+)
+LONGEST_PAUSE_S: Final = 30.0
+HUNG_S: Final = 60.0  # it has worked, and says nothing any more: nothing but its end can help
 BROKEN: Final = 1  # a fault; killed, or ended by its log, it may do better the next time
 STARTING: Final = "its process is starting"
 ENDED: Final = "its process has ended and is started again"
 
 
 class Job(NamedTuple):
-    """What a process is told first."""
+    """What a process is told first. ``part``: all that it does of its role, where that is not all of it."""
 
     role: Role
     installation: Installation
     port_offset: int
+    part: str = ""
 
 
 class Refused(NamedTuple):
@@ -71,7 +78,7 @@ class WorkerProcess:
     """Keeps the process running until stopped."""
 
     def __init__(self, log: Log, job: Job) -> None:
-        self.name = f"process {job.role}"
+        self.name = f"process {job.part or job.role}"
         self.job = job
         self._log = log
         self._report: Report = {}
@@ -82,6 +89,8 @@ class WorkerProcess:
         self._stopping = threading.Event()
         self._control: Connection | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._backoff = Backoff(PAUSE_S, LONGEST_PAUSE_S)
+        self._condition = Condition()
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
 
     def begin(self) -> None:
@@ -143,7 +152,7 @@ class WorkerProcess:
             else:
                 self._note_end(exit_code)
             if not self._refused:
-                self._stopping.wait(PAUSE_S)
+                self._stopping.wait(self._backoff.failed(time.monotonic()))
         self._started_once.set()
 
     def _run_one(self) -> int:
@@ -154,9 +163,17 @@ class WorkerProcess:
                 if self._stopping.is_set():
                     self._control.send(None)
             with suppress(EOFError, OSError):
-                while True:
+                while self._control.poll(HUNG_S) or not self._has_hung():
                     self._hear(self._control.recv())
             return self._process.wait()
+
+    def _has_hung(self) -> bool:
+        """End it if so. Its start may take long, and its end has a limit of its own."""
+        if self._down or self._stopping.is_set() or self._process is None:
+            return False
+        structlog.get_logger().error("process_hung", component=self.name, seconds=HUNG_S)
+        self._process.kill()
+        return True
 
     def _started(self) -> tuple[subprocess.Popen[bytes], Connection]:
         control, its_control = socket.socketpair()
@@ -177,6 +194,12 @@ class WorkerProcess:
             self._heard_at = time.monotonic()
             self._report, self._down = said, None
             self._started_once.set()
+            self._note_well()
+
+    def _note_well(self) -> None:
+        if self._condition.note(None, self._heard_at) is Change.WELL_AGAIN:
+            self._backoff.reset()
+            structlog.get_logger().info("well_again", component=self.name)
 
     def _note_refusal(self, reason: str) -> None:
         """At the first start it is the service's end; later it is tried again."""
@@ -189,7 +212,8 @@ class WorkerProcess:
         self._down = ENDED
         if self._stopping.is_set():
             return
-        structlog.get_logger().error("process_ended", component=self.name, exit_code=exit_code)
+        if self._condition.note(ENDED, time.monotonic()) is Change.WORSE:
+            structlog.get_logger().error("process_ended", component=self.name, exit_code=exit_code)
         if exit_code == BROKEN and not self._started_once.is_set():
             self._note_refusal(f"{self.name}: ended with {exit_code} at its start")
         self._started_once.set()
@@ -237,6 +261,11 @@ class RemoteFeed:
         self.feed_name = feed_name
         self.name = f"feed {feed_name}"
         self._worker = worker
+
+    @property
+    def has_started(self) -> bool:
+        """Whether its process has ever told of it."""
+        return self._worker.said_of(self.name) is not None
 
     def blocking(self) -> str | None:
         """The feed's own word, or that its process does not run."""

@@ -197,4 +197,7 @@ KIND = FeedKind(
     clears=lambda settings: settings.profile.claims,
     rereader=FhirRereader,
     reads_by=lambda settings: settings.profile,
+    is_alone=lambda settings: (
+        settings.pull is not None
+    ),  # its position is committed, which may hang
 )

@@ -151,6 +151,10 @@ def _clears_nothing(_settings: BaseModel) -> Iterable[str]:
     return ()
 
 
+def _with_others(_settings: BaseModel) -> bool:
+    return False
+
+
 def _by_all(settings: BaseModel) -> BaseModel:
     return settings
 
@@ -173,7 +177,8 @@ class FeedKind(Generic[Options]):
     for a feed whose inputs are files. ``reads_by`` is the part of the settings that decides what an
     input means, ``rules`` the number of the adapter's own rules, raised when these read an input
     otherwise. ``structure`` tells a person what the standard says of one input's structure, without
-    anything of a patient.
+    anything of a patient. ``is_alone``: it calls what can hang and cannot be interrupted (a network
+    share, a commit on a broker), so that it needs a process in which nothing else waits.
     """
 
     settings: type[Options]
@@ -186,3 +191,4 @@ class FeedKind(Generic[Options]):
     reads_by: Callable[[Options], BaseModel] = _by_all
     rules: int = 1
     structure: Callable[[Options, bytes], Sequence[str]] = _says_nothing
+    is_alone: Callable[[Options], bool] = _with_others

@@ -112,7 +112,7 @@ class Health(Frozen):
 
 
 class Readiness(Frozen):
-    """Ready, or what blocks: component to reason."""
+    """Whether it does its work, and what blocks: component to reason. One feed of several may."""
 
     ready: bool
     blocking: dict[str, str]
@@ -162,8 +162,8 @@ def _add_probes(app: FastAPI, view: View) -> None:
     async def readyz() -> Response:
         """Ready to do its work; 503 names what blocks."""
         blocking = await asyncio.to_thread(view.blocking)  # the log may be beyond a network
-        body = Readiness(ready=not blocking, blocking=blocking)
-        return JSONResponse(body.model_dump(), status_code=503 if blocking else 200)
+        body = Readiness(ready=view.is_ready(blocking), blocking=blocking)
+        return JSONResponse(body.model_dump(), status_code=200 if body.ready else 503)
 
     @app.get("/health")
     async def health() -> Health:
@@ -186,7 +186,7 @@ def health_of(view: View) -> Health:
     """How every part is, as a value."""
     router = view.router.figures()
     return Health(
-        ready=not view.blocking(),
+        ready=view.is_ready(view.blocking()),
         feeds=tuple(_feed_health(view)),
         review=_review_health(view.review) if view.review.is_whole else None,
         router=RouterHealth(

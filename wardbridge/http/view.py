@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -53,6 +53,14 @@ class View:
         """Component to reason, for each that does not do its work now."""
         reasons = {part.name: part.failure() or part.blocking() for part in self.components()}
         return {name: reason for name, reason in reasons.items() if reason}
+
+    def is_ready(self, blocking: Collection[str]) -> bool:
+        """Whether the service does its work: also where a feed, of several, does not.
+
+        Whoever routes by this would otherwise take all other feeds and every ward's list away.
+        """
+        faulty = {feed.name for feed in self.feeds if feed.has_started} & set(blocking)
+        return faulty == set(blocking) and (not faulty or len(faulty) < len(self.feeds))
 
     def lag(self) -> int | None:
         """How many records wait for the router; None while the log does not say."""
