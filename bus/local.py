@@ -207,6 +207,9 @@ class LocalLog(ABC):
         cursor.update(moved)
         return Batch(found, moved, frozenset(range(self._partitions)))
 
+    def settle_before_leaving(self, group: str, settle: Callable[[], None]) -> None:  # noqa: B027 - nothing to do
+        """Partitions are given to nobody else on one machine."""
+
     def keep(self, group: str) -> bool:  # noqa: ARG002 - the port's
         """Nobody else reads for a group on one machine."""
         return True

@@ -183,6 +183,14 @@ class Log(Protocol):
         """
         ...
 
+    def settle_before_leaving(self, group: str, settle: Callable[[], None]) -> None:
+        """Have ``settle`` called before partitions of the group are given to another process.
+
+        In a thread of its own. Until it returns, or some seconds are over, they are still ours: what it
+        commits counts, and need not be done again. For the process that reads, before it does.
+        """
+        ...
+
     def keep(self, group: str) -> bool:
         """Say that what was read for the group is still being worked on; False if it is not ours now.
 

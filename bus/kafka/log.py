@@ -87,6 +87,7 @@ class KafkaLog:
         self._lock = threading.Lock()
         self._committed_here: dict[str, dict[TopicPartition, int]] = {}
         self._members: dict[str, Member] = {}
+        self._settling: dict[str, Callable[[], None]] = {}
         self._committers: dict[str, Committer] = {}
         self._scanners: dict[int, Scanner] = {}
         with translating(f"connecting to {', '.join(settings.brokers)}"):
@@ -198,6 +199,10 @@ class KafkaLog:
             self._leave(group)
             self._committers[group].doubt()
             raise
+
+    def settle_before_leaving(self, group: str, settle: Callable[[], None]) -> None:
+        """See the port."""
+        self._settling[group] = settle
 
     def keep(self, group: str) -> bool:
         """See the port."""
@@ -335,7 +340,7 @@ class KafkaLog:
     def _joining(self, group: str, topics: Sequence[str]) -> Member:
         consumer = self._consumer(group)
         with self._watchdog.watching(f"subscribing to the topics of {group}"):  # has no time-out
-            return Member(consumer, topics, self._lookup)
+            return Member(consumer, topics, self._lookup, self._settling.get(group))
 
     def _committer(self, group: str) -> Committer:
         return self._made(

@@ -10,16 +10,17 @@ A batch merges its partitions by the time at which the log took the records (see
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from heapq import merge
 from itertools import islice
 from operator import attrgetter
 from typing import Any, Final
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer
+from kafka import AsyncConsumerRebalanceListener, KafkaConsumer
 from kafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from kafka.structs import ConsumerGroupMetadata
 
@@ -35,35 +36,62 @@ JOIN_WITHIN_S: Final = 60.0
 REACH_WITHIN_S: Final = 15.0
 POLL_S: Final = 0.1
 OPEN_PATIENCE_S: Final = 1.0
+SETTLE_WITHIN_S: Final = 10.0  # the others of the group wait meanwhile
+SETTLE_LOOK_S: Final = 0.01
 MERGE_PATIENCE_S: Final = 0.05  # how long to wait for partitions that lag behind the others
 
 
-class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # kafka-python is untyped
-    """Notes that the assignment changed; called from the client's own thread."""
+class Assignment(AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-python is untyped
+    """Notes that the assignment changed; called in the client's own loop, which goes on meanwhile."""
 
-    def __init__(self) -> None:
+    def __init__(self, settle: Callable[[], None] | None) -> None:
         super().__init__()
         self.known = False
         self.changed = False
+        self._settle = settle
+        self.sleep: Callable[[float], Awaitable[None]] | None = None
 
-    def on_partitions_revoked(self, _: Any) -> None:  # noqa: ANN401 - kafka-python's
-        """Others may work on them from now on."""
+    async def on_partitions_revoked(self, _: Any) -> None:  # noqa: ANN401 - kafka-python's
+        """Others may work on them once this has returned; until then our commits are taken."""
+        if self._settle is not None and self.known and self.sleep is not None:
+            await self._settled(self._settle, self.sleep)
         self.known, self.changed = False, True
 
-    def on_partitions_assigned(self, _: Any) -> None:  # noqa: ANN401 - kafka-python's
+    async def on_partitions_lost(self, _: Any) -> None:  # noqa: ANN401 - kafka-python's
+        """Others work on them already."""
+        self.known, self.changed = False, True
+
+    async def on_partitions_assigned(self, _: Any) -> None:  # noqa: ANN401 - kafka-python's
         """They are ours."""
         self.changed = True
         self.known = True
+
+    @staticmethod
+    async def _settled(
+        settle: Callable[[], None], sleep: Callable[[float], Awaitable[None]]
+    ) -> None:
+        settling = threading.Thread(target=settle, name="settling", daemon=True)
+        settling.start()
+        deadline = time.monotonic() + SETTLE_WITHIN_S
+        while settling.is_alive() and time.monotonic() < deadline:
+            await sleep(SETTLE_LOOK_S)
 
 
 class Member:
     """Reads the partitions of ``topics`` that the group's coordinator assigns to us."""
 
-    def __init__(self, consumer: KafkaConsumer, topics: Iterable[str], lookup: Lookup) -> None:
+    def __init__(
+        self,
+        consumer: KafkaConsumer,
+        topics: Iterable[str],
+        lookup: Lookup,
+        settle: Callable[[], None] | None = None,
+    ) -> None:
         self.topics = frozenset(topics)
         self._consumer = consumer
         self._lookup = lookup
-        self._assignment = Assignment()
+        self._assignment = Assignment(settle)
+        self._assignment.sleep = consumer._net.sleep  # noqa: SLF001 - its loop has no public name
         self._waiting: dict[TopicPartition, deque[Stored]] = {}
         self._cursor: dict[TopicPartition, int] = {}
         self._rewound = False

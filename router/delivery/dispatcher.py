@@ -20,9 +20,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -53,7 +56,11 @@ COMMIT_EVERY_S: Final = 0.1
 COMMIT_NOTICES: Final = 128
 UNCOMMITTED_NOTICES: Final = 256
 LOG_PAUSE_S: Final = 1.0
+SETTLE_WITHIN_S: Final = 4.0
+"""What is under way when a partition is given away is waited for, so that it is not sent again."""
+SETTLE_LOOK_S: Final = 0.01
 T = TypeVar("T")
+InThread = Callable[..., Awaitable[None]]
 OnUnreadable = Callable[[Stored], Sequence[Record]]
 """What to write where a record of the queue holds no notice."""
 
@@ -81,6 +88,7 @@ class Dispatcher:
         self._changed: dict[str, Account] = {}
         self._committed_at_s = clock()
         self._is_suspect = False
+        self._is_leaving = False
         self._is_stopping = False
         self._asked_to_commit: list[asyncio.Future[None]] = []
         self._to_read: dict[str, Account] = {}
@@ -116,7 +124,8 @@ class Dispatcher:
 
     def may_begin(self) -> bool:
         """Whether one more notice may end before the next commit."""
-        return len(self._ended) < UNCOMMITTED_NOTICES and not self._is_stopping
+        is_ending = self._is_stopping or self._is_leaving
+        return len(self._ended) < UNCOMMITTED_NOTICES and not is_ending
 
     def note_ended(self, account: Account, ended: Ended) -> None:
         """A notice has ended: it is kept with the next commit."""
@@ -134,6 +143,8 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Work until :meth:`stop`. Raises LogFencedError when a newer owner took over."""
+        settle = partial(self._settle_for, asyncio.get_running_loop())
+        self._log.settle_before_leaving(GROUP, settle)
         while not self._is_stopping:
             try:
                 await self.round(self._wait_s())
@@ -189,6 +200,25 @@ class Dispatcher:
             self._is_suspect = False
         for partition in sorted(batch.assigned - set(self._accounts)):
             await self._restore(partition)
+        if self._is_leaving:
+            self._is_leaving = False
+            self._wake(list(self.senders))
+
+    def _settle_for(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Before partitions are given away; in a thread of the log's, while ours waits for the reading."""
+        if self._is_stopping:  # then it is settled
+            return
+        with suppress(FutureTimeoutError, LogError):
+            asyncio.run_coroutine_threadsafe(self._settle(), loop).result(2 * SETTLE_WITHIN_S)
+
+    async def _settle(self) -> None:
+        """Begin nothing more, let what is under way end, and commit."""
+        self._is_leaving = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_WITHIN_S):
+                while self._is_sending():  # noqa: ASYNC110 - attempts end each for itself
+                    await asyncio.sleep(SETTLE_LOOK_S)
+        await self._commit(in_thread=asyncio.to_thread)
 
     async def _restore(self, partition: int) -> None:
         kept = await self._in_thread(self._ledger.take_over, partition)
@@ -345,13 +375,14 @@ class Dispatcher:
         is_due = self._clock() - self._committed_at_s >= COMMIT_EVERY_S
         return is_due and bool(self._ended or self._changed)
 
-    async def _commit(self) -> None:
+    async def _commit(self, in_thread: InThread | None = None) -> None:
         """Receipts, rows and positions, as one. Where it fails, all of it is for the next time."""
         ended, changed, asked = self._ended, self._changed, self._asked_to_commit
         self._ended, self._changed, self._asked_to_commit = [], {}, []
         states = [account.row() for account in changed.values()]
         try:
-            await self._in_thread(self._ledger.commit, dict(self._positions), ended, states)
+            run = in_thread or self._in_thread
+            await run(self._ledger.commit, dict(self._positions), ended, states)
         except LogError as error:
             self._ended, self._changed = ended + self._ended, changed | self._changed
             _tell(asked, error)

@@ -91,10 +91,11 @@ def told_on_its_own_topic(service: Service, number: int) -> dict[str, list[int]]
     cluster = load(service.config, service.data, service.environment).settings.log.kafka
     assert cluster is not None
     topic = f"{cluster.prefix}told.portal"
-    events = [
+    test, *events = [
         json.loads(record.value)
-        for record in read_downstream(topic, 1, lambda found: len(found) >= number)
+        for record in read_downstream(topic, 1, lambda found: len(found) > number)
     ]
+    assert test["type"] == "wardbridge.test.v1", "before the first patient"
     assert sorted(event["subscriptionsequence"] for event in events) == [*range(1, number + 1)]
     assert {event["data"]["patient"]["family"] for event in events} == {"Åström"}
     told = defaultdict(list)

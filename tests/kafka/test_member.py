@@ -1,7 +1,9 @@
 """What a member hands on when partitions leave it and come back, by a consumer that a test plays."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from kafka.structs import TopicPartition as Place
@@ -24,6 +26,7 @@ class Consumer:
         self.positions: dict[TopicPartition, int] = {}
         self.polled_paused: set[TopicPartition] = set()
         self.listener: Assignment
+        self._net = Mock(sleep=asyncio.sleep)
 
     def subscribe(self, _: list[str], listener: Assignment) -> None:
         self.listener = listener
@@ -38,9 +41,9 @@ class Consumer:
         return {}
 
     def assign(self, *numbers: int) -> None:
-        self.listener.on_partitions_revoked(self.held)
+        asyncio.run(self.listener.on_partitions_revoked(self.held))
         self.held = {AT[number] for number in numbers}
-        self.listener.on_partitions_assigned(self.held)
+        asyncio.run(self.listener.on_partitions_assigned(self.held))
 
     def assignment(self) -> set[TopicPartition]:
         return self.held
@@ -76,6 +79,9 @@ class Lookup:
 
     def ours(self, place: TopicPartition) -> TopicPartition:
         return place
+
+    def forget_identities(self) -> None:
+        """They are never asked for."""
 
     def starts(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(places, 0)
