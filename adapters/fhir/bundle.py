@@ -129,6 +129,7 @@ def _entry(each: Element, position: int, stamp: tuple[str, str] | None) -> Entry
         if not found.resource_type:
             raise RefusedError("not-a-resource", "resourceType says what it is", found.path)
         found = resource(found.content, found.path)
+        _refuse_bundle_of_encounters(found)
     request, response = each.element("request"), each.element("response")
     search = each.element("search")
     modified = response.text("lastModified") if response else ""
@@ -142,6 +143,19 @@ def _entry(each: Element, position: int, stamp: tuple[str, str] | None) -> Entry
     )
 
 
+def _refuse_bundle_of_encounters(found: Element) -> None:
+    """Raises RefusedError for a Bundle within the Bundle, whose Encounters nobody would miss."""
+    inner = found.readable("entry") if found.resource_type == "Bundle" else []
+    if any(_kind_in(each) == "Encounter" for each in inner):
+        detail = "a Bundle within a Bundle is not read: send its Encounters by themselves"
+        raise RefusedError("bundle-type-not-read", detail, found.path)
+
+
+def _kind_in(entry: Element) -> object:
+    content = entry.content.get("resource")
+    return content.get("resourceType") if isinstance(content, dict) else None
+
+
 def _why_not(found: Element | None, request: Element) -> Trouble | None:
     """Why not to create or update: a deleted or patched Encounter would be one whose end is guessed."""
     address, method = request.uri("url"), request.text("method")
@@ -151,15 +165,22 @@ def _why_not(found: Element | None, request: Element) -> Trouble | None:
     if method not in _WRITES:
         detail = "an Encounter is created or updated as a whole; its end is a status"
         return _refusal("method-not-read", detail, f"{request.path}.method")
-    for condition in _CONDITIONS:
-        if condition in request:
-            return _refusal(*CONDITION, f"{request.path}.{condition}")
-    if found is not None and not matches_own_version(request.text("ifMatch"), found):
-        return _refusal(*CONDITION, f"{request.path}.ifMatch")
-    if found is not None and method == "PUT" and not _is_addressed(found, address):
+    if found is None:
+        detail = "the request is to state an Encounter, and the entry brings none"
+        return _refusal("not-a-resource", detail, f"{request.path.rpartition('.')[0]}.resource")
+    if (condition := _condition(found, request)) is not None:
+        return _refusal(*CONDITION, f"{request.path}.{condition}")
+    if method == "PUT" and not _is_addressed(found, address):
         detail = "the address of the request is another Encounter's than the one it brings"
         return _refusal("id-differs", detail, f"{request.path}.url")
     return None
+
+
+def _condition(found: Element, request: Element) -> str | None:
+    """The condition that the request depends on, if it does."""
+    if not matches_own_version(request.text("ifMatch"), found):
+        return "ifMatch"
+    return next((name for name in _CONDITIONS if name in request), None)
 
 
 def _refusal(reason: str, detail: str, where: str) -> Trouble:
@@ -183,7 +204,7 @@ def matches_own_version(condition: str, encounter: Element) -> bool:
         return True
     meta = encounter.element("meta")
     version = meta.text("versionId") if meta else ""
-    return condition.removeprefix("W/").strip('"') == version != ""
+    return condition.strip().removeprefix("W/").strip('"') == version != ""
 
 
 def is_identified(encounter: Element, query: Sequence[tuple[str, str]]) -> bool:

@@ -26,7 +26,7 @@ from tenacity import (
 
 from adapters.fhir.address import normal, parsed
 from adapters.fhir.document import read
-from adapters.fhir.element import resource
+from adapters.fhir.element import Element, resource
 from adapters.fhir.grant import Grant, GrantError
 from adapters.fhir.listener import MAX_BODY_BYTES
 from adapters.fhir.refusal import RefusedError
@@ -35,6 +35,8 @@ from adapters.fhir.remote import Remote
 MAX_PAGES: Final = 200_000
 """Of one search: a server that invents pages without end is left. With 50 to a page that is ten
 million Encounters; an outage of a week leaves some thousands of pages."""
+MAX_EMPTY_PAGES: Final = 100
+"""One after the other: some servers name a next page for ever, others hide whole pages from us."""
 MAX_LINK_CHARS: Final = 60_000
 """Of a link to the next page, which is the server's own to fill; the HTTP client takes no longer one."""
 MAX_SKIPPED_BYTES: Final = 20_000_000
@@ -99,6 +101,7 @@ class FhirClient:
         separator = "&" if "?" in query else "?"
         address = self.address(f"{query}{separator}_count={page_size}")
         seen: set[bytes] = set()
+        empty = 0
         while address is not None:
             mark = blake2b(normal(address).encode(), digest_size=16).digest()
             if mark in seen:
@@ -106,24 +109,29 @@ class FhirClient:
             if len(seen) >= MAX_PAGES:
                 raise RemoteError(f"a search has more than {MAX_PAGES} pages")
             seen.add(mark)
-            page, address = await self._page(address, page_size, is_first=len(seen) == 1)
+            page, bundle = await self._page(address, page_size, is_first=len(seen) == 1)
+            empty = 0 if bundle.content.get("entry") else empty + 1
+            if empty > MAX_EMPTY_PAGES:
+                raise RemoteError(f"{MAX_EMPTY_PAGES} pages in a row are empty and name a next one")
+            address = self._next_of(bundle)  # before it is used: a login page is no page
             yield page
 
-    async def _page(
-        self, address: str, page_size: int, *, is_first: bool
-    ) -> tuple[bytes, str | None]:
-        """A page, and the address of the next; looked at before it is used: a login page is no page."""
+    async def _page(self, address: str, page_size: int, *, is_first: bool) -> tuple[bytes, Element]:
+        """A page as it came, and read."""
         page = await self._get(address, MAX_BODY_BYTES if page_size > 1 else MAX_SKIPPED_BYTES)
         if page is None:
             which = "the search" if is_first else "a page of the search"
             raise RemoteError(f"{which} is not there")
-        return page, self._next_of(page)
-
-    def _next_of(self, page: bytes) -> str | None:
         try:
             bundle = resource(read(page))
-            if bundle.resource_type != "Bundle":
-                raise RemoteError("the answer to a search is no Bundle")
+        except RefusedError as refused:
+            raise RemoteError(f"no page of a search: {refused.trouble.reason}") from None
+        if bundle.resource_type != "Bundle":
+            raise RemoteError("the answer to a search is no Bundle")
+        return page, bundle
+
+    def _next_of(self, bundle: Element) -> str | None:
+        try:
             links = [each for each in bundle.elements("link") if each.text("relation") == "next"]
             found = self.address(links[0].text("url", MAX_LINK_CHARS)) if links else ""
         except RefusedError as refused:

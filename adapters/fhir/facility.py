@@ -106,6 +106,7 @@ def _upwards(
     """Each reference on the way up, the first by ``name``, and what it leads to."""
     each = start
     for _ in range(MAX_STEPS):
+        inside = resources.holder(each, inside)
         reference = each.element(name)
         if reference is None:
             return

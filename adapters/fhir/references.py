@@ -2,9 +2,10 @@
 
 Sources: http://hl7.org/fhir/R4/bundle.html#references, http.html#trules (conditional references).
 
-* ``#id`` is contained. Anything else leads to the entry with that ``fullUrl``; a relative ``Type/id``
-  also to the only entry with that type and id, since many senders give their entries ``urn:uuid``
-  addresses and refer by id all the same.
+* ``#id`` is contained. Anything else leads to the entry with that ``fullUrl``. A relative ``Type/id`` is one
+  of the same server, as the ``fullUrl`` of whoever refers says; else the only entry with that type and id
+  whose address names no other server, since many senders give their entries ``urn:uuid`` addresses and refer
+  by id all the same.
 * ``Type?identifier=system|value`` leads to the only entry of that type with that identifier. Where
   none is at hand it says which identifier is meant, as a logical reference does. Any other condition
   leads nowhere: it is never read as an id.
@@ -15,7 +16,7 @@ Two entries that a reference could mean lead nowhere: one of them would be a gue
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
@@ -49,7 +50,9 @@ class Resources:
     def __init__(self, beyond: Resources | None = None) -> None:
         self._beyond = beyond
         self._by_url: dict[str, Element | None] = {}
-        self._by_id: dict[str, Element | None] = {}
+        self._by_id: dict[str, dict[str, Element | None]] = {}
+        """``Type/id`` -> server ("" for none) -> resource."""
+        self._servers: dict[int, str] = {}
         self._by_token: dict[IdentifierToken, Element | None] | None = None
         self._contained: dict[int, dict[str, Element]] = {}
         self._all: list[Element] = []
@@ -58,23 +61,40 @@ class Resources:
         """Know a resource by its address (may be empty), its type and its id."""
         self._all.append(each)
         self._by_token = None
-        if url:
-            _put(self._by_url, normal(url), each)
-        if number := each.text("id"):
-            _put(self._by_id, f"{each.resource_type}/{number}", each)
+        address, number = normal(url), each.text("id")
+        server = _server_of(address, each.resource_type)
+        self._servers[id(each.content)] = server
+        if address:
+            _put(self._by_url, address, each)
+        if number:
+            _put(self._by_id.setdefault(f"{each.resource_type}/{number}", {}), server, each)
 
     def resolve(self, reference: str, inside: Element) -> Element | None:
         """What the reference leads to from inside this resource; None where that is not here."""
         if reference.startswith("#"):
             return self._contained_in(inside).get(reference[1:])
         address = normal(reference.partition("/_history/")[0])
-        if address in self._by_url or address in self._by_id:
-            return self._by_url.get(address) or self._by_id.get(address)
+        server = self._servers.get(id(inside.content), "")
+        for url in (address, f"{server}/{address}"):
+            if url in self._by_url:
+                return self._by_url[url]
+        if found := self._of_server(self._by_id.get(address, {}), server):
+            return found[0]
         if token := token_of(reference):
             known = self._tokens()
             if token in known:
                 return known[token]
         return self._beyond.resolve(address, inside) if self._beyond else None
+
+    @staticmethod
+    def _of_server(known: Mapping[str, Element | None], server: str) -> list[Element | None]:
+        """The resource of this server, or of none that is named; [None] where several may be meant."""
+        if server:
+            return [known[each] for each in (server, "") if each in known][:1]
+        one, *others = [*known.values()] or [None]
+        if any(one is None or each is None or each.content != one.content for each in others):
+            return [None]
+        return [one] if known else []
 
     def _contained_in(self, inside: Element) -> dict[str, Element]:
         """By their ids; looked through once, however many references ask."""
@@ -102,6 +122,7 @@ class Resources:
         while each is not None and id(each.content) not in seen and len(seen) < MAX_STEPS:
             yield each
             seen.add(id(each.content))
+            inside = self.holder(each, inside)
             reference = each.element(name)
             address = reference.uri("reference") if reference else ""
             each = self.resolve(address, inside) if address else None
@@ -109,21 +130,34 @@ class Resources:
     def above(self, start: Element, inside: Element) -> Iterator[Element]:
         """The element itself, then everything that it is part of or managed by, each once."""
         seen: set[int] = set()
-        waiting = [start]
+        waiting = [(start, inside)]
         while waiting and len(seen) < MAX_ABOVE:
-            each = waiting.pop(0)
+            each, within = waiting.pop(0)
             if id(each.content) in seen:
                 continue
             seen.add(id(each.content))
             yield each
-            found = [self.resolve(address, inside) for address in parents_of(each)]
-            waiting += [parent for parent in found if parent is not None]
+            within = self.holder(each, within)
+            found = [self.resolve(address, within) for address in parents_of(each)]
+            waiting += [(parent, within) for parent in found if parent is not None]
+
+    @staticmethod
+    def holder(each: Element, inside: Element) -> Element:
+        """Whose ``contained`` a resource's own references mean: its container's, else its own."""
+        return inside if each.path.startswith(f"{inside.path}.contained[") else each
 
 
 def _put(known: dict[_Key, Element | None], key: _Key, each: Element) -> None:
     other = known.setdefault(key, each)
     if other is not None and other.content != each.content:
         known[key] = None
+
+
+def _server_of(address: str, kind: str) -> str:
+    """The base of the server where a resource has its address; "" for no such address."""
+    path, _, _ = address.rpartition("/")
+    is_on_server = address[:4] == "http" and path.endswith(f"/{kind}")
+    return path.removesuffix(f"/{kind}") if is_on_server else ""
 
 
 def _tokens_of(each: Element) -> Iterator[IdentifierToken]:
