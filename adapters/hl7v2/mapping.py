@@ -11,6 +11,7 @@ Invariants
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -57,6 +58,7 @@ from adapters.hl7v2.triggers import (
 from schemas.observation import Movement, Observation, Patient, Rank, What
 from schemas.ward import WardRegister
 
+_FIELD_NAMES: Final = re.compile(r'"([A-Z][A-Z0-9]{2})-[1-9]')
 _OCCURRED: Final = (field_path("EVN-6"), field_path("ZBE-2"))
 
 
@@ -88,6 +90,7 @@ class Normaliser:
         self.profile = profile
         self._unasked = None if explain else Origins(asked=False)
         self._visit = field_path(profile.visit)
+        self._asked = _segments_of(profile)
         self._charsets = Charsets.of(profile.charset, profile.charsets)
         self._skew = timedelta(seconds=profile.future_s)
         self._times = TimeReader(profile.zone, self._skew)
@@ -128,6 +131,11 @@ class Normaliser:
             raise WithheldError(
                 "not-production", "training or debugging: see the profile", "MSH-11"
             )
+        if name := message.broken(self._asked):
+            detail = (
+                "a line end in one of its fields cuts off the rest: ask the sender to escape it"
+            )
+            raise WithheldError("segment-broken", detail, name)
         origins = self._unasked or Origins(asked=True)
         case = Case(message, received_at, trigger, trigger, self._times_of(message), origins)
         if message.doubt is not None:
@@ -266,6 +274,12 @@ def read_frame(normaliser: Normaliser, payload: bytes, received_at: datetime) ->
         fault = InternalError(f"{type(error).__name__} while reading")
         outcome = to_review(Trouble(fault.reason, fault.detail, mark_unread=True))
         return Reading(outcome, None, fault)
+
+
+def _segments_of(profile: Hl7Profile) -> frozenset[str]:
+    """The segments that are read: the standard's, and every one that the profile names a field of."""
+    named = _FIELD_NAMES.findall(profile.model_dump_json())
+    return frozenset({"MSH", "EVN", "PID", "PD1", "PV1", "PV2", "MRG", "ZBE", *named})
 
 
 def _meant(case: Case, event: VisitEvent, movement: Movement | None) -> VisitEvent:

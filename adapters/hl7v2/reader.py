@@ -18,27 +18,23 @@ are several messages, and none of them is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from adapters.common.outcome import Trouble
-from adapters.hl7v2 import charset
+from adapters.hl7v2 import charset, shape
 from adapters.hl7v2.charset import Charsets
 from adapters.hl7v2.errors import (
     CharsetError,
     DelimiterError,
     NotHl7Error,
-    SeveralMessagesError,
-    TooManyPartsError,
 )
 from adapters.hl7v2.limits import (
     MAX_CHARSETS,
     MAX_COMPONENTS,
     MAX_ESCAPED_CHARS,
-    MAX_FIELDS,
     MAX_REPETITIONS,
-    MAX_SEGMENTS,
     MAX_SUBCOMPONENTS,
 )
 
@@ -52,7 +48,11 @@ MAX_CHARSET_CHARS: Final = 100
 MAX_DELIMITERS: Final = 5  # the fifth, since v2.7, marks truncated values
 _SEGMENT_END: Final = re.compile(r"\r\n|\r|\n(?=[A-Z][A-Z0-9]{2}(?:[^A-Za-z0-9 ]|$))")
 _LINE_END: Final = re.compile(rb"[\r\n]")
-_ANOTHER_MSH: Final = re.compile(r"[\x00- \x85\ufeff\u2028]*MSH(?![A-Za-z0-9])")
+_HARMLESS: Final = (
+    re.compile(  # a name alone, what files end with, a longer name of a segment of ours
+        r"[A-Z][A-Z0-9]{2}|[\x00- \x7f\ufeff]*|Z[A-Z0-9]{3,6}[^A-Za-z0-9 ].*"
+    )
+)
 _UTF_16: Final = re.compile(rb"(?:\xff\xfe|\xfe\xff)?\x00?M\x00S\x00H")
 
 
@@ -156,15 +156,26 @@ class Segment:
 class Message:
     """A message; segments are split into fields when first asked for.
 
-    ``doubt`` is what is doubtful about its character set, if anything.
+    ``doubt`` is what is doubtful about its character set, if anything. ``is_whole``: it is known that every
+    line is a segment.
     """
 
-    __slots__ = ("_first_lines", "_lines", "_segments", "codec", "delimiters", "doubt", "header")
+    __slots__ = (
+        "_first_lines",
+        "_lines",
+        "_segments",
+        "codec",
+        "delimiters",
+        "doubt",
+        "header",
+        "is_whole",
+    )
 
     def __init__(
         self, lines: list[str], delimiters: Delimiters, codec: str, doubt: Trouble | None = None
     ) -> None:
         self.doubt = doubt
+        self.is_whole = False
         self._lines = lines
         self._first_lines = {line[:NAME_CHARS]: line for line in reversed(lines)}
         self.delimiters = delimiters
@@ -193,6 +204,22 @@ class Message:
         """How many segments of that name there are."""
         return sum(line[:NAME_CHARS] == name for line in self._lines)
 
+    def broken(self, names: Container[str]) -> str | None:
+        """The first segment of those names behind which a line stands that is no segment.
+
+        A line end within a field cuts its segment, and the fields behind it are lost.
+        """
+        if self.is_whole:  # nearly always
+            return None
+        mark, whole = self.delimiters.field, ""
+        for line in self._lines:
+            name = line[:NAME_CHARS]
+            if line[NAME_CHARS : NAME_CHARS + 1] == mark and name.isupper():
+                whole = name
+            elif whole in names and not _HARMLESS.fullmatch(line):
+                return whole
+        return None
+
     def lines(self) -> Sequence[str]:
         """All segments as sent."""
         return self._lines
@@ -214,48 +241,22 @@ def read(payload: bytes, charsets: Charsets = Charsets()) -> Message:  # noqa: B
     marks, _, _ = header[4 : 4 + 2 * MAX_DELIMITERS].partition(header[3:4] or " ")
     delimiters = delimiters_of(header[3:4], marks)
     decoded = charset.decode(payload, _declared(header, delimiters), charsets)
-    _check_lines(decoded.text)
+    shape.check_lines(decoded.text)
     lines = _lines(decoded.text)
-    _check_fields(lines, delimiters.field)
+    shape.check_fields(lines, delimiters.field)
     if decoded.text.find("MSH", NAME_CHARS) >= 0:
-        _check_single(lines, f"MSH{delimiters.field}{marks}")
-    return Message(lines, delimiters, decoded.codec, decoded.doubt)
+        shape.check_single(lines, f"MSH{delimiters.field}{marks}")
+    message = Message(lines, delimiters, decoded.codec, decoded.doubt)
+    message.is_whole = "\n" not in decoded.text and not shape.has_odd_line(
+        decoded.text, delimiters.field
+    )
+    return message
 
 
 def _no_message(payload: bytes) -> NotHl7Error | CharsetError:
     if _UTF_16.match(payload):
         return CharsetError("the bytes are UTF-16, which MLLP cannot frame: send UTF-8", "MSH-18")
     return NotHl7Error("it does not begin with MSH", "MSH")
-
-
-def _check_lines(text: str) -> None:
-    """Before it is split into lines. A segment ends in two signs at most."""
-    if len(text) > MAX_SEGMENTS and text.count("\r") + text.count("\n") > 2 * MAX_SEGMENTS:
-        raise TooManyPartsError(f"more than {MAX_SEGMENTS} segments", "MSH")
-
-
-def _check_fields(lines: list[str], separator: str) -> None:
-    """Before any of them is split into fields."""
-    if len(lines) > MAX_SEGMENTS:
-        raise TooManyPartsError(f"more than {MAX_SEGMENTS} segments", "MSH")
-    if max(map(len, lines)) <= MAX_FIELDS:  # nearly always
-        return
-    for number, line in enumerate(lines, 1):
-        if line.count(separator) > MAX_FIELDS:
-            raise TooManyPartsError(f"segment {number} has more than {MAX_FIELDS} fields")
-
-
-def _check_single(lines: list[str], header: str) -> None:
-    """``header``: how the MSH begins; there is "MSH" somewhere behind it."""
-    places = (number for number, line in enumerate(lines, 1) if "MSH" in line)
-    for number in places:
-        line = lines[number - 1]
-        begins = number > 1 and _ANOTHER_MSH.match(line) is not None
-        if begins or header in line[1:]:
-            detail = (
-                f"in segment {number} another MSH begins: send each message in a frame of its own"
-            )
-            raise SeveralMessagesError(detail, "MSH")
 
 
 @lru_cache(maxsize=64)

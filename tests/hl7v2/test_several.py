@@ -31,7 +31,7 @@ SEVERAL = {
 SINGLE = {
     "a text that names MSH": message("A14", {42: "W1"}, "NTE|1||see MSH|and MSH"),
     "a text that begins with MSH": message("A14", {42: "W1"}, "NTE|1||MSH"),
-    "a segment with a longer name": message("A14", {42: "W1"}, "MSHX|1"),
+    "a segment with a longer name": message("A14", {42: "W1"}, "ZMSH|1"),
     "a line of text behind a line feed": message("A14", {42: "W1"}, "NTE|1||one\nMSH of two"),
 }
 
