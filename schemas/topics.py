@@ -104,7 +104,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
           "which wards have taken note of who is coming"),
     Topic(AUDIT, "ward", "ward", 1_830 * DAY_S, "http", "operators",
           "who has seen what of whom, and when"),
-    Topic(ALIASES, "realm", "source and patient key", None, "router", "http",
+    Topic(ALIASES, "realm", "realm, source and patient key", None, "router", "http",
           "which patient each number stands for, where it is another: as the router decided"),
     Topic(PATIENTS, "realm", "patient key, source and hash", None, "adapters, router", "http",
           "who each patient is, as each source says it, while a visit is open; empty unless configured"),

@@ -184,7 +184,7 @@ class Service:
             return Hub(board)
         zone, register = ZoneInfo(self._settings.http.zone), self._installation.register
         free = occupancies(board, census, register, self._clock, zone)
-        names = Identities() if self._settings.gives("identified") else None
+        names = Identities(census.aliases) if self._settings.gives("identified") else None
         return Hub(board, known=Known(census, register, names), occupancy=free)
 
     def _census(self) -> Census | None:

@@ -96,7 +96,8 @@ class Outbox:
             alias = Alias(realm=self._realm, source=source, number=number, patient=pointer.to,
                           merged=pointer.merged)  # fmt: skip
             value = alias.model_dump_json().encode()
-        self.records.append(Record(topics.ALIASES, self._realm, joined(source, number), value))
+        key = joined(self._realm, source, number)
+        self.records.append(Record(topics.ALIASES, self._realm, key, value))
 
     def settle(self, envelope: Envelope) -> None:
         """End the review items of an input that was read again, and did not meet them."""

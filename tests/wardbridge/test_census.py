@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bus.port import Record, Stored
 from router.core.keys import joined
 from schemas import topics
+from schemas.alias import Alias
 from schemas.authority import Authority, AuthorityEntry
 from schemas.encounter import EncounterView, Mark, Phase
 from schemas.fields import Level
@@ -155,3 +156,20 @@ def test_the_list_has_what_the_reader_may_see(fields: Level) -> None:
             assert "key-" not in str(answer)
 
     asyncio.run(check())
+
+
+def test_a_patient_of_two_numbers_holds_one_place_and_is_masked_under_both() -> None:
+    found = census(
+        view("1", patient="key-1", place=Location(ward="MED"), visit_class="I", phase=Phase.ACTIVE),
+        view("2", patient="key-2", place=Location(ward="MED"), visit_class="I", phase=Phase.ACTIVE,
+             protection=Protection.PROTECTED),
+    )  # fmt: skip
+    for merged, patients, masked in ((None, 2, False), (False, 1, True), (True, 1, True)):
+        if merged is not None:
+            alias = Alias(realm="lab", source="ehr", number="key-1", patient="key-2", merged=merged)
+            value = alias.model_dump_json().encode()
+            found.aliases.set_row(Stored(topics.ALIASES, 0, 0, "lab|ehr|key-1", value, (), 0))
+        presence = found.presence("MED", AT)
+        assert presence is not None
+        assert presence.patients == patients
+        assert found.is_masked(data("MED", 1, "1")) == masked

@@ -14,7 +14,7 @@ from schemas import topics
 from schemas.encounter import EncounterView, Phase
 from tests.wardbridge.test_census import kept
 from tests.wardbridge.test_http import AT
-from tests.wardbridge.test_identities import described, record
+from tests.wardbridge.test_identities import alias_record, described, record, stands_for
 from wardbridge.components.forgetting import Forgetting, forget
 
 WEEK = timedelta(days=7)
@@ -70,6 +70,14 @@ def test_whom_a_patient_was_merged_into_is_kept_as_long_as_the_patient() -> None
     log = log_of(*map(record, rows), stay("key-1"))
     assert forget(log, WEEK, AT + timedelta(days=30)) == 1
     assert left(log) == {"key-1", "key-2", "key-3"}
+
+
+def test_whoever_is_tied_to_an_open_visit_by_any_number_is_kept() -> None:
+    rows = [described(patient=f"key-{n}", family="Ek") for n in range(1, 6)]
+    ties = [stands_for("key-1", "key-2", merged=False), stands_for("key-3", "key-2", "other")]
+    log = log_of(*map(record, rows), *map(alias_record, ties), stay("key-1"), stay("key-4"))
+    assert forget(log, WEEK, AT + timedelta(days=30)) == 1
+    assert left(log) == {"key-1", "key-2", "key-3", "key-4"}
 
 
 def test_where_nothing_is_to_be_kept_everything_goes_at_the_start() -> None:

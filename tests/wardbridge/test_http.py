@@ -96,7 +96,7 @@ class Surface:
         zone = ZoneInfo("Europe/Stockholm")
         free = occupancies(board, census, register, lambda: AT, zone) if census else None
         sees_more = census is not None
-        known = Known(census, register, Identities()) if census else None
+        known = Known(census, register, Identities(census.aliases)) if census else None
         self.hub = Hub(board, limit, known, free)
         self.tail = Tail(
             log, self.hub.take, wait_s=0.02, with_census=sees_more, with_patients=sees_more

@@ -19,6 +19,7 @@ import wardbridge.http
 from bus.port import Record, Stored
 from bus.records import records_of
 from schemas import topics
+from schemas.alias import Alias
 from schemas.audit import AuditEntry
 from schemas.fields import Identity, Level
 from schemas.identifiers import IdentifierKind
@@ -27,6 +28,7 @@ from schemas.patient import PatientRow, Person, Sex
 from tests.wardbridge.test_audit import BEARER, gate
 from tests.wardbridge.test_census import REGISTER, kept, view
 from tests.wardbridge.test_http import AT, Surface, data, notice, notices, refuse, stream, surface
+from wardbridge.fields.aliases import Aliases, aliases_of
 from wardbridge.fields.census import Census
 from wardbridge.fields.identities import Identities
 
@@ -58,16 +60,28 @@ def record(row: PatientRow, *, gone: bool = False) -> Record:
     return Record(topics.PATIENTS, row.realm, row.key, value)
 
 
-def known(rows: Sequence[PatientRow]) -> Identities:
-    found = Identities()
+def stands_for(number: str, patient: str, source: str = "ehr", *, merged: bool = True) -> Alias:
+    """What the router has decided of a number."""
+    return Alias(realm="lab", source=source, number=number, patient=patient, merged=merged)
+
+
+def alias_record(alias: Alias, *, gone: bool = False) -> Record:
+    value = None if gone else alias.model_dump_json().encode()
+    return Record(topics.ALIASES, "lab", f"lab|{alias.source}|{alias.number}", value)
+
+
+def known(rows: Sequence[PatientRow | Alias]) -> Identities:
+    aliases = Aliases()
+    found = Identities(aliases)
     for number, row in enumerate(rows):
-        told = record(row)
-        found.set_row(Stored(told.topic, 0, number, told.key, told.value, (), 0))
+        told = alias_record(row) if isinstance(row, Alias) else record(row)
+        stored = Stored(told.topic, 0, number, told.key, told.value, (), 0)
+        (aliases if isinstance(row, Alias) else found).set_row(stored)
     return found
 
 
 def shown(
-    *rows: PatientRow, patient: str = "key-1", source: str = "ehr", realm: str = "lab"
+    *rows: PatientRow | Alias, patient: str = "key-1", source: str = "ehr", realm: str = "lab"
 ) -> Identity | None:
     return known(rows).identity(realm, source, patient)
 
@@ -86,22 +100,29 @@ def shown(
         ([described(family="Ek"), described(1, family=None, given="A")], (None, "A", None)),
         ([described(family="Ek"), described(1, source="other", family="Alm", born="1950")],
          ("Ek", None, "1950")),
-        ([described(family="Ek"), described(1, into="key-2"), described(1, "key-2", family="Alm")],
+        ([described(family="Ek"), stands_for("key-1", "key-2"), described(1, "key-2", family="Alm")],
          ("Alm", None, None)),
-        ([described(into="key-2"), described(1, "key-2", into="key-3"), described(1, "key-3", family="Alm")],
+        ([stands_for("key-1", "key-2"), stands_for("key-2", "key-3"), described(1, "key-3", family="Alm")],
          ("Alm", None, None)),
-        ([described(into="key-2"), described(1, into="key-3"), described(1, "key-3", family="Alm")],
+        ([stands_for("key-1", "key-2"), described(5, family="Old"), described(1, "key-2", family="Alm")],
          ("Alm", None, None)),
-        ([described(into="key-2"), described(5, family="Old"), described(1, "key-2", family="Alm")],
-         ("Alm", None, None)),
-        ([described(family="Ek"), described(1, source="other", into="key-2"),
+        ([described(family="Ek"), stands_for("key-1", "key-2", "other"),
           described(1, "key-2", "other", family="Alm")], ("Ek", None, None)),
+        ([described(family="Ek"), stands_for("key-1", "key-2", merged=False), described(1, "key-2", family="Alm")],
+         ("Alm", None, None)),
+        ([described(2, family="Ek"), stands_for("key-1", "key-2", merged=False),
+          described(1, "key-2", family="Alm", born="1950")], ("Ek", None, "1950")),
+        ([stands_for("key-1", "key-2"), stands_for("key-3", "key-2", merged=False),
+          described(1, "key-3", family="Alm"), described(5, "key-1", family="Old")], ("Alm", None, None)),
+        ([described(family="Ek"), described(1, into="key-2"), described(1, "key-2", family="Alm")],
+         ("Ek", None, None)),
     ],
     ids=["known", "newest", "said again", "what is not said stays", "cleared", "own source first", "merged",
-         "merged twice", "merged anew", "the old number speaks", "another source's merge"],
+         "merged twice", "the old number speaks", "another source's merge", "another number",
+         "under any number", "under any number of who remains", "a merge that the router refused"],
 )  # fmt: skip
 def test_in_every_order_of_arrival_it_is_who_the_newest_word_says(
-    rows: list[PatientRow], expected: tuple[str | None, ...]
+    rows: list[PatientRow | Alias], expected: tuple[str | None, ...]
 ) -> None:
     for order in permutations(rows):
         found = shown(*order)
@@ -116,12 +137,11 @@ def test_in_every_order_of_arrival_it_is_who_the_newest_word_says(
         [described(patient="key-2", family="Ek")],
         [described(realm="elsewhere", family="Ek")],
         [described(into="key-1", family="Ek")],
-        [described(into="key-2"), described(1, "key-2", into="key-1"), described(family="Ek")],
-        [described(into="key-2"), described(family="Ek")],
+        [stands_for("key-1", "key-2"), described(family="Ek")],
     ],
-    ids=["nothing", "somebody else", "another realm", "itself", "circle", "unknown who remains"],
+    ids=["nothing", "somebody else", "another realm", "itself", "unknown who remains"],
 )
-def test_who_is_not_known_is_nobody(rows: list[PatientRow]) -> None:
+def test_who_is_not_known_is_nobody(rows: list[PatientRow | Alias]) -> None:
     assert shown(*rows) is None
 
 
@@ -129,6 +149,37 @@ def test_the_number_is_the_newest_of_the_own_source() -> None:
     found = shown(described(number="1"), described(1, number="2"), described(2, source="other", number="3"))  # fmt: skip
     assert found
     assert (found.number, found.assigner) == ("2", "LAB")
+
+
+def test_the_number_is_the_one_that_the_patient_is_mainly_known_by() -> None:
+    rows: list[PatientRow | Alias] = [
+        stands_for("key-1", "key-2", merged=False),
+        described(number="1"),
+        described(patient="key-2", number="2"),
+    ]
+    for order in permutations(rows):
+        found = shown(*order)
+        assert found
+        assert found.number == "2"
+
+
+def test_a_number_that_is_a_patient_again_is_that_patient() -> None:
+    aliases, said = Aliases(), stands_for("key-1", "key-2")
+    for gone in (False, True, True):
+        told = alias_record(said, gone=gone)
+        aliases.set_row(Stored(told.topic, 0, 0, told.key, told.value, (), 0))
+        assert aliases.patient("lab", "ehr", "key-1") == ("key-1" if gone else "key-2")
+        assert aliases.connected("lab", "key-2") == ({"key-2"} if gone else {"key-1", "key-2"})
+
+
+def test_rows_between_two_of_one_commit_lead_to_an_end() -> None:
+    aliases = aliases_of(
+        Stored(topics.ALIASES, 0, 0, told.key, told.value, (), 0)
+        for told in map(alias_record, (stands_for("a", "b"), stands_for("b", "a")))
+    )
+    assert aliases.patient("lab", "ehr", "a") in {"a", "b"}
+    assert aliases.numbers("lab", "ehr", "a") == {"a"}
+    assert aliases.connected_anywhere("a") == {"a", "b"}
 
 
 def test_who_is_forgotten_is_no_longer_known() -> None:

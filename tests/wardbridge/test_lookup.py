@@ -20,7 +20,7 @@ from schemas.notification import DesignationData, Kind, Reason
 from schemas.observation import Protection
 from tests.wardbridge.test_census import LEAVES, REGISTER, kept, stored, view
 from tests.wardbridge.test_http import data, notice, until
-from tests.wardbridge.test_identities import NAME, described, record
+from tests.wardbridge.test_identities import NAME, alias_record, described, record, stands_for
 from wardbridge.components.tail import Tail
 from wardbridge.fields.census import Census
 from wardbridge.fields.identities import Identities
@@ -36,7 +36,8 @@ class Following:
     """A log that one tail follows, once it is started."""
 
     def __init__(self, log: MemoryLog) -> None:
-        known = Known(Census(lambda _: "ehr"), REGISTER, Identities())
+        census = Census(lambda _: "ehr")
+        known = Known(census, REGISTER, Identities(census.aliases))
         hub = Hub(Board(), known=known)
         self.tail = Tail(log, hub.take, wait_s=0.02, with_census=True, with_patients=True)
         self.lookup = Lookup(known, hub.board, self.tail)
@@ -205,8 +206,8 @@ def test_a_mark_counts_that_was_said_of_the_person_once_the_designation_is_close
 
 
 def test_a_merge_by_a_source_that_is_not_believed_names_nobody_else() -> None:
-    names = Identities()
-    known = Known(Census(lambda _: "mill"), REGISTER, names)
+    census = Census(lambda _: "mill")
+    known = Known(census, REGISTER, Identities(census.aliases))
     rows = [
         described(0, "key-p", "ehr", family="Right"),
         described(1, "key-p", "mill", family="Right"),
@@ -214,7 +215,9 @@ def test_a_merge_by_a_source_that_is_not_believed_names_nobody_else() -> None:
         described(2, "key-x", "ehr", number="77", family="Wrong"),
     ]
     shadow, believed = view("E1", patient="key-p"), view("M1", source="mill", patient="key-p")
-    known.take([stored(shadow), stored(believed)], [as_stored(record(each)) for each in rows])
+    merge = as_stored(alias_record(stands_for("key-p", "key-x")))
+    said = [as_stored(record(each)) for each in rows]
+    known.take([stored(shadow), stored(believed)], said, [merge])
     found = known.beside(row("E1"), "identified").patient
     assert found is not None
     assert found.family == "Right"
@@ -225,17 +228,20 @@ def test_who_moves_with_authority_is_withdrawn_under_the_number_they_had_by_then
     *, knows: bool
 ) -> None:
     """The new source knows nothing of the merge that the old one, believed then, announced."""
-    known = Known(Census(lambda _: "mill"), REGISTER, Identities())
+    census = Census(lambda _: "mill")
+    known = Known(census, REGISTER, Identities(census.aliases))
     rows = [
         described(0, "key-p", "ehr", family="Old"),
         described(1, "key-p", "ehr", into="key-x"),
         described(1, "key-x", "ehr", number="4712", family="New"),
         *([described(2, "key-p", "mill", family="Old")] if knows else []),
     ]
-    known.take([stored(view("V2", patient="key-p"))], [as_stored(record(each)) for each in rows])
+    merge = as_stored(alias_record(stands_for("key-p", "key-x")))
+    said = [as_stored(record(each)) for each in rows]
+    known.take([stored(view("V2", patient="key-p"))], said, [merge])
     lost = row("V2", kind=Kind.WITHDRAWN, reason=Reason.AUTHORITY_MOVED)
-    for said, family in ((lost, "New"), (row("V2"), "Old" if knows else "New")):
-        found = known.beside(said, "identified").patient
+    for asked_of, family in ((lost, "New"), (row("V2"), "Old" if knows else "New")):
+        found = known.beside(asked_of, "identified").patient
         assert found is not None
         assert found.family == family
 

@@ -19,6 +19,7 @@ from schemas.encounter import EncounterView
 from wardbridge.config.load import load
 from wardbridge.config.models import Installation
 from wardbridge.config.problems import ConfigError
+from wardbridge.fields.aliases import aliases_of
 from wardbridge.log import open_to_read
 
 COULD_NOT_RUN: Final = 2
@@ -102,11 +103,12 @@ def log_for_reading(data: Path, config: Path | None) -> Iterator[Log]:
 
 
 def visits_of(log: Log, patient: str) -> set[VisitRef]:
-    """The patient's visits, of those that the census still has."""
+    """The patient's visits under all numbers that lead to or from this one, of those that the census has."""
+    numbers = aliases_of(records_of(log, topics.ALIASES)).connected_anywhere(patient)
     found = set()
     for record in records_of(log, topics.ENCOUNTERS):
         if record.value is not None:
             view = EncounterView.model_validate_json(record.value)
-            if view.patient == patient:
+            if view.patient in numbers:
                 found.add(VisitRef(source=view.source, visit=view.visit))
     return found

@@ -20,6 +20,7 @@ from schemas import topics
 from schemas.encounter import EncounterView, Phase
 from schemas.patient import PatientRow, patient_row
 from wardbridge.components.repeated import Repeated
+from wardbridge.fields.aliases import aliases_of
 
 INTERVAL_S: Final = 6 * 3600.0
 AT_ONCE: Final = 500  # tombstones in one call: others append meanwhile
@@ -48,7 +49,11 @@ def forget(log: Log, kept_for: timedelta | None, now: datetime) -> int:
     """Remove what is not to be kept; how many descriptions. Raises LogError."""
     read = (patient_row(row.value or b"") for row in _load(log, topics.PATIENTS))
     rows = [row for row in read if row is not None]
-    gone = rows if kept_for is None or not rows else _outdated(rows, _open(log), now - kept_for)
+    gone = (
+        rows
+        if kept_for is None or not rows
+        else _outdated(rows, _needed(log, rows), now - kept_for)
+    )
     tombstones = [Record(topics.PATIENTS, row.realm, row.key, None) for row in gone]
     for at in range(0, len(tombstones), AT_ONCE):
         log.append(tombstones[at : at + AT_ONCE])
@@ -56,10 +61,16 @@ def forget(log: Log, kept_for: timedelta | None, now: datetime) -> int:
 
 
 def _outdated(
-    rows: Collection[PatientRow], patients: Iterable[str], before: datetime
+    rows: Collection[PatientRow], needed: AbstractSet[str], before: datetime
 ) -> list[PatientRow]:
-    needed = _with_who_remains(rows, patients)
     return [row for row in rows if row.patient not in needed and row.stamp.received_at < before]
+
+
+def _needed(log: Log, rows: Iterable[PatientRow]) -> AbstractSet[str]:
+    """Of whom a visit is open, under all numbers that the router ties to theirs, and who remains of them."""
+    aliases, patients = aliases_of(_load(log, topics.ALIASES)), _open(log)
+    numbers = set[str]().union(*map(aliases.connected_anywhere, patients))
+    return _with_who_remains(rows, numbers)
 
 
 def _with_who_remains(rows: Iterable[PatientRow], patients: Iterable[str]) -> AbstractSet[str]:

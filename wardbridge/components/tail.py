@@ -31,6 +31,7 @@ class News(NamedTuple):
     acknowledgements: tuple[Stored, ...] = ()
     encounters: tuple[Stored, ...] = ()
     patients: tuple[Stored, ...] = ()
+    aliases: tuple[Stored, ...] = ()
 
 
 class Tail:
@@ -51,7 +52,7 @@ class Tail:
         self._with_patients = with_patients
         self._followed = (
             *FOLLOWED,
-            *([topics.ENCOUNTERS] if with_census else []),
+            *([topics.ENCOUNTERS, topics.ALIASES] if with_census else []),
             *([topics.PATIENTS] if with_patients else []),
         )
         self._wait_s = wait_s
@@ -141,6 +142,8 @@ class Tail:
             for patients in self._unread(topics.PATIENTS):
                 self._hand_over(News(patients=patients))
         if self._with_census:
+            for aliases in self._unread(topics.ALIASES):
+                self._hand_over(News(aliases=aliases))
             for encounters in self._unread(topics.ENCOUNTERS):
                 self._hand_over(News(encounters=encounters))
         for rows in self._unread(topics.INBOUND):

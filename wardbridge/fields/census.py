@@ -20,6 +20,7 @@ from schemas.encounter import EncounterView, Phase
 from schemas.notification import DesignationData
 from schemas.observation import Protection
 from schemas.ward import WardRegister
+from wardbridge.fields.aliases import Aliases
 
 Believed = Callable[[str], str | None]
 
@@ -79,9 +80,13 @@ class Whose(NamedTuple):
 
 
 class Census:
-    """Every visit. ``believed`` tells the source believed for a ward, now."""
+    """Every visit. ``believed`` tells the source believed for a ward, now.
 
-    def __init__(self, believed: Believed) -> None:
+    ``aliases``: whose each number is, by the router's decision.
+    """
+
+    def __init__(self, believed: Believed, aliases: Aliases | None = None) -> None:
+        self.aliases = aliases or Aliases()
         self._believed = believed
         self._stays: dict[str, Stay] = {}
         self._whose: dict[str, Whose] = {}
@@ -127,7 +132,10 @@ class Census:
     def is_masked(self, row: DesignationData) -> bool:
         """Whether the patient is protected, whichever visit and source says so."""
         whose = self._whose.get(_key(row))
-        return whose is not None and self._masked[whose.patient] > 0
+        if whose is None:
+            return False
+        numbers = self.aliases.connected(row.realm, whose.patient)
+        return any(self._masked[number] > 0 for number in numbers)
 
     def believed(self, ward: str) -> str | None:
         """The source that is believed for the ward now."""
@@ -163,7 +171,8 @@ class Census:
         source = self._believed(ward)
         if source is None or not self._placed[source]:
             return None
-        stays = {s.patient: s for s in self._believed_stays(ward, source) if s.holds_place}.values()
+        held = [stay for stay in self._believed_stays(ward, source) if stay.holds_place]
+        stays = {self.aliases.patient_of(source, stay.patient): stay for stay in held}.values()
         return Presence(
             len(stays),
             sum(stay.on_leave is True for stay in stays),

@@ -2,8 +2,9 @@
 
 Invariants: the descriptions of a patient are folded in the order of their stamps, field by field, so that
 the order in which they come decides nothing. What the visit's own source says goes before what others say
-of the same patient. The visit's own source's merges are followed; what leads in a circle is nobody. Where
-nothing is known, nothing is shown. Only the event loop's thread touches it.
+of the same patient. Which descriptions are the patient's, the router has decided (``aliases``): those under any
+number of whom the visit's own source means, and not those of a patient that has ceased. Where nothing is
+known, nothing is shown. Only the event loop's thread touches it.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from bus.port import Stored
 from schemas.fields import Identity
 from schemas.observation import Protection
 from schemas.patient import PatientRow, patient_row
+from wardbridge.fields.aliases import Aliases
 
 
 class Identities:
     """Everybody of whom a visit is planned or open, and some more."""
 
-    def __init__(self) -> None:
+    def __init__(self, aliases: Aliases) -> None:
+        self._aliases = aliases
         self._rows: defaultdict[str, dict[str, PatientRow]] = defaultdict(dict)
         self._merged: defaultdict[str, set[str]] = defaultdict(set)
         """By who remains, the numbers that ceased. One that is forgotten stays: it has no rows then."""
@@ -46,15 +49,17 @@ class Identities:
         if not self._rows[patient]:
             del self._rows[patient]
 
-    def identity(self, realm: str, source: str, patient: str) -> Identity | None:
+    def identity(self, realm: str, source: str, number: str) -> Identity | None:
         """Who the source means by this patient key."""
-        remaining = self._remaining(realm, source, patient)
-        rows = [row for row in self._of(realm, remaining) if row.merged_into is None]
-        return _folded(rows, source) if rows else None
+        patient = self._aliases.patient(realm, source, number)
+        numbers = self._aliases.numbers(realm, source, patient)
+        rows = [row for key in numbers for row in self._of(realm, key) if row.merged_into is None]
+        return _folded(rows, source, patient) if rows else None
 
     def means(self, realm: str, source: str, patient: str) -> bool:
-        """Whether the source has said anything of this patient key itself."""
-        return any(row.source == source for row in self._of(realm, patient))
+        """Whether the source has said anything of this patient, under this key or another of theirs."""
+        numbers = {patient} | self._aliases.numbers(realm, source, patient)
+        return any(row.source == source for key in numbers for row in self._of(realm, key))
 
     def is_marked(self, realm: str, patient: str) -> bool:
         """Whether by any source's newest word of any number that is theirs the patient is protected."""
@@ -67,34 +72,24 @@ class Identities:
         return any(row.protection is not Protection.NONE for row in newest.values())
 
     def _numbers(self, realm: str, patient: str) -> list[str]:
-        """All that were ever merged with one another, by whichever source."""
+        """All that were ever merged with one another, by whichever source: where it masks, doubt counts."""
         found = [patient]
         for key in found:
             others = {row.merged_into for row in self._of(realm, key) if row.merged_into}
-            found += sorted((others | self._merged.get(key, set())).difference(found))
+            others |= self._merged.get(key, set()) | self._aliases.connected(realm, key)
+            found += sorted(others.difference(found))
         return found
 
-    def _remaining(self, realm: str, source: str, patient: str) -> str | None:
-        """The patient that a number stands for now."""
-        seen: set[str] = set()
-        while patient not in seen:
-            seen.add(patient)
-            merges = [
-                row for row in self._of(realm, patient) if row.merged_into and row.source == source
-            ]
-            if not merges:
-                return patient
-            patient = max(merges, key=_order).merged_into or patient
-        return None
-
-    def _of(self, realm: str, patient: str | None) -> Iterable[PatientRow]:
-        rows = self._rows.get(patient or "", {}).values()
+    def _of(self, realm: str, patient: str) -> Iterable[PatientRow]:
+        rows = self._rows.get(patient, {}).values()
         return [row for row in rows if row.realm == realm]
 
 
-def _folded(rows: list[PatientRow], source: str) -> Identity:
+def _folded(rows: list[PatientRow], source: str, patient: str) -> Identity:
+    """``patient``: the number that they are mainly known by, which is shown."""
     rows.sort(key=lambda row: (row.source == source, _order(row)))
-    number = rows[-1].number
+    mainly = [row for row in rows if row.patient == patient]
+    number = (mainly or rows)[-1].number
     said: dict[str, Any] = {}
     for row in rows:
         said |= {name: getattr(row.person, name) for name in row.person.model_fields_set}

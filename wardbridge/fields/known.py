@@ -31,8 +31,15 @@ class Known:
         """Whether anybody's name can be known."""
         return self._identities is not None
 
-    def take(self, encounters: Iterable[Stored], patients: Iterable[Stored]) -> set[str]:
-        """Take rows of both topics in; the wards where something may be different."""
+    def take(
+        self,
+        encounters: Iterable[Stored],
+        patients: Iterable[Stored],
+        aliases: Iterable[Stored] = (),
+    ) -> set[str]:
+        """Take rows of the topics in; the wards where something may be different."""
+        for row in aliases:
+            self.census.aliases.set_row(row)
         if self._identities is not None:
             for row in patients:
                 self._identities.set_row(row)

@@ -85,7 +85,7 @@ class Hub:
         """Rows first: a list is never older than the notices that refer to it."""
         touched = {self.board.set_row(row) for row in news.rows}
         if self.known is not None:
-            touched |= self.known.take(news.encounters, news.patients)
+            touched |= self.known.take(news.encounters, news.patients, news.aliases)
         for ward in touched & self._listeners.keys():
             self._tell_occupancy(ward)
         new = [said for each in news.acknowledgements if (said := self.board.acknowledge(each))]
