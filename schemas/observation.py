@@ -57,7 +57,8 @@ class What(StrEnum):
     DEPARTURE_CANCELLED = "departure-cancelled"  # A33
     TRACKED = "tracked"  # A10: at a temporary place, or arrived where the patient is to stay
     TRACKING_CANCELLED = "tracking-cancelled"  # A32
-    UPDATED = "updated"  # A08 A54 A55 Z99: compare, silent if nothing relevant changed
+    UPDATED = "updated"  # A08 A54 A55: compare, silent if nothing relevant changed
+    CORRECTED = "corrected"  # Z99 that does not say what it corrects: the movement with its id
     DESCRIBED = "described"  # a state: a snapshot's row, a version of a FHIR Encounter
     PERSON_UPDATED = "person-updated"  # A28 A31: patient level, no visit
     PATIENTS_MERGED = "patients-merged"  # A40: patient level, no visit
@@ -149,9 +150,9 @@ class OrderStamp(Frozen):
 
 
 class Movement(Frozen):
-    """IHE PAM ZBE: which movement this is about."""
+    """IHE PAM ZBE: which movement this is about. ``update`` corrects what was said of it."""
 
-    id: str
+    id: str = Field(description="empty where the source gives none: the latest of its kind")
     action: Literal["insert", "update", "cancel"] = "insert"
     historic: bool = Field(
         default=False, description="the claimed place is where it led then, not where anybody is"

@@ -4,67 +4,94 @@ A cancel that names a movement (IHE PAM, ZBE-1) annuls the event of its kind wit
 wherever the two sort. Any other cancel annuls the latest event of its kind that sorts before it
 and is not annulled yet; one that names a movement nobody has heard of passes over events that
 carry another movement's id, which it certainly does not mean. Whatever was told of an annulled
-movement goes with it.
+movement goes with it. A cancel that is told again cancels nothing more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from router.core.facts import Fact
+from router.core.facts import CANCELS, Fact
 from schemas.observation import What
 
 ANNULS: Final[Mapping[What, What]] = {
     What.TRANSFER_CANCELLED: What.TRANSFERRED,
     What.DISCHARGE_CANCELLED: What.DISCHARGED,
     What.DISCHARGE_PLAN_CANCELLED: What.DISCHARGE_PLANNED,
+    What.TRACKING_CANCELLED: What.TRACKED,
+    What.DEPARTURE_CANCELLED: What.DEPARTED,
 }
-_MOVEMENTS: Final = frozenset(
-    {What.ADMITTED, What.TRANSFERRED, What.DISCHARGED, What.DISCHARGE_PLANNED}
-)
+_OF_ANY_KIND: Final = frozenset({What.UPDATED, What.CORRECTED})
+"""With ZBE-4 CANCEL these strike whatever has the movement's id."""
 
 
 def cancels(fact: Fact) -> frozenset[What]:
     """The kinds of event that a fact may annul: none for most."""
     if fact.what in ANNULS:
         return frozenset({ANNULS[fact.what]})
-    if fact.cancels_movement and fact.what is What.UPDATED:
+    if fact.cancels_movement and fact.what in _OF_ANY_KIND:
         return _MOVEMENTS
     return frozenset()
+
+
+_MOVEMENTS: Final = frozenset(What) - CANCELS - {What.UPDATED, What.DESCRIBED}
 
 
 def annulled(facts: Sequence[Fact]) -> frozenset[str]:
     """Ids of the annulled among a visit's facts, which are given in order."""
     gone: set[str] = set()
-    loose: list[int] = []
-    for place, fact in enumerate(facts):
+    loose: list[Fact] = []
+    for fact in facts:
         kinds = cancels(fact)
         named = _named(facts, fact, kinds) if kinds else set()
         gone |= named
-        if kinds and not named:
-            loose.append(place)
-    for place in loose:
-        gone |= _latest_before(facts, place, gone)
+        if kinds and not named and not (fact.retells and _is_known(facts, fact)):
+            loose.append(fact)
+    for fact in loose:
+        gone |= _latest_before(facts, fact, gone)
     return frozenset(gone)
 
 
-def _named(facts: Sequence[Fact], cancel: Fact, kinds: frozenset[What]) -> set[str]:
+def _named(facts: Iterable[Fact], cancel: Fact, kinds: frozenset[What]) -> set[str]:
     """All that was told of the movement that a cancel names."""
     if cancel.movement is None:
         return set()
     told = (fact for fact in facts if fact.movement == cancel.movement)
-    return {fact.id for fact in told if fact.what in kinds or fact.is_of_history}
+    return {fact.id for fact in told if fact.what in kinds or _is_of_any_kind(fact)}
 
 
-def _latest_before(facts: Sequence[Fact], place: int, gone: set[str]) -> set[str]:
-    cancel, before = facts[place], facts[:place]
+def _is_of_any_kind(fact: Fact) -> bool:
+    return fact.is_of_history and fact.what in _OF_ANY_KIND
+
+
+def _is_known(facts: Iterable[Fact], again: Fact) -> bool:
+    """Whether the cancel that is told again is held itself."""
+    return any(
+        fact.what is again.what
+        and not fact.retells
+        and (
+            fact.movement == again.movement or (may_mean(again, fact) and fact.order < again.order)
+        )
+        for fact in facts
+    )
+
+
+def _latest_before(facts: Sequence[Fact], cancel: Fact, gone: set[str]) -> set[str]:
     kind = ANNULS.get(cancel.what)
+    before = [fact for fact in facts if fact.stands < cancel.order]
+    before.sort(key=lambda fact: _place(fact, cancel))
     for fact in reversed(before):
-        if fact.what is kind and fact.id not in gone and _may_mean(cancel, fact):
+        if fact.what is kind and fact.id not in gone and may_mean(cancel, fact):
             return {fact.id} | _named(before, fact, frozenset({kind}))
     return set()
 
 
-def _may_mean(cancel: Fact, event: Fact) -> bool:
-    return cancel.movement is None or event.movement is None
+def _place(fact: Fact, cancel: Fact) -> tuple[object, ...]:
+    """Where it stands for a cancel: what lay ahead, when it took effect if it had by then."""
+    return fact.takes_effect if fact.takes_effect < cancel.order else fact.stands
+
+
+def may_mean(teller: Fact, event: Fact) -> bool:
+    """Whether a cancel or correction may mean the event, by the movements that they name."""
+    return teller.movement is None or event.movement is None

@@ -7,8 +7,8 @@ under way (None: as it was).
 old mark and place; ``resumes`` takes back a discharge; ``stays`` changes neither phase, place nor
 mark.
 
-``place``: ``moves`` says where the patient lies, and arriving there consumes the mark; ``tracks``
-is physical only and fulfils nothing for good; ``leaves``: the patient is gone.
+``place``: ``moves`` says where the patient lies, and arriving there consumes the mark; ``leaves``:
+the patient is gone. A temporary place is a claim of its own and consumes nothing.
 
 ``mark``: ``marks`` sets a claimed mark anew, even for the ward of a fulfilled one; with
 ``repeats`` a mark for the same ward adds nothing; ``unmarks`` clears the mark if it names none or
@@ -29,10 +29,10 @@ ENDED: Final = frozenset({Phase.DISCHARGED, Phase.CANCELLED})
 class Effect(NamedTuple):
     """One row of the table."""
 
-    first: Phase
+    first: Phase | None
     then: Phase | None
     ended: Literal["reopens", "resumes", "stays"]
-    place: Literal["moves", "tracks", "leaves"]
+    place: Literal["moves", "leaves"]
     mark: Literal["marks", "repeats", "unmarks", "ends", "keeps"]
 
 
@@ -51,8 +51,12 @@ EFFECTS: Final[Mapping[What, Effect]] = {
     What.TRANSFER_CANCELLED:       Effect(_A, None, "stays",   "moves",  "repeats"),
     What.DISCHARGED:               Effect(_D, _D,   "stays",   "leaves", "keeps"),
     What.DISCHARGE_CANCELLED:      Effect(_A, _A,   "resumes", "moves",  "repeats"),
-    What.TRACKED:                  Effect(_A, None, "stays",   "tracks", "repeats"),
+    What.DEPARTED:                 Effect(_A, None, "stays",   "moves",  "repeats"),
+    What.DEPARTURE_CANCELLED:      Effect(_A, None, "stays",   "moves",  "repeats"),
+    What.TRACKED:                  Effect(_A, None, "stays",   "moves",  "repeats"),
+    What.TRACKING_CANCELLED:       Effect(_A, None, "stays",   "moves",  "repeats"),
     What.UPDATED:                  Effect(_A, None, "stays",   "moves",  "repeats"),
+    What.CORRECTED:                Effect(None, None, "stays", "moves",  "repeats"),
     What.DESCRIBED:                Effect(_A, None, "reopens", "moves",  "marks"),
 }  # fmt: skip
 """Every kind of observation that is about a visit; the others are about a patient."""

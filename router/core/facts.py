@@ -15,10 +15,13 @@ from typing import Final, NamedTuple
 
 from pydantic import TypeAdapter
 
-from schemas.observation import Claims, Observation, What
+from schemas.observation import Claims, Movement, Observation, What
 
 Stamp = tuple[int, int, int, int]
 """Microseconds since 1970 in UTC, source sequence, microseconds of first receipt, rank."""
+
+Order = tuple[Stamp, str]
+"""A stamp, then an id: total among a visit's facts (DESIGN section 4)."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -37,8 +40,9 @@ def moment(at_us: int) -> datetime:
 class Fact(NamedTuple):
     """What one observation contributes.
 
-    ``order`` sorts what was said, ``happened`` what it is about: they differ where ``past`` has the
-    microseconds of a movement of the past. ``retells``: it says anew what became of its movement.
+    ``retells``: it corrects what was said of its movement. ``historic``: it is no longer so.
+    ``occurs``: microseconds of the time that it is about, where that decides its place in the
+    history: a later time than its stamp's lies ahead, an earlier one in the past.
     ``series``: what its sequence counts (``versions``).
     ``others``: the patient's other numbers. ``corrects``: the visit is this patient's from now on.
     """
@@ -54,27 +58,45 @@ class Fact(NamedTuple):
     cancels_movement: bool = False
     merged_into: str | None = None
     retells: bool = False
-    past: int | None = None
+    historic: bool = False
+    occurs: int | None = None
     others: tuple[str, ...] = ()
     corrects: bool = False
     series: str | None = None
 
     @property
-    def order(self) -> tuple[Stamp, str]:
-        """The total order of DESIGN section 4: stamp, then id."""
+    def order(self) -> Order:
+        """When it was said."""
         return (self.stamp, self.id)
 
     @property
-    def happened(self) -> tuple[Stamp, str]:
-        """As :attr:`order`, by when it took place."""
-        if self.past is None:
+    def lies_ahead(self) -> bool:
+        """Whether it had not happened when it was said."""
+        return self.occurs is not None and self.occurs > self.stamp[0]
+
+    @property
+    def stands(self) -> Order:
+        """Its place in the history: of the past when it took place, else when it was said."""
+        if self.occurs is None or self.lies_ahead or not self.is_of_history:
             return self.order
-        return (min((self.past, *self.stamp[1:]), self.stamp), self.id)
+        return ((self.occurs, *self.stamp[1:]), self.id)
+
+    @property
+    def takes_effect(self) -> Order:
+        """As :attr:`stands`, and of what lies ahead when its time comes."""
+        if self.occurs is None or not self.lies_ahead:
+            return self.stands
+        return ((self.occurs, *self.stamp[1:]), self.id)
+
+    @property
+    def received(self) -> int:
+        """Microseconds of the first receipt."""
+        return self.stamp[2]
 
     @property
     def is_of_history(self) -> bool:
         """Whether it tells a movement again, or one of the past."""
-        return self.retells or self.past is not None
+        return self.retells or self.historic
 
     def told_again(self, other: Fact) -> Fact:
         """The fact once another telling of it has come; the same where that says nothing new.
@@ -90,21 +112,36 @@ class Fact(NamedTuple):
 
 
 _ROW: Final = TypeAdapter(Fact)
-_USUAL_END: Final = (
-    b",null,false,null,false,null,[],false,null]"  # neither a movement nor a merge: the defaults
-)
+_USUAL_END: Final = b",null,false,null,false,false,null,[],false,null]"
+"""Of a row: neither a movement nor a merge, and of now. These are the defaults."""
+
 _LEFT: Final = frozenset({"place", "responsible_ward"})
-GIVES_BACK: Final = frozenset({What.TRANSFER_CANCELLED, What.DISCHARGE_CANCELLED})
+GIVES_BACK: Final = frozenset(
+    {What.TRANSFER_CANCELLED, What.DISCHARGE_CANCELLED, What.TRACKING_CANCELLED}
+)
 """Cancels after which the patient is where a movement before had led."""
 
-MOVES: Final = frozenset({What.ADMITTED, What.TRANSFERRED, What.TRACKED, What.UPDATED})
-"""What may be told again, or of the past (IHE PAM)."""
+CANCELS: Final = GIVES_BACK | {
+    What.PLAN_CANCELLED,
+    What.DISCHARGE_PLAN_CANCELLED,
+    What.ADMISSION_CANCELLED,
+    What.DEPARTURE_CANCELLED,
+}
+"""What takes something back: it stands where it was said, whatever time it repeats."""
+
+MAY_LIE_AHEAD: Final = frozenset(
+    {What.ADMITTED, What.TRANSFERRED, What.TRACKED, What.DISCHARGED, What.UPDATED, What.DESCRIBED}
+)
+"""What does not hold before its time."""
+
+_PLANS: Final = frozenset({What.ADMISSION_PLANNED, What.TRANSFER_PLANNED, What.DISCHARGE_PLANNED})
 
 
 def fact_of(said: Observation) -> Fact:
     """The fact in an observation."""
     stamp, movement = said.stamp, said.movement
-    move = movement if said.what in MOVES else None
+    cancels = movement is not None and movement.action == "cancel"
+    happened = None if cancels or said.what in CANCELS else movement
     return Fact(
         said.id,
         said.revision,
@@ -113,11 +150,12 @@ def fact_of(said: Observation) -> Fact:
         said.shape == "state",
         said.patient.key,
         _claims(said),
-        movement.id if movement else None,
-        movement is not None and movement.action == "cancel",
+        movement.id or None if movement else None,
+        cancels,
         said.merged_into.key if said.merged_into else None,
-        move is not None and move.action == "update",
-        _past(said) if move and move.historic and move.action != "cancel" else None,
+        _retells(said.what, movement),
+        happened is not None and happened.historic,
+        _occurs(said, happened),
         said.patient.other_keys,
         said.corrects_patient,
         stamp.series,
@@ -132,9 +170,24 @@ def _claims(said: Observation) -> Claims:
     return said.claims.model_copy(update=dict.fromkeys(lost))
 
 
-def _past(said: Observation) -> int:
-    """When a movement of the past took place; without a time before all else, where it is mute."""
-    return microseconds(said.occurred_at) if said.occurred_at else 0
+def _retells(what: What, movement: Movement | None) -> bool:
+    """An update of now that names a movement (A08) is no other telling of that movement."""
+    if what in {What.CORRECTED, What.UPDATED}:
+        return what is What.CORRECTED
+    return movement is not None and movement.action == "update"
+
+
+def _occurs(said: Observation, movement: Movement | None) -> int | None:
+    """When it takes place; of the past without a time before all else, where it is mute."""
+    if said.takes_effect_at is not None and said.what in MAY_LIE_AHEAD:
+        return microseconds(said.takes_effect_at)
+    if movement is None or not (movement.historic or _retells(said.what, movement)):
+        return None
+    if said.occurred_at is None:
+        return 0 if movement.historic else None
+    if said.what in _PLANS and not movement.historic:
+        return None  # its time is that of what is planned
+    return min(microseconds(said.occurred_at), microseconds(said.stamp.at))
 
 
 def row_of(fact: Fact) -> bytes:

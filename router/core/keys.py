@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+VisitKey = tuple[str, str]
+"""A source, and a visit's number there."""
+
 
 def escaped(part: str) -> str:
     """One part as it stands in a key."""

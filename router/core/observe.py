@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from router.core.bonds import KeptMerge
+from router.core.due import DUE
 from router.core.facts import Fact, fact_of, microseconds, parsed, row_of
 from router.core.outbox import Outbox, origin_of, review_of, warning_of
 from router.core.reasons import (
@@ -126,7 +127,8 @@ class Observer:
         visit.let_go(held.id)
         realm.unindex(visit, held)
         if not visit.patients:
-            realm.drop(visit)
+            for key in realm.drop(visit):
+                outbox.state(key, None)
             outbox.no_encounter(visit)
             return touched
         outbox.encounter(visit)
@@ -145,6 +147,8 @@ class Observer:
             outbox.state(old_key, None)
             realm.unindex(visit, held)
         outbox.state(key, row)
+        if due := realm.due_row(visit, fact):
+            outbox.state(realm.key(DUE, *visit.at), due)
         realm.index(visit, fact.patient, marked(fact))
         if recogniser is not None:
             touched |= recogniser.in_visit(visit, fact, held)

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 
 from router.core.designations import Announced, Effective, Name, Terms
 from router.core.facts import Stamp, parsed
-from router.core.state import Realm, Visit, VisitKey
+from router.core.keys import VisitKey
+from router.core.state import Realm, Visit
 from schemas.observation import Protection, strictest
 from schemas.ward import WardRegister
 

@@ -21,7 +21,7 @@ from schemas.observation import Claims, Protection, What
 
 def is_over(fold: Fold, horizon: datetime) -> bool:
     """Whether nothing has been said since ``horizon`` and nothing is awaited any more."""
-    if fold.last is None or fold.last[0][0] >= microseconds(horizon):
+    if fold.ahead.facts or fold.last is None or fold.last[0][0] >= microseconds(horizon):
         return False
     return fold.ended or (fold.phase is Phase.PLANNED and fold.awaits_patient_in is None)
 

@@ -9,7 +9,7 @@ Kinds of row, each keyed by the realm, the kind and what it is about:
 * ``told``: source, visit, ward: an announced designation; stays when it closes, because its
   version must go on from there.
 * ``ward``: ward: the sequence number of its last notification.
-* ``authority`` and ``clock``: one each.
+* ``authority`` and ``clock``: one each. ``due`` and ``behind``: see ``due``.
 
 Visits are parsed and folded when first touched. The indexes by patient and by ward hold every
 visit that ever named them, so what they find is checked against the fold.
@@ -27,9 +27,10 @@ from pydantic import TypeAdapter
 from router.core.believed import Believed
 from router.core.bonds import KEPT_MERGE
 from router.core.designations import Announced, Name
-from router.core.facts import Fact, parsed, row_of
+from router.core.due import BEHIND, DUE, Agenda
+from router.core.facts import Fact, microseconds, parsed, row_of
 from router.core.fulfilment import ALL_BY_PLACE, BY_PLACE, Fulfilment
-from router.core.keys import joined, parted
+from router.core.keys import VisitKey, joined, parted
 from router.core.numbers import Numbers
 from router.core.people import Statement
 from router.core.visit import Fold, folded
@@ -40,7 +41,6 @@ MAX_FOREIGN: Final = 100
 """Facts about others that a visit holds, until a merge may make them count. A sender that mixes up two patients
 sends a few; one whose visit field holds a constant sends everybody's."""
 ANNOUNCED: Final = TypeAdapter(Announced)
-VisitKey = tuple[str, str]
 
 
 class Visit:
@@ -51,6 +51,7 @@ class Visit:
     """
 
     __slots__ = (
+        "_agenda",
         "_fulfilment",
         "_rows",
         "_unread",
@@ -67,8 +68,10 @@ class Visit:
         visit: str,
         fulfilment: Fulfilment = BY_PLACE,
         numbers: Numbers | None = None,
+        agenda: Agenda | None = None,
     ) -> None:
         self.at: VisitKey = (source, visit)
+        self._agenda = agenda or Agenda()
         self._fulfilment = fulfilment
         self.numbers = numbers or Numbers(lambda _: ())
         self.fold_: Fold | None = None
@@ -101,9 +104,10 @@ class Visit:
         return parsed(row) if row is not None else None
 
     def fold(self) -> Fold:
-        """What the facts amount to."""
+        """What the facts amount to by the realm's clock."""
         if self.fold_ is None:
             self.fold_ = self._folded()
+        self.fold_.pass_time(self._agenda.now)
         return self.fold_
 
     def hold(self, fact: Fact) -> bytes:
@@ -156,15 +160,15 @@ class Visit:
 
     def glance(self) -> Fold:
         """The fold, without keeping what a look at every visit would fill the memory with."""
-        return self.fold_ or self._folded()
+        return self.fold() if self.fold_ else self._folded()
 
     def _folded(self) -> Fold:
         facts = list(self.facts())
         if len(self.patients) <= 1:  # nearly always
-            return folded(facts, self._fulfilment)
+            return folded(facts, self._fulfilment, self._agenda.now)
         heard = counting(facts, self._is_same)
         self.foreign = frozenset(fact.id for fact in facts) - {fact.id for fact in heard}
-        return folded(heard, self._fulfilment)
+        return folded(heard, self._fulfilment, self._agenda.now)
 
     def _is_same(self, one: str, other: str) -> bool:
         return self.numbers.resolve(one) == self.numbers.resolve(other)
@@ -186,6 +190,7 @@ class Realm:
         self.sequences: dict[str, int] = {}
         self.authority: Authority | None = None
         self.clock: datetime | None = None
+        self.agenda = Agenda()
         self.believed = Believed(None, None)
         self.unswept: list[VisitKey] = []
         self.looked_over = False
@@ -209,13 +214,17 @@ class Realm:
         if ward:
             self.by_ward.setdefault(ward, set()).add(at)
 
+    def due_row(self, visit: Visit, fact: Fact) -> bytes | None:
+        """The visit's row of what takes effect by itself, where the fact changes it."""
+        return self.agenda.add(visit.at, fact.occurs) if fact.occurs and fact.lies_ahead else None
+
     def visit(self, at: VisitKey) -> Visit:
         """The visit, new if it was not known."""
         return self.visits.get(at) or self._new_visit(*at)
 
     def _new_visit(self, source: str, number: str) -> Visit:
         source = self._sources.setdefault(source, source)  # a hundred thousand share one string
-        visit = Visit(source, number, self._fulfilment, self.numbers_of(source))
+        visit = Visit(source, number, self._fulfilment, self.numbers_of(source), self.agenda)
         self.visits[visit.at] = visit
         return visit
 
@@ -235,7 +244,8 @@ class Realm:
             self._forget_patient(visit, fact.patient)
             self._forget_ward(visit, marked(fact))
         del self.visits[visit.at]
-        return [self.fact_key(visit, fact) for fact in facts]
+        keys = [self.fact_key(visit, fact) for fact in facts]
+        return [*keys, self.key(DUE, *visit.at)] if self.agenda.drop(visit.at) else keys
 
     def _forget_patient(self, visit: Visit, patient: str) -> None:
         others = self.by_patient.pop(patient, ())
@@ -356,7 +366,17 @@ def _restore_authority(realm: Realm, _about: list[str], row: bytes) -> None:
 
 def _restore_clock(realm: Realm, _about: list[str], row: bytes) -> None:
     realm.clock = datetime.fromisoformat(row.decode())
+    realm.agenda.restore_clock(microseconds(realm.clock))
     realm.believe()
+
+
+def _restore_due(realm: Realm, about: list[str], row: bytes) -> None:
+    source, number = about
+    realm.agenda.restore_times((source, number), row)
+
+
+def _restore_behind(realm: Realm, _about: list[str], row: bytes) -> None:
+    realm.agenda.restore_behind(row)
 
 
 _RESTORERS: Final = {
@@ -368,4 +388,6 @@ _RESTORERS: Final = {
     "ward": _restore_ward,
     "authority": _restore_authority,
     "clock": _restore_clock,
+    DUE: _restore_due,
+    BEHIND: _restore_behind,
 }

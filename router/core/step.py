@@ -19,6 +19,7 @@ from router.core.facts import moment
 from router.core.fulfilment import ALL_BY_PLACE, Fulfilment
 from router.core.observe import Observer
 from router.core.outbox import Outbox, review_of_record
+from router.core.passing import pass_time
 from router.core.patient import believed_for, everyone_known_as
 from router.core.retention import sweep
 from router.core.state import Realm, RouterState
@@ -123,12 +124,14 @@ class RouterStep:
             return outbox
         realm.clock = tick.at
         outbox.state(realm.key("clock"), tick.at.isoformat().encode())
+        happened = pass_time(realm, outbox, tick.at, set_back=set_back)
         if set_back or not realm.believed.holds_at(tick.at):
             self._follow_authority(realm, outbox, tick.at)
         if not realm.looked_over:  # a restart may have brought another register
             realm.looked_over = True
-            touched = set(_patients_of(realm, _wards(realm)))
-            Announcer(realm, self._register, outbox, tick.at).reconcile(touched)
+            happened |= set(_patients_of(realm, _wards(realm)))
+        touched = everyone_known_as(realm, happened)
+        Announcer(realm, self._register, outbox, tick.at).reconcile(touched)
         sweep(realm, outbox, self._keep, SWEPT_PER_TICK)
         return outbox
 

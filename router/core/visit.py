@@ -7,6 +7,9 @@ alike.
 A mark is *fulfilled* by arrival: when the patient is in the marked ward, by place or by
 responsibility (``fulfilment``). Only annulling that arrival, a new mark, or a state that repeats the
 mark while the patient is elsewhere brings it back.
+
+What had not happened when it was said waits (``ahead``). It happens before the first fact that
+sorts after its time, or when the fold is told that its time has passed.
 """
 
 from __future__ import annotations
@@ -16,13 +19,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from router.core.ahead import NOTHING_AHEAD, Ahead, Whereabouts
 from router.core.annulment import cancels
+from router.core.corrections import only
 from router.core.effects import EFFECTS, ENDED, Effect
-from router.core.facts import Fact, Stamp, moment
+from router.core.facts import Fact, Order, moment
 from router.core.fulfilment import BY_PLACE, Fulfilment
 from router.core.history import history
 from router.core.versions import in_server_order
-from schemas.encounter import EncounterView, Mark, Phase
+from schemas.encounter import EncounterView, Mark, Phase, PlannedMove
 from schemas.notification import Reason
 from schemas.observation import Claims, Location, Protection, What
 
@@ -31,33 +36,48 @@ _PLAIN: Final = (
 )  # fmt: skip
 """Claims that a fact simply sets or clears."""
 
+_WAITS: Final = frozenset(
+    {"place", "temporary_place", "responsible_ward", "on_leave", "visit_class"}
+)
+"""Claims that do not hold before what lies ahead has happened; the others hold when they are said."""
+
+_HOLDS_IN_THE_PAST: Final = frozenset(
+    {What.DISCHARGED, What.ADMISSION_PLANNED, What.TRANSFER_PLANNED, What.DISCHARGE_PLANNED}
+)
+"""What counts at its own time when it is told later; of a movement only that somebody came."""
+
 
 @dataclass(slots=True)
 class Fold:
-    """What a visit's facts amount to. ``mark_id`` is the fact that set the mark.
+    """What a visit's facts amount to.
 
+    ``mark_id`` is the fact that set the mark, ``mark_movement`` its movement if it names one.
     ``awaited`` are the movements of which nothing more can be taken in without folding the visit
-    again. ``counted``: the highest version of each series.
+    again. ``reached`` is the place in the history up to which everything has been taken in.
+    ``counted``: the highest version of each series.
     """
 
     fulfilment: Fulfilment = BY_PLACE
     patient: str = ""
     phase: Phase | None = None
     place: Location | None = None
-    tracked: bool = False
+    temporary_place: Location | None = None
     mark: Location | None = None
     mark_id: str = ""
+    mark_movement: str | None = None
     fulfilled: bool = False
     unmarked: Reason = Reason.CORRECTED
-    expected_at: datetime | None = None
+    expected_as_said: datetime | None = None
     responsible_ward: str | None = None
     planned_discharge_at: datetime | None = None
     on_leave: bool | None = None
     visit_class: str | None = None
     admitting_doctor: str | None = None
     protection: Protection | None = None
-    protection_order: tuple[Stamp, str] | None = None
-    last: tuple[Stamp, str] | None = None
+    protection_order: Order | None = None
+    ahead: Ahead = NOTHING_AHEAD
+    last: Order | None = None
+    reached: Order | None = None
     awaited: set[str] = field(default_factory=set)
     counted: dict[str, int] = field(default_factory=dict)
 
@@ -71,15 +91,35 @@ class Fold:
         """The ward that this visit is marked for and has not come to."""
         if self.mark is None or self.fulfilled or self.ended:
             return None
-        return None if self.is_in(self.mark.ward) else self.mark.ward
+        return self.mark.ward
+
+    @property
+    def expected_at(self) -> datetime | None:
+        """When the patient is expected in the marked ward: as said, else by a move ahead to it."""
+        if self.mark is None or self.expected_as_said is not None:
+            return self.expected_as_said
+        at = self.ahead.arrives_at(self.mark.ward, self.fulfilment.by(self.mark.ward))
+        return None if at is None else moment(at)
+
+    @property
+    def leaves_at(self) -> datetime | None:
+        """When the patient is planned to leave: by a discharge ahead, else as said."""
+        at = self.ahead.ends_at()
+        return self.planned_discharge_at if at is None else moment(at)
+
+    @property
+    def _whereabouts(self) -> Whereabouts:
+        return Whereabouts(self.place.ward if self.place else None, self.responsible_ward)
 
     def is_in(self, ward: str) -> bool:
         """Whether the ward has the patient now."""
         return _has(ward, self.place, self.responsible_ward, self.fulfilment)
 
+    # -- taking in --------------------------------------------------------------------------------
+
     def follows(self, fact: Fact) -> bool:
         """Whether the fact may be taken in as it is, without folding the visit again."""
-        in_order = self.last is None or fact.order > self.last
+        in_order = self.reached is None or fact.order > self.reached
         if fact.series is not None and fact.stamp[1] < self.counted.get(fact.series, 0):
             return False
         return in_order and not _corrects(fact) and fact.movement not in self.awaited
@@ -90,32 +130,85 @@ class Fold:
         effect = EFFECTS.get(fact.what)
         if effect is None:
             return
-        if fact.past is not None:
+        if fact.lies_ahead:
+            self._plan(fact, effect)
+        elif fact.historic and fact.what not in _HOLDS_IN_THE_PAST:
             self._was_there(fact)
-            return
-        is_under_way = self._is_under_way(fact, effect)
-        self._patch(fact)
-        if is_under_way:
-            self._move(fact.claims, effect)
-            self._mark(fact, effect)
-            self._arrive(None if self.tracked else self.place, self.responsible_ward)
+        elif not self._takes_back_admission(fact):
+            before = self._whereabouts
+            self.ahead = self.ahead.overtaken_by(fact, self.phase)
+            self._apply(fact, effect)
+            self.ahead = self.ahead.without_arrived(before, self._whereabouts)
 
     def take_note_of(self, fact: Fact) -> None:
         """What even an annulled fact says: whom it is about, and that it was said."""
+        while self.ahead.facts and self.ahead.facts[0].takes_effect < fact.stands:
+            self._happen(self.ahead.facts[0])
         if self.last is None or fact.order > self.last:  # the past is folded where it happened
             self.last = fact.order
             self.patient = fact.patient
+        self._reach(fact.order)
+        if fact.lies_ahead or fact.retells:
+            self.ahead = self.ahead.with_receipt(fact.received)
         if fact.movement is not None and _corrects(fact):
             self.awaited.add(fact.movement)
         if fact.series is not None:
             self.counted[fact.series] = max(fact.stamp[1], self.counted.get(fact.series, 0))
 
+    def pass_time(self, until: int) -> None:
+        """Let happen what was to happen until then (microseconds)."""
+        until = max(until, self.ahead.known)
+        while self.ahead.facts and self.ahead.facts[0].takes_effect[0][0] <= until:
+            self._happen(self.ahead.facts[0])
+
+    def _reach(self, order: Order) -> None:
+        if self.reached is None or order > self.reached:
+            self.reached = order
+
+    def _plan(self, fact: Fact, effect: Effect) -> None:
+        """It has not happened: some of what it says holds already, the rest waits.
+
+        A state says all at once how it is then.
+        """
+        self.phase = self.phase or Phase.PLANNED
+        if fact.is_state:
+            self._protect(fact)
+        elif not self.ended:
+            said = only(fact.claims, fact.claims.model_fields_set - _WAITS)
+            self._patch(fact._replace(claims=said))
+            self._mark(fact, effect)
+            self._arrive(self.place, self.responsible_ward)
+        self.ahead = self.ahead.planned(fact)
+
+    def _takes_back_admission(self, fact: Fact) -> bool:
+        """Whether it cancels an admission that lies ahead, of somebody who is here all the same."""
+        if fact.what is not What.ADMISSION_CANCELLED or self.phase is not Phase.ACTIVE:
+            return False
+        left = self.ahead.without_admission(fact)
+        self.ahead = left or self.ahead
+        return left is not None
+
+    def _happen(self, fact: Fact) -> None:
+        """The time of the first that lies ahead has come."""
+        self.ahead = self.ahead.begun()
+        self._reach(fact.takes_effect)
+        if not (self.ended or fact.is_state):
+            fact = fact._replace(claims=only(fact.claims, _WAITS))
+        self._apply(fact, EFFECTS[fact.what])
+
+    def _apply(self, fact: Fact, effect: Effect) -> None:
+        is_under_way = self._is_under_way(fact, effect)
+        self._patch(fact)
+        if is_under_way:
+            self._move(fact.claims, effect)
+            self._mark(fact, effect)
+            self._arrive(self.place, self.responsible_ward)
+
     def _was_there(self, fact: Fact) -> None:
         """The past says nothing of now: who came then has come."""
         self._protect(fact)
         if not self.ended:
-            place = None if EFFECTS[fact.what].place == "tracks" else fact.claims.place
-            self._arrive(place, fact.claims.responsible_ward)
+            self._arrive(fact.claims.place, fact.claims.responsible_ward)
 
     def _patch(self, fact: Fact) -> None:
         for name in _PLAIN:
@@ -138,12 +231,18 @@ class Fold:
 
     def _restart(self, fact: Fact, effect: Effect) -> bool:
         if effect.ended == "reopens":
-            self.place, self.responsible_ward, self.mark, self.expected_at = None, None, None, None
+            self._forget_stay()
         elif not (effect.ended == "resumes" and self.phase is Phase.DISCHARGED):
             self._end_for_good(fact)
             return False
         self.phase = effect.first
         return True
+
+    def _forget_stay(self) -> None:
+        """What was said of the stay before is not so of the next; protection is the patient's."""
+        self.place = self.temporary_place = self.mark = self.expected_as_said = None
+        for name in _PLAIN:
+            setattr(self, name, None)
 
     def _end_for_good(self, fact: Fact) -> None:
         if fact.what is What.ADMISSION_CANCELLED:
@@ -151,16 +250,19 @@ class Fold:
 
     def _move(self, claims: Claims, effect: Effect) -> None:
         if effect.place == "leaves":
-            self.place, self.tracked = None, False
-        elif claims.says("place"):
-            self.place, self.tracked = claims.place, effect.place == "tracks"
+            self.place = self.temporary_place = None
+            return
+        if claims.says("place"):
+            self.place, self.temporary_place = claims.place, None
+        if claims.says("temporary_place"):
+            self.temporary_place = claims.temporary_place
 
     def _mark(self, fact: Fact, effect: Effect) -> None:
         claims = fact.claims
         if effect.mark == "keeps":
             return
         if effect.mark == "unmarks":
-            self._unmark(claims.mark)
+            self._unmark(fact)
             return
         if effect.mark == "ends":
             self._drop_mark(Reason.CANCELLED)
@@ -168,14 +270,19 @@ class Fold:
         if claims.says("mark"):
             self._set_mark(fact, anew=effect.mark == "marks")
         if claims.says("expected_at"):
-            self.expected_at = claims.expected_at
+            self.expected_as_said = claims.expected_at
 
-    def _unmark(self, named: Location | None) -> None:
-        if named is None or (self.mark is not None and named.ward == self.mark.ward):
+    def _unmark(self, cancel: Fact) -> None:
+        named = cancel.claims.mark
+        if cancel.cancels_movement and cancel.movement and self.mark_movement:
+            if cancel.movement == self.mark_movement:  # whichever ward it names by now
+                self._drop_mark(Reason.CANCELLED)
+        elif named is None or (self.mark is not None and named.ward == self.mark.ward):
             self._drop_mark(Reason.CANCELLED)
 
     def _drop_mark(self, why: Reason) -> None:
-        self.mark, self.expected_at, self.unmarked = None, None, why
+        self.mark, self.mark_movement, self.expected_as_said = None, None, None
+        self.unmarked = why
 
     def _set_mark(self, fact: Fact, *, anew: bool) -> None:
         mark, old = fact.claims.mark, self.mark
@@ -184,7 +291,9 @@ class Fold:
             return
         self.mark = mark
         if old is not None and old.ward != mark.ward:
-            self.expected_at = None
+            self.expected_as_said = None
+        if anew or old is None or old.ward != mark.ward:
+            self.mark_movement = fact.movement
         if old is None or old.ward != mark.ward or (anew and self.fulfilled):
             # a state that repeats a fulfilled mark reopens the same one: it is no new mark
             repeated = old is not None and old.ward == mark.ward and fact.is_state
@@ -206,9 +315,11 @@ class Fold:
             patient=self.patient,
             phase=self.phase or Phase.PLANNED,
             place=self.place,
+            temporary_place=self.temporary_place,
+            planned_move=self._published_move(),
             responsible_ward=self.responsible_ward,
             mark=self._published_mark(),
-            planned_discharge_at=self.planned_discharge_at,
+            planned_discharge_at=self.leaves_at,
             on_leave=self.on_leave,
             visit_class=self.visit_class,
             admitting_doctor=self.admitting_doctor,
@@ -221,15 +332,20 @@ class Fold:
             return None
         return Mark(to=self.mark, expected_at=self.expected_at, fulfilled=self.fulfilled)
 
+    def _published_move(self) -> PlannedMove | None:
+        move = self.ahead.next_move()
+        return None if move is None else PlannedMove(to=move[0], at=moment(move[1]))
 
-def folded(facts: Iterable[Fact], fulfilment: Fulfilment = BY_PLACE) -> Fold:
-    """The fold of a visit's facts, given in any order."""
+
+def folded(facts: Iterable[Fact], fulfilment: Fulfilment = BY_PLACE, now: int = 0) -> Fold:
+    """The fold of a visit's facts, given in any order, at a time in microseconds."""
     fold = Fold(fulfilment)
     for fact, is_annulled in history(in_server_order(facts)):
         if is_annulled:
             fold.take_note_of(fact)
         else:
             fold.advance(fact)
+    fold.pass_time(now)
     return fold
 
 

@@ -40,8 +40,12 @@ TRIGGERS: dict[What, tuple[str, Rank]] = {
     What.TRANSFER_CANCELLED: ("A12", Rank.CANCEL),
     What.DISCHARGED: ("A03", Rank.DISCHARGE),
     What.DISCHARGE_CANCELLED: ("A13", Rank.CANCEL),
+    What.DEPARTED: ("A09", Rank.MOVEMENT),
+    What.DEPARTURE_CANCELLED: ("A33", Rank.CANCEL),
     What.TRACKED: ("A10", Rank.MOVEMENT),
+    What.TRACKING_CANCELLED: ("A32", Rank.CANCEL),
     What.UPDATED: ("A08", Rank.UPDATE),
+    What.CORRECTED: ("Z99", Rank.UPDATE),
     What.DESCRIBED: ("row", Rank.UPDATE),
     What.PERSON_UPDATED: ("A31", Rank.UPDATE),
     What.PATIENTS_MERGED: ("A40", Rank.UPDATE),
@@ -171,8 +175,28 @@ class Source:
         """A statement with a claim that nobody could read."""
         return self.observe(what).model_copy(update={"unread": (name,)})
 
-    def a10(self, ward: str, at: datetime | None = None) -> Observation:
-        return self._moves(What.TRACKED, ward, at)
+    def _tracks(
+        self, what: What, ward: str | None, temporary: str | None, at: datetime | None
+    ) -> Observation:
+        claims = {"temporary_place": place(temporary) if temporary else None}
+        claims |= {"place": place(ward)} if ward else {}
+        return self.observe(what, Claims.model_validate(claims), at=at)
+
+    def a09(self, temporary: str | None = None, at: datetime | None = None) -> Observation:
+        return self._tracks(What.DEPARTED, None, temporary, at)
+
+    def a33(self, temporary: str | None = None, at: datetime | None = None) -> Observation:
+        return self._tracks(What.DEPARTURE_CANCELLED, None, temporary, at)
+
+    def a10(
+        self, ward: str | None = None, at: datetime | None = None, temporary: str | None = None
+    ) -> Observation:
+        return self._tracks(What.TRACKED, ward, temporary, at)
+
+    def a32(
+        self, ward: str | None = None, at: datetime | None = None, temporary: str | None = None
+    ) -> Observation:
+        return self._tracks(What.TRACKING_CANCELLED, ward, temporary, at)
 
     def a08(self, at: datetime | None = None, **claims: object) -> Observation:
         return self.observe(What.UPDATED, Claims.model_validate(claims), at=at)
@@ -188,7 +212,7 @@ class Source:
         ward: str,
         at: datetime | None = None,
         *,
-        what: What = What.UPDATED,
+        what: What = What.TRANSFERRED,
         action: Literal["insert", "update"] = "update",
         past: datetime | None = None,
     ) -> Observation:
@@ -237,6 +261,26 @@ class Source:
             }
         )
         return self.observe(What.DESCRIBED, claims, at=at, shape="state")
+
+
+def ahead(said: Observation, until: datetime) -> Observation:
+    """The same of something that has not happened, and is to happen then."""
+    return said.model_copy(update={"takes_effect_at": until, "occurred_at": until})
+
+
+def of_movement(
+    said: Observation,
+    movement: str,
+    action: Literal["insert", "update", "cancel"] = "insert",
+    *,
+    past: datetime | None = None,
+    occurred: datetime | None = None,
+) -> Observation:
+    """The same with what ZBE says: ``update`` corrects, ``past`` is of history at that time."""
+    zbe = Movement(id=movement, action=action, historic=past is not None)
+    return said.model_copy(
+        update={"movement": zbe, "occurred_at": past or occurred or said.occurred_at}
+    )
 
 
 def in_charge(said: Observation, lies: str = "OUT") -> Observation:

@@ -114,9 +114,33 @@ STORIES: Final[dict[str, Story]] = {
         [ehr.a14("W"), ehr.a03(), ehr.a02("X"), ehr.a08(mark={"ward": "V"})],
         ["W designated marked", "W withdrawn discharged"],
     ),
-    "tracking fulfils nothing for good": (
-        [ehr.a14("W"), ehr.a10("W"), ehr.a10("XRAY")],
+    "tracking to where the patient is to stay is an arrival": (
+        [ehr.a01("ER"), ehr.a14("W"), ehr.a10("W"), ehr.a10("X")],
+        ["W designated marked", "W arrived moved-in"],
+    ),
+    "its cancel is that of an arrival": (
+        [ehr.a01("ER"), ehr.a14("W"), ehr.a10("W"), ehr.a32("ER")],
         ["W designated marked", "W arrived moved-in", "W designated reopened"],
+    ),
+    "a temporary place is no arrival, and its cancel none that was wrong": (
+        [
+            ehr.a01("ER"),
+            ehr.a14("W"),
+            ehr.a09(temporary="W"),
+            ehr.a10(temporary="W"),
+            ehr.a32(),
+            ehr.a33(),
+            ehr.a02("W"),
+        ],
+        ["W designated marked", "W arrived moved-in"],
+    ),
+    "who is elsewhere for a while is still where they stay": (
+        [ehr.a01("W"), ehr.a10(temporary="XRAY"), ehr.a14("W")],
+        [],
+    ),
+    "a cancelled departure cancels no arrival": (
+        [ehr.a01("ER"), ehr.a14("W"), ehr.a10("W"), ehr.a09(), ehr.a33()],
+        ["W designated marked", "W arrived moved-in"],
     ),
     "two marks in one second: the sender's sequence decides": (
         [ehr.a14("W1", at=T), ehr.a14("W2", at=T)],
@@ -214,7 +238,7 @@ STORIES: Final[dict[str, Story]] = {
         [
             ehr.a14("W"),
             ehr.a02("V", movement="m1"),
-            ehr.retold("m1", "W", what=What.TRANSFERRED),
+            ehr.retold("m1", "W"),
             ehr.retold("m1", "U", past=minutes(3)),
         ],
         ["W designated marked", "W arrived moved-in", "W designated reopened"],
@@ -263,7 +287,7 @@ STORIES: Final[dict[str, Story]] = {
         [
             ehr.a14("W"),
             ehr.a02("W", movement="m1"),
-            ehr.retold("m1", "V", what=What.TRANSFERRED),
+            ehr.retold("m1", "V"),
             ehr.retold("m1", "U", past=minutes(3)),
         ],
         ["W designated marked", "W arrived moved-in", "W designated reopened"],
@@ -283,7 +307,7 @@ STORIES: Final[dict[str, Story]] = {
             ehr.a01("ER"),
             ehr.a14("W"),
             ehr.a02("W", movement="m1"),
-            ehr.retold("m1", "V", what=What.TRANSFERRED),
+            ehr.retold("m1", "V"),
             ehr.a12(),
             ehr.a15("V"),
         ],
@@ -308,7 +332,7 @@ STORIES: Final[dict[str, Story]] = {
         [
             ehr.a01("ER", at=minutes(400)),
             ehr.a14("W", at=minutes(402)),
-            ehr.retold("m8", "W", what=What.TRANSFERRED, action="insert", past=minutes(401)),
+            ehr.retold("m8", "W", action="insert", past=minutes(401)),
             ehr.retold("m9", "W", action="insert", past=minutes(403)).model_copy(
                 update={"occurred_at": None}
             ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from random import Random
 
 from hypothesis import given
@@ -19,7 +20,7 @@ from schemas.notification import Kind, Notification
 from schemas.observation import Observation
 from tests.router.hearing import Router
 from tests.router.histories import AUTHORITIES, Awaited, History, histories
-from tests.router.saying import again
+from tests.router.saying import START, again
 
 RANDOMS = st.integers(0, 2**32 - 1).map(Random)
 BELIEVED = st.sampled_from(AUTHORITIES)
@@ -59,8 +60,13 @@ def in_some_order(random: Random, said: Sequence[Observation]) -> list[Observati
     return arriving
 
 
-def tell(router: Router, random: Random, arriving: Sequence[Observation]) -> None:
-    """In inputs of one to four observations, with switches of authority and restarts between."""
+def tell(
+    router: Router, random: Random, arriving: Sequence[Observation], until: datetime | None = None
+) -> None:
+    """In inputs of one to four observations, with switches of authority and restarts between.
+
+    The clock ticks up to ``until``, at odd moments.
+    """
     waiting = list(arriving)
     while waiting:
         size = random.randint(1, 4)
@@ -70,6 +76,10 @@ def tell(router: Router, random: Random, arriving: Sequence[Observation]) -> Non
             router.believe(*random.choice(AUTHORITIES))
         if random.random() < 0.1:
             router.restart()
+        if until is not None and random.random() < 0.2:
+            router.tick(START + random.random() * (until - START))
+    if until is not None:
+        router.tick(until)
 
 
 def awaited(router: Router, history: History) -> Awaited:

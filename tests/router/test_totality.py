@@ -30,6 +30,7 @@ _PLACES = st.sampled_from(["W1", "W2", "W3", "W1/1", "W2/1/A"]).map(place)
 _TIMES = st.integers(0, 20).map(lambda hours: START + timedelta(hours=hours))
 _CLAIMS: dict[str, st.SearchStrategy[object]] = {
     "place": st.none() | _PLACES,
+    "temporary_place": st.none() | _PLACES,
     "mark": st.none() | _PLACES,
     "expected_at": st.none() | _TIMES,
     "planned_discharge_at": st.none() | _TIMES,
@@ -42,18 +43,20 @@ _CLAIMS: dict[str, st.SearchStrategy[object]] = {
 _MORE: dict[str, st.SearchStrategy[object]] = {
     "movement": st.builds(
         Movement,
-        id=st.sampled_from(["m1", "m2"]),
+        id=st.sampled_from(["m1", "m2", ""]),
         action=st.sampled_from(["insert", "update", "cancel"]),
         historic=st.booleans(),
     ),
     "occurred_at": st.integers(0, 5).map(lambda second: START + timedelta(seconds=second)),
     "corrects_patient": st.booleans(),
+    "takes_effect_at": st.integers(0, 9).map(lambda second: START + timedelta(seconds=second)),
     "unread": st.sampled_from(MAY_BE_UNREAD).map(lambda name: (name,)),
 }
 _OTHERS = st.lists(st.sampled_from(["p1", "p2", "n1", "n2"]), max_size=2).map(tuple) | st.just(())
 _OPENING = (What.ADMISSION_PLANNED, What.TRANSFER_PLANNED, What.DESCRIBED, What.ADMITTED) * 2
 
 
+_NOW = st.integers(1, 12).map(lambda second: START + timedelta(seconds=second))
 _FULFILLED: st.SearchStrategy[FulfilledBy] = st.sampled_from(["place", "responsible"])
 
 
@@ -66,6 +69,7 @@ def statements(draw: st.DrawFn) -> Observation:
         draw(st.sampled_from(["p1", "p2", "p3"])),
         said=draw(st.integers(0, 3)),
         others=draw(_OTHERS),
+        counts=draw(st.booleans()),
     )
     claims = draw(st.fixed_dictionaries({}, optional=_CLAIMS))
     what = draw(st.sampled_from([*TRIGGERS, *_OPENING]))
@@ -95,14 +99,15 @@ def test_whatever_is_said_nothing_raises_and_order_decides_nothing() -> None:
     tally = Tally("totality")
 
     @settings(max_examples=4 * settings().max_examples)
-    @given(st.lists(statements(), min_size=6, max_size=25), RANDOMS, _FULFILLED)
-    def holds(said: list[Observation], random: Random, by: FulfilledBy) -> None:
+    @given(st.lists(statements(), min_size=6, max_size=25), RANDOMS, _FULFILLED, _NOW)
+    def holds(said: list[Observation], random: Random, by: FulfilledBy, now: datetime) -> None:
         crooked = Router("ehr", "W1=elvis", fulfilled_by=by)
-        tell(crooked, random, in_some_order(random, said))
+        tell(crooked, random, in_some_order(random, said), until=now)
         crooked.believe("ehr", "W1=elvis")
         straight = Router("ehr", "W1=elvis", fulfilled_by=by).hear(
             *sorted(said, key=Observation.sort_key)
         )
+        straight.tick(now)
         assert crooked.encounters == straight.encounters
         assert _open(crooked) == _open(straight)
         assert crooked.inbound == crooked.open

@@ -1,0 +1,182 @@
+"""Movements told again: what a correction changes, and what is left of it.
+
+Source: IHE PAM, historic movement management (ZBE-1 movement, ZBE-4 UPDATE, ZBE-6 original event).
+
+* A correction means the event of its kind with its movement's id, wherever that sorts; where none
+  has the id, the latest earlier one that names no movement; where there is none either, the
+  original was lost and the correction stands for it, at the time at which it took place.
+* An event that was told again led where it was told last, from the beginning: in its own place in
+  the history. So a corrected plan is a plan, and one that was fulfilled stays so.
+* What else a correction of now says (class, doctor), it says now. A movement that is still so is
+  where it is said to have led, also now.
+* One that does not say what it corrects (:attr:`What.CORRECTED`) means whatever has its
+  movement's id, and changes no place where that is not known.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from router.core.annulment import annulled, may_mean
+from router.core.facts import CANCELS, Fact
+from schemas.observation import Claims, What
+
+_PLAN: Final = frozenset({What.ADMISSION_PLANNED, What.TRANSFER_PLANNED})
+_MOVE: Final = frozenset({What.ADMITTED, What.TRANSFERRED})
+_LED: Final = ("place", "temporary_place", "responsible_ward")
+_MARKED: Final = ("mark", "expected_at")
+_ABOUT: Final[Mapping[What, tuple[str, ...]]] = {
+    **dict.fromkeys(_PLAN | {What.PLAN_CANCELLED}, _MARKED),
+    **dict.fromkeys(_MOVE | {What.TRACKED, What.DEPARTED, What.CORRECTED}, _LED),
+    What.DISCHARGE_PLANNED: ("planned_discharge_at",),
+}
+"""The claims that are about the movement itself, and so belong to its own place."""
+
+
+class Event(NamedTuple):
+    """A fact as it holds now, and all that was ever claimed of it."""
+
+    fact: Fact
+    told: tuple[Claims, ...]
+
+
+def corrected(facts: Iterable[Fact]) -> tuple[list[Event], frozenset[str]]:
+    """A visit's facts as told last, in order, and the ids of the annulled."""
+    told = sorted(facts, key=lambda fact: fact.stands)
+    gone = annulled(told)
+    if not any(fact.retells for fact in told):
+        return [Event(fact, (fact.claims,)) for fact in told], gone
+    told = _with_ids_of_corrections(told, gone)
+    gone = annulled(told)
+    again = _tellings(told, gone)
+    return sorted(_events(told, again), key=lambda event: event.fact.stands), gone
+
+
+def _with_ids_of_corrections(told: Sequence[Fact], gone: Container[str]) -> list[Fact]:
+    """The facts, each with the movement's id that only its correction gives."""
+    ids = {
+        meant: fact.movement
+        for meant, tellings in _tellings(told, gone, also_gone=True).items()
+        for fact in tellings
+    }
+    return [
+        fact._replace(movement=ids[fact.id]) if fact.movement is None and fact.id in ids else fact
+        for fact in told
+    ]
+
+
+# -- who is meant ------------------------------------------------------------------------------
+
+
+def _tellings(
+    told: Sequence[Fact], gone: Container[str], *, also_gone: bool = False
+) -> Mapping[str, list[Fact]]:
+    """By the id of what is corrected, its corrections in the order in which they were said."""
+    found: defaultdict[str, list[Fact]] = defaultdict(list)
+    heads = [fact for fact in told if not fact.retells and fact.id not in gone]
+    for again in sorted((fact for fact in told if fact.retells), key=lambda fact: fact.order):
+        if again.id in gone and not also_gone:
+            continue
+        meant = _meant(again, heads)
+        for fact in meant:
+            found[fact.id].append(again)
+        if not meant:
+            heads.append(again)  # the original was lost
+    return found
+
+
+def _meant(again: Fact, heads: Sequence[Fact]) -> list[Fact]:
+    alike = [fact for fact in heads if _is_alike(again, fact)]
+    named = [fact for fact in alike if fact.movement == again.movement is not None]
+    if named or again.what is What.CORRECTED:
+        return named
+    before = [fact for fact in alike if fact.order < again.order and may_mean(again, fact)]
+    return [max(before, key=lambda fact: fact.stands)] if before else []
+
+
+def _is_alike(again: Fact, fact: Fact) -> bool:
+    """Whether both may tell of one event, by their kinds."""
+    if again.what is What.CORRECTED:
+        return fact.what not in CANCELS and fact.what is not What.DESCRIBED
+    return _kind(again) == _kind(fact)
+
+
+def _kind(fact: Fact) -> object:
+    if fact.what in _MOVE or (fact.what is What.UPDATED and fact.historic):
+        return _MOVE
+    return _PLAN if fact.what in _PLAN else fact.what
+
+
+# -- what it comes to --------------------------------------------------------------------------
+
+
+def _events(told: Iterable[Fact], again: Mapping[str, list[Fact]]) -> Iterator[Event]:
+    corrections = {each.id for tellings in again.values() for each in tellings}
+    for first in (fact for fact in told if fact.id not in corrections):
+        tellings = again.get(first.id, [])
+        last = _as_told_last(first, tellings)
+        yield Event(last, (first.claims, *(each.claims for each in tellings)))
+        for each in (first, *tellings) if first.retells else tellings:
+            if each is not first or _is_so_now(each):
+                rest = _rest_of(each, last)
+                yield Event(rest, (rest.claims,))
+
+
+def _as_told_last(fact: Fact, tellings: Iterable[Fact]) -> Fact:
+    for again in tellings:
+        fact = _told_again(fact, again)
+    return _rest_of(fact, fact) if fact.what is What.CORRECTED else fact
+
+
+def _told_again(fact: Fact, again: Fact) -> Fact:
+    claims = fact.claims.model_copy(update=_moved(fact, again))
+    if again.lies_ahead or (again.occurs is not None and (fact.lies_ahead or fact.is_of_history)):
+        fact = fact._replace(occurs=again.occurs)
+    return fact._replace(claims=claims)
+
+
+def _moved(fact: Fact, again: Fact) -> Mapping[str, object]:
+    """What a correction says of the event itself."""
+    claims, about = again.claims, _ABOUT.get(fact.what, ())
+    said = _said(claims, about)
+    is_admission = again.what is What.CORRECTED and fact.what is What.ADMISSION_PLANNED
+    if is_admission and claims.says("place"):  # a planned transfer is where they lie, and marks
+        said.setdefault("mark", claims.place)
+    return said
+
+
+def _is_so_now(fact: Fact) -> bool:
+    """Whether a movement is told again that has happened and is still the newest."""
+    return _kind(fact) in {_MOVE, What.TRACKED} and not (fact.historic or fact.lies_ahead)
+
+
+def _rest_of(again: Fact, last: Fact) -> Fact:
+    """What a correction says beside the event that it corrects, when it was said.
+
+    A movement that is still so led where it was told last.
+    """
+    names = frozenset(Claims.model_fields)
+    if again.historic:
+        names = frozenset({"protection"})
+    elif not _is_so_now(again):
+        names -= {*_LED, *_ABOUT.get(again.what, ())}
+    led = _said(last.claims, names.intersection(_LED))
+    claims = only(again.claims, names).model_copy(update=led)
+    return again._replace(what=What.CORRECTED, claims=claims, historic=False, occurs=None)
+
+
+def of_the_past(fact: Fact) -> Fact:
+    """What is no longer so says only where it led then, and protects."""
+    return fact._replace(claims=only(fact.claims, {"protection", *_ABOUT.get(fact.what, _LED)}))
+
+
+def only(claims: Claims, names: Container[str]) -> Claims:
+    """The claims of these names."""
+    said = _said(claims, names)
+    return Claims.model_construct(set(said), **said)
+
+
+def _said(claims: Claims, names: Container[str]) -> dict[str, Any]:
+    return {name: getattr(claims, name) for name in claims.model_fields_set if name in names}

@@ -1,0 +1,124 @@
+"""What a tick makes due: bounded, through restarts, and when the clock was ahead."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from router.core import passing
+from router.core.due import BEHIND, DUE, Agenda
+from schemas import topics
+from schemas.observation import Observation
+from tests.router.hearing import Router, rows
+from tests.router.saying import Source, ahead, minutes
+
+NOON = minutes(360)
+
+
+def stays(count: int, until: datetime = NOON) -> list[Observation]:
+    """So many patients, each marked for a ward and to be discharged then."""
+    said = []
+    for number in range(count):
+        s = Source(visit=f"v{number}", patient=f"p{number}")
+        said += [s.a01("ER"), s.a14("W"), ahead(s.a03(), until)]
+    return said
+
+
+def looked_over(router: Router) -> Router:
+    """As after the first tick, which looks at every marked visit in any case."""
+    router.state.realms["lab"].looked_over = True
+    return router
+
+
+def due_rows(router: Router, kind: str = DUE) -> list[str]:
+    keys = rows(router.records, topics.STATE)
+    return [key for key in keys if key.split("|")[1] == kind]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_tick_changes_no_more_visits_than_its_limit(
+    monkeypatch: pytest.MonkeyPatch, *, restarts: bool
+) -> None:
+    monkeypatch.setattr(passing, "DUE_PER_TICK", 3)
+    router = looked_over(Router().hear(*stays(8)).tick(minutes(1)))
+    left = []
+    for second in range(4):
+        router.tick(NOON + timedelta(seconds=second))
+        left.append(len(router.open))
+        if restarts:
+            looked_over(router.restart())
+    assert left == [5, 2, 0, 0]
+    assert not due_rows(router, BEHIND)
+
+
+def test_a_restart_parses_only_what_is_due() -> None:
+    others = (Source(visit=f"x{n}", patient=f"q{n}").a01("ER") for n in range(50))
+    router = Router().hear(*stays(3), *others).tick(minutes(1)).restart()
+    looked_over(router).tick(NOON)
+    visits = router.state.realms["lab"].visits
+    assert {at[1] for at, visit in visits.items() if visit.fold_ is not None} == {"v0", "v1", "v2"}
+    assert len(visits) == 53
+    assert router.open == set()
+
+
+def test_only_visits_with_something_ahead_have_a_row_and_it_goes_with_them() -> None:
+    s = Source()
+    router = Router().hear(*stays(1), s.a01("ER"))
+    assert due_rows(router) == ["lab|due|ehr|v0"]
+    router.tick(NOON + timedelta(days=40)).tick(NOON + timedelta(days=41))
+    assert router.state.realms["lab"].visits.keys() == {("ehr", "v1")}
+    assert due_rows(router) == []
+
+
+def test_a_visit_of_which_something_is_ahead_is_kept() -> None:
+    s = Source()
+    router = Router().hear(s.a01("ER"), s.a03(), ahead(s.a01("W"), minutes(0) + timedelta(days=60)))
+    router.tick(minutes(0) + timedelta(days=40))
+    assert router.state.realms["lab"].visits
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_what_a_clock_that_was_ahead_made_happen_has_not_happened(*, restarts: bool) -> None:
+    router = Router().hear(*stays(2)).tick(NOON + timedelta(days=3))
+    assert router.words[2:] == ["W withdrawn discharged"] * 2
+    if restarts:
+        router.restart()
+    router.tick(NOON - timedelta(hours=1))
+    assert router.words[4:] == ["W designated reopened"] * 2
+    assert {view["phase"] for view in router.encounters.values()} == {"active"}
+    assert router.tick(NOON).words[6:] == ["W withdrawn discharged"] * 2
+
+
+def test_a_discharge_that_is_said_anew_at_another_time_has_both_times_in_its_row() -> None:
+    s = Source()
+    router = Router().hear(s.a01("ER"), ahead(s.a03(), NOON), ahead(s.a03(), minutes(400)))
+    router.restart().tick(NOON)
+    assert router.encounters["ehr|v1"]["phase"] == "active"
+    router.tick(minutes(400))
+    assert router.encounters["ehr|v1"]["phase"] == "discharged"
+
+
+def test_what_the_census_shows_meanwhile() -> None:
+    s = Source()
+    router = Router().hear(s.a14("W"), ahead(s.a01("V/1"), NOON), ahead(s.a03(), minutes(400)))
+    view = router.encounters["ehr|v1"]
+    assert (view["phase"], view["place"]) == ("planned", None)
+    assert view["planned_move"] == {"to": {"ward": "V", "room": "1", "bed": None},
+                                    "at": "2026-01-20T12:00:00Z"}  # fmt: skip
+    assert view["planned_discharge_at"] == "2026-01-20T12:40:00Z"
+    router.tick(NOON)
+    view = router.encounters["ehr|v1"]
+    assert (view["phase"], view["place"]["ward"], view["planned_move"]) == ("active", "V", None)
+
+
+def test_an_agenda_takes_each_visit_once_however_many_times_it_has() -> None:
+    agenda, at = Agenda(), ("ehr", "v1")
+    for time in (3, 5, 7):
+        agenda.add(at, time)
+    assert agenda.add(at, 5) is None
+    assert agenda.pass_to(5, 10) == [at]
+    assert agenda.pass_to(6, 10) == []
+    assert agenda.pass_to(9, 10) == [at]
+    agenda.drop(at)
+    assert not agenda.drop(at)
