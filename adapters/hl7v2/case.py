@@ -9,18 +9,15 @@ from typing import Final, Self
 
 from adapters.common.origin import Origins
 from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
-from adapters.common.stamp import Moment
+from adapters.common.stamp import Moment, Recorded
 from adapters.common.text import cleaned, is_readable, unreadable, was_cleaned
 from adapters.hl7v2.profile import FieldPath
 from adapters.hl7v2.reader import NULL, Message, Segment
 from adapters.hl7v2.times import TimeReader
-from schemas.observation import Movement, Unread
+from schemas.observation import Unread
 from schemas.patient import Person
 
 _TOO_LONG: Final = f"no code has more than {MAX_TEXT_CHARS} characters"
-_ACTIONS: Final = {"INSERT": "insert", "UPDATE": "update", "CANCEL": "cancel"}
-_ACTION_FIELD: Final = 4
-_ACTION_MAY_STAND_IN: Final = (4, 5, 3)
 
 
 def too_long(where: str, reason: str = "text-too-long") -> Trouble:
@@ -52,7 +49,8 @@ class WithheldError(Exception):
 class Case:
     """A message, when it came, the event it tells of, and the troubles beside the rest.
 
-    ``trigger`` is the event as sent, ``event`` the row of the trigger table that it means.
+    ``trigger`` is the event as sent, ``event`` the row of the trigger table that it means (empty:
+    none, as of a movement of unknown kind).
     """
 
     message: Message
@@ -64,6 +62,7 @@ class Case:
     warnings: list[Trouble] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     persons: dict[str, Person] = field(default_factory=dict)
+    recorded: Recorded | None = None
 
     def warn(self, reason: str, detail: str, where: str) -> None:
         """Note something that could not be understood beside what could."""
@@ -114,38 +113,3 @@ def _says(segment: Segment, path: FieldPath) -> bool:
     if path.component:
         return bool(segment.first(path.field, path.component))
     return not segment.is_empty(path.field)
-
-
-def zbe_shift(zbe: Segment) -> int:
-    """By how many fields a ZBE is shifted: some official examples are, by one."""
-    if len(zbe.fields) <= min(_ACTION_MAY_STAND_IN):
-        return 0
-    for place in _ACTION_MAY_STAND_IN:
-        if zbe.first(place).upper() in _ACTIONS:
-            return place - _ACTION_FIELD
-    return 0
-
-
-def movement_of(case: Case) -> Movement | None:
-    """IHE PAM's ZBE, leniently: movement id (1), action (4), historic (5), original event (6).
-
-    An id that cannot be used is no movement's, with a warning; raises WithheldError where the message
-    is about another event of it: a cancel would be read as the event itself.
-    """
-    zbe = case.message.first("ZBE")
-    number = zbe.first(1)
-    if number in {"", NULL}:
-        return None
-    shift = zbe_shift(zbe)
-    said: dict[str, object] = {"id": number, "historic": zbe.first(5 + shift).upper() == "Y"}
-    if action := _ACTIONS.get(zbe.first(_ACTION_FIELD + shift).upper()):
-        said["action"] = action
-    if (original := zbe.first(6 + shift)) not in {"", NULL}:
-        said["original_event"] = original
-    if doubt := doubt_of(number, "ZBE-1") or doubt_of(original, "ZBE-6"):
-        if said.get("action", "insert") != "insert" or said["historic"]:
-            raise WithheldError.of(doubt)
-        case.warnings.append(doubt)
-        return None
-    case.origins.note("movement", "ZBE-1", "IHE PAM")
-    return Movement.model_validate(said)

@@ -15,18 +15,21 @@ from adapters.common.outcome import Trouble
 from adapters.common.said import Said
 from adapters.common.text import TEXT_UNREADABLE
 from adapters.common.ward import NAMES_A_WARD
-from adapters.hl7v2.case import Case, WithheldError, doubt_of, zbe_shift
+from adapters.hl7v2.case import Case, WithheldError, doubt_of
 from adapters.hl7v2.location import NO_WARD, LocationReader
+from adapters.hl7v2.movement import HISTORIC_UPDATE, Zbe, zbe_shift
 from adapters.hl7v2.profile import FieldPath, Hl7Profile, field_path
 from adapters.hl7v2.reader import NULL
-from adapters.hl7v2.triggers import TRIGGERS, VisitEvent
-from schemas.observation import Claims, Location, Movement, Protection, What, strictest
+from adapters.hl7v2.triggers import CORRECTED, TRIGGERS, VisitEvent
+from schemas.observation import Claims, Location, Protection, What, strictest
 
 Paths = tuple[FieldPath, ...]
 
 BY_TABLE: Final = "the trigger table"
 _NAMES_A_WARD: Final = NAMES_A_WARD | {TEXT_UNREADABLE}
 _PLACE: Final = (field_path("PV1-3"),)
+_PENDING: Final = (field_path("PV1-42"),)
+_PLANS: Final = frozenset({What.ADMISSION_PLANNED, What.TRANSFER_PLANNED})
 _CLASS: Final = field_path("PV1-2")
 
 
@@ -47,16 +50,16 @@ class ClaimsReader:
             if isinstance(meaning, VisitEvent)
         }
 
-    def read(self, case: Case, event: VisitEvent, movement: Movement | None) -> Claims:
+    def read(self, case: Case, event: VisitEvent, zbe: Zbe | None) -> Claims:
         """The claims; raises WithheldError where a plan's or a cancel's ward cannot be told."""
         said = Said(case.origins, case.warnings)
-        self._mark(case, event, said)
-        asked = self._asked[case.event]
-        self._place(case, event, movement, said)
+        self._mark(case, event, zbe, said)
+        asked = self._asked_of(case, event)
+        self._place(case, event, zbe, said)
         self._time(case, asked.expected, "expected_at", said)
         self._time(case, asked.planned_discharge, "planned_discharge_at", said)
         if event.describes:
-            self._describe(case, said)
+            self._describe(case, event, said)
         self._protect(case, said)
         case.unread += said.unread
         return Claims.model_validate(said)
@@ -67,16 +70,19 @@ class ClaimsReader:
         self._protect(case, said)
         return Claims.model_validate(said)
 
-    def _mark(self, case: Case, event: VisitEvent, said: Said) -> None:
+    def _mark(self, case: Case, event: VisitEvent, zbe: Zbe | None, said: Said) -> None:
         if event.what is What.PLAN_CANCELLED:
             self._cancelled_ward(case, said)
             return
-        paths = self._marks.get(case.event, ())
+        paths = _PENDING if event is CORRECTED else self._marks.get(case.event, ())
         found = case.filled(paths)
         location = self._locations.read(found[1], found[0], case) if found else None
         if event.needs_ward and paths and _names_no_ward(location):
             names = " and ".join(path.text for path in paths)
-            raise WithheldError("plan-without-ward", f"no ward in {names}", paths[0].text)
+            withheld = WithheldError("plan-without-ward", f"no ward in {names}", paths[0].text)
+            if zbe is None or zbe.action != "update":
+                raise withheld
+            case.note(withheld.trouble)  # a correction of its time, say
         if found is not None:
             said.say("mark", location, found[0].text, "profile.marks")
 
@@ -93,19 +99,32 @@ class ClaimsReader:
             if location is not None:
                 case.warnings.append(location)
 
-    def _place(self, case: Case, event: VisitEvent, movement: Movement | None, said: Said) -> None:
-        if _cancels_the_past(case, movement):
+    def _place(self, case: Case, event: VisitEvent, zbe: Zbe | None, said: Said) -> None:
+        if _cancels_the_past(case, zbe):
             return
-        paths, rule = self._asked[case.event].place, BY_TABLE
+        asked = self._asked_of(case, event)
+        if asked.temporary and self._is_elsewhere(case, asked.temporary, said):
+            return
+        paths, rule = asked.place, BY_TABLE
         if event.what is What.UPDATED:
             if self._updates_move:
                 paths, rule = _PLACE, "profile.updates_move"
-            elif _updates_movement(case, movement):
-                paths, rule = _PLACE, "it corrects the movement that the place comes from"
+            elif _tells_movement(case, zbe):
+                paths, rule = _PLACE, "it tells where a movement led"
         found = case.filled(paths)
         if found is not None:
             location = self._locations.read(found[1], found[0], case)
             said.say("place", location, found[0].text, rule)
+
+    def _is_elsewhere(self, case: Case, paths: Paths, said: Said) -> bool:
+        """Whether a temporary place is given; the message tells nothing of the assigned one then."""
+        found = case.filled(paths)
+        location = self._locations.read(found[1], found[0], case) if found else None
+        said.say("temporary_place", location, paths[0].text, BY_TABLE)
+        return location is not None
+
+    def _asked_of(self, case: Case, event: VisitEvent) -> _Asked:
+        return self._asked.get(case.event) or _Asked(event)
 
     @staticmethod
     def _time(case: Case, paths: Paths, name: str, said: Said) -> None:
@@ -118,7 +137,7 @@ class ClaimsReader:
         elif case.text(found[0]) == NULL:
             said.say(name, None, found[0].text, BY_TABLE)
 
-    def _describe(self, case: Case, said: Said) -> None:
+    def _describe(self, case: Case, event: VisitEvent, said: Said) -> None:
         for path, name, rule in (
             (_CLASS, "visit_class", BY_TABLE),
             (self._doctor, "admitting_doctor", "profile.admitting_doctor"),
@@ -128,7 +147,8 @@ class ClaimsReader:
                 case.warnings.append(doubt)
             elif text:
                 said.say(name, None if text == NULL else text, path.text, rule)
-        self._responsible_ward(case, said)
+        if event.what not in _PLANS:  # the ward of a plan is responsible once it is carried out
+            self._responsible_ward(case, said)
 
     def _responsible_ward(self, case: Case, said: Said) -> None:
         path = self._responsible
@@ -156,10 +176,11 @@ class ClaimsReader:
 class _Asked:
     """The fields that an event's row of the trigger table asks for."""
 
-    __slots__ = ("expected", "place", "planned_discharge")
+    __slots__ = ("expected", "place", "planned_discharge", "temporary")
 
     def __init__(self, event: VisitEvent) -> None:
         self.place = _paths(event.place)
+        self.temporary = _paths(event.temporary)
         self.expected = _paths(event.expected)
         self.planned_discharge = _paths(event.planned_discharge)
 
@@ -184,15 +205,15 @@ def _names_no_ward(location: Location | Trouble | None) -> bool:
     return location is None or (isinstance(location, Trouble) and location.reason in NO_WARD)
 
 
-def _updates_movement(case: Case, movement: Movement | None) -> bool:
+def _tells_movement(case: Case, zbe: Zbe | None) -> bool:
     """Whether an update tells where a movement went: any Z99's, else one of the past."""
-    if movement is None or movement.action == "cancel":
+    if zbe is None or zbe.action == "cancel":
         return False
-    return movement.historic or case.trigger == "Z99"
+    return zbe.historic or (case.trigger == HISTORIC_UPDATE and zbe.action == "insert")
 
 
-def _cancels_the_past(case: Case, movement: Movement | None) -> bool:
+def _cancels_the_past(case: Case, zbe: Zbe | None) -> bool:
     """Whether PV1-3 is where a cancelled movement had led: A02 as its own cancel, a historic one."""
-    if movement is None or movement.action != "cancel":
+    if zbe is None or zbe.action != "cancel":
         return False
-    return movement.historic or case.trigger not in {case.event, "Z99"}
+    return zbe.historic or case.trigger not in {case.event, HISTORIC_UPDATE}

@@ -30,7 +30,7 @@ from adapters.common.outcome import (
 )
 from adapters.common.visits import VisitNumber, visit_id
 from adapters.hl7v2 import reader
-from adapters.hl7v2.case import Case, WithheldError, doubt_of, movement_of
+from adapters.hl7v2.case import Case, WithheldError, doubt_of
 from adapters.hl7v2.charset import Charsets
 from adapters.hl7v2.claims import BY_TABLE, ClaimsReader
 from adapters.hl7v2.cx import Cx, read_cx
@@ -38,6 +38,8 @@ from adapters.hl7v2.errors import Hl7Error, InternalError, UnknownCharsetError
 from adapters.hl7v2.kind import trigger_of
 from adapters.hl7v2.limits import MAX_MERGED_NUMBERS, MAX_MERGES
 from adapters.hl7v2.location import LocationReader
+from adapters.hl7v2.movement import HISTORIC_UPDATE, Zbe, meant, zbe_of
+from adapters.hl7v2.occurrence import OccurrenceReader
 from adapters.hl7v2.patient import PatientReader
 from adapters.hl7v2.person import person_of
 from adapters.hl7v2.profile import Hl7Profile, field_path
@@ -46,20 +48,17 @@ from adapters.hl7v2.stamp import observation_id, order_stamp, recorded
 from adapters.hl7v2.statement import event_of
 from adapters.hl7v2.times import TimeReader
 from adapters.hl7v2.triggers import (
-    CANCELS,
     TRIGGERS,
-    UPDATES,
     Later,
     Meaning,
     PersonEvent,
     Unconcerned,
     VisitEvent,
 )
-from schemas.observation import Movement, Observation, Patient, Rank, What
+from schemas.observation import Observation, Patient, Rank, What
 from schemas.ward import WardRegister
 
 _FIELD_NAMES: Final = re.compile(r'"([A-Z][A-Z0-9]{2})-[1-9]')
-_OCCURRED: Final = (field_path("EVN-6"), field_path("ZBE-2"))
 
 
 class Reading(NamedTuple):
@@ -94,6 +93,7 @@ class Normaliser:
         self._charsets = Charsets.of(profile.charset, profile.charsets)
         self._skew = timedelta(seconds=profile.future_s)
         self._times = TimeReader(profile.zone, self._skew)
+        self._occurrences = OccurrenceReader(profile)
         self._patients = PatientReader(profile, keyer.of(feed.source))
         self._describer = Describer(feed, keyer) if describe else None
         self._claims = ClaimsReader(profile, LocationReader(profile.location, wards, feed.source))
@@ -121,7 +121,9 @@ class Normaliser:
     def may_mark(self, payload: bytes) -> bool:
         """Whether a message that is not used may be one that designates."""
         event = event_of(payload) if payload.count(b"MSH") == 1 else None
-        return b"MSH" in payload if event is None else event in self.profile.marks
+        if event is None:
+            return b"MSH" in payload
+        return event in self.profile.marks or event == HISTORIC_UPDATE  # which may correct a plan
 
     def _outcome(self, message: Message, received_at: datetime) -> Outcome:
         trigger = trigger_of(message)
@@ -162,20 +164,25 @@ class Normaliser:
                 return ignored(reason, detail)
 
     def _visit_event(self, case: Case, event: VisitEvent) -> Outcome:
-        movement = movement_of(case)
-        event = _meant(case, event, movement)
+        zbe = zbe_of(case)
+        meaning = meant(case, event, zbe)
+        if not isinstance(meaning, VisitEvent):
+            return self._by_meaning(case, meaning)
+        return self._meant_event(case, meaning, zbe)
+
+    def _meant_event(self, case: Case, event: VisitEvent, zbe: Zbe | None) -> Outcome:
         visit = self._visit_number(case)
         patient = self._patient(case, case.message.first("PID"), 3, "patient")
         case.origins.note("what", "MSH-9.2" if case.event == case.trigger else "ZBE-6", BY_TABLE)
         said: dict[str, object] = {"what": event.what, "visit": visit.id, "patient": patient}
-        said["claims"] = self._claims.read(case, event, movement)
-        if movement is not None:
+        said["claims"] = claims = self._claims.read(case, event, zbe)
+        if zbe is not None and (movement := zbe.movement()) is not None:
             said["movement"] = movement
         if case.unread:
             said["unread"] = tuple(case.unread)
         if self.profile.corrects_patient and case.trigger == "A08":
             said["corrects_patient"] = True
-        self._occurred(case, movement, said)
+        said |= self._occurrences.read(case, event, zbe, claims)
         return self._accepted(case, [self._observation(case, event.rank, said, visit.as_sent)])
 
     def _person(self, case: Case) -> Outcome:
@@ -257,14 +264,6 @@ class Normaliser:
             case.persons[found.patient.key] = person_of(segment, case)
         return found.patient
 
-    @staticmethod
-    def _occurred(case: Case, movement: Movement | None, said: dict[str, object]) -> None:
-        historic = movement is not None and movement.historic
-        found = case.filled(_OCCURRED[::-1] if historic else _OCCURRED)
-        moment = case.moment(found[0]) if found else None
-        if moment is not None:
-            said |= {"occurred_at": moment.at, "occurred_rule": moment.rule}
-
 
 def read_frame(normaliser: Normaliser, payload: bytes, received_at: datetime) -> Reading:
     """What a frame means. A fault of ours costs one message its use, never the connection."""
@@ -280,22 +279,6 @@ def _segments_of(profile: Hl7Profile) -> frozenset[str]:
     """The segments that are read: the standard's, and every one that the profile names a field of."""
     named = _FIELD_NAMES.findall(profile.model_dump_json())
     return frozenset({"MSH", "EVN", "PID", "PD1", "PV1", "PV2", "MRG", "ZBE", *named})
-
-
-def _meant(case: Case, event: VisitEvent, movement: Movement | None) -> VisitEvent:
-    """The event itself, or the cancel that ZBE-4 makes of it: of ZBE-6 for a historic update."""
-    is_cancel = event.rank is Rank.CANCEL or case.trigger in UPDATES
-    if is_cancel or movement is None or movement.action != "cancel":
-        return event
-    historic = case.trigger == "Z99"
-    original = movement.original_event if historic else case.trigger
-    case.event = CANCELS.get(original or "", "")
-    meant = TRIGGERS.get(case.event)
-    if isinstance(meant, VisitEvent):
-        return meant
-    if historic:
-        raise WithheldError("historic-cancel-unreadable", "of which event (ZBE-6)?", "ZBE-6")
-    raise WithheldError("cancel-without-event", "this event has no cancel (ZBE-4)", "ZBE-4")
 
 
 def _other_than(survivor: Patient, ceasing: Patient) -> Patient | None:

@@ -131,6 +131,16 @@ class Hl7Profile(Section):
     cancels_name: tuple[FieldName, ...] = Field(
         ("PV1-42", "PV2-1"), description="where A26, A27 and A38 name the ward they cancel"
     )
+    occurred: tuple[FieldName, ...] = Field(
+        ("EVN-6", "ZBE-2"),
+        description="where it stands when an event took place, in order: the first that is filled",
+    )
+    occurred_ahead: Literal["planned", "happened"] = Field(
+        "planned",
+        description="a movement or discharge whose occurred time is later than its recorded time by "
+        "more than `future_s`: `planned` takes effect when its time comes, unless it is taken back; "
+        "`happened` at once, where the sender means something else by that field",
+    )
     updates_move: bool = Field(
         default=False,
         description="whether PV1-3 of A08, A54 and A55 moves the patient; most systems put the "

@@ -26,6 +26,12 @@ _SEQUENCE: Final = field_path("MSH-13")
 
 def recorded(case: Case) -> Recorded:
     """EVN-2, else MSH-7, else the receipt (with a warning)."""
+    if case.recorded is None:
+        case.recorded = _recorded(case)
+    return case.recorded
+
+
+def _recorded(case: Case) -> Recorded:
     for path in (_RECORDED, _SENT):
         text = case.text(path)
         moment = case.moment_of(text, path)

@@ -14,7 +14,8 @@ from schemas.observation import Rank, What
 class VisitEvent(NamedTuple):
     """Something that happens to one visit.
 
-    ``place``: the fields that may say where the patient lies after it, in order. ``expected`` and
+    ``place``: the fields that may say where the patient lies after it, in order; where one of
+    ``temporary`` is filled that is where they are for a while, and nothing of their place. ``expected`` and
     ``planned_discharge``: fields with those times. ``describes``: class, doctor and responsible
     ward are told anew (a cancel repeats what was, so it does not).
     """
@@ -22,6 +23,7 @@ class VisitEvent(NamedTuple):
     what: What
     rank: Rank
     place: tuple[str, ...] = ()
+    temporary: tuple[str, ...] = ()
     expected: tuple[str, ...] = ()
     planned_discharge: tuple[str, ...] = ()
     describes: bool = True
@@ -51,12 +53,13 @@ class Unconcerned(NamedTuple):
 Meaning = VisitEvent | PersonEvent | Later | Unconcerned
 
 _LIES: Final = ("PV1-3",)
-_PASSES: Final = ("PV1-11", "PV1-3")
+_PASSES: Final = ("PV1-11",)
 _ASKED_FOR: Final = ("EVN-3", "PV2-8")  # PV2-8 is of an admission, never of a transfer
 _LEAVES: Final = ("PV2-9",)
 
 _ADMITTED: Final = VisitEvent(What.ADMITTED, Rank.MOVEMENT, _LIES, planned_discharge=_LEAVES)
-_TRACKED: Final = VisitEvent(What.TRACKED, Rank.MOVEMENT, _PASSES, describes=False)
+_DEPARTED: Final = VisitEvent(What.DEPARTED, Rank.MOVEMENT, temporary=_PASSES, describes=False)
+_TRACKED: Final = VisitEvent(What.TRACKED, Rank.MOVEMENT, _LIES, temporary=_PASSES, describes=False)
 _UPDATED: Final = VisitEvent(What.UPDATED, Rank.UPDATE, planned_discharge=_LEAVES)
 _UNPLANNED: Final = VisitEvent(What.PLAN_CANCELLED, Rank.CANCEL, describes=False)
 _PERSON: Final = PersonEvent(What.PERSON_UPDATED)
@@ -68,8 +71,10 @@ _CLINICAL: Final = Unconcerned("clinical-data", "allergies and the like, nobody 
 _QUERY: Final = Unconcerned("query", "a question, not an event")
 
 
-def _cancelled(what: What, place: tuple[str, ...] = ()) -> VisitEvent:
-    return VisitEvent(what, Rank.CANCEL, place, describes=False)
+def _cancelled(
+    what: What, place: tuple[str, ...] = (), temporary: tuple[str, ...] = ()
+) -> VisitEvent:
+    return VisitEvent(what, Rank.CANCEL, place, temporary, describes=False)
 
 
 TRIGGERS: Final[dict[str, Meaning]] = {
@@ -92,10 +97,11 @@ TRIGGERS: Final[dict[str, Meaning]] = {
     "A12": _cancelled(What.TRANSFER_CANCELLED, _LIES),
     "A03": VisitEvent(What.DISCHARGED, Rank.DISCHARGE),
     "A13": _cancelled(What.DISCHARGE_CANCELLED, _LIES),
-    "A09": _TRACKED,
+    # tracking (sections 3.3.9, 3.3.10, 3.3.32, 3.3.33), and the cancels
+    "A09": _DEPARTED,
+    "A33": _cancelled(What.DEPARTURE_CANCELLED, temporary=_PASSES),
     "A10": _TRACKED,
-    "A32": _TRACKED,
-    "A33": _TRACKED,
+    "A32": _cancelled(What.TRACKING_CANCELLED, _LIES, _PASSES),
     # updates
     "A08": _UPDATED,
     "A54": _UPDATED,
@@ -130,6 +136,8 @@ CANCELS: Final = {
     "A03": "A13",
     "A04": "A11",
     "A05": "A38",
+    "A09": "A33",
+    "A10": "A32",
     "A14": "A27",
     "A15": "A26",
     "A16": "A25",
@@ -138,3 +146,9 @@ CANCELS: Final = {
 
 UPDATES: Final = frozenset({"A08", "A54", "A55"})
 """Updates of what is so now; with ZBE-4 CANCEL they still are, and strike the movement by its id."""
+
+STRUCK: Final = VisitEvent(What.UPDATED, Rank.CANCEL, describes=False)
+"""The cancel of an event that has none of its own (A06, A07): what has the movement's id never was."""
+
+CORRECTED: Final = VisitEvent(What.CORRECTED, Rank.UPDATE, _LIES)
+"""A Z99 that does not say what it corrects: whatever has the movement's id."""

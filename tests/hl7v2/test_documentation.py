@@ -54,6 +54,7 @@ def _asks(event: str, meaning: VisitEvent) -> str:
     asked = {
         "marks": DEFAULT_MARKS.get(event, ()),
         "cancels": Hl7Profile().cancels_name if meaning.what is What.PLAN_CANCELLED else (),
+        "for a while": meaning.temporary,
         "place": meaning.place,
         "expected": meaning.expected,
         "planned discharge": meaning.planned_discharge,
