@@ -28,20 +28,17 @@ from adapters.fhir.address import normal, parsed
 from adapters.fhir.document import read
 from adapters.fhir.element import Element, resource
 from adapters.fhir.grant import Grant, GrantError
-from adapters.fhir.listener import MAX_BODY_BYTES
+from adapters.fhir.limits import (
+    MAX_BODY_BYTES,
+    MAX_EMPTY_PAGES,
+    MAX_LINK_CHARS,
+    MAX_PAGES,
+    MAX_SKIPPED_BYTES,
+    MAX_WAIT_S,
+)
 from adapters.fhir.refusal import RefusedError
 from adapters.fhir.remote import Remote
 
-MAX_PAGES: Final = 200_000
-"""Of one search: a server that invents pages without end is left. With 50 to a page that is ten
-million Encounters; an outage of a week leaves some thousands of pages."""
-MAX_EMPTY_PAGES: Final = 100
-"""One after the other: some servers name a next page for ever, others hide whole pages from us."""
-MAX_LINK_CHARS: Final = 60_000
-"""Of a link to the next page, which is the server's own to fill; the HTTP client takes no longer one."""
-MAX_SKIPPED_BYTES: Final = 20_000_000
-"""Of a page with a single resource that no record holds: read only to learn what comes after it."""
-MAX_WAIT_S: Final = 120.0
 _TRY_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _NOT_OURS: Final = 401
 _GONE: Final = frozenset({404, 410})

@@ -16,14 +16,14 @@ import re
 from math import isfinite
 from typing import Any, Final, NoReturn
 
+from adapters.fhir.limits import MAX_DEPTH, MAX_DIGITS
 from adapters.fhir.markup import read_xml
 from adapters.fhir.names import EditionName, Object, Unusable
-from adapters.fhir.refusal import MAX_DEPTH, RefusedError, too_deep
+from adapters.fhir.refusal import RefusedError, too_deep
 
 BOM: Final = b"\xef\xbb\xbf"
 # Possessive, and an open string reaches to the end: each byte is looked at once, whatever comes.
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
-_MAX_DIGITS: Final = 1_000  # Python refuses some thousands, since reading them is quadratic
 
 
 def read(payload: bytes, edition: EditionName = "R4") -> Object:
@@ -95,7 +95,7 @@ class _Numeral(str):
 
 
 def _integer(text: str) -> object:
-    return int(text) if len(text) <= _MAX_DIGITS else _Numeral(text)
+    return int(text) if len(text) <= MAX_DIGITS else _Numeral(text)
 
 
 def _fraction(text: str) -> object:

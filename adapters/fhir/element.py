@@ -8,17 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from adapters.common.outcome import MAX_TEXT_CHARS
 from adapters.common.text import cleaned, is_readable, unreadable
+from adapters.fhir.limits import MAX_ELEMENTS, MAX_TYPE_CHARS, MAX_URI_CHARS
 from adapters.fhir.names import Object, Unusable
 from adapters.fhir.refusal import RefusedError
-
-MAX_URI_CHARS: Final = 2_048
-MAX_ELEMENTS: Final = 5_000
-"""Of one array. A body holds some 2,000 of the smallest Encounters that say anything; work for more
-entries than that is work for nothing."""
 
 
 class Element:
@@ -156,4 +152,6 @@ class Element:
 
 def resource(content: Any, path: str | None = None) -> Element:  # noqa: ANN401 - parsed JSON
     """A parsed resource as an element; its path is its type unless said otherwise."""
-    return Element(content, path or str(content["resourceType"]))
+    kind = content["resourceType"]
+    is_name = isinstance(kind, str) and kind.isalpha() and kind.isascii()
+    return Element(content, path or (kind[:MAX_TYPE_CHARS] if is_name else "%resource"))

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from adapters.fhir.element import Element
+from adapters.fhir.limits import MAX_STEPS
 from adapters.fhir.profile import PlaceSettings
-from adapters.fhir.references import MAX_STEPS, Resources, identifier_of, logical_id
+from adapters.fhir.references import Resources, identifier_of, logical_id
 from schemas.ward import Unresolved, WardRegister
 
 _PARTS: Final = frozenset({"bu", "wi", "wa", "lvl", "co", "ro", "bd", "ve", "ca", "area", "vi"})

@@ -24,7 +24,7 @@ from adapters.common.receipt import ReceiptClock
 from adapters.common.review import Review
 from adapters.common.store import Settled, Store
 from adapters.fhir.document import read
-from adapters.fhir.element import MAX_ELEMENTS
+from adapters.fhir.limits import MAX_ELEMENTS
 from adapters.fhir.mapping import Normaliser
 from adapters.fhir.names import Object
 from adapters.fhir.references import Resources

@@ -8,10 +8,7 @@ from pydantic import Field, model_validator
 
 from adapters.common.settings import Port, PortNumber, Section, is_loopback
 from adapters.common.tokens import TokenHash
-from schemas.topics import MAX_RECORD_BYTES
-
-ROOM_FOR_RECORD_BYTES: Final = 1_000  # key and headers of the record that holds the body
-MAX_BODY_BYTES: Final = MAX_RECORD_BYTES - ROOM_FOR_RECORD_BYTES
+from adapters.fhir.limits import MAX_BODY_BYTES
 
 Deed = Literal["encounter", "bundle", "message", "notification"]
 ALL_DEEDS: Final[tuple[Deed, ...]] = ("encounter", "bundle", "message", "notification")

@@ -10,19 +10,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final
 
 from adapters.fhir.address import normal
 from adapters.fhir.bundle import read_bundle
 from adapters.fhir.client import FhirClient, RemoteError, TryAgainError
 from adapters.fhir.document import read
 from adapters.fhir.element import Element, resource
+from adapters.fhir.limits import MAX_ABOVE, MAX_REMEMBERED, MAX_REMEMBERED_BYTES
 from adapters.fhir.names import Object
-from adapters.fhir.references import MAX_ABOVE, Resources, is_conditional, parents_of, references_of
+from adapters.fhir.references import Resources, is_conditional, parents_of, references_of
 from adapters.fhir.refusal import RefusedError
 from adapters.fhir.statement import Statement
-
-MAX_REMEMBERED: Final = 10_000
 
 
 class Lookup:
@@ -78,12 +76,14 @@ class Lookup:
         if known is not None and now - known[0] <= self._cache_s:
             return known[1]
         try:
-            content = _parsed(await self.client.read(reference))
+            payload = await self.client.read(reference)
         except TryAgainError:
             raise
         except RemoteError:
             return None  # refused to us: what needs it says what is missing, others go on
-        if content is not None and content["resourceType"] != "Patient":
+        content = _parsed(payload)
+        is_small = payload is not None and len(payload) <= MAX_REMEMBERED_BYTES
+        if is_small and content is not None and content["resourceType"] != "Patient":
             self._remember(at, now, content)
         return content
 

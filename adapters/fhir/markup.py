@@ -19,8 +19,9 @@ from xml.etree.ElementTree import ParseError, TreeBuilder, XMLParser, fromstring
 
 from pydantic import BaseModel
 
+from adapters.fhir.limits import MAX_DEPTH, MAX_MODELS, MAX_NODES
 from adapters.fhir.names import EditionName, Foreign, Object
-from adapters.fhir.refusal import MAX_DEPTH, RefusedError, too_deep
+from adapters.fhir.refusal import RefusedError, too_deep
 
 NAMESPACE: Final = "{http://hl7.org/fhir}"
 DIV: Final = "{http://www.w3.org/1999/xhtml}div"
@@ -31,10 +32,6 @@ _PACKAGES: Final[Mapping[EditionName, str]] = {
 }
 _DECLARED: Final = re.compile(r"""^<\?xml[^>]*\bencoding\s*=\s*["']([^"']+)["']""")
 _FORBIDDEN: Final = re.compile(r"<!(?:DOCTYPE|ENTITY)")
-MAX_NODES: Final = 100_000
-"""A body of the largest size that says anything has some 20,000."""
-MAX_MODELS: Final = 2_000
-"""Looked-up names of types, which a sender writes; an edition has some 700."""
 _BOOLEANS: Final = {"true": True, "false": False}
 
 

@@ -21,14 +21,13 @@ from adapters.common.outcome import Trouble, to_review
 from adapters.fhir.client import RemoteError, TooMuchError
 from adapters.fhir.document import canonical
 from adapters.fhir.intake import Intake, NotTakenError, Taken, anything
-from adapters.fhir.listener import MAX_BODY_BYTES
+from adapters.fhir.limits import MAX_BODY_BYTES, MAX_REMEMBERED
 from adapters.fhir.lookup import Lookup
 from adapters.fhir.positions import Positions
 from adapters.fhir.remote import SINCE, Remote
 from adapters.fhir.said import OF_THE_ANSWER
 from bus.port import LogError
 
-MAX_REMEMBERED: Final = 10_000
 TOO_LARGE: Final = "too-large"
 
 

@@ -23,11 +23,9 @@ from urllib.parse import parse_qsl
 
 from adapters.fhir.address import normal
 from adapters.fhir.element import Element, resource
+from adapters.fhir.limits import MAX_ABOVE, MAX_STEPS
 from adapters.fhir.refusal import RefusedError
 
-MAX_STEPS: Final = 8  # bed, room, ward, level, wing, building, site: seven at most
-MAX_ABOVE: Final = 64
-"""A bed and all that it is part of, each managed by a department of a clinic of a hospital."""
 _IN_CONDITIONS: Final = frozenset({"_format", "_pretty"})
 _TYPE: Final = re.compile(r"[A-Z][A-Za-z]+")
 _ID: Final = re.compile(r"[^?#$|=&\s]+")

@@ -11,9 +11,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from adapters.common.outcome import Trouble
-
-MAX_DEPTH: Final = 100
-"""Levels within a resource. Real ones have a dozen; the JSON parser gives up near a thousand."""
+from adapters.fhir.limits import MAX_DEPTH
 
 
 class RefusedError(Exception):

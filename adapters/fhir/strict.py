@@ -16,6 +16,7 @@ from typing import Final
 from pydantic import BaseModel, ValidationError
 
 from adapters.common.text import cleaned
+from adapters.fhir.limits import MAX_CHECKED, MAX_EXPRESSION_CHARS
 from adapters.fhir.names import EditionName, Object
 
 MODULES: Final[Mapping[EditionName, str]] = {
@@ -23,9 +24,6 @@ MODULES: Final[Mapping[EditionName, str]] = {
     "R4B": "fhir.resources.R4B.encounter",
     "R5": "fhir.resources.encounter",
 }
-MAX_OBJECTS: Final = 5_000
-"""Objects and arrays of an Encounter that is held against the model; a large one has some hundreds."""
-MAX_EXPRESSION_CHARS: Final = 200  # an unknown element's name is the sender's
 
 
 @cache
@@ -51,7 +49,7 @@ def first_fault(encounter: Object, edition: EditionName) -> str | None:
 def _may_be_checked(encounter: Object) -> bool:
     """Whether it is small enough: the model takes some 20 µs for each object."""
     waiting: list[object] = [encounter]
-    for _ in range(MAX_OBJECTS):
+    for _ in range(MAX_CHECKED):
         if not waiting:
             return True
         each = waiting.pop()

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.fhir.address import normal, parsed
-from adapters.fhir.client import MAX_LINK_CHARS, FhirClient, RemoteError
+from adapters.fhir.client import FhirClient, RemoteError
+from adapters.fhir.limits import MAX_LINK_CHARS
 from adapters.fhir.remote import Remote
 from tests.fhir.lab import at, bundle, claimed, encounter
 from tests.fhir.test_pull import Server, page, pages, run

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from adapters.common.outcome import Outcome, Verdict
 from adapters.common.text import cleaned
 from adapters.fhir.document import read
-from adapters.fhir.element import MAX_ELEMENTS
+from adapters.fhir.limits import MAX_ELEMENTS
 from adapters.fhir.names import EditionName
 from adapters.fhir.references import logical_id, token_of
 from adapters.fhir.refusal import RefusedError
