@@ -45,7 +45,8 @@ from wardbridge.fields.lookup import Lookup
 from wardbridge.http.app import Registering, make_app
 from wardbridge.http.audit import no_patient
 from wardbridge.http.board import Board
-from wardbridge.http.hub import Hub
+from wardbridge.http.history import Pages
+from wardbridge.http.hub import Hub, Seats
 from wardbridge.http.occupancy import occupancies
 from wardbridge.http.registrar import Registrar
 from wardbridge.http.server import HttpServer, Room
@@ -132,6 +133,7 @@ class Service:
         view = View(
             log,
             hub,
+            Pages(log, hub.board),
             self._installation.register,
             working.router,
             progress,
@@ -144,13 +146,15 @@ class Service:
         )
         http, data = self._settings.http, self._installation.data
         gate = gate_of(self._installation, self._clock)
-        patient_of = hub.known.census.patient if hub.known else no_patient
+        patient_of = hub.known.census.patient_of if hub.known else no_patient
         trail = trail_of(log, self._installation, patient_of, self._clock)
         registering = self._registering(log) if Role.HTTP in self._roles else None
-        app = make_app(view, gate, trail, http.max_streams, registering)
+        seats = Seats(http.max_streams, http.max_streams_per_reader)
+        app = make_app(view, gate, trail, seats, registering)
         tls = http.tls and http.tls.starting_from(data)
         room = Room(http.max_connections, http.max_connections_per_peer)
         server = HttpServer(app, http.host, http.port + self._port_offset, tls, room)
+        server.on_unread = hub.was_unread
         return Parts(working, timing, reading, telling, server, hub)
 
     def _registering(self, log: Log) -> Registering:

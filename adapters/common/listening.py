@@ -31,6 +31,11 @@ _FILES_USED_UP: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, er
 _GONE_ALREADY: Final = (BlockingIOError, InterruptedError, ConnectionError)
 
 
+def no_reasons() -> Counter[str]:
+    """Nobody refused or ended yet, for each reason of this module: a metric is there before it grows."""
+    return Counter(dict.fromkeys(("refused", "for_another", "handshake", "files"), 0))
+
+
 class Guest:
     """One connection as its port sees it, from the moment when it was accepted."""
 
@@ -100,7 +105,7 @@ class ListeningPort:
         self._tls = tls
         self._loop = asyncio.get_running_loop()
         self.crowd: Crowd[Guest] = Crowd(max_connections, max_of_one_peer)
-        self.ended: Counter[str] = Counter() if ended is None else ended
+        self.ended = no_reasons() if ended is None else ended
         self._sockets: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -160,7 +165,7 @@ class ListeningPort:
     def _enter(self, connection: socket.socket, peer: str) -> None:
         try:
             while (other := self.crowd.in_the_way_of(peer)) is not None:
-                self.send_away(other, "for-another")
+                self.send_away(other, "for_another")
         except FullError:
             self.ended["refused"] += 1
             connection.close()
@@ -187,7 +192,7 @@ class ListeningPort:
         """No file descriptor is free: the oldest that waits gives its own, and a moment passes."""
         self.ended["files"] += 1
         for guest, _ in self.crowd.waiting()[:FILES_FREED_AT_ONCE]:
-            self.send_away(guest, "for-another")
+            self.send_away(guest, "for_another")
         self._loop.remove_reader(listening)
         self._loop.call_later(REST_S, self._go_on, listening)
 

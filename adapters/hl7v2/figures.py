@@ -8,6 +8,7 @@ from datetime import datetime
 from hashlib import blake2b
 
 from adapters.common.figures import Figures
+from adapters.common.listening import no_reasons
 from adapters.hl7v2.limits import REMEMBERED_CONTROL_IDS
 
 
@@ -23,7 +24,7 @@ class ListenerFigures(Figures):
     stalled: int = 0
     control_ids_reused: int = 0
     answers: Counter[str] = field(default_factory=Counter)
-    ended: Counter[str] = field(default_factory=Counter)
+    ended: Counter[str] = field(default_factory=no_reasons)
     """Connections that we refused or ended, by why."""
 
     def heard(self, payload: bytes, at: datetime) -> None:

@@ -101,7 +101,7 @@ def test_those_who_wait_keep_nobody_out_and_the_oldest_goes(loop: str) -> None:
     async def check() -> None:
         async with port() as (found, number):
             crowd = [await connected(number) for _ in range(20)]
-            await until(lambda: found.ended["for-another"] == 16)
+            await until(lambda: found.ended["for_another"] == 16)
             newest = await connected(number)
             assert await told(newest, b"hello") == b"hello"
             assert [await told(each, b"x") for each in (crowd[0], crowd[17], crowd[-1])] == [
@@ -122,7 +122,7 @@ def test_who_works_stays_and_then_whoever_comes_is_refused() -> None:
             assert [await told(each, b"work") for each in busy] == [b"work"] * 4
             late = await connected(number)
             assert await told(late, b"x") == b""
-            assert found.ended == {"refused": 1}
+            assert +found.ended == {"refused": 1}
             assert [await told(each, b"x") for each in busy] == [b"x"] * 4
             for each in (*busy, late):
                 each.close()
@@ -134,7 +134,7 @@ def test_of_a_peer_that_has_its_share_its_own_oldest_goes() -> None:
     async def check() -> None:
         async with port(limit=100, of_one_peer=3) as (found, number):
             crowd = [await connected(number) for _ in range(5)]
-            await until(lambda: found.ended["for-another"] == 2)
+            await until(lambda: found.ended["for_another"] == 2)
             assert [await told(each, b"x") for each in crowd] == [b"", b"", b"x", b"x", b"x"]
             for each in crowd:
                 each.close()
@@ -161,7 +161,7 @@ def test_handshakes_that_never_end_keep_nobody_out(
         before = files()
         async with port(tls=own) as (found, number):
             crowd = [await connected(number) for _ in range(20)]
-            await until(lambda: found.ended["for-another"] == 16)
+            await until(lambda: found.ended["for_another"] == 16)
             reader, writer = await asyncio.open_connection(
                 "127.0.0.1", number, ssl=trusting, server_hostname="localhost"
             )
@@ -203,7 +203,7 @@ def test_without_a_free_file_descriptor_the_oldest_who_waits_gives_its_own() -> 
             resource.setrlimit(resource.RLIMIT_NOFILE, (first_free_file(), limits[1]))
             try:
                 await asyncio.get_running_loop().sock_connect(late, ("127.0.0.1", number))
-                await until(lambda: found.ended["for-another"] == 1)
+                await until(lambda: found.ended["for_another"] == 1)
                 assert await told(late, b"hello") == b"hello"
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, limits)

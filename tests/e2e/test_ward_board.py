@@ -86,6 +86,46 @@ def test_a_patient_appears_when_marked_and_goes_when_not(running: Service, chrom
     assert complaints(chrome) == []
 
 
+KEEP_STREAMS = """
+window.streams = [];
+window.EventSource = class extends EventSource {
+  constructor(...all) { super(...all); window.streams.push(this); }
+};"""
+HUNDRED_NOTICES = (
+    "for (let n = 0; n < 100; n++) streams.at(-1).dispatchEvent(new MessageEvent('message'))"
+)
+
+
+def test_many_notices_at_once_have_the_list_read_once_more(
+    running: Service, chrome: Chrome
+) -> None:
+    kept = chrome.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": KEEP_STREAMS})
+    look(chrome, running, "BOARD-4")
+    until_it_reads_no_more(chrome)
+    before = readings(chrome)
+    chrome.execute_script(HUNDRED_NOTICES)
+    until_it_reads_no_more(chrome)
+    assert 1 <= readings(chrome) - before <= 3  # now, once more, and perhaps at its interval
+    chrome.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", kept)
+
+
+def until_it_reads_no_more(chrome: Chrome) -> None:
+    seen = [-1]
+
+    def is_quiet(_: Chrome) -> bool:
+        seen.append(readings(chrome))
+        return len(seen) > 1 and seen[-1] == seen[-2]
+
+    WebDriverWait(chrome, WITHIN_S, 1.0).until(is_quiet)
+
+
+def readings(chrome: Chrome) -> int:
+    """How often the page has asked for its list."""
+    count = "return performance.getEntriesByType('resource').filter(e => e.name.endsWith('/inbound')).length"
+    found: int = chrome.execute_script(count)
+    return found
+
+
 def test_nobody_on_the_way_is_said_in_the_language_chosen(running: Service, chrome: Chrome) -> None:
     look(chrome, running, "BOARD-2", lang="en")
     assert text(chrome, "#nobody") == "No patient is on the way here."

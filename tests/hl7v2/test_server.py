@@ -311,7 +311,7 @@ def test_those_who_are_silent_keep_nobody_out(run: Run, begun: bytes) -> None:
             assert await late.answer() == ("AA", "N4")
             with contextlib.suppress(ConnectionResetError):
                 assert await oldest.end() == b""
-            assert server.figures.counts()["connections_for-another"] == 1
+            assert server.figures.counts()["connections_for_another"] == 1
             for number, each in enumerate((*crowd, late), 5):
                 await each.send(framed(numbered(number)))
                 assert await each.answer() == ("AA", f"N{number}")

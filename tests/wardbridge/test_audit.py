@@ -11,19 +11,21 @@ import pytest
 
 from adapters.common.tokens import hash_of
 from bus.memory import MemoryLog
-from bus.port import LogError
+from bus.port import Log, LogError
 from bus.records import records_of
 from schemas import topics
 from schemas.audit import AuditEntry
 from schemas.encounter import EncounterView
-from schemas.fields import Level
+from schemas.fields import Identity, Level
+from schemas.identifiers import IdentifierKind
 from schemas.notification import DesignationData
 from tests.wardbridge.test_acknowledging import path, row
 from tests.wardbridge.test_http import AT, data, notice, notices, refuse, stream, surface
 from wardbridge.fields.census import Census
+from wardbridge.http import audit
 from wardbridge.http.access.gate import Gate, Known
 from wardbridge.http.access.rights import ANYBODY, Grant, Reader
-from wardbridge.http.audit import MAX_REMEMBERED, MAX_SEEN, Trail
+from wardbridge.http.audit import MAX_REMEMBERED, MAX_SEEN, Row, Trail
 
 TOKEN = "a-token-for-the-tests"  # noqa: S105 - it opens nothing
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -36,11 +38,11 @@ def gate(fields: Level) -> Gate:
     return Gate(known, lambda _: None, lambda: datetime.now(UTC))
 
 
-def entries(log: MemoryLog) -> list[AuditEntry]:
+def entries(log: Log) -> list[AuditEntry]:
     return [AuditEntry.model_validate_json(r.value or b"") for r in records_of(log, topics.AUDIT)]
 
 
-def told(log: MemoryLog) -> list[tuple[str, list[str]]]:
+def told(log: Log) -> list[tuple[str, list[str]]]:
     return [
         (entry.action.value, [each.visit.visit for each in entry.seen]) for entry in entries(log)
     ]
@@ -136,7 +138,7 @@ def trail(log: Any, clock: Callable[[], datetime]) -> Trail:
 def listed(
     by: Trail, who: Reader, ward: str, *rows: DesignationData, fields: Level = "minimal"
 ) -> None:
-    asyncio.run(by.listed(who, ward, fields, rows))
+    asyncio.run(by.listed(who, ward, fields, [Row(each.visit, each.version) for each in rows]))
 
 
 def test_who_goes_on_seeing_the_same_is_noted_again_after_a_while_and_others_apart() -> None:
@@ -184,6 +186,44 @@ def test_what_is_remembered_is_bounded_and_so_is_an_entry() -> None:
     for number in range(MAX_REMEMBERED + 5):
         by._remember(by._place(reader(str(number)), "MED", "minimal"), [])
     assert len(by._noted) == MAX_REMEMBERED
+    by._noted.clear()
+    with pytest.MonkeyPatch.context() as few:
+        few.setattr(audit, "MAX_NOTED", 5)
+        for number in range(4):
+            listed(by, reader(str(number)), "MED", data("MED", 1, "1"), data("MED", 1, "2"))
+        assert [place.reader for place in by._noted] == ["2", "3"]
     rows = [data("MED", 1, str(number)) for number in range(MAX_SEEN + 1)]
     listed(by, reader("anna"), "MED", *rows)
-    assert [len(entry.seen) for entry in entries(log)] == [MAX_SEEN, 1]
+    assert [len(entry.seen) for entry in entries(log)][-2:] == [MAX_SEEN, 1]
+
+
+IDENTITY = Identity(number="4711", kind=IdentifierKind.LOCAL, family="Andersson")
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        ("key-1", IDENTITY), ("key-2", None), ("key-2", IDENTITY), ("key-1", IDENTITY.model_copy(update={"given": "Bo"})),
+    ],
+    ids=["the name", "another patient", "another patient by name", "the given name"],
+)  # fmt: skip
+def test_an_identity_that_becomes_visible_later_is_noted_when_it_is_shown(
+    later: tuple[str, Identity | None],
+) -> None:
+    """The patient's row came after the visit's, after a restart or with a merge: nothing else has changed."""
+    patients = {"1": "key-1"}
+    log = MemoryLog(1)
+    by = Trail(log, Clock(), timedelta(hours=1), lambda visit: patients.get(visit.visit))
+    visit = data("MED", 1, "1").visit
+
+    def shown(identity: Identity | None) -> None:
+        asyncio.run(by.listed(reader("anna"), "MED", "identified", [Row(visit, 1, identity)]))
+
+    before = IDENTITY if later[1] not in {None, IDENTITY} else None
+    shown(before)
+    shown(before)
+    assert [each.patient for entry in entries(log) for each in entry.seen] == ["key-1"]
+    patients["1"] = later[0]
+    shown(later[1])
+    shown(later[1])
+    assert [each.patient for entry in entries(log) for each in entry.seen] == ["key-1", later[0]]

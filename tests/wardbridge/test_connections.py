@@ -118,7 +118,7 @@ def test_a_body_that_does_not_come_ends_its_connection(headers: bytes, body: byt
             start = b"POST /v1/session HTTP/1.1\r\nHost: b\r\nContent-Type: application/json\r\n"
             client.send(start + headers + body)
             await client.until_ended()
-            assert running.server.ended() == {"body": 1}
+            assert +running.server.ended() == {"body": 1}
             assert running.server.connections() == 0
 
     asyncio.run(check())
@@ -134,7 +134,7 @@ def test_a_stream_that_nobody_reads_any_more_is_ended() -> None:
             client.writer.transport.pause_reading()  # type: ignore[attr-defined]
             running.log.append([notice("MED", sequence) for sequence in range(1, 20_001)])
             await _until(lambda: not running.hub.listeners())
-            assert running.server.ended() == {"answer": 1}
+            assert +running.server.ended() == {"unread": 1}
 
     asyncio.run(check())
 
@@ -185,7 +185,7 @@ def test_who_is_refused_and_stays_is_ended() -> None:
             await client.until_ended()
             while running.server.connections():  # noqa: ASYNC110 - nothing else tells of it
                 await asyncio.sleep(0.01)
-            assert running.server.ended() == {"lingering": 1}
+            assert +running.server.ended() == {"lingering": 1}
 
     asyncio.run(check())
 

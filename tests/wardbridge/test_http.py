@@ -17,7 +17,7 @@ import pytest
 
 from adapters.common.settings import Tls
 from bus.memory import MemoryLog
-from bus.port import LogError, Record
+from bus.port import Log, LogError, Record
 from bus.runner import StepRunner
 from schemas import topics
 from schemas.base import VisitRef
@@ -37,7 +37,8 @@ from wardbridge.http.access.gate import Gate
 from wardbridge.http.app import Registering, make_app
 from wardbridge.http.audit import Trail
 from wardbridge.http.board import Board
-from wardbridge.http.hub import Hub
+from wardbridge.http.history import Pages
+from wardbridge.http.hub import Hub, Seats
 from wardbridge.http.occupancy import occupancies
 from wardbridge.http.registrar import Registrar
 from wardbridge.http.server import HttpServer
@@ -78,11 +79,11 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 class Surface:
-    """A server over a log in memory."""
+    """A server over a log."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - one for each thing that a test may vary
         self,
-        log: MemoryLog,
+        log: Log,
         register: WardRegister,
         limit: int,
         max_streams: int,
@@ -109,6 +110,7 @@ class Surface:
         self.view = View(
             log,
             self.hub,
+            Pages(log, board),
             register,
             self.router,
             progress,
@@ -121,7 +123,7 @@ class Surface:
         )
         gate = gate or Gate(None, register.hospital_of, utc_now)
         trail = Trail(
-            log, utc_now, timedelta(hours=1), census.patient if census else lambda _: None
+            log, utc_now, timedelta(hours=1), census.patient_of if census else lambda _: None
         )
         self.folder = TemporaryDirectory()
         seal = Seal(Path(self.folder.name), None)
@@ -129,7 +131,8 @@ class Surface:
         self.registrations = Registrations(log, seal, terms, access, {})
         registrar = Registrar(log, self.registrations, register, utc_now, max_per_owner=3)
         registering = Registering(registrar, "http://bridge.test/fhir")
-        self.app = make_app(self.view, gate, trail, max_streams, registering)
+        self.seats = Seats(max_streams, of_one_reader=5)
+        self.app = make_app(self.view, gate, trail, self.seats, registering)
         self.server = HttpServer(self.app, "127.0.0.1", 0, tls)
         self.client = httpx.AsyncClient(timeout=10)
 
@@ -485,19 +488,56 @@ def test_a_silent_stream_sends_a_heartbeat() -> None:
     asyncio.run(check())
 
 
-def test_a_reader_that_does_not_keep_up_is_cut_off_and_delays_nobody() -> None:
+def test_many_notices_at_once_cut_nobody_off() -> None:
+    """However many a look at the log brings: a listener reads them when it can."""
+
     async def check() -> None:
         async with surface(limit=2) as running:
+            async with stream(running, "/v1/wards/MED/stream") as events:
+                running.log.append([notice("MED", n) for n in range(1, 1_001)])
+                found = await notices(events, 1_000)
+            assert ids(found) == [("message", str(n)) for n in range(1, 1_001)]
+            assert running.hub.cut_off == 0
+
+    asyncio.run(check())
+
+
+def test_a_listener_for_whom_too_much_else_waits_is_ended_and_delays_nobody() -> None:
+    async def check() -> None:
+        async with surface(notice("MED", 1), limit=2) as running:
+            listener = running.hub.listen("MED")
+            async with stream(running, "/v1/wards/MED/stream", after=1) as events:
+                for _ in range(4):
+                    running.hub._publish("MED", "acknowledged", b"{}")
+                    await anext(events)
+                assert (listener.has_ended, running.hub.cut_off) == (True, 1)
+                assert running.hub.listeners() == 1
+
+    asyncio.run(check())
+
+
+def test_no_reader_takes_the_streams_of_all_others() -> None:
+    async def check() -> None:
+        seats = Seats(5, of_one_reader=3)
+        assert [seats.take("token/wall") for _ in range(4)] == [True, True, True, False]
+        assert [seats.take("token/portal") for _ in range(3)] == [True, True, False]
+        seats.leave("token/wall")
+        assert seats.take("token/portal")
+        open_to_all = Seats(5, of_one_reader=3)
+        assert [open_to_all.take("") for _ in range(6)] == [True] * 5 + [False]
+
+    asyncio.run(check())
+
+
+def test_streams_that_still_wait_for_their_history_count_too() -> None:
+    async def check() -> None:
+        async with surface(max_streams=1, is_read=False) as running:
             path = "/v1/wards/MED/stream"
-            async with stream(running, path) as slow:
-                running.log.append([notice("MED", n) for n in range(1, 11)])
-                await running.until_seen(10)
-                assert (running.hub.cut_off, running.hub.listeners()) == (1, 0)
-                seen = [event async for event in slow if event]
-            last = int(ids(seen)[-1][1]) if seen else 0
-            async with stream(running, path, after=last) as again:
-                found = await notices(again, 10 - last)
-            assert ids(seen + found) == [("message", str(n)) for n in range(1, 11)]
+            async with running.client.stream("GET", path) as first:
+                assert first.status_code == 200
+                assert running.hub.listeners() == 0
+                assert (await running.client.get(path)).status_code == 503
+            await until(lambda: not len(running.seats))
 
     asyncio.run(check())
 

@@ -58,7 +58,7 @@ CURVE_JWK = {**ECAlgorithm.to_jwk(CURVE.public_key(), as_dict=True), "kid": "cur
 KEYS = published(
     jwk(SIGNER, "one", alg="RS256"),
     jwk(SIGNER, "any"),
-    jwk(SIGNER, "for-another", alg="RS512"),
+    jwk(SIGNER, "for_another", alg="RS512"),
     jwk(SIGNER, "to-encrypt", use="enc"),
     CURVE_JWK,
     {"kty": "oct", "kid": "shared", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"},
@@ -153,7 +153,7 @@ BAD: dict[str, Callable[[], str]] = {
     ),
     "signed by a stranger": lambda: signed(STRANGER),
     "an algorithm that is not configured": lambda: signed(algorithm="RS512"),
-    "a key for another algorithm": lambda: signed(headers={"kid": "for-another"}),
+    "a key for another algorithm": lambda: signed(headers={"kid": "for_another"}),
     "a key to encrypt": lambda: signed(headers={"kid": "to-encrypt"}),
     "a key of another kind": lambda: signed(headers={"kid": "curve"}),
     "a key that is not published": lambda: signed(headers={"kid": "gone"}),

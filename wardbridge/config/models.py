@@ -173,6 +173,10 @@ class HttpSection(Section):
     max_streams: int = Field(
         4_000, ge=1, le=60_000, description="open at once; one more is answered 503"
     )
+    max_streams_per_reader: int = Field(
+        1_000, ge=1, le=60_000,
+        description="of these, with one token, certificate or person: no screen takes those of all others",
+    )  # fmt: skip
     max_connections: int = Field(
         HTTP_CONNECTIONS, ge=50, le=60_000,
         description="open at once, streams among them; one more, and the one that has been silent longest "

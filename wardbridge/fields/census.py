@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from bus.port import Stored
 from router.core.keys import joined
 from schemas.authority import Authority
+from schemas.base import VisitRef
 from schemas.encounter import EncounterView, Phase
 from schemas.notification import DesignationData
 from schemas.observation import Protection
@@ -126,7 +127,11 @@ class Census:
 
     def patient(self, row: DesignationData) -> str | None:
         """The key of whom the row is about."""
-        whose = self._whose.get(_key(row))
+        return self.patient_of(row.visit)
+
+    def patient_of(self, visit: VisitRef) -> str | None:
+        """The key of whose visit it is."""
+        whose = self._whose.get(joined(visit.source, visit.visit))
         return whose.patient if whose else None
 
     def is_masked(self, row: DesignationData) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -22,6 +23,7 @@ from wardbridge.http.access.signing_in import add_sessions
 from wardbridge.http.audit import Trail
 from wardbridge.http.body import badly_asked
 from wardbridge.http.fhir.surface import Surface
+from wardbridge.http.hub import Seats
 from wardbridge.http.metrics import ViewCollector
 from wardbridge.http.page import add_page
 from wardbridge.http.registering import add_registering
@@ -129,7 +131,7 @@ def make_app(
     view: View,
     gate: Gate,
     trail: Trail,
-    max_streams: int,
+    seats: Seats,
     registering: Registering | None = None,
 ) -> FastAPI:
     """The application over a running service; ``registering``: it reads what wards are told."""
@@ -145,7 +147,7 @@ def make_app(
     add_sessions(app, gate)
     add_subscribers(app, view, trail)
     if registering is not None:
-        add_wards(app, view, trail, max_streams)
+        add_wards(app, view, trail, seats)
         add_page(app)
         add_registering(app, registering.registrar, trail)
         Surface(view, trail, registering.registrar, registering.fhir_base).add_to(app)
@@ -173,7 +175,11 @@ def _add_probes(app: FastAPI, view: View) -> None:
 
 def _add_metrics(app: FastAPI, view: View, gate: Gate, trail: Trail) -> None:
     registry = CollectorRegistry()
-    registry.register(ViewCollector(view, gate.refused, lambda: trail.failures))
+
+    def connections() -> Mapping[str, int]:
+        return app.state.connections() if hasattr(app.state, "connections") else {}
+
+    registry.register(ViewCollector(view, gate.refused, lambda: trail.failures, connections))
 
     @app.get("/metrics")
     async def metrics() -> Response:

@@ -9,7 +9,6 @@ counted. Who goes on seeing the same (a board that reads its list four times a m
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -21,9 +20,11 @@ import structlog
 from bus.port import Log, LogError, Record
 from schemas import topics
 from schemas.audit import Action, AuditEntry, Seen
-from schemas.fields import Level
+from schemas.base import VisitRef
+from schemas.fields import Identity, Level
 from schemas.notification import DesignationData
 from wardbridge.http.access.rights import Reader
+from wardbridge.http.kept import Kept
 
 MAX_REMEMBERED: Final = 10_000
 """Readers and wards; who is forgotten is noted once too often."""
@@ -31,14 +32,34 @@ MAX_REMEMBERED: Final = 10_000
 MAX_SEEN: Final = 2_000
 """Patients in one entry: below the size of a record."""
 
-What = tuple[str, str, int]
+MAX_NOTED: Final = 500_000
+"""What all readers have been noted for, before the reader and ward that read longest ago are forgotten."""
+
 _NOBODY: Final = "nobody-asked"
-PatientOf = Callable[[DesignationData], str | None]
+PatientOf = Callable[[VisitRef], str | None]
 
 
-def no_patient(row: DesignationData) -> None:
+def no_patient(visit: VisitRef) -> None:
     """Where nobody follows whose visits they are."""
-    del row
+    del visit
+
+
+class Row(NamedTuple):
+    """What of one patient is shown: which state of the visit, and who it is, if that is told."""
+
+    visit: VisitRef
+    version: int
+    identity: Identity | None = None
+
+
+class _What(NamedTuple):
+    """What a reader was noted for. Another patient, or another identity of the same, is something new."""
+
+    source: str
+    visit: str
+    version: int
+    patient: str | None
+    identity: int
 
 
 class _Place(NamedTuple):
@@ -51,7 +72,7 @@ class _Place(NamedTuple):
 @dataclass(slots=True)
 class _Noted:
     since: datetime
-    what: set[What] = field(default_factory=set)
+    what: set[_What] = field(default_factory=set)
 
 
 class Trail:
@@ -67,11 +88,11 @@ class Trail:
         self._log = log
         self._failed: deque[_Place] = deque()
         self._failures = 0
-        self._newest: tuple[bytes, DesignationData] | None = None
         self._now = now
         self._again_after = again_after
         self._patient_of = patient_of
         self._noted: OrderedDict[_Place, _Noted] = OrderedDict()
+        self._noted_in_all = 0
 
     @property
     def failures(self) -> int:
@@ -83,10 +104,13 @@ class Trail:
         by: Reader,
         ward: str,
         fields: Level,
-        rows: Sequence[DesignationData],
+        rows: Sequence[Row],
         action: Action = Action.LISTED,
     ) -> None:
-        """A list is about to be shown. Raises LogError where that must not be."""
+        """A list is about to be shown. Raises LogError where that must not be.
+
+        Whatever becomes visible later, as the name of somebody whose row came first, is noted when it does.
+        """
         place = self._place(by, ward, fields)
         new = self._new(by, place, rows)
         if not new:
@@ -99,28 +123,21 @@ class Trail:
             await asyncio.to_thread(self._log.append, records)
             self._remember(place, new)
 
-    def streamed(self, by: Reader, ward: str, notice: bytes) -> None:
-        """A notice, minimal fields, is about to go out on a stream."""
+    def streamed(self, by: Reader, ward: str, notices: Sequence[Kept]) -> None:
+        """Notices, minimal fields, are about to go out on a stream."""
         if by.how == _NOBODY:
             return
         place = self._place(by, ward, "minimal")
-        new = self._new(by, place, [self._read(notice)])
+        new = self._new(by, place, [Row(*kept.told) for kept in notices])
         if new:
             self._remember(place, new)
             self._write_soon(self._records(by, place, Action.STREAMED, new), place)
 
-    def _read(self, notice: bytes) -> DesignationData:
-        """A notice goes to all who listen, one after the other: it is read once."""
-        before, row = self._newest or (b"", None)
-        if row is None or notice is not before:
-            row = DesignationData.model_validate(json.loads(notice)["data"])
-            self._newest = (notice, row)
-        return row
-
     def entry_of(self, by: Reader, row: DesignationData, action: Action) -> Record | None:
         """What somebody does about a patient; None of whom nobody asked who they are."""
         place = self._place(by, row.ward, "minimal")
-        return None if by.how == _NOBODY else self._records(by, place, action, [row])[0]
+        shown = Row(row.visit, row.version)
+        return None if by.how == _NOBODY else self._records(by, place, action, [shown])[0]
 
     async def did(self, by: Reader, action: Action, about: str) -> None:
         """Something that is of no ward. Raises LogError."""
@@ -132,32 +149,40 @@ class Trail:
     def _place(by: Reader, ward: str, fields: Level) -> _Place:
         return _Place(by.name, by.how, ward, fields)
 
-    def _new(
-        self, by: Reader, place: _Place, rows: Iterable[DesignationData]
-    ) -> list[DesignationData]:
+    def _new(self, by: Reader, place: _Place, rows: Iterable[Row]) -> list[Row]:
         """Those that the reader has not been noted for."""
         if by.how == _NOBODY:
             return []
         while self._failed:  # to be noted anew
-            self._noted.pop(self._failed.popleft(), None)
+            self._forget(self._failed.popleft())
             self._failures += 1
         noted = self._noted.get(place)
         if noted is None or self._now() - noted.since >= self._again_after:
-            self._noted.pop(place, None)
+            self._forget(place)
             return list(rows)
-        return [row for row in rows if _what(row) not in noted.what]
+        return [row for row in rows if self._what(row) not in noted.what]
 
-    def _remember(self, place: _Place, rows: Iterable[DesignationData]) -> None:
+    def _remember(self, place: _Place, rows: Iterable[Row]) -> None:
         noted = self._noted.setdefault(place, _Noted(self._now()))
-        noted.what.update(map(_what, rows))
+        before = len(noted.what)
+        noted.what.update(map(self._what, rows))
+        self._noted_in_all += len(noted.what) - before
         self._noted.move_to_end(place)
-        if len(self._noted) > MAX_REMEMBERED:
-            self._noted.popitem(last=False)
+        while len(self._noted) > MAX_REMEMBERED or self._noted_in_all > MAX_NOTED:
+            self._forget(next(iter(self._noted)))
+
+    def _forget(self, place: _Place) -> None:
+        noted = self._noted.pop(place, None)
+        self._noted_in_all -= len(noted.what) if noted else 0
+
+    def _what(self, row: Row) -> _What:
+        patient = self._patient_of(row.visit)
+        return _What(row.visit.source, row.visit.visit, row.version, patient, hash(row.identity))
 
     def _records(
-        self, by: Reader, place: _Place, action: Action, rows: Sequence[DesignationData]
+        self, by: Reader, place: _Place, action: Action, rows: Sequence[Row]
     ) -> list[Record]:
-        seen = [Seen(visit=row.visit, patient=self._patient_of(row)) for row in rows]
+        seen = [Seen(visit=row.visit, patient=self._patient_of(row.visit)) for row in rows]
         parts = range(0, len(seen), MAX_SEEN)
         return [self._entry(by, place, action, tuple(seen[at : at + MAX_SEEN])) for at in parts]
 
@@ -192,7 +217,3 @@ class Trail:
             self._log.submit(records, done)
         except LogError as error:
             done(error)
-
-
-def _what(row: DesignationData) -> What:
-    return (row.visit.source, row.visit.visit, row.version)

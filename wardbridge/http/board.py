@@ -7,26 +7,19 @@ an index: the notice with sequence *s* is number ``s - first``.
 
 from __future__ import annotations
 
-import re
 from array import array
-from collections import deque
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
 
 from bus.port import Stored, TopicPartition
 from router.core.announce import notification_id
 from router.core.designations import Name
 from router.core.keys import joined
 from schemas.acknowledgement import Acknowledgement
-from schemas.notification import DesignationData, Notification
+from schemas.notification import DesignationData
 from wardbridge.http.event_id import EventId
+from wardbridge.http.kept import Recent, kept_of
 
-# Parsing every notice kept would make a start slow. In a JSON text the quotes are escaped.
-_SEQUENCE = re.compile(rb'"sequence":\s*(\d+)')
-RECENT_NOTICES: Final = 10_000
-"""Kept whole, some ten megabytes: to say of one that has closed how it did."""
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -53,10 +46,9 @@ class History:
         """The id of a notice that is kept."""
         return EventId(sequence, self.times[sequence - self.first])
 
-    def between(self, after: int) -> Sequence[tuple[int, int]]:
-        """(sequence, offset) of each notice after a sequence."""
-        start = after + 1 - self.first
-        return list(enumerate(self.offsets[start:], after + 1))
+    def offset_of(self, sequence: int) -> int:
+        """Where a notice lies that is kept."""
+        return self.offsets[sequence - self.first]
 
 
 class Board:
@@ -67,26 +59,24 @@ class Board:
         self._lists: dict[str, dict[str, DesignationData]] = {}
         self._ward_of: dict[str, str] = {}
         self._acknowledged: dict[str, Acknowledgement] = {}
-        self._recent: deque[Stored] = deque(maxlen=RECENT_NOTICES)
+        self.recent = Recent()
+        self.changes = 0
+        """Grows with each notice and row: who looks for one that is not there need look again only then."""
 
     def note(self, notice: Stored) -> tuple[str, EventId]:
         """Take a notice in; its ward and id."""
         ward = notice.key or ""
-        sequence = _sequence(notice)
+        kept = kept_of(notice)
+        sequence = kept.event_id.sequence
         history = self._histories.get(ward)
         if history is None or sequence != history.last + 1:
             # The oldest kept; or, should a number ever be missing, a history that begins anew.
             at = TopicPartition(notice.topic, notice.partition)
             history = self._histories[ward] = History(at, sequence)
         history.add(notice)
-        self._recent.append(notice)
-        return ward, history.id_of(sequence)
-
-    def recent(self, ward: str) -> Iterator[Notification]:
-        """The ward's notices among the newest of all, the newest first."""
-        for notice in reversed(self._recent):
-            if notice.key == ward:
-                yield Notification.model_validate_json(notice.value or b"")
+        self.recent.add(ward, notice, kept)
+        self.changes += 1
+        return ward, kept.event_id
 
     def wards(self) -> list[str]:
         """Those that have ever been told of anybody, as far as it is kept."""
@@ -95,6 +85,7 @@ class Board:
     def set_row(self, row: Stored) -> str:
         """Take a row of topic ``inbound`` in: somebody is on the way, or no longer; the ward."""
         key = row.key or ""
+        self.changes += 1
         if row.value is None:
             return self._forget(key)
         data = DesignationData.model_validate_json(row.value)
@@ -175,11 +166,6 @@ def designation_of(row: DesignationData) -> str:
 
 def _opening(said: Acknowledgement) -> tuple[datetime, int]:
     return (said.announced_at, said.seen_version)
-
-
-def _sequence(notice: Stored) -> int:
-    found = _SEQUENCE.search(notice.value or b"")
-    return int(found[1]) if found else 0
 
 
 def _by_expected_time(data: DesignationData) -> tuple[datetime, datetime, str, str]:

@@ -47,6 +47,7 @@ class Phase(Enum):
     ANSWER = "answer"
 
 
+UNREAD: Final = "unread"
 WITHIN_S: Final = {
     Phase.HEAD: REQUEST_WITHIN_S,
     Phase.BODY: BODY_WITHIN_S,
@@ -199,7 +200,7 @@ class HttpConnection(H11Protocol):
         if within_s is not None and now - self._since >= within_s:
             return self._phase.value
         if self._unwritten_since is not None and now - self._unwritten_since >= WRITE_WITHIN_S:
-            return Phase.ANSWER.value
+            return UNREAD
         return None
 
     # how

@@ -1,66 +1,104 @@
-"""Those who listen to a ward. A listener that does not keep up is cut off, and delays nobody.
+"""Those who listen to a ward, and what wakes them. A listener that does not keep up delays nobody.
 
-Only the event loop's thread touches it.
+Of notices a listener is only told that there are more: it reads them when it can, in pages. What else is told
+waits in its queue, and is bounded. Only the event loop's thread touches it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections import Counter, defaultdict, deque
+from typing import Final
 
 from wardbridge.components.tail import News
 from wardbridge.fields.known import Known
 from wardbridge.http.board import Board
-from wardbridge.http.event_id import EventId
 from wardbridge.http.occupancy import Occupancies, Occupancy
 
 QUEUE_EVENTS: Final = 256
-"""Events that may wait for one listener; who lags further behind connects again and resumes."""
+"""Events besides notices that may wait for one listener; with more it is to read the list again anyway."""
 
 ACKNOWLEDGED: Final = "acknowledged"
 OCCUPANCY: Final = "occupancy"
 
 
-class Event(NamedTuple):
-    """A notice as it goes out; without an id something else that is told, under a name."""
-
-    id: EventId | None
-    data: bytes
-    name: str = ""
-
-
 class Listener:
-    """One open stream. ``None`` in its queue is the end."""
+    """One open stream."""
 
     def __init__(self, ward: str, limit: int, *, sees_occupancy: bool = False) -> None:
         self.ward = ward
         self.sees_occupancy = sees_occupancy
-        self._queue: asyncio.Queue[Event | None] = asyncio.Queue(limit + 1)
+        self.has_ended = False
+        self._besides: deque[tuple[int, bytes]] = deque()
         self._limit = limit
+        self._news = asyncio.Event()
 
-    def offer(self, event: Event) -> bool:
-        """Queue an event; False when too many wait, and then only the end is left."""
-        if self._queue.qsize() >= self._limit:
+    def wake(self) -> None:
+        """There are more notices."""
+        self._news.set()
+
+    def offer(self, event: bytes, after: int) -> bool:
+        """Queue something besides notices, told after the one with that sequence.
+
+        False when too much waits, and then it has ended.
+        """
+        if len(self._besides) >= self._limit:
             self.end()
             return False
-        self._queue.put_nowait(event)
+        self._besides.append((after, event))
+        self._news.set()
         return True
 
     def end(self) -> None:
-        """No more events; what waits is dropped, the listener resumes from what it has."""
-        while not self._queue.empty():
-            self._queue.get_nowait()
-        self._queue.put_nowait(None)
+        """Nothing more; the listener resumes from what it has."""
+        self._besides.clear()
+        self.has_ended = True
+        self._news.set()
 
-    async def next(self, wait_s: float) -> Event | None:
-        """The next event, or None at the end. Raises TimeoutError."""
-        return await asyncio.wait_for(self._queue.get(), wait_s)
+    def due(self, sequence: int) -> bytes:
+        """What else was told up to a notice; it waits no longer."""
+        found = []
+        while self._besides and self._besides[0][0] <= sequence:
+            found.append(self._besides.popleft()[1])
+        return b"".join(found)
+
+    def notices_until(self, newest: int) -> int:
+        """The last notice that was told before what else waits first."""
+        return min(newest, self._besides[0][0]) if self._besides else newest
+
+    async def news(self, wait_s: float) -> None:
+        """Wait until something is new. Raises TimeoutError."""
+        await asyncio.wait_for(self._news.wait(), wait_s)
+        self._news.clear()
+
+
+class Seats:
+    """How many streams may be open, of all and of one reader, from the request on until they end."""
+
+    def __init__(self, limit: int, of_one_reader: int) -> None:
+        self._limit = limit
+        self._of_one_reader = of_one_reader
+        self._taken: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return self._taken.total()
+
+    def take(self, reader: str) -> bool:
+        """Whether there is one for the reader, and then it is taken. No name: nobody is asked."""
+        if len(self) >= self._limit or (reader and self._taken[reader] >= self._of_one_reader):
+            return False
+        self._taken[reader] += 1
+        return True
+
+    def leave(self, reader: str) -> None:
+        """One less."""
+        self._taken[reader] -= 1
+        if not self._taken[reader]:
+            del self._taken[reader]
 
 
 class Hub:
-    """Hands news to the board, then to those who listen.
+    """Hands news to the board, then wakes those who listen.
 
     ``known`` and ``occupancy``: both where somebody may see something of it, else neither.
     """
@@ -89,14 +127,14 @@ class Hub:
         for ward in touched & self._listeners.keys():
             self._tell_occupancy(ward)
         new = [said for each in news.acknowledgements if (said := self.board.acknowledge(each))]
-        for notice in news.notices:
-            ward, event_id = self.board.note(notice)
-            self._publish(ward, Event(event_id, notice.value or b""))
+        for ward in {self.board.note(notice)[0] for notice in news.notices}:
+            for listener in self._listeners.get(ward, ()):
+                listener.wake()
         for said in new:
-            self._publish(said.ward, Event(None, said.model_dump_json().encode(), ACKNOWLEDGED))
+            self._publish(said.ward, ACKNOWLEDGED, said.model_dump_json().encode())
 
     def listen(self, ward: str, *, sees_occupancy: bool = False) -> Listener:
-        """Everything published for the ward from now on."""
+        """Woken by everything that is told to the ward from now on."""
         listener = Listener(ward, self._limit, sees_occupancy=sees_occupancy)
         self._listeners[ward].add(listener)
         if self._closed:
@@ -110,10 +148,16 @@ class Hub:
             del self._listeners[listener.ward]
             self._told.pop(listener.ward, None)  # what changes unheard is told to the next one
 
+    def was_unread(self) -> None:
+        """A stream was ended for taking nothing."""
+        self.cut_off += 1
+
     def close(self) -> None:
         """End every stream."""
         self._closed = True
-        self._for_all(Listener.end)
+        for group in self._listeners.values():
+            for listener in group:
+                listener.end()
 
     def listeners(self) -> int:
         """How many listen now."""
@@ -126,17 +170,14 @@ class Hub:
         found = self.occupancy(ward)
         if found.says_otherwise_than(self._told.get(ward)):
             self._told[ward] = found
-            self._publish(ward, Event(None, found.model_dump_json().encode(), OCCUPANCY))
+            self._publish(ward, OCCUPANCY, found.model_dump_json().encode())
 
-    def _publish(self, ward: str, event: Event) -> None:
+    def _publish(self, ward: str, name: str, data: bytes) -> None:
+        event = b"event: %b\ndata: %b\n\n" % (name.encode(), data)
+        after = self.board.last_id(ward).sequence
         for listener in list(self._listeners.get(ward, ())):
-            if event.name == OCCUPANCY and not listener.sees_occupancy:
+            if name == OCCUPANCY and not listener.sees_occupancy:
                 continue
-            if not listener.offer(event):
+            if not listener.offer(event, after):
                 self.cut_off += 1
                 self.leave(listener)
-
-    def _for_all(self, act: Callable[[Listener], None]) -> None:
-        for group in self._listeners.values():
-            for listener in group:
-                act(listener)

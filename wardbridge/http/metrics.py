@@ -37,14 +37,22 @@ CUT_OFF: Final = "wardbridge_stream_listeners_cut_off"
 OPEN: Final = "wardbridge_open_designations"
 AUDIT_FAILURES: Final = "wardbridge_audit_failures"
 REFUSED: Final = "wardbridge_http_refused"
+CONNECTIONS: Final = "wardbridge_http_connections"
+ENDED: Final = "wardbridge_http_connections_ended"
+ENDED_BY: Final = "connections_"
 
 
 class ViewCollector(Collector):
     """Turns the view into metrics."""
 
     def __init__(
-        self, view: View, refused: Mapping[str, int], audit_failures: Callable[[], int]
+        self,
+        view: View,
+        refused: Mapping[str, int],
+        audit_failures: Callable[[], int],
+        connections: Callable[[], Mapping[str, int]],
     ) -> None:
+        self._connections = connections
         self._view = view
         self._audit_failures = audit_failures
         self._refused = refused
@@ -58,6 +66,7 @@ class ViewCollector(Collector):
         yield from self._subscribers()
         yield from self._streams()
         yield self._refusals()
+        yield from self._of_connections()
         yield CounterMetricFamily(
             AUDIT_FAILURES, "readings of minimal fields that could not be noted",
             self._audit_failures(),
@@ -168,6 +177,19 @@ class ViewCollector(Collector):
             GaugeMetricFamily(LISTENERS, "open streams", hub.listeners()),
             CounterMetricFamily(CUT_OFF, "streams ended for not keeping up", hub.cut_off),
             GaugeMetricFamily(OPEN, "patients on the way to a ward", hub.board.open_designations()),
+        ]
+
+    def _of_connections(self) -> Iterable[Metric]:
+        counts = self._connections()
+        ended = CounterMetricFamily(
+            ENDED, "connections refused or ended by us, by why", labels=["why"]
+        )
+        for name, count in counts.items():
+            if name.startswith(ENDED_BY):
+                ended.add_metric([name.removeprefix(ENDED_BY)], count)
+        return [
+            GaugeMetricFamily(CONNECTIONS, "open connections", counts.get("connections", 0)),
+            ended,
         ]
 
     def _refusals(self) -> Metric:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 import uvicorn
@@ -16,10 +17,10 @@ from adapters.common.limits import (
     IDLE_S,
     SWEEP_S,
 )
-from adapters.common.listening import ListeningPort, fitting
+from adapters.common.listening import ListeningPort, fitting, no_reasons
 from adapters.common.settings import Tls
 from wardbridge.components.base import describe
-from wardbridge.http.connection import HttpConnection
+from wardbridge.http.connection import UNREAD, HttpConnection
 
 HIGHEST_PORT: Final = 65_535
 CLOSE_WITHIN_S: Final = 3
@@ -40,14 +41,20 @@ class _Server(uvicorn.Server):
 
 
 class HttpServer:
-    """Binds at :meth:`start`, so that a port in use is told at once."""
+    """Binds at :meth:`start`, so that a port in use is told at once.
+
+    ``on_unread`` is told of each answer that nobody takes. The application finds in its state how many
+    ``connections`` there are.
+    """
 
     name = "http"
 
     def __init__(
         self, app: FastAPI, host: str, port: int, tls: Tls | None = None, room: Room | None = None
     ) -> None:
+        app.state.connections = self.counts
         self.host, self.port = host, port
+        self.on_unread: Callable[[], None] = lambda: None
         self._tls = tls
         self._room = room or Room()
         self._server = _Server(
@@ -75,9 +82,9 @@ class HttpServer:
         """How many there are now."""
         return len(self._listening.crowd) if self._listening else 0
 
-    def ended(self) -> Mapping[str, int]:
+    def ended(self) -> Counter[str]:
         """How many connections were refused or ended by us since the start, by why."""
-        return self._listening.ended if self._listening else {}
+        return self._listening.ended if self._listening else no_reasons()
 
     def counts(self) -> dict[str, int]:
         """The connections that there are, and those that we ended, as a feed counts them."""
@@ -130,4 +137,6 @@ class HttpServer:
         for connection in (each for each in known if isinstance(each, HttpConnection)):
             if listening is not None and (why := connection.overdue(now)):
                 listening.send_away(connection.guest, why)
+                if why == UNREAD:
+                    self.on_unread()
         self._sweeper = loop.call_later(SWEEP_S, self._sweep)

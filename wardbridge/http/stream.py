@@ -10,6 +10,9 @@ the stream goes on; read the ward's list again. An event named
 may see it; they have no id, so that they are no notices and move no listener's place. A silent stream sends a comment at an interval, also while, after a start, what is
 kept is still being read: a number is compared with the newest one only once that is known, and is not
 said to be ahead before the log was looked at anew: another process may have given it just now.
+
+What was missed, and what comes, is read in pages (``history``) as fast as the listener takes them; a listener that is
+slow waits for nobody but itself, and while a page is waited for it hears that we are here.
 """
 
 from __future__ import annotations
@@ -21,29 +24,29 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Final
 
-from bus.port import PositionLostError, TopicPartition
+import structlog
+
+from bus.port import LogError
 from wardbridge.http.board import History
 from wardbridge.http.event_id import EventId
-from wardbridge.http.hub import Event, Listener
+from wardbridge.http.history import GoneError
+from wardbridge.http.hub import Listener
+from wardbridge.http.kept import Kept
 from wardbridge.http.view import View
 
 RETRY_MS: Final = 2_000
-CHUNK_EVENTS: Final = 200
 LOOK_S: Final = 0.05  # how often a stream that waits for the history looks whether it is there
 TOO_OLD: Final = "too-old"
 AHEAD: Final = "ahead"
 OTHER_LOG: Final = "other-log"
 _HEARTBEAT: Final = b": still here\n\n"
-
-
-class _GoneError(Exception):
-    """A notice is no longer kept."""
+Sent = Callable[[Sequence[Kept]], None]
 
 
 class Stream:
     """The events for one listener; ``after`` is the last one that it has, None for none.
 
-    ``on_sent`` is given each notice just before it goes out.
+    ``on_sent`` is given notices just before they go out.
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class Stream:
         view: View,
         ward: str,
         after: EventId | None,
-        on_sent: Callable[[bytes], None] = lambda _: None,
+        on_sent: Sent = lambda _: None,
         *,
         sees_occupancy: bool = False,
     ) -> None:
@@ -59,10 +62,9 @@ class Stream:
         self._view = view
         self._on_sent = on_sent
         self._hub = view.hub
-        self._log = view.log
         self._ward = ward
         self._after = after
-        self._last = after.sequence if after else None
+        self._last: int | None = None
         self._heartbeat_s = view.heartbeat_s
 
     async def events(self) -> AsyncGenerator[bytes, None]:
@@ -71,15 +73,15 @@ class Stream:
             yield beat
         async for beat in self._while(self._may_be_behind()):
             yield beat
-        # No await between the two: what is not in the history by now comes to the listener.
+        # No await between the two: what is not in the history by now wakes the listener.
         listener = self._hub.listen(self._ward, sees_occupancy=self._sees_occupancy)
-        newest = self._newest()
+        begins = self._begin()
         try:
-            yield f"retry: {RETRY_MS}\n\n".encode()
-            async for piece in self._catch_up(newest):
-                yield piece
+            yield f"retry: {RETRY_MS}\n\n".encode() + begins
             async for piece in self._live(listener):
                 yield piece
+        except LogError as error:  # the listener comes back, by itself
+            structlog.get_logger().warning("stream_ended", reason=type(error).__name__)
         finally:
             self._hub.leave(listener)
 
@@ -104,65 +106,60 @@ class Stream:
                 yield _HEARTBEAT
                 silent_s = 0.0
 
-    async def _catch_up(self, newest: EventId) -> AsyncIterator[bytes]:
-        history = self._hub.board.history(self._ward)
+    def _begin(self) -> bytes:
+        """Where it goes on from, and what is said if that is not where the listener was."""
+        newest = self._newest()
         if self._after is None:
             self._last = newest.sequence or None
-        elif reason := _why_not(self._after, history):
-            yield self._reset(reason, newest)
-        elif history is not None:
-            missed = history.between(self._after.sequence)[: newest.sequence - self._after.sequence]
-            async for piece in self._missed(history.at, missed, newest):
-                yield piece
-
-    async def _missed(
-        self, at: TopicPartition, missed: Sequence[tuple[int, int]], newest: EventId
-    ) -> AsyncIterator[bytes]:
-        for start in range(0, len(missed), CHUNK_EVENTS):
-            chunk = missed[start : start + CHUNK_EVENTS]
-            try:
-                found = await asyncio.to_thread(self._read, at, chunk)
-            except _GoneError:
-                yield self._reset(TOO_OLD, newest)
-                return
-            for event_id, event in found:
-                yield self._sent(event, event_id)
-
-    def _read(
-        self, at: TopicPartition, places: Sequence[tuple[int, int]]
-    ) -> list[tuple[EventId, Event]]:
-        return [self._event(sequence, at, offset) for sequence, offset in places]
-
-    def _event(self, sequence: int, at: TopicPartition, offset: int) -> tuple[EventId, Event]:
-        try:
-            found = self._log.scan(at, offset, 1)
-        except PositionLostError:
-            raise _GoneError from None
-        if not found or found[0].offset != offset:
-            raise _GoneError
-        event_id = EventId(sequence, found[0].timestamp_ms)
-        return event_id, Event(event_id, found[0].value or b"")
+        elif reason := _why_not(self._after, self._hub.board.history(self._ward)):
+            return self._reset(reason, newest)
+        else:
+            self._last = self._after.sequence
+        return b""
 
     async def _live(self, listener: Listener) -> AsyncIterator[bytes]:
-        while True:
+        while not listener.has_ended:
+            async for piece in self._unsent(listener):
+                yield piece
             try:
-                event = await listener.next(self._heartbeat_s)
+                await listener.news(self._heartbeat_s)
             except TimeoutError:
                 yield _HEARTBEAT
-                continue
-            if event is None:
-                return
-            if event.id is None:
-                yield b"event: %b\ndata: %b\n\n" % (event.name.encode(), event.data)
-                continue
-            if self._last is not None and event.id.sequence != self._last + 1:
-                yield self._reset(TOO_OLD, EventId(event.id.sequence - 1))
-            yield self._sent(event, event.id)
 
-    def _sent(self, event: Event, event_id: EventId) -> bytes:
-        self._last = event_id.sequence
-        self._on_sent(event.data)
-        return b"id: %b\ndata: %b\n\n" % (str(event_id).encode(), event.data)
+    async def _unsent(self, listener: Listener) -> AsyncIterator[bytes]:
+        """All that was told by now and that the listener has not, in the order in which it was told."""
+        while (history := self._hub.board.history(self._ward)) is not None:
+            if self._last is None or self._last + 1 < history.first:
+                if self._last is not None:
+                    yield self._reset(TOO_OLD, EventId(history.first - 1))
+                self._last = history.first - 1
+            if besides := listener.due(self._last):
+                yield besides
+            if self._last >= history.last:
+                break
+            until = listener.notices_until(history.last)
+            async for piece in self._page(history, self._last, until):
+                yield piece
+            if self._last < history.last:
+                await self._view.pages.turns.mine()
+        if besides := listener.due(self._newest().sequence):
+            yield besides
+
+    async def _page(self, history: History, last: int, until: int) -> AsyncIterator[bytes]:
+        """The next page, and heartbeats while it is waited for."""
+        reading = asyncio.ensure_future(self._view.pages.after(history, last, until))
+        try:
+            while not (await asyncio.wait({reading}, timeout=self._heartbeat_s))[0]:
+                yield _HEARTBEAT
+            page = await reading
+        except GoneError:
+            yield self._reset(TOO_OLD, self._newest())
+            return
+        finally:
+            reading.cancel()
+        self._on_sent(page)
+        self._last = page[-1].event_id.sequence
+        yield b"".join(kept.event for kept in page)
 
     def _reset(self, reason: str, newest: EventId) -> bytes:
         self._last = newest.sequence

@@ -16,6 +16,7 @@ from wardbridge.components.feed import FeedPart
 from wardbridge.components.progress import RouterProgress
 from wardbridge.components.reviewing import ReviewFollower
 from wardbridge.components.tail import Tail
+from wardbridge.http.history import Pages
 from wardbridge.http.hub import Hub
 
 
@@ -25,6 +26,7 @@ class View:
 
     log: Log
     hub: Hub
+    pages: Pages
     register: WardRegister
     router: RouterPart
     progress: RouterProgress

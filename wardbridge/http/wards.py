@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Header, HTTPException, Path, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
+from starlette.types import Receive, Scope, Send
 
 from bus.port import LogError, Record
 from schemas import topics
@@ -20,9 +22,11 @@ from schemas.fields import Level, reaches
 from schemas.notification import DesignationData
 from wardbridge.http.access.gate import Asking
 from wardbridge.http.access.rights import Reader
-from wardbridge.http.audit import Trail
+from wardbridge.http.audit import Row, Trail
 from wardbridge.http.board import designation_of, key_of
 from wardbridge.http.event_id import PATTERN, parsed
+from wardbridge.http.hub import Seats
+from wardbridge.http.kept import Kept
 from wardbridge.http.occupancy import Occupancy
 from wardbridge.http.stream import Stream, while_allowed
 from wardbridge.http.view import View
@@ -66,10 +70,27 @@ class InboundList(Frozen):
     may_acknowledge: bool = Field(description="whether whoever asks may")
 
 
-def add_wards(app: FastAPI, view: View, trail: Trail, max_streams: int) -> None:
+class SeatedResponse(StreamingResponse):
+    """A stream; its seat is free again when it has ended, however it does."""
+
+    def __init__(
+        self, seats: Seats, reader: str, events: AsyncIterator[bytes], headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+        self._seats, self._reader = seats, reader
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._seats.leave(self._reader)
+
+
+def add_wards(app: FastAPI, view: View, trail: Trail, seats: Seats) -> None:
     """Add the three routes."""
     _add_list(app, view, trail)
-    _add_stream(app, view, trail, max_streams)
+    _add_stream(app, view, trail, seats)
     _add_acknowledgement(app, view, trail)
 
 
@@ -93,14 +114,15 @@ def _add_list(app: FastAPI, view: View, trail: Trail) -> None:
         shown = list_of(view, ward, asking)
         fields = _level(view, ward, asking)
         try:
-            await trail.listed(asking, ward, fields, shown.patients)
+            rows = [Row(each.visit, each.version, each.patient) for each in shown.patients]
+            await trail.listed(asking, ward, fields, rows)
         except LogError:
             detail = "who reads this cannot be noted now, so it is not shown"
             raise HTTPException(503, detail, {"Retry-After": str(ASK_AGAIN_S)}) from None
         return shown
 
 
-def _add_stream(app: FastAPI, view: View, trail: Trail, max_streams: int) -> None:
+def _add_stream(app: FastAPI, view: View, trail: Trail, seats: Seats) -> None:
     @app.get("/v1/wards/{ward:path}/stream", responses=_UNKNOWN | _FULL)
     async def stream(
         ward: str,
@@ -110,19 +132,20 @@ def _add_stream(app: FastAPI, view: View, trail: Trail, max_streams: int) -> Non
     ) -> StreamingResponse:
         """The ward's notices as server-sent events, from ``Last-Event-ID`` (or ``after``) on."""
         _refuse_unknown(view, ward)
-        if view.hub.listeners() >= max_streams:
-            raise HTTPException(503, "too many streams are open: close those not needed")
         start = after if last_event_id is None else last_event_id
         last = None if start is None else parsed(start)
+        reader = "" if asking.how == "nobody-asked" else f"{asking.how}/{asking.name}"
+        if not seats.take(reader):
+            raise HTTPException(503, "too many streams are open: close those not needed")
 
-        def note(notice: bytes) -> None:
-            trail.streamed(asking, ward, notice)
+        def note(notices: Sequence[Kept]) -> None:
+            trail.streamed(asking, ward, notices)
 
         sees_more = reaches(_level(view, ward, asking), "operational")
         events = Stream(view, ward, last, note, sees_occupancy=sees_more).events()
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         allowed = while_allowed(events, asking.until, view.now)
-        return StreamingResponse(allowed, media_type="text/event-stream", headers=headers)
+        return SeatedResponse(seats, reader, allowed, headers)
 
 
 def _add_acknowledgement(app: FastAPI, view: View, trail: Trail) -> None:

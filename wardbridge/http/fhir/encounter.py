@@ -16,6 +16,7 @@ from router.delivery.resources import (
     encounter_of,
     ward_part,
 )
+from schemas.fields import Identity
 from schemas.notification import DesignationData, Notification
 from wardbridge.http.access.rights import Reader
 from wardbridge.http.board import Board
@@ -25,10 +26,11 @@ _ID: Final = re.compile(r"([0-9a-f]{16})-[0-9a-f]{32}")
 
 
 class Shown(NamedTuple):
-    """An Encounter, and of whom it tells."""
+    """An Encounter, and of whom it tells: the ward's row, and who it is, if that is told."""
 
     resource: Json
     row: DesignationData
+    identity: Identity | None = None
 
 
 def encounter_for(asking: Reader, view: View, number: str) -> Shown | None:
@@ -45,7 +47,8 @@ def encounter_for(asking: Reader, view: View, number: str) -> Shown | None:
     is_newest = notice is not None and (coming is None or notice.data.version == coming.version)
     known, level = view.hub.known, asking.level_at(ward, view.register.hospital_of(ward))
     beside = known.beside(row, level) if known else MINIMAL
-    return Shown(encounter_of(row, notice.time if notice and is_newest else None, beside), row)
+    told_at = notice.time if notice and is_newest else None
+    return Shown(encounter_of(row, told_at, beside), row, beside.patient)
 
 
 def _ward_of(board: Board, number: str) -> str | None:
@@ -56,7 +59,9 @@ def _ward_of(board: Board, number: str) -> str | None:
 
 
 def _newest(board: Board, ward: str, number: str) -> Notification | None:
-    return next((each for each in board.recent(ward) if _is_of(each.data, number)), None)
+    of_ward = board.recent.of(ward)
+    kept = next((each for each in of_ward if encounter_id(each.told.visit, ward) == number), None)
+    return kept.notice() if kept else None
 
 
 def _is_of(row: DesignationData, number: str) -> bool:

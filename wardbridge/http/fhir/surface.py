@@ -14,15 +14,15 @@ from fastapi import FastAPI, Path, Request, Response
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from bus.port import LogError
 from router.delivery.bundles import identified, status_of
 from router.delivery.resources import Json
 from schemas.audit import Action
-from schemas.notification import DesignationData
 from wardbridge.http.access.gate import Asking
 from wardbridge.http.access.rights import Reader
-from wardbridge.http.audit import Trail
+from wardbridge.http.audit import Row, Trail
 from wardbridge.http.body import badly_asked
 from wardbridge.http.fhir import capability
 from wardbridge.http.fhir.answer import BASE, FhirResponse, RefusedError, refused, resource_in
@@ -118,9 +118,11 @@ class Surface:
             known = frozenset({"eventsSinceNumber", "eventsUntilNumber", "content"})
             asked = await asked_in(request, known | _PASSED_OVER)
             async with self._walk:
+                if await request.is_disconnected():  # while it waited for its turn
+                    raise ClientDisconnect
                 found, rows = await self._read(lambda: self._events(asking, name, asked))
             for ward, told in rows.items():
-                await self._note(asking, ward, told)
+                await self._note(asking, ward, [Row(each.visit, each.version) for each in told])
             return FhirResponse(found, headers={"Cache-Control": "no-store"})
 
     def _add_subscriptions(self, app: FastAPI) -> None:
@@ -175,14 +177,18 @@ class Surface:
             shown = await self._encounter(asking, encounter)
             if shown is None:
                 raise RefusedError(404, "there is no such Encounter, or it is not for you")
-            await self._note(asking, shown.row.ward, [shown.row])
+            row = Row(shown.row.visit, shown.row.version, shown.identity)
+            await self._note(asking, shown.row.ward, [row])
             return FhirResponse(shown.resource, headers={"Cache-Control": "no-store"})
 
     async def _encounter(self, asking: Reader, number: str) -> Shown | None:
         """A notification may have come through another process, quicker than what our board is told."""
+        board, looked_at = self._view.hub.board, -1
         for _ in range(LOOKS):
-            if shown := encounter_for(asking, self._view, number):
-                return shown
+            if board.changes != looked_at:
+                looked_at = board.changes
+                if shown := encounter_for(asking, self._view, number):
+                    return shown
             await asyncio.sleep(LOOK_S)
         return None
 
@@ -249,7 +255,7 @@ class Surface:
         except LogError as error:
             raise HTTPException(503, f"the log: {type(error).__name__}", ASK_AGAIN) from None
 
-    async def _note(self, asking: Reader, ward: str, rows: Sequence[DesignationData]) -> None:
+    async def _note(self, asking: Reader, ward: str, rows: Sequence[Row]) -> None:
         fields = asking.level_at(ward, self._view.register.hospital_of(ward))
         try:
             await self._trail.listed(asking, ward, fields, rows, Action.READ)

@@ -11,6 +11,7 @@ const READ_EVERY_MS = 15_000;
 const OLD_AFTER_MS = 40_000;
 const READ_WITHIN_MS = 10_000;
 const NEW_FOR_MS = 120_000;
+const READ_PAUSE_MS = 250;
 
 const ward = location.pathname.replace(/^\/wards\//, "");
 const element = (id) => document.getElementById(id);
@@ -22,7 +23,8 @@ let list = null; // as last read
 let readAt = null; // when that was
 let refused = null; // why it is not shown: 404 no such ward, 401 who are you, 403 not this ward
 let tried = false; // whether reading has ended once, well or not
-let reading = null;
+let reading = false; // also for a moment after
+let askedAgain = false;
 let shown = null; // what the cards say
 const cameAt = new Map(); // key of a patient -> when this board first saw them
 
@@ -55,12 +57,26 @@ async function read() {
   note(await answer.json());
 }
 
-// One reading at a time; whoever asks meanwhile gets one that begins after the present one.
+// One reading at a time. However often it is asked for meanwhile, one more begins after it, a moment later: a
+// hundred notices at once are one change of the list.
 function refresh() {
-  reading = (reading ?? Promise.resolve()).then(read).catch(() => {}).finally(() => {
+  if (reading) {
+    askedAgain = true;
+    return;
+  }
+  reading = true;
+  read().catch(() => {}).finally(() => {
     tried = true;
     show();
+    setTimeout(settle, READ_PAUSE_MS);
   });
+}
+
+function settle() {
+  reading = false;
+  if (!askedAgain) return;
+  askedAgain = false;
+  refresh();
 }
 
 // Who may no longer see the list does not go on seeing it.
