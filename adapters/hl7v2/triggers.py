@@ -66,7 +66,6 @@ _PERSON: Final = PersonEvent(What.PERSON_UPDATED)
 _MERGE: Final = Later("merge-not-read", "merges other than A40 are not read yet: see by hand")
 _LEAVE: Final = Later("leave-not-read", "leave and return are not read yet: see by hand")
 _LINK: Final = Unconcerned("links", "patients are linked or unlinked, nobody moves")
-_PERSON_GONE: Final = Unconcerned("person-deleted", "a person's data are deleted, nobody moves")
 _CLINICAL: Final = Unconcerned("clinical-data", "allergies and the like, nobody moves")
 _QUERY: Final = Unconcerned("query", "a question, not an event")
 
@@ -113,6 +112,7 @@ TRIGGERS: Final[dict[str, Meaning]] = {
     "A40": PersonEvent(What.PATIENTS_MERGED),
     # of concern, later
     "A17": Later("swap-not-read", "two patients change places: not read yet, see by hand"),
+    "A29": Later("person-deletion-not-read", "a person is deleted: is anybody waiting for them?"),
     "A23": Later(
         "visit-deletion-not-read", "the record of a visit is deleted: is anybody waiting for it?"
     ),
@@ -123,7 +123,6 @@ TRIGGERS: Final[dict[str, Meaning]] = {
     # of no concern
     "A24": _LINK,
     "A37": _LINK,
-    "A29": _PERSON_GONE,
     "A60": _CLINICAL,
     "A61": Unconcerned("consulting-doctor", "a consulting doctor changes, nobody moves"),
     "A62": Unconcerned("consulting-doctor", "a consulting doctor changes, nobody moves"),

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from adapters.common.receipt import ReceiptClock
-from adapters.hl7v2.profile import Hl7Profile
+from adapters.common.settings import Tls
+from adapters.hl7v2.profile import Hl7Profile, Listener
+from adapters.hl7v2.server import MllpServer
 from bus.memory import MemoryLog
 from schemas import topics
 from schemas.observation import Envelope
 from tests.hl7v2.lab import RECEIVED_AT, message, normaliser
 from tests.hl7v2.serving import GOOD, TIMEOUT_S, Run, Sender, framed, numbered, serving, stored
+from tests.support.certificates import self_signed
 
 CARD = message("A15", {42: "W2"}, "NTE|1||copied from a \x1c card", "NTE|2||rest")
 
@@ -45,6 +50,30 @@ def test_two_listeners_have_clocks_of_their_own(run: Run) -> None:
         log = MemoryLog()
         async with serving(log) as (one, _), serving(log) as (other, _):
             assert one._clock is not other._clock
+
+    run(play())
+
+
+@pytest.mark.parametrize("ending", [b"\x1c\r", b"\x1c", b"\x1c\x00", b"\x1c\n"])
+def test_frames_end_alike_over_tls(run: Run, tmp_path: Path, ending: bytes) -> None:
+    ours = self_signed(tmp_path, "ours")
+    trusting = ssl.create_default_context(cafile=ours.file)
+
+    async def play() -> None:
+        listener = Listener(port=0, tls=Tls(certificate_file=ours.file, key_file=ours.key))
+        server = MllpServer(normaliser(), MemoryLog(), listener)
+        await server.start()
+        sender = Sender(
+            await asyncio.open_connection(
+                "127.0.0.1", server.port, ssl=trusting, server_hostname="localhost"
+            )
+        )
+        for _ in range(2):  # and nothing of the first is left over
+            await sender.send(b"\x0b" + CARD + ending)
+            assert await sender.answer() == ("AA", "C1")
+        assert server.figures.messages == 2
+        sender.writer.close()
+        await server.drain()
 
     run(play())
 

@@ -17,7 +17,10 @@ WHOSE_FAULT: Final[dict[tuple[str, str], str]] = {
     ("accepted", "location-without-ward"): "the message's: PV1-3 has a bed or facility, no ward",
     ("accepted", "recorded-time-missing"): "the message's: neither EVN-2 nor MSH-7",
     ("ignored", "clinical-data"): "nobody's: A60",
-    ("ignored", "person-deleted"): "nobody's: A29",
+    (
+        "review",
+        "person-deletion-not-read",
+    ): "a person's: A29, as the FHIR feed asks for its deletion",
     ("review", "delimiters-unreadable"): "the message's: its escape sign stands twice in MSH-2",
     ("review", "merge-not-read"): "ours, for now: A18 A34 A41 A45 A47 are read later",
     ("review", "patient-ambiguous"): "the feed's profile: it must name one of several assigners",

@@ -80,5 +80,9 @@ def test_events_that_share_a_structure_are_in_the_table_of_events() -> None:
     assert {event for events in SHARED.values() for event in events.split()} <= set(TRIGGERS)
 
 
-def test_a_visit_whose_record_is_deleted_waits_for_a_person() -> None:
-    assert reason(message("A23")) == ("review", "visit-deletion-not-read")
+@pytest.mark.parametrize(
+    ("event", "code"),
+    [("A23", "visit-deletion-not-read"), ("A29", "person-deletion-not-read")],
+)
+def test_what_is_deleted_may_be_what_a_ward_waits_for(event: str, code: str) -> None:
+    assert reason(message(event)) == ("review", code)
