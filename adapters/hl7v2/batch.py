@@ -18,12 +18,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from adapters.common.outcome import Trouble
+from adapters.hl7v2.lines import line_before
 
 BOM: Final = b"\xef\xbb\xbf"
 BETWEEN: Final = b" \t\r\n\x0b\x1c\x1a\x00"  # the last but one ends a text file in old systems
-_BEGIN: Final = re.compile(
-    rb"(?:\A|[\r\n\x0b\x0c\x1c])(?:[\x00-\x20]|\xef\xbb\xbf)*((?:MSH|FHS|BHS|BTS|FTS)[^A-Za-z0-9\s])"
-)
+_NAME: Final = re.compile(rb"(?:MSH|FHS|BHS|BTS|FTS)(?=[^A-Za-z0-9\s])")
 _LINE: Final = re.compile(rb"[\r\n\x0b\x1c]+")
 
 
@@ -81,9 +80,11 @@ def split(content: bytes) -> Split:
 def _pieces(content: bytes) -> Iterator[bytes]:
     """Cut before each line that begins a message, a header or a trailer; marks in front of it go."""
     begin = 0
-    for found in _BEGIN.finditer(content):
-        yield content[begin : found.start()]
-        begin = found.start(1)
+    for found in _NAME.finditer(content):
+        end = line_before(content, found.start())
+        if end is not None:
+            yield content[begin:end]
+            begin = found.start()
     yield content[begin:]
 
 

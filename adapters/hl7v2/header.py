@@ -13,6 +13,7 @@ from adapters.common.outcome import Trouble
 from adapters.hl7v2 import reader
 from adapters.hl7v2.errors import Hl7Error
 from adapters.hl7v2.limits import HEAD_BYTES
+from adapters.hl7v2.lines import line_before
 from adapters.hl7v2.reader import DEFAULT, Message
 
 BYTES: Final = "latin-1"  # gives each byte back as it came
@@ -20,8 +21,10 @@ MOST_ASKED: Final = 20  # fields that an answer repeats
 _NOT_READ: Final = Trouble(
     "charset-unreadable", "nobody has looked whether it is as declared", "MSH-18"
 )
-_LINE: Final = re.compile(rb"(?:\A|[\r\n\x0b\x1c])[\x00-\x20\xef\xbb\xbf]*(MSH[^\r\n]*)")
-_ANYWHERE: Final = re.compile(rb"(MSH([!-/:-@\[-`{-~])[!-~]{1,8}\2[^\r\n]*)")
+WITHIN_BYTES: Final = 65_536  # of what is no message: headers of a batch have room before its MSH
+_NAME: Final = re.compile(rb"MSH")
+_ANYWHERE: Final = re.compile(rb"MSH([!-/:-@\[-`{-~])[!-~]{1,8}\1")
+_LINE_END: Final = re.compile(rb"[\r\n]")
 _UTF_16: Final = {b"M\x00S\x00H\x00": "utf-16-le", b"\x00M\x00S\x00H": "utf-16-be"}
 
 
@@ -31,8 +34,20 @@ def header_of(payload: bytes) -> Message | None:
         if 0 <= (at := payload[:HEAD_BYTES].find(mark)) <= len(mark):
             line = payload[at : at + HEAD_BYTES].decode(codec, "ignore")
             return _of_line(line.partition("\r")[0].partition("\n")[0], codec)
-    found = _LINE.search(payload) or _ANYWHERE.search(payload)
-    return found and _of_line(found[1][:HEAD_BYTES].decode(BYTES), BYTES)
+    place = _place(payload[:WITHIN_BYTES])
+    if place is None:
+        return None
+    begun = payload[place : place + HEAD_BYTES]
+    return _of_line(_LINE_END.split(begun, maxsplit=1)[0].decode(BYTES), BYTES)
+
+
+def _place(payload: bytes) -> int | None:
+    """Where MSH is: at the beginning of a line, or else with its delimiters anywhere."""
+    for found in _NAME.finditer(payload):
+        if line_before(payload, found.start()) is not None:
+            return found.start()
+    anywhere = _ANYWHERE.search(payload)
+    return anywhere and anywhere.start()
 
 
 def _of_line(line: str, codec: str) -> Message | None:

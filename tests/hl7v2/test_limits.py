@@ -11,8 +11,10 @@ import pytest
 
 from adapters.common import identity
 from adapters.hl7v2 import location, reader, times
+from adapters.hl7v2.batch import split
 from adapters.hl7v2.errors import Hl7Error
 from adapters.hl7v2.figures import ControlIds
+from adapters.hl7v2.header import header_of
 from adapters.hl7v2.limits import (
     MAX_CACHED_CHARS,
     MAX_COMPONENTS,
@@ -118,6 +120,31 @@ def test_the_work_for_a_message_is_bounded(case: str) -> None:
     assert len(outcome.warnings) <= 20
     assert sum(len(each.model_dump_json()) for each in outcome.observations) < 900_000
     assert all(len(trouble.detail) < 300 for trouble in outcome.warnings)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b"\r",
+        b"\n",
+        b" ",
+        b"\x00",
+        b"\x0c",
+        b"\xef\xbb\xbf",
+        b"MSH",
+        b"\rMS",
+        b"\r MSHx",
+        b"MSH|^|",
+        b"|",
+    ],
+)
+@pytest.mark.parametrize("front", [b"", b"x", b"MSH|^~\\&|", b"BHS|\r"])
+def test_bytes_of_nothing_cost_no_more_than_their_number(piece: bytes, front: bytes) -> None:
+    """What took the square of their number would take hours, and is ended by the time-out of every test."""
+    payload = front + piece * (800_000 // len(piece))
+    header_of(payload)
+    split(payload)
+    DESCRIBING.read(payload, RECEIVED_AT)
 
 
 def test_the_largest_merges_of_the_table_are_read() -> None:
