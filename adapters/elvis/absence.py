@@ -32,7 +32,7 @@ from adapters.elvis.state import PatientState, ScopeState, is_later
 SILENT_INTERVALS: Final = 1.5
 """Less than two, or one lost export would not be seen; more than one, for no clock is exact."""
 
-NEVER: Final = ScopeState(sequence=0, whole=0, resumed=0, sha256="", wards=())
+NEVER: Final = ScopeState(sequence=0, whole=0, resumed=0, file="", wards=())
 """A scope that has not exported yet."""
 
 _ROUNDS: Final = 2

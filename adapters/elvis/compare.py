@@ -55,9 +55,9 @@ class Context(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """A file as it came: its bytes' hash, when, and whether a person approved it."""
+    """A file as it came: which one it is, when, and whether a person approved it."""
 
-    sha256: str
+    identity: str
     received_at: datetime
     approved: bool = False
 
@@ -84,7 +84,7 @@ def compare(
         return scope
     last = state.scopes.get(scope)
     moment = Moment(scope, _exported_at(export, scope, last), arrival.received_at)
-    if last is not None and last.sha256 == arrival.sha256:  # read again: it is no older than itself
+    if last is not None and last.file == arrival.identity:  # read again: it is no older than itself
         moment = _as_before(moment, export, last)
     elif refused := _refused_by_time(moment, last, context):
         return refused
@@ -92,14 +92,12 @@ def compare(
     found = scan(export.rows, reader, _settled(state, scope))
     before = state.listed.get(scope, {})
     absent = before.keys() - found.listed.keys()
-    refused = guards.each_ward_listed(export, found.wards)
-    if not (refused or arrival.approved):
-        refused = _refused_by_rows(before, found, absent, export, context)
+    refused = _refused_by_rows(before, found, absent, export, context, arrival)
     if refused:
         return refused
     interval_s = context.settings.export_interval_s(scope)
     newest = _newest(last or absence.NEVER, moment, found, interval_s)
-    newest = replace(newest, sha256=arrival.sha256, wards=export.wards)
+    newest = replace(newest, file=arrival.identity, wards=export.wards)
     step = _Step(state, moment, newest, context, len(export.rows))
     return step.comparison(found, absent, reader)
 
@@ -132,23 +130,26 @@ def _refused_by_time(moment: Moment, last: ScopeState | None, context: Context) 
     return ahead or guards.not_older(moment.sequence, last)
 
 
-def _refused_by_rows(
+def _refused_by_rows(  # noqa: PLR0913, PLR0917 - all that is known of the rows
     before: Mapping[str, Listing],
     found: Scan,
     absent: Collection[str],
     export: Export,
     context: Context,
+    arrival: Arrival,
 ) -> Trouble | None:
-    limits = context.settings.guards
-    unread = guards.mostly_readable(len(found.unreadable), len(export.rows), limits)
-    return unread or guards.not_shrunk(before, absent, limits)
+    limits, rows = context.settings.guards, len(export.rows)
+    hard = guards.not_all_unused(found, rows) or guards.each_ward_listed(export, found)
+    if hard or arrival.approved:
+        return hard
+    return guards.mostly_readable(found, rows, limits) or guards.not_shrunk(before, absent, limits)
 
 
 def _newest(before: ScopeState, moment: Moment, found: Scan, interval_s: int) -> ScopeState:
     """What the scope's state becomes, but for which bytes and wards it was."""
-    told = frozenset(trouble.digest for trouble in (*found.unreadable, *found.twice))
+    told = frozenset(trouble.digest for trouble in found.unused)
     newest = replace(before, sequence=moment.sequence, told=told)
-    if found.unreadable or found.twice:
+    if found.unused:
         return newest
     has_resumed = absence.is_silence(before, moment.sequence, interval_s)
     resumed = moment.sequence if has_resumed else before.resumed
@@ -192,7 +193,7 @@ class _Step:
         for key in sorted({*self._state.unlisted, *absent}):
             self._end_if_gone(key)
         self._forget()
-        self._tell_once([*found.unreadable, *found.twice])
+        self._tell_once(found.unused)
         change = Change({self._moment.scope: self._newest}, self._patients)
         told = tuple(self._observed), tuple(self._troubles), tuple(self._parts)
         return Comparison(change, *told)
@@ -203,10 +204,11 @@ class _Step:
         old = self._state.patients.get(key)
         said = reader.claims(fresh.row)
         if old is None or old.listed.get(self._moment.scope) != listing:
-            odd = reader.about_number(fresh.row, fresh.patient.identifiers[0])
+            odd = reader.about_number(fresh.row, fresh.who.patient.identifiers[0])
             self._troubles += [(fresh.number, trouble) for trouble in (*odd, *said.troubles)]
             self._parts.append(reader.statement(fresh.row))
-        content = self._hash("claims", said.claims.model_dump_json(exclude_unset=True))
+        claims = said.claims.model_dump_json(exclude_unset=True)
+        content = self._hash("claims", fresh.who.patient.key, claims)
         new = self._sighted(old, fresh, content, listing)
         if new != old:
             self._patients[key] = new
@@ -219,19 +221,21 @@ class _Step:
     ) -> PatientState:
         if old is None or old.ended:
             return self._first_sighting(old, fresh, content, listing)
+        patient = fresh.who.patient
         if self._is_superseded(old):
             # Not observed, so it is compared anew the next time that it stands there.
-            listing, content = listing._replace(row=""), old.content
-        return _listed(replace(old, content=content), self._moment.scope, listing)
+            listing, content, patient = listing._replace(row=""), old.content, old.patient
+        said = replace(old, content=content, patient=patient)
+        return _listed(said, self._moment.scope, listing)
 
     def _first_sighting(
         self, old: PatientState | None, fresh: Fresh, content: str, listing: Listing
     ) -> PatientState:
         episode = old.episode + 1 if old else 1
-        key = fresh.patient.key
-        visit = self._hash("visit", self._context.feed.source, key, str(episode))
+        who = fresh.who
+        hashed = self._hash("visit", self._context.feed.source, who.key, str(episode))
         listed = {self._moment.scope: listing}
-        return PatientState(fresh.patient, episode, visit, content, listed)
+        return PatientState(who.patient, episode, who.visit or hashed, content, listed)
 
     def _is_superseded(self, patient: PatientState) -> bool:
         # A later snapshot of another scope has listed the patient since: that is what holds.

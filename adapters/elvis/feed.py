@@ -225,9 +225,14 @@ class ElvisDirectoryFeed:
             return None
 
     def _incoming(self, path: Path, payload: bytes, signature: Signature) -> Incoming:
-        del signature
-        approved = self._inbox.is_approved(path)
-        return incoming(payload, path.name, self._clocks.now(), self._context, approved=approved)
+        return incoming(
+            payload,
+            path.name,
+            self._clocks.now(),
+            self._context,
+            approved=self._inbox.is_approved(path),
+            mtime_ns=signature.mtime_ns,
+        )
 
     def _take(self, found: Found) -> None:
         self._heard_at = self._clocks.monotonic()

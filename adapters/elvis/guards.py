@@ -7,13 +7,26 @@ looked) pass the shrink guard and the guard on unreadable rows, and no other.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from adapters.common.outcome import Trouble
 from adapters.elvis.parse import Export
+from adapters.elvis.scan import Scan
 from adapters.elvis.settings import Guards, Scope
 from adapters.elvis.state import Listing, ScopeState
+
+MAX_UNUSED_ROWS: Final = 10_000
+"""So many are remembered, to tell each once, in one record of a scope: 350 kB."""
+
+_SHOWN_NAMES: Final = 10
+
+
+def _shown(names: Sequence[str]) -> str:
+    """Names that a header gives, as far as a text should hold them."""
+    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    return f"{list(names[:_SHOWN_NAMES])}{more}"
 
 
 def _folded(wards: Collection[str]) -> set[str]:
@@ -46,11 +59,13 @@ def scope_of(
 def _wards_differ(export: Export, expected: Collection[str], *, may_grow: bool) -> Trouble | None:
     missing = _lacking(expected, export.wards)
     if missing:
-        detail = f"the export does not cover {missing}: export them too, or change the scope"
+        detail = (
+            f"the export does not cover {_shown(missing)}: export them too, or change the scope"
+        )
         return Trouble("wards-missing", detail)
     more = _lacking(export.wards, expected)
     if more and not may_grow:
-        detail = f"the export covers {more} beyond the scope: add them to the scope"
+        detail = f"the export covers {_shown(more)} beyond the scope: add them to the scope"
         return Trouble("wards-unexpected", detail)
     return None
 
@@ -82,20 +97,41 @@ def not_older(sequence: int, last: ScopeState | None) -> Trouble | None:
     return Trouble("older-than-last", detail)
 
 
-def each_ward_listed(export: Export, ward_codes: Collection[str]) -> Trouble | None:
-    """One row a place, occupied or not: a covered ward without any row was left out."""
-    silent = _lacking(export.wards, ward_codes)
-    if not silent:
+def each_ward_listed(export: Export, found: Scan) -> Trouble | None:
+    """One row a place, occupied or not: a covered ward without any row was left out.
+
+    Unless a row may be of any ward, because its cells cannot be told apart: that is what is said then.
+    """
+    silent = _lacking(export.wards, found.wards)
+    if not silent or found.misshapen:
         return None
-    detail = f"no rows for {silent}, which the header says are covered: export them, or remove them"
+    detail = (
+        f"no rows for {_shown(silent)}, which the export covers: export them, or take them out of the "
+        "header or scope"
+    )
     return Trouble("ward-without-rows", detail)
 
 
-def mostly_readable(unreadable: int, rows: int, guards: Guards) -> Trouble | None:
+def not_all_unused(found: Scan, rows: int) -> Trouble | None:
+    """More than can be remembered are no slips, whatever a person has approved."""
+    return _unused(found, rows) if len(found.unused) > MAX_UNUSED_ROWS else None
+
+
+def mostly_readable(found: Scan, rows: int, guards: Guards) -> Trouble | None:
     """Many rows without a readable patient are a changed format, not slips of the pen."""
-    if unreadable <= max(guards.unreadable_rows, guards.unreadable_share * rows):
-        return None
-    detail = f"{unreadable} of {rows} rows have no readable patient: check the column mapping"
+    tolerated = max(guards.unreadable_rows, guards.unreadable_share * rows)
+    return _unused(found, rows) if len(found.unreadable) > tolerated else None
+
+
+def _unused(found: Scan, rows: int) -> Trouble:
+    """What is wrong with the rows that are not used, by the first with the wrong number of cells if any."""
+    if found.misshapen:
+        first = found.misshapen[0].trouble
+        detail = f"of {rows} rows {len(found.misshapen)} are such; the first: {first.detail}"
+        return Trouble(first.reason, detail, first.where)
+    detail = (
+        f"{len(found.unused)} of {rows} rows have no readable patient: check the column mapping"
+    )
     return Trouble("too-many-unreadable-rows", detail)
 
 
@@ -116,7 +152,7 @@ def not_shrunk(
     if not emptied:
         return None
     detail = (
-        f"more than {guards.shrink_share:.0%} of the patients of {emptied} are gone since the last "
+        f"more than {guards.shrink_share:.0%} of the patients of {_shown(emptied)} are gone since the last "
         "export: if that is true, move the file to approved/"
     )
     return Trouble("shrunk", detail)

@@ -28,13 +28,17 @@ from adapters.common.outcome import Outcome, Trouble, Verdict, accepted, ignored
 from adapters.common.review import NOTHING, Findings, Review, statement_of
 from adapters.elvis import guards
 from adapters.elvis import state as snapshot_state
+from adapters.elvis.archive import original_name
+from adapters.elvis.bounds import bounded
 from adapters.elvis.compare import Arrival, Comparison, Context, compare
+from adapters.elvis.format import HEADER
+from adapters.elvis.outside import Outside, given_by
 from adapters.elvis.parse import Export, may_be_growing, parse
 from adapters.elvis.row import RowReader, make_sheet
 from adapters.elvis.settings import ElvisSettings
 from adapters.elvis.state import Change, FileState, SnapshotState
 from bus.port import Record
-from schemas.observation import Observation, RawPointer
+from schemas.observation import RawPointer
 from schemas.ward import WardRegister
 
 OBSERVATIONS_IN_ENVELOPE: Final = 400
@@ -44,7 +48,9 @@ OBSERVATIONS_IN_ENVELOPE: Final = 400
 class Incoming(NamedTuple):
     """A file: name, hash and size, what it says, when it was read.
 
-    ``may_grow``: it is no export, perhaps because it is still being written.
+    ``may_grow``: it is no export, perhaps because it is still being written, or nothing in it says that it
+    ends. ``identity``: equal for the same export; its hash, and its time where that is not in it, for
+    without changes the next export has the same bytes.
     """
 
     raw: RawPointer
@@ -52,6 +58,7 @@ class Incoming(NamedTuple):
     received_at: datetime
     approved: bool
     may_grow: bool
+    identity: str
 
 
 class Handled(NamedTuple):
@@ -85,8 +92,14 @@ def make_context(  # noqa: PLR0913 - all that a feed's files have in common
     return Context(feed, settings, sheet, review or Review(feed), describer)
 
 
-def incoming(
-    payload: bytes, name: str, received_at: datetime, context: Context, *, approved: bool = False
+def incoming(  # noqa: PLR0913 - all that is known of a file
+    payload: bytes,
+    name: str,
+    received_at: datetime,
+    context: Context,
+    *,
+    approved: bool = False,
+    mtime_ns: int | None = None,
 ) -> Incoming:
     """The file's bytes, read as far as that needs no earlier snapshot. Total: nothing raises.
 
@@ -94,15 +107,26 @@ def incoming(
     more suffice.
     """
     raw = raw_pointer(payload, received_at, context.feed.name, name=shown(name))
-    too_large = guards.not_too_large(len(payload), context.settings.guards)
+    outside = Outside(original_name(name, raw.sha256), mtime_ns)
+    parsed, may_grow = _parsed(payload, outside, context)
+    identity = raw.sha256
+    if context.settings.format.exported_at != HEADER and isinstance(parsed, Export):
+        identity = f"{raw.sha256}@{parsed.exported_at.isoformat()}"
+    return Incoming(raw, parsed, received_at, approved, may_grow, identity)
+
+
+def _parsed(payload: bytes, outside: Outside, context: Context) -> tuple[Export | Trouble, bool]:
+    settings = context.settings
+    too_large = guards.not_too_large(len(payload), settings.guards)
     if too_large:
-        return Incoming(raw, too_large, received_at, approved, may_grow=False)
+        return too_large, False
     try:
-        parsed = parse(payload, context.settings.format)
+        given = given_by(outside, settings)
+        parsed = given if isinstance(given, Trouble) else parse(payload, settings.format, given)
+        is_cut = isinstance(parsed, Trouble) or not settings.format.trailer
+        return parsed, is_cut and may_be_growing(payload, settings.format)
     except Exception as error:  # noqa: BLE001 - as in handle
-        return Incoming(raw, _fault(error), received_at, approved, may_grow=False)
-    may_grow = isinstance(parsed, Trouble) and may_be_growing(payload, context.settings.format)
-    return Incoming(raw, parsed, received_at, approved, may_grow)
+        return _fault(error), False
 
 
 def prepare(state: SnapshotState, file: Incoming, context: Context) -> Prepared:
@@ -139,23 +163,20 @@ def handle(state: SnapshotState, file: Incoming, context: Context) -> Handled:
 
 
 def _handled(state: SnapshotState, file: Incoming, context: Context) -> Handled:
-    known = state.files.get(file.raw.sha256)
+    known = state.files.get(file.identity)
     is_taken = known is not None and known.verdict == Verdict.ACCEPTED
     if is_taken and not _is_read_otherwise(state, file, context):
         outcome = replace(
             ignored("file-known", "accepted before"), parts=_over(state, file, context)
         )
         return Handled(outcome, Change(), is_known=True)
-    judged = _judge(state, file, context)
+    judged = judge(state, file, context)
     if isinstance(judged, Trouble):
         return _refused(state, file, judged, context)
-    outcome = replace(
-        accepted(
-            [observation for _, observation in judged.observed],
-            [trouble for _, trouble in judged.troubles],
-        ),
-        parts=judged.parts,
-    )
+    told, cut = bounded([trouble for _, trouble in judged.troubles])
+    observed = [observation for _, observation in judged.observed]
+    parts = tuple(part for part in judged.parts if part not in cut)
+    outcome = replace(accepted(observed, told), parts=parts)
     if (
         known
         and known.verdict == Verdict.ACCEPTED
@@ -169,9 +190,8 @@ def _handled(state: SnapshotState, file: Incoming, context: Context) -> Handled:
 
 def _is_read_otherwise(state: SnapshotState, file: Incoming, context: Context) -> bool:
     """Whether an accepted file is the newest of its scope, and was read by another configuration."""
-    digest = file.raw.sha256
-    is_newest = any(scope.sha256 == digest for scope in state.scopes.values())
-    return is_newest and state.files[digest].revision != context.feed.revision
+    is_newest = any(scope.file == file.identity for scope in state.scopes.values())
+    return is_newest and state.files[file.identity].revision != context.feed.revision
 
 
 def _over(state: SnapshotState, file: Incoming, context: Context) -> tuple[str, ...]:
@@ -190,7 +210,7 @@ def _over(state: SnapshotState, file: Incoming, context: Context) -> tuple[str, 
 
 def _refused(state: SnapshotState, file: Incoming, trouble: Trouble, context: Context) -> Handled:
     trouble = replace(trouble, mark_unread=True)  # of anybody that it lists
-    outcome, known = to_review(trouble), state.files.get(file.raw.sha256)
+    outcome, known = to_review(trouble), state.files.get(file.identity)
     if known and known.reason == trouble.reason:
         return Handled(outcome, Change(), is_known=True)
     return Handled(outcome, Change(files=_files(state, file, outcome, context)))
@@ -208,10 +228,11 @@ def _raised_at(error: Exception) -> str:
     return f"{Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else "unknown"
 
 
-def _judge(state: SnapshotState, file: Incoming, context: Context) -> Comparison | Trouble:
+def judge(state: SnapshotState, file: Incoming, context: Context) -> Comparison | Trouble:
+    """What the file changes, or why it is refused."""
     if isinstance(file.parsed, Trouble):
         return file.parsed
-    arrival = Arrival(file.raw.sha256, file.received_at, file.approved)
+    arrival = Arrival(file.identity, file.received_at, file.approved)
     return compare(state, file.parsed, arrival, context)
 
 
@@ -220,11 +241,11 @@ def _files(
 ) -> dict[str, FileState | None]:
     at = round(file.received_at.timestamp() * 1_000_000)
     kept = context.settings.remember_files - 1
-    oldest = [digest for digest in state.files if digest != file.raw.sha256]
+    oldest = [digest for digest in state.files if digest != file.identity]
     forgotten: dict[str, FileState | None] = dict.fromkeys(oldest[: max(0, len(oldest) - kept)])
     revision = context.feed.revision
     became = FileState(at, outcome.verdict.value, outcome.reason, revision)
-    return {**forgotten, file.raw.sha256: became}
+    return {**forgotten, file.identity: became}
 
 
 def records_of(
@@ -259,32 +280,3 @@ def _envelopes(
         )
         for start in groups
     ]
-
-
-def outcomes(
-    payload: bytes, name: str, received_at: datetime, context: Context
-) -> list[tuple[int, Outcome]]:
-    """One outcome for each data row, compared with an empty predecessor.
-
-    A file that is refused as a whole gives one outcome, index 0. Nothing is stored.
-    """
-    file = incoming(payload, name, received_at, context)
-    judged = _judge(SnapshotState(), file, context)
-    if isinstance(judged, Trouble) or isinstance(file.parsed, Trouble):
-        return [(0, handle(SnapshotState(), file, context).outcome)]
-    observed = {number: [observation] for number, observation in judged.observed}
-    troubles: dict[int, list[Trouble]] = {}
-    for number, trouble in judged.troubles:
-        troubles.setdefault(number, []).append(trouble)
-    return [
-        (number, _row_outcome(observed.get(number, []), troubles.get(number, [])))
-        for number in range(len(file.parsed.rows))
-    ]
-
-
-def _row_outcome(observations: Sequence[Observation], troubles: Sequence[Trouble]) -> Outcome:
-    if observations:
-        return accepted(observations, troubles)
-    if troubles:
-        return to_review(troubles[0])
-    return ignored("place-vacant", "a place without a patient")

@@ -45,5 +45,6 @@ def foreseen(
     path: Path, sha256: str, at: datetime, state: SnapshotState, context: Context
 ) -> Prepared:
     """What the feed would make of a kept file, by what it knows; that is left as it is. Raises OSError."""
-    name = original_name(path.name, sha256)
-    return prepare(state, incoming(path.read_bytes(), name, at, context), context)
+    name, mtime_ns = original_name(path.name, sha256), path.stat().st_mtime_ns
+    file = incoming(path.read_bytes(), name, at, context, mtime_ns=mtime_ns)
+    return prepare(state, file, context)

@@ -1,11 +1,13 @@
 """Bytes to an export: charset, header rows, column names, data rows, trailer.
 
-Pure. What cannot be read as a whole gives one :class:`Trouble` that names line and column and
-what to do; then nothing of the file is used. Cells stay text here; ``row`` gives them meaning.
+Pure and total. What cannot be read as a whole gives one :class:`Trouble` that names line and column and
+what to do; then nothing of the file is used. Cells stay text here; ``row`` gives them meaning. What the
+configuration says is not in the file comes from :mod:`adapters.elvis.outside`.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +17,24 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from adapters.common.outcome import Trouble
-from adapters.elvis.format import ExportFormat
+from adapters.common.stamp import counted
+from adapters.common.text import is_readable
+from adapters.elvis.format import HEADER, ExportFormat
 from adapters.elvis.times import TimeReader
 
 MAX_ROWS: Final = 100_000
 """A region has some 5,000 places. Without a limit a damaged file of nothing but separators takes
 gigabytes, ends the service, and is read again at its next start."""
+
+MAX_COLUMNS: Final = 1_000
+"""Of the row of column names; real exports have some dozens."""
+
+MAX_FIELD_CHARS: Final = 2**31 - 1
+"""The library refuses a file for one cell of more than 131,072. A cell costs its field (``row``), and no
+cell is larger than the file, which has a limit."""
+
+MAX_NAME_CHARS: Final = 100
+"""Of a hospital or a ward code in the header."""
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 
@@ -30,6 +44,24 @@ class Row(NamedTuple):
 
     line: int
     cells: tuple[str, ...]
+
+
+class Times(NamedTuple):
+    """When an export was made; ``late`` differs only in the hour that autumn repeats."""
+
+    first: datetime
+    late: datetime
+
+
+class Given(NamedTuple):
+    """What an export does not say itself: when it was made, of which hospital and wards it is."""
+
+    times: Times | None = None
+    hospital: str = ""
+    wards: tuple[str, ...] = ()
+
+
+NOTHING_GIVEN: Final = Given()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,38 +86,51 @@ class _UnreadableError(Exception):
         self.trouble = Trouble(reason, detail, where)
 
 
-def parse(payload: bytes, form: ExportFormat) -> Export | Trouble:
+def parse(payload: bytes, form: ExportFormat, given: Given = NOTHING_GIVEN) -> Export | Trouble:
     """The export, or why the file is not one."""
     try:
-        return _export(_rows(_text(payload, form), form), form)
+        return _export(_rows(_text(payload, form), form), form, given)
     except _UnreadableError as unreadable:
         return unreadable.trouble
 
 
 def may_be_growing(payload: bytes, form: ExportFormat) -> bool:
     """Whether the last line is not a trailer yet, or is not ended: the writer may be at work."""
-    last_line = payload.rstrip().rpartition(b"\n")[2].lstrip(b'"')
-    has_trailer = last_line.startswith(form.markers.count.encode(form.charset))
-    return not (has_trailer and payload.endswith((b"\n", b"\r")))
+    if not form.trailer:
+        return True
+    try:
+        text = codecs.getincrementaldecoder(form.charset)("ignore").decode(payload)
+    except UnicodeError:  # not even the mark of its byte order
+        return True
+    last_line = text.rstrip().rpartition("\n")[2].lstrip('"')
+    return not (last_line.startswith(form.markers.count) and text.endswith(("\n", "\r")))
 
 
 def _text(payload: bytes, form: ExportFormat) -> str:
-    if payload.startswith(_UTF8_MARK) and form.charset != "utf-8-sig":
+    if payload.startswith(_UTF8_MARK) and form.charset not in {"utf-8-sig", "utf-8"}:
         raise _UnreadableError(
             "charset-differs",
             f"begins with a UTF-8 byte order mark, the feed is set to {form.charset}: export in "
             "that charset, or set charset to utf-8-sig",
             "line 1",
         )
+    payload = payload.removeprefix(_UTF8_MARK)
     try:
         return payload.decode(form.charset)
-    except UnicodeDecodeError as error:
-        raise _UnreadableError(
-            "charset-differs",
-            f"byte 0x{payload[error.start]:02x} does not exist in {form.charset}: export in that "
-            "charset, or change the feed's charset",
-            _position(payload, error.start),
-        ) from None
+    except UnicodeError as error:
+        raise _undecodable(payload, form, error) from None
+
+
+def _undecodable(payload: bytes, form: ExportFormat, error: UnicodeError) -> _UnreadableError:
+    what, where = "what stands there", None
+    if isinstance(error, UnicodeDecodeError) and error.start < len(payload):
+        what, where = f"byte 0x{payload[error.start]:02x}", _position(payload, error.start)
+    return _UnreadableError(
+        "charset-differs",
+        f"{what} does not exist in {form.charset}: export in that charset, or change the feed's "
+        "charset",
+        where,
+    )
 
 
 def _position(payload: bytes, offset: int) -> str:
@@ -95,6 +140,7 @@ def _position(payload: bytes, offset: int) -> str:
 
 
 def _rows(text: str, form: ExportFormat) -> list[Row]:
+    csv.field_size_limit(MAX_FIELD_CHARS)
     reader = csv.reader(StringIO(text, newline=""), delimiter=form.delimiter, strict=True)
     try:
         filled = (Row(reader.line_num, tuple(cells)) for cells in reader if cells)
@@ -114,43 +160,70 @@ def _rows(text: str, form: ExportFormat) -> list[Row]:
     return [row for row in rows if len(row.cells) > 1 or row.cells[0].strip()]
 
 
-def _export(rows: Sequence[Row], form: ExportFormat) -> Export:
-    header, rest = _split_header(rows, form)
-    if not rest:
-        raise _UnreadableError("trailer-missing", "the file ends before the column names")
-    columns = _columns(rest[0], form)
-    data = _checked_data(rest[1:], form)
-    times = TimeReader(form.time_forms, form.zone)
-    exported_at, late = _export_time(header[form.markers.exported_at], times)
+def _export(rows: Sequence[Row], form: ExportFormat, given: Given) -> Export:
+    header, rest = _split_header(rows, form) if form.has_header_rows else ({}, rows)
+    columns, width, rest = _split_names(rest, form)
+    data = _split_trailer(rest, form) if form.trailer else rest
+    said = _said(header, form, given)
+    if said.times is None:
+        raise _UnreadableError(
+            "export-time-unreadable", "neither the file nor its name says when it was made"
+        )
     return Export(
-        hospital=_single(header[form.markers.hospital], "hospital"),
-        wards=_wards(header[form.markers.wards], form),
-        exported_at=exported_at,
-        exported_late_at=late,
+        hospital=said.hospital,
+        wards=said.wards,
+        exported_at=said.times.first,
+        exported_late_at=said.times.late,
         columns=columns,
-        width=len(rest[0].cells),
+        width=width,
         rows=tuple(data),
     )
 
 
+def _said(header: Mapping[str, Row], form: ExportFormat, given: Given) -> Given:
+    markers = form.markers
+    if form.exported_at == HEADER:
+        times = _export_time(header[markers.exported_at], TimeReader(form.time_forms, form.zone))
+        given = given._replace(times=times)
+    if form.has_header_rows:
+        hospital = _name(_single(header[markers.hospital], "hospital"), header[markers.hospital])
+        return given._replace(hospital=hospital, wards=_wards(header[markers.wards], form))
+    return given
+
+
 def _split_header(rows: Sequence[Row], form: ExportFormat) -> tuple[dict[str, Row], Sequence[Row]]:
     markers = form.markers
-    expected = (markers.exported_at, markers.hospital, markers.wards)
-    header = {row.cells[0].strip(): row for row in rows[: len(expected)]}
+    expected = [markers.hospital, markers.wards]
+    expected += [markers.exported_at] if form.exported_at == HEADER else []
+    known = {markers.hospital, markers.wards, markers.exported_at}
+    found = [row.cells[0].strip() for row in rows[: len(known)]]
+    length = next((n for n, name in enumerate(found) if name not in known), len(found))
+    header = {row.cells[0].strip(): row for row in rows[:length]}
     missing = [name for name in expected if name not in header]
-    if missing:
+    if missing or len(header) < length:
         reason = "trailer-missing" if len(rows) < len(expected) else "header-unexpected"
         raise _UnreadableError(
             reason,
-            f"header rows {missing} are not among the first {len(expected)} rows: check the "
+            f"header rows {missing} are not among the first {len(expected)} rows, once each: check the "
             "export's layout, its charset and delimiter, and the feed's markers",
             "line 1",
         )
-    return header, rows[len(expected) :]
+    return header, rows[length:]
+
+
+def _split_names(
+    rows: Sequence[Row], form: ExportFormat
+) -> tuple[Mapping[str, int], int, Sequence[Row]]:
+    """Each field's place, the number of cells of a row, and the rows that follow."""
+    if form.header is False:
+        return form.positions(), form.width(), rows
+    if not rows:
+        raise _UnreadableError("trailer-missing", "the file ends before the column names")
+    return _columns(rows[0], form), len(rows[0].cells), rows[1:]
 
 
 def _columns(row: Row, form: ExportFormat) -> dict[str, int]:
-    names = [cell.strip() for cell in row.cells]
+    names = [cell.strip() for cell in row.cells[: MAX_COLUMNS + 1]]
     wanted = form.columns.named()
     missing = [name for name in wanted.values() if name not in names]
     known = {*wanted.values(), *form.ignored_columns}
@@ -159,14 +232,14 @@ def _columns(row: Row, form: ExportFormat) -> dict[str, int]:
     if missing or unknown or len(set(names)) < len(names):
         raise _UnreadableError(
             "header-unexpected",
-            f"column names differ: missing {missing}, unknown column numbers {unknown}, each may "
+            f"column names differ: missing {missing}, unknown column numbers {unknown[:50]}, each may "
             "stand once; check the charset, map them under columns, or list them in ignored_columns",
             f"line {row.line}",
         )
     return {field: names.index(name) for field, name in wanted.items()}
 
 
-def _checked_data(rows: Sequence[Row], form: ExportFormat) -> Sequence[Row]:
+def _split_trailer(rows: Sequence[Row], form: ExportFormat) -> Sequence[Row]:
     if not rows or rows[-1].cells[0].strip() != form.markers.count:
         raise _UnreadableError(
             "trailer-missing",
@@ -174,8 +247,7 @@ def _checked_data(rows: Sequence[Row], form: ExportFormat) -> Sequence[Row]:
             f"line {rows[-1].line}" if rows else None,
         )
     trailer, data = rows[-1], rows[:-1]
-    said = _single(trailer, "count")
-    if not said.isascii() or not said.isdigit() or int(said) != len(data):
+    if counted(_single(trailer, "count")) != len(data):
         raise _UnreadableError(
             "count-differs",
             f"the trailer counts otherwise than the {len(data)} data rows that are there: the "
@@ -194,16 +266,24 @@ def _single(row: Row, what: str) -> str:
     return value
 
 
-def _wards(row: Row, form: ExportFormat) -> tuple[str, ...]:
-    codes = [code.strip() for code in _single(row, "list of wards").split(form.ward_delimiter)]
-    if not all(codes):
+def _name(text: str, row: Row) -> str:
+    """A hospital or a ward code: it becomes a key, and stands in what people are told."""
+    if not text or len(text) > MAX_NAME_CHARS or not is_readable(text):
         raise _UnreadableError(
-            "header-unexpected", "a ward covered has no code: export again", f"line {row.line}"
+            "header-unexpected",
+            "a hospital or a ward covered has no name, one of over "
+            f"{MAX_NAME_CHARS} letters, or one with signs that cannot be seen: export again",
+            f"line {row.line}",
         )
-    return tuple(codes)
+    return text
 
 
-def _export_time(row: Row, times: TimeReader) -> tuple[datetime, datetime]:
+def _wards(row: Row, form: ExportFormat) -> tuple[str, ...]:
+    codes = _single(row, "list of wards").split(form.ward_delimiter)
+    return tuple(_name(code.strip(), row) for code in codes)
+
+
+def _export_time(row: Row, times: TimeReader) -> Times:
     text = _single(row, "export time")
     first, late = times.read(text), times.read_second_pass(text)
     if first is None or late is None:
@@ -212,4 +292,4 @@ def _export_time(row: Row, times: TimeReader) -> tuple[datetime, datetime]:
             "the export time has none of the feed's time_forms, or does not exist",
             f"line {row.line}",
         )
-    return first, late
+    return Times(first, late)

@@ -1,42 +1,44 @@
-"""What one data row says: which patient, and the claims about the visit.
+"""What one data row says: which patient and visit, and the claims about it.
 
-Pure. An empty cell says that there is none (cleared); an unreadable one is absent and a warning;
-a column that the export does not have is absent. Without a readable patient nothing of the row
-is used. Warnings never carry a cell's value, ward codes that are no patient's number excepted.
+Pure and total. An empty cell says that there is none (cleared); an unreadable one is absent and a warning;
+a column that the export does not have is absent. A row with another number of cells than there are columns
+says nothing: which cell is which cannot be known. Without a readable patient (and visit, where a column has
+its number) nothing of the row is used. Warnings never carry a cell's value, ward codes excepted.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from adapters.common.identity import PATIENT_UNREADABLE, not_a_number
+from adapters.common.identity import PATIENT_UNREADABLE
 from adapters.common.keys import PatientKeyer
-from adapters.common.numbers import LOST_ZEROS, fault_of, has_lost_zeros
 from adapters.common.outcome import Trouble
-from adapters.common.text import is_readable
-from adapters.common.ward import WARD_UNKNOWN, unresolved
+from adapters.common.text import cleaned
+from adapters.common.visits import visit_id
+from adapters.elvis import cells
+from adapters.elvis.cells import MAX_CELL_CHARS, Fault
 from adapters.elvis.format import ExportFormat
 from adapters.elvis.parse import Export, Row
 from adapters.elvis.times import TimeReader
-from schemas.identifiers import IdentifierKind, classify
 from schemas.observation import (
     MAY_BE_UNREAD,
     Claims,
     Location,
     Patient,
     PatientIdentifier,
-    Protection,
     Unread,
 )
-from schemas.ward import Unresolved, WardRegister
+from schemas.ward import WardRegister
 
-MAX_CELL_CHARS: Final = 100
-"""Longer names of rooms, beds and wards are none; it also bounds an observation's size."""
+WRONG_NUMBER_OF_CELLS: Final = "wrong-number-of-cells"
+VISIT_UNREADABLE: Final = "visit-unreadable"
+BLANKS: Final = " \t\r\n\xa0"
+"""Around a cell. Python strips control characters too: those make an identifier unreadable."""
 
-_TWELVE_DIGITS = re.compile(r"\d{8}-?\d{4}")
+_ENDS_NOBODY: Final = "while it stands there, no visit of this scope is ended by absence"
 
 
 class Sheet(NamedTuple):
@@ -61,6 +63,17 @@ def make_sheet(
     return Sheet(form, register, source, keyer, keyer.hash("sheet", *told))
 
 
+class Who(NamedTuple):
+    """Whom a row is about. ``visit``: by a column of its own; None: nobody numbers visits.
+
+    ``key``: what tells this visit from all others that are open.
+    """
+
+    key: str
+    patient: Patient
+    visit: str | None = None
+
+
 class RowClaims(NamedTuple):
     """What a row says, which claims it makes that could not be read, and why."""
 
@@ -69,10 +82,18 @@ class RowClaims(NamedTuple):
     troubles: tuple[Trouble, ...]
 
 
-class _UnreadableCellError(Exception):
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason)
-        self.reason, self.detail = reason, detail
+@dataclass(slots=True)
+class _Said:
+    """A row's claims while they are gathered; faults with the field whose cell has them."""
+
+    claims: dict[str, Any] = field(default_factory=dict)
+    faults: list[tuple[str, str, Fault]] = field(default_factory=list)
+
+    def say(self, claim: str, field_name: str, value: object) -> None:
+        if isinstance(value, Fault):
+            self.faults.append((claim, field_name, value))
+        else:
+            self.claims[claim] = value
 
 
 class RowReader:
@@ -84,14 +105,15 @@ class RowReader:
         self._numbers = sheet.keyer.of(sheet.source)
         self._width = export.width
         self._columns = export.columns
-        self._names = sheet.form.columns.named()
         self._times = TimeReader(sheet.form.time_forms, sheet.form.zone)
-        self._readers = [one for one in self._every_reader() if one[0] in export.columns]
+        readers = self._every_reader()
+        self._readers = [one for one in readers if one[0] in export.columns]
+        self._asked = {claim for name, claim, _ in readers if name in export.columns}
         # An export repeats its ward codes: each is resolved once.
-        self._resolved: dict[str, str | Unresolved] = {}
+        self._resolved: dict[tuple[str, str], str | Fault] = {}
 
     def is_whole(self, row: Row) -> bool:
-        """Whether the row has as many cells as there are column names."""
+        """Whether the row has as many cells as there are columns."""
         return len(row.cells) == self._width
 
     def digest(self, row: Row) -> str:
@@ -103,68 +125,70 @@ class RowReader:
         return self._sheet.keyer.hash("row", *row.cells)
 
     def is_vacant(self, row: Row) -> bool:
-        """Whether the row is a place without a patient."""
-        if not self.is_whole(row) or row.cells[self._columns["patient"]].strip():
+        """Whether the row is a place without a patient: one whose number is missing is not."""
+        if not self.is_whole(row) or not self._cell(row, "ward"):
             return False
-        return bool(self._cell(row, "ward")) and not self._cell(row, "admitted_at")
+        return not any(
+            self._cell(row, name) for name in ("patient", "visit", "admitted_at", "mark")
+        )
 
     def ward_code(self, row: Row) -> str:
-        """The ward code of the place, folded; empty for a patient without a place."""
-        return self._cell(row, "ward").casefold()
+        """The ward code of the place, folded and cut; empty for a patient without a place."""
+        return cleaned(self._cell(row, "ward"))[:MAX_CELL_CHARS].casefold()
 
-    def patient(self, row: Row) -> Patient | Trouble:
-        """Whom the row is about."""
-        number = self._cell(row, "patient") if self.is_whole(row) else ""
-        fault = self._fault(number)
+    def who(self, row: Row) -> Who | Trouble:
+        """Whom the row is about, or why it is not used."""
+        if not self.is_whole(row):
+            return self._misshapen(row)
+        number = self._cell(row, "patient")
+        fault = cells.number_fault(number, is_national=not self._form.local_assigner)
         if fault is not None:
-            detail = f"{fault}; while it stands there, no visit of this scope is ended by absence"
-            return self._of_whole_row(row, PATIENT_UNREADABLE, detail)
-        identifier = self._identifier(number)
-        return Patient(key=self._numbers.key(identifier), identifiers=(identifier,))
+            return self._unused(row, "patient", PATIENT_UNREADABLE, f"{fault}; {_ENDS_NOBODY}")
+        identifier = cells.identifier(number, self._form.local_assigner)
+        patient = Patient(key=self._numbers.key(identifier), identifiers=(identifier,))
+        return (
+            self._visit_of(row, patient) if "visit" in self._columns else Who(patient.key, patient)
+        )
 
-    def _fault(self, number: str) -> str | None:
-        """Why a cell holds no patient's number. Without other assigners all are national numbers."""
-        if not number:
-            return "no patient's number can be read: correct the row in the source"
-        fault = fault_of(number)
-        if fault is None and not self._form.local_assigner and has_lost_zeros(number):
-            fault = LOST_ZEROS
+    def _visit_of(self, row: Row, patient: Patient) -> Who | Trouble:
+        number = self._cell(row, "visit")
+        assigner = self._cell(row, "visit_assigner") or self._form.visit_assigner
+        fault = cells.visit_fault(number, assigner)
         if fault is not None:
-            return not_a_number(fault)
-        if len(number) > MAX_CELL_CHARS or not is_readable(number):
-            return "the patient's number is too long or has invisible characters: correct the row"
-        return None
+            return self._unused(row, "visit", VISIT_UNREADABLE, f"{fault}; {_ENDS_NOBODY}")
+        visit = visit_id(number, assigner)
+        return Who(self._sheet.keyer.hash("visit number", visit), patient, visit)
 
     def about_number(self, row: Row, identifier: PatientIdentifier) -> tuple[Trouble, ...]:
         """What is odd about a number that is used all the same."""
-        warning = _number_warning(identifier)
-        if warning is None:
-            return ()
-        detail = f"used as a number of kind {identifier.kind.value}; correct it in the source"
-        return (self._trouble(row, "patient", warning, detail),)
+        odd = cells.number_oddity(identifier)
+        return (self._trouble(row, "patient", odd),) if odd else ()
 
     def twice(self, row: Row) -> Trouble:
-        """What to say of a patient's second row in one file."""
-        detail = (
-            "another row speaks of the same patient: neither is used; let one stand in the source"
+        """What to say of a second row of one patient, or of one visit, in one file."""
+        return self._unused(
+            row,
+            "visit" if "visit" in self._columns else "patient",
+            "patient-twice",
+            "another row speaks of the same patient, or of one whose number reads alike: neither is used; "
+            f"let one stand in the source; {_ENDS_NOBODY}",
         )
-        return self._of_whole_row(row, "patient-twice", detail)
 
     def claims(self, row: Row) -> RowClaims:
         """What the row says about the visit, and what of it could not be read."""
-        said: dict[str, Any] = {}
-        troubles: list[Trouble] = []
-        for field, claim, read in self._readers:
-            try:
-                said[claim] = read(row, field)
-            except _UnreadableCellError as unreadable:
-                trouble = self._trouble(row, field, unreadable.reason, unreadable.detail)
-                troubles.append(replace(trouble, mark_unread=claim == "mark"))
-        asked = {claim for _, claim, _ in self._readers}
-        unread = tuple(name for name in MAY_BE_UNREAD if name in asked and name not in said)
-        return RowClaims(Claims(**said), unread, tuple(troubles))
+        said = _Said()
+        for field_name, claim, read in self._readers:
+            said.say(claim, field_name, read(row, field_name, said))
+        troubles = tuple(
+            replace(self._trouble(row, name, fault), mark_unread=claim == "mark")
+            for claim, name, fault in said.faults
+        )
+        unread = tuple(
+            name for name in MAY_BE_UNREAD if name in self._asked and name not in said.claims
+        )
+        return RowClaims(Claims(**said.claims), unread, troubles)
 
-    def _every_reader(self) -> tuple[tuple[str, str, Callable[[Row, str], object]], ...]:
+    def _every_reader(self) -> tuple[tuple[str, str, Callable[[Row, str, _Said], object]], ...]:
         return (
             ("ward", "place", self._place),
             ("responsible_ward", "responsible_ward", self._ward),
@@ -176,100 +200,94 @@ class RowReader:
             ("protection", "protection", self._protection),
         )
 
-    # -- one field each: the value, None where the cell is empty, or _UnreadableCellError --------------
+    # -- one field each: the value, None where the cell is empty, or a fault ------------------------
 
-    def _place(self, row: Row, field: str) -> Location | None:
-        ward = self._ward(row, field)
-        if ward is None:
-            return None
-        room, bed = self._cell(row, "room"), self._cell(row, "bed")
-        if max(len(room), len(bed)) > MAX_CELL_CHARS:
-            raise _UnreadableCellError(
-                "cell-too-long", f"a room or bed has over {MAX_CELL_CHARS} letters"
-            )
-        return Location(ward=ward, room=room or None, bed=bed or None)
+    def _place(self, row: Row, name: str, said: _Said) -> Location | Fault | None:
+        ward = self._ward(row, name, said)
+        if ward is None or isinstance(ward, Fault):
+            return ward
+        room, bed = (self._text(row, one, said) for one in ("room", "bed"))
+        return Location(ward=ward, room=room, bed=bed)
 
-    def _mark(self, row: Row, field: str) -> Location | None:
-        ward = self._ward(row, field)
-        return None if ward is None else Location(ward=ward)
+    def _text(self, row: Row, name: str, said: _Said) -> str | None:
+        """One cell costs its own field: without a readable room the patient still lies on the ward."""
+        text = cells.free_text(self._cell(row, name))
+        fault = text if isinstance(text, Fault) else text.oddity
+        if fault is not None:
+            said.faults.append(("", name, fault))
+        return None if isinstance(text, Fault) else text.value or None
 
-    def _ward(self, row: Row, field: str) -> str | None:
-        code = self._cell(row, field)
+    def _mark(self, row: Row, name: str, said: _Said) -> Location | Fault | None:
+        ward = self._ward(row, name, said)
+        return Location(ward=ward) if isinstance(ward, str) else ward
+
+    def _ward(self, row: Row, name: str, _said: _Said) -> str | Fault | None:
+        code, facility = self._cell(row, name), self._cell(row, _FACILITIES[name])
         if not code:
             return None
-        if code not in self._resolved:
-            self._resolved[code] = self._sheet.register.resolve(self._sheet.source, code)
-        ward = self._resolved[code]
-        if ward is Unresolved.UNKNOWN or len(code) > MAX_CELL_CHARS:
-            raise _UnreadableCellError(
-                WARD_UNKNOWN, f"{_shown(code)} is no ward of the register: add it as an alias"
-            )
-        if isinstance(ward, Unresolved):
-            trouble = unresolved(ward, "")
-            raise _UnreadableCellError(trouble.reason, f"{_shown(code)}: {trouble.detail}")
-        return ward
+        if (code, facility) not in self._resolved:
+            source, register = self._sheet.source, self._sheet.register
+            self._resolved[code, facility] = cells.ward(code, facility, source, register)
+        return self._resolved[code, facility]
 
-    def _time(self, row: Row, field: str) -> object:
-        text = self._cell(row, field)
-        moment = self._times.read(text) if text else None
-        if text and moment is None:
-            raise _UnreadableCellError(
-                "time-unreadable", "the time has none of the feed's time_forms, or does not exist"
-            )
-        return moment
+    def _time(self, row: Row, name: str, _said: _Said) -> datetime | Fault | None:
+        text = self._cell(row, name)
+        return cells.time(text, self._times) if text else None
 
-    def _leave(self, row: Row, field: str) -> bool:
-        code = self._cell(row, field).casefold()
-        if code not in self._form.leave_codes:
-            raise _UnreadableCellError(
-                "code-unknown", "the code is not in the feed's leave_codes: add it"
-            )
-        return self._form.leave_codes[code]
+    def _leave(self, row: Row, name: str, _said: _Said) -> bool | Fault:
+        return cells.code(self._cell(row, name), self._form.leave_codes, "leave_codes")
 
-    def _visit_class(self, row: Row, field: str) -> str:
-        admitted = self._time(row, field)
+    def _visit_class(self, row: Row, name: str, said: _Said) -> str | Fault:
+        admitted = self._time(row, name, said)
+        if isinstance(admitted, Fault):
+            return admitted
         return self._form.class_admitted if admitted else self._form.class_not_admitted
 
-    def _protection(self, row: Row, field: str) -> Protection:
-        # A code nobody configured is still a mark: the patient counts as protected.
-        code = self._cell(row, field).casefold()
-        return self._form.protection_codes.get(code, Protection.UNKNOWN)
+    def _protection(self, row: Row, name: str, _said: _Said) -> object:
+        return cells.protection(self._cell(row, name), self._form.protection_codes)
 
-    # -- cells --------------------------------------------------------------------------------
+    # -- rows that are not used ---------------------------------------------------------------------
 
-    def _cell(self, row: Row, field: str) -> str:
-        column = self._columns.get(field)
-        return "" if column is None else row.cells[column].strip()
+    def _misshapen(self, row: Row) -> Trouble:
+        detail = (
+            f"the row has {len(row.cells)} cells, the header {self._width}: export it again, or quote "
+            f"cells that hold the delimiter; {_ENDS_NOBODY}"
+        )
+        return Trouble(
+            WRONG_NUMBER_OF_CELLS,
+            detail,
+            f"line {row.line}",
+            withholds=True,
+            mark_unread=True,
+            statement=self.statement(row),
+            within="",
+        )
 
-    def _of_whole_row(self, row: Row, reason: str, detail: str) -> Trouble:
-        """Of a row that is not used; whether it has a mark is told of a whole one only."""
-        may_mark = not self.is_whole(row) or bool(self._cell(row, "mark"))
-        trouble = self._trouble(row, "patient", reason, detail)
-        return replace(trouble, withholds=True, mark_unread=may_mark)
+    def _unused(self, row: Row, name: str, reason: str, detail: str) -> Trouble:
+        trouble = self._trouble(row, name, Fault(reason, detail))
+        return replace(trouble, withholds=True, mark_unread=bool(self._cell(row, "mark")))
 
-    def _trouble(self, row: Row, field: str, reason: str, detail: str) -> Trouble:
-        name = self._names[field]
-        where = f"line {row.line}, column {name}"
-        return Trouble(reason, detail, where, statement=self.statement(row), within=name)
+    def _trouble(self, row: Row, name: str, fault: Fault) -> Trouble:
+        column = str(getattr(self._form.columns, name))
+        return Trouble(
+            fault.reason,
+            fault.detail,
+            f"line {row.line}, column {column}",
+            statement=self.statement(row),
+            within=column,
+        )
 
-    def _identifier(self, number: str) -> PatientIdentifier:
-        kind, value, _ = classify(number)
-        if kind in (IdentifierKind.LOCAL, IdentifierKind.UNCERTAIN):
-            assigner = self._form.local_assigner or None
-            return PatientIdentifier(kind=kind, value=value, assigner=assigner)
-        return PatientIdentifier(kind=kind, value=value)
-
-
-def _number_warning(identifier: PatientIdentifier) -> str | None:
-    match identifier.kind:
-        case IdentifierKind.UNCERTAIN | IdentifierKind.VGR_RESERVE:
-            return classify(identifier.value).warning
-        case IdentifierKind.LOCAL if _TWELVE_DIGITS.fullmatch(identifier.value):
-            return "check-digit-wrong"
-        case _:
-            return None
+    def _cell(self, row: Row, name: str) -> str:
+        column = self._columns.get(name)
+        return (
+            row.cells[column].strip(BLANKS)
+            if column is not None and column < len(row.cells)
+            else ""
+        )
 
 
-def _shown(code: str) -> str:
-    is_code = classify(code).kind is IdentifierKind.LOCAL and not re.search(r"\d{6}", code)
-    return f"code {code!r}" if is_code and len(code) <= MAX_CELL_CHARS else "the code"
+_FACILITIES: Final = {
+    "ward": "facility",
+    "responsible_ward": "responsible_facility",
+    "mark": "mark_facility",
+}

@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 from adapters.common.outcome import Trouble
 from adapters.elvis.parse import Row
-from adapters.elvis.row import RowReader
+from adapters.elvis.row import WRONG_NUMBER_OF_CELLS, RowReader, Who
 from adapters.elvis.state import Listing
-from schemas.observation import Patient
 
 
 class Fresh(NamedTuple):
@@ -22,7 +21,7 @@ class Fresh(NamedTuple):
 
     number: int
     row: Row
-    patient: Patient
+    who: Who
 
 
 class RowTrouble(NamedTuple):
@@ -35,13 +34,26 @@ class RowTrouble(NamedTuple):
 
 @dataclass(slots=True)
 class Scan:
-    """What the rows of one export add up to. ``wards`` are folded codes with at least one row."""
+    """What the rows of one export add up to. ``wards`` are folded codes with at least one row.
+
+    ``unreadable`` rows may be anybody's, and so may those of somebody who stands there ``twice``.
+    """
 
     listed: dict[str, Listing] = field(default_factory=dict)
     fresh: dict[str, Fresh] = field(default_factory=dict)
     unreadable: list[RowTrouble] = field(default_factory=list)
     twice: list[RowTrouble] = field(default_factory=list)
     wards: set[str] = field(default_factory=set)
+
+    @property
+    def unused(self) -> list[RowTrouble]:
+        """Rows that say nothing; with one of them the export lacks nobody."""
+        return [*self.unreadable, *self.twice]
+
+    @property
+    def misshapen(self) -> list[RowTrouble]:
+        """Rows with another number of cells than there are columns."""
+        return [one for one in self.unreadable if one.trouble.reason == WRONG_NUMBER_OF_CELLS]
 
 
 def scan(rows: Sequence[Row], reader: RowReader, settled: Mapping[str, str]) -> Scan:
@@ -59,8 +71,7 @@ class _Scanner:
 
     def scan(self) -> Scan:
         for number, row in enumerate(self._rows):
-            if self._reader.is_whole(row):
-                self._found.wards.add(self._reader.ward_code(row))
+            self._found.wards.add(self._reader.ward_code(row))
             if not self._reader.is_vacant(row):
                 self._take(number, row)
         return self._found
@@ -71,12 +82,12 @@ class _Scanner:
         if key is not None:
             self._list(key, number, Listing(digest, self._reader.ward_code(row)))
             return
-        patient = self._reader.patient(row)
-        if isinstance(patient, Trouble):
-            self._found.unreadable.append(RowTrouble(number, digest, patient))
+        who = self._reader.who(row)
+        if isinstance(who, Trouble):
+            self._found.unreadable.append(RowTrouble(number, digest, who))
             return
-        if self._list(patient.key, number, Listing(digest, self._reader.ward_code(row))):
-            self._found.fresh[patient.key] = Fresh(number, row, patient)
+        if self._list(who.key, number, Listing(digest, self._reader.ward_code(row))):
+            self._found.fresh[who.key] = Fresh(number, row, who)
 
     def _list(self, key: str, number: int, listing: Listing) -> bool:
         if key in self._found.listed:

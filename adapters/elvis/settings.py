@@ -7,6 +7,7 @@ from typing import Final, Self
 
 from pydantic import Field, model_validator
 
+from adapters.common.filename import matches
 from adapters.common.settings import Section
 from adapters.elvis.format import ExportFormat
 
@@ -22,6 +23,11 @@ class Scope(Section):
     hospital: str = Field(min_length=1, description="hospital as the export's header names it")
     wards: tuple[str, ...] = Field(
         min_length=1, description="ward codes as the export's header lists them"
+    )
+    files: str = Field(
+        "*",
+        min_length=1,
+        description="names of its files, where several scopes export without header rows",
     )
     export_interval_s: int = Field(
         DEFAULT_INTERVAL_S,
@@ -70,7 +76,10 @@ class Watching(Section):
         1.0, ge=0, description="size and time must not have changed for so long"
     )
     incomplete_s: float = Field(
-        60.0, ge=0, description="a file without trailer is left so long after its last change"
+        60.0,
+        ge=0,
+        description="a file that lacks its trailer, or has none by its format, is left so long after its "
+        "last change",
     )
     look_s: float = Field(0.5, gt=0, description="longest time between two looks")
     polling: bool = Field(
@@ -133,4 +142,49 @@ class ElvisSettings(Section):
         names = [scope.name for scope in self.scopes]
         if len(set(names)) < len(names):
             raise ValueError("two scopes have the same name: give each its own")
+        covered = [
+            (scope.hospital.casefold(), ward.casefold())
+            for scope in self.scopes
+            for ward in scope.wards
+        ]
+        twice = sorted({ward for hospital, ward in covered if covered.count((hospital, ward)) > 1})
+        if twice:
+            raise ValueError(
+                f"wards {twice} stand twice in the scopes of one hospital: once is enough"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _each_file_has_a_scope(self) -> Self:
+        files = [scope.files for scope in self.scopes]
+        if self.format.has_header_rows:
+            if any(name != "*" for name in files):
+                raise ValueError(
+                    "a scope's `files` are for exports without header rows: take it away"
+                )
+        elif not files:
+            raise ValueError(
+                "without header rows a file says neither its hospital nor its wards: give the scopes"
+            )
+        elif len(files) > 1 and ("*" in files or len(set(files)) < len(files)):
+            raise ValueError(
+                "without header rows the name of a file tells its scope: give each scope `files` of its "
+                'own, as "boras_*.csv"'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _names_can_be_found(self) -> Self:
+        pattern, marker = self.watching.pattern, self.watching.done_marker
+        name_time = self.format.name_time
+        if name_time is not None and not matches(name_time.sample(), pattern):
+            raise ValueError(
+                f"no name as format.exported_at has it fits watching.pattern {pattern!r}: no file would "
+                "be found"
+            )
+        if marker and matches(f"{pattern.replace('*', 'x')}{marker}", pattern):
+            raise ValueError(
+                f"a marker file ({marker!r}) would fit watching.pattern {pattern!r} and be read as an "
+                "export: let the pattern end as exports do"
+            )
         return self

@@ -68,7 +68,7 @@ class ScopeState:
     sequence: int
     whole: int
     resumed: int
-    sha256: str
+    file: str
     wards: tuple[str, ...]
     told: frozenset[str] = frozenset()
 
@@ -192,7 +192,7 @@ def _scope_json(scope: ScopeState) -> dict[str, Any]:
         "sequence": scope.sequence,
         "whole": scope.whole,
         "resumed": scope.resumed,
-        "sha256": scope.sha256,
+        "file": scope.file,
         "wards": scope.wards,
         "told": sorted(scope.told),
     }

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.common.outcome import Outcome, Verdict
 from adapters.elvis.format import Columns, ExportFormat
-from adapters.elvis.handle import outcomes
+from adapters.elvis.outcomes import outcomes
 from adapters.elvis.settings import ElvisSettings
 from schemas.identifiers import IdentifierKind
 from schemas.observation import Location, Observation, Protection
@@ -114,7 +114,6 @@ UNREADABLE: dict[str, tuple[Row, str, str, str]] = {
         "code-unknown",
         "line 5, column Permission",
     ),
-    "room": (BASE._replace(room="x" * 101), "place", "cell-too-long", "line 5, column Avdelning"),
 }
 
 
@@ -201,14 +200,49 @@ def test_zeros_are_not_lost_of_numbers_that_another_assigner_gives() -> None:
     assert _outcome(BASE._replace(patient="1012384"), form).verdict is Verdict.ACCEPTED
 
 
-def test_a_row_with_too_few_cells_goes_to_review() -> None:
-    file = File(0, [Row("B1", "9", "9"), BASE], wards="B1")
-    payload = file.payload().replace(b";12;", b";")
-    result = outcomes(payload, "file.csv", file.at, context(register=REGISTER))
-    assert [(one.verdict, one.reason) for _, one in result] == [
-        (Verdict.IGNORED, "place-vacant"),
-        (Verdict.REVIEW, "patient-unreadable"),
-    ]
+ROOMS: dict[str, tuple[Row, Location, str, str]] = {
+    "room too long": (
+        BASE._replace(room="x" * 101),
+        Location(ward=MEDICINE, bed="1"),
+        "cell-too-long",
+        "line 5, column Rum",
+    ),
+    "bed too long": (
+        BASE._replace(bed="x" * 200_000),
+        Location(ward=MEDICINE, room="12"),
+        "cell-too-long",
+        "line 5, column Plats",
+    ),
+    "escape sequence in the room": (
+        BASE._replace(room="1\x1b[31m2"),
+        Location(ward=MEDICINE, room="1[31m2", bed="1"),
+        "text-cleaned",
+        "line 5, column Rum",
+    ),
+    "nothing but a control in the bed": (
+        BASE._replace(bed="\x00"),
+        Location(ward=MEDICINE, room="12"),
+        "text-cleaned",
+        "line 5, column Plats",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_an_unreadable_room_costs_the_room_and_not_the_ward(name: str) -> None:
+    row, place, reason, where = ROOMS[name]
+    outcome = _outcome(row)
+    assert outcome.observations[0].claims.place == place
+    assert [(one.reason, one.where) for one in outcome.warnings] == [(reason, where)]
+
+
+def test_a_row_that_lost_its_number_is_no_vacant_place() -> None:
+    for row in (BASE, Row("B1", "12", "1", mark="B2"), BASE._replace(mark="B2")):
+        outcome = _outcome(row._replace(patient=""))
+        assert (outcome.verdict, outcome.reason) == (Verdict.REVIEW, "patient-unreadable")
+        assert outcome.trouble is not None
+        assert outcome.trouble.mark_unread == bool(row.mark)
+    assert _outcome(Row("B1", "12", "1", responsible="B1")).reason == "place-vacant"
 
 
 def test_two_rows_of_one_patient_both_go_to_review() -> None:

@@ -11,8 +11,9 @@ from typing import Final
 from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Outcome
 from adapters.elvis.feed import ElvisDirectoryFeed
-from adapters.elvis.handle import make_context, outcomes
+from adapters.elvis.handle import make_context
 from adapters.elvis.kept import KeptExports, foreseen
+from adapters.elvis.outcomes import outcomes
 from adapters.elvis.settings import ElvisSettings
 from adapters.elvis.state import SnapshotState, apply
 from adapters.elvis.taking import state_in
@@ -106,7 +107,14 @@ def _outcomes(
     reading: Reading, settings: ElvisSettings, path: Path, payload: bytes
 ) -> Iterator[tuple[int, Outcome]]:
     context = make_context(reading.identity, settings, reading.register, reading.keyer)
-    yield from outcomes(payload, path.name, reading.clock(), context)
+    yield from outcomes(payload, path.name, reading.clock(), context, _mtime_ns(path))
+
+
+def _mtime_ns(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def _holds(identity: FeedIdentity, settings: ElvisSettings) -> Iterator[Held]:

@@ -1,0 +1,45 @@
+"""What an export means without the service: one outcome for each of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from adapters.common.outcome import Outcome, Trouble, accepted, ignored, to_review
+from adapters.elvis.compare import Context
+from adapters.elvis.handle import handle, incoming, judge
+from adapters.elvis.state import SnapshotState
+from schemas.observation import Observation
+
+
+def outcomes(
+    payload: bytes,
+    name: str,
+    received_at: datetime,
+    context: Context,
+    mtime_ns: int | None = None,
+) -> list[tuple[int, Outcome]]:
+    """One outcome for each data row, compared with an empty predecessor.
+
+    A file that is refused as a whole gives one outcome, index 0. Nothing is stored.
+    """
+    file = incoming(payload, name, received_at, context, mtime_ns=mtime_ns)
+    judged = judge(SnapshotState(), file, context)
+    if isinstance(judged, Trouble) or isinstance(file.parsed, Trouble):
+        return [(0, handle(SnapshotState(), file, context).outcome)]
+    observed = {number: [observation] for number, observation in judged.observed}
+    troubles: dict[int, list[Trouble]] = {}
+    for number, trouble in judged.troubles:
+        troubles.setdefault(number, []).append(trouble)
+    return [
+        (number, _row_outcome(observed.get(number, []), troubles.get(number, [])))
+        for number in range(len(file.parsed.rows))
+    ]
+
+
+def _row_outcome(observations: Sequence[Observation], troubles: Sequence[Trouble]) -> Outcome:
+    if observations:
+        return accepted(observations, troubles)
+    if troubles:
+        return to_review(troubles[0])
+    return ignored("place-vacant", "a place without a patient")
