@@ -28,6 +28,9 @@ class Action(StrEnum):
     LOOKED_UP = "looked-up"  # by a command, on the machine itself
     SUBSCRIBED = "subscribed"  # a subscriber was registered, or changed
     UNSUBSCRIBED = "unsubscribed"
+    REFUSED = "refused"  # a request, for who sent it was not known or had no right to it
+    SIGNED_IN = "signed-in"  # a browser showed a token
+    SIGN_IN_REFUSED = "sign-in-refused"  # it was none of ours
 
 
 class Seen(Frozen):
@@ -45,11 +48,18 @@ class AuditEntry(Frozen):
     at: Utc
     action: Action
     reader: str = Field(
-        description="name of the token, certificate or person; user@machine of a command"
+        description="name of the token, certificate or person; user@machine of a command; empty where "
+        "a refused request does not tell"
     )
-    how: str = Field(description="token, session, certificate, oidc, or command")
+    how: str = Field(description="token, session, certificate, oidc, or command; empty likewise")
     unit: str = Field(description="the reader's own care unit, if it is known")
     ward: str = Field(description="whose list it was; empty where it is no ward's")
     fields: str = Field(description="how much was seen: minimal, operational or identified")
     seen: tuple[Seen, ...] = ()
     about: str | None = Field(None, description="what else it was about")
+    source: str | None = Field(
+        None, description="of a refusal or a sign-in: the address; empty where many are counted"
+    )
+    route: str | None = Field(None, description="of these, what was asked for")
+    status: int | None = Field(None, description="of these, what was answered: 401, 403, 204")
+    count: int = Field(1, ge=1, description="how many like it came in the minute before")

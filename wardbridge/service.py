@@ -42,14 +42,15 @@ from wardbridge.fields.census import Census, believed_by
 from wardbridge.fields.identities import Identities
 from wardbridge.fields.known import Known
 from wardbridge.fields.lookup import Lookup
-from wardbridge.http.app import Registering, make_app
+from wardbridge.http.app import Noted, Registering, make_app
 from wardbridge.http.audit import no_patient
 from wardbridge.http.board import Board
 from wardbridge.http.history import Pages
 from wardbridge.http.hub import Hub, Seats
 from wardbridge.http.occupancy import occupancies
+from wardbridge.http.refusals import Refusals
 from wardbridge.http.registrar import Registrar
-from wardbridge.http.server import HttpServer, Room
+from wardbridge.http.server import HttpServer, Terms
 from wardbridge.http.view import View
 from wardbridge.log import admits_others, is_one_file, open_log
 from wardbridge.notes import Collector
@@ -144,18 +145,27 @@ class Service:
             self._settings.http.heartbeat_s,
             self._clock,
         )
-        http, data = self._settings.http, self._installation.data
+        refusals = Refusals(log, self._clock)
+        server = self._server(view, refusals)
+        return Parts(working, timing, reading, telling, server, refusals, hub)
+
+    def _server(self, view: View, refusals: Refusals) -> HttpServer:
+        http, hub, log = self._settings.http, view.hub, view.log
         gate = gate_of(self._installation, self._clock)
+        gate.noted = refusals.note
+        gate.is_ward = view.is_ward
         patient_of = hub.known.census.patient_of if hub.known else no_patient
         trail = trail_of(log, self._installation, patient_of, self._clock)
         registering = self._registering(log) if Role.HTTP in self._roles else None
         seats = Seats(http.max_streams, http.max_streams_per_reader)
-        app = make_app(view, gate, trail, seats, registering)
-        tls = http.tls and http.tls.starting_from(data)
-        room = Room(http.max_connections, http.max_connections_per_peer)
-        server = HttpServer(app, http.host, http.port + self._port_offset, tls, room)
+        app = make_app(view, gate, Noted(trail, refusals), seats, registering)
+        tls = http.tls and http.tls.starting_from(self._installation.data)
+        terms = Terms(
+            http.max_connections, http.max_connections_per_peer, proxies=http.trusted_proxies
+        )
+        server = HttpServer(app, http.host, http.port + self._port_offset, tls, terms)
         server.on_unread = hub.was_unread
-        return Parts(working, timing, reading, telling, server, hub)
+        return server
 
     def _registering(self, log: Log) -> Registering:
         limit = self._settings.registrations.max_per_owner
@@ -267,6 +277,7 @@ class Service:
         await stop_all([*parts.telling, *parts.reading])
         parts.hub.close()
         await parts.server.stop()
+        await parts.refusals.stop()
         seconds = round(time.monotonic() - began, 3)
         self._logger.info("stopped", seconds=seconds, unfinished=unfinished)
         return unfinished == 0
@@ -304,12 +315,13 @@ class Parts(NamedTuple):
     reading: Sequence[Component]
     telling: Sequence[DeliveryComponent]
     server: HttpServer
+    refusals: Refusals
     hub: Hub
 
     def in_order(self) -> list[Component]:
         """Health first, so that a slow start can be seen; feeds last."""
         return [
-            self.server, self.working.router, *self.timing, *self.reading, *self.telling,
+            self.refusals, self.server, self.working.router, *self.timing, *self.reading, *self.telling,
             *self.working.inputs,
         ]  # fmt: skip
 

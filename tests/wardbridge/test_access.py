@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncGenerator, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 from urllib.parse import unquote_to_bytes
 
@@ -228,8 +229,15 @@ def test_one_grant_says_nothing_about_the_wards_of_another() -> None:
 # browsers
 
 
+def a_request() -> Request:
+    route = SimpleNamespace(path="/v1/session")
+    return Request(
+        {"type": "http", "method": "POST", "path": "/v1/session", "headers": [], "route": route}
+    )
+
+
 def cookie_of(gate: Gate) -> list[tuple[str, str]]:
-    value, _ = gate.signed_in(TOKEN)
+    value, _ = gate.signed_in(a_request(), TOKEN)
     return [("Cookie", f"{COOKIE}={value}")]
 
 
@@ -244,7 +252,7 @@ def test_a_screen_signs_in_once_until_the_session_ends(routes: list[APIRoute]) -
     later = gate_for(Grant(may=ALL), until=NOW + timedelta(days=30))
     assert answer(later, asked(route, headers=cookie)) == 401
     with pytest.raises(HTTPException):
-        gate.signed_in(OTHER)
+        gate.signed_in(a_request(), OTHER)
     assert answer(gate, asked(route, headers=[*cookie, *shown(OTHER)])) == 401  # the token counts
 
 

@@ -34,12 +34,13 @@ from wardbridge.fields.census import Census
 from wardbridge.fields.identities import Identities
 from wardbridge.fields.known import Known
 from wardbridge.http.access.gate import Gate
-from wardbridge.http.app import Registering, make_app
+from wardbridge.http.app import Noted, Registering, make_app
 from wardbridge.http.audit import Trail
 from wardbridge.http.board import Board
 from wardbridge.http.history import Pages
 from wardbridge.http.hub import Hub, Seats
 from wardbridge.http.occupancy import occupancies
+from wardbridge.http.refusals import Refusals
 from wardbridge.http.registrar import Registrar
 from wardbridge.http.server import HttpServer
 from wardbridge.http.view import View
@@ -132,7 +133,10 @@ class Surface:
         registrar = Registrar(log, self.registrations, register, utc_now, max_per_owner=3)
         registering = Registering(registrar, "http://bridge.test/fhir")
         self.seats = Seats(max_streams, of_one_reader=5)
-        self.app = make_app(self.view, gate, trail, self.seats, registering)
+        self.refusals = Refusals(log, utc_now)
+        gate.noted, gate.is_ward = self.refusals.note, self.view.is_ward
+        noted = Noted(trail, self.refusals)
+        self.app = make_app(self.view, gate, noted, self.seats, registering)
         self.server = HttpServer(self.app, "127.0.0.1", 0, tls)
         self.client = httpx.AsyncClient(timeout=10)
 

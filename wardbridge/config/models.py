@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
 from adapters.common.feed import FeedIdentity
 from adapters.common.limits import (
@@ -152,6 +153,14 @@ class RouterSection(Section):
     )  # fmt: skip
 
 
+def _an_address(text: str) -> str:
+    try:
+        ip_network(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no address or network: write one like 10.0.0.0/8") from None
+    return text
+
+
 class HttpSection(Section):
     """The HTTP surface: ward lists, streams, health, metrics."""
 
@@ -173,6 +182,11 @@ class HttpSection(Section):
     max_streams: int = Field(
         4_000, ge=1, le=60_000, description="open at once; one more is answered 503"
     )
+    trusted_proxies: tuple[Annotated[str, AfterValidator(_an_address)], ...] = Field(
+        ("127.0.0.1", "::1"),
+        description="addresses or networks of proxies in front: where a request comes from, for the audit, is "
+        "taken from their `X-Forwarded-For`",
+    )  # fmt: skip
     max_streams_per_reader: int = Field(
         1_000, ge=1, le=60_000,
         description="of these, with one token, certificate or person: no screen takes those of all others",

@@ -36,7 +36,7 @@ from wardbridge.feeds.kind import (
     Reread,
     holds_port,
 )
-from wardbridge.http.server import HttpServer, Room
+from wardbridge.http.server import HttpServer, Terms
 
 
 class FhirSettings(FhirListener):
@@ -63,8 +63,8 @@ class FhirFeed:
         fetch = self._pulling.lookup if self._pulling else None
         surface = Surface(self._intake, settings, reading.clock, fetch=fetch)
         at = settings.moved(place.data, place.port_offset)
-        room = Room(settings.max_connections, settings.max_connections_per_peer, place.ports)
-        self._server = HttpServer(surface.app(), at.host, at.port, at.tls, room)
+        terms = Terms(settings.max_connections, settings.max_connections_per_peer, place.ports)
+        self._server = HttpServer(surface.app(), at.host, at.port, at.tls, terms)
 
     async def start(self) -> None:
         """Listen. Raises OSError where the port or a certificate cannot be had."""

@@ -26,6 +26,7 @@ from wardbridge.http.fhir.surface import Surface
 from wardbridge.http.hub import Seats
 from wardbridge.http.metrics import ViewCollector
 from wardbridge.http.page import add_page
+from wardbridge.http.refusals import Refusals
 from wardbridge.http.registering import add_registering
 from wardbridge.http.registrar import Registrar
 from wardbridge.http.subscribers import add_subscribers
@@ -120,6 +121,17 @@ class Readiness(Frozen):
     blocking: dict[str, str]
 
 
+class Noted(NamedTuple):
+    """What notes who sees what, and what notes who was refused."""
+
+    trail: Trail
+    refusals: Refusals
+
+    def failures(self) -> int:
+        """Entries that could not be written."""
+        return self.trail.failures + self.refusals.failures
+
+
 class Registering(NamedTuple):
     """Who registers subscribers, and where they find us."""
 
@@ -130,12 +142,12 @@ class Registering(NamedTuple):
 def make_app(
     view: View,
     gate: Gate,
-    trail: Trail,
+    noted: Noted,
     seats: Seats,
     registering: Registering | None = None,
 ) -> FastAPI:
     """The application over a running service; ``registering``: it reads what wards are told."""
-    refusals = {} if gate.is_open else _REFUSALS
+    refusals, trail = {} if gate.is_open else _REFUSALS, noted.trail
     app = FastAPI(
         title="wardbridge", docs_url=None, redoc_url=None, openapi_url=None, responses=refusals
     )
@@ -143,7 +155,7 @@ def make_app(
     app.add_exception_handler(RequestValidationError, badly_asked)
     add_description(app)
     _add_probes(app, view)
-    _add_metrics(app, view, gate, trail)
+    _add_metrics(app, view, gate, noted)
     add_sessions(app, gate)
     add_subscribers(app, view, trail)
     if registering is not None:
@@ -173,13 +185,13 @@ def _add_probes(app: FastAPI, view: View) -> None:
         return await asyncio.to_thread(health_of, view)
 
 
-def _add_metrics(app: FastAPI, view: View, gate: Gate, trail: Trail) -> None:
+def _add_metrics(app: FastAPI, view: View, gate: Gate, noted: Noted) -> None:
     registry = CollectorRegistry()
 
     def connections() -> Mapping[str, int]:
         return app.state.connections() if hasattr(app.state, "connections") else {}
 
-    registry.register(ViewCollector(view, gate.refused, lambda: trail.failures, connections))
+    registry.register(ViewCollector(view, gate.refused, noted.failures, connections))
 
     @app.get("/metrics")
     async def metrics() -> Response:

@@ -24,14 +24,19 @@ from wardbridge.http.connection import UNREAD, HttpConnection
 
 HIGHEST_PORT: Final = 65_535
 CLOSE_WITHIN_S: Final = 3
+LOOPBACK: Final = ("127.0.0.1", "::1")
 
 
-class Room(NamedTuple):
-    """How many connections a port may have, all and from one peer, where ``ports`` share a process."""
+class Terms(NamedTuple):
+    """How many connections a port may have, all and from one peer, where ``ports`` share a process.
+
+    ``proxies``: whose word is taken for where a request comes from, addresses or networks.
+    """
 
     connections: int = HTTP_CONNECTIONS
     of_one_peer: int = HTTP_CONNECTIONS_OF_ONE_PEER
     ports: int = 1
+    proxies: tuple[str, ...] = LOOPBACK
 
 
 class _Server(uvicorn.Server):
@@ -50,13 +55,13 @@ class HttpServer:
     name = "http"
 
     def __init__(
-        self, app: FastAPI, host: str, port: int, tls: Tls | None = None, room: Room | None = None
+        self, app: FastAPI, host: str, port: int, tls: Tls | None = None, terms: Terms | None = None
     ) -> None:
         app.state.connections = self.counts
         self.host, self.port = host, port
         self.on_unread: Callable[[], None] = lambda: None
         self._tls = tls
-        self._room = room or Room()
+        self._terms = terms or Terms()
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -67,6 +72,7 @@ class HttpServer:
                 timeout_graceful_shutdown=CLOSE_WITHIN_S,
                 timeout_keep_alive=int(IDLE_S),
                 server_header=False,
+                forwarded_allow_ips=list(self._terms.proxies),
             )
         )
         self._task: asyncio.Task[None] | None = None
@@ -99,8 +105,8 @@ class HttpServer:
         config.load()
         self._listening = ListeningPort(
             lambda guest: HttpConnection(guest, config, self._server.server_state),
-            fitting(self._room.connections, self._room.ports),
-            self._room.of_one_peer,
+            fitting(self._terms.connections, self._terms.ports),
+            self._terms.of_one_peer,
             self._tls.context() if self._tls else None,
         )
         self._bound = await self._listening.listen(self.host, self.port)

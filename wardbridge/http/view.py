@@ -47,6 +47,11 @@ class View:
         if self.dispatcher is not None:
             await self.dispatcher.keep()
 
+    def is_ward(self, ward: str) -> bool:
+        """Whether the register has it; of an open one, whether it was ever told of anybody."""
+        was_told = self.register.is_open and self.hub.board.history(ward) is not None
+        return ward in self.register.wards or was_told
+
     def components(self) -> Sequence[Watched]:
         """Every part whose state decides whether the service is ready."""
         return (self.router, self.progress, *self.others, *self.feeds)

@@ -8,22 +8,26 @@ certificate goes along with whatever another site makes it send.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from fastapi import Depends, HTTPException, Request
 
 from adapters.common.tokens import Tokens, bearer_token, hash_of
+from schemas.audit import Action
 from wardbridge.http.access.certificate import names_of
 from wardbridge.http.access.keys import KeysUnavailableError
 from wardbridge.http.access.oidc import Verifier
-from wardbridge.http.access.rights import ANYBODY, Deed, Reader
+from wardbridge.http.access.rights import ANYBODY, NOBODY, Deed, Reader
 from wardbridge.http.access.rules import RULES
-from wardbridge.http.access.session import COOKIE, Session, opened, sealed
+from wardbridge.http.access.session import COOKIE, Session, opened, sealed, verified
+from wardbridge.http.refusals import Attempt, source_of
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 CERTIFICATE: Final = "certificate"
@@ -40,8 +44,17 @@ class Known:
     session_days: int
 
 
+class RefusedRequestError(HTTPException):
+    """Refused; ``reader`` is who asked, as far as it is known."""
+
+    reader: Reader = NOBODY
+
+
 class Gate:
-    """Lets requests in or refuses them; ``known`` None: nobody is asked."""
+    """Lets requests in or refuses them; ``known`` None: nobody is asked.
+
+    ``noted`` is told of each refusal and each sign-in; ``is_ward`` tells which wards the register has.
+    """
 
     def __init__(
         self,
@@ -49,6 +62,8 @@ class Gate:
         hospital_of: Callable[[str], str | None],
         now: Callable[[], datetime],
     ) -> None:
+        self.noted: Callable[[Attempt], None] = lambda _: None
+        self.is_ward: Callable[[str], bool] = lambda _: False
         self.refused: Counter[str] = Counter()
         self._known = known
         self._hospital_of = hospital_of
@@ -64,6 +79,35 @@ class Gate:
 
     async def __call__(self, request: Request) -> int:
         """How many bytes the body of one let in may have; raises HTTPException. Nothing is read before."""
+        try:
+            return await self._asked(request)
+        except RefusedRequestError as refused:
+            self.note(request, Action.REFUSED, refused.status_code, refused.reader)
+            raise
+
+    def _note_refused(self, request: Request, status: int, ward: str) -> None:
+        """A route has found a ward that who asks has no right to."""
+        self.note(request, Action.REFUSED, status, request.state.reader, ward)
+
+    def note(
+        self, request: Request, action: Action, status: int, reader: Reader, ward: str = ""
+    ) -> None:
+        """Tell of a request whose answer is a refusal, or a sign-in."""
+        ward = ward or request.path_params.get("ward", "")
+        self.noted(
+            Attempt(
+                action,
+                status,
+                source_of(request.client.host if request.client else ""),
+                f"{request.method} {request.scope['route'].path}",
+                ward if self.is_ward(ward) else "",
+                reader.name,
+                reader.how if reader.name else "",
+                reader.unit,
+            )
+        )
+
+    async def _asked(self, request: Request) -> int:
         rule = RULES.get(f"{request.method} {request.scope['route'].path}")
         if rule is None:
             raise self._refusal(403, "there is no rule for this")
@@ -73,13 +117,17 @@ class Gate:
             reader = ANYBODY if self._known is None else await self._who(request, self._known)
             self._check(reader, rule.deed, request.path_params.get("ward"))
             request.state.reader = reader
+            request.state.note_refused = partial(self._note_refused, request)
         return rule.body_bytes
 
-    def signed_in(self, token: str) -> tuple[str, int]:
+    def signed_in(self, request: Request, token: str) -> tuple[str, int]:
         """The cookie for a token, and its life in seconds. Raises HTTPException."""
         reader = self._tokens.holder(token)
         if self._known is None or reader is None:
-            raise self._refusal(401, "no token of ours")
+            refused = self._refusal(401, "no token of ours")
+            self.note(request, Action.SIGN_IN_REFUSED, refused.status_code, refused.reader)
+            raise refused
+        self.note(request, Action.SIGNED_IN, 204, reader)
         life = timedelta(days=self._known.session_days)
         cookie = sealed(Session(reader.name, self._now() + life), hash_of(token))
         return cookie, int(life.total_seconds())
@@ -90,7 +138,7 @@ class Gate:
         else:
             is_allowed = reader.may_at(deed, ward, self._hospital_of(ward))
         if not is_allowed:
-            raise self._refusal(403, "not with the rights that were shown")
+            raise self._refusal(403, "not with the rights that were shown", reader)
 
     async def _who(self, request: Request, known: Known) -> Reader:
         shown = request.headers.getlist("authorization")
@@ -99,8 +147,18 @@ class Gate:
         else:
             reader = self._by_cookie(request, known) or self._by_certificate(request, known)
         if reader is None:
-            raise self._refusal(401, "show a token" if not shown else "no token of ours")
+            was = await self._who_was(request, shown, known)
+            raise self._refusal(401, "show a token" if not shown else "no token of ours", was)
         return reader
+
+    async def _who_was(self, request: Request, shown: list[str], known: Known) -> Reader:
+        """Whom something names that was good once: to be noted, and nothing else."""
+        token = bearer_token(shown[0]) if len(shown) == 1 else None
+        if token is not None and known.verifier is not None:
+            with contextlib.suppress(KeysUnavailableError):
+                return Reader(await known.verifier.expired(token), "oidc", ())
+        session = None if shown else verified(request.cookies.get(COOKIE, ""), self._hashes)
+        return Reader(session.name, "session", ()) if session else NOBODY
 
     async def _by_token(self, shown: list[str], known: Known) -> Reader | None:
         token = bearer_token(shown[0]) if len(shown) == 1 else None
@@ -134,10 +192,12 @@ class Gate:
         found = [reader for name, reader in known.certificates.items() if name in names]
         return found[0] if len(found) == 1 else None  # whose it is must be plain
 
-    def _refusal(self, status: int, detail: str) -> HTTPException:
+    def _refusal(self, status: int, detail: str, reader: Reader = NOBODY) -> RefusedRequestError:
         self.refused[str(status)] += 1
         headers = {"WWW-Authenticate": 'Bearer realm="wardbridge"'} if status == 401 else None  # noqa: PLR2004
-        return HTTPException(status, detail, headers)
+        refused = RefusedRequestError(status, detail, headers)
+        refused.reader = reader
+        return refused
 
 
 def is_from_another_site(request: Request) -> bool:

@@ -79,6 +79,16 @@ class Verifier:
             return None
         return self._reader(claims) if claims is not None and _has_times(claims) else None
 
+    async def expired(self, token: str) -> str:
+        """Whom a token names that was good once; empty where it never was. Raises KeysUnavailableError."""
+        try:
+            header = jwt.get_unverified_header(token) if len(token) <= MAX_CHARS else {}
+            key = await self._key(header)
+            claims = self._claims(token, header, key, is_past=True) if key else None
+            return _name(claims.get(self._provider.name_claim)) if claims else ""
+        except _UNREADABLE:
+            return ""
+
     async def _key(self, header: Claims) -> Jwk | None:
         """Only once the algorithm is one of ours is anybody asked for a key."""
         kid, algorithm = header.get("kid"), header.get("alg")
@@ -86,7 +96,9 @@ class Verifier:
             return None
         return await self._keys.named(kid)
 
-    def _claims(self, token: str, header: Claims, key: Jwk) -> Claims | None:
+    def _claims(
+        self, token: str, header: Claims, key: Jwk, *, is_past: bool = False
+    ) -> Claims | None:
         algorithm = header["alg"]
         if key.get("alg", algorithm) != algorithm:
             return None
@@ -98,7 +110,7 @@ class Verifier:
             audience=provider.audience,
             issuer=provider.issuer,
             leeway=provider.leeway_s,
-            options={"require": ["exp", "iss", "aud"]},
+            options={"require": ["exp", "iss", "aud"], "verify_exp": not is_past},
         )
 
     def _reader(self, claims: Claims) -> Reader | None:

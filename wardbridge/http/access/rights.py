@@ -58,5 +58,8 @@ class Reader:
         return [grant for grant in self.grants if grant.covers(ward, hospital)]
 
 
+NOBODY: Final = Reader("", "nobody-asked", ())
+"""Of whom nothing is known, and who may nothing."""
+
 ANYBODY: Final = Reader("", "nobody-asked", (Grant(may=frozenset(get_args(Deed))),))
 """Whoever reaches a port where nobody is asked: everything, in minimal fields."""

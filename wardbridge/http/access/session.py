@@ -36,6 +36,12 @@ def sealed(session: Session, token_hash: bytes) -> str:
 
 def opened(cookie: str, hashes: Mapping[str, bytes], now: datetime) -> Session | None:
     """The session, if the cookie is one of ours and still good."""
+    session = verified(cookie, hashes)
+    return session if session is not None and now < session.until else None
+
+
+def verified(cookie: str, hashes: Mapping[str, bytes]) -> Session | None:
+    """The session, if the cookie is one of ours, good or no longer."""
     expiry, _, rest = cookie[:MAX_CHARS].partition(".")
     mac, _, quoted = rest.partition(".")
     name = unquote(quoted)
@@ -44,8 +50,7 @@ def opened(cookie: str, hashes: Mapping[str, bytes], now: datetime) -> Session |
         mac.encode(), _mac(expiry, name, token_hash).encode()
     ):
         return None
-    until = datetime.fromtimestamp(int(expiry, 16), UTC)  # ours, so it can be read
-    return Session(name, until) if now < until else None
+    return Session(name, datetime.fromtimestamp(int(expiry, 16), UTC))  # ours, so it can be read
 
 
 def _mac(expiry: str, name: str, token_hash: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from pydantic import Field
 
 from schemas.base import Frozen
@@ -20,9 +20,9 @@ def add_sessions(app: FastAPI, gate: Gate) -> None:
     """Add the two routes."""
 
     @app.post("/v1/session", status_code=204)
-    async def sign_in(shown: SignIn) -> Response:
+    async def sign_in(shown: SignIn, request: Request) -> Response:
         """Show a token; the answer sets a cookie that stands for it in this browser."""
-        cookie, seconds = gate.signed_in(shown.token)
+        cookie, seconds = gate.signed_in(request, shown.token)
         response = Response(status_code=204)
         response.set_cookie(
             COOKIE, cookie, max_age=seconds, path="/", secure=True, httponly=True, samesite="strict"

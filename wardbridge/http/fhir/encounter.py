@@ -36,7 +36,7 @@ class Shown(NamedTuple):
 def encounter_for(asking: Reader, view: View, number: str) -> Shown | None:
     """None where there is none, or none for whoever asks."""
     board = view.hub.board
-    ward = _ward_of(board, number)
+    ward = ward_of(board, number)
     if ward is None or not asking.may_at("read", ward, view.register.hospital_of(ward)):
         return None
     coming = next((row for row in board.inbound(ward) if _is_of(row, number)), None)
@@ -51,7 +51,8 @@ def encounter_for(asking: Reader, view: View, number: str) -> Shown | None:
     return Shown(encounter_of(row, told_at, beside), row, beside.patient)
 
 
-def _ward_of(board: Board, number: str) -> str | None:
+def ward_of(board: Board, number: str) -> str | None:
+    """The ward that a notification named it to."""
     found = _ID.fullmatch(number)
     if found is None:
         return None

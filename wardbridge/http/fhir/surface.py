@@ -27,7 +27,7 @@ from wardbridge.http.body import badly_asked
 from wardbridge.http.fhir import capability
 from wardbridge.http.fhir.answer import BASE, FhirResponse, RefusedError, refused, resource_in
 from wardbridge.http.fhir.book import Book, Entry
-from wardbridge.http.fhir.encounter import Shown, encounter_for
+from wardbridge.http.fhir.encounter import Shown, encounter_for, ward_of
 from wardbridge.http.fhir.events import Asked, Happened, asked_in, events_bundle, searchset
 from wardbridge.http.fhir.subscription import resource_of, wanted_by
 from wardbridge.http.registrar import NotRegisteredError, Registrar, new_name
@@ -170,16 +170,24 @@ class Surface:
 
     def _add_encounters(self, app: FastAPI) -> None:
         @app.get(f"{BASE}/Encounter/{{encounter}}", response_class=FhirResponse, responses=_TOLD)
-        async def encounter(encounter: LogicalId, asking: Asking) -> FhirResponse:
+        async def encounter(request: Request, encounter: LogicalId, asking: Asking) -> FhirResponse:
             """What a ward is told of a visit, for those who may read the ward."""
             if reason := await self._view.why_lists_wait():
                 raise HTTPException(503, reason, ASK_AGAIN)
             shown = await self._encounter(asking, encounter)
             if shown is None:
+                self._note_refused(request, encounter)
                 raise RefusedError(404, "there is no such Encounter, or it is not for you")
             row = Row(shown.row.visit, shown.row.version, shown.identity)
             await self._note(asking, shown.row.ward, [row])
             return FhirResponse(shown.resource, headers={"Cache-Control": "no-store"})
+
+    def _note_refused(self, request: Request, number: str) -> None:
+        """It is told alike, but noted otherwise, where it is only that who asks may not read the ward."""
+        board, asking = self._view.hub.board, request.state.reader
+        ward = ward_of(board, number)
+        if ward and not asking.may_at("read", ward, self._view.register.hospital_of(ward)):
+            request.state.note_refused(404, ward)
 
     async def _encounter(self, asking: Reader, number: str) -> Shown | None:
         """A notification may have come through another process, quicker than what our board is told."""
