@@ -69,12 +69,11 @@ class ClaimsReader:
                 self._locations(encounter, resources, stamp, said)
             with beside(said.troubles):
                 self._planned(encounter, 1, "planned_discharge_at", said)
-        with beside(said.troubles):
-            self._responsible_ward(encounter, resources, said)
-        with beside(said.troubles):
-            self._class(encounter, said)
-        with beside(said.troubles):
-            self._doctor(encounter, resources, said)
+        for read in (self._responsible_ward, self._class, self._doctor):
+            try:
+                read(encounter, resources, said)
+            except RefusedError as refused:
+                said.troubles.append(refused.beside())
         self._protect(encounter, resources, said)
 
     # places
@@ -143,7 +142,8 @@ class ClaimsReader:
 
     # who and what
 
-    def _class(self, encounter: Element, said: Said) -> None:
+    def _class(self, encounter: Element, resources: Resources, said: Said) -> None:
+        del resources
         if self._edition.class_is_list:
             codings = [c for each in encounter.elements("class") for c in each.elements("coding")]
         else:

@@ -109,16 +109,7 @@ _DECODER: Final = json.JSONDecoder(
     parse_int=_integer,
     parse_float=_fraction,
 )
-_CANONICAL: Final = json.JSONEncoder(
-    ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
-)
-
 _ANSWER: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False)
-
-
-def canonical(resource: Object) -> bytes:
-    """The same for the same content, whatever the order of keys and the blanks between."""
-    return _CANONICAL.encode(resource).encode("utf-8", "surrogatepass")
 
 
 def text_of(content: object) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 
 from adapters.common.outcome import MAX_TEXT_CHARS
 from adapters.common.text import cleaned, is_readable, unreadable
+from adapters.fhir.canonical import canonical
 from adapters.fhir.limits import MAX_ELEMENTS, MAX_TYPE_CHARS, MAX_URI_CHARS
 from adapters.fhir.names import Object, Unusable
 from adapters.fhir.refusal import RefusedError
@@ -24,18 +25,29 @@ class Element:
     :class:`Unusable` is refused wherever it is asked for.
     """
 
-    __slots__ = ("_arrays", "content", "path")
+    __slots__ = ("_arrays", "_canonical", "content", "path")
 
     def __init__(self, content: Object, path: str) -> None:
         self.content = content
         self.path = path
         self._arrays: dict[str, list[Element]] = {}
+        self._canonical: bytes | None = None
+
+    def canonical(self) -> bytes:
+        """The same for the same content but the narrative, whatever the order of keys; made once."""
+        if self._canonical is None:
+            said = {key: value for key, value in self.content.items() if key != "text"}
+            self._canonical = canonical(said)
+        return self._canonical
 
     def __contains__(self, name: str) -> bool:
         return name in self.content
 
     def text(self, name: str, longest: int = MAX_TEXT_CHARS) -> str:
         """A code or an identifier without blanks around it; "" where there is none."""
+        found = self.content.get(name)
+        if type(found) is str and len(found) <= longest and is_readable(found):  # nearly always
+            return found.strip()
         value = self._string(name, longest)
         if not is_readable(value):
             unseen = unreadable(f"{self.path}.{name}")
@@ -79,11 +91,17 @@ class Element:
         """The objects of an array child; none where there is none."""
         found = self._arrays.get(name)
         if found is None:
-            found = self._arrays[name] = [each() for each in self.parts(name)]
+            items = self._items(name)
+            found = [self._item(name, at, item) for at, item in enumerate(items)]
+            self._arrays[name] = found
         return found
 
     def parts(self, name: str) -> list[Callable[[], Element]]:
         """Of each item of an array child what gives it as an element, for whom one costs no other."""
+        items = enumerate(self._items(name))
+        return [partial(self._item, name, at, item) for at, item in items]
+
+    def _items(self, name: str) -> list[object]:
         value = self.content.get(name)
         if value is None:
             return []
@@ -92,7 +110,7 @@ class Element:
         if len(value) > MAX_ELEMENTS:
             detail = f"nothing has more than {MAX_ELEMENTS} of one element"
             raise RefusedError("too-many-elements", detail, f"{self.path}.{name}")
-        return [partial(self._item, name, at, item) for at, item in enumerate(value)]
+        return value
 
     def readable(self, name: str) -> list[Element]:
         """Those of an array child that are objects, for whom the others are of no concern."""

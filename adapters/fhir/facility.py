@@ -46,12 +46,15 @@ class FacilityReader:
     ) -> None:
         self._from = settings.facility_from if not wards.is_open else ()
         self._default = (settings.default_facility,) if settings.default_facility else ()
+        self._constant = Facility(self._default)
         self._wards = wards
         self._source = source
         self._kind = kind
 
     def of(self, place: Element | None, encounter: Element, resources: Resources) -> Facility:
         """The facility of a Location or an Organization; of one that is not at hand, the default."""
+        if not self._from:
+            return self._constant
         above = list(self._above(place, encounter, resources)) if place is not None else []
         said = [name for each in above for name in each.names]
         names = self._known(said) or self._unknown(above)

@@ -18,8 +18,8 @@ from hashlib import blake2b, sha256
 from typing import Final
 
 from adapters.common.outcome import Trouble, to_review
+from adapters.fhir.canonical import canonical
 from adapters.fhir.client import RemoteError, TooMuchError
-from adapters.fhir.document import canonical
 from adapters.fhir.intake import Intake, NotTakenError, Taken, anything
 from adapters.fhir.limits import MAX_BODY_BYTES, MAX_REMEMBERED
 from adapters.fhir.lookup import Lookup

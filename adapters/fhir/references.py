@@ -71,6 +71,8 @@ class Resources:
         """What the reference leads to from inside this resource; None where that is not here."""
         if reference.startswith("#"):
             return self._contained_in(inside).get(reference[1:])
+        if not self._all and self._beyond is None:  # an Encounter by itself: nearly always
+            return None
         address = normal(reference.partition("/_history/")[0])
         server = self._servers.get(id(inside.content), "")
         for url in (address, f"{server}/{address}"):
@@ -181,10 +183,13 @@ def parents_of(each: Element) -> Iterator[str]:
 def _addresses(holders: Sequence[tuple[Element, str]]) -> Iterator[str]:
     """Of each that has one; what cannot be read leads nowhere, and who needs it says so."""
     for holder, name in holders:
-        with suppress(RefusedError):
+        try:
             reference = holder.element(name)
-            if reference is not None and (address := reference.uri("reference")):
-                yield address
+            address = reference.uri("reference") if reference is not None else ""
+        except RefusedError:
+            continue
+        if address:
+            yield address
 
 
 def is_conditional(reference: str) -> bool:

@@ -25,7 +25,8 @@ from adapters.common.outcome import Outcome, Verdict
 from adapters.common.stamp import ID_BYTES
 from adapters.fhir import answer
 from adapters.fhir.answer import Json
-from adapters.fhir.document import BOM, canonical, is_xml, text_of
+from adapters.fhir.canonical import canonical
+from adapters.fhir.document import BOM, is_xml, text_of
 from adapters.fhir.intake import Taken
 from adapters.fhir.names import ID
 from adapters.fhir.references import logical_id

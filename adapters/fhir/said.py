@@ -10,7 +10,7 @@ from typing import Final
 
 from adapters.common.outcome import Trouble
 from adapters.common.review import statement_of
-from adapters.fhir.document import canonical
+from adapters.fhir.canonical import canonical
 from adapters.fhir.element import Element
 from adapters.fhir.names import Object
 
@@ -31,7 +31,7 @@ def statement_of_input(payload: bytes, document: Object | None) -> str:
 
 def statement_of_encounter(encounter: Element) -> str:
     """Of one Encounter, in whatever it came."""
-    return statement_of(canonical(_without(encounter.content, frozenset({"text"}))))
+    return statement_of(encounter.canonical())
 
 
 def about(trouble: Trouble, encounter: Element, statement: str) -> Trouble:

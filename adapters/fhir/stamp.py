@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 from adapters.common.outcome import Trouble
 from adapters.common.receipt import STEP
 from adapters.common.stamp import BY_RECEIPT, ID_BYTES, Moment, Recorded, counted, sorts_at
-from adapters.fhir.document import canonical
+from adapters.fhir.canonical import canonical
 from adapters.fhir.element import Element
 from adapters.fhir.names import ID
 from adapters.fhir.references import Resources, references_of
@@ -111,7 +111,7 @@ def observation_id(source: str, visit: str, statement: Statement, when: Recorded
     for part in (source, visit, "Encounter", when.as_sent):
         digest.update(part.encode())
         digest.update(b"\0")
-    digest.update(canonical(_without(statement.encounter, "text")))
+    digest.update(statement.encounter.canonical())
     for each in _referred_to(statement.encounter, statement.resources):
         digest.update(b"\0")
         digest.update(canonical(_without(each, "meta", "text")))
