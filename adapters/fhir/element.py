@@ -170,6 +170,6 @@ class Element:
 
 def resource(content: Any, path: str | None = None) -> Element:  # noqa: ANN401 - parsed JSON
     """A parsed resource as an element; its path is its type unless said otherwise."""
-    kind = content["resourceType"]
+    kind = content.get("resourceType")
     is_name = isinstance(kind, str) and kind.isalpha() and kind.isascii()
     return Element(content, path or (kind[:MAX_TYPE_CHARS] if is_name else "%resource"))

@@ -38,6 +38,7 @@ FAULTS: Final[dict[str, str]] = {
     "an unknown contained resource": '"contained":[{"resourceType":"Foo","id":"x"}]',
     "a contained resource of no type": '"contained":[{"id":"x"}]',
     "contained that is no list": '"contained":{"resourceType":"Patient"}',
+    "contained that is empty": '"location":[{"status":"active","location":{"reference":"#x"}}],"contained":[{}]',
     "contained of things": '"contained":[1,null,[],"x"]',
     "an unknown element": '"wardOfHope":{"a":[1,2,{}]}',
     "a number of 5,000 digits": f'"length":{{"value":{"9" * 5_000}}}',
