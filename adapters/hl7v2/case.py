@@ -11,7 +11,7 @@ from adapters.common.origin import Origins
 from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
 from adapters.common.stamp import Moment, Recorded
 from adapters.common.text import cleaned, is_readable, unreadable, was_cleaned
-from adapters.hl7v2.profile import FieldPath
+from adapters.hl7v2.fields import FieldPath
 from adapters.hl7v2.reader import NULL, Message, Segment
 from adapters.hl7v2.times import TimeReader
 from schemas.observation import Unread
@@ -84,7 +84,7 @@ class Case:
         """The first of the fields that says anything."""
         for path in paths:
             segment = self.message.first(path.segment)
-            if path.field < len(segment.fields) and _says(segment, path):
+            if path.field < len(segment.fields) and says(segment, path):
                 return path, segment
         return None
 
@@ -109,7 +109,8 @@ class Case:
         return moment
 
 
-def _says(segment: Segment, path: FieldPath) -> bool:
+def says(segment: Segment, path: FieldPath) -> bool:
+    """Whether a field, or a component of it, says anything."""
     if path.component:
         return bool(segment.first(path.field, path.component))
     return not segment.is_empty(path.field)

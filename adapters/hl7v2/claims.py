@@ -13,22 +13,30 @@ from typing import Final
 
 from adapters.common.outcome import Trouble
 from adapters.common.said import Said
-from adapters.common.text import TEXT_UNREADABLE
-from adapters.common.ward import NAMES_A_WARD
 from adapters.hl7v2.case import Case, WithheldError, doubt_of
-from adapters.hl7v2.location import NO_WARD, LocationReader
+from adapters.hl7v2.fields import FieldPath, field_path
+from adapters.hl7v2.location import LocationReader
+from adapters.hl7v2.marks import (
+    MarkReader,
+    WardChoices,
+    choices_of,
+    filled_of,
+    names_no_ward,
+    unknown_ward,
+)
 from adapters.hl7v2.movement import HISTORIC_UPDATE, Zbe, zbe_shift
-from adapters.hl7v2.profile import FieldPath, Hl7Profile, field_path
-from adapters.hl7v2.reader import NULL
+from adapters.hl7v2.profile import Hl7Profile
+from adapters.hl7v2.reader import NULL, Segment
+from adapters.hl7v2.rules import MarkRule
 from adapters.hl7v2.triggers import CORRECTED, TRIGGERS, VisitEvent
 from schemas.observation import Claims, Location, Protection, What, strictest
 
 Paths = tuple[FieldPath, ...]
 
 BY_TABLE: Final = "the trigger table"
-_NAMES_A_WARD: Final = NAMES_A_WARD | {TEXT_UNREADABLE}
+_OF_UNKNOWN: Final = "cancel-of-unknown-ward"
 _PLACE: Final = (field_path("PV1-3"),)
-_PENDING: Final = (field_path("PV1-42"),)
+_PENDING: Final = MarkReader("", MarkRule.model_validate("PV1-42"))
 _PLANS: Final = frozenset({What.ADMISSION_PLANNED, What.TRANSFER_PLANNED})
 _CLASS: Final = field_path("PV1-2")
 
@@ -38,8 +46,9 @@ class ClaimsReader:
 
     def __init__(self, profile: Hl7Profile, locations: LocationReader) -> None:
         self._locations = locations
-        self._marks = {event: _paths(fields) for event, fields in profile.marks.items()}
-        self._cancels_name = _paths(profile.cancels_name)
+        self._marks = {event: MarkReader(event, rule) for event, rule in profile.marks.items()}
+        self._cancels = {event: WardChoices(rule) for event, rule in profile.cancels.items()}
+        self._cancels_name = choices_of(profile.cancels_name)
         self._updates_move = profile.updates_move
         self._responsible = field_path(profile.responsible_ward)
         self._doctor = field_path(profile.admitting_doctor)
@@ -56,8 +65,8 @@ class ClaimsReader:
         self._mark(case, event, zbe, said)
         asked = self._asked_of(case, event)
         self._place(case, event, zbe, said)
-        self._time(case, asked.expected, "expected_at", said)
-        self._time(case, asked.planned_discharge, "planned_discharge_at", said)
+        self._expected(case, asked.expected, said)
+        self._time(case, case.filled(asked.planned_discharge), "planned_discharge_at", said)
         if event.describes:
             self._describe(case, event, said)
         self._protect(case, said)
@@ -74,30 +83,47 @@ class ClaimsReader:
         if event.what is What.PLAN_CANCELLED:
             self._cancelled_ward(case, said)
             return
-        paths = _PENDING if event is CORRECTED else self._marks.get(case.event, ())
-        found = case.filled(paths)
-        location = self._locations.read(found[1], found[0], case) if found else None
-        if event.needs_ward and paths and _names_no_ward(location):
-            names = " and ".join(path.text for path in paths)
-            withheld = WithheldError("plan-without-ward", f"no ward in {names}", paths[0].text)
+        reader = _PENDING if event is CORRECTED else self._marks.get(case.event)
+        if reader is None or not reader.takes(case):
+            return
+        found = reader.read(case, self._locations)
+        if event.needs_ward and names_no_ward(found):
+            names = " and ".join(path.text for path in reader.paths)
+            withheld = WithheldError(
+                "plan-without-ward", f"no ward in {names}", reader.paths[0].text
+            )
             if zbe is None or zbe.action != "update":
                 raise withheld
             case.note(withheld.trouble)  # a correction of its time, say
         if found is not None:
-            said.say("mark", location, found[0].text, "profile.marks")
+            said.say("mark", found[1], found[0].text, "profile.marks")
 
     def _cancelled_ward(self, case: Case, said: Said) -> None:
         """The ward a cancel names; a location without a ward names none, and the next may."""
-        for path in self._cancels_name:
-            found = case.filled((path,))
-            location = self._locations.read(found[1], path, case) if found else None
+        for path, segment in filled_of(case, self._cancels_name):
+            location = self._locations.read(segment, path, case)
             if isinstance(location, Location):
                 said.say("mark", location, path.text, "profile.cancels_name")
                 return
-            if isinstance(location, Trouble) and location.reason in _NAMES_A_WARD:
-                raise WithheldError("cancel-of-unknown-ward", location.detail, path.text)
-            if location is not None:
+            if unknown := unknown_ward(location):
+                raise WithheldError(_OF_UNKNOWN, unknown.detail, path.text)
+            if isinstance(location, Trouble):
                 case.warnings.append(location)
+
+    def taken_back(self, case: Case) -> Claims | None:
+        """The plan that an event takes back beside what else it says; None where it takes none."""
+        wards = self._cancels.get(case.event)
+        applies = wards.applies(case) if wards else False
+        if wards is None or applies is False:
+            return None
+        path, location = wards.read(case, self._locations) or (wards.paths[0], None)
+        if isinstance(location, Location):
+            case.origins.note("claims.mark", path.text, "profile.cancels")
+            return Claims(mark=location)
+        if unknown := unknown_ward(location):
+            case.warn(_OF_UNKNOWN, unknown.detail, path.text)
+            return None
+        return Claims() if applies else None
 
     def _place(self, case: Case, event: VisitEvent, zbe: Zbe | None, said: Said) -> None:
         if _cancels_the_past(case, zbe):
@@ -126,16 +152,31 @@ class ClaimsReader:
     def _asked_of(self, case: Case, event: VisitEvent) -> _Asked:
         return self._asked.get(case.event) or _Asked(event)
 
+    def _expected(self, case: Case, paths: Paths, said: Said) -> None:
+        reader = self._marks.get(case.event)
+        if reader is None or reader.expected is None:
+            self._time(case, case.filled(paths), "expected_at", said)
+        else:
+            found = next(filled_of(case, reader.expected), None)
+            self._time(case, found, "expected_at", said, "profile.marks")
+
     @staticmethod
-    def _time(case: Case, paths: Paths, name: str, said: Said) -> None:
-        found = case.filled(paths)
+    def _time(
+        case: Case,
+        found: tuple[FieldPath, Segment] | None,
+        name: str,
+        said: Said,
+        rule: str = BY_TABLE,
+    ) -> None:
         if found is None:
             return
-        moment = case.moment(found[0])
+        path, segment = found
+        text = segment.first(path.field, path.component or 1)
+        moment = case.moment_of(text, path)
         if moment is not None:
-            said.say(name, moment.at, moment.rule, BY_TABLE)
-        elif case.text(found[0]) == NULL:
-            said.say(name, None, found[0].text, BY_TABLE)
+            said.say(name, moment.at, moment.rule, rule)
+        elif text == NULL:
+            said.say(name, None, path.text, rule)
 
     def _describe(self, case: Case, event: VisitEvent, said: Said) -> None:
         for path, name, rule in (
@@ -198,11 +239,6 @@ def _protection_fields(
         (field_path("PV1-16"), codes.pv1_16),
         (field_path("PV2-22"), codes.pv2_22),
     )
-
-
-def _names_no_ward(location: Location | Trouble | None) -> bool:
-    """Whether there is none to ask for: a code that nobody knows does name one."""
-    return location is None or (isinstance(location, Trouble) and location.reason in NO_WARD)
 
 
 def _tells_movement(case: Case, zbe: Zbe | None) -> bool:

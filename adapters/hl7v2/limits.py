@@ -46,6 +46,9 @@ MAX_MERGES: Final = 100
 MAX_MERGED_NUMBERS: Final = 500
 """Of all patients of such a message together: five for each of the most merges."""
 
+MAX_ALTERNATIVES: Final = 50
+"""Segments of one name among which a condition of the profile chooses; a message tells of a few wards."""
+
 MAX_CHARSETS: Final = 10
 """Repetitions of MSH-18 that are looked at; the table has 24 codes, and nobody uses five together."""
 

@@ -17,8 +17,9 @@ from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
 from adapters.common.text import cleaned, is_readable, unreadable, was_cleaned
 from adapters.common.ward import unresolved
 from adapters.hl7v2.case import Case, too_long
+from adapters.hl7v2.fields import FieldPath
 from adapters.hl7v2.limits import MAX_CACHED_CHARS
-from adapters.hl7v2.profile import FieldPath, LocationLayout
+from adapters.hl7v2.profile import LocationLayout
 from adapters.hl7v2.reader import NULL, Encoding, Segment
 from schemas.observation import Location
 from schemas.ward import Unresolved, WardRegister

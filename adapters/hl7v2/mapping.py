@@ -35,6 +35,7 @@ from adapters.hl7v2.charset import Charsets
 from adapters.hl7v2.claims import BY_TABLE, ClaimsReader
 from adapters.hl7v2.cx import Cx, read_cx
 from adapters.hl7v2.errors import Hl7Error, InternalError, UnknownCharsetError
+from adapters.hl7v2.fields import field_path
 from adapters.hl7v2.kind import trigger_of
 from adapters.hl7v2.limits import MAX_MERGED_NUMBERS, MAX_MERGES
 from adapters.hl7v2.location import LocationReader
@@ -42,7 +43,7 @@ from adapters.hl7v2.movement import HISTORIC_UPDATE, Zbe, meant, zbe_of
 from adapters.hl7v2.occurrence import OccurrenceReader
 from adapters.hl7v2.patient import PatientReader
 from adapters.hl7v2.person import person_of
-from adapters.hl7v2.profile import Hl7Profile, field_path
+from adapters.hl7v2.profile import Hl7Profile
 from adapters.hl7v2.reader import NULL, Message, Segment
 from adapters.hl7v2.stamp import observation_id, order_stamp, recorded
 from adapters.hl7v2.statement import event_of
@@ -58,7 +59,7 @@ from adapters.hl7v2.triggers import (
 from schemas.observation import Observation, Patient, Rank, What
 from schemas.ward import WardRegister
 
-_FIELD_NAMES: Final = re.compile(r'"([A-Z][A-Z0-9]{2})-[1-9]')
+_FIELD_NAMES: Final = re.compile(r"\b([A-Z][A-Z0-9]{2})-[1-9]")
 
 
 class Reading(NamedTuple):
@@ -183,7 +184,18 @@ class Normaliser:
         if self.profile.corrects_patient and case.trigger == "A08":
             said["corrects_patient"] = True
         said |= self._occurrences.read(case, event, zbe, claims)
-        return self._accepted(case, [self._observation(case, event.rank, said, visit.as_sent)])
+        observations = [self._observation(case, event.rank, said, visit.as_sent)]
+        if (plan := self._claims.taken_back(case)) is not None:
+            case.origins.note("what", "profile.cancels", "profile.cancels")
+            taken = {
+                "what": What.PLAN_CANCELLED,
+                "visit": visit.id,
+                "patient": patient,
+                "claims": plan,
+            }
+            # what is cancelled is the plan before the one that the same message makes
+            observations.append(self._observation(case, Rank.PLAN, taken, visit.as_sent, number=1))
+        return self._accepted(case, observations)
 
     def _person(self, case: Case) -> Outcome:
         patient = self._patient(case, case.message.first("PID"), 3, "patient")

@@ -13,8 +13,9 @@ from datetime import timedelta
 from typing import Final
 
 from adapters.hl7v2.case import Case
+from adapters.hl7v2.fields import field_path
 from adapters.hl7v2.movement import Zbe
-from adapters.hl7v2.profile import Hl7Profile, field_path
+from adapters.hl7v2.profile import Hl7Profile
 from adapters.hl7v2.stamp import recorded
 from adapters.hl7v2.triggers import VisitEvent
 from schemas.observation import Claims, What

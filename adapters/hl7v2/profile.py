@@ -1,15 +1,14 @@
 """What one HL7 feed's messages mean: the part of a feed that every hospital sets for itself.
 
 Nobody outside knows which event a record system sends when a doctor marks a patient for a ward,
-nor where it writes the ward; so every candidate can be switched here. A field is named as HL7
-names it: ``PV1-42``, or ``ZVG-3.1`` for a component.
+nor where it writes the ward; so every candidate can be switched here (``rules``). A field is named as
+HL7 names it: ``PV1-42``, or ``ZVG-3.1`` for a component.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal, NamedTuple, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -17,32 +16,18 @@ from adapters.common.identity import IdentitySettings
 from adapters.common.outcome import MAX_TEXT_CHARS
 from adapters.common.settings import MAX_SKEW_S, OrNone, Port, PortNumber, Section, ZoneName
 from adapters.hl7v2 import charset
+from adapters.hl7v2.fields import FieldName
 from adapters.hl7v2.limits import MAX_MESSAGE_BYTES
-from adapters.hl7v2.triggers import TRIGGERS, VisitEvent
+from adapters.hl7v2.rules import (
+    DEFAULT_CANCELS_NAME,
+    DEFAULT_MARKS,
+    CancellingTrigger,
+    CancelRule,
+    FieldChoice,
+    MarkRule,
+    Trigger,
+)
 from schemas.observation import Protection
-
-_FIELD: Final = re.compile(r"([A-Z][A-Z0-9]{2})-([1-9]\d{0,2})(?:\.([1-9]\d?))?")
-
-
-class FieldPath(NamedTuple):
-    """Where a value stands: segment, field, component (0: the whole field)."""
-
-    segment: str
-    field: int
-    component: int
-    text: str
-
-
-def field_path(text: str) -> FieldPath:
-    """``PV1-42`` or ``ZVG-3.1``; raises ValueError for anything else."""
-    match = _FIELD.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text!r} names no field: write PV1-42, or ZVG-3.1 for a component")
-    return FieldPath(match[1], int(match[2]), int(match[3] or 0), text)
-
-
-def _known_field(text: str) -> str:
-    return field_path(text).text
 
 
 def _known_charset(name: str) -> str:
@@ -51,16 +36,8 @@ def _known_charset(name: str) -> str:
     return name
 
 
-def _visit_event(trigger: str) -> str:
-    if isinstance(TRIGGERS.get(trigger), VisitEvent):
-        return trigger
-    raise ValueError(f"{trigger!r} is no event of a visit: write one like A14 or A08")
-
-
-FieldName = Annotated[str, AfterValidator(_known_field)]
 ProcessingId = Literal["P", "T", "D", ""]
 CharsetName = Annotated[str, AfterValidator(_known_charset)]
-Trigger = Annotated[str, AfterValidator(_visit_event)]
 
 
 class LocationLayout(Section):
@@ -112,24 +89,22 @@ class ProtectionSettings(Section):
     )
 
 
-DEFAULT_MARKS: Final[dict[str, tuple[str, ...]]] = {
-    "A05": ("PV1-42", "PV1-3"),
-    "A14": ("PV1-42", "PV1-3"),
-    "A15": ("PV1-42",),
-}
-
-
 class Hl7Profile(Section):
     """How to read one feed's messages."""
 
-    marks: Mapping[Trigger, tuple[FieldName, ...]] = Field(
+    marks: Mapping[Trigger, MarkRule] = Field(
         DEFAULT_MARKS,
         description="events that designate, and the fields that may hold the ward, in order: "
         "the first that is filled. A01 or A08 with PV1-42, or a Z segment, can be added; an "
         "event that is left out does not designate",
     )
-    cancels_name: tuple[FieldName, ...] = Field(
-        ("PV1-42", "PV2-1"), description="where A26, A27 and A38 name the ward they cancel"
+    cancels: Mapping[CancellingTrigger, CancelRule] = Field(
+        default_factory=dict,
+        description="events that take a plan back, besides A26, A27 and A38, and the fields that may "
+        "hold its ward: a Z segment of A08, say",
+    )
+    cancels_name: tuple[FieldChoice, ...] = Field(
+        DEFAULT_CANCELS_NAME, description="where A26, A27 and A38 name the ward they cancel"
     )
     occurred: tuple[FieldName, ...] = Field(
         ("EVN-6", "ZBE-2"),

@@ -14,7 +14,7 @@ from typing import Final
 
 from adapters.common.stamp import BY_RECEIPT, ID_BYTES, Moment, Recorded, counted, sorts_at
 from adapters.hl7v2.case import Case
-from adapters.hl7v2.profile import field_path
+from adapters.hl7v2.fields import field_path
 from schemas.observation import OrderStamp, Rank
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from adapters.common.outcome import ACCEPTED_WHOLE
 from adapters.hl7v2 import errors, triggers
-from adapters.hl7v2.profile import DEFAULT_MARKS, Hl7Profile
+from adapters.hl7v2.profile import Hl7Profile
+from adapters.hl7v2.rules import DEFAULT_CANCELS_NAME, DEFAULT_MARKS, FieldChoice
 from adapters.hl7v2.triggers import Later, Meaning, PersonEvent, Unconcerned, VisitEvent
 from schemas.identifiers import CENTURY_MISSING, CHECK_DIGIT_OVER_12
 from schemas.observation import What
@@ -33,6 +35,10 @@ _FILES: Final = (
 )
 
 
+def _names(fields: Iterable[FieldChoice]) -> tuple[str, ...]:
+    return tuple(each.field for each in fields)
+
+
 def _fields(names: tuple[str, ...]) -> str:
     return ", else ".join(names)
 
@@ -52,8 +58,8 @@ def _row(event: str, meaning: Meaning) -> str:
 
 def _asks(event: str, meaning: VisitEvent) -> str:
     asked = {
-        "marks": DEFAULT_MARKS.get(event, ()),
-        "cancels": Hl7Profile().cancels_name if meaning.what is What.PLAN_CANCELLED else (),
+        "marks": _names(DEFAULT_MARKS[event].fields) if event in DEFAULT_MARKS else (),
+        "cancels": _names(DEFAULT_CANCELS_NAME) if meaning.what is What.PLAN_CANCELLED else (),
         "for a while": meaning.temporary,
         "place": meaning.place,
         "expected": meaning.expected,

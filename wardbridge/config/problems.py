@@ -52,7 +52,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def problems_of(error: ValidationError, model: type[BaseModel], at: Place = ()) -> list[Problem]:
     """Every error of a validation, with suggestions for unknown keys."""
     details = error.errors(include_url=False, include_input=False)
-    inner = {detail["loc"][:-1] for detail in details}  # a list is too short for want of these
+    inner = {  # a list is too short for want of these
+        detail["loc"][:length] for detail in details for length in range(len(detail["loc"]))
+    }
     return [
         Problem((*at, *detail["loc"]), _text(dict(detail), model))
         for detail in details

@@ -44,7 +44,7 @@ def reference() -> str:
 
 
 def _tables(path: str, model: type[BaseModel]) -> Iterator[str]:
-    plain = {key: field for key, field in _fields(model) if _inner(field.annotation) is None}
+    plain = {key: field for key, field in _fields(model) if _stands_in_row(field.annotation)}
     if path:
         yield f"### `[{path}]`\n"
         yield f"{cleandoc(model.__doc__ or '')}\n"
@@ -55,6 +55,12 @@ def _tables(path: str, model: type[BaseModel]) -> Iterator[str]:
         inner = _inner(field.annotation)
         if inner is not None:
             yield from _tables(_path(path, key, field.annotation), inner)
+
+
+def _stands_in_row(kind: object) -> bool:
+    """Whether a key has a row: one that has a table of its own only where it has a short form."""
+    inner = _inner(kind)
+    return inner is None or hasattr(inner, "in_words")
 
 
 def _fields(model: type[BaseModel]) -> list[tuple[str, FieldInfo]]:
@@ -103,13 +109,17 @@ def type_text(kind: Any) -> str:  # noqa: ANN401, PLR0911 - any annotation; one 
         return " or ".join(f"`{value}`" for value in get_args(kind))
     if get_origin(kind) in {Union, UnionType}:
         return " or ".join(type_text(part) for part in get_args(kind) if part is not NoneType)
+    if hasattr(inner := _inner(kind), "has_table"):
+        return str(getattr(inner, "in_words"))  # noqa: B009 - of the models that have it
     if _origin(kind) is Mapping:
         return f"table of {type_text(get_args(kind)[1])}"
     if _origin(kind) is tuple:
         return f"list of {type_text(get_args(kind)[0])}"
     if isinstance(kind, type) and issubclass(kind, Enum):
         return " or ".join(f"`{member.value}`" for member in kind)
-    return "table" if is_model(kind) else getattr(kind, "__name__", str(kind))
+    if is_model(kind):
+        return getattr(kind, "in_words", "table")
+    return getattr(kind, "__name__", str(kind))
 
 
 def _inner(kind: Any) -> type[BaseModel] | None:  # noqa: ANN401 - any annotation
@@ -120,7 +130,8 @@ def _inner(kind: Any) -> type[BaseModel] | None:  # noqa: ANN401 - any annotatio
         return _inner(get_args(kind)[1])
     if _origin(kind) is tuple:
         return _inner(get_args(kind)[0])
-    return kind if is_model(kind) else None
+    is_told_in_words = hasattr(kind, "in_words") and not hasattr(kind, "has_table")
+    return kind if is_model(kind) and not is_told_in_words else None
 
 
 def _origin(kind: Any) -> object:  # noqa: ANN401 - any annotation

@@ -14,6 +14,7 @@ from adapters.hl7v2.batch import split
 from adapters.hl7v2.charset import Charsets
 from adapters.hl7v2.mapping import Normaliser, read_frame
 from adapters.hl7v2.profile import Hl7Profile, Listener
+from adapters.hl7v2.rules import in_words
 from adapters.hl7v2.server import MllpServer
 from adapters.hl7v2.statement import statement
 from adapters.hl7v2.structure import findings
@@ -90,6 +91,10 @@ def _structure(settings: Hl7Settings, payload: bytes) -> Sequence[str]:
     return tuple(map(str, findings(payload, Charsets.of(profile.charset, profile.charsets))))
 
 
+def _told(settings: Hl7Settings) -> Sequence[str]:
+    return (in_words(settings.profile.marks),)
+
+
 KIND = FeedKind(
     settings=Hl7Settings,
     make=Hl7Feed,
@@ -98,4 +103,5 @@ KIND = FeedKind(
     rereader=Hl7Rereader,
     reads_by=lambda settings: settings.profile,
     structure=_structure,
+    told=_told,
 )

@@ -177,7 +177,7 @@ class FeedKind(Generic[Options]):
     for a feed whose inputs are files. ``reads_by`` is the part of the settings that decides what an
     input means, ``rules`` the number of the adapter's own rules, raised when these read an input
     otherwise. ``structure`` tells a person what the standard says of one input's structure, without
-    anything of a patient. ``is_alone``: it calls what can hang and cannot be interrupted (a network
+    anything of a patient. ``told`` is what ``check`` tells of right settings, a line each. ``is_alone``: it calls what can hang and cannot be interrupted (a network
     share, a commit on a broker), so that it needs a process in which nothing else waits.
     """
 
@@ -191,4 +191,5 @@ class FeedKind(Generic[Options]):
     reads_by: Callable[[Options], BaseModel] = _by_all
     rules: int = 1
     structure: Callable[[Options, bytes], Sequence[str]] = _says_nothing
+    told: Callable[[Options], Iterable[str]] = _clears_nothing
     is_alone: Callable[[Options], bool] = _with_others
