@@ -89,7 +89,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(HELD, "realm", "raw record id", None, "router", "operators",
           "the bytes of inputs that wait in review, for longer than `raw` keeps them"),
     Topic(SNAPSHOTS, "feed", "feed, row kind and id", None, "adapters", "adapters",
-          "the newest snapshot of each scope, to compare the next one with"),
+          "what a feed keeps: the newest snapshot of each scope, where each search of a FHIR server stands"),
     Topic(REVISIONS, "feed", "feed, fingerprint and claim", None, "adapters", "adapters, operators",
           "how each feed reads: a number for each profile and ward register that it has read by"),
     Topic(OUTGOING, "subscriber", "subscriber", 90 * DAY_S, "delivery", "delivery",

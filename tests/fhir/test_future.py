@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schemas.observation import What
+from schemas.observation import Observation, What
 from tests.fhir.lab import RECEIVED_AT, Json, at, encounter, encounter_r5, outcome
+from tests.router.hearing import Router
 
 SKEW = timedelta(seconds=300)
 
@@ -79,3 +80,41 @@ def test_nobody_lies_where_they_are_to_come_tomorrow() -> None:
     mark = encounter(location=[at("W", "planned", period=tomorrow)])
     claims = outcome(mark).observations[0].claims
     assert claims.expected_at == RECEIVED_AT + timedelta(days=1)
+
+
+def said(version: int, **elements: object) -> Observation:
+    """A version of a stay that is marked for W1, recorded and received in its order."""
+    (observation,) = outcome(encounter(version, **elements)).observations
+    return observation
+
+
+END = RECEIVED_AT + timedelta(hours=20)
+MARKED = said(1, location=[at("W1", "planned"), at("AKM")])
+TO_END = said(2, status="finished", period={"end": END.isoformat()})
+
+
+def test_a_ward_waits_until_the_stay_has_ended_and_no_longer() -> None:
+    router = Router().hear(MARKED, TO_END)
+    assert router.wards == ["W1"]
+    router.tick(END - timedelta(seconds=1))
+    assert router.restart().wards == ["W1"]
+    router.tick(END)
+    assert router.words == ["W1 designated marked", "W1 withdrawn discharged"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_an_end_that_is_taken_back_before_its_time_never_comes(restarted: bool) -> None:  # noqa: FBT001
+    again = said(3, location=[at("W1", "planned"), at("AKM")])
+    router = Router().hear(MARKED, TO_END, again)
+    if restarted:
+        router.restart()
+    router.tick(END + timedelta(hours=1))
+    assert router.wards == ["W1"]
+    assert router.words == ["W1 designated marked"]
+
+
+def test_a_new_time_replaces_the_old_one() -> None:
+    later = said(3, status="finished", period={"end": (END + timedelta(hours=5)).isoformat()})
+    router = Router().hear(MARKED, TO_END, later).tick(END)
+    assert router.wards == ["W1"]
+    assert router.tick(END + timedelta(hours=5)).wards == []

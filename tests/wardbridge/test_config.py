@@ -128,6 +128,29 @@ def test_feeds_that_share_nothing_stand_side_by_side(tmp_path: Path) -> None:
     assert len(load(configured(tmp_path, text), tmp_path).feeds) == 6
 
 
+def test_codes_that_two_wards_share_are_all_told_with_what_to_write(tmp_path: Path) -> None:
+    (tmp_path / "wards.csv").write_text(
+        "id;name;hospital;alias:ehr;facility:her\n"
+        "N52;Medicin;Norr;52 53@NORR;\n"
+        "S52;Medicin;Söder;52@SODER 53@NORR K52@;SODER\n",
+        encoding="utf-8",
+    )
+    text = lab_text().replace("open = true", 'register = "wards.csv"')
+    found = [each.removeprefix(f"{tmp_path / 'wards.csv'}:") for each in problems(text, tmp_path)]
+    assert [each.partition(":")[0] for each in found] == ["3", "3", "3"]
+    assert "'N52' (Norr) and 'S52' (Söder): write the facility with it on each" in found[2]
+    assert "for example 52@NORTH" in found[2]
+    assert "code '53@NORR' of source 'ehr' names both" in found[0]
+    assert "alias 'K52@' is half of one" in found[1]
+
+
+def test_facilities_of_a_source_that_does_not_exist_are_told(tmp_path: Path) -> None:
+    (tmp_path / "wards.csv").write_text("id;name;hospital;facility:her\nA;A;H;X\n")
+    text = lab_text().replace("open = true", 'register = "wards.csv"')
+    (found,) = problems(text, tmp_path)
+    assert "facility:her: there is no source 'her'; did you mean \"ehr\"?" in found
+
+
 def test_every_error_is_told_at_once_with_its_line(tmp_path: Path) -> None:
     text = (
         lab_text()
