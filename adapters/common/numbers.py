@@ -32,7 +32,7 @@ _SHAPES: Final = (
     (r"[+-]?\d{1,3}(?P<sign>[ .,'\u2019\u00a0\u2009\u202f])\d{3}(?:(?P=sign)\d{3})*",
      "a number with its digits in groups of three"),
     (r"(?s).*[!?].*", "a remark, not a number"),
-    (r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?:[ T].*)?", "a date"),
+    (r"(?:19|20)\d\d-[01]\d-[0-3]\d(?:[ T].*)?", "a date"),  # 1900-01-00 too: a nought
 )  # fmt: skip
 _DAMAGES: Final = tuple((re.compile(shape, re.ASCII), name) for shape, name in _SHAPES)
 

@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
-from adapters.elvis.parse import Row
 from adapters.elvis.row import RowClaims
+from adapters.elvis.rows import Row
 from adapters.elvis.state import PatientState, sequence_of
 from schemas.observation import Observation, OrderStamp, Rank, What
 

@@ -8,42 +8,26 @@ configuration says is not in the file comes from :mod:`adapters.elvis.outside`.
 from __future__ import annotations
 
 import codecs
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from io import StringIO
-from itertools import islice
 from typing import Final, NamedTuple
 
 from adapters.common.outcome import Trouble
 from adapters.common.stamp import counted
 from adapters.common.text import is_readable
 from adapters.elvis.format import HEADER, ExportFormat
+from adapters.elvis.rows import CSV_UNREADABLE, Row, read_lines, read_rows
 from adapters.elvis.times import TimeReader
-
-MAX_ROWS: Final = 100_000
-"""A region has some 5,000 places. Without a limit a damaged file of nothing but separators takes
-gigabytes, ends the service, and is read again at its next start."""
 
 MAX_COLUMNS: Final = 1_000
 """Of the row of column names; real exports have some dozens."""
 
-MAX_FIELD_CHARS: Final = 2**31 - 1
-"""The library refuses a file for one cell of more than 131,072. A cell costs its field (``row``), and no
-cell is larger than the file, which has a limit."""
-
 MAX_NAME_CHARS: Final = 100
 """Of a hospital or a ward code in the header."""
 
+COUNT_DIFFERS: Final = "count-differs"
 _UTF8_MARK = b"\xef\xbb\xbf"
-
-
-class Row(NamedTuple):
-    """One data row: its line in the file (from 1) and its cells as written."""
-
-    line: int
-    cells: tuple[str, ...]
 
 
 class Times(NamedTuple):
@@ -66,9 +50,10 @@ NOTHING_GIVEN: Final = Given()
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A readable file. ``columns`` tells a field's place among the cells.
+    """A readable file. ``columns`` tells a field's place among the cells, ``width`` how many a row has.
 
-    ``exported_late_at`` differs from ``exported_at`` only in the hour that autumn repeats.
+    ``exported_late_at`` differs from ``exported_at`` only in the hour that autumn repeats. ``unnamed``: so
+    many columns at the end have no name, and nothing may stand in them.
     """
 
     hospital: str
@@ -78,6 +63,7 @@ class Export:
     columns: Mapping[str, int]
     width: int
     rows: tuple[Row, ...]
+    unnamed: int = 0
 
 
 class _UnreadableError(Exception):
@@ -89,9 +75,34 @@ class _UnreadableError(Exception):
 def parse(payload: bytes, form: ExportFormat, given: Given = NOTHING_GIVEN) -> Export | Trouble:
     """The export, or why the file is not one."""
     try:
-        return _export(_rows(_text(payload, form), form), form, given)
+        text = _text(payload, form)
     except _UnreadableError as unreadable:
         return unreadable.trouble
+    found = _read(read_rows(text, form.delimiter), form, given)
+    if isinstance(found, Export) or found.reason not in _MAY_BE_ONE_QUOTE or '"' not in text:
+        return found
+    by_line = _read(read_lines(text, form.delimiter), form, given)
+    return found if isinstance(by_line, Trouble) else by_line
+
+
+_MAY_BE_ONE_QUOTE: Final = frozenset({CSV_UNREADABLE, COUNT_DIFFERS, "trailer-missing"})
+"""A quote in the wrong place swallows rows up to the next quote, the trailer too."""
+
+
+def _read(rows: list[Row] | Trouble, form: ExportFormat, given: Given) -> Export | Trouble:
+    if isinstance(rows, Trouble):
+        return rows
+    try:
+        return _export(_said_rows(rows, form), form, given)
+    except _UnreadableError as unreadable:
+        return unreadable.trouble
+
+
+def _said_rows(rows: Sequence[Row], form: ExportFormat) -> list[Row]:
+    """Without blank rows, as far as the trailer counts the others, and without a spreadsheet's ``sep=;``."""
+    if rows and rows[0].cells[0].casefold() == "sep=" and not any(rows[0].cells[1:]):
+        rows = rows[1:]
+    return [row for row in rows if not row.is_blank or (len(row.cells) > 1 and not form.trailer)]
 
 
 def may_be_growing(payload: bytes, form: ExportFormat) -> bool:
@@ -102,7 +113,7 @@ def may_be_growing(payload: bytes, form: ExportFormat) -> bool:
         text = codecs.getincrementaldecoder(form.charset)("ignore").decode(payload)
     except UnicodeError:  # not even the mark of its byte order
         return True
-    last_line = text.rstrip().rpartition("\n")[2].lstrip('"')
+    last_line = text.rstrip().replace("\r", "\n").rpartition("\n")[2].lstrip('"')
     return not (last_line.startswith(form.markers.count) and text.endswith(("\n", "\r")))
 
 
@@ -139,30 +150,9 @@ def _position(payload: bytes, offset: int) -> str:
     return f"line {line}, byte {offset - before}"
 
 
-def _rows(text: str, form: ExportFormat) -> list[Row]:
-    csv.field_size_limit(MAX_FIELD_CHARS)
-    reader = csv.reader(StringIO(text, newline=""), delimiter=form.delimiter, strict=True)
-    try:
-        filled = (Row(reader.line_num, tuple(cells)) for cells in reader if cells)
-        rows = list(islice(filled, MAX_ROWS + 1))
-    except csv.Error as error:
-        raise _UnreadableError(
-            "csv-unreadable",
-            f"the quoting is broken ({error}): export again, or check the delimiter",
-            f"line {reader.line_num}",
-        ) from None
-    if len(rows) > MAX_ROWS:
-        raise _UnreadableError(
-            "too-many-rows",
-            f"no export has more than {MAX_ROWS} rows: the file is damaged; export it again",
-            f"line {rows[-1].line}",
-        )
-    return [row for row in rows if len(row.cells) > 1 or row.cells[0].strip()]
-
-
 def _export(rows: Sequence[Row], form: ExportFormat, given: Given) -> Export:
     header, rest = _split_header(rows, form) if form.has_header_rows else ({}, rows)
-    columns, width, rest = _split_names(rest, form)
+    names, rest = _split_names(rest, form)
     data = _split_trailer(rest, form) if form.trailer else rest
     said = _said(header, form, given)
     if said.times is None:
@@ -174,9 +164,10 @@ def _export(rows: Sequence[Row], form: ExportFormat, given: Given) -> Export:
         wards=said.wards,
         exported_at=said.times.first,
         exported_late_at=said.times.late,
-        columns=columns,
-        width=width,
+        columns=names.columns,
+        width=names.width,
         rows=tuple(data),
+        unnamed=names.unnamed,
     )
 
 
@@ -211,19 +202,28 @@ def _split_header(rows: Sequence[Row], form: ExportFormat) -> tuple[dict[str, Ro
     return header, rows[length:]
 
 
-def _split_names(
-    rows: Sequence[Row], form: ExportFormat
-) -> tuple[Mapping[str, int], int, Sequence[Row]]:
-    """Each field's place, the number of cells of a row, and the rows that follow."""
+class _Names(NamedTuple):
+    """Each field's place among the cells of a row, how many those are, and how many have no name."""
+
+    columns: Mapping[str, int]
+    width: int
+    unnamed: int = 0
+
+
+def _split_names(rows: Sequence[Row], form: ExportFormat) -> tuple[_Names, Sequence[Row]]:
     if form.header is False:
-        return form.positions(), form.width(), rows
+        return _Names(form.positions(), form.width()), rows
     if not rows:
         raise _UnreadableError("trailer-missing", "the file ends before the column names")
-    return _columns(rows[0], form), len(rows[0].cells), rows[1:]
+    return _columns(rows[0], form), rows[1:]
 
 
-def _columns(row: Row, form: ExportFormat) -> dict[str, int]:
+def _columns(row: Row, form: ExportFormat) -> _Names:
     names = [cell.strip() for cell in row.cells[: MAX_COLUMNS + 1]]
+    named = len(names)
+    while named and not names[named - 1]:  # a program ends each row with a delimiter
+        named -= 1
+    names, unnamed = names[:named], len(names) - named
     wanted = form.columns.named()
     missing = [name for name in wanted.values() if name not in names]
     known = {*wanted.values(), *form.ignored_columns}
@@ -236,7 +236,8 @@ def _columns(row: Row, form: ExportFormat) -> dict[str, int]:
             "stand once; check the charset, map them under columns, or list them in ignored_columns",
             f"line {row.line}",
         )
-    return {field: names.index(name) for field, name in wanted.items()}
+    columns = {field: names.index(name) for field, name in wanted.items()}
+    return _Names(columns, len(row.cells), unnamed)
 
 
 def _split_trailer(rows: Sequence[Row], form: ExportFormat) -> Sequence[Row]:
@@ -249,7 +250,7 @@ def _split_trailer(rows: Sequence[Row], form: ExportFormat) -> Sequence[Row]:
     trailer, data = rows[-1], rows[:-1]
     if counted(_single(trailer, "count")) != len(data):
         raise _UnreadableError(
-            "count-differs",
+            COUNT_DIFFERS,
             f"the trailer counts otherwise than the {len(data)} data rows that are there: the "
             "file is damaged; export it again",
             f"line {trailer.line}",

@@ -21,7 +21,8 @@ from adapters.common.visits import visit_id
 from adapters.elvis import cells
 from adapters.elvis.cells import MAX_CELL_CHARS, Fault
 from adapters.elvis.format import ExportFormat
-from adapters.elvis.parse import Export, Row
+from adapters.elvis.parse import Export
+from adapters.elvis.rows import CSV_UNREADABLE, Row
 from adapters.elvis.times import TimeReader
 from schemas.observation import (
     MAY_BE_UNREAD,
@@ -37,6 +38,9 @@ WRONG_NUMBER_OF_CELLS: Final = "wrong-number-of-cells"
 VISIT_UNREADABLE: Final = "visit-unreadable"
 BLANKS: Final = " \t\r\n\xa0"
 """Around a cell. Python strips control characters too: those make an identifier unreadable."""
+
+MISSHAPEN: Final = frozenset({WRONG_NUMBER_OF_CELLS, CSV_UNREADABLE})
+"""Reasons of rows whose cells cannot be told apart."""
 
 _ENDS_NOBODY: Final = "while it stands there, no visit of this scope is ended by absence"
 
@@ -104,6 +108,7 @@ class RowReader:
         self._form = sheet.form
         self._numbers = sheet.keyer.of(sheet.source)
         self._width = export.width
+        self._unnamed = export.unnamed
         self._columns = export.columns
         self._times = TimeReader(sheet.form.time_forms, sheet.form.zone)
         readers = self._every_reader()
@@ -113,8 +118,10 @@ class RowReader:
         self._resolved: dict[tuple[str, str], str | Fault] = {}
 
     def is_whole(self, row: Row) -> bool:
-        """Whether the row has as many cells as there are columns."""
-        return len(row.cells) == self._width
+        """Whether the row has as many cells as there are columns, and nothing behind those with a name."""
+        if row.is_broken or len(row.cells) != self._width:
+            return False
+        return not (self._unnamed and any(map(str.strip, row.cells[-self._unnamed :])))
 
     def digest(self, row: Row) -> str:
         """Equal for rows that say the same, under the same format and register."""
@@ -134,7 +141,7 @@ class RowReader:
 
     def ward_code(self, row: Row) -> str:
         """The ward code of the place, folded and cut; empty for a patient without a place."""
-        return cleaned(self._cell(row, "ward"))[:MAX_CELL_CHARS].casefold()
+        return "" if row.is_broken else cleaned(self._cell(row, "ward"))[:MAX_CELL_CHARS].casefold()
 
     def who(self, row: Row) -> Who | Trouble:
         """Whom the row is about, or why it is not used."""
@@ -249,12 +256,23 @@ class RowReader:
     # -- rows that are not used ---------------------------------------------------------------------
 
     def _misshapen(self, row: Row) -> Trouble:
-        detail = (
-            f"the row has {len(row.cells)} cells, the header {self._width}: export it again, or quote "
-            f"cells that hold the delimiter; {_ENDS_NOBODY}"
-        )
-        return Trouble(
+        reason, detail = (
             WRONG_NUMBER_OF_CELLS,
+            (
+                f"the row has {len(row.cells)} cells, the header {self._width - self._unnamed}: export it "
+                f"again, or quote cells that hold the delimiter; {_ENDS_NOBODY}"
+            ),
+        )
+        if row.is_broken:
+            reason, detail = (
+                CSV_UNREADABLE,
+                (
+                    "a quote stands in the row where none may: write it twice, in a quoted cell; "
+                    f"{_ENDS_NOBODY}"
+                ),
+            )
+        return Trouble(
+            reason,
             detail,
             f"line {row.line}",
             withholds=True,

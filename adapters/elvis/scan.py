@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from adapters.common.outcome import Trouble
-from adapters.elvis.parse import Row
-from adapters.elvis.row import WRONG_NUMBER_OF_CELLS, RowReader, Who
+from adapters.elvis.row import MISSHAPEN, RowReader, Who
+from adapters.elvis.rows import Row
 from adapters.elvis.state import Listing
 
 
@@ -52,8 +52,8 @@ class Scan:
 
     @property
     def misshapen(self) -> list[RowTrouble]:
-        """Rows with another number of cells than there are columns."""
-        return [one for one in self.unreadable if one.trouble.reason == WRONG_NUMBER_OF_CELLS]
+        """Rows whose cells cannot be told apart."""
+        return [one for one in self.unreadable if one.trouble.reason in MISSHAPEN]
 
 
 def scan(rows: Sequence[Row], reader: RowReader, settled: Mapping[str, str]) -> Scan:
