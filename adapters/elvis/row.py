@@ -9,7 +9,7 @@ its number) nothing of the row is used. Warnings never carry a cell's value, war
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -86,18 +86,8 @@ class RowClaims(NamedTuple):
     troubles: tuple[Trouble, ...]
 
 
-@dataclass(slots=True)
-class _Said:
-    """A row's claims while they are gathered; faults with the field whose cell has them."""
-
-    claims: dict[str, Any] = field(default_factory=dict)
-    faults: list[tuple[str, str, Fault]] = field(default_factory=list)
-
-    def say(self, claim: str, field_name: str, value: object) -> None:
-        if isinstance(value, Fault):
-            self.faults.append((claim, field_name, value))
-        else:
-            self.claims[claim] = value
+Faults = list[tuple[str, Fault]]
+"""Faults of a row's cells while they are gathered, each with the field that it is of."""
 
 
 class RowReader:
@@ -110,6 +100,7 @@ class RowReader:
         self._width = export.width
         self._unnamed = export.unnamed
         self._columns = export.columns
+        self._ward = export.columns["ward"]
         self._times = TimeReader(sheet.form.time_forms, sheet.form.zone)
         readers = self._every_reader()
         self._readers = [one for one in readers if one[0] in export.columns]
@@ -141,7 +132,9 @@ class RowReader:
 
     def ward_code(self, row: Row) -> str:
         """The ward code of the place, folded and cut; empty for a patient without a place."""
-        return "" if row.is_broken else cleaned(self._cell(row, "ward"))[:MAX_CELL_CHARS].casefold()
+        if row.is_broken or len(row.cells) <= self._ward:
+            return ""
+        return cleaned(row.cells[self._ward].strip(BLANKS))[:MAX_CELL_CHARS].casefold()
 
     def who(self, row: Row) -> Who | Trouble:
         """Whom the row is about, or why it is not used."""
@@ -183,22 +176,25 @@ class RowReader:
 
     def claims(self, row: Row) -> RowClaims:
         """What the row says about the visit, and what of it could not be read."""
-        said = _Said()
-        for field_name, claim, read in self._readers:
-            said.say(claim, field_name, read(row, field_name, said))
+        said: dict[str, Any] = {}
+        faults: Faults = []
+        for name, claim, read in self._readers:
+            value = read(row, name, faults)
+            if isinstance(value, Fault):
+                faults.append((name, value))
+            else:
+                said[claim] = value
         troubles = tuple(
-            replace(self._trouble(row, name, fault), mark_unread=claim == "mark")
-            for claim, name, fault in said.faults
+            replace(self._trouble(row, name, fault), mark_unread=name == "mark")
+            for name, fault in faults
         )
-        unread = tuple(
-            name for name in MAY_BE_UNREAD if name in self._asked and name not in said.claims
-        )
-        return RowClaims(Claims(**said.claims), unread, troubles)
+        unread = tuple(name for name in MAY_BE_UNREAD if name in self._asked and name not in said)
+        return RowClaims(Claims(**said), unread, troubles)
 
-    def _every_reader(self) -> tuple[tuple[str, str, Callable[[Row, str, _Said], object]], ...]:
+    def _every_reader(self) -> tuple[tuple[str, str, Callable[[Row, str, Faults], object]], ...]:
         return (
             ("ward", "place", self._place),
-            ("responsible_ward", "responsible_ward", self._ward),
+            ("responsible_ward", "responsible_ward", self._ward_id),
             ("mark", "mark", self._mark),
             ("expected_at", "expected_at", self._time),
             ("planned_discharge_at", "planned_discharge_at", self._time),
@@ -209,26 +205,26 @@ class RowReader:
 
     # -- one field each: the value, None where the cell is empty, or a fault ------------------------
 
-    def _place(self, row: Row, name: str, said: _Said) -> Location | Fault | None:
-        ward = self._ward(row, name, said)
+    def _place(self, row: Row, name: str, faults: Faults) -> Location | Fault | None:
+        ward = self._ward_id(row, name, faults)
         if ward is None or isinstance(ward, Fault):
             return ward
-        room, bed = (self._text(row, one, said) for one in ("room", "bed"))
+        room, bed = (self._text(row, one, faults) for one in ("room", "bed"))
         return Location(ward=ward, room=room, bed=bed)
 
-    def _text(self, row: Row, name: str, said: _Said) -> str | None:
+    def _text(self, row: Row, name: str, faults: Faults) -> str | None:
         """One cell costs its own field: without a readable room the patient still lies on the ward."""
         text = cells.free_text(self._cell(row, name))
         fault = text if isinstance(text, Fault) else text.oddity
         if fault is not None:
-            said.faults.append(("", name, fault))
+            faults.append((name, fault))
         return None if isinstance(text, Fault) else text.value or None
 
-    def _mark(self, row: Row, name: str, said: _Said) -> Location | Fault | None:
-        ward = self._ward(row, name, said)
+    def _mark(self, row: Row, name: str, faults: Faults) -> Location | Fault | None:
+        ward = self._ward_id(row, name, faults)
         return Location(ward=ward) if isinstance(ward, str) else ward
 
-    def _ward(self, row: Row, name: str, _said: _Said) -> str | Fault | None:
+    def _ward_id(self, row: Row, name: str, _faults: Faults) -> str | Fault | None:
         code, facility = self._cell(row, name), self._cell(row, _FACILITIES[name])
         if not code:
             return None
@@ -237,20 +233,20 @@ class RowReader:
             self._resolved[code, facility] = cells.ward(code, facility, source, register)
         return self._resolved[code, facility]
 
-    def _time(self, row: Row, name: str, _said: _Said) -> datetime | Fault | None:
+    def _time(self, row: Row, name: str, _faults: Faults) -> datetime | Fault | None:
         text = self._cell(row, name)
         return cells.time(text, self._times) if text else None
 
-    def _leave(self, row: Row, name: str, _said: _Said) -> bool | Fault:
+    def _leave(self, row: Row, name: str, _faults: Faults) -> bool | Fault:
         return cells.code(self._cell(row, name), self._form.leave_codes, "leave_codes")
 
-    def _visit_class(self, row: Row, name: str, said: _Said) -> str | Fault:
-        admitted = self._time(row, name, said)
+    def _visit_class(self, row: Row, name: str, faults: Faults) -> str | Fault:
+        admitted = self._time(row, name, faults)
         if isinstance(admitted, Fault):
             return admitted
         return self._form.class_admitted if admitted else self._form.class_not_admitted
 
-    def _protection(self, row: Row, name: str, _said: _Said) -> object:
+    def _protection(self, row: Row, name: str, _faults: Faults) -> object:
         return cells.protection(self._cell(row, name), self._form.protection_codes)
 
     # -- rows that are not used ---------------------------------------------------------------------
@@ -297,11 +293,7 @@ class RowReader:
 
     def _cell(self, row: Row, name: str) -> str:
         column = self._columns.get(name)
-        return (
-            row.cells[column].strip(BLANKS)
-            if column is not None and column < len(row.cells)
-            else ""
-        )
+        return "" if column is None else row.cells[column].strip(BLANKS)
 
 
 _FACILITIES: Final = {

@@ -71,22 +71,22 @@ class _Scanner:
 
     def scan(self) -> Scan:
         for number, row in enumerate(self._rows):
-            self._found.wards.add(self._reader.ward_code(row))
+            ward = self._reader.ward_code(row)
+            self._found.wards.add(ward)
             if not self._reader.is_vacant(row):
-                self._take(number, row)
+                self._take(number, row, ward)
         return self._found
 
-    def _take(self, number: int, row: Row) -> None:
-        digest = self._reader.digest(row)
-        key = self._settled.get(digest)
+    def _take(self, number: int, row: Row, ward: str) -> None:
+        listing = Listing(self._reader.digest(row), ward)
+        key = self._settled.get(listing.row)
         if key is not None:
-            self._list(key, number, Listing(digest, self._reader.ward_code(row)))
+            self._list(key, number, listing)
             return
         who = self._reader.who(row)
         if isinstance(who, Trouble):
-            self._found.unreadable.append(RowTrouble(number, digest, who))
-            return
-        if self._list(who.key, number, Listing(digest, self._reader.ward_code(row))):
+            self._found.unreadable.append(RowTrouble(number, listing.row, who))
+        elif self._list(who.key, number, listing):
             self._found.fresh[who.key] = Fresh(number, row, who)
 
     def _list(self, key: str, number: int, listing: Listing) -> bool:
