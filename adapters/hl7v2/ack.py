@@ -66,7 +66,7 @@ def acknowledgement(
 
     ``number`` is the answer's own control id. ``message`` is None where no MSH could be read.
     """
-    if message is not None and message.header.first(9) == ACK:
+    if message is not None and message.header.first(9).upper() == ACK:
         return None
     code = verdict.answer if message is None or always else _asked_for(message, verdict.answer)
     if code is None:

@@ -29,7 +29,9 @@ def doubt_of(code: str, where: str, reason: str = "text-too-long") -> Trouble | 
     """Why an identifier or a code must not leave this adapter, if so; ``reason`` if by its length."""
     if len(code) > MAX_TEXT_CHARS:
         return too_long(where, reason)
-    return None if is_readable(code) else unreadable(where)
+    if code.isalnum() or is_readable(code):  # letters and digits are: asked of many codes
+        return None
+    return unreadable(where)
 
 
 class WithheldError(Exception):

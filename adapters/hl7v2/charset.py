@@ -126,11 +126,11 @@ class Decoded(NamedTuple):
 
 def decode(payload: bytes, declared: Sequence[str], feed: Charsets) -> Decoded:
     """A payload's text. Raises CharsetError; UnknownCharsetError where the feed may say what it is."""
-    name = declared[0] if declared else ""
     if ESCAPE in payload and _SWITCH.search(payload):
         return _switching(payload, declared, feed)
+    name = declared[0] if declared else ""
     if payload.isascii():
-        return _ascii(payload, name, feed)
+        return _ascii(payload, name, feed) if name else Decoded(payload.decode("ascii"), UTF_8)
     if not name:
         return _undeclared(payload, feed)
     own = feed.named.get(_folded(name)) if feed.named else None
@@ -148,7 +148,7 @@ def is_known(codec: str) -> bool:
 def _ascii(payload: bytes, name: str, feed: Charsets) -> Decoded:
     """The name does no harm here; one that cannot be read is told before the first letter needs it."""
     text = payload.decode("ascii")
-    codec = _codec(name, feed) if name else UTF_8
+    codec = _codec(name, feed)
     if codec is not None:
         return Decoded(text, codec)
     told = _refused(name)
