@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -27,23 +27,35 @@ def parsed(model: type[Model], stored: Stored) -> Model | None:
         return None
 
 
-def items_of(log: Log, realm: str) -> Iterator[ReviewItem]:
-    """Every item kept of a realm's partition, as the log took them. Raises LogError."""
-    return _rows(log, topics.REVIEW, realm, ReviewItem)
+class Known(NamedTuple):
+    """An item, what was done about it, oldest first, and whether it is open still."""
+
+    item: ReviewItem
+    steps: Sequence[ReviewStep]
+    is_open: bool
 
 
-def steps_of(log: Log, realm: str) -> Mapping[str, Sequence[ReviewStep]]:
-    """Every step kept of a realm's partition, by item, oldest first. Raises LogError."""
-    found: defaultdict[str, list[ReviewStep]] = defaultdict(list)
-    for step in _rows(log, topics.REVIEWED, realm, ReviewStep):
-        found[step.item].append(step)
-    return {item: sorted(steps, key=lambda step: step.at) for item, steps in found.items()}
+def known_in(log: Log, partition: int) -> Iterator[Known]:
+    """Every item kept in a partition, as the log took them. Raises LogError."""
+    steps: defaultdict[str, list[ReviewStep]] = defaultdict(list)
+    for step in _rows(log, topics.REVIEWED, partition, ReviewStep):
+        steps[step.item].append(step)
+    for item in _rows(log, topics.REVIEW, partition, ReviewItem):
+        own = sorted(steps.get(item.id, ()), key=lambda step: step.at)
+        yield Known(item, own, is_open(item, own))
+
+
+def every(log: Log) -> Iterator[Known]:
+    """Every item kept. Raises LogError."""
+    for partition in range(log.partitions(topics.REVIEW)):
+        yield from known_in(log, partition)
 
 
 def open_items(log: Log, realm: str) -> Iterator[ReviewItem]:
-    """Those that wait for somebody. Raises LogError."""
-    steps = steps_of(log, realm)
-    return (item for item in items_of(log, realm) if is_open(item, steps.get(item.id, ())))
+    """Those of a realm that wait for somebody. Raises LogError."""
+    partition = log.partition_of(topics.REVIEW, realm)
+    known = (each for each in known_in(log, partition) if each.is_open)
+    return (each.item for each in known if each.item.realm == realm)
 
 
 def open_statements(log: Log, feed: FeedIdentity) -> Iterator[tuple[str, str]]:
@@ -53,9 +65,8 @@ def open_statements(log: Log, feed: FeedIdentity) -> Iterator[tuple[str, str]]:
             yield item.statement, item.id
 
 
-def _rows(log: Log, topic: str, realm: str, model: type[Model]) -> Iterator[Model]:
-    at = TopicPartition(topic, log.partition_of(topic, realm))
-    for stored in log.load(at):
+def _rows(log: Log, topic: str, partition: int, model: type[Model]) -> Iterator[Model]:
+    for stored in log.load(TopicPartition(topic, partition)):
         row = parsed(model, stored)
         if row is not None:
             yield row

@@ -1,0 +1,76 @@
+"""Where in a frame's bytes a field stands. Total: what cannot be found is not marked.
+
+Of several segments of a name the first is meant, as it is by the reader. A field that the segment does
+not reach is marked as a place without bytes, at its end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from adapters.common.locating import Located, Span, whole
+from adapters.hl7v2.profile import FieldPath, field_path
+
+_SEGMENT: Final = re.compile(rb"[^\r\n]+")
+_HEADER: Final = b"MSH"
+_NAME_BYTES: Final = 3
+_SAFE: Final = (1, 2, 9, 12, 18)
+"""Fields of MSH that tell of the message, never of a patient."""
+
+
+def locate(payload: bytes, where: str) -> Located:
+    """The message, and the field that a trouble names (``PV1-3``, ``MSH-9.2``)."""
+    try:
+        path = field_path(where)
+    except ValueError:
+        return Located(whole(payload))
+    for segment in _segments(payload):
+        if payload[segment.start : segment.start + _NAME_BYTES] == path.segment.encode():
+            return Located(whole(payload), _field(payload, segment, path))
+    return Located(whole(payload))
+
+
+def kept(payload: bytes) -> Iterator[Span]:
+    """What stays in a message's shape: the names of segments, and what MSH says of the message."""
+    for segment in _segments(payload):
+        yield Span(segment.start, min(segment.start + _NAME_BYTES, segment.end))
+        if payload.startswith(_HEADER, segment.start):
+            for number in _SAFE:
+                yield _field(payload, segment, FieldPath("MSH", number, 0, ""))
+
+
+def _segments(payload: bytes) -> Iterator[Span]:
+    for found in _SEGMENT.finditer(payload):
+        yield Span(*found.span())
+
+
+def _field(payload: bytes, segment: Span, path: FieldPath) -> Span:
+    marks = _marks(payload)
+    is_header = path.segment == "MSH"
+    if is_header and path.field == 1:
+        return Span(segment.start + _NAME_BYTES, min(segment.start + _NAME_BYTES + 1, segment.end))
+    number = path.field - 1 if is_header else path.field
+    field = _part(payload, segment, marks[:1], number)
+    if not path.component or (is_header and path.field == 2):  # noqa: PLR2004 - MSH-2 is the marks
+        return field
+    repetition = _part(payload, field, marks[2:3], 0)
+    return _part(payload, repetition, marks[1:2], path.component - 1)
+
+
+def _marks(payload: bytes) -> bytes:
+    at = payload.find(_HEADER)
+    return payload[at + 3 : at + 6] if at >= 0 else b"|^~"
+
+
+def _part(payload: bytes, span: Span, mark: bytes, number: int) -> Span:
+    """The part with that number between marks; an empty one at the end where there are fewer."""
+    start = span.start
+    for _ in range(number):
+        found = payload.find(mark, start, span.end) if mark else -1
+        if found < 0:
+            return Span(span.end, span.end)
+        start = found + 1
+    end = payload.find(mark, start, span.end) if mark else -1
+    return Span(start, span.end if end < 0 else end)

@@ -1,0 +1,135 @@
+"""What a person does about review: look, have read again, resolve, discard. The service and commands alike.
+
+Invariant: who did what and why is a record of its own beside the item, and nothing of an item is lost by
+it. What is done to many is done to those that are open when it begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from adapters.common.review import step_record
+from bus.port import Log
+from schemas import topics
+from schemas.review import Deed, ReviewItem, ReviewStep
+from wardbridge.config.models import Installation
+from wardbridge.reviewing.following import Follower
+from wardbridge.reviewing.index import Index, Place
+from wardbridge.reviewing.planned import Planned
+from wardbridge.reviewing.preview import Foreseen
+from wardbridge.reviewing.records import Known, every
+from wardbridge.reviewing.replay import Replay
+from wardbridge.reviewing.selection import Filter, Selection, State
+from wardbridge.roles import Clock
+
+MAX_AT_ONCE: Final = 10_000
+"""Items that one call does something about: the oldest first, and it says that there are more."""
+
+STEPS_AT_ONCE: Final = 500
+
+
+class Chosen(NamedTuple):
+    """Items, and whether there are more than are dealt with at once."""
+
+    items: Sequence[ReviewItem]
+    has_more: bool
+
+
+class Replayed(NamedTuple):
+    """What became, or would become, of the inputs; what wards are told; whether there are more."""
+
+    inputs: Sequence[Planned]
+    ahead: Foreseen | None
+    has_more: bool
+
+
+class Desk:
+    """Over the log of one installation; ``index`` holds what is open."""
+
+    def __init__(self, log: Log, installation: Installation, clock: Clock, index: Index) -> None:
+        self._log = log
+        self._installation = installation
+        self._clock = clock
+        self._index = index
+        self._busy = asyncio.Lock()
+
+    # -- looking -------------------------------------------------------------------------------------
+
+    def page(
+        self, wanted: Filter, state: State, after: Place | None, limit: int
+    ) -> Sequence[Known]:
+        """The next items behind a place, oldest first; who ended them stands with them. Raises LogError."""
+        if state == "open":
+            items = self._index.items(wanted.takes, after, limit)
+            return [Known(item, (), is_open=True) for item in items]
+        behind = after or Place(datetime.min.replace(tzinfo=self._clock().tzinfo), "")
+        found = [
+            each
+            for each in every(self._log)
+            if (state == "all" or not each.is_open)
+            and wanted.takes(each.item)
+            and Place(each.item.at, each.item.id) > behind
+        ]
+        return sorted(found, key=lambda each: Place(each.item.at, each.item.id))[:limit]
+
+    def one(self, item_id: str) -> Known | None:
+        """An item by its id, open or not. Raises LogError."""
+        return next(iter(self._named([item_id])), None)
+
+    # -- doing ---------------------------------------------------------------------------------------
+
+    def chosen(self, selection: Selection) -> Chosen:
+        """The items that are meant. Raises LogError."""
+        if selection.ids:
+            return Chosen([each.item for each in self._named(selection.ids)], has_more=False)
+        found = self._index.items(selection.takes, None, MAX_AT_ONCE + 1)
+        return Chosen(found[:MAX_AT_ONCE], len(found) > MAX_AT_ONCE)
+
+    async def replay(self, chosen: Chosen, by: str, *, preview: bool) -> Replayed:
+        """Read the inputs of items again; with ``preview`` only say what would come of it.
+
+        Raises LogError.
+        """
+        async with self._busy:
+            replay = Replay(self._log, self._installation, self._clock)
+            try:
+                plan = await replay.plan(chosen.items, by)
+                if preview:
+                    ahead = await asyncio.to_thread(replay.look_ahead, plan)
+                    return Replayed(plan, ahead, chosen.has_more)
+                return Replayed(await asyncio.to_thread(replay.do, plan), None, chosen.has_more)
+            finally:
+                await replay.close()
+
+    async def end(self, chosen: Chosen, deed: Deed, by: str, reason: str) -> None:
+        """Resolve or discard items. Raises LogError."""
+        async with self._busy:
+            await asyncio.to_thread(self._end, chosen.items, deed, by, reason)
+
+    def _end(self, items: Sequence[ReviewItem], deed: Deed, by: str, reason: str) -> None:
+        at = self._clock()
+        records = [
+            step_record(
+                ReviewStep(item=i.id, realm=i.realm, deed=deed, at=at, by=by, reason=reason)
+            )
+            for i in items
+        ]
+        for start in range(0, len(records), STEPS_AT_ONCE):
+            self._log.append(records[start : start + STEPS_AT_ONCE])
+
+    # -- how -----------------------------------------------------------------------------------------
+
+    def _named(self, ids: Sequence[str]) -> Sequence[Known]:
+        wanted = set(ids)
+        return [each for each in every(self._log) if each.item.id in wanted]
+
+
+def index_of(log: Log) -> Index:
+    """What is open now, for whoever does not follow it. Raises LogError."""
+    index = Index()
+    for stored in Follower(log, (topics.REVIEWED, topics.REVIEW)).look():
+        index.take(stored)
+    return index
