@@ -1,5 +1,6 @@
-"""Where in a body's bytes an element stands that a FHIRPath expression names. Total, and without a parser's
-mercy: a body that is no JSON, or XML, is not marked.
+"""Where in a body's bytes an element stands that a FHIRPath expression names.
+
+Total: what is not JSON is not marked, XML neither.
 
 The deepest element on the way is marked where the one that is named is not there: that is where it is
 missing.
@@ -16,6 +17,7 @@ from adapters.common.locating import Located, Span, whole
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}:,]|[^\s\[\]{}:,"]++', re.DOTALL)
 _STEP: Final = re.compile(r"([A-Za-z_]\w*)(?:\[(\d+)\])?")
 _TAG: Final = re.compile(rb"</?[A-Za-z][\w:.-]*")
+_MEMBER: Final = re.compile(rb'"_?[a-z][A-Za-z]*"')
 _ATTRIBUTE: Final = re.compile(rb"\s[A-Za-z][\w:.-]*=")
 _CHOICE: Final = "value"
 
@@ -28,28 +30,39 @@ class _Value(NamedTuple):
 
 
 def locate(payload: bytes, where: str) -> Located:
-    """The entry (or all), and the element that a trouble names (``Bundle.entry[1].resource.period``)."""
+    """The entry's resource (or all), and the element that a trouble names.
+
+    As ``Bundle.entry[1].resource.period``.
+    """
     wanted = _steps(where)
-    part, failed, depth = whole(payload), None, 0
-    for value in _values(payload):
-        if _leads_to(value.path, wanted):
-            if len(value.path) == 2 and value.path[0] == "entry":  # noqa: PLR2004 - one of its entries
-                part = value.span
-            if len(value.path) > depth:
-                failed, depth = value.span, len(value.path)
-    return Located(part, failed)
+    everything = part = whole(payload)
+    failed, depth = everything, 0
+    for path, span in _values(payload):
+        if _leads_to(path, wanted):
+            if part == everything and _is_alone(path):
+                part = span
+            if len(path) > depth:
+                failed, depth = span, len(path)
+    is_within = depth and part.start <= failed.start and failed.end <= part.end
+    return Located(part, failed if is_within else None)
+
+
+def _is_alone(path: Sequence[Step]) -> bool:
+    """Whether it is an entry of a Bundle, or the resource in it, which comes first."""
+    return path[:1] == ("entry",) and (len(path) == 2 or path[2:] == ("resource",))  # noqa: PLR2004
 
 
 def kept(payload: bytes) -> Iterator[Span]:
     """What stays in a body's shape: the names of its members, or of its tags."""
     if payload.lstrip()[:1] == b"<":
-        yield from (Span(*found.span()) for each in (_TAG, _ATTRIBUTE) for found in each.finditer(payload))  # fmt: skip
+        for names in (_TAG, _ATTRIBUTE):
+            yield from (Span(*found.span()) for found in names.finditer(payload))
         return
     before: Span | None = None
     for found in _TOKEN.finditer(payload):
         if found[0] == b":" and before is not None:
             yield before
-        before = Span(*found.span()) if found[0][:1] == b'"' else None
+        before = Span(*found.span()) if _MEMBER.fullmatch(found[0]) else None
 
 
 def _steps(where: str) -> tuple[Step, ...]:

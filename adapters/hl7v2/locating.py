@@ -14,6 +14,7 @@ from adapters.common.locating import Located, Span, whole
 from adapters.hl7v2.profile import FieldPath, field_path
 
 _SEGMENT: Final = re.compile(rb"[^\r\n]+")
+_NAME: Final = re.compile(rb"[A-Z][A-Z0-9]{2}(?![A-Za-z0-9])")
 _HEADER: Final = b"MSH"
 _NAME_BYTES: Final = 3
 _SAFE: Final = (1, 2, 9, 12, 18)
@@ -35,7 +36,8 @@ def locate(payload: bytes, where: str) -> Located:
 def kept(payload: bytes) -> Iterator[Span]:
     """What stays in a message's shape: the names of segments, and what MSH says of the message."""
     for segment in _segments(payload):
-        yield Span(segment.start, min(segment.start + _NAME_BYTES, segment.end))
+        if _NAME.match(payload, segment.start, segment.end):
+            yield Span(segment.start, segment.start + _NAME_BYTES)
         if payload.startswith(_HEADER, segment.start):
             for number in _SAFE:
                 yield _field(payload, segment, FieldPath("MSH", number, 0, ""))

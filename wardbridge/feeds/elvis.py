@@ -10,6 +10,7 @@ from typing import Final
 
 from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Outcome
+from adapters.elvis import locating
 from adapters.elvis.feed import ElvisDirectoryFeed
 from adapters.elvis.handle import make_context
 from adapters.elvis.kept import KeptExports, foreseen
@@ -98,6 +99,16 @@ class ElvisFiles:
         except OSError as error:
             raise NotReadError(f"the file cannot be handed back: {error.strerror}") from None
 
+    def bytes_of(self, sha256: str) -> bytes:
+        """What is in it. Raises NotReadError."""
+        try:
+            path = self._kept.find(sha256)
+            if path is None:
+                raise NotReadError(GONE)
+            return path.read_bytes()
+        except OSError as error:
+            raise NotReadError(f"the file cannot be read: {error.strerror}") from None
+
 
 def _moved(settings: ElvisSettings, place: Place) -> ElvisSettings:
     return settings.model_copy(update={"directory": place.data / settings.directory})
@@ -133,5 +144,7 @@ KIND = FeedKind(
     holds=_holds,
     kept_files=ElvisFiles,
     reads_by=lambda settings: settings.format,
+    locate=lambda settings, payload, where: locating.locate(payload, where, settings.format),
+    kept=lambda settings, payload: locating.kept(payload, settings.format),
     is_alone=lambda _settings: True,  # a share hangs, and so may a commit
 )

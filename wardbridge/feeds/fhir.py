@@ -12,6 +12,7 @@ import httpx
 from pydantic import Field
 
 from adapters.common.outcome import Outcome, Trouble, to_review
+from adapters.fhir import locating
 from adapters.fhir.address import normal
 from adapters.fhir.client import FhirClient, RemoteError
 from adapters.fhir.grant import Grant
@@ -197,6 +198,8 @@ KIND = FeedKind(
     clears=lambda settings: settings.profile.claims,
     rereader=FhirRereader,
     reads_by=lambda settings: settings.profile,
+    locate=lambda _settings, payload, where: locating.locate(payload, where),
+    kept=lambda _settings, payload: locating.kept(payload),
     is_alone=lambda settings: (
         settings.pull is not None
     ),  # its position is committed, which may hang

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.common.receipt import ReceiptClock
+from adapters.hl7v2 import locating
 from adapters.hl7v2.batch import split
 from adapters.hl7v2.charset import Charsets
 from adapters.hl7v2.mapping import Normaliser, read_frame
@@ -104,4 +105,6 @@ KIND = FeedKind(
     reads_by=lambda settings: settings.profile,
     structure=_structure,
     told=_told,
+    locate=lambda _settings, payload, where: locating.locate(payload, where),
+    kept=lambda _settings, payload: locating.kept(payload),
 )

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
+from adapters.common.locating import Located, Span, whole
 from adapters.common.outcome import Outcome
 from adapters.common.review import Review
 from adapters.common.settings import Port
@@ -128,6 +129,10 @@ class KeptFiles(Protocol):
         """Have the feed read it again. Raises NotReadError."""
         ...
 
+    def bytes_of(self, sha256: str) -> bytes:
+        """What is in it. Raises NotReadError."""
+        ...
+
 
 class Held(NamedTuple):
     """What only one part of an installation can have, and what to do where two want it."""
@@ -167,6 +172,14 @@ def _says_nothing(_settings: BaseModel, _payload: bytes) -> Sequence[str]:
     return ()
 
 
+def _nowhere(_settings: BaseModel, payload: bytes, _where: str) -> Located:
+    return Located(whole(payload))
+
+
+def _keeps_nothing(_settings: BaseModel, _payload: bytes) -> Iterable[Span]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class FeedKind(Generic[Options]):
     """One kind of feed: its settings, how it runs, how it reads a file without the service.
@@ -177,7 +190,9 @@ class FeedKind(Generic[Options]):
     for a feed whose inputs are files. ``reads_by`` is the part of the settings that decides what an
     input means, ``rules`` the number of the adapter's own rules, raised when these read an input
     otherwise. ``structure`` tells a person what the standard says of one input's structure, without
-    anything of a patient. ``told`` is what ``check`` tells of right settings, a line each. ``is_alone``: it calls what can hang and cannot be interrupted (a network
+    anything of a patient. ``told`` is what ``check`` tells of right settings, a line each. ``locate`` finds
+    in an input's bytes what a trouble's ``where`` names, ``kept`` what of them names parts and never a
+    patient. ``is_alone``: it calls what can hang and cannot be interrupted (a network
     share, a commit on a broker), so that it needs a process in which nothing else waits.
     """
 
@@ -192,4 +207,6 @@ class FeedKind(Generic[Options]):
     rules: int = 1
     structure: Callable[[Options, bytes], Sequence[str]] = _says_nothing
     told: Callable[[Options], Iterable[str]] = _clears_nothing
+    locate: Callable[[Options, bytes, str], Located] = _nowhere
+    kept: Callable[[Options, bytes], Iterable[Span]] = _keeps_nothing
     is_alone: Callable[[Options], bool] = _with_others
