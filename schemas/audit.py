@@ -31,10 +31,17 @@ class Action(StrEnum):
     REFUSED = "refused"  # a request, for who sent it was not known or had no right to it
     SIGNED_IN = "signed-in"  # a browser showed a token
     SIGN_IN_REFUSED = "sign-in-refused"  # it was none of ours
+    REVIEW_LISTED = "review-listed"
+    REVIEW_READ = "review-read"  # an item: reason, place and shape
+    INPUT_READ = "input-read"  # an item's input, as it was sent
+    PREVIEWED = "previewed"  # whom a replay would tell
+    REPLAYED = "replayed"
+    RESOLVED = "resolved"
+    DISCARDED = "discarded"
 
 
 class Seen(Frozen):
-    """Of whom. ``patient`` is their key, where the census is followed."""
+    """Of whom. ``patient`` is their key, where it is known; of what is of no visit its number is empty."""
 
     visit: VisitRef
     patient: str | None = None

@@ -42,7 +42,7 @@ from wardbridge.fields.census import Census, believed_by
 from wardbridge.fields.identities import Identities
 from wardbridge.fields.known import Known
 from wardbridge.fields.lookup import Lookup
-from wardbridge.http.app import Noted, Registering, make_app
+from wardbridge.http.app import Noted, Serving, make_app
 from wardbridge.http.audit import no_patient
 from wardbridge.http.board import Board
 from wardbridge.http.history import Pages
@@ -55,6 +55,7 @@ from wardbridge.http.view import View
 from wardbridge.log import admits_others, is_one_file, open_log
 from wardbridge.notes import Collector
 from wardbridge.registrations import Registrations
+from wardbridge.reviewing.desk import Desk
 from wardbridge.roles import (
     ALL_ROLES,
     Clock,
@@ -156,9 +157,9 @@ class Service:
         gate.is_ward = view.is_ward
         patient_of = hub.known.census.patient_of if hub.known else no_patient
         trail = trail_of(log, self._installation, patient_of, self._clock)
-        registering = self._registering(log) if Role.HTTP in self._roles else None
+        serving = self._serving(log, view.review) if Role.HTTP in self._roles else None
         seats = Seats(http.max_streams, http.max_streams_per_reader)
-        app = make_app(view, gate, Noted(trail, refusals), seats, registering)
+        app = make_app(view, gate, Noted(trail, refusals), seats, serving)
         tls = http.tls and http.tls.starting_from(self._installation.data)
         terms = Terms(
             http.max_connections, http.max_connections_per_peer, proxies=http.trusted_proxies
@@ -167,11 +168,12 @@ class Service:
         server.on_unread = hub.was_unread
         return server
 
-    def _registering(self, log: Log) -> Registering:
+    def _serving(self, log: Log, review: ReviewFollower) -> Serving:
         limit = self._settings.registrations.max_per_owner
         known, register = Registrations.of(log, self._installation), self._installation.register
         registrar = Registrar(log, known, register, self._clock, limit)
-        return Registering(registrar, self._settings.http.fhir_base(self._port_offset))
+        desk = Desk(log, self._installation, self._clock, review.index)
+        return Serving(registrar, self._settings.http.fhir_base(self._port_offset), desk)
 
     def _timing(self, log: Log, progress: RouterProgress) -> Sequence[Component]:
         """What goes with a router: the time, whether it goes on, and what is no longer kept."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from adapters.common.locating import Located, Span, whole
-from adapters.hl7v2.profile import FieldPath, field_path
+from adapters.hl7v2.fields import FieldPath, field_path
 
 _SEGMENT: Final = re.compile(rb"[^\r\n]+")
 _NAME: Final = re.compile(rb"[A-Z][A-Z0-9]{2}(?![A-Za-z0-9])")

@@ -26,6 +26,8 @@ from adapters.hl7v2.statement import statement
 from bus.memory import MemoryLog
 from bus.port import Log
 from bus.records import records_of as every
+from bus.runner import lag_of
+from router.core.step import RouterStep
 from schemas import topics
 from schemas.authority import Authority
 from schemas.notification import Notification
@@ -41,7 +43,7 @@ from wardbridge.reviewing.records import open_items, open_statements
 from wardbridge.reviewing.replay import Replay
 from wardbridge.revisions import revised
 from wardbridge.roles import fingerprint_of
-from wardbridge.routing import make_runner
+from wardbridge.routing import GROUP, make_runner
 from wardbridge.secret import made_once, patient_keyer
 from wardbridge.service import write_authority
 
@@ -115,8 +117,8 @@ class Hospital:
         self._elvis: ElvisDirectoryFeed | None = None
 
     def route(self) -> None:
-        """The router decides all that waits."""
-        while self.router.run_once():
+        """The router decides all that waits, also where the brokers make it join its group again."""
+        while self.router.run_once() or lag_of(self.log, GROUP, RouterStep.inputs):
             pass
 
     # -- senders -----------------------------------------------------------------------------------

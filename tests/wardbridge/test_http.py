@@ -29,12 +29,13 @@ from wardbridge.components.reviewing import ReviewFollower
 from wardbridge.components.router import RouterComponent
 from wardbridge.components.tail import Tail
 from wardbridge.config.access import AccessSection
-from wardbridge.config.models import RegistrationsSection
+from wardbridge.config.load import load
+from wardbridge.config.models import Installation, RegistrationsSection
 from wardbridge.fields.census import Census
 from wardbridge.fields.identities import Identities
 from wardbridge.fields.known import Known
 from wardbridge.http.access.gate import Gate
-from wardbridge.http.app import Noted, Registering, make_app
+from wardbridge.http.app import Noted, Serving, make_app
 from wardbridge.http.audit import Trail
 from wardbridge.http.board import Board
 from wardbridge.http.history import Pages
@@ -45,7 +46,8 @@ from wardbridge.http.registrar import Registrar
 from wardbridge.http.server import HttpServer
 from wardbridge.http.view import View
 from wardbridge.registrations import Registrations
-from wardbridge.roles import utc_now
+from wardbridge.reviewing.desk import Desk
+from wardbridge.roles import Clock, utc_now
 from wardbridge.sealing import Seal
 
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
@@ -79,6 +81,27 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0)
 
 
+LEAST = """
+[realms.lab]
+[sources.ehr]
+[feeds.hl7]
+kind = "hl7v2-mllp"
+source = "ehr"
+port = 2575
+[wards]
+open = true
+[authority.lab]
+default = "ehr"
+"""
+
+
+def installed(folder: Path) -> Installation:
+    """The least that is one."""
+    path = folder / "wardbridge.toml"
+    path.write_text(LEAST, encoding="utf-8")
+    return load(path, folder, {})
+
+
 class Surface:
     """A server over a log."""
 
@@ -92,6 +115,8 @@ class Surface:
         tls: Tls | None,
         census: Census | None,
         access: AccessSection | None = None,
+        installation: Installation | None = None,
+        clock: Clock = utc_now,
     ) -> None:
         self.log = log
         board = Board()
@@ -131,12 +156,14 @@ class Surface:
         terms = RegistrationsSection(allow_private=True)
         self.registrations = Registrations(log, seal, terms, access, {})
         registrar = Registrar(log, self.registrations, register, utc_now, max_per_owner=3)
-        registering = Registering(registrar, "http://bridge.test/fhir")
+        installation = installation or installed(Path(self.folder.name))
+        desk = Desk(log, installation, clock, self.review.index)
+        serving = Serving(registrar, "http://bridge.test/fhir", desk)
         self.seats = Seats(max_streams, of_one_reader=5)
         self.refusals = Refusals(log, utc_now)
         gate.noted, gate.is_ward = self.refusals.note, self.view.is_ward
         noted = Noted(trail, self.refusals)
-        self.app = make_app(self.view, gate, noted, self.seats, registering)
+        self.app = make_app(self.view, gate, noted, self.seats, serving)
         self.server = HttpServer(self.app, "127.0.0.1", 0, tls)
         self.client = httpx.AsyncClient(timeout=10)
 
@@ -184,20 +211,26 @@ async def surface(  # noqa: PLR0913 - see above
     tls: Tls | None = None,
     census: Census | None = None,
     access: AccessSection | None = None,
+    installation: Installation | None = None,
 ) -> AsyncIterator[Surface]:
     """``is_read``: the tail has read what is kept, as some time after a start."""
     log = MemoryLog(partitions)
     log.append(records)
-    running = Surface(log, register, limit, max_streams, gate, tls, census, access)
+    running = Surface(log, register, limit, max_streams, gate, tls, census, access, installation)
     async with running.at_work(is_read=is_read):
         yield running
     log.close()
 
 
 @asynccontextmanager
-async def over(log: MemoryLog) -> AsyncIterator[Surface]:
+async def over(
+    log: Log,
+    gate: Gate | None = None,
+    installation: Installation | None = None,
+    clock: Clock = utc_now,
+) -> AsyncIterator[Surface]:
     """As one of several processes on it."""
-    running = Surface(log, OPEN, 256, 10, None, None, None)
+    running = Surface(log, OPEN, 256, 10, gate, None, None, None, installation, clock)
     async with running.at_work(is_read=True):
         yield running
 

@@ -13,7 +13,7 @@ from adapters.common.tokens import TokenHash
 from schemas.fields import LEVELS, Level, reaches
 from wardbridge.config.problems import Place
 from wardbridge.http.access.certificate import alternative_name, subject_name
-from wardbridge.http.access.rights import Deed, Grant
+from wardbridge.http.access.rights import EVERYWHERE, Deed, Grant
 
 
 class GrantSection(Section):
@@ -31,14 +31,17 @@ class GrantSection(Section):
         ("read",),
         min_length=1,
         description="`read` lists and streams, `acknowledge` who is coming, see `metrics` and "
-        "health, `subscribe` to be told of these wards, `operate`: send notices again, register others",
+        "health, `subscribe` to be told of these wards, `operate`: send notices again, register others, "
+        "deal with review, `inspect`: see the bytes of an input in review",
     )
     unit: str = Field("", description="the reader's own care unit, for the audit")
 
     @model_validator(mode="after")
     def _operates_everywhere(self) -> Self:
-        if "operate" in self.may and (self.wards or self.hospitals):
-            raise ValueError("operate reaches every ward: give it without wards and hospitals")
+        everywhere = sorted(EVERYWHERE & {*self.may})
+        if everywhere and (self.wards or self.hospitals):
+            what = everywhere[-1]
+            raise ValueError(f"{what} reaches every ward: give it without wards and hospitals")
         return self
 
     def grant(self) -> Grant:

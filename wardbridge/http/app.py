@@ -29,9 +29,11 @@ from wardbridge.http.page import add_page
 from wardbridge.http.refusals import Refusals
 from wardbridge.http.registering import add_registering
 from wardbridge.http.registrar import Registrar
+from wardbridge.http.review import ReviewRoutes
 from wardbridge.http.subscribers import add_subscribers
 from wardbridge.http.view import View
 from wardbridge.http.wards import add_wards
+from wardbridge.reviewing.desk import Desk
 
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     401: {"description": "show a token: `Authorization: Bearer …`"},
@@ -132,11 +134,12 @@ class Noted(NamedTuple):
         return self.trail.failures + self.refusals.failures
 
 
-class Registering(NamedTuple):
-    """Who registers subscribers, and where they find us."""
+class Serving(NamedTuple):
+    """What is asked of it beyond looking: to register subscribers, who find us there, and review."""
 
     registrar: Registrar
     fhir_base: str
+    desk: Desk
 
 
 def make_app(
@@ -144,9 +147,9 @@ def make_app(
     gate: Gate,
     noted: Noted,
     seats: Seats,
-    registering: Registering | None = None,
+    serving: Serving | None = None,
 ) -> FastAPI:
-    """The application over a running service; ``registering``: it reads what wards are told."""
+    """The application over a running service; ``serving``: it reads what wards are told."""
     refusals, trail = {} if gate.is_open else _REFUSALS, noted.trail
     app = FastAPI(
         title="wardbridge", docs_url=None, redoc_url=None, openapi_url=None, responses=refusals
@@ -158,11 +161,12 @@ def make_app(
     _add_metrics(app, view, gate, noted)
     add_sessions(app, gate)
     add_subscribers(app, view, trail)
-    if registering is not None:
+    if serving is not None:
         add_wards(app, view, trail, seats)
         add_page(app)
-        add_registering(app, registering.registrar, trail)
-        Surface(view, trail, registering.registrar, registering.fhir_base).add_to(app)
+        add_registering(app, serving.registrar, trail)
+        Surface(view, trail, serving.registrar, serving.fhir_base).add_to(app)
+        ReviewRoutes(serving.desk, view.review, trail).add_to(app)
     return app
 
 

@@ -139,11 +139,16 @@ class Trail:
         shown = Row(row.visit, row.version)
         return None if by.how == _NOBODY else self._records(by, place, action, [shown])[0]
 
-    async def did(self, by: Reader, action: Action, about: str) -> None:
+    async def did(
+        self, by: Reader, action: Action, about: str, seen: tuple[Seen, ...] = ()
+    ) -> None:
         """Something that is of no ward. Raises LogError."""
         if by.how != _NOBODY:
-            entry = self._entry(by, self._place(by, "", "minimal"), action, (), about)
-            await asyncio.to_thread(self._log.append, [entry])
+            place, parts = self._place(by, "", "minimal"), range(0, max(len(seen), 1), MAX_SEEN)
+            entries = [
+                self._entry(by, place, action, seen[at : at + MAX_SEEN], about) for at in parts
+            ]
+            await asyncio.to_thread(self._log.append, entries)
 
     @staticmethod
     def _place(by: Reader, ward: str, fields: Level) -> _Place:

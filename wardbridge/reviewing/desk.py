@@ -18,11 +18,12 @@ from schemas.review import Deed, ReviewItem, ReviewStep
 from wardbridge.config.models import Installation
 from wardbridge.reviewing.following import Follower
 from wardbridge.reviewing.index import Index, Place
-from wardbridge.reviewing.planned import Planned
+from wardbridge.reviewing.planned import Cannot, Planned
 from wardbridge.reviewing.preview import Foreseen
 from wardbridge.reviewing.records import Known, every
 from wardbridge.reviewing.replay import Replay
 from wardbridge.reviewing.selection import Filter, Selection, State
+from wardbridge.reviewing.showing import Evidence, Showing
 from wardbridge.roles import Clock
 
 MAX_AT_ONCE: Final = 10_000
@@ -79,6 +80,10 @@ class Desk:
         """An item by its id, open or not. Raises LogError."""
         return next(iter(self._named([item_id])), None)
 
+    def evidence(self, item: ReviewItem) -> Evidence | Cannot:
+        """The input of an item, or why there is none. Raises LogError."""
+        return Showing(self._log, self._installation, self._clock).evidence(item)
+
     # -- doing ---------------------------------------------------------------------------------------
 
     def chosen(self, selection: Selection) -> Chosen:
@@ -93,16 +98,18 @@ class Desk:
 
         Raises LogError.
         """
-        async with self._busy:
-            replay = Replay(self._log, self._installation, self._clock)
-            try:
-                plan = await replay.plan(chosen.items, by)
-                if preview:
-                    ahead = await asyncio.to_thread(replay.look_ahead, plan)
-                    return Replayed(plan, ahead, chosen.has_more)
-                return Replayed(await asyncio.to_thread(replay.do, plan), None, chosen.has_more)
-            finally:
-                await replay.close()
+        async with self._busy:  # in a thread: nobody's board waits while thousands are read
+            return await asyncio.to_thread(asyncio.run, self._replayed(chosen, by, preview=preview))
+
+    async def _replayed(self, chosen: Chosen, by: str, *, preview: bool) -> Replayed:
+        replay = Replay(self._log, self._installation, self._clock)
+        try:
+            plan = await replay.plan(chosen.items, by)
+            if preview:
+                return Replayed(plan, replay.look_ahead(plan), chosen.has_more)
+            return Replayed(replay.do(plan), None, chosen.has_more)
+        finally:
+            await replay.close()
 
     async def end(self, chosen: Chosen, deed: Deed, by: str, reason: str) -> None:
         """Resolve or discard items. Raises LogError."""

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from schemas.base import Utc
 from schemas.review import ReviewItem
 
-MAX_IDS: Final = 1_000
+MAX_IDS: Final = 500
+"""As many as a request's body has room for."""
 
 State = Literal["open", "settled", "all"]
 

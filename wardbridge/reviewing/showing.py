@@ -9,7 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from pydantic import BaseModel
+
 from adapters.common.locating import Located, Span, shape_of, whole
+from adapters.common.outcome import Outcome
 from adapters.common.receipt import ReceiptClock
 from bus.port import Log
 from schemas.audit import Seen
@@ -64,6 +67,12 @@ class Evidence(NamedTuple):
         return _exhibit(shape_of(self.payload, self.kept), self.located)
 
 
+class _Part(NamedTuple):
+    payload: bytes
+    located: Located
+    where: str
+
+
 class Showing:
     """Finds the inputs of items."""
 
@@ -98,13 +107,14 @@ class Showing:
         payload = self._in_files(item, files) if files else self._kept(item)
         if payload is None:
             return NO_BYTES
-        located = kind.locate(feed.settings, payload, item.where or "")
+        where = item.where or ""
+        located = kind.locate(feed.settings, payload, where)
         return Evidence(
             payload,
             located,
             tuple(kind.kept(feed.settings, payload)),
             tuple(kind.structure(feed.settings, payload)),
-            _of_whom(kind, reading, feed, _alone(payload, located)),
+            _of_whom(kind, reading, feed.settings, _Part(payload, located, where)),
         )
 
     def _reading(self, feed: Feed) -> Reading:
@@ -124,21 +134,28 @@ class Showing:
         return files.bytes_of(item.raw.sha256) if item.raw else None
 
 
-def _alone(payload: bytes, located: Located) -> bytes:
-    """What is shown, as an input of its own."""
-    head = payload[: located.head.end] if located.head else b""
-    return head + payload[slice(*located.part)]
+def _of_whom(
+    kind: FeedKind[Any], reading: Reading, settings: BaseModel, part: _Part
+) -> tuple[Seen, ...]:
+    """The visits and patients that a plain reading finds in what is shown.
 
-
-def _of_whom(kind: FeedKind[Any], reading: Reading, feed: Feed, payload: bytes) -> tuple[Seen, ...]:
-    """The visits and patients that a plain reading finds there."""
+    A resource of a Bundle can be read by itself; a line of a file only with all others.
+    """
+    is_line = part.located.head is not None
+    read = part.payload if is_line else part.payload[slice(*part.located.part)]
+    outcomes = (each for _, each in kind.outcomes(reading, settings, Path(UNNAMED), read))
+    shown = (each for each in outcomes if not is_line or _meets(each, part.where))
     source = reading.identity.source
     found = dict.fromkeys(
         Seen(visit=VisitRef(source=source, visit=said.visit or ""), patient=said.patient.key)
-        for _, outcome in kind.outcomes(reading, feed.settings, Path(UNNAMED), payload)
+        for outcome in shown
         for said in outcome.observations
     )
     return tuple(found)
+
+
+def _meets(outcome: Outcome, where: str) -> bool:
+    return where in {outcome.where, *(trouble.where for trouble in outcome.warnings)}
 
 
 def _exhibit(payload: bytes, located: Located) -> Exhibit:

@@ -19,7 +19,7 @@ from typing import Any, Final, cast
 import jwt
 
 from wardbridge.http.access.keys import Jwk, Keys
-from wardbridge.http.access.rights import Grant, Reader
+from wardbridge.http.access.rights import EVERYWHERE, Grant, Reader
 
 MAX_CHARS: Final = 8_192
 MAX_LIFE: Final = timedelta(days=1)
@@ -129,7 +129,7 @@ class Verifier:
     def _narrowed(self, grant: Grant, claimed: Iterable[str]) -> list[Grant]:
         """The grant at the wards claimed; none where it covers none, for no wards would mean all."""
         wards = frozenset(w for w in claimed if grant.covers(w, self._hospital_of(w)))
-        may = grant.may - {"operate"}  # that reaches every ward
+        may = grant.may - EVERYWHERE
         return [replace(grant, wards=wards, hospitals=frozenset(), may=may)] if wards else []
 
     def _until(self, claims: Claims) -> datetime:

@@ -12,8 +12,11 @@ from typing import Final, Literal, get_args
 
 from schemas.fields import LEVELS, Level
 
-Deed = Literal["read", "acknowledge", "metrics", "subscribe", "operate"]
+Deed = Literal["read", "acknowledge", "metrics", "subscribe", "operate", "inspect"]
 How = Literal["nobody-asked", "token", "session", "certificate", "oidc"]
+NOBODY_ASKED: Final[How] = "nobody-asked"
+EVERYWHERE: Final[frozenset[Deed]] = frozenset({"operate", "inspect"})
+"""They reach every ward."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,8 @@ class Reader:
         return [grant for grant in self.grants if grant.covers(ward, hospital)]
 
 
-NOBODY: Final = Reader("", "nobody-asked", ())
+NOBODY: Final = Reader("", NOBODY_ASKED, ())
 """Of whom nothing is known, and who may nothing."""
 
-ANYBODY: Final = Reader("", "nobody-asked", (Grant(may=frozenset(get_args(Deed))),))
-"""Whoever reaches a port where nobody is asked: everything, in minimal fields."""
+ANYBODY: Final = Reader("", NOBODY_ASKED, (Grant(may=frozenset(get_args(Deed)) - {"inspect"}),))
+"""Whoever reaches a port where nobody is asked: everything, in minimal fields, and no source's bytes."""
