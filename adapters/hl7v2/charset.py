@@ -21,6 +21,7 @@ may switch to. What decides, in order:
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -112,8 +113,9 @@ class Charsets(NamedTuple):
 
     @classmethod
     def of(cls, fallback: str, named: Mapping[str, str]) -> Self:
-        """As the feed's profile has them."""
-        return cls(fallback, {_folded(name): codec for name, codec in named.items()})
+        """As the feed's profile has them, by whichever of Python's names."""
+        own = {_folded(name): codecs.lookup(codec).name for name, codec in named.items()}
+        return cls(codecs.lookup(fallback).name, own)
 
 
 class Decoded(NamedTuple):
@@ -187,9 +189,9 @@ def _read(payload: bytes, codec: str) -> Decoded:
 
 
 def _switching(payload: bytes, declared: Sequence[str], feed: Charsets) -> Decoded:
-    codecs = {_codec(name, feed) for name in declared if name}
+    said = {_codec(name, feed) for name in declared if name}
     for family, codec in _SWITCHED_TO.items():
-        if codecs & {family, codec}:
+        if said & {family, codec}:
             return Decoded(_strictly(payload, codec), codec)
     raise CharsetError(
         "the text switches character sets (ISO 2022) and MSH-18 does not say to which", WHERE

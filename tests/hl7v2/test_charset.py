@@ -159,6 +159,14 @@ def test_bytes_that_contradict_what_is_declared_are_read_in_the_feeds_set(
             read("", b"\x80", Charsets(fallback))
 
 
+@pytest.mark.parametrize("name", ["latin-1", "ISO-8859-1", "iso8859-1", "L1"])
+def test_a_codec_has_many_names(name: str) -> None:
+    feed = Charsets.of(name, {"OWN": name})
+    assert read("", b"\x93\xe5\x94", feed) == ("“å”", "cp1252", DIFFERS)
+    assert read("UNICODE UTF-8", b"\xe5", feed) == ("å", "iso8859-1", DIFFERS)
+    assert read("OWN", b"\xe5", feed) == ("å", "iso8859-1", None)
+
+
 def test_a_feed_of_utf_8_alone_refuses_all_else() -> None:
     with pytest.raises(CharsetError):
         read("UNICODE UTF-8", b"\xe5", Charsets("utf-8"))
