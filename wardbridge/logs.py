@@ -25,7 +25,8 @@ ALLOWED_KEYS: Final = frozenset(
         "component", "feed", "feeds", "source", "realm", "realms", "partitions", "version",
         "host", "port", "signal", "reason", "exit_code", "entries", "seconds", "unfinished",
         "warning", "count", "group", "places", "record", "doing", "difference", "topic", "partition",
-        "waiting_bytes", "subscriber", "offset", "committed", "revision",
+        "waiting_bytes", "subscriber", "subscribers", "offset", "committed", "revision", "ahead_s",
+        "notices",
     }
 )  # fmt: skip
 LIBRARIES_LEVEL: Final = "WARNING"

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from adapters.common.outcome import Trouble
+from adapters.common.stamp import counted
 from adapters.hl7v2.lines import line_before
 
 BOM: Final = b"\xef\xbb\xbf"
@@ -89,5 +90,6 @@ def _pieces(content: bytes) -> Iterator[bytes]:
 
 
 def _count(line: bytes) -> int | None:
-    said = line.split(line[3:4])[1:2]
-    return int(said[0]) if said and said[0].isdigit() else None
+    """What a trailer counts; None where it holds no number that could be one."""
+    said = line.split(line[3:4], 2)[1:2]
+    return counted(said[0].decode("latin-1")) if said else None

@@ -94,4 +94,4 @@ def keep(target: str, name: str, data: bytes) -> None:
 @pytest.fixture
 def random_seed(request: pytest.FixtureRequest) -> int:
     """The seed that pytest-randomly prints on its first line."""
-    return int(request.config.getoption("randomly_seed"))
+    return int(request.config.getoption("randomly_seed", default=1))

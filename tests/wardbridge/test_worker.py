@@ -110,7 +110,7 @@ def test_it_decides_what_comes_and_ends_when_told(
             await until_ready(router)
             assert router.failure() is None
         await until_gone(pid)
-        assert log.ends(topics.STATE) == {0: 1}, "the realm's clock"
+        assert log.ends(topics.STATE) == {0: 2}, "the realm's clock, and the positions"
         assert router.figures().records == 1
 
     asyncio.run(play())

@@ -33,6 +33,7 @@ READS: Final[Mapping[str, str]] = {
 READS_NOTHING: Final[Mapping[str, str]] = {
     "bench": "what it makes itself",
     "check": "the configuration",
+    "check-message": "files that whoever asks has",
     "deliveries pause": "the service is asked, and notes it",
     "deliveries resend": "likewise",
     "deliveries resume": "likewise",
@@ -40,6 +41,7 @@ READS_NOTHING: Final[Mapping[str, str]] = {
     "deliveries test": "likewise",
     "demo": "what it makes itself",
     "log copy": "how many records there are",
+    "log mend": "positions",
     "normalise": "files that whoever asks has",
     "run": "nothing",
     "schema": "the published language",
