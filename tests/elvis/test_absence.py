@@ -215,6 +215,34 @@ def _was_seen(feed: Feed) -> bool:
     return any(one.what is What.DESCRIBED for one in feed.player.observations)
 
 
+@given(plans(), st.data())
+def test_a_scope_taken_away_or_added_meanwhile_ends_nobody_who_is_listed(
+    plan: Plan, data: st.DataObject
+) -> None:
+    """The configuration changes between two files, and the process starts again."""
+    until = 10 * plan.longest
+    stays = [Stay(-1, data.draw(st.sampled_from(plan.scopes)))]
+    changed_at = data.draw(st.integers(0, until))
+    fewer = plan.settings().model_copy(
+        update={"scopes": tuple(s for s in plan.settings().scopes if s.name == stays[0].scope)}
+    )
+    before, after = data.draw(st.permutations([fewer, plan.settings()]))
+    feed = Feed(before)
+    has_changed = False
+    for minute, scope in plan.times(until):
+        if minute >= changed_at and not has_changed:
+            has_changed = True
+            feed.restart()
+            feed.player.context = context(after)
+            kept = [one.name for one in after.scopes]
+            feed.player.state = snapshot_state.without_scopes(feed.player.state, kept)
+        settings = after if has_changed else before
+        if scope in [one.name for one in settings.scopes]:
+            feed.play(_file(minute, scope, stays))
+    assert feed.ends == []
+    event(f"added: {after is not fewer}")
+
+
 # -- configuration ------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from adapters.elvis import inbox, reading
 from adapters.elvis.feed import ElvisDirectoryFeed
+from adapters.elvis.kept import KeptExports
 from adapters.elvis.settings import ElvisSettings, Guards, Watching
 from bus.memory import MemoryLog
 from bus.port import TopicPartition
@@ -110,6 +111,18 @@ def test_a_rejected_export_of_any_name_can_be_approved(ward: Ward, name: str) ->
     ward.look_until_stable()
     assert ward.observed().count("TEST-003 discharged") == 1
     assert (kept in _kept(ward, "done"), _kept(ward, "rejected")) == (True, [])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_kept_export_of_any_name_can_be_read_again(ward: Ward, name: str) -> None:
+    payload = export(0, ANNA)._replace(counted=7).payload()
+    _put(ward, NAMES[name], payload)
+    ward.look_until_stable()
+    kept = KeptExports(ward.settings)
+    assert kept.hand_back(sha256(payload).hexdigest())
+    ward.look_until_stable()
+    assert ward.feed.figures.files_known == 1
+    assert len(_kept(ward, "rejected")) == 2
 
 
 def test_all_names_at_once_stop_nobody(ward: Ward) -> None:

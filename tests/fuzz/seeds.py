@@ -41,7 +41,7 @@ def fhir() -> tuple[bytes, ...]:
 
 @cache
 def exports() -> tuple[bytes, ...]:
-    return _files(GOLDEN / "elvis", "*.csv")
+    return _files(GOLDEN / "elvis", "*.csv") + _files(GOLDEN.parent / "elvis" / "cases", "*.csv")
 
 
 @cache
