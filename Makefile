@@ -137,7 +137,7 @@ campaign-fuzz: $(STAMP) ## a million inputs at every function that reads what co
 
 .PHONY: campaign-properties
 campaign-properties: $(STAMP) ## the invariants over many more generated histories
-	HYPOTHESIS_PROFILE=campaign $(PYTEST) tests/router tests/bus tests/hl7v2 tests/elvis $(LONG)
+	HYPOTHESIS_PROFILE=campaign $(PYTEST) tests/router tests/bus tests/hl7v2 tests/elvis tests/wards $(LONG)
 
 .PHONY: campaign-mutations
 campaign-mutations: $(STAMP) ## break each rule of the router in turn: a test must fail

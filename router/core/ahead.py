@@ -20,7 +20,6 @@ from typing import Final, NamedTuple, Self
 from router.core.annulment import may_mean
 from router.core.facts import Fact
 from router.core.fulfilment import FulfilledBy
-from schemas.encounter import Phase
 from schemas.observation import Location, What
 
 _ENDS_ALL: Final = frozenset({What.DISCHARGED, What.ADMISSION_CANCELLED})
@@ -52,14 +51,13 @@ class Ahead(NamedTuple):
         """The same without the first: it happens now."""
         return self._replace(facts=self.facts[1:])
 
-    def overtaken_by(self, fact: Fact, phase: Phase | None) -> Self:
-        """What is left after something that has happened to a visit in that phase."""
+    def overtaken_by(self, fact: Fact, *, came_back: bool) -> Self:
+        """What is left after something has happened; ``came_back``: the patient had come before."""
         if not self.facts:
             return self
         if fact.what in _ENDS_ALL:
             return self._replace(facts=())
         if fact.what is What.ADMITTED:
-            came_back = phase is not None and phase is not Phase.PLANNED
             gone = {What.ADMITTED, What.DISCHARGED} if came_back else {What.ADMITTED}
             return self._without(lambda each: each.what in gone)
         return self._without(lambda each: fact.is_state and each.is_state)

@@ -29,7 +29,8 @@ _LED: Final = ("place", "temporary_place", "responsible_ward")
 _MARKED: Final = ("mark", "expected_at")
 _ABOUT: Final[Mapping[What, tuple[str, ...]]] = {
     **dict.fromkeys(_PLAN | {What.PLAN_CANCELLED}, _MARKED),
-    **dict.fromkeys(_MOVE | {What.TRACKED, What.DEPARTED, What.CORRECTED}, _LED),
+    **dict.fromkeys(_MOVE | {What.TRACKED, What.DEPARTED}, _LED),
+    What.CORRECTED: (*_LED, *_MARKED),
     What.DISCHARGE_PLANNED: ("planned_discharge_at",),
 }
 """The claims that are about the movement itself, and so belong to its own place."""

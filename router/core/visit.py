@@ -29,7 +29,7 @@ from router.core.history import history
 from router.core.versions import in_server_order
 from schemas.encounter import EncounterView, Mark, Phase, PlannedMove
 from schemas.notification import Reason
-from schemas.observation import Claims, Location, Protection, What
+from schemas.observation import Location, Protection, What
 
 _PLAIN: Final = (
     "responsible_ward", "planned_discharge_at", "on_leave", "visit_class", "admitting_doctor",
@@ -47,11 +47,16 @@ _HOLDS_IN_THE_PAST: Final = frozenset(
 """What counts at its own time when it is told later; of a movement only that somebody came."""
 
 
+_COMES: Final = frozenset({What.ADMITTED, What.TRANSFERRED, What.TRACKED})
+"""After these the patient is here, even where nobody can read where."""
+
+
 @dataclass(slots=True)
 class Fold:
     """What a visit's facts amount to.
 
-    ``mark_id`` is the fact that set the mark, ``mark_movement`` its movement if it names one.
+    ``mark_id`` is the fact that set the mark, ``mark_movement`` its movement if it names one, and
+    ``ended_by`` that of what ended the visit.
     ``awaited`` are the movements of which nothing more can be taken in without folding the visit
     again. ``reached`` is the place in the history up to which everything has been taken in.
     ``counted``: the highest version of each series.
@@ -60,6 +65,8 @@ class Fold:
     fulfilment: Fulfilment = BY_PLACE
     patient: str = ""
     phase: Phase | None = None
+    has_come: bool = False
+    ended_by: str | None = None
     place: Location | None = None
     temporary_place: Location | None = None
     mark: Location | None = None
@@ -136,7 +143,7 @@ class Fold:
             self._was_there(fact)
         elif not self._takes_back_admission(fact):
             before = self._whereabouts
-            self.ahead = self.ahead.overtaken_by(fact, self.phase)
+            self.ahead = self.ahead.overtaken_by(fact, came_back=self.has_come or self.ended)
             self._apply(fact, effect)
             self.ahead = self.ahead.without_arrived(before, self._whereabouts)
 
@@ -182,7 +189,7 @@ class Fold:
 
     def _takes_back_admission(self, fact: Fact) -> bool:
         """Whether it cancels an admission that lies ahead, of somebody who is here all the same."""
-        if fact.what is not What.ADMISSION_CANCELLED or self.phase is not Phase.ACTIVE:
+        if fact.what is not What.ADMISSION_CANCELLED or not self.has_come:
             return False
         left = self.ahead.without_admission(fact)
         self.ahead = left or self.ahead
@@ -200,7 +207,7 @@ class Fold:
         is_under_way = self._is_under_way(fact, effect)
         self._patch(fact)
         if is_under_way:
-            self._move(fact.claims, effect)
+            self._move(fact, effect)
             self._mark(fact, effect)
             self._arrive(self.place, self.responsible_ward)
 
@@ -227,20 +234,28 @@ class Fold:
         if self.ended:
             return self._restart(fact, effect)
         self.phase = (effect.first if self.phase is None else effect.then) or self.phase
+        if self.ended:
+            self.ended_by = fact.movement
         return True
 
     def _restart(self, fact: Fact, effect: Effect) -> bool:
         if effect.ended == "reopens":
             self._forget_stay()
-        elif not (effect.ended == "resumes" and self.phase is Phase.DISCHARGED):
+        elif not (effect.ended == "resumes" and self._means_the_end(fact)):
             self._end_for_good(fact)
             return False
         self.phase = effect.first
         return True
 
+    def _means_the_end(self, cancel: Fact) -> bool:
+        """Whether the cancel of a discharge may mean the one that ended the visit."""
+        another = cancel.movement and self.ended_by and cancel.movement != self.ended_by
+        return self.phase is Phase.DISCHARGED and not another
+
     def _forget_stay(self) -> None:
         """What was said of the stay before is not so of the next; protection is the patient's."""
         self.place = self.temporary_place = self.mark = self.expected_as_said = None
+        self.has_come = False
         for name in _PLAIN:
             setattr(self, name, None)
 
@@ -248,10 +263,13 @@ class Fold:
         if fact.what is What.ADMISSION_CANCELLED:
             self.phase, self.mark = Phase.CANCELLED, None
 
-    def _move(self, claims: Claims, effect: Effect) -> None:
+    def _move(self, fact: Fact, effect: Effect) -> None:
+        claims = fact.claims
         if effect.place == "leaves":
             self.place = self.temporary_place = None
+            self.has_come = False
             return
+        self.has_come |= fact.what in _COMES or claims.place is not None
         if claims.says("place"):
             self.place, self.temporary_place = claims.place, None
         if claims.says("temporary_place"):

@@ -137,6 +137,10 @@ AHEAD: Final[dict[str, Story]] = {
         [ehr.a01("ER"), ehr.a14("W"), ahead(ehr.a01("W"), SOON), ehr.a11(), LATER],
         [MARKED, "W changed updated", "W changed updated"],
     ),
+    "who was only heard of is not here": (
+        [ehr.a08(), ehr.a14("W"), ahead(ehr.a01("W"), SOON), ehr.a11(), LATER],
+        [MARKED, "W changed updated", CANCELLED],
+    ),
     "unless it is their own admission that is cancelled": (
         [
             of_movement(ehr.a01("ER"), "m1"),
@@ -207,6 +211,17 @@ AHEAD: Final[dict[str, Story]] = {
         [
             ehr.a14("W"),
             ahead(ehr.a01("ER"), SOON),
+            ahead(ehr.a03(), LATER),
+            ehr.a01("ER"),
+            minutes(1500),
+            LATER,
+        ],
+        [MARKED, GONE],
+    ),
+    "also of whom somebody had heard before": (
+        [
+            ehr.a08(),
+            ehr.a14("W"),
             ahead(ehr.a03(), LATER),
             ehr.a01("ER"),
             minutes(1500),

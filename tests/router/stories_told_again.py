@@ -127,6 +127,14 @@ TOLD_AGAIN: Final[dict[str, Story]] = {
         ],
         [MARKED, *TO_V],
     ),
+    "an older plan that it corrects does not replace the newer one either": (
+        [
+            of_movement(ehr.a14("U"), "m1"),
+            of_movement(ehr.a14("W"), "m2"),
+            _unknown("m1", mark=place("V")),
+        ],
+        ["U designated marked", "U withdrawn redesignated", MARKED],
+    ),
     "of a planned transfer the place is where they lie": (
         [of_movement(ehr.a15("W"), "m1"), _unknown("m1", place=place("V"))],
         [MARKED],
@@ -182,6 +190,15 @@ TOLD_AGAIN: Final[dict[str, Story]] = {
             of_movement(ehr.a13("ER"), "m1", "cancel"),
         ],
         [MARKED, GONE, REOPENED],
+    ),
+    "the cancel of another discharge does not take it back": (
+        [
+            ehr.a01("ER"),
+            ehr.a14("W"),
+            of_movement(ehr.a03(), "m1"),
+            of_movement(ehr.a13("ER"), "m2", "cancel"),
+        ],
+        [MARKED, GONE],
     ),
     "of a transfer too": (
         [
