@@ -53,8 +53,6 @@ class Ahead(NamedTuple):
 
     def overtaken_by(self, fact: Fact, *, came_back: bool) -> Self:
         """What is left after something has happened; ``came_back``: the patient had come before."""
-        if not self.facts:
-            return self
         if fact.what in _ENDS_ALL:
             return self._replace(facts=())
         if fact.what is What.ADMITTED:
@@ -64,7 +62,7 @@ class Ahead(NamedTuple):
 
     def without_arrived(self, before: Whereabouts, now: Whereabouts) -> Self:
         """Who has come is not on the way any more."""
-        if before == now or not self.facts:
+        if before == now:
             return self
         return self._without(lambda each: _has_come(_destination(each), before, now))
 

@@ -141,21 +141,21 @@ class Fold:
             self._plan(fact, effect)
         elif fact.historic and fact.what not in _HOLDS_IN_THE_PAST:
             self._was_there(fact)
-        elif not self._takes_back_admission(fact):
-            before = self._whereabouts
-            self.ahead = self.ahead.overtaken_by(fact, came_back=self.has_come or self.ended)
+        elif self.ahead.facts:
+            self._overtake(fact, effect)
+        else:  # nearly always
             self._apply(fact, effect)
-            self.ahead = self.ahead.without_arrived(before, self._whereabouts)
 
     def take_note_of(self, fact: Fact) -> None:
         """What even an annulled fact says: whom it is about, and that it was said."""
         while self.ahead.facts and self.ahead.facts[0].takes_effect < fact.stands:
             self._happen(self.ahead.facts[0])
-        if self.last is None or fact.order > self.last:  # the past is folded where it happened
-            self.last = fact.order
+        order = fact.order
+        if self.last is None or order > self.last:  # the past is folded where it happened
+            self.last = order
             self.patient = fact.patient
-        self._reach(fact.order)
-        if fact.lies_ahead or fact.retells:
+        self._reach(order)
+        if fact.occurs is not None or fact.retells:
             self.ahead = self.ahead.with_receipt(fact.received)
         if fact.movement is not None and _corrects(fact):
             self.awaited.add(fact.movement)
@@ -186,6 +186,15 @@ class Fold:
             self._mark(fact, effect)
             self._arrive(self.place, self.responsible_ward)
         self.ahead = self.ahead.planned(fact)
+
+    def _overtake(self, fact: Fact, effect: Effect) -> None:
+        """Something happens before what lies ahead, and may leave nothing of it."""
+        if self._takes_back_admission(fact):
+            return
+        before = self._whereabouts
+        self.ahead = self.ahead.overtaken_by(fact, came_back=self.has_come or self.ended)
+        self._apply(fact, effect)
+        self.ahead = self.ahead.without_arrived(before, self._whereabouts)
 
     def _takes_back_admission(self, fact: Fact) -> bool:
         """Whether it cancels an admission that lies ahead, of somebody who is here all the same."""
