@@ -10,7 +10,7 @@ blanks. Every error is reported with its line.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -26,10 +26,21 @@ FACILITY: Final = "facility:"
 
 
 class RegisterError(Exception):
-    """The register cannot be used; ``problems`` has every reason."""
+    """The register cannot be used; ``problems`` has every reason.
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    ``wards`` and ``hospitals`` are the names in it, as far as they can be read: what the configuration says
+    of them can be compared all the same. None where no row can be read.
+    """
+
+    def __init__(
+        self,
+        problems: Iterable[Problem],
+        wards: Collection[str] | None = None,
+        hospitals: Collection[str] | None = None,
+    ) -> None:
         self.problems = tuple(problems)
+        self.wards = wards
+        self.hospitals = hospitals
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
@@ -40,14 +51,15 @@ def read_register(path: Path) -> WardRegister:
     wards = [(line, ward) for line, row in rows if (ward := _ward(path, line, row, problems))]
     if not rows:
         problems.append(Problem((), "no ward is listed", path))
-    if problems:
-        raise RegisterError(problems)
     try:
-        return WardRegister(ward for _, ward in wards)
+        register = WardRegister(ward for _, ward in wards)
     except RegisterFaultsError as error:
         lines = {ward.id: line for line, ward in wards}  # of one listed twice, the second
-        faults = [Problem((), fault.text, path, lines[fault.ward]) for fault in error.faults]
-        raise RegisterError(faults) from None
+        problems += [Problem((), fault.text, path, lines[fault.ward]) for fault in error.faults]
+    if problems:
+        names = [{row.get(key, "").strip() for _, row in rows} for key in ("id", "hospital")]
+        raise RegisterError(problems, *names)
+    return register
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:

@@ -208,7 +208,7 @@ class ExportFormat(Section):
         odd = [form for form in forms if not is_time_form(form)]
         if odd:
             raise ValueError(
-                f"{odd} cannot be read back, or lack a day or an hour: forms are strptime's, as "
+                f"{odd} cannot be read back, or lack a day, an hour or a minute: forms are strptime's, as "
                 "%Y-%m-%d %H:%M"
             )
         return forms

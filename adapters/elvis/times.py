@@ -63,10 +63,10 @@ def _parsed(text: str, forms: Sequence[str]) -> datetime | None:
 
 
 def is_time_form(form: str) -> bool:
-    """Whether a form can be read, and gives a day and an hour."""
-    sample = datetime(2026, 11, 30, 22, tzinfo=UTC)
+    """Whether a form can be read, and gives a day, an hour and a minute."""
+    sample = datetime(2026, 11, 30, 22, 45, tzinfo=UTC)
     try:
         read = datetime.strptime(sample.strftime(form), form)  # noqa: DTZ007
     except (ValueError, OverflowError):
         return False
-    return (read.year, read.month, read.day, read.hour) == (2026, 11, 30, 22)
+    return (read.year, read.month, read.day, read.hour, read.minute) == (2026, 11, 30, 22, 45)

@@ -70,7 +70,8 @@ def test_check_says_that_the_lab_is_right_and_warns_of_its_open_register(tmp_pat
     done = command("check", "--config", LAB, "--data", tmp_path)
     assert done.returncode == 0
     assert "right; 3 feeds, wards: any" in done.stdout
-    assert done.stderr.startswith("warning: wards.open:")
+    assert f"warning: {LAB}:" in done.stderr
+    assert ": wards.open: the ward register is open" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from tests.wardbridge.support import cli
+from wardbridge.config import doorspage
 from wardbridge.config.reference import reference
 from wardbridge.http import metrics
 
@@ -12,6 +13,12 @@ DOCS = Path(__file__).parents[2] / "docs" / "reference"
 
 def test_the_configuration_page_is_fresh() -> None:
     assert (DOCS / "config.md").read_text(encoding="utf-8") == reference(), (
+        "run: python -m wardbridge.config.reference"
+    )
+
+
+def test_the_page_of_doors_is_fresh() -> None:
+    assert (DOCS / "doors.md").read_text(encoding="utf-8") == doorspage.page(), (
         "run: python -m wardbridge.config.reference"
     )
 

@@ -1,11 +1,23 @@
-"""``wardbridge check``: whether the configuration is right."""
+"""``wardbridge check``: whether the configuration is right, and which doors it opens."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
 import typer
 
-from wardbridge.commands._shared import HERE, ConfigOption, DataOption, installation
+from adapters.common.door import Door
+from wardbridge.commands._shared import COULD_NOT_RUN, HERE, ConfigOption, DataOption, refuse
+from wardbridge.config.doors import doors
+from wardbridge.config.load import load
+from wardbridge.config.models import Installation
+from wardbridge.config.problems import ConfigError, Problem
 from wardbridge.feeds.kinds import KINDS
+
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON object, for programs")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -13,13 +25,63 @@ def add_to(app: typer.Typer) -> None:
     app.command("check")(check)
 
 
-def check(config: ConfigOption, data: DataOption = HERE) -> None:
-    """Tell every error of the configuration at once (exit 2), and what to be warned of."""
-    found = installation(config, data)
-    for warning in found.warnings():
+def check(config: ConfigOption, data: DataOption = HERE, *, as_json: AsJson = False) -> None:
+    """Tell every error of the configuration at once (exit 2); if there is none, its doors, and what to be warned of."""
+    try:
+        found = load(config, data)
+    except ConfigError as error:
+        if not as_json:
+            refuse(str(error))
+        typer.echo(_as_json(config, error.problems, None))
+        raise typer.Exit(COULD_NOT_RUN) from None
+    if as_json:
+        typer.echo(_as_json(config, (), found))
+        return
+    for warning in found.warned:
         typer.echo(f"warning: {warning}", err=True)
-    for feed in found.feeds:
-        for line in KINDS[feed.kind].told(feed.settings):
-            typer.echo(f"feeds.{feed.identity.name}: {line}")
+    for door in doors(found):
+        typer.echo(f"door: {door}")
+    for name, lines in _told(found).items():
+        for line in lines:
+            typer.echo(f"feeds.{name}: {line}")
     wards = "any" if found.register.is_open else len(found.register.wards)
     typer.echo(f"{config}: right; {len(found.feeds)} feeds, wards: {wards}")
+
+
+def _told(found: Installation) -> dict[str, list[str]]:
+    """What each feed's settings mean, in words."""
+    return {feed.identity.name: list(KINDS[feed.kind].told(feed.settings)) for feed in found.feeds}
+
+
+def _as_json(config: Path, errors: Iterable[Problem], found: Installation | None) -> str:
+    told: dict[str, Any] = {
+        "config": str(config),
+        "right": found is not None,
+        "errors": [_problem(each) for each in errors],
+        "warnings": [_problem(each) for each in found.warned] if found else [],
+        "doors": [_door(each) for each in doors(found)] if found else [],
+        "feeds": _told(found) if found else {},
+    }
+    return json.dumps(told, ensure_ascii=False, indent=1)
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    return {
+        "file": str(problem.file) if problem.file else None,
+        "line": problem.line,
+        "key": problem.key or None,
+        "reason": problem.reason,
+        "suggestion": problem.suggestion,
+    }
+
+
+def _door(door: Door) -> dict[str, Any]:
+    return {
+        "key": door.key,
+        "what": door.what,
+        "direction": door.direction,
+        "address": door.address,
+        "asks": door.asks,
+        "encrypted": door.encrypted,
+        "is_open": bool(door.open_to),
+    }

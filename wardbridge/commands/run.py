@@ -20,6 +20,8 @@ from wardbridge.commands._shared import (
     installation,
     refuse,
 )
+from wardbridge.config.doors import doors
+from wardbridge.config.models import Installation
 from wardbridge.files import allow_more_files, too_few_files
 from wardbridge.log import is_on_kafka
 from wardbridge.logs import configure_logs
@@ -56,9 +58,19 @@ def run(
         refuse('--role: one process writes a log in SQLite; with engine = "kafka" roles can part')
     configure_logs(sys.stderr)
     files = allow_more_files()
-    for warning in [*found.warnings(), *too_few_files(files, found)]:
-        structlog.get_logger().warning("configuration", warning=warning)
+    _tell_of(found, files)
     raise typer.Exit(_serve(Service(found, port_offset, roles=roles)))
+
+
+def _tell_of(found: Installation, files: int) -> None:
+    """The doors that are about to be opened, and what is not right."""
+    logger = structlog.get_logger()
+    for door in doors(found):
+        logger.info(
+            "door", door=door.key, address=door.address, asks=door.asks, encrypted=door.encrypted
+        )
+    for warning in [*found.warnings(), *too_few_files(files, found)]:
+        logger.warning("configuration", warning=warning)
 
 
 def _serve(service: Service) -> int:

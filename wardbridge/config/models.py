@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
-from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -28,6 +27,7 @@ from schemas.fields import Level, reaches
 from schemas.ward import WardRegister
 from wardbridge.config.access import AccessSection, HttpTls
 from wardbridge.config.log import LogSection
+from wardbridge.config.problems import Problem
 from wardbridge.config.subscribers import SubscriberSection
 
 
@@ -244,10 +244,6 @@ class HttpSection(Section):
         own = f"http{'s' if self.tls else ''}://{host}:{self.port + port_offset}"
         return f"{self.public_url or own}/fhir"
 
-    def bares_tokens(self) -> bool:
-        """Whether tokens go over a network in the clear, for all that is known here."""
-        return self.access is not None and self.tls is None and not is_loopback(self.host)
-
 
 class PrivacySection(Section):
     """Secrets that keep numbers of patients out of keys."""
@@ -345,57 +341,9 @@ class Installation:
     settings: Settings
     feeds: tuple[Feed, ...]
     register: WardRegister
+    warned: tuple[Problem, ...] = ()
+    """What works and is still not right for patients, each with its file and line."""
 
     def warnings(self) -> list[str]:
-        """What works and is still not right for patients."""
-        found = []
-        if self.register.is_open:
-            found.append(
-                "wards.open: the ward register is open, so any ward code is taken for a ward; "
-                "use a register file where patients are concerned"
-            )
-        found += self._claims_taken_back()
-        if self.settings.http.allow_unauthenticated:
-            found.append(
-                "http.allow_unauthenticated: whoever reaches the port reads every ward's list"
-            )
-        if self.settings.http.bares_tokens():
-            found.append(
-                "http.access: without [http.tls] tokens can be read on the way, unless a proxy in "
-                "front of the port encrypts; browsers sign in over https only"
-            )
-        if self.settings.registrations.allow_private and self._somebody_subscribes():
-            found.append(
-                "registrations.allow_private: whoever may subscribe can have requests sent to any "
-                "address of this network"
-            )
-        if self.settings.identities.keep and not self.settings.gives("identified"):
-            found.append(
-                "identities.keep: names are kept and nobody may see them: give somebody `fields = "
-                '"identified"` or keep none'
-            )
-        for name, subscriber in self.settings.subscribers.items():
-            if subscriber.mllp and subscriber.mllp.can_be_read_on_the_way():
-                found.append(
-                    f"subscribers.{name}.mllp.tls: without it everybody on the way reads along"
-                )
-        if self.settings.log.kafka and self.settings.log.kafka.bares_secrets():
-            found.append(
-                "log.kafka.sasl: without [log.kafka.tls] the password or token can be read by "
-                "everybody on the way"
-            )
-        return found
-
-    def _somebody_subscribes(self) -> bool:
-        access = self.settings.http.access
-        return access is None or any("subscribe" in each.may for _, each in access.granted())
-
-    def _claims_taken_back(self) -> Iterator[str]:
-        """Of two feeds of one source, one may be silent about what the other says."""
-        for feed, other in permutations(self.feeds, 2):
-            if "mark" in feed.clears and feed.identity.source == other.identity.source:
-                yield (
-                    f"feeds.{feed.identity.name}.profile.claims: what a resource leaves out takes "
-                    f"back what feeds.{other.identity.name} said for the same source, a mark too: "
-                    "list what this feed is to say"
-                )
+        """The same as texts, each with its key."""
+        return [": ".join(filter(None, (each.key, each.text))) for each in self.warned]

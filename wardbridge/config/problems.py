@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,14 @@ from typing import Annotated, Any, Final, TypeGuard, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 Place = tuple[str | int, ...]
+_VERBS: Final = (
+    "give", "use", "write", "say", "set", "name", "leave", "take", "let", "put", "send", "try", "register",
+    "restore", "add", "remove", "make", "keep", "choose", "list", "expect", "correct", "export", "change",
+    "call", "clear", "split", "wait", "read", "chmod", "did you mean", "known:", "none is configured",
+    "needs", "only",
+)  # fmt: skip
+_ADVICE: Final = re.compile(rf"[;:,] (?:so )?((?:{'|'.join(_VERBS)})(?!\w).*)$", re.DOTALL)
+"""Texts say first what is wrong, then what to do: it begins with one of these."""
 _TABLE_WANTED: Final = frozenset({"dict_type", "mapping_type", "model_type", "dataclass_type"})
 
 
@@ -27,9 +36,26 @@ class Problem:
     def __str__(self) -> str:
         where = [str(self.file)] if self.file else []
         where += [str(self.line)] if self.line else []
-        head = ":".join(where)
-        key = ".".join(str(part) for part in self.place)
-        return ": ".join(part for part in (head, key, self.text) if part)
+        return ": ".join(part for part in (":".join(where), self.key, self.text) if part)
+
+    @property
+    def key(self) -> str:
+        """The place as it is written with dots."""
+        return ".".join(map(str, self.place))
+
+    @property
+    def reason(self) -> str:
+        """What is wrong."""
+        return self._parted()[0]
+
+    @property
+    def suggestion(self) -> str | None:
+        """What to do about it, where the text says so after what is wrong."""
+        return self._parted()[1]
+
+    def _parted(self) -> tuple[str, str | None]:
+        found = _ADVICE.search(self.text)
+        return (self.text[: found.start()], found[1]) if found else (self.text, None)
 
 
 class ConfigError(Exception):

@@ -140,5 +140,8 @@ def _origin(kind: Any) -> object:  # noqa: ANN401 - any annotation
 
 
 if __name__ == "__main__":
-    page = Path(__file__).parents[2] / "docs" / "reference" / "config.md"
-    page.write_text(reference(), encoding="utf-8")
+    from wardbridge.config.doorspage import page as doors_page
+
+    pages = Path(__file__).parents[2] / "docs" / "reference"
+    (pages / "config.md").write_text(reference(), encoding="utf-8")
+    (pages / "doors.md").write_text(doors_page(), encoding="utf-8")

@@ -8,9 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from adapters.common.door import Door
 from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Outcome
-from adapters.elvis import locating
+from adapters.elvis import locating, tried
 from adapters.elvis.feed import ElvisDirectoryFeed
 from adapters.elvis.handle import make_context
 from adapters.elvis.kept import KeptExports, foreseen
@@ -137,11 +138,19 @@ def _holds(identity: FeedIdentity, settings: ElvisSettings) -> Iterator[Held]:
     )
 
 
+def _doors(settings: ElvisSettings) -> Iterator[Door]:
+    yield Door(
+        ("directory",), "exports", "in", str(settings.directory), "whoever may write there", "files"
+    )
+
+
 KIND = FeedKind(
     settings=ElvisSettings,
     make=ElvisFeed,
     outcomes=_outcomes,
     holds=_holds,
+    doors=_doors,
+    doubts=tried.doubts,
     kept_files=ElvisFiles,
     reads_by=lambda settings: settings.format,
     locate=lambda settings, payload, where: locating.locate(payload, where, settings.format),

@@ -11,8 +11,9 @@ from pathlib import Path
 import httpx
 from pydantic import Field
 
+from adapters.common.door import ENCRYPTED, PLAIN, SHOWS_NOTHING, Door, listening
 from adapters.common.outcome import Outcome, Trouble, to_review
-from adapters.fhir import locating
+from adapters.fhir import locating, tried
 from adapters.fhir.address import normal
 from adapters.fhir.client import FhirClient, RemoteError
 from adapters.fhir.grant import Grant
@@ -190,11 +191,34 @@ def _outcomes(
         yield index, normaliser.normalise(each, reading.clock())
 
 
+def _doors(settings: FhirSettings) -> Iterator[Door]:
+    yield listening(settings, "Encounters and Bundles", settings.tokens)
+    if (remote := settings.pull) is not None:
+        shown = remote.token is not None or remote.backend is not None
+        encrypted = ENCRYPTED if remote.base_url.startswith("https:") else PLAIN
+        yield Door(
+            ("pull",), "searches of a FHIR server", "out", remote.base_url,
+            "our token" if shown else SHOWS_NOTHING, encrypted,
+        )  # fmt: skip
+        if (backend := remote.backend) is not None:
+            encrypted = ENCRYPTED if backend.token_url.startswith("https:") else PLAIN
+            yield Door(
+                ("pull", "backend"),
+                "its tokens",
+                "out",
+                backend.token_url,
+                "our signature",
+                encrypted,
+            )
+
+
 KIND = FeedKind(
     settings=FhirSettings,
     make=FhirFeed,
     outcomes=_outcomes,
     holds=holds_port,
+    doors=_doors,
+    doubts=lambda settings, _source, _register: tried.doubts(settings.profile),
     clears=lambda settings: settings.profile.claims,
     rereader=FhirRereader,
     reads_by=lambda settings: settings.profile,

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from pydantic import Field
 
+from adapters.common.door import listening
 from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.common.receipt import ReceiptClock
-from adapters.hl7v2 import locating
+from adapters.hl7v2 import locating, tried
 from adapters.hl7v2.batch import split
 from adapters.hl7v2.charset import Charsets
 from adapters.hl7v2.mapping import Normaliser, read_frame
@@ -107,4 +108,6 @@ KIND = FeedKind(
     told=_told,
     locate=lambda _settings, payload, where: locating.locate(payload, where),
     kept=lambda _settings, payload: locating.kept(payload),
+    doors=lambda settings: [listening(settings, "messages over MLLP")],
+    doubts=lambda settings, _source, _register: tried.doubts(settings.profile),
 )

@@ -10,6 +10,8 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel
 
+from adapters.common.door import Door
+from adapters.common.doubt import Doubt
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
 from adapters.common.locating import Located, Span, whole
@@ -168,6 +170,14 @@ def _holds_nothing(_identity: FeedIdentity, _settings: BaseModel) -> Iterable[He
     return ()
 
 
+def _no_doors(_settings: BaseModel) -> Iterable[Door]:
+    return ()
+
+
+def _no_doubts(_settings: BaseModel, _source: str, _register: WardRegister) -> Iterable[Doubt]:
+    return ()
+
+
 def _says_nothing(_settings: BaseModel, _payload: bytes) -> Sequence[str]:
     return ()
 
@@ -192,8 +202,9 @@ class FeedKind(Generic[Options]):
     otherwise. ``structure`` tells a person what the standard says of one input's structure, without
     anything of a patient. ``told`` is what ``check`` tells of right settings, a line each. ``locate`` finds
     in an input's bytes what a trouble's ``where`` names, ``kept`` what of them names parts and never a
-    patient. ``is_alone``: it calls what can hang and cannot be interrupted (a network
-    share, a commit on a broker), so that it needs a process in which nothing else waits.
+    patient. ``doors`` are its ways in and out; ``doubts`` what is found by trying its settings against each
+    other, and the ward register by the feed's source. ``is_alone``: it calls what can hang and cannot be
+    interrupted (a network share, a commit on a broker), so that it needs a process in which nothing else waits.
     """
 
     settings: type[Options]
@@ -201,6 +212,8 @@ class FeedKind(Generic[Options]):
     outcomes: Callable[[Reading, Options, Path, bytes], Iterator[tuple[int, Outcome]]]
     holds: Callable[[FeedIdentity, Options], Iterable[Held]] = _holds_nothing
     clears: Callable[[Options], Iterable[str]] = _clears_nothing
+    doors: Callable[[Options], Iterable[Door]] = _no_doors
+    doubts: Callable[[Options, str, WardRegister], Iterable[Doubt]] = _no_doubts
     rereader: Callable[[Reading, Path, Options], Rereader] | None = None
     kept_files: Callable[[Reading, Place, Options], KeptFiles] | None = None
     reads_by: Callable[[Options], BaseModel] = _by_all
