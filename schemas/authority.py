@@ -68,3 +68,4 @@ class Tick(Frozen):
     version: Literal[1] = 1
     realm: str
     at: Utc
+    interval_s: float = Field(10.0, description="how often time is told, about")

@@ -80,6 +80,8 @@ class Announcer:
         after = before._replace(version=before.version + 1, backing=None)
         self._say(name, after, why)
         self._outbox.inbound(name, None)
+        if (name.source, name.visit) not in self._realm.visits:  # it was another visit's by now
+            retire_told(self._realm, self._outbox, name)
 
     def _keep(self, name: Name, before: Announced, each: Effective) -> None:
         after = before._replace(terms=each.terms, mark_id=each.mark_id, backing=each.name)
@@ -93,7 +95,8 @@ class Announcer:
 
     def _open(self, each: Effective) -> None:
         before = self._realm.told.get(each.name)
-        version = before.version + 1 if before else 1
+        used = before.version if before else self._realm.count_of(each.name.ward).used
+        version = used + 1
         after = Announced(version, each.mark_id, each.terms, self._at, each.name)
         reason = self._why_opened(each, before)
         self._outbox.inbound(each.name, self._say(each.name, after, (Kind.DESIGNATED, reason)))
@@ -150,9 +153,10 @@ class Announcer:
         )
 
     def _next_sequence(self, ward: str) -> int:
-        sequence = self._realm.sequences[ward] = self._realm.sequences.get(ward, 0) + 1
-        self._outbox.state(self._realm.key("ward", ward), str(sequence).encode())
-        return sequence
+        realm, count = self._realm, self._realm.count_of(ward)
+        realm.wards[ward] = count._replace(sequence=count.sequence + 1)
+        self._outbox.state(realm.key("ward", ward), realm.ward_row(ward))
+        return count.sequence + 1
 
     def _store(self, name: Name, after: Announced) -> None:
         self._realm.tell(name, after)
@@ -176,3 +180,10 @@ def why_ended(fold: Fold, ward: str) -> Why:
     if fold.mark.ward != ward:
         return Kind.WITHDRAWN, Reason.REDESIGNATED
     return Kind.ARRIVED, Reason.MOVED_IN
+
+
+def retire_told(realm: Realm, outbox: Outbox, name: Name) -> None:
+    """Keep of what a ward was told and is closed only that its versions were used."""
+    realm.forget_told(name)
+    outbox.state(realm.key("told", *name), None)
+    outbox.state(realm.key("ward", name.ward), realm.ward_row(name.ward))

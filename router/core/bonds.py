@@ -18,8 +18,8 @@ from typing import Final, NamedTuple
 
 from pydantic import TypeAdapter
 
-from router.core.facts import Fact
-from router.core.people import Merge, Order, Statement
+from router.core.facts import Fact, Order
+from router.core.people import Merge, Statement
 from schemas.observation import RawPointer
 
 MAX_BESIDE: Final = 50
@@ -71,6 +71,10 @@ class Bonds:
     def is_bound(self, number: str) -> bool:
         """Whether anything is tied to the number."""
         return number in self._owners or number in self._owned or number in self._merges_of
+
+    def is_held(self, number: str) -> bool:
+        """Whether anything is kept of the number."""
+        return self.is_bound(number) or number in self.crowded
 
     def only_owner(self, number: str) -> str | None:
         """The owner of a number that nothing else was ever said of."""

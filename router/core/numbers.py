@@ -33,7 +33,8 @@ class Change:
 
     ``moved``: number to the patients whose it was and is. ``pointers``: where numbers lead now.
     ``rows``: pairs to write (None: to remove). ``gone``: merges that count no more. ``crowded``: numbers
-    that are nobody's from now on; ``in_use``: when those and older ones were last said, where it is to be kept.
+    that are nobody's from now on; ``in_use``: when those and older ones were last said, where it is to be
+    kept (None: it is kept no longer).
     ``is_refused``: it would tie too many numbers together, and nothing was done.
     """
 
@@ -44,7 +45,7 @@ class Change:
     disputed: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     crowded: set[str] = field(default_factory=set)
-    in_use: dict[str, int] = field(default_factory=dict)
+    in_use: dict[str, int | None] = field(default_factory=dict)
     is_refused: bool = False
 
 
@@ -89,6 +90,10 @@ class Numbers:
             return People({number})
         return self._keep(self._gathered(number))
 
+    def folded(self) -> list[str]:
+        """The numbers that are answered from what was folded, and not from the index alone."""
+        return list(self._people)
+
     def is_nobodys(self, merge: Merge) -> bool:
         """Whether a merge names a number that is nobody's."""
         crowded = self.bonds.crowded
@@ -131,7 +136,8 @@ class Numbers:
         change.pointers = {n: None for n in together if self.pointer(n) is not None}
         for number in together:
             self._untie(number, change)
-            self.bonds.crowded.pop(number, None)
+            if self.bonds.crowded.pop(number, None) is not None:
+                change.in_use[number] = None
             self._people.pop(number, None)
         return change
 

@@ -13,7 +13,9 @@ from typing import Final
 
 from router.core.bonds import KeptMerge
 from router.core.due import DUE
-from router.core.facts import Fact, fact_of, microseconds, parsed, row_of
+from router.core.facts import Fact, fact_of, microseconds
+from router.core.kept import Visit, marked
+from router.core.marks import keep_mark
 from router.core.outbox import Outbox, origin_of, review_of, warning_of
 from router.core.reasons import (
     CLOCKS_DIFFER,
@@ -30,7 +32,7 @@ from router.core.reasons import (
 )
 from router.core.recognise import Recogniser
 from router.core.retention import drop, is_over
-from router.core.state import Realm, Visit, marked
+from router.core.state import Realm
 from router.core.twins import bare_number, is_with_assigner, twins_of
 from router.core.versions import contradicts
 from schemas.observation import Envelope, Observation, What
@@ -51,7 +53,7 @@ class Observer:
 
     @property
     def _horizon(self) -> datetime:
-        return self._envelope.told_at - self._keep
+        return self._realm.horizon(self._envelope.told_at, self._keep)
 
     # -- a visit --------------------------------------------------------------------------------
 
@@ -80,7 +82,7 @@ class Observer:
     def _kept_visit(self, source: str, number: str) -> Visit | None:
         visit = self._realm.visits.get((source, number))
         if visit is not None and is_over(visit.fold(), self._horizon):
-            drop(self._realm, self._outbox, visit)
+            drop(self._realm, self._outbox, visit, self._horizon)
             return None
         return visit
 
@@ -176,30 +178,9 @@ class Observer:
         touched = self._recogniser(said).of_person(said.source, fact)
         if not said.claims.says("protection"):
             return touched
-        return touched | self._keep_mark(said.source, fact)
-
-    def _keep_mark(self, source: str, fact: Fact) -> set[str]:
-        rows = self._realm.person(source, fact.patient)
-        row, held = row_of(fact), rows.get(fact.id)
-        if held is not None:
-            row = row_of(parsed(held).told_again(fact))
-        if row == held:
-            return set()
-        rows[fact.id] = row
-        self._outbox.state(self._person_key(source, fact), row)
-        self._forget_older(source, fact.patient)
-        return {self._realm.numbers_of(source).resolve(fact.patient)}
-
-    def _person_key(self, source: str, fact: Fact) -> str:
-        return self._realm.key("person", source, fact.patient, fact.id)
-
-    def _forget_older(self, source: str, patient: str) -> None:
-        rows, horizon = self._realm.person(source, patient), microseconds(self._horizon)
-        facts = sorted(map(parsed, rows.values()), key=lambda fact: fact.order)
-        for fact in facts[:-1]:
-            if fact.stamp[0] < horizon:
-                del rows[fact.id]
-                self._outbox.state(self._person_key(source, fact), None)
+        if keep_mark(self._realm, self._outbox, said.source, fact):
+            touched |= {self._realm.numbers_of(said.source).resolve(fact.patient)}
+        return touched
 
     def _merge(self, said: Observation) -> set[str]:
         fact = fact_of(said)

@@ -8,11 +8,12 @@ from typing import NamedTuple
 from bus.port import Record, Stored
 from router.core.designations import Name
 from router.core.facts import moment
+from router.core.kept import Visit
 from router.core.keys import joined
 from router.core.people import Pointer
-from router.core.state import Visit
 from schemas import topics
 from schemas.alias import Alias
+from schemas.authority import Tick
 from schemas.notification import DesignationData, Notification
 from schemas.observation import Envelope, Observation, RawPointer, What
 from schemas.review import ReviewItem, ReviewStep
@@ -71,6 +72,11 @@ class Outbox:
         """What a person must look at."""
         value = item.model_dump_json().encode()
         self.records.append(Record(topics.REVIEW, self._realm, item.id, value))
+
+    def tick(self, at: datetime) -> None:
+        """Have the router go on at once, at the same time, with what is left to do."""
+        value = Tick(realm=self._realm, at=at).model_dump_json().encode()
+        self.records.append(Record(topics.TICKS, self._realm, self._realm, value))
 
     def trouble(self, origin: Origin, reason: str, detail: str, *about: str) -> None:
         """What a person must look at, beside an input that is used; one item for all that is ``about``."""

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator
 
 from router.core.designations import Announced, Effective, Name, Terms
 from router.core.facts import Stamp, parsed
+from router.core.kept import Visit
 from router.core.keys import VisitKey
-from router.core.state import Realm, Visit
+from router.core.state import Realm
 from schemas.observation import Protection, strictest
 from schemas.ward import WardRegister
 
-_Said = tuple[tuple[Stamp, str], Protection]
+Said = tuple[tuple[Stamp, str], Protection]
 
 
 def visits_of(realm: Realm, patient: str) -> list[Visit]:
@@ -59,13 +60,14 @@ def everyone_known_as(realm: Realm, patients: Iterable[str]) -> set[str]:
 
 def protection_of(realm: Realm, patient: str) -> Protection:
     """The strictest that any source says; what a source says is the newest that it said."""
-    newest: dict[str, _Said] = {}
-    for source, said in _said_of(realm, numbers_of(realm, patient)):
+    newest: dict[str, Said] = {}
+    for source, said in said_of(realm, numbers_of(realm, patient)):
         newest[source] = max(said, newest.get(source, said))
     return strictest(level for _, level in newest.values())
 
 
-def _said_of(realm: Realm, numbers: set[str]) -> Iterator[tuple[str, _Said]]:
+def said_of(realm: Realm, numbers: set[str]) -> Iterator[tuple[str, Said]]:
+    """What each source says of the protection of these numbers, and where that sorts."""
     keys = set[VisitKey]().union(*(realm.by_patient.get(number, ()) for number in numbers))
     for visit in map(realm.visits.__getitem__, keys):
         fold = visit.fold()
@@ -80,7 +82,7 @@ def _said_of(realm: Realm, numbers: set[str]) -> Iterator[tuple[str, _Said]]:
                 yield source, (fact.order, fact.claims.protection or Protection.NONE)
 
 
-def _said_in_anothers_visit(visit: Visit, numbers: set[str]) -> Iterator[tuple[str, _Said]]:
+def _said_in_anothers_visit(visit: Visit, numbers: set[str]) -> Iterator[tuple[str, Said]]:
     """What protects a person counts whosever the visit is; what would unmask one does not."""
     for fact in visit.facts():
         level = fact.claims.protection

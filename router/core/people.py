@@ -21,9 +21,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from router.core.facts import Stamp
+from router.core.facts import Order
 
-Order = tuple[Stamp, str]
 BEFORE_ALL: Final[Order] = ((-1, -1, -1, -1), "")
 
 

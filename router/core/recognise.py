@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from router.core.bonds import KEPT_MERGE, KeptMerge
 from router.core.facts import Fact
+from router.core.kept import Visit
 from router.core.numbers import Change
 from router.core.outbox import Origin, Outbox
 from router.core.people import Statement
@@ -27,7 +28,7 @@ from router.core.reasons import (
     TOO_MANY_NUMBERS,
     VISIT_OF_ANOTHER,
 )
-from router.core.state import Realm, Visit
+from router.core.state import Realm
 
 
 class Recogniser:
@@ -135,7 +136,8 @@ def write(realm: Realm, outbox: Outbox, source: str, change: Change) -> None:
     for pair, row in change.rows.items():
         outbox.state(realm.key("number", source, *pair), row)
     for number, at in change.in_use.items():
-        outbox.state(realm.key("crowded", source, number), str(at).encode())
+        row = None if at is None else str(at).encode()
+        outbox.state(realm.key("crowded", source, number), row)
     for merge_id in change.gone:
         outbox.state(realm.key("merge", source, merge_id), None)
     for number, pointer in change.pointers.items():

@@ -6,10 +6,11 @@ Kinds of row, each keyed by the realm, the kind and what it is about:
   so that restart can index a million rows without parsing one.
 * ``merge``, ``number`` and ``crowded``: source, and what ``bonds`` says.
 * ``person``: source, patient, observation id.
-* ``told``: source, visit, ward: an announced designation; stays when it closes, because its
-  version must go on from there.
-* ``ward``: ward: the sequence number of its last notification.
-* ``authority`` and ``clock``: one each. ``due`` and ``behind``: see ``due``.
+* ``told``: source, visit, ward: an announced designation; stays when it closes, while its visit is kept,
+  because its version must go on from there.
+* ``ward``: ward: the sequence number of its last notification, and the highest version that is not kept any more.
+* ``authority``, ``clock`` and ``seen``: one each: the last tick, and how far time is believed to have passed.
+* ``due`` and ``behind``: see ``due``. ``backlog`` and ``register``: see ``backlog``.
 
 Visits are parsed and folded when first touched. The indexes by patient and by ward hold every
 visit that ever named them, so what they find is checked against the fold.
@@ -18,160 +19,45 @@ visit that ever named them, so what they find is checked against the fold.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic import TypeAdapter
 
+from router.core import clock
+from router.core.backlog import Backlog
 from router.core.believed import Believed
 from router.core.bonds import KEPT_MERGE
+from router.core.clock import Clock
 from router.core.designations import Announced, Name
 from router.core.due import BEHIND, DUE, Agenda
-from router.core.facts import Fact, microseconds, parsed, row_of
+from router.core.facts import Fact, microseconds
 from router.core.fulfilment import ALL_BY_PLACE, BY_PLACE, Fulfilment
+from router.core.kept import Visit, marked
 from router.core.keys import VisitKey, joined, parted
 from router.core.numbers import Numbers
 from router.core.people import Statement
-from router.core.visit import Fold, folded
-from router.core.whose import counting, counts
 from schemas.authority import Authority
 
-MAX_FOREIGN: Final = 100
-"""Facts about others that a visit holds, until a merge may make them count. A sender that mixes up two patients
-sends a few; one whose visit field holds a constant sends everybody's."""
+BELIEVED_AHEAD: Final = timedelta(days=1)
+"""How far a receipt may be ahead of the ticks, which may have stopped, to count for what is too old."""
 ANNOUNCED: Final = TypeAdapter(Announced)
 
 
-class Visit:
-    """One visit: its rows, and its fold once it was touched.
+class WardCount(NamedTuple):
+    """The sequence number of a ward's last notification, and the highest version of what is not kept any more."""
 
-    ``patients``: every number that a fact names. ``foreign``: ids of the facts that are about somebody else
-    and count as nothing, once it was folded.
-    """
+    sequence: int
+    used: int
 
-    __slots__ = (
-        "_agenda",
-        "_fulfilment",
-        "_rows",
-        "_unread",
-        "at",
-        "fold_",
-        "foreign",
-        "numbers",
-        "patients",
-    )  # fmt: skip
 
-    def __init__(
-        self,
-        source: str,
-        visit: str,
-        fulfilment: Fulfilment = BY_PLACE,
-        numbers: Numbers | None = None,
-        agenda: Agenda | None = None,
-    ) -> None:
-        self.at: VisitKey = (source, visit)
-        self._agenda = agenda or Agenda()
-        self._fulfilment = fulfilment
-        self.numbers = numbers or Numbers(lambda _: ())
-        self.fold_: Fold | None = None
-        self.patients: tuple[str, ...] = ()
-        self.foreign: frozenset[str] = frozenset()
-        self._rows: dict[str, bytes] | None = None
-        self._unread: list[bytes] = []
+class Unswept(NamedTuple):
+    """What retention has still to look at in this round."""
 
-    @property
-    def source(self) -> str:
-        """Whose visit it is."""
-        return self.at[0]
-
-    @property
-    def visit(self) -> str:
-        """Its number at the source."""
-        return self.at[1]
-
-    def restore(self, row: bytes) -> None:
-        """Put one committed row back, unparsed."""
-        self._unread.append(row)
-
-    def facts(self) -> Iterator[Fact]:
-        """Every fact held, in no order."""
-        return map(parsed, [*(self._rows or {}).values(), *self._unread])
-
-    def known(self, fact_id: str) -> Fact | None:
-        """The fact as held, if it is."""
-        row = self._read().get(fact_id)
-        return parsed(row) if row is not None else None
-
-    def fold(self) -> Fold:
-        """What the facts amount to by the realm's clock."""
-        if self.fold_ is None:
-            self.fold_ = self._folded()
-        self.fold_.pass_time(self._agenda.now)
-        return self.fold_
-
-    def hold(self, fact: Fact) -> bytes:
-        """Hold a fact, which :meth:`take` must fold then; its row."""
-        row = self._read()[fact.id] = row_of(fact)
-        self.name(fact.patient)
-        return row
-
-    def take(self, fact: Fact, *, is_new: bool) -> None:
-        """Fold a fact that is held. A new one that sorts after all others is taken in as it is."""
-        fold = self.fold_
-        if fold is None or not is_new or not fold.follows(fact):
-            self.fold_ = self._folded()
-        elif not fold.patient or fact.patient == fold.patient:  # nearly always
-            fold.advance(fact)
-        elif fact.corrects and self.foreign:
-            self.fold_ = self._folded()  # what was somebody else's may be this patient's
-        elif counts(fact, fold.patient, self._is_same):
-            fold.advance(fact)
-        else:
-            self.foreign |= {fact.id}
-
-    @property
-    def is_crowded(self) -> bool:
-        """Whether so many facts are about others that no more are held."""
-        return len(self.foreign) >= MAX_FOREIGN
-
-    def is_crowded_for(self, fact: Fact) -> bool:
-        """Whether the fact is one more about somebody else than is held."""
-        fold = self.fold()
-        if not self.is_crowded or fact.corrects or fact.patient == fold.patient:
-            return False
-        return not self._is_same(fact.patient, fold.patient)
-
-    def name(self, patient: str) -> None:
-        """Know that a fact names the patient's number."""
-        if patient not in self.patients:
-            self.patients = (*self.patients, patient)
-
-    def let_go(self, fact_id: str) -> None:
-        """Hold a fact no longer."""
-        del self._read()[fact_id]
-        self.fold_ = None
-
-    def _read(self) -> dict[str, bytes]:
-        if self._rows is None:
-            self._rows = {parsed(row).id: row for row in self._unread}
-            self._unread = []
-        return self._rows
-
-    def glance(self) -> Fold:
-        """The fold, without keeping what a look at every visit would fill the memory with."""
-        return self.fold() if self.fold_ else self._folded()
-
-    def _folded(self) -> Fold:
-        facts = list(self.facts())
-        if len(self.patients) <= 1:  # nearly always
-            return folded(facts, self._fulfilment, self._agenda.now)
-        heard = counting(facts, self._is_same)
-        self.foreign = frozenset(fact.id for fact in facts) - {fact.id for fact in heard}
-        return folded(heard, self._fulfilment, self._agenda.now)
-
-    def _is_same(self, one: str, other: str) -> bool:
-        return self.numbers.resolve(one) == self.numbers.resolve(other)
+    visits: list[VisitKey]
+    persons: list[tuple[str, str]]
+    numbers: list[tuple[str, str]]
 
 
 class Realm:
@@ -187,13 +73,18 @@ class Realm:
         self.persons: dict[str, dict[str, dict[str, bytes]]] = {}
         self.told: dict[Name, Announced] = {}
         self.open_of: dict[str, set[Name]] = {}
-        self.sequences: dict[str, int] = {}
+        self.open_at: dict[str, set[Name]] = {}
+        self.wards: dict[str, WardCount] = {}
         self.authority: Authority | None = None
         self.clock: datetime | None = None
+        self.seen: Clock | None = None
         self.agenda = Agenda()
         self.believed = Believed(None, None)
-        self.unswept: list[VisitKey] = []
-        self.looked_over = False
+        self.unswept = Unswept([], [], [])
+        self.backlog = Backlog()
+        self.reading: str | None = None
+        self.is_read = False
+        self._told_at: dict[VisitKey, tuple[str, ...]] = {}
         self._sources: dict[str, str] = {}
 
     def key(self, kind: str, *about: str) -> str:
@@ -277,6 +168,28 @@ class Realm:
         """Rows of what the source said about the patient apart from any visit, by id."""
         return self.persons.setdefault(source, {}).setdefault(patient, {})
 
+    def forget_person(self, source: str, patient: str) -> None:
+        """There are no such rows any more."""
+        del self.persons[source][patient]
+
+    def everyone_described(self) -> list[tuple[str, str]]:
+        """Every source and patient of whom there are such rows."""
+        return [(source, patient) for source, each in self.persons.items() for patient in each]
+
+    def every_number(self) -> list[tuple[str, str]]:
+        """Every source and number that anything is kept of."""
+        return [
+            (source, number)
+            for source, numbers in self.numbers.items()
+            for number in numbers.bonds.everyone()
+        ]
+
+    def keeps(self, number: str) -> bool:
+        """Whether a visit, a mark or an open designation of the number is kept, by whichever source."""
+        if number in self.by_patient or number in self.open_of:
+            return True
+        return any(number in persons for persons in self.persons.values())
+
     def patient_of(self, visit: Visit) -> str:
         """Whom the visit is about, as its own source has merged them."""
         return visit.numbers.resolve(visit.fold().patient)
@@ -284,20 +197,49 @@ class Realm:
     def tell(self, name: Name, announced: Announced) -> None:
         """Keep what a ward was told, and whose it is while it is open."""
         before = self.told.get(name)
-        if before is not None:
-            self.open_of.get(before.terms.patient, set()).discard(name)
+        if before is None:
+            at = (name.source, name.visit)
+            self._told_at[at] = (*self._told_at.get(at, ()), name.ward)
+        elif before.backing is not None:
+            _discard(self.open_of, before.terms.patient, name)
+            _discard(self.open_at, name.ward, name)
         self.told[name] = announced
         if announced.backing is not None:
             self.open_of.setdefault(announced.terms.patient, set()).add(name)
+            self.open_at.setdefault(name.ward, set()).add(name)
+
+    def told_of(self, at: VisitKey) -> list[Name]:
+        """What was ever told of a visit, of what is kept."""
+        return [Name(*at, ward) for ward in self._told_at.get(at, ())]
+
+    def forget_told(self, name: Name) -> None:
+        """Keep of a closed designation only that its versions were used."""
+        version, at = self.told.pop(name).version, (name.source, name.visit)
+        left = tuple(ward for ward in self._told_at[at] if ward != name.ward)
+        if left:
+            self._told_at[at] = left
+        else:
+            del self._told_at[at]
+        count = self.count_of(name.ward)
+        self.wards[name.ward] = count._replace(used=max(count.used, version))
+
+    def count_of(self, ward: str) -> WardCount:
+        """How far the ward's numbers were used."""
+        return self.wards.get(ward, WardCount(0, 0))
+
+    def ward_row(self, ward: str) -> bytes:
+        """That, as the ward's row of state."""
+        return "{} {}".format(*self.count_of(ward)).encode()
+
+    def horizon(self, told_at: datetime, keep: timedelta) -> datetime:
+        """What is older is not kept; a clock that is far ahead of the time that has passed makes nothing older."""
+        if self.seen is not None:
+            told_at = min(told_at, self.seen.at + BELIEVED_AHEAD)
+        return told_at - keep
 
     def believe(self) -> None:
         """Look up anew who is believed."""
-        self.believed = Believed(self.authority, self.clock)
-
-
-def marked(fact: Fact) -> str:
-    """The ward that a fact names as marked, or nothing."""
-    return fact.claims.mark.ward if fact.claims.mark else ""
+        self.believed = Believed(self.authority, self.seen.at if self.seen else None)
 
 
 class RouterState:
@@ -356,7 +298,7 @@ def _restore_told(realm: Realm, about: list[str], row: bytes) -> None:
 
 
 def _restore_ward(realm: Realm, about: list[str], row: bytes) -> None:
-    realm.sequences[about[0]] = int(row)
+    realm.wards[about[0]] = WardCount(*map(int, row.split()))
 
 
 def _restore_authority(realm: Realm, _about: list[str], row: bytes) -> None:
@@ -367,7 +309,19 @@ def _restore_authority(realm: Realm, _about: list[str], row: bytes) -> None:
 def _restore_clock(realm: Realm, _about: list[str], row: bytes) -> None:
     realm.clock = datetime.fromisoformat(row.decode())
     realm.agenda.restore_clock(microseconds(realm.clock))
+
+
+def _restore_seen(realm: Realm, _about: list[str], row: bytes) -> None:
+    realm.seen = clock.parsed(row)
     realm.believe()
+
+
+def _restore_backlog(realm: Realm, _about: list[str], row: bytes) -> None:
+    realm.backlog.restore(row)
+
+
+def _restore_register(realm: Realm, _about: list[str], row: bytes) -> None:
+    realm.reading = row.decode()
 
 
 def _restore_due(realm: Realm, about: list[str], row: bytes) -> None:
@@ -379,6 +333,13 @@ def _restore_behind(realm: Realm, _about: list[str], row: bytes) -> None:
     realm.agenda.restore_behind(row)
 
 
+def _discard(index: dict[str, set[Name]], key: str, name: Name) -> None:
+    names = index[key]
+    names.discard(name)
+    if not names:
+        del index[key]
+
+
 _RESTORERS: Final = {
     "merge": _restore_merge,
     "number": _restore_number,
@@ -388,6 +349,9 @@ _RESTORERS: Final = {
     "ward": _restore_ward,
     "authority": _restore_authority,
     "clock": _restore_clock,
+    "seen": _restore_seen,
+    "backlog": _restore_backlog,
+    "register": _restore_register,
     DUE: _restore_due,
     BEHIND: _restore_behind,
 }

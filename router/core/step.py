@@ -7,7 +7,7 @@ no other way to a notification.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,13 +16,12 @@ from pydantic import BaseModel, ValidationError
 from bus.port import Record, Stored
 from router.core.announce import Announcer
 from router.core.facts import moment
-from router.core.fulfilment import ALL_BY_PLACE, Fulfilment
+from router.core.follow import Follower
+from router.core.fulfilment import ALL_BY_PLACE, BY_PLACE, Fulfilment
 from router.core.observe import Observer
 from router.core.outbox import Outbox, review_of_record
-from router.core.passing import pass_time
-from router.core.patient import believed_for, everyone_known_as
-from router.core.retention import sweep
-from router.core.state import Realm, RouterState
+from router.core.patient import everyone_known_as
+from router.core.state import RouterState
 from schemas import topics
 from schemas.authority import Authority, Tick
 from schemas.observation import Envelope
@@ -35,9 +34,6 @@ _MODELS: Final[Mapping[str, type[BaseModel]]] = {
     topics.TICKS: Tick,
 }
 DEFAULT_KEEP: Final = timedelta(days=30)
-SET_BACK: Final = timedelta(days=1)
-"""A tick so far behind the last says that the clock was ahead then: it is believed."""
-SWEPT_PER_TICK: Final = 200  # some 20 ms; 500 ticks look at 100,000 visits
 
 
 class RouterStep:
@@ -102,9 +98,11 @@ class RouterStep:
     def _observe(self, state: RouterState, envelope: Envelope) -> Outbox:
         realm, outbox = state.realm(envelope.realm), Outbox(envelope.realm)
         observer = Observer(realm, outbox, envelope, self._keep)
+        follower = Follower(realm, outbox, self._register)
         touched: set[str] = set()
         for said in envelope.observations:
             touched |= observer.take_in(said)
+            follower.heard(min(said.recorded_at, envelope.received_at))
         touched = everyone_known_as(realm, touched)
         Announcer(realm, self._register, outbox, envelope.told_at).reconcile(touched)
         outbox.settle(envelope)
@@ -112,37 +110,14 @@ class RouterStep:
 
     def _believe(self, state: RouterState, authority: Authority, written_at: datetime) -> Outbox:
         realm, outbox = state.realm(authority.realm), Outbox(authority.realm)
-        realm.authority = authority
-        outbox.state(realm.key("authority"), authority.model_dump_json().encode())
-        self._follow_authority(realm, outbox, realm.clock or written_at)
+        Follower(realm, outbox, self._register).believe(authority, written_at)
         return outbox
 
     def _tick(self, state: RouterState, tick: Tick) -> Outbox:
         realm, outbox = state.realm(tick.realm), Outbox(tick.realm)
-        set_back = realm.clock is not None and tick.at < realm.clock - SET_BACK
-        if realm.clock is not None and tick.at <= realm.clock and not set_back:
-            return outbox
-        realm.clock = tick.at
-        outbox.state(realm.key("clock"), tick.at.isoformat().encode())
-        happened = pass_time(realm, outbox, tick.at, set_back=set_back)
-        if set_back or not realm.believed.holds_at(tick.at):
-            self._follow_authority(realm, outbox, tick.at)
-        if not realm.looked_over:  # a restart may have brought another register
-            realm.looked_over = True
-            happened |= set(_patients_of(realm, _wards(realm)))
-        touched = everyone_known_as(realm, happened)
-        Announcer(realm, self._register, outbox, tick.at).reconcile(touched)
-        sweep(realm, outbox, self._keep, SWEPT_PER_TICK)
+        fulfilment = self._fulfilments.get(tick.realm, BY_PLACE)
+        Follower(realm, outbox, self._register).tick(tick, self._keep, fulfilment)
         return outbox
-
-    def _follow_authority(self, realm: Realm, outbox: Outbox, at: datetime) -> None:
-        wards = _wards(realm)
-        before = {ward: believed_for(realm, ward, self._register) for ward in wards}
-        realm.believe()
-        moved = {w for w in wards if believed_for(realm, w, self._register) != before[w]}
-        gained = frozenset(ward for ward in moved if before[ward] is not None)
-        touched = set(_patients_of(realm, moved))
-        Announcer(realm, self._register, outbox, at, gained).reconcile(touched)
 
 
 class ForeignKeyError(Exception):
@@ -160,21 +135,3 @@ def _first(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(map(str, first["loc"])) or "the record"
     return f"{where}: {first['type']}"
-
-
-def _wards(realm: Realm) -> set[str]:
-    told = {name.ward for names in realm.open_of.values() for name in names}
-    return told.union(realm.by_ward)
-
-
-def _patients_of(realm: Realm, wards: Iterable[str]) -> Iterator[str]:
-    """Who is announced to these wards, or marked for them by anyone."""
-    chosen = set(wards)
-    for patient, names in realm.open_of.items():
-        if any(name.ward in chosen for name in names):
-            yield patient
-    for ward in chosen:
-        for at in realm.by_ward.get(ward, ()):
-            visit = realm.visits[at]
-            if visit.glance().awaits_patient_in == ward:
-                yield realm.patient_of(visit)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from router.core.facts import Fact
-from router.core.state import Realm, Visit
+from router.core.kept import Visit
+from router.core.state import Realm
 
 
 def bare_number(visit: str) -> str:

@@ -57,6 +57,7 @@ class Router:
         self.state = self.step.empty(0)
         self.records: list[Record] = []
         self._offset = 0
+        self.goes_on = True
         self.believe(*entries or ("ehr",))
 
     def feed(self, topic: str, value: bytes | None, key: str | None = REALM) -> list[Record]:
@@ -64,6 +65,9 @@ class Router:
         self._offset += 1
         out = list(self.step.decide(self.state, stored))
         self.records += out
+        for record in tuple(out) if self.goes_on else ():
+            if record.topic == topics.TICKS:  # what the router has left to do, it tells itself
+                out += self.feed(topics.TICKS, record.value, record.key)
         return out
 
     def hear(self, *said: Observation) -> Router:

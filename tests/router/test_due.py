@@ -25,12 +25,6 @@ def stays(count: int, until: datetime = NOON) -> list[Observation]:
     return said
 
 
-def looked_over(router: Router) -> Router:
-    """As after the first tick, which looks at every marked visit in any case."""
-    router.state.realms["lab"].looked_over = True
-    return router
-
-
 def due_rows(router: Router, kind: str = DUE) -> list[str]:
     keys = rows(router.records, topics.STATE)
     return [key for key in keys if key.split("|")[1] == kind]
@@ -41,13 +35,13 @@ def test_a_tick_changes_no_more_visits_than_its_limit(
     monkeypatch: pytest.MonkeyPatch, *, restarts: bool
 ) -> None:
     monkeypatch.setattr(passing, "DUE_PER_TICK", 3)
-    router = looked_over(Router().hear(*stays(8)).tick(minutes(1)))
+    router = Router().hear(*stays(8)).tick(minutes(1))
     left = []
     for second in range(4):
         router.tick(NOON + timedelta(seconds=second))
         left.append(len(router.open))
         if restarts:
-            looked_over(router.restart())
+            router.restart()
     assert left == [5, 2, 0, 0]
     assert not due_rows(router, BEHIND)
 
@@ -55,7 +49,7 @@ def test_a_tick_changes_no_more_visits_than_its_limit(
 def test_a_restart_parses_only_what_is_due() -> None:
     others = (Source(visit=f"x{n}", patient=f"q{n}").a01("ER") for n in range(50))
     router = Router().hear(*stays(3), *others).tick(minutes(1)).restart()
-    looked_over(router).tick(NOON)
+    router.tick(NOON)
     visits = router.state.realms["lab"].visits
     assert {at[1] for at, visit in visits.items() if visit.fold_ is not None} == {"v0", "v1", "v2"}
     assert len(visits) == 53

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from router.core import bonds, numbers, reasons, state
+from router.core import bonds, kept, numbers, reasons
 from router.core.facts import fact_of
 from router.core.people import Merge, Statement, folded
 from schemas import topics
@@ -270,16 +270,16 @@ def test_what_protects_a_person_counts_whosever_the_visit_is() -> None:
 
 def test_a_constant_in_the_visit_field_is_told_of_without_ten_thousand_items() -> None:
     s = Source(visit="IP")
-    said = [s.of(f"P{n}").a14(f"W{n % 9}") for n in range(3 * state.MAX_FOREIGN)]
+    said = [s.of(f"P{n}").a14(f"W{n % 9}") for n in range(3 * kept.MAX_FOREIGN)]
     router = Router().hear(*said)
     assert router.wards == ["W0"]
-    assert why(router).count(reasons.VISIT_OF_ANOTHER) == state.MAX_FOREIGN
+    assert why(router).count(reasons.VISIT_OF_ANOTHER) == kept.MAX_FOREIGN
     assert why(router).count(reasons.VISIT_OF_MANY) == 1
-    assert len(router.review) == state.MAX_FOREIGN + 1
-    kept = sum("|fact|" in key for key in rows(router.records, topics.STATE))
-    assert kept == state.MAX_FOREIGN + 1
+    assert len(router.review) == kept.MAX_FOREIGN + 1
+    count = sum("|fact|" in key for key in rows(router.records, topics.STATE))
+    assert count == kept.MAX_FOREIGN + 1
     router.restart().hear(*map(again, said))
-    assert len(router.review) == state.MAX_FOREIGN + 1
+    assert len(router.review) == kept.MAX_FOREIGN + 1
     assert router.hear(s.of("P0").a27()).wards == []
 
 

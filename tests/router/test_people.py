@@ -14,7 +14,8 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from router.core.people import Merge, Order, People, Statement, folded
+from router.core.facts import Order
+from router.core.people import Merge, People, Statement, folded
 
 Told = Statement | Merge
 

@@ -20,6 +20,7 @@ class Ticker(Repeated):
     ) -> None:
         super().__init__("ticker", self._tick, interval_s)
         self._log = log
+        self._interval_s = interval_s
         self._realms = realms
         self._clock = clock
         self._refused: LogError | None = None
@@ -30,16 +31,14 @@ class Ticker(Repeated):
 
     def _tick(self) -> None:
         try:
-            self._log.append(ticks(self._realms, self._clock()))
+            self._log.append(ticks(self._realms, self._clock(), self._interval_s))
         except LogError as error:
             self._refused = error
         else:
             self._refused = None
 
 
-def ticks(realms: Sequence[str], at: datetime) -> list[Record]:
+def ticks(realms: Sequence[str], at: datetime, interval_s: float) -> list[Record]:
     """What time it is, for each realm."""
-    return [
-        Record(topics.TICKS, realm, realm, Tick(realm=realm, at=at).model_dump_json().encode())
-        for realm in realms
-    ]
+    told = [Tick(realm=realm, at=at, interval_s=interval_s) for realm in realms]
+    return [Record(topics.TICKS, e.realm, e.realm, e.model_dump_json().encode()) for e in told]

@@ -1,0 +1,147 @@
+"""What changes for many at once: authority, time, another ward register. Each in bounded parts.
+
+Authority takes effect when the realm's clock has seen its time pass (``clock``), and is looked up anew where that
+clock was set back. Whoever is concerned waits in the ``backlog``; what is left of it when a record is decided is gone
+on with by a tick of the same moment, which the router writes to itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from router.core import clock
+from router.core.announce import Announcer
+from router.core.backlog import Waiting, reading_of
+from router.core.clock import Clock
+from router.core.designations import Name
+from router.core.fulfilment import BY_PLACE, Fulfilment
+from router.core.outbox import Outbox
+from router.core.passing import pass_time
+from router.core.patient import believed_for, everyone_known_as
+from router.core.retention import sweep
+from router.core.state import Realm
+from schemas.authority import Authority, Tick
+from schemas.ward import WardRegister
+
+SET_BACK: Final = timedelta(days=1)
+"""A tick so far behind the last says that the clock was ahead then: it is believed."""
+
+
+class Follower:
+    """Follows authority, time and the register in one realm. ``keep``: how long visits that are over are kept."""
+
+    def __init__(self, realm: Realm, outbox: Outbox, register: WardRegister) -> None:
+        self._realm = realm
+        self._outbox = outbox
+        self._register = register
+
+    def believe(self, authority: Authority, at: datetime) -> None:
+        """Another timeline: it is in effect as far as time has passed."""
+        realm = self._realm
+        realm.authority = authority
+        self._outbox.state(realm.key("authority"), authority.model_dump_json().encode())
+        self._follow_authority(realm.clock or at)
+
+    def tick(self, tick: Tick, keep: timedelta, fulfilment: Fulfilment = BY_PLACE) -> None:
+        """Time passes, by one clock's word."""
+        realm = self._realm
+        interval = timedelta(seconds=tick.interval_s)
+        was = realm.seen
+        is_back = self._see(was.ticked(tick.at, interval) if was else Clock(tick.at))
+        is_later = self._pass_time(tick.at, is_back=is_back)
+        self._follow_register(fulfilment)
+        self.look_again(tick.at)
+        if is_later and realm.seen is not None:
+            sweep(realm, self._outbox, realm.seen.at, keep)
+
+    def heard(self, recorded_at: datetime) -> None:
+        """A sender recorded something at this time, by its own clock, which may confirm a jump of ours."""
+        realm = self._realm
+        if realm.seen is None or realm.seen.last is None:  # nearly always
+            return
+        self._see(realm.seen.heard(recorded_at))
+
+    def look_again(self, at: datetime) -> None:
+        """Bring the next patients of the backlog in line."""
+        realm, backlog = self._realm, self._realm.backlog
+        if not backlog:
+            return
+        before, gained = backlog.row, backlog.gained
+        patients = set(self._patients(backlog.take(self._concerned)))
+        Announcer(realm, self._register, self._outbox, at, gained).reconcile(patients)
+        if backlog.row != before:
+            self._outbox.state(realm.key("backlog"), backlog.row)
+        if backlog:
+            self._outbox.tick(realm.clock or at)
+
+    def _see(self, seen: Clock) -> bool:
+        """Believe so far; whether that is less far than before."""
+        realm, before = self._realm, self._realm.seen
+        if seen == before:
+            return False
+        realm.seen = seen
+        self._outbox.state(realm.key("seen"), clock.row_of(seen))
+        is_back = before is not None and seen.at < before.at
+        if is_back or not realm.believed.holds_at(seen.at):
+            self._follow_authority(seen.at)
+        return is_back
+
+    def _pass_time(self, at: datetime, *, is_back: bool) -> bool:
+        """Have happen what is due; whether the tick says another time than the last one."""
+        realm = self._realm
+        set_back = realm.clock is not None and at < realm.clock - SET_BACK
+        if realm.clock is not None and at <= realm.clock and not (set_back or is_back):
+            return False
+        realm.clock = at
+        self._outbox.state(realm.key("clock"), at.isoformat().encode())
+        happened = pass_time(realm, self._outbox, at, set_back=set_back or is_back)
+        touched = everyone_known_as(realm, happened)
+        Announcer(realm, self._register, self._outbox, at).reconcile(touched)
+        return True
+
+    def _follow_register(self, fulfilment: Fulfilment) -> None:
+        """A restart may have brought another register, or another choice of a hospital."""
+        realm = self._realm
+        if realm.is_read:
+            return
+        realm.is_read = True
+        reading = reading_of(self._register, fulfilment)
+        if reading == realm.reading:
+            return
+        realm.reading = reading
+        self._outbox.state(realm.key("register"), reading.encode())
+        if wards := self._wards():
+            realm.backlog.add(wards, ())
+            self._outbox.state(realm.key("backlog"), realm.backlog.row)
+
+    def _follow_authority(self, at: datetime) -> None:
+        realm = self._realm
+        wards = self._wards()
+        before = {ward: believed_for(realm, ward, self._register) for ward in wards}
+        realm.believe()
+        moved = {w for w in wards if believed_for(realm, w, self._register) != before[w]}
+        if moved:
+            gained = [ward for ward in moved if before[ward] is not None]
+            realm.backlog.add(moved, gained)
+            self._outbox.state(realm.key("backlog"), realm.backlog.row)
+            self.look_again(at)
+
+    def _wards(self) -> set[str]:
+        return {*self._realm.open_at, *self._realm.by_ward}
+
+    def _concerned(self, ward: str) -> Iterator[Waiting]:
+        """What is announced to the ward, and what was ever marked for it, by anyone."""
+        yield from sorted(self._realm.open_at.get(ward, ()))
+        yield from sorted(self._realm.by_ward.get(ward, ()))
+
+    def _patients(self, waiting: Iterable[Waiting]) -> Iterator[str]:
+        realm = self._realm
+        for each in waiting:
+            if isinstance(each, Name):
+                announced = realm.told.get(each)
+                if announced is not None and announced.backing is not None:
+                    yield announced.terms.patient
+            elif (visit := realm.visits.get(each)) and visit.glance().awaits_patient_in:
+                yield realm.patient_of(visit)
