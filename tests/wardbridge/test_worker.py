@@ -100,6 +100,16 @@ def test_the_router_s_process_reads_no_adapter_and_no_web_server() -> None:
     assert said.stdout == b"set()\n"
 
 
+def test_the_process_of_one_kind_of_feed_reads_no_other_adapter() -> None:
+    asked = (
+        "import sys, wardbridge.worker; from wardbridge.feeds.kinds import KINDS; "
+        "assert len(KINDS) == len([*KINDS]); KINDS['elvis-directory'];"
+        "print({'adapters.fhir', 'adapters.hl7v2', 'fastapi'} & sys.modules.keys())"
+    )
+    said = subprocess.run([sys.executable, "-P", "-c", asked], capture_output=True, check=True)
+    assert said.stdout == b"set()\n"
+
+
 def test_it_decides_what_comes_and_ends_when_told(
     log: SqliteLog, installation: Installation
 ) -> None:
