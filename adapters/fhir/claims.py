@@ -26,9 +26,9 @@ from adapters.fhir.edition import Edition, Meaning
 from adapters.fhir.element import Element
 from adapters.fhir.location import PlaceReader, Spot, merged
 from adapters.fhir.profile import FhirProfile
-from adapters.fhir.references import Resources, identifier_of, logical_id, token_of
+from adapters.fhir.references import logical_id, token_of
 from adapters.fhir.refusal import RefusedError
-from adapters.fhir.statement import Statement
+from adapters.fhir.statement import Around, Statement
 from adapters.fhir.times import read_time
 from schemas.observation import Location, OrderStamp, Protection, What, strictest
 from schemas.ward import WardRegister
@@ -37,6 +37,7 @@ UNSAID: Final = "nothing is said: a state clears"
 _CLASSES: Final = {"IMP": "I", "ACUTE": "I", "NONAC": "I", "EMER": "E", "AMB": "O", "PRENC": "P"}
 """v3 ActCode to HL7 table 0004; other codes stay as sent."""
 _ADMITTERS: Final = ("ADM",)
+_PEOPLE: Final = ("Practitioner", "PractitionerRole", "RelatedPerson")
 
 
 class ClaimsReader:
@@ -62,30 +63,30 @@ class ClaimsReader:
         said: Said,
     ) -> None:
         """Say what is claimed, and what could not be read: that costs its own claim only."""
-        encounter, resources = statement.encounter, statement.resources
+        encounter = statement.encounter
+        around = Around(encounter, statement.resources, stamp.received_at, self.zone)
         said.say("on_leave", meaning.on_leave, f"{encounter.path}.status", "the table of statuses")
         if meaning.what is What.DESCRIBED:
             with beside(said.troubles, mark_unread=True):
-                self._locations(encounter, resources, stamp, said)
+                self._locations(around, stamp, said)
             with beside(said.troubles):
                 self._planned(encounter, 1, "planned_discharge_at", said)
         for read in (self._responsible_ward, self._class, self._doctor):
             try:
-                read(encounter, resources, said)
+                read(around, said)
             except RefusedError as refused:
                 said.troubles.append(refused.beside())
-        self._protect(encounter, resources, said)
+        self._protect(around, said)
 
     # places
 
-    def _locations(
-        self, encounter: Element, resources: Resources, stamp: OrderStamp, said: Said
-    ) -> None:
+    def _locations(self, around: Around, stamp: OrderStamp, said: Said) -> None:
+        encounter = around.encounter
         current = self._current.read(encounter, stamp.at, stamp.received_at)
         said.troubles += current.troubles
         if current.tells_mark and said.owns("mark"):
             with beside(said.troubles, mark_unread=True):
-                place = self._place(current.marks, encounter, resources, said)
+                place = self._place(current.marks, around, said)
                 where = where_of(current.marks, encounter)
                 said.say("mark", place, where, self._marking_rule)
         if "mark" in said:  # the time of a mark that cannot be read would be given to an older one
@@ -94,20 +95,20 @@ class ClaimsReader:
         if current.tells_place and said.owns("place"):
             rule = "status active" if current.active else "no status, and a period that lasts"
             with beside(said.troubles):
-                place = self._place(current.place, encounter, resources, said)
+                place = self._place(current.place, around, said)
                 said.say("place", place, where_of(current.place, encounter), rule)
 
     def _place(
-        self, entries: list[Element], encounter: Element, resources: Resources, said: Said
+        self, entries: list[Element], around: Around, said: Said
     ) -> Location | Trouble | None:
         spots: list[Spot] = []
         for entry in entries:
             entry.refuse_modifiers()
-            spot = self._places.spot(entry, encounter, resources)
+            spot = self._places.spot(entry, around)
             spots.append(spot)
             if spot.cleaned:
                 said.troubles.append(was_cleaned(spot.cleaned))
-        return merged(spots, f"{encounter.path}.location") if spots else None
+        return merged(spots, f"{around.encounter.path}.location") if spots else None
 
     # times
 
@@ -142,8 +143,8 @@ class ClaimsReader:
 
     # who and what
 
-    def _class(self, encounter: Element, resources: Resources, said: Said) -> None:
-        del resources
+    def _class(self, around: Around, said: Said) -> None:
+        encounter = around.encounter
         if self._edition.class_is_list:
             codings = [c for each in encounter.elements("class") for c in each.elements("coding")]
         else:
@@ -153,68 +154,59 @@ class ClaimsReader:
         visit_class = _CLASSES.get(code, code) or None
         said.say("visit_class", visit_class, f"{encounter.path}.class", "the table of classes")
 
-    def _responsible_ward(self, encounter: Element, resources: Resources, said: Said) -> None:
+    def _responsible_ward(self, around: Around, said: Said) -> None:
         if not said.owns("responsible_ward"):
             return
-        reference = encounter.element("serviceProvider")
-        ward = self._places.ward(reference, encounter, resources) if reference else None
+        reference = around.encounter.element("serviceProvider")
+        ward = self._places.ward(reference, around) if reference else None
         rule = "profile.place.code_from" if reference else UNSAID
-        said.say("responsible_ward", ward, f"{encounter.path}.serviceProvider", rule)
+        said.say("responsible_ward", ward, f"{around.encounter.path}.serviceProvider", rule)
 
-    def _doctor(self, encounter: Element, resources: Resources, said: Said) -> None:
+    def _doctor(self, around: Around, said: Said) -> None:
         """The admitter's identifier; where there is an admitter and none can be told, absent."""
         admitters = [
             each
-            for each in encounter.elements("participant")
+            for each in around.encounter.elements("participant")
             if any(_is_admitter(kind) for kind in each.elements("type"))
         ]
-        doctors = {self._doctor_in(each, encounter, resources) for each in admitters}
-        where = f"{encounter.path}.participant"
+        doctors = {self._doctor_in(each, around) for each in admitters}
+        where = f"{around.encounter.path}.participant"
         if not admitters:
             said.say("admitting_doctor", None, where, UNSAID)
         elif len(doctors) == 1 and "" not in doctors:
             said.say("admitting_doctor", doctors.pop(), where, "who admits (ADM)")
 
-    def _doctor_in(self, participant: Element, encounter: Element, resources: Resources) -> str:
+    def _doctor_in(self, participant: Element, around: Around) -> str:
         reference = participant.element(self._edition.participant)
         if reference is None:
             return ""
-        if own := self._identifier_of(reference):
-            return own[1]
         address = reference.uri("reference")
-        found = resources.resolve(address, encounter)
-        numbers = found.elements("identifier") if found else []
-        return numbers[0].text("value") if len(numbers) == 1 else logical_id(address)
+        token = token_of(address)
+        kind = token.type if token is not None and token.type in _PEOPLE else _PEOPLE[0]
+        found = around.said_by(reference, kind) or around.identifiers(around.resolve(reference))
+        return found[0].text("value") if len(found) == 1 else logical_id(address)
 
-    @staticmethod
-    def _identifier_of(reference: Element) -> tuple[str, str] | None:
-        kinds = ("Practitioner", "PractitionerRole", "RelatedPerson")
-        token = token_of(reference.uri("reference"))
-        kind = token.type if token is not None and token.type in kinds else kinds[0]
-        return identifier_of(reference, kind)
-
-    def _protect(self, encounter: Element, resources: Resources, said: Said) -> None:
+    def _protect(self, around: Around, said: Said) -> None:
         """The strictest label of the Encounter and its Patient; without any label, absent.
 
         A label that cannot be read is one: who cannot tell must not show.
         """
         try:
-            labels = self._labels(encounter, resources)
+            labels = self._labels(around)
         except RefusedError as refused:
             said.troubles.append(refused.beside())
-            labels = [(Protection.UNKNOWN, refused.trouble.where or encounter.path)]
+            labels = [(Protection.UNKNOWN, refused.trouble.where or around.encounter.path)]
         if labels:
             level = strictest(level for level, _ in labels)
             where = next(where for each, where in labels if each is level)
             said.say("protection", level, where, "profile.protection, the strictest")
 
-    def _labels(self, encounter: Element, resources: Resources) -> list[tuple[Protection, str]]:
-        subject = encounter.element("subject")
-        address = subject.uri("reference") if subject else ""
-        patient = resources.resolve(address, encounter) if address else None
+    def _labels(self, around: Around) -> list[tuple[Protection, str]]:
+        subject = around.encounter.element("subject")
+        patient = around.resolve(subject) if subject else None
         return [
             (self._label(label), label.path)
-            for each in (encounter, patient)
+            for each in (around.encounter, patient)
             if each is not None and (meta := each.element("meta"))
             for label in meta.elements("security")
         ]

@@ -17,7 +17,8 @@ from typing import Final, NamedTuple
 from adapters.fhir.element import Element
 from adapters.fhir.limits import MAX_STEPS
 from adapters.fhir.profile import PlaceSettings
-from adapters.fhir.references import Resources, identifier_of, logical_id
+from adapters.fhir.references import logical_id
+from adapters.fhir.statement import Around
 from schemas.ward import Unresolved, WardRegister
 
 _PARTS: Final = frozenset({"bu", "wi", "wa", "lvl", "co", "ro", "bd", "ve", "ca", "area", "vi"})
@@ -51,39 +52,40 @@ class FacilityReader:
         self._source = source
         self._kind = kind
 
-    def of(self, place: Element | None, encounter: Element, resources: Resources) -> Facility:
+    def of(self, place: Element | None, around: Around) -> Facility:
         """The facility of a Location or an Organization; of one that is not at hand, the default."""
         if not self._from:
             return self._constant
-        above = list(self._above(place, encounter, resources)) if place is not None else []
+        above = list(self._above(place, around)) if place is not None else []
         said = [name for each in above for name in each.names]
         names = self._known(said) or self._unknown(above)
         if names or self._default:
             return Facility(names or self._default)
-        return Facility((), self._known(list(self._of_encounter(encounter, resources))))
+        return Facility((), self._known(list(self._of_encounter(around))))
 
-    def _above(self, place: Element, encounter: Element, resources: Resources) -> Iterator[_Above]:
+    def _above(self, place: Element, around: Around) -> Iterator[_Above]:
         """Everything above a place that the profile asks."""
         chain = [place]
-        for reference, found in _upwards(place, "partOf", encounter, resources):
+        for reference, found in _upwards(place, "partOf", around):
             if "partOf" in self._from:
-                yield self._named(reference, found, place.resource_type)
+                yield self._named(reference, found, place.resource_type, around)
             chain += [found] if found is not None else []
         for each in chain if "managingOrganization" in self._from else ():
-            for reference, found in _upwards(each, "managingOrganization", encounter, resources):
-                yield self._named(reference, found, "Organization")
+            for reference, found in _upwards(each, "managingOrganization", around):
+                yield self._named(reference, found, "Organization", around)
 
-    def _of_encounter(self, encounter: Element, resources: Resources) -> Iterator[str]:
+    def _of_encounter(self, around: Around) -> Iterator[str]:
         if "serviceProvider" in self._from:
-            for reference, found in _upwards(encounter, "serviceProvider", encounter, resources):
-                yield from self._named(reference, found, "Organization").names
+            for reference, found in _upwards(around.encounter, "serviceProvider", around):
+                yield from self._named(reference, found, "Organization", around).names
 
-    def _named(self, reference: Element, found: Element | None, kind: str) -> _Above:
-        own = identifier_of(reference, kind)
-        said = [own[1] if own else "", logical_id(reference.uri("reference"))]
+    def _named(
+        self, reference: Element, found: Element | None, kind: str, around: Around
+    ) -> _Above:
+        known = [*around.said_by(reference, kind), *around.identifiers(found)]
+        said = [*(each.text("value") for each in known), logical_id(reference.uri("reference"))]
         if found is None:
             return _Above(tuple(filter(None, said)), may_be_hospital=True)
-        said += [each.text("value") for each in found.elements("identifier")]
         said += [found.text("id"), found.name("name")]
         kinds = {coding.text("code") for coding in found.codings(self._kind)}
         return _Above(tuple(filter(None, said)), may_be_hospital=not kinds & _PARTS)
@@ -104,11 +106,9 @@ class FacilityReader:
         return self._wards.resolve(self._source, name) is not Unresolved.UNKNOWN
 
 
-def _upwards(
-    start: Element, name: str, inside: Element, resources: Resources
-) -> Iterator[tuple[Element, Element | None]]:
+def _upwards(start: Element, name: str, around: Around) -> Iterator[tuple[Element, Element | None]]:
     """Each reference on the way up, the first by ``name``, and what it leads to."""
-    each = start
+    each, inside, resources = start, around.encounter, around.resources
     for _ in range(MAX_STEPS):
         inside = resources.holder(each, inside)
         reference = each.element(name)

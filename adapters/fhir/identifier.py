@@ -1,7 +1,8 @@
 """A number with who gave it: FHIR's Identifier, as patients and visits are named by.
 
 Source: http://hl7.org/fhir/R4/datatypes.html#Identifier and #Period (a date's end includes the whole day).
-What HL7 v2 says by CX-7 and CX-8 is said here by ``period`` and ``use``, and counts alike.
+What HL7 v2 says by CX-7 and CX-8 is said here by ``period`` and ``use``, and counts alike. A place, an
+organisation or a doctor is called only by what is in use.
 """
 
 from __future__ import annotations
@@ -52,23 +53,27 @@ class IdentifierReader:
         return found if self.is_valid(identifier, received_at) else found._replace(is_old=True)
 
     def is_valid(self, identifier: Element, received_at: datetime) -> bool:
-        """Whether it is in use at the receipt; a time that cannot be read limits nothing."""
-        if identifier.text("use") == "old":
-            return False
-        period = identifier.element("period")
-        if period is None:
-            return True
-        start, end = period.text("start"), period.text("end")
-        return self._compared(start, received_at) <= 0 and self._compared(end, received_at) >= 0
+        """Whether it is in use at the receipt."""
+        return is_valid(identifier, received_at, self._zone)
 
-    def _compared(self, text: str, received_at: datetime) -> int:
-        """-1 for a time before the receipt, 1 for one after it, 0 for its day and for no time at all."""
-        if not text[:4].isdecimal():
-            return 0
-        if len(text) <= _DATE_CHARS:
-            day = received_at.astimezone(self._zone).date().isoformat()[: len(text)]
-            return (text > day) - (text < day)
-        found = read_time(text, "", self._zone)
-        if not isinstance(found, Moment):
-            return 0
-        return (found.at > received_at) - (found.at < received_at)
+
+def is_valid(identifier: Element, at: datetime, zone: ZoneInfo) -> bool:
+    """Whether it is in use at a moment; a time that cannot be read limits nothing."""
+    if identifier.text("use") == "old":
+        return False
+    period = identifier.element("period")
+    if period is None:
+        return True
+    start, end = period.text("start"), period.text("end")
+    return _compared(start, at, zone) <= 0 <= _compared(end, at, zone)
+
+
+def _compared(text: str, at: datetime, zone: ZoneInfo) -> int:
+    """-1 for a time before the moment, 1 for one after it, 0 for its day and for no time at all."""
+    if not text[:4].isdecimal():
+        return 0
+    if len(text) <= _DATE_CHARS:
+        day = at.astimezone(zone).date().isoformat()[: len(text)]
+        return (text > day) - (text < day)
+    found = read_time(text, "", zone)
+    return (found.at > at) - (found.at < at) if isinstance(found, Moment) else 0

@@ -15,7 +15,8 @@ from adapters.common.ward import unresolved
 from adapters.fhir.element import Element
 from adapters.fhir.facility import Facility, FacilityReader
 from adapters.fhir.profile import PlaceSettings
-from adapters.fhir.references import Resources, identifier_of, logical_id
+from adapters.fhir.references import logical_id
+from adapters.fhir.statement import Around
 from schemas.observation import Location
 from schemas.ward import Unresolved, WardRegister
 
@@ -55,40 +56,40 @@ class PlaceReader:
         self._kind = kind
         self._facilities = FacilityReader(settings, wards, source, kind)
 
-    def spot(self, entry: Element, encounter: Element, resources: Resources) -> Spot:
+    def spot(self, entry: Element, around: Around) -> Spot:
         """What an ``Encounter.location`` leads to. Raises RefusedError for a broken form."""
         reference = entry.element("location")
         if reference is None:
             return Spot(entry.path)
         said = Spot(reference.path)
-        for part, found in self._chain(entry, reference, encounter, resources):
+        for part, found in self._chain(entry, reference, around):
             if part in {"bed", "room"}:
-                said = _with_part(said, part, found, reference)
+                said = _with_part(said, part, _label(found, reference, around))
             elif part == "ward":
                 named = None if said.room or said.bed else reference
-                codes = self._codes(named, found, "Location")
-                ward = self._resolve(codes, self._facilities.of(found, encounter, resources))
+                codes = self._codes(named, found, "Location", around)
+                ward = self._resolve(codes, self._facilities.of(found, around))
                 if isinstance(ward, str):
                     return said._replace(ward=ward, unread=None)
                 said = said._replace(unread=_plainest(said.unread, ward))
         return said
 
-    def ward(self, reference: Element, encounter: Element, resources: Resources) -> str | Trouble:
+    def ward(self, reference: Element, around: Around) -> str | Trouble:
         """The ward that a reference to an Organization names."""
-        found = resources.resolve(reference.uri("reference"), encounter)
-        codes = self._codes(reference, found, "Organization")
-        ward = self._resolve(codes, self._facilities.of(found, encounter, resources))
+        found = around.resolve(reference)
+        codes = self._codes(reference, found, "Organization", around)
+        ward = self._resolve(codes, self._facilities.of(found, around))
         return unresolved(ward, reference.path) if isinstance(ward, Unresolved) else ward
 
     def _chain(
-        self, entry: Element, reference: Element, encounter: Element, resources: Resources
+        self, entry: Element, reference: Element, around: Around
     ) -> Iterator[tuple[Part, Element | None]]:
         """Each Location on the way up, and which part of a hospital it is."""
-        start = resources.resolve(reference.uri("reference"), encounter)
+        start = around.resolve(reference)
         if start is None:
             yield self._part(entry), None
             return
-        for each in resources.follow(start, "partOf", encounter):
+        for each in around.resources.follow(start, "partOf", around.encounter):
             each.refuse_modifiers()
             part = self._part(each)
             if each is start and part == "ward":  # the entry may know better
@@ -99,21 +100,25 @@ class PlaceReader:
         codes = [coding.text("code") for coding in each.codings(self._kind)]
         return next((_PARTS[code] for code in codes if code in _PARTS), "ward")
 
-    def _codes(self, reference: Element | None, found: Element | None, kind: str) -> list[str]:
+    def _codes(
+        self, reference: Element | None, found: Element | None, kind: str, around: Around
+    ) -> list[str]:
         """The candidates for a code, in the profile's order."""
         return [
             code
             for source in self._settings.code_from
-            for code in self._codes_from(source, reference, found, kind)
+            for code in (
+                self._identifiers(reference, found, kind, around)
+                if source == "identifier"
+                else self._codes_from(source, reference, found)
+            )
             if code
         ]
 
     def _codes_from(
-        self, source: str, reference: Element | None, found: Element | None, kind: str
+        self, source: str, reference: Element | None, found: Element | None
     ) -> list[str]:
         match source:
-            case "identifier":
-                return self._identifiers(reference, found, kind)
             case "id":
                 by_reference = logical_id(reference.uri("reference")) if reference else ""
                 return [(found.text("id") if found else "") or by_reference]
@@ -123,16 +128,15 @@ class PlaceReader:
                 return [self._display(reference)] if reference else []
 
     def _identifiers(
-        self, reference: Element | None, found: Element | None, kind: str
+        self, reference: Element | None, found: Element | None, kind: str, around: Around
     ) -> list[str]:
-        known = [
-            (each.uri("system"), each.text("value"))
-            for each in (found.elements("identifier") if found else ())
-        ]
-        if reference is not None and (own := identifier_of(reference, kind)):
-            known.append(own)
+        known = around.identifiers(found)
+        if reference is not None:
+            known += around.said_by(reference, kind)
         systems = self._settings.systems
-        return [value for system, value in known if not systems or system in systems]
+        return [
+            each.text("value") for each in known if not systems or each.uri("system") in systems
+        ]
 
     def _display(self, reference: Element) -> str:
         display, part = reference.name("display"), self._settings.display_part
@@ -160,25 +164,25 @@ def _plainest(one: Unresolved | None, other: Unresolved) -> Unresolved:
     return other if one in {None, Unresolved.UNKNOWN} else one
 
 
-def _with_part(spot: Spot, part: Part, found: Element | None, reference: Element) -> Spot:
+def _with_part(spot: Spot, part: Part, called: tuple[str, str | None]) -> Spot:
     """With the first room or bed on the way up, by what it is called."""
     if (spot.bed if part == "bed" else spot.room) is not None:
         return spot
-    label, cleaned = _label(found, reference)
+    label, cleaned = called
     spot = spot._replace(cleaned=spot.cleaned or cleaned)
     return spot._replace(bed=label) if part == "bed" else spot._replace(room=label)
 
 
-def _label(found: Element | None, reference: Element) -> tuple[str, str | None]:
+def _label(found: Element | None, reference: Element, around: Around) -> tuple[str, str | None]:
     """What a room or bed is called, and where something was left out of that."""
     said = [(reference, "display")]
     if found is not None:
-        said = [*((each, "value") for each in found.elements("identifier")), (found, "name")]
+        said = [*((each, "value") for each in around.identifiers(found)), (found, "name")]
     for each, name in said:
         if label := each.name(name):
             return label, f"{each.path}.{name}" if each.is_cleaned(name) else None
-    own = identifier_of(reference, "Location")
-    return own[1] if own else "", None
+    own = around.said_by(reference, "Location")
+    return own[0].text("value") if own else "", None
 
 
 def merged(spots: list[Spot], where: str) -> Location | Trouble:

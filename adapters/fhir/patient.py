@@ -72,8 +72,7 @@ class PatientReader:
         if logical := subject.element("identifier"):
             return [logical], logical.path
         if own := identifier_of(subject, "Patient"):
-            where = f"{subject.path}.reference"
-            return [Element({"system": own[0], "value": own[1]}, where)], where
+            return [own], own.path
         if not reference:
             raise RefusedError("patient-missing", "nothing says who it is about", subject.path)
         detail = "the Patient is neither here nor named by an identifier"

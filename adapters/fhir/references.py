@@ -220,8 +220,8 @@ def logical_id(reference: str) -> str:
     return number if is_one else ""
 
 
-def identifier_of(reference: Element, kind: str) -> tuple[str, str] | None:
-    """System and value of the identifier that a reference itself gives, logically or as a condition.
+def identifier_of(reference: Element, kind: str) -> Element | None:
+    """The identifier that a reference itself gives, as a condition or logically; None without a value.
 
     Raises RefusedError for a condition that is not one identifier of a resource of this kind.
     """
@@ -231,7 +231,7 @@ def identifier_of(reference: Element, kind: str) -> tuple[str, str] | None:
         if token is None or token.type != kind:
             detail = f"a conditional reference is by one identifier of a {kind}"
             raise RefusedError("reference-unresolved", detail, f"{reference.path}.reference")
-        return token.system or "", token.value
+        said = {"system": token.system or "", "value": token.value}
+        return Element(said, f"{reference.path}.reference")
     logical = reference.element("identifier")
-    value = logical.text("value") if logical else ""
-    return (logical.uri("system"), value) if logical and value else None
+    return logical if logical and logical.text("value") else None
