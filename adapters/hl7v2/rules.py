@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator, Field, model_serializer, model_validator
 
-from adapters.common.settings import Section
+from adapters.common.settings import OrNone, Section
 from adapters.hl7v2.fields import ConditionText, FieldName
 from adapters.hl7v2.triggers import TRIGGERS, VisitEvent
 from schemas.observation import What
@@ -56,7 +56,7 @@ class FieldChoice(Section):
     in_words: ClassVar[str] = 'a field, or `{ field = "ZTR-2", when = \'ZTR-3 = "A"\' }`'
 
     field: FieldName = Field(description="where it stands: PV1-42, or ZVG-3.1 for a component")
-    when: ConditionText | None = Field(
+    when: OrNone[ConditionText] = Field(
         None, description="a condition, such as 'ZTR-3 = \"A\"', under which it counts"
     )
 
@@ -76,7 +76,7 @@ class Choices(Section):
     fields: tuple[FieldChoice, ...] = Field(
         min_length=1, description="where the ward stands, in order: the first that is filled"
     )
-    when: ConditionText | None = Field(
+    when: OrNone[ConditionText] = Field(
         None,
         description='a condition on the message, such as `\'ZTR-3 = "A"\'`: `!=` for another value, `"A" or '
         '"B"` for several, `and` between conditions, `""` for an empty field. Of a segment that repeats, '
@@ -107,7 +107,7 @@ class MarkRule(Choices):
     in_words: ClassVar[str] = "table of a list of fields, or of a table"
     has_table: ClassVar[bool] = True
 
-    classes: tuple[ClassCode, ...] | None = Field(
+    classes: OrNone[tuple[ClassCode, ...]] = Field(
         None,
         min_length=1,
         description="PV1-2 of whom it designates (table 0004), `*`: everybody. Without it A05 "
@@ -116,7 +116,7 @@ class MarkRule(Choices):
     not_classes: tuple[ClassCode, ...] = Field(
         (), description="PV1-2 of whom it does not, besides: codes of your own"
     )
-    expected: tuple[FieldChoice, ...] | None = Field(
+    expected: OrNone[tuple[FieldChoice, ...]] = Field(
         None, description="where the expected time stands, instead of the event's own fields"
     )
 
