@@ -30,6 +30,7 @@ from adapters.common.outcome import Outcome, Trouble, Verdict
 from adapters.common.review import Review
 from adapters.elvis.archive import Archive
 from adapters.elvis.figures import ExportFigures
+from adapters.elvis.guards import OLDER_THAN_LAST
 from adapters.elvis.handle import Handled, Incoming, incoming, make_context
 from adapters.elvis.inbox import Inbox, Signature
 from adapters.elvis.moving import Mover, ToMove
@@ -50,6 +51,9 @@ and comparing the largest export takes some seconds."""
 SILENT_INTERVALS: Final = 3
 """A scope that has not exported for so many of its intervals keeps visits open that have ended: one lost
 export must not raise an alarm."""
+
+LATE_IN_A_ROW: Final = 3
+"""So many exports older than the last are no late ones: the clock that dates them was set back."""
 
 PREPARED_WITHIN_S: Final = 5.0
 """A share that hangs at the start must not hold up the start."""
@@ -273,12 +277,15 @@ class ElvisDirectoryFeed:
         self._note_refusal(outcome, _hospital_of(file))
 
     def _note_refusal(self, outcome: Outcome, hospital: str) -> None:
-        """A refusal is trouble until an export of the same hospital is accepted."""
-        if outcome.verdict is Verdict.REVIEW:
-            self._refused[hospital] = outcome.reason
-        else:
+        """A refusal is trouble until an export of the same hospital is accepted.
+
+        One that is older than the last tells of nothing that was lost; several in a row do.
+        """
+        if outcome.verdict is not Verdict.REVIEW:
             self._refused.pop(hospital, None)
             self._refused.pop("", None)  # of no hospital that could be read
+        elif outcome.reason != OLDER_THAN_LAST or self.figures.in_review_in_a_row >= LATE_IN_A_ROW:
+            self._refused[hospital] = outcome.reason
 
     # -- the thread ---------------------------------------------------------------------------------
 

@@ -17,6 +17,8 @@ from adapters.elvis.scan import Scan
 from adapters.elvis.settings import Guards, Scope
 from adapters.elvis.state import Listing, ScopeState
 
+OLDER_THAN_LAST: Final = "older-than-last"
+
 MAX_UNUSED_ROWS: Final = 10_000
 """So many are remembered, to tell each once, in one record of a scope: 350 kB."""
 
@@ -94,7 +96,7 @@ def not_older(sequence: int, last: ScopeState | None) -> Trouble | None:
         "a later export of this scope, or another of the same time, was accepted before: nothing "
         "is lost by leaving this one; export again if the last one was wrong"
     )
-    return Trouble("older-than-last", detail)
+    return Trouble(OLDER_THAN_LAST, detail)
 
 
 def each_ward_listed(export: Export, found: Scan) -> Trouble | None:

@@ -137,15 +137,26 @@ def test_a_refused_export_is_trouble_until_its_hospital_is_accepted(ward: Ward) 
     ward.put("b.csv", export(15, ANNA))
     ward.look_until_stable()
     assert ward.feed.trouble() is None
-    ward.put("c.csv", export(0, BO))
+    ward.put("c.csv", export(20, BO)._replace(rows=[BO]))
     ward.look_until_stable()
-    assert ward.feed.trouble() == "exports are refused: older-than-last"
+    assert ward.feed.trouble() == "exports are refused: ward-without-rows"
     ward.put("d.csv", export(20, BO, wards="S1", hospital="Skene"))
     ward.look_until_stable()
-    assert ward.feed.trouble() == "exports are refused: older-than-last"
+    assert ward.feed.trouble() == "exports are refused: ward-without-rows"
     ward.put("e.csv", export(30, BO))
     ward.look_until_stable()
     assert ward.feed.trouble() is None
+
+
+def test_a_late_export_is_no_trouble_and_late_ones_only_are(ward: Ward) -> None:
+    ward.put("a.csv", export(30, ANNA))
+    ward.look_until_stable()
+    for minute in range(3):
+        assert ward.feed.trouble() is None
+        ward.put(f"{minute}.csv", export(minute, BO))
+        ward.look_until_stable()
+    assert ward.feed.trouble() == "exports are refused: older-than-last"
+    assert _reasons(ward) == ["older-than-last"] * 3
 
 
 TWO_SCOPES = """
