@@ -61,6 +61,7 @@ class Receiver(ThreadingHTTPServer):
     """Notes when each visit's notice came."""
 
     daemon_threads = True
+    request_queue_size = 1_024  # all subscribers connect at once
 
     def __init__(self, wanted: int, level: Level) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
