@@ -32,6 +32,12 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class Section(BaseModel):
+    """Base of tables of the configuration, and of what is asked over HTTP: unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
 class VisitRef(Frozen):
     """One stay as one source numbers it: the identity of an encounter view."""
 

@@ -3,9 +3,9 @@
 Whoever asked over HTTP has a :class:`Registration`, those of the configuration a :class:`Configured`, which
 says only since when: how they are told stands in the configuration.
 
-Invariant: no secret stands here in the clear. The address (which may hold a token), the keys that sign
-and the headers that are sent along are in ``sealed``, which only this installation can open; what is
-sealed for one name cannot be opened as another's.
+Invariant: no secret stands here in the clear. The channel's settings, its address (which may hold a token) and
+keys among them, are in ``sealed``, which only this installation can open; what is sealed for one name cannot
+be opened as another's.
 """
 
 from __future__ import annotations
@@ -44,19 +44,17 @@ class Registration(Frozen):
     revision: int = Field(1, ge=1, description="grows with every change")
     at: Utc = Field(description="when it was last changed")
     owner: Owner | None = Field(None, description="none: registered by those who operate")
-    way: Literal["webhook", "fhir", "mllp"]
+    channel: str = Field(description="its kind: webhook, mllp, fhir")
     wards: tuple[str, ...] = Field((), description="none and no hospitals: all the owner may read")
     hospitals: tuple[str, ...] = ()
     kinds: tuple[Kind, ...] = Field((), description="none: all")
     fields: Level = Field(
         "minimal", description="how much it is told; of FHIR's the owner's rights decide"
     )
-    sealed: str = Field(description="address, keys and headers: base64, encrypted")
-    content: Content = Content.ID_ONLY
-    timeout_s: float = 10.0
-    give_up_after_s: float | None = Field(None, description="none: as in the configuration")
-    refused_after_s: float | None = Field(None, description="none: as in the configuration")
-    heartbeat_s: float | None = None
+    token: str = Field(
+        "", description="of its own: may read what it was sent, and have it sent again"
+    )
+    sealed: str = Field(description="how the channel is to be, address and keys: base64, encrypted")
     reason: str = Field("", description="for people: why it is told")
     off: bool = Field(default=False, description="whoever registered it wants nothing for now")
     removed: bool = Field(

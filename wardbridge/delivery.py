@@ -2,48 +2,29 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 from bus.port import Log
 from bus.runner import StepRunner
-from router.delivery import fhir, mllp
-from router.delivery.bundles import Speaker
 from router.delivery.channel import Answer, Channel, Outgoing
+from router.delivery.channels import KINDS
+from router.delivery.channels.kind import ChannelSettings, Opening
 from router.delivery.dispatcher import Dispatcher
 from router.delivery.fanout import GROUP, FanOut
 from router.delivery.lanes import Terms
-from router.delivery.owntopic import OwnTopic
-from router.delivery.posting import Address
 from router.delivery.sender import Sender
-from router.delivery.signature import secret_of
 from router.delivery.subscription import MayRead, every_ward
-from router.delivery.webhook import Endpoint, Webhook
 from schemas.fields import LevelAt, always
 from schemas.registration import Registration
-from schemas.topics import Topic, own_topic
 from wardbridge.components.delivery import DeliveryComponent
 from wardbridge.config.models import Installation
-from wardbridge.config.subscribers import (
-    ChannelSection,
-    FhirSection,
-    MllpSection,
-    OwnTopicSection,
-    SubscriberSection,
-    WebhookSection,
-)
 from wardbridge.fields.lookup import Lookup
-from wardbridge.log import make_own_topics, open_own_topic
+from wardbridge.log import open_own_topic
 from wardbridge.registrations import Registrations
 from wardbridge.routing import REST_S, review_of_failure, review_of_notice
 from wardbridge.sealing import SealError
-
-Calling = WebhookSection | MllpSection | FhirSection
-Way = Calling | OwnTopicSection
 
 
 def delivery_of(
@@ -59,9 +40,7 @@ def delivery_of(
     """
     registrations = Registrations.of(log, installation)
     base = installation.settings.http.fhir_base(port_offset)
-    make_own_topics(log, installation)
-    topic = partial(open_own_topic, installation)
-    senders = _Senders(installation.data, base, registrations, lookup, topic)
+    senders = _Senders(registrations, installation, base, lookup)
     step = FanOut(lambda: registrations.subscriptions(now()))
     fan_out = StepRunner(log, GROUP, step, review_of_failure, rest_s=REST_S, prepare=step.prepare)
 
@@ -69,60 +48,69 @@ def delivery_of(
         registrations.begin(log)
         step.begin(log)
 
-    configured = installation.settings.subscribers
     return DeliveryComponent(
         fan_out,
         Dispatcher(log, on_unreadable=review_of_notice),
         begin,
-        [senders.configured(name, section) for name, section in configured.items()],
+        [senders.configured(name) for name in installation.settings.subscribers],
         wanted=lambda: registrations.told(now()),
         make=senders.registered,
     )
 
 
-@dataclass(frozen=True, slots=True)
 class _Senders:
     """Makes senders, each with its channel."""
 
-    data: Path
-    base: str
-    registrations: Registrations
-    lookup: Lookup | None
-    open_topic: Callable[[Topic], Log]
+    def __init__(
+        self,
+        registrations: Registrations,
+        installation: Installation,
+        fhir_base: str,
+        lookup: Lookup | None,
+    ) -> None:
+        self._registrations = registrations
+        self._installation = installation
+        self._fhir_base = fhir_base
+        self._lookup = lookup
 
-    def configured(self, name: str, section: SubscriberSection) -> Sender:
+    def configured(self, name: str) -> Sender:
         """Of the configuration. Raises OSError."""
-        way = way_of(section)
-        if isinstance(way, OwnTopicSection):
-            topic = own_topic(name, way.keep_days)
-            channel: Channel = OwnTopic(name, topic, self.open_topic, way.concurrency)
-        else:
-            channel = channel_of(name, way, self.data, self.base)
-        return self._sender(name, channel, terms_of(way), level_at=always(section.fields))
+        section = self._installation.settings.subscribers[name]
+        channel = self._opened(name, section.channel, section.settings)
+        return self._sender(name, channel, section.settings.terms(), always(section.fields))
 
     def registered(self, of: Registration) -> Sender:
         """Of the log; one that cannot be told says why, and is tried again and again."""
         try:
-            way = self.registrations.way(of)
-            channel = channel_of(of.name, way, self.data, self.base, of.revision)
-            may_read = self.registrations.subscription(of).may_read
-            level_at = self.registrations.level_at(of)
-            return self._sender(of.name, channel, terms_of(way), may_read, level_at)
+            settings = self._registrations.settings(of)
+            channel = self._opened(of.name, of.channel, settings, of.revision)
         except (SealError, ValueError, OSError) as error:
             reason = (
                 str(error) if isinstance(error, SealError) else "its address is not allowed now"
             )
-            return self._sender(of.name, _Unusable(reason), Terms(pauses=True))
+            return Sender(of.name, _Unusable(reason), Terms(pauses=True))
+        may_read = self._registrations.subscription(of).may_read
+        level_at = self._registrations.level_at(of)
+        return self._sender(of.name, channel, settings.terms(), level_at, may_read)
+
+    def _opened(
+        self, name: str, channel: str, settings: ChannelSettings, revision: int = 0
+    ) -> Channel:
+        open_topic = partial(open_own_topic, self._installation)
+        data = self._installation.data
+        return KINDS[channel].open(
+            settings, Opening(name, data, self._fhir_base, revision, open_topic)
+        )
 
     def _sender(
         self,
         name: str,
         channel: Channel,
         terms: Terms,
+        level_at: LevelAt,
         may_read: MayRead = every_ward,
-        level_at: LevelAt | None = None,
     ) -> Sender:
-        fields = self.lookup.up_to(level_at) if self.lookup and level_at else None
+        fields = self._lookup.up_to(level_at) if self._lookup else None
         return Sender(name, channel, terms, may_read=may_read, fields=fields)
 
 
@@ -148,54 +136,3 @@ class _Unusable:
 
     async def close(self) -> None:
         """Nothing is held."""
-
-
-def terms_of(way: Way) -> Terms:
-    """How hard to try."""
-    return Terms(
-        way.give_up_after_s,
-        way.refused_after_s,
-        way.first_pause_s,
-        way.longest_pause_s,
-        way.concurrency if isinstance(way, WebhookSection | OwnTopicSection) else 1,
-        pauses=isinstance(way, FhirSection),
-        others_tell=not isinstance(way, OwnTopicSection),  # a partition may be down by itself
-    )
-
-
-def way_of(section: SubscriberSection) -> Way:
-    """The one that is configured."""
-    way = section.webhook or section.mllp or section.fhir or section.kafka
-    if way is None:
-        raise ValueError("a subscriber without a way to it")
-    return way
-
-
-def channel_of(name: str, way: Calling, data: Path, base: str = "", revision: int = 0) -> Channel:
-    """The channel to an address; paths start from ``data``, what FHIR refers to from ``base``. Raises OSError for an unusable certificate."""
-    if isinstance(way, MllpSection):
-        tls = _tls(way, data) if way.tls else None
-        to = mllp.Endpoint(way.host, way.port, tls, way.timeout_s, way.allow_private)
-        return mllp.Mllp(name, to, way.style())
-    if isinstance(way, FhirSection):
-        hook = fhir.Endpoint(address_of(way), way.sent_along(), way.heartbeat_s, revision)
-        return fhir.RestHook(Speaker(base, name, way.content), hook, _tls(way, data))
-    keys = [secret_of(secret.get_secret_value()) for secret in way.secrets]
-    endpoint = Endpoint(way.url, keys, way.timeout_s, way.allow_private)
-    return Webhook(name, endpoint, _tls(way, data))
-
-
-def address_of(way: FhirSection) -> Address:
-    """Where notifications go."""
-    return Address(way.url, way.timeout_s, way.allow_private)
-
-
-def _tls(section: ChannelSection, data: Path) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=_in(data, section.ca_file))
-    if section.certificate_file and section.key_file:
-        context.load_cert_chain(data / section.certificate_file, data / section.key_file)
-    return context
-
-
-def _in(data: Path, path: Path | None) -> str | None:
-    return None if path is None else str(data / path)

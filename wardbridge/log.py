@@ -5,9 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
-
-import structlog
+from typing import TYPE_CHECKING, Final
 
 from bus.memory import MemoryLog
 from bus.port import Log, LogError
@@ -17,7 +15,6 @@ from bus.sqlite.reader import SqliteReader
 from bus.sqlite.serving import serve
 from schemas.topics import TOPICS, Topic
 from wardbridge.config.models import Installation
-from wardbridge.config.owntopics import own_topics
 
 if TYPE_CHECKING:
     from bus.kafka import KafkaLog
@@ -57,15 +54,6 @@ def open_to_read(data: Path, installation: Installation | None) -> Log:
 def open_own_topic(installation: Installation, topic: Topic) -> Log:
     """A log of nothing but a subscriber's topic, which is made where it is not there. Raises LogError."""
     return _open_kafka(installation, (topic,), may_make=True)
-
-
-def make_own_topics(log: Log, installation: Installation) -> None:
-    """So that readers find them; where one cannot be, only its subscriber has to wait."""
-    for name, topic in own_topics(installation.settings).items():
-        try:
-            cast("KafkaLog", log).make(topic)
-        except LogError as error:
-            structlog.get_logger().error("own_topic_unusable", subscriber=name, reason=str(error))
 
 
 def open_for_moving(installation: Installation) -> KafkaLog:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
+from pydantic import SecretStr
+
 from bus.port import Log
-from router.delivery.adt import TOLD
+from router.delivery.channels import KINDS
+from router.delivery.channels.fhir import FhirAsked
+from router.delivery.channels.kind import ChannelSettings
 from router.delivery.registry import Known, Registry, begin_configured
 from router.delivery.subscription import MayRead, Subscription
 from schemas.fields import LEVELS, Level, LevelAt, always
 from schemas.registration import Content, Owner, Registration
 from wardbridge.config.access import AccessSection
 from wardbridge.config.models import Installation, RegistrationsSection
-from wardbridge.config.subscribers import (
-    FhirSection,
-    MllpSection,
-    SubscriberSection,
-    WebhookSection,
-)
+from wardbridge.config.subscribers import SubscriberSection
 from wardbridge.http.access.rights import Grant
-from wardbridge.sealing import Seal, Secrets
-
-Way = WebhookSection | FhirSection | MllpSection
+from wardbridge.sealing import Seal, SealError
 
 
 class Registrations:
@@ -57,6 +55,8 @@ class Registrations:
         """Note from where on those of the configuration are told who are new. Raises LogError."""
         begin_configured(log, self.configured, self.registry.current())
 
+    # -- who
+
     def known(self) -> Mapping[str, Registration]:
         """By name. Raises LogError."""
         found = self.registry.current().registered.items()
@@ -72,6 +72,16 @@ class Registrations:
         return {
             name: each for name, each in known if not is_off(each, now) and self._may_be_told(each)
         }
+
+    def _may_be_told(self, of: Registration) -> bool:
+        """Whether its owner may be told of anything by now."""
+        return (
+            self._access is None
+            or of.owner is None
+            or _grant_of(of.owner, self._access) is not None
+        )
+
+    # -- of what
 
     def subscriptions(self, now: datetime) -> Sequence[Subscription]:
         """What each subscriber is to be told of, with the rights of its owner as they are. Raises LogError.
@@ -92,10 +102,9 @@ class Registrations:
 
     def subscription(self, of: Registration) -> Subscription:
         """What one of them is to be told of."""
-        kinds = frozenset(of.kinds) or (TOLD if of.way == "mllp" else frozenset())
         until_ms = None if of.end is None else int(of.end.timestamp() * 1000)
         return Subscription(
-            of.name, frozenset(of.wards), frozenset(of.hospitals), kinds,
+            of.name, frozenset(of.wards), frozenset(of.hospitals), frozenset(of.kinds),
             may_read_as(of.owner, self._access), of.since, until_ms,
         )  # fmt: skip
 
@@ -104,44 +113,50 @@ class Registrations:
 
         Who registers by name may operate: it is no more than any of these may read by now.
         """
-        if of.way == "fhir":
-            is_whole = of.content is Content.FULL_RESOURCE
+        if of.channel == "fhir":
+            asked = self.asked(of)
+            is_whole = isinstance(asked, FhirAsked) and asked.content is Content.FULL_RESOURCE
             return level_as(of.owner, self._access) if is_whole else always("minimal")
         most = self._access.most_of_operators() if self._access else LEVELS[0]
         return always(min(of.fields, most, key=LEVELS.index))
 
-    def _may_be_told(self, of: Registration) -> bool:
-        """Whether its owner may be told of anything by now."""
-        return (
-            self._access is None
-            or of.owner is None
-            or _grant_of(of.owner, self._access) is not None
-        )
+    # -- and how
 
-    def way(self, of: Registration) -> Way:
+    def asked(self, of: Registration) -> ChannelSettings | None:
+        """How the channel was asked for; None where that cannot be opened: delivery says so, where it matters."""
+        asked = KINDS[of.channel].asked
+        try:
+            opened = self.seal.opened(of.name, of.sealed)
+            return None if asked is None else asked.model_validate_json(opened)
+        except (SealError, ValueError):
+            return None
+
+    def settings(self, of: Registration) -> ChannelSettings:
         """How it is told. Raises SealError, or ValueError where that is not allowed any more."""
-        return self.way_with(of, self.seal.opened(of.name, of.sealed))
+        said = json.loads(self.seal.opened(of.name, of.sealed))
+        return self._complete(of.channel, said)
 
-    def way_with(self, of: Registration, secrets: Secrets) -> Way:
-        """The same with what is in the seal. Raises ValueError."""
-        way = self._way(of, secrets)
-        SubscriberSection.model_validate({"kinds": of.kinds, "fields": of.fields, of.way: way})
-        return way
+    def check(self, of: Registration, asked: ChannelSettings) -> None:
+        """Raises ValueError where it must not be told so."""
+        settings = self._complete(of.channel, json.loads(revealed(asked)))
+        settings.check_told(of.kinds, of.fields)
 
-    def _way(self, of: Registration, secrets: Secrets) -> Way:
-        limits = ("timeout_s", "give_up_after_s", "refused_after_s")
-        said: dict[str, Any] = {
-            name: limit for name in limits if (limit := getattr(of, name)) is not None
-        }
-        said |= {"allow_private": self._settings.allow_private, "ca_file": self._settings.ca_file}
-        if of.way == "mllp":
-            plain = {} if secrets.receiver.get("tls", True) else {"ca_file": None}
-            return MllpSection.model_validate(said | plain | dict(secrets.receiver))
-        said["url"] = secrets.url
-        if of.way == "webhook":
-            return WebhookSection.model_validate({**said, "secrets": secrets.keys})
-        more = {"headers": secrets.headers, "content": of.content, "heartbeat_s": of.heartbeat_s}
-        return FhirSection.model_validate({**said, **more})
+    def _complete(self, channel: str, said: dict[str, Any]) -> ChannelSettings:
+        """With what only those who operate say of an address."""
+        local = {"allow_private": self._settings.allow_private, "ca_file": self._settings.ca_file}
+        if said.get("tls") is False:
+            del local["ca_file"]
+        found: ChannelSettings = KINDS[channel].settings.model_validate(said | local)
+        return found
+
+
+def revealed(settings: ChannelSettings) -> bytes:
+    """All that was said, secrets too: to be sealed."""
+
+    def plain(value: object) -> str:
+        return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+    return json.dumps(settings.model_dump(exclude_none=True), default=plain).encode()
 
 
 def _configured(name: str, section: SubscriberSection, since: Mapping[int, int]) -> Subscription:

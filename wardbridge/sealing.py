@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -18,7 +17,6 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from schemas.base import Frozen
 from wardbridge.secret import made_once
 
 DEFAULT_NAME: Final = "subscribers.key"
@@ -29,16 +27,6 @@ _FIELD: Final = "wardbridge registration"
 
 class SealError(Exception):
     """It cannot be sealed or opened; the message says what to do, and nothing of what is inside."""
-
-
-class Secrets(Frozen):
-    """What is sealed."""
-
-    url: str = ""
-    keys: tuple[str, ...] = ()
-    headers: tuple[str, ...] = ()
-    receiver: Mapping[str, str | int | bool] = {}
-    """Of HL7 v2, instead of an address: its host, port and what else was said of it."""
 
 
 class Seal:
@@ -57,23 +45,21 @@ class Seal:
             except OSError as error:
                 raise SealError(f"{self._path} cannot be written: {error.strerror}") from None
 
-    def closed(self, name: str, secrets: Secrets) -> str:
+    def closed(self, name: str, text: bytes) -> str:
         """Sealed for one name. Raises SealError."""
         nonce = os.urandom(_NONCE_BYTES)
-        text = secrets.model_dump_json().encode()
         sealed = self._key().encrypt(nonce, text, self._bound_to(name))
         return base64.b64encode(nonce + sealed).decode()
 
-    def opened(self, name: str, sealed: str) -> Secrets:
+    def opened(self, name: str, sealed: str) -> bytes:
         """What was sealed for this name. Raises SealError."""
         key = self._key()
         try:
             whole = base64.b64decode(sealed, validate=True)
-            text = key.decrypt(whole[:_NONCE_BYTES], whole[_NONCE_BYTES:], self._bound_to(name))
+            return key.decrypt(whole[:_NONCE_BYTES], whole[_NONCE_BYTES:], self._bound_to(name))
         except (InvalidTag, ValueError):
             detail = f"{self._path} is not the key that {name} was sealed with: register it anew"
             raise SealError(detail) from None
-        return Secrets.model_validate_json(text)
 
     def _key(self) -> AESGCM:
         if self._cipher is None:

@@ -6,12 +6,14 @@ Invariant: a table is frozen, and a key that it does not know is an error.
 from __future__ import annotations
 
 import ssl
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Self, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from schemas.addresses import is_loopback as is_loopback  # noqa: PLC0414 - adapters have it from here
+from schemas.base import Section as Section  # noqa: PLC0414
 
 MAX_SKEW_S: Final = 1_800
 """Beyond half an hour the two passes of a repeated hour would mix."""
@@ -28,12 +30,6 @@ def none_if_empty(value: object) -> object:
 OrNone = Annotated[Value | None, BeforeValidator(none_if_empty)]
 """A key of a profile that may be switched off by ``""``, since leaving it out means its default, or
 what the profile's file says. Never for what protects: an empty variable must not switch that off."""
-
-
-class Section(BaseModel):
-    """Base of every table: frozen, unknown keys forbidden."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _known_zone(name: str) -> str:
@@ -90,13 +86,3 @@ class Port(Section):
         port = self.port + offset if self.port else 0
         tls = self.tls and self.tls.starting_from(folder)
         return self.model_copy(update={"port": port, "tls": tls})
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can connect to what listens there."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -111,10 +111,6 @@ class KafkaLog:
         """Open the log; ``may_make``: its topics, where they are not there."""
         return cls(settings, table, may_make=may_make)
 
-    def make(self, topic: Topic) -> None:
-        """Make and check one that is not in this log's table, for who opens a log of it. Raises LogError."""
-        topics.ensure(self._admin, self.settings, [topic])
-
     # -- places -----------------------------------------------------------------------------------
 
     def partitions(self, topic: str) -> int:

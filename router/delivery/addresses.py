@@ -1,87 +1,120 @@
-"""Where a name of a receiver may lead: not into this network, unless that is allowed.
+"""Where a name or an address may lead: not into this network, unless that is allowed.
 
-Whoever may configure a receiver could otherwise have this service call what only this service
-reaches: the cloud's metadata address, a neighbour without a password. The address that was looked
-at is the one that is connected to, so that a name cannot change its mind in between.
+Whoever may configure a receiver could otherwise have this service call what only this service reaches: the
+cloud's metadata address, a neighbour without a password. The judgement that counts is that of the address
+that is connected to, at the moment of connecting (:class:`Policy`), whatever the host looked like and however
+often its name changes its mind. What can be seen of a setting is refused earlier, by the same rules, in the
+form in which the client would use it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
+import re
 import socket
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any, Final
 
-_NAT64: Final = IPv6Network("64:ff9b::/96")  # RFC 6052
-_NAT64_LOCAL: Final = IPv6Network("64:ff9b:1::/48")  # RFC 8215
-_IPV4_COMPATIBLE: Final = IPv6Network("::/96")  # RFC 4291, section 2.5.5.1
-_LOWEST_32_BITS: Final = 0xFFFF_FFFF
+import yarl
+
+from schemas.addresses import Address, is_forbidden, is_loopback, is_public, literal
+
+_NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
+AddrInfo = tuple[int, int, int, str, tuple[Any, ...]]
+"""As ``getaddrinfo`` gives it: family, type, protocol, canonical name, socket address."""
 
 
 class NotAllowedError(OSError):
-    """The name leads to an address that must not be called."""
+    """The address must not be called. The text does not tell which one it is."""
 
 
-class UnknownHostError(OSError):
-    """The name cannot be asked for at all, so nobody has it."""
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Which addresses may be connected to."""
+
+    allow_private: bool
+
+    def check(self, address: Address) -> None:
+        """Raises NotAllowedError."""
+        if is_forbidden(address):
+            raise NotAllowedError("it leads to an address that no receiver has: it is never called")
+        if not (self.allow_private or is_public(address)):
+            raise NotAllowedError("it leads to an address of this network: see allow_private")
+
+    def socket_for(self, found: AddrInfo) -> socket.socket:
+        """A socket for an address, judged just before it is connected. Raises NotAllowedError or OSError."""
+        family, kind, protocol, _, address = found
+        self.check(ip_address(str(address[0]).partition("%")[0]))
+        made = socket.socket(family=family, type=kind, proto=protocol)
+        made.setblocking(False)  # noqa: FBT003 - as it is called
+        return made
+
+    async def connected(self, host: str, port: int) -> socket.socket:
+        """Connected to the first address of the host that answers. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        last: OSError = OSError(f"no address is known for {host}")
+        for found in await _looked_up(host, port):
+            try:
+                made = self.socket_for(found)
+            except OSError as error:
+                last = error
+                continue
+            try:
+                await loop.sock_connect(made, found[4])
+            except OSError as error:
+                made.close()
+                last = error
+            except BaseException:
+                made.close()
+                raise
+            else:
+                return made
+        raise last
 
 
-async def address_of(host: str, port: int, *, allow_private: bool) -> str:
-    """One of the host's addresses. Raises OSError (unknown host) or NotAllowedError."""
-    addresses = await _looked_up(host, port)
-    for each in addresses:
-        _check(host, ip_address(each), allow_private=allow_private)
-    return random.choice(sorted(addresses))  # noqa: S311 - the next attempt may find another
-
-
-def check_literal(host: str, *, allow_private: bool) -> None:
-    """For clients that look up names only: raises NotAllowedError if the host is such an address."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return
-    _check(host, address, allow_private=allow_private)
-
-
-async def _looked_up(host: str, port: int) -> set[str]:
+async def _looked_up(host: str, port: int) -> Sequence[AddrInfo]:
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError:  # an empty label, or one of more than 63 characters
-        raise UnknownHostError(f"{host} cannot be looked up") from None
-    return {str(entry[4][0]) for entry in found}
+        raise OSError(f"{host} cannot be looked up") from None
 
 
-def _check(host: str, address: IPv4Address | IPv6Address, *, allow_private: bool) -> None:
-    if is_nobodys(address):
-        raise NotAllowedError(f"{host} is no address of a receiver: it is never called")
-    if not (allow_private or is_public(address)):
-        raise NotAllowedError(f"{host} is an address of this network: see allow_private")
+def check_host(key: str, host: str, *, allow_private: bool) -> None:
+    """Raises ValueError where it can be seen that the host cannot or must not be called."""
+    try:
+        normal = yarl.URL.build(scheme="http", host=host).host or ""
+        normal.encode("idna")
+    except ValueError:
+        raise ValueError(f"{key} has a host that cannot be called") from None
+    address = literal(normal)
+    if address is None and _NUMBER.fullmatch(normal.rstrip(".").rpartition(".")[2]):
+        raise ValueError(f"{key} is no address: write an IPv4 address with its four numbers")
+    if address is not None and is_forbidden(address):
+        raise ValueError(f"{key} is link-local, multicast or unspecified: never called")
+    is_here = is_loopback(normal) or (address is not None and not is_public(address))
+    if is_here and not allow_private:
+        raise ValueError(f"{key} is of this network: needs allow_private = true")
 
 
-def is_nobodys(address: IPv4Address | IPv6Address) -> bool:
-    """Whether no receiver can have it, in a private network either.
-
-    Link-local is where clouds keep their metadata and credentials; the others name no one machine.
-    """
-    found = (isinstance(address, IPv6Address) and _carried(address)) or address
-    return any(
-        each.is_link_local or each.is_multicast or each.is_unspecified for each in (address, found)
-    )
-
-
-def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether the whole internet could reach it, and nobody nearer in its name."""
-    if isinstance(address, IPv6Address):
-        if address.is_site_local or address in _NAT64_LOCAL:
-            return False
-        address = _carried(address) or address
-    return address.is_global and not address.is_multicast
-
-
-def _carried(address: IPv6Address) -> IPv4Address | None:
-    """The address to which a translator on the way would pass it on."""
-    if address in _NAT64 or address in _IPV4_COMPATIBLE:
-        return IPv4Address(int(address) & _LOWEST_32_BITS)
-    return address.ipv4_mapped or address.sixtofour
+def url_of(key: str, url: str) -> yarl.URL:
+    """A URL as the client will use it. Raises ValueError for what it would change or leave out in silence."""
+    if " " in url or not url.isprintable():
+        raise ValueError(f"{key} has a blank, a line break or a sign that cannot be printed")
+    if "#" in url:
+        raise ValueError(f"{key} has a fragment, which is never sent")
+    try:
+        found = yarl.URL(url)
+        port = found.port
+    except ValueError:
+        raise ValueError(f"{key} has a host or a port that cannot be called") from None
+    if found.scheme not in {"http", "https"} or not found.host or not port:
+        raise ValueError(f"{key} is the https address of the receiver")
+    if found.raw_user is not None or found.raw_password is not None or "@" in found.authority:
+        # It would be read back in clear, and contend with a header.
+        raise ValueError(f"{key}: no user or password in it; send them in a header")
+    if found.scheme == "http" and not is_loopback(found.host):
+        raise ValueError(f"{key}: http lets everybody on the way read it; use https")
+    return found

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import hmac
+import secrets
 from collections.abc import Sequence
 from typing import Final
 
 PREFIX: Final = "whsec_"
 SHORTEST_BYTES, LONGEST_BYTES = 24, 64
+NEW_SECRET_BYTES: Final = 32
 
 
 class SecretFormatError(ValueError):
@@ -26,6 +28,11 @@ def secret_of(text: str) -> bytes:
             f"a webhook secret is {PREFIX} and {SHORTEST_BYTES} to {LONGEST_BYTES} bytes in base64"
         )
     return key
+
+
+def new_secret() -> str:
+    """One that nobody else has."""
+    return PREFIX + base64.b64encode(secrets.token_bytes(NEW_SECRET_BYTES)).decode()
 
 
 def signed(keys: Sequence[bytes], event: str, at_s: int, body: bytes) -> dict[str, str]:

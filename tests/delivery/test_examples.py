@@ -14,21 +14,20 @@ import pytest
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from router.delivery.channel import Answer, Outgoing
-from router.delivery.webhook import Endpoint, Webhook
+from tests.delivery.channels import webhook
 from tests.delivery.notices import notice
 from tests.support.service import free_offset
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples" / "webhooks"
-KEY, OTHER = b"k" * 32, b"o" * 32
+KEY, OTHER = ("whsec_" + base64.b64encode(32 * key).decode() for key in (b"k", b"o"))
 RUNTIMES = {"receiver.py": sys.executable, "receiver.mjs": "node", "Receiver.java": "java"}
 
 
 @contextmanager
 def running(runtime: str, name: str, port: int) -> Iterator[None]:
-    secret = "whsec_" + base64.b64encode(KEY).decode()
     with subprocess.Popen(
         [runtime, str(EXAMPLES / name), str(port)],
-        env={**os.environ, "WEBHOOK_SECRET": secret},
+        env={**os.environ, "WEBHOOK_SECRET": KEY},
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
@@ -41,13 +40,13 @@ def running(runtime: str, name: str, port: int) -> Iterator[None]:
 @retry(
     stop=stop_after_delay(40),
     wait=wait_fixed(0.1),
-    retry=retry_if_result(lambda answer: "Connect" in (answer.refusal or "")),
+    retry=retry_if_result(lambda answer: answer.refusal == "nobody listens there"),
     retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
 )
-def told(port: int, keys: Sequence[bytes]) -> Answer:
+def told(port: int, keys: Sequence[str]) -> Answer:
     async def run() -> Answer:
         url = f"http://127.0.0.1:{port}/notices"
-        channel = Webhook("portal", Endpoint(url, keys, 10, allow_private=True))
+        channel = webhook(url, secrets=keys)
         try:
             return await channel.send(Outgoing(1, notice("MED", 1), 0.0))
         finally:

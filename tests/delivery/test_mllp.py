@@ -1,10 +1,12 @@
 """Attempts at a real MLLP listener, which may do anything."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import hl7
 import pytest
@@ -13,9 +15,10 @@ from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.parser import parse_message
 
 from adapters.common.settings import Tls
-from router.delivery.adt import Style
 from router.delivery.channel import Answer, Channel, Outgoing
-from router.delivery.mllp import Endpoint, Mllp, verdict_of
+from router.delivery.channels.mllp import verdict_of
+from router.delivery.http import SPEAKS_NO_TLS, WANTS_TLS
+from tests.delivery.channels import opened
 from tests.delivery.notices import AT, notice
 from tests.support.certificates import self_signed
 from tests.support.lab_receiver import (
@@ -32,20 +35,18 @@ from tests.support.lab_receiver import (
     mistaking_first,
     resetting,
 )
-from wardbridge.config.subscribers import MllpSection
-from wardbridge.delivery import channel_of
+from tests.support.listening import TlsListener
 
 OUTGOING = Outgoing(7, notice("MED", 3), 0.0)
 NEXT = Outgoing(8, notice("MED", 4), 0.0)
 TAKEN = Answer()
 
 
-async def attempts(
-    endpoint: Endpoint,
-    outgoing: Sequence[Outgoing],
-    style: Style = Style(),  # noqa: B008 - frozen
-) -> list[Answer]:
-    channel = Mllp("lab", endpoint, style)
+def channel_to(port: int, **said: Any) -> Channel:
+    return opened("mllp", "lab", **{"host": "127.0.0.1", "port": port, "tls": False, **said})
+
+
+async def attempts(channel: Channel, outgoing: Sequence[Outgoing]) -> list[Answer]:
     try:
         return [await channel.send(each) for each in outgoing]
     finally:
@@ -53,8 +54,7 @@ async def attempts(
 
 
 def attempt(port: int, *outgoing: Outgoing, timeout_s: float = 10.0) -> list[Answer]:
-    endpoint = Endpoint("127.0.0.1", port, timeout_s=timeout_s, allow_private=True)
-    return asyncio.run(attempts(endpoint, outgoing or [OUTGOING]))
+    return asyncio.run(attempts(channel_to(port, timeout_s=timeout_s), outgoing or [OUTGOING]))
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def attempt(port: int, *outgoing: Outgoing, timeout_s: float = 10.0) -> list[Ans
         (garbling, "no answer within the time limit", False),
         (hanging, "no answer within the time limit", False),
         (dripping, "no answer within the time limit", False),
-        (flooding, "the answer is too long", False),
-        (resetting, "ConnectionResetError: [Errno 104] Connection reset by peer", False),
+        (flooding, "its answer is too long", False),
+        (resetting, "it closed the connection before the answer", False),
     ],
 )
 def test_what_is_not_a_yes_to_this_message_is_a_refusal(
@@ -87,14 +87,32 @@ def test_what_is_not_a_yes_to_this_message_is_a_refusal(
 def test_nobody_there_is_a_refusal() -> None:
     with LabReceiver() as receiver:
         port = receiver.port
-    assert "Connect call failed" in (attempt(port)[0].refusal or "")
+    assert attempt(port)[0].refusal == "nobody listens there"
 
 
-def test_an_address_of_this_network_is_not_called_unless_allowed() -> None:
+def test_a_name_that_leads_into_this_network_is_not_called_unless_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def here(_: str, port: int, *__: object, **___: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", here)
     with LabReceiver() as receiver:
-        (answer,) = asyncio.run(attempts(Endpoint("127.0.0.1", receiver.port), [OUTGOING]))
-    assert "allow_private" in (answer.refusal or "")
-    assert receiver.calls == []
+        for allowed in (False, True):
+            channel = channel_to(receiver.port, host="lab.example", allow_private=allowed)
+            (answer,) = asyncio.run(attempts(channel, [OUTGOING]))
+            assert (answer.refusal is None) is allowed
+    assert len(receiver.calls) == 1
+
+
+def test_a_receiver_of_the_other_kind_is_named_as_that(tmp_path: Path) -> None:
+    with LabReceiver() as receiver:
+        channel = channel_to(receiver.port, tls=True, timeout_s=2)
+        (answer,) = asyncio.run(attempts(channel, [OUTGOING]))
+    assert answer.refusal in {SPEAKS_NO_TLS, "no answer within the time limit"}
+    own = self_signed(tmp_path, "server")
+    with TlsListener(Tls(certificate_file=own.file, key_file=own.key).context()) as port:
+        assert attempt(port)[0].refusal == WANTS_TLS
 
 
 def test_messages_share_a_connection_until_it_is_closed() -> None:
@@ -114,7 +132,7 @@ def test_a_receiver_that_was_away_is_found_again() -> None:
     async def run() -> list[bool]:
         with LabReceiver() as receiver:
             port = receiver.port
-            channel = Mllp("lab", Endpoint("127.0.0.1", port, allow_private=True), Style())
+            channel = channel_to(port)
             answers = [await channel.send(OUTGOING)]
         answers.append(await channel.send(NEXT))
         with LabReceiver(port=port):
@@ -138,15 +156,14 @@ def test_an_answer_that_comes_late_is_credited_to_nothing_else() -> None:
 
 
 def test_a_letter_that_the_character_set_lacks_is_refused_for_itself() -> None:
-    endpoint = Endpoint("127.0.0.1", 1, allow_private=True)
     odd = Outgoing(1, notice("Ω", 3), 0.0)
-    (answer,) = asyncio.run(attempts(endpoint, [odd], Style(charset="8859/1")))
+    (answer,) = asyncio.run(attempts(channel_to(1, charset="8859/1"), [odd]))
     assert answer == Answer("it has a letter that 8859/1 lacks", unwanted=True)
 
 
 def test_a_test_message_is_about_nobody_and_waits_for_what_is_under_way() -> None:
     async def run(port: int) -> list[Answer]:
-        channel = Mllp("lab", Endpoint("127.0.0.1", port, allow_private=True), Style())
+        channel = channel_to(port)
         try:
             return [*await asyncio.gather(channel.send(OUTGOING), channel.test("test-1", AT))]
         finally:
@@ -197,7 +214,6 @@ def test_python_hl7_takes_and_answers_it() -> None:
 )
 def test_each_side_shows_its_certificate(
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     shown: str | None,
     trusted: str,
     *,
@@ -205,16 +221,11 @@ def test_each_side_shows_its_certificate(
 ) -> None:
     own = {name: self_signed(tmp_path, name) for name in ("server", "client", "other")}
 
-    async def here(*_: object, **__: object) -> str:
-        return "127.0.0.1"
-
-    monkeypatch.setattr("router.delivery.mllp.address_of", here)
     keys = {"certificate_file": f"{shown}.pem", "key_file": f"{shown}.key"} if shown else {}
 
     def channel(port: int) -> Channel:
         said = {"host": "localhost", "port": port, "ca_file": f"{trusted}.pem", **keys}
-        section = MllpSection.model_validate(said | {"allow_private": True, "timeout_s": 2})
-        return channel_of("lab", section, tmp_path)
+        return opened("mllp", "lab", tmp_path, **said, timeout_s=2)
 
     tls = Tls(
         certificate_file=own["server"].file,
@@ -227,7 +238,7 @@ def test_each_side_shows_its_certificate(
 
 
 def plain(port: int) -> Channel:
-    return Mllp("lab", Endpoint("127.0.0.1", port, allow_private=True), Style())
+    return channel_to(port)
 
 
 async def _with_python_hl7(

@@ -13,9 +13,9 @@ from bus.kafka import KafkaLog
 from bus.memory import MemoryLog
 from bus.port import Log, LogError, Record, RecordTooLargeError, Stored, TopicPartition
 from router.delivery.channel import Answer, Outgoing
-from router.delivery.owntopic import OwnTopic
+from router.delivery.channels.topic import OwnTopic
+from router.delivery.channels.webhook import CONTENT_TYPE, body_of
 from router.delivery.sender import Sender
-from router.delivery.webhook import CONTENT_TYPE, body_of
 from schemas.documents import json_schema
 from schemas.fields import Beside
 from schemas.notification import DesignationData
@@ -49,10 +49,11 @@ class Failing(MemoryLog):
         self.errors = list(errors)
         self.closed = 0
 
-    def append(self, records: Sequence[Record]) -> None:
+    def submit(self, records: Sequence[Record], on_done: Callable[[LogError | None], None]) -> None:
         if self.errors:
-            raise self.errors.pop(0)
-        super().append(records)
+            on_done(self.errors.pop(0))
+        else:
+            super().submit(records, on_done)
 
     def close(self) -> None:
         """Counted; what is in it can be looked at."""

@@ -1,31 +1,33 @@
 """One attempt at a real HTTP server, which may do anything."""
 
 import asyncio
-import base64
 import json
+import socket
+import ssl
 import time
 from email.utils import formatdate
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 from standardwebhooks.webhooks import Webhook as Verifier
 
-from router.delivery.addresses import (
-    NotAllowedError,
-    address_of,
-    check_literal,
-    is_nobodys,
-    is_public,
-)
+from adapters.common.settings import Tls
+from router.delivery.addresses import NotAllowedError, Policy, check_host, url_of
 from router.delivery.channel import Answer, Outgoing
-from router.delivery.posting import LONGEST_RETRY_AFTER_S, Address, Poster, retry_after_s
-from router.delivery.webhook import Endpoint, Webhook, body_of
+from router.delivery.channels.webhook import body_of
+from router.delivery.http import SPEAKS_NO_TLS, WANTS_TLS
+from router.delivery.posting import LONGEST_RETRY_AFTER_S, Poster, retry_after_s
+from schemas.addresses import is_forbidden, is_public
 from schemas.delivery import TOLD_SCHEMA_ID
 from schemas.documents import json_schema
 from schemas.fields import Details, Identity
 from schemas.notification import DATA_SCHEMA_ID
+from tests.delivery.channels import SECRET, To, webhook
 from tests.delivery.notices import AT, BESIDE, FROM, WHO, notice
+from tests.support.certificates import self_signed
+from tests.support.listening import TlsListener
 from tests.support.receiver import (
     Behaviour,
     Receiver,
@@ -35,13 +37,12 @@ from tests.support.receiver import (
     resetting,
 )
 
-KEY = b"k" * 24
 OUTGOING = Outgoing(7, notice("MED", 3), 0.0)
 
 
-def attempt(url: str, timeout_s: float = 10.0, *, allow_private: bool = True) -> Answer:
+def attempt(url: str, timeout_s: float = 10.0) -> Answer:
     async def run() -> Answer:
-        channel = Webhook("portal", Endpoint(url, [KEY], timeout_s, allow_private))
+        channel = webhook(url, timeout_s=timeout_s)
         try:
             return await channel.send(OUTGOING)
         finally:
@@ -50,12 +51,22 @@ def attempt(url: str, timeout_s: float = 10.0, *, allow_private: bool = True) ->
     return asyncio.run(run())
 
 
+def posted(to: To, tls: ssl.SSLContext | bool = True) -> Answer:  # noqa: FBT001, FBT002
+    async def run() -> Answer:
+        poster = Poster(to, tls)
+        try:
+            return await poster.post(b"{}", {"Authorization": "Bearer geheim"})
+        finally:
+            await poster.close()
+
+    return asyncio.run(run())
+
+
 def test_the_event_is_signed_numbered_and_named() -> None:
     with Receiver() as receiver:
         assert attempt(receiver.url) == Answer(status=204)
     (call,) = receiver.taken
-    secret = "whsec_" + base64.b64encode(KEY).decode()
-    assert Verifier(secret).verify(call.body, call.headers) == call.event
+    assert Verifier(SECRET).verify(call.body, call.headers) == call.event
     assert call.headers["content-type"].startswith("application/cloudevents+json")
     assert call.headers["host"] == f"127.0.0.1:{receiver.port}"
     assert call.headers["webhook-id"] == call.event["id"] == "MED-3"
@@ -88,7 +99,7 @@ def test_what_is_told_besides_stands_in_the_data_and_is_as_its_schema_says(marke
 
 def test_a_test_event_is_signed_and_about_nobody() -> None:
     async def run(url: str) -> Answer:
-        channel = Webhook("portal", Endpoint(url, [KEY], allow_private=True))
+        channel = webhook(url)
         try:
             return await channel.test("test-1", AT)
         finally:
@@ -97,8 +108,7 @@ def test_a_test_event_is_signed_and_about_nobody() -> None:
     with Receiver() as receiver:
         assert asyncio.run(run(receiver.url)) == Answer(status=204)
     (call,) = receiver.tests
-    secret = "whsec_" + base64.b64encode(KEY).decode()
-    assert Verifier(secret).verify(call.body, call.headers) == {
+    assert Verifier(SECRET).verify(call.body, call.headers) == {
         "specversion": "1.0", "id": "test-1", "source": "/wardbridge",
         "type": "wardbridge.test.v1", "time": "2026-01-15T08:00:00Z", "subscription": "portal",
     }  # fmt: skip
@@ -111,7 +121,7 @@ def test_a_test_event_is_signed_and_about_nobody() -> None:
         (answering(404), 404, False, "answered 404"),
         (answering(307, Location="http://127.0.0.1/elsewhere"), 307, False, "answered 307"),
         (answering(410), 410, True, "410 Gone"),
-        (resetting, None, False, "Error"),
+        (resetting, None, False, "it closed the connection before the answer"),
         (hanging, None, False, "no answer within the time limit"),
         (dripping, None, False, "no answer within the time limit"),
     ],
@@ -129,23 +139,80 @@ def test_what_is_not_a_yes_is_a_refusal(
 def test_nobody_there_is_a_refusal() -> None:
     with Receiver() as receiver:
         url = receiver.url
-    assert "ConnectionRefusedError" in (attempt(url).refusal or "")
+    assert attempt(url).refusal == "nobody listens there"
 
 
-@pytest.mark.parametrize(
-    ("host", "why"),
-    [
-        ("127.0.0.1", "allow_private"), ("localhost", "allow_private"),
-        ("[::1]", "allow_private"), ("[::ffff:127.0.0.1]", "allow_private"),
-        ("2130706433", "not a canonical IPv4 address"),
-        ("0x7f.1", "allow_private"),
-    ],
-)  # fmt: skip
-def test_an_address_of_this_network_is_not_called_unless_allowed(host: str, why: str) -> None:
+HERE = [
+    "127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "127.0.0.1.", "LOCALHOST.",
+    "①②⑦.⓪.⓪.①", "127。0。0。1", "１２７.0.0.1", "ⓛⓞcalhost", "0x7f.1", "0x7f000001", "0177.0.0.1",
+    "2130706433", "127.1",
+]  # fmt: skip
+"""Hosts that lead to this machine, as somebody may write them who knows a check for literals."""
+
+
+@pytest.mark.parametrize("host", HERE)
+def test_an_address_of_this_network_is_not_called_unless_allowed(host: str) -> None:
+    """Judged as it is used: in the client's own normal form, and again when it is connected to."""
     with Receiver() as receiver:
-        answer = attempt(receiver.url.replace("127.0.0.1", host), allow_private=False)
-    assert why in (answer.refusal or "")
+        answer = posted(To(receiver.url.replace("127.0.0.1", host), 2, allow_private=False))
+    assert answer.refusal
     assert receiver.calls == []
+    with pytest.raises(ValueError, match=r"url (is of this network|is no address|has a host)"):
+        check_host("url", url_of("url", f"https://{host}/").host or "", allow_private=False)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "①②⑦.⓪.⓪.①", "127。0。0。1"])
+def test_where_it_is_allowed_it_is_called_in_whatever_form(host: str) -> None:
+    with Receiver() as receiver:
+        assert posted(To(receiver.url.replace("127.0.0.1", host))).refusal is None
+
+
+def test_what_a_name_leads_to_is_judged_when_it_is_connected_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A name whose answer changes between the look and the call leads nowhere else."""
+    calls: list[str] = []
+
+    def changing(host: str, port: int, *_: object, **__: object) -> list[tuple[object, ...]]:
+        calls.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", changing)
+    with Receiver() as receiver:
+        url = receiver.url.replace("127.0.0.1", "portal.example")
+        answer = posted(To(url, allow_private=False))
+        assert answer.refusal == "it leads to an address of this network: see allow_private"
+        assert posted(To(url)).refusal is None
+    assert len(receiver.calls) == 1
+    assert calls == ["portal.example"] * 2
+
+
+def test_why_there_is_no_answer_tells_nothing_of_the_network() -> None:
+    """The texts are no scan of ports: no address, no port, no number of the system's."""
+    with Receiver(lambda _: resetting) as receiver:
+        refusals = [posted(To(receiver.url, 2)).refusal or ""]
+        port = str(receiver.port)
+    refusals += [
+        posted(To(receiver.url, 2)).refusal or "",
+        posted(To("https://nowhere.invalid/", 2)).refusal or "",
+        posted(To("https://169.254.169.254/", 2)).refusal or "",
+        posted(To("http://10.0.0.1/", 2, allow_private=False)).refusal or "",
+    ]
+    for refusal in refusals:
+        assert refusal
+        assert not any(
+            said in refusal for said in ("127.0", "169.254", "10.0", port, "Errno", "invalid")
+        )
+
+
+def test_a_receiver_of_the_other_kind_is_named_as_that(tmp_path: Path) -> None:
+    with Receiver() as receiver:
+        assert posted(To(receiver.url.replace("http:", "https:"))).refusal == SPEAKS_NO_TLS
+    own = self_signed(tmp_path, "server")
+    tls = Tls(certificate_file=own.file, key_file=own.key).context()
+    with TlsListener(tls) as port:
+        assert posted(To(f"http://127.0.0.1:{port}/")).refusal == WANTS_TLS
+        assert "is not trusted" in (posted(To(f"https://127.0.0.1:{port}/")).refusal or "")
 
 
 @pytest.mark.parametrize(
@@ -170,21 +237,18 @@ def test_which_addresses_are_public(address: str, *, public: bool) -> None:
      "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"],
 )  # fmt: skip
 def test_an_address_that_no_receiver_has_is_never_called(address: str) -> None:
-    assert is_nobodys(ip_address(address))
-    with pytest.raises(NotAllowedError, match="never called"):
-        check_literal(address, allow_private=True)
-    with pytest.raises(NotAllowedError, match="never called"):
-        asyncio.run(address_of(address, 443, allow_private=True))
+    assert is_forbidden(ip_address(address))
+    for allow_private in (True, False):
+        with pytest.raises(NotAllowedError, match="never called"):
+            Policy(allow_private).check(ip_address(address))
+        with pytest.raises(ValueError, match="never called"):
+            check_host("host", address, allow_private=allow_private)
 
 
 @pytest.mark.parametrize("address", ["10.1.2.3", "127.0.0.1", "::1", "fd00::1", "93.184.216.34"])
 def test_an_address_that_a_receiver_may_have_is_called_where_it_is_allowed(address: str) -> None:
-    check_literal(address, allow_private=True)
-
-
-def test_a_name_that_leads_here_is_not_allowed() -> None:
-    with pytest.raises(NotAllowedError, match="localhost"):
-        asyncio.run(address_of("localhost", 80, allow_private=False))
+    Policy(allow_private=True).check(ip_address(address))
+    check_host("host", address, allow_private=True)
 
 
 @pytest.mark.parametrize(
@@ -208,10 +272,9 @@ def test_a_time_that_no_clock_can_show_asks_for_nothing(value: str) -> None:
         assert attempt(receiver.url) == Answer("answered 503", 503)
 
 
-@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example"])
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example", "h%00", "%31.0.0.1"])
 def test_a_name_that_cannot_be_looked_up_is_a_refusal(host: str) -> None:
-    answer = attempt(f"https://{host}/notices")
-    assert answer == Answer(f"UnknownHostError: {host} cannot be looked up")
+    assert posted(To(f"https://{host}/notices", 5)).refusal
 
 
 def test_it_may_also_name_the_time() -> None:
@@ -226,20 +289,11 @@ def test_429_carries_how_long_to_wait() -> None:
 
 
 def test_the_state_that_is_kept_does_not_tell_the_address() -> None:
-    one, other = (
-        Webhook("portal", Endpoint(f"https://portal.example/{token}", [KEY])).endpoint
-        for token in ("secret-1", "secret-2")
-    )
+    one, other = (webhook(f"https://portal.example/{n}").endpoint for n in ("secret-1", "secret-2"))
     assert one != other
     assert "portal.example" not in one
 
 
 def test_a_request_that_the_client_will_not_make_is_a_failed_attempt_and_quotes_nothing() -> None:
-    async def post() -> Answer:
-        poster = Poster(Address("http://user:geheim@127.0.0.1:1/", allow_private=True))
-        try:
-            return await poster.post(b"{}", {"Authorization": "Bearer geheim"})
-        finally:
-            await poster.close()
-
-    assert asyncio.run(post()) == Answer("ValueError: no such request can be made")
+    answer = posted(To("http://user:geheim@127.0.0.1:1/"))
+    assert answer == Answer("ValueError: no such request can be made")

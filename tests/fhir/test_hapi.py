@@ -21,6 +21,7 @@ from bus.memory import MemoryLog
 from bus.port import TopicPartition
 from kafka_dev import JavaMissingError
 from router.delivery.bundles import Standing, identified, status_of
+from router.delivery.channels.fhir import FhirAsked
 from router.delivery.resources import encounter_of
 from schemas import topics
 from schemas.observation import Envelope
@@ -35,7 +36,6 @@ from wardbridge.http.fhir.answer import outcome
 from wardbridge.http.fhir.capability import capability_statement, topic
 from wardbridge.http.fhir.events import searchset
 from wardbridge.http.fhir.subscription import resource_of
-from wardbridge.sealing import Secrets
 
 pytestmark = pytest.mark.timeout(600)  # the first run fetches the server
 
@@ -207,13 +207,14 @@ def faults_of(document: Json) -> list[str]:
     return _faults(hapi.address(), "R4", bare(document))
 
 
-def subscription(standing: Standing, **more: object) -> Json:
+def subscription(standing: Standing, heartbeat_s: float | None = None, **more: object) -> Json:
     registration = Registration(
-        name="s1", at=datetime(2026, 1, 15, tzinfo=UTC), way="fhir", sealed="", reason="to be told",
-        owner=Owner(name="portal", how="token"), content=Content.EMPTY,
+        name="s1", at=datetime(2026, 1, 15, tzinfo=UTC), channel="fhir", sealed="",
+        reason="to be told", owner=Owner(name="portal", how="token"),
     ).model_copy(update=more)  # fmt: skip
-    secrets = Secrets(url="https://portal.example/hook", headers=("Authorization: Bearer geheim",))
-    return resource_of(registration, secrets, standing)
+    said = {"url": "https://portal.example/hook", "headers": ["Authorization: Bearer geheim"]}
+    settings = FhirAsked.model_validate({**said, "content": "empty", "heartbeat_s": heartbeat_s})
+    return resource_of(registration, settings, standing)
 
 
 SUBSCRIPTIONS = [

@@ -42,7 +42,7 @@ from schemas.observation import (
     What,
 )
 from schemas.patient import PatientRow, Person
-from schemas.registration import Content, Owner, Registration
+from schemas.registration import Owner, Registration
 from schemas.review import ReviewItem, ReviewStep
 from schemas.revision import FeedRevision
 from schemas.ward import Ward
@@ -167,10 +167,9 @@ EXAMPLES: dict[str, Frozen] = {
         version=1,
         name="s1",
         at=AT,
-        way="fhir",
+        channel="fhir",
         sealed="AAAA",
         owner=Owner(name="portal", how="token"),
-        content=Content.EMPTY,
         end=AT,
         since={0: 7},
     ),

@@ -273,7 +273,7 @@ secrets = ["{_SIGNING}"]
     [
         ("https://", "http://", "everybody on the way read it; use https"),
         ("https://portal.example/notices", "portal", "url is the https address"),
-        ("portal.example", "portal..example", "a host or a port that cannot be called"),
+        ("portal.example", "portal..example", "a host that cannot be called"),
         ("portal.example", "portal.example:99999", "a host or a port that cannot be called"),
         ("https://portal.example", "http://127.0.0.1:8000", "needs allow_private = true"),
         ("portal.example", "localhost", "needs allow_private = true"),
@@ -322,8 +322,8 @@ _MLLP = '[subscribers.orbit.mllp]\nhost = "orbit.example"\nport = 2575\n'
         (_MLLP + 'pending = "A14"\n', "subscribers.orbit.mllp.pending"),
         (_MLLP + 'version = "2.3"\n', "subscribers.orbit.mllp.version"),
         ('[subscribers.orbit]\nkinds = ["arrived"]\n' + _MLLP, "there is no pending event"),
-        (_MLLP + _TOLD.replace("portal", "orbit", 1), "tables webhook, mllp, fhir and kafka"),
-        ("[subscribers.orbit]\n", "tables webhook, mllp, fhir and kafka"),
+        (_MLLP + _TOLD.replace("portal", "orbit", 1), "tables webhook, mllp, fhir, kafka"),
+        ("[subscribers.orbit]\n", "tables webhook, mllp, fhir, kafka"),
         (_NAMES + _MLLP + "tls = false\n", "without tls everybody on the way would read who it is"),
         (_NAMES + _MLLP, "subscribers.orbit.fields: identified: names are told only where"),
     ],
@@ -345,7 +345,7 @@ _FHIR = '[subscribers.topic.fhir]\nurl = "https://topic.example/hook"\n'
         (_FHIR.replace("topic.example", "10.0.0.7"), "needs allow_private = true"),
         (_FHIR + 'headers = ["Host: geheim"]\n', "none that we or the connection set"),
         (_FHIR + 'content = "all"\n', "subscribers.topic.fhir.content"),
-        (_FHIR + 'owner = "portal"\n', "there is no 'portal'"),
+        ('[subscribers.topic]\ntoken = "portal"\n' + _FHIR, "there is no 'portal'"),
         (
             '[subscribers.topic]\nfields = "operational"\n' + _FHIR,
             'only `content = "full-resource"`',
@@ -353,7 +353,7 @@ _FHIR = '[subscribers.topic.fhir]\nurl = "https://topic.example/hook"\n'
         (_FHIR.replace("topic.fhir", "to_pic.fhir"), "the name is the FHIR id"),
         (
             _FHIR + _MLLP.replace("orbit.mllp", "topic.mllp"),
-            "tables webhook, mllp, fhir and kafka",
+            "tables webhook, mllp, fhir, kafka",
         ),
     ],
 )

@@ -1,21 +1,23 @@
 """The log on Kafka, as configured: what is refused and why, and what reaches the engine."""
 
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
 import pytest
-from structlog.testing import capture_logs
 
 from bus.kafka import Sasl, Tls
-from bus.port import Log, LogError
+from bus.memory import MemoryLog
+from bus.port import Log
+from router.delivery.channels import KINDS
+from router.delivery.channels.kind import Opening
 from schemas.topics import DAY_S, Topic
 from tests.wardbridge.support import configured
 from wardbridge.config.load import load
 from wardbridge.config.models import Installation
-from wardbridge.config.owntopics import own_topics
 from wardbridge.config.problems import ConfigError
 from wardbridge.kafka import kafka_settings
-from wardbridge.log import make_own_topics
 
 LAB_KAFKA = Path(__file__).parents[2] / "deploy" / "examples" / "lab-kafka.toml"
 HEAD = "[log.kafka]\n"
@@ -88,8 +90,19 @@ OWN = "\n[subscribers.portal.kafka]\n"
 
 def test_a_topic_of_its_own_has_a_subscribers_name_and_is_kept_for_days(tmp_path: Path) -> None:
     found = loaded(tmp_path, LAB_KAFKA.read_text("utf-8") + OWN + "keep_days = 2\n")
-    (topic,) = own_topics(found.settings).values()
-    assert (topic.name, topic.retention_s) == ("told.portal", 2 * DAY_S)
+    settings = found.settings.subscribers["portal"].settings
+    opened: list[Topic] = []
+    channel = KINDS["kafka"].open(settings, Opening("portal", open_topic=opens(opened)))
+    asyncio.run(channel.test("test-1", datetime(2026, 1, 15, tzinfo=UTC)))
+    assert [(topic.name, topic.retention_s) for topic in opened] == [("told.portal", 2 * DAY_S)]
+
+
+def opens(opened: list[Topic]) -> Callable[[Topic], Log]:
+    def open_topic(topic: Topic) -> Log:
+        opened.append(topic)
+        return MemoryLog(1, [topic])
+
+    return open_topic
 
 
 @pytest.mark.parametrize(
@@ -101,7 +114,7 @@ def test_a_topic_of_its_own_has_a_subscribers_name_and_is_kept_for_days(tmp_path
         (OWN + "keep_days = 32\n", "subscribers.portal.kafka.keep_days"),
         (OWN + 'host = "kafka1"\n', "subscribers.portal.kafka.host: unknown key"),
         (OWN + '[subscribers.portal.mllp]\nhost = "orbit.example"\nport = 2575\n',
-         "give one of the tables webhook, mllp, fhir and kafka"),
+         "give one of the tables webhook, mllp, fhir, kafka"),
     ],
     ids=["letters", "length", "like another", "too long", "not its own cluster", "two ways"],
 )  # fmt: skip
@@ -111,22 +124,6 @@ def test_a_topic_that_no_broker_would_make_is_refused(
     with pytest.raises(ConfigError) as caught:
         loaded(tmp_path, LAB_KAFKA.read_text("utf-8") + more)
     assert expected in str(caught.value)
-
-
-class Refusing:
-    """A log on a cluster that lets nobody make a topic."""
-
-    def make(self, topic: Topic) -> None:
-        raise LogError(f"may not make {topic.name}")
-
-
-def test_a_topic_that_cannot_be_made_holds_up_nobody_else(tmp_path: Path) -> None:
-    found = loaded(tmp_path, LAB_KAFKA.read_text("utf-8") + OWN)
-    with capture_logs() as said:
-        make_own_topics(cast("Log", Refusing()), found)
-    assert [(each["event"], each["subscriber"], each["reason"]) for each in said] == [
-        ("own_topic_unusable", "portal", "may not make told.portal")
-    ]
 
 
 @pytest.mark.parametrize("with_table", [False, True])

@@ -18,6 +18,7 @@ from adapters.common.tokens import hash_of
 from bus.port import Record
 from bus.records import records_of
 from router.delivery.bundles import TOPIC
+from router.delivery.channels.fhir import FhirAsked
 from router.delivery.resources import encounter_id
 from schemas import topics
 from schemas.audit import Action, AuditEntry
@@ -151,8 +152,9 @@ def test_a_subscription_is_created_read_found_changed_and_deleted() -> None:
         )
         assert (again.status_code, again.headers["etag"]) == (200, 'W/"2"')
         entry = running.registrations.known()[number]
-        opened = running.registrations.seal.opened(number, entry.sealed)
-        assert opened.headers == ("Authorization: Bearer geheim-2",)  # what was hidden is kept
+        kept = running.registrations.asked(entry)
+        assert isinstance(kept, FhirAsked)
+        assert kept.sent_along() == {"Authorization": "Bearer geheim-2"}  # what was hidden is kept
         deleted = await running.client.delete(
             f"/fhir/Subscription/{number}", headers=bearer("portal")
         )

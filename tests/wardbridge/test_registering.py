@@ -12,12 +12,13 @@ import pytest
 
 from bus.records import records_of
 from router.delivery.adt import TOLD
+from router.delivery.channels.mllp import MllpSettings
+from router.delivery.channels.webhook import WebhookAsked
 from router.delivery.signature import secret_of
 from schemas import topics
+from schemas.registration import Registration
 from tests.wardbridge.test_fhir_surface import ACCESS, REGISTER, bearer, gate, post, subscription
 from tests.wardbridge.test_http import Surface, surface
-from wardbridge.config.subscribers import MllpSection
-from wardbridge.delivery import terms_of
 
 URL = "https://93.184.216.34/hook/geheim-1"
 KEY = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -33,8 +34,17 @@ def asked(work: Callable[[Surface], Any]) -> None:
 
 
 async def put(running: Surface, name: str, by: str = "admin", **wanted: Any) -> httpx.Response:
-    body = wanted if "mllp" in wanted else {"url": URL, **wanted}
+    of_channel = WebhookAsked.model_fields.keys() & wanted.keys()
+    table = {"url": URL, **{key: wanted.pop(key) for key in of_channel - {"fields"}}}
+    is_other = "mllp" in wanted and not of_channel - {"fields"}
+    body = wanted if is_other else {"webhook": table, **wanted}
     return await running.client.put(f"/v1/subscribers/{name}", json=body, headers=bearer(by))
+
+
+def keys_of(running: Surface, of: Registration) -> list[str]:
+    asked = running.registrations.asked(of)
+    assert isinstance(asked, WebhookAsked)
+    return [each.get_secret_value() for each in asked.secrets]
 
 
 def test_a_webhook_is_registered_changed_and_removed_and_its_secret_told_once() -> None:
@@ -51,10 +61,10 @@ def test_a_webhook_is_registered_changed_and_removed_and_its_secret_told_once() 
         assert (changed.status_code, changed.json()["revision"]) == (200, 2)
         assert changed.json()["secret"] is None
         entry = running.registrations.known()["portal"]
-        assert running.registrations.seal.opened("portal", entry.sealed).keys == (secret,)
+        assert keys_of(running, entry) == [secret]
         await put(running, "portal", secrets=[KEY])
         entry = running.registrations.known()["portal"]
-        assert running.registrations.seal.opened("portal", entry.sealed).keys == (KEY,)
+        assert keys_of(running, entry) == [KEY]
         for status in (204, 404):
             gone = await running.client.delete("/v1/subscribers/portal", headers=bearer("admin"))
             assert gone.status_code == status
@@ -72,7 +82,9 @@ def test_a_webhook_is_registered_changed_and_removed_and_its_secret_told_once() 
         ({"secrets": ["whsec_short"]}, 422), ({"wards": ["NOWHERE"]}, 422),
         ({"hospitals": ["Väster"]}, 422), ({"kinds": ["came"]}, 422), ({"timeout_s": 0}, 422),
         ({"tokens": []}, 422), ({"give_up_after_s": 0}, 422), ({"mllp": {"host": "10.0.0.7"}}, 422),
-        ({"mllp": ORBIT, "url": URL}, 422), ({"mllp": ORBIT, "secrets": [KEY]}, 422),
+        ({"mllp": ORBIT, "url": URL + "/2"}, 422), ({"mllp": ORBIT, "secrets": [KEY]}, 422),
+        ({"fhir": {"url": URL}}, 422), ({"kafka": {}}, 422), ({"allow_private": True}, 422),
+        ({"mllp": {**ORBIT, "certificate_file": "a.pem"}}, 422),
         ({"mllp": {**ORBIT, "host": "224.0.0.1"}}, 422), ({"mllp": ORBIT, "kinds": ["arrived"]}, 422),
         ({"mllp": {**ORBIT, "sending_facility": "Söder"}}, 422), ({"mllp": {**ORBIT, "port": 0}}, 422),
     ],
@@ -89,12 +101,15 @@ def test_what_could_not_be_told_safely_is_refused(wanted: Any, status: int) -> N
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        (b'{"url": "' + b"geheim" * 20_000 + b'"}', 413), (b'{"url": ["geheim-1"]}', 422),
-        (json.dumps({"url": URL, "secrets": "whsec_geheim"}).encode(), 422), (b"geheim", 422),
-        (json.dumps({"url": URL, "reason": "geheim\ud800"}).encode(), 422),
-        (json.dumps({"url": URL, "\ud800": "geheim"}).encode(), 422), (b"[" * 60_000, 422),
-        (b'{"url": "geheim", "timeout_s": 1' + b"0" * 400 + b"}", 422), (b"", 422),
-        (json.dumps({"url": URL, "give_up_after_s": float("inf")}).encode(), 422),
+        (b'{"webhook": {"url": "' + b"geheim" * 20_000 + b'"}}', 413),
+        (b'{"webhook": {"url": ["geheim-1"]}}', 422), (b'{"webhook": "geheim"}', 422),
+        (json.dumps({"webhook": {"url": URL, "secrets": "whsec_geheim"}}).encode(), 422),
+        (b"geheim", 422), (b'{"url": "https://geheim.example/"}', 422),
+        (json.dumps({"webhook": {"url": URL}, "reason": "geheim\ud800"}).encode(), 422),
+        (json.dumps({"webhook": {"url": URL, "\ud800": "geheim"}}).encode(), 422),
+        (b"[" * 60_000, 422), (b"", 422),
+        (b'{"webhook": {"url": "geheim", "timeout_s": 1' + b"0" * 400 + b"}}", 422),
+        (json.dumps({"webhook": {"url": URL, "give_up_after_s": float("inf")}}).encode(), 422),
     ],
 )  # fmt: skip
 def test_a_body_that_is_too_long_or_wrong_is_refused_and_not_quoted(
@@ -134,34 +149,37 @@ def test_the_body_of_a_registration_is_described() -> None:
     async def work(running: Surface) -> None:
         said = (await running.client.get("/openapi.json", headers=bearer("admin"))).json()
         content = said["paths"]["/v1/subscribers/{name}"]["put"]["requestBody"]["content"]
-        schema = content["application/json"]["schema"]
-        assert {"url", "secrets", "kinds"} <= schema["properties"].keys()
-        assert {"host", "port", "pending"} <= schema["properties"]["mllp"]["properties"].keys()
-        (_, _, _, kind) = schema["properties"]["kinds"]["items"]["$ref"].split("/")
-        assert kind in said["components"]["schemas"]
+        schemas = said["components"]["schemas"]
+
+        def named(reference: dict[str, Any]) -> dict[str, Any]:
+            found: dict[str, Any] = schemas[reference["$ref"].rpartition("/")[2]]
+            return found
+
+        body = named(content["application/json"]["schema"])
+        tables = {name: named(body["properties"][name]["anyOf"][0]) for name in ("webhook", "mllp")}
+        assert {"url", "secrets", "timeout_s"} <= tables["webhook"]["properties"].keys()
+        assert {"host", "port", "pending"} <= tables["mllp"]["properties"].keys()
+        assert named(body["properties"]["kinds"]["items"])["enum"]
 
     asked(work)
 
 
 def test_a_receiver_of_hl7_is_registered_and_its_address_is_not_in_the_clear() -> None:
     async def work(running: Surface) -> None:
-        wanted: dict[str, Any] = {"mllp": ORBIT, "give_up_after_s": 60.0, "refused_after_s": 5.0}
-        made = await put(running, "orbit", **wanted)
+        patience = {"give_up_after_s": 60.0, "refused_after_s": 5.0}
+        made = await put(running, "orbit", mllp=ORBIT | patience)
         assert (made.status_code, made.json()["secret"]) == (201, None)
         of = running.registrations.known()["orbit"]
-        assert (of.way, "orbit.example" in of.model_dump_json()) == ("mllp", False)
-        way = running.registrations.way(of)
-        assert isinstance(way, MllpSection)
-        assert (way.host, way.port, way.pending, way.tls) == (
-            "orbit.example",
-            2575,
-            "transfer",
-            True,
-        )
-        terms = terms_of(way)
-        assert (terms.give_up_after_s, terms.refused_after_s, terms.concurrency) == (60.0, 5.0, 1)
+        assert (of.channel, "orbit.example" in of.model_dump_json()) == ("mllp", False)
+        assert made.json()["settings"]["pending"] == "transfer"
+        assert "host" not in made.json()["settings"]
+        settings = running.registrations.settings(of)
+        assert isinstance(settings, MllpSettings)
+        assert (settings.host, settings.port, settings.tls) == ("orbit.example", 2575, True)
+        terms = settings.terms()
+        assert (terms.give_up_after_s, terms.refused_after_s) == (60.0, 5.0)
         assert running.registrations.subscription(of).kinds == TOLD
-        assert (await put(running, "orbit", url=URL)).status_code == 409  # of another kind
+        assert (await put(running, "orbit", timeout_s=3)).status_code == 409  # of another kind
 
     asked(work)
 

@@ -19,7 +19,13 @@ from bus.memory import MemoryLog
 from bus.port import LogError, Record, Stored, TopicPartition
 from bus.records import records_of
 from bus.runner import StepRunner
+from router.delivery.adt import TOLD
 from router.delivery.bundles import Standing
+from router.delivery.channels import KINDS
+from router.delivery.channels.fhir import FhirAsked
+from router.delivery.channels.kind import Opening
+from router.delivery.channels.mllp import MllpAsked
+from router.delivery.channels.webhook import WebhookAsked
 from router.delivery.fanout import GROUP, FanOut
 from router.delivery.receipts import deliveries
 from router.delivery.registry import Registry, record_of, removal_of
@@ -28,6 +34,7 @@ from router.delivery.standing import standing_of
 from router.delivery.subscription import Subscription
 from schemas import topics
 from schemas.delivery import Outcome, SubscriberState
+from schemas.notification import Kind
 from schemas.registration import Content, Owner, Registration
 from tests.delivery.notices import decided, queued
 from tests.support.lab_receiver import LabReceiver
@@ -38,18 +45,22 @@ from tests.wardbridge.test_http import until
 from wardbridge.config.access import AccessSection
 from wardbridge.config.load import load
 from wardbridge.config.models import RegistrationsSection
-from wardbridge.delivery import channel_of, delivery_of
+from wardbridge.delivery import delivery_of
 from wardbridge.http.access.rights import ANYBODY, Deed, Grant, Reader
 from wardbridge.http.fhir.book import Book
 from wardbridge.http.fhir.subscription import resource_of
 from wardbridge.http.registrar import NotRegisteredError, Registrar, Wanted
-from wardbridge.registrations import Registrations, may_read_as
+from wardbridge.registrations import Registrations, may_read_as, revealed
 from wardbridge.roles import utc_now
-from wardbridge.sealing import Seal, SealError, Secrets
+from wardbridge.sealing import Seal, SealError
 
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 URL = "https://93.184.216.34/hook/geheim-1"
 KEY = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+
+def wanted(url: str = URL, **more: Any) -> Wanted:
+    return Wanted("webhook", WebhookAsked.model_validate({"url": url, "secrets": [KEY]}), **more)
 
 
 def test_who_reads_names_at_one_ward_has_none_told_of_a_hospital(tmp_path: Path) -> None:
@@ -63,8 +74,7 @@ def test_who_reads_names_at_one_ward_has_none_told_of_a_hospital(tmp_path: Path)
     ))  # fmt: skip
 
     def enlist(**of: Any) -> None:
-        wanted = Wanted("webhook", Secrets(url=URL, keys=(KEY,)), fields="identified", **of)
-        registrar.enlist(asking, "portal", lambda _: wanted)
+        registrar.enlist(asking, "portal", wanted(fields="identified", **of))
 
     for more in ({}, {"hospitals": ("Söder",)}, {"wards": ("MED",), "hospitals": ("Söder",)}):
         with pytest.raises(NotRegisteredError, match="you may not read identified fields"):
@@ -89,8 +99,8 @@ def test_a_name_is_told_no_more_than_those_who_operate_may_read_by_now(
     said = {"secret": "0123456789abcdef", "may": may, "fields": fields}
     access = AccessSection.model_validate({"tokens": {"x": said}}) if may else None
     known = Registrations(MemoryLog(), Seal(tmp_path, None), RegistrationsSection(), access, {})
-    for way in ("webhook", "mllp"):
-        assert known.level_at(registered(fields=wanted, way=way))("MED", "Norr") == told
+    for channel in ("webhook", "mllp"):
+        assert known.level_at(registered(fields=wanted, channel=channel))("MED", "Norr") == told
 
 
 def test_who_has_several_roles_has_what_each_gives() -> None:
@@ -105,10 +115,13 @@ def test_who_has_several_roles_has_what_each_gives() -> None:
 
 def test_of_a_fhir_subscription_its_owners_rights_decide_at_each_ward(tmp_path: Path) -> None:
     content = Content.FULL_RESOURCE
+    seal = Seal(tmp_path, None)
+    seal.make()
 
     def level(owner: Owner | None, ward: str, hospital: str) -> str:
-        known = Registrations(MemoryLog(), Seal(tmp_path, None), RegistrationsSection(), ACCESS, {})
-        of = registered("s1", owner=owner, way="fhir", content=content)
+        known = Registrations(MemoryLog(), seal, RegistrationsSection(), ACCESS, {})
+        sealed = seal.closed("s1", revealed(FhirAsked(url=URL, content=content)))
+        of = registered("s1", owner=owner, channel="fhir", sealed=sealed)
         return known.level_at(of)(ward, hospital)
 
     region = Owner(name="region", how="token")
@@ -126,15 +139,14 @@ def test_a_name_is_nobody_elses_and_never_used_again(tmp_path: Path) -> None:
     seal = Seal(tmp_path, None)
     known = Registrations(log, seal, RegistrationsSection(), None, section)
     registrar = Registrar(log, known, REGISTER, utc_now, 3)
-    wanted = Wanted("webhook", Secrets(url=URL, keys=(KEY,)))
     with pytest.raises(NotRegisteredError, match="the configuration has"):
-        registrar.enlist(ANYBODY, "fixed", lambda _: wanted)
-    registrar.enlist(ANYBODY, "portal", lambda _: wanted)
+        registrar.enlist(ANYBODY, "fixed", wanted())
+    registrar.enlist(ANYBODY, "portal", wanted())
     log.append([record_of(registered("fixed"))])  # registered before it stood in the file
     assert "fixed" not in known.known()
     assert registrar.remove(ANYBODY, "portal")
     with pytest.raises(NotRegisteredError, match="an earlier subscriber"):
-        registrar.enlist(ANYBODY, "portal", lambda _: wanted)
+        registrar.enlist(ANYBODY, "portal", wanted())
 
 
 WEBHOOK = f"""
@@ -148,15 +160,13 @@ TOPIC = """
 [subscribers.topic.fhir]
 url = "https://93.184.216.34/hook/geheim-1"
 headers = ["Authorization: Bearer geheim-2"]
-owner = "portal"
 """
 
 
 def test_a_subscription_of_the_configuration_is_its_owners_to_look_at(tmp_path: Path) -> None:
-    text = in_process() + TOPIC.replace('owner = "portal"\n', "")
+    text = in_process() + TOPIC
     section = load(configured(tmp_path, text), tmp_path, {}).settings.subscribers["topic"]
-    assert section.fhir
-    owned = section.model_copy(update={"fhir": section.fhir.model_copy(update={"owner": "portal"})})
+    owned = section.model_copy(update={"token": "portal"})
     log = MemoryLog()
     known = Registrations(
         log, Seal(tmp_path, None), RegistrationsSection(), ACCESS, {"topic": owned}
@@ -166,12 +176,12 @@ def test_a_subscription_of_the_configuration_is_its_owners_to_look_at(tmp_path: 
     (entry,) = book.entries(Reader("portal", "token", ())).values()
     assert entry.is_configured
     assert book.standing(entry).state == "requested"
-    channel = channel_of("topic", section.fhir, tmp_path)
+    channel = KINDS["fhir"].open(section.settings, Opening("topic", tmp_path))
     log.append(
         [state_row(SubscriberState(subscriber="topic", endpoint=channel.endpoint, introduced=True))]
     )
     assert book.standing(entry).state == "active"
-    resource = resource_of(entry.registration, entry.secrets, book.standing(entry))
+    resource = resource_of(entry.registration, entry.settings, book.standing(entry))
     assert "geheim-2" not in str(resource)
 
 
@@ -203,7 +213,7 @@ def state_row(state: SubscriberState) -> Record:
 
 
 def test_what_is_sealed_opens_for_its_own_name_with_its_own_key_only(tmp_path: Path) -> None:
-    seal, secrets = Seal(tmp_path, None), Secrets(url=URL, keys=(KEY,), headers=("A: b",))
+    seal, secrets = Seal(tmp_path, None), b'{"url": "geheim-1"}'
     with pytest.raises(SealError, match="restore it"):
         seal.closed("portal", secrets)
     seal.make()
@@ -230,7 +240,7 @@ def test_what_is_sealed_opens_for_its_own_name_with_its_own_key_only(tmp_path: P
 
 
 def registered(name: str = "s", **more: Any) -> Registration:
-    base = Registration(name=name, at=AT, way="webhook", sealed="")
+    base = Registration(name=name, at=AT, channel="webhook", sealed="")
     return base.model_copy(update=more)
 
 
@@ -275,7 +285,7 @@ def test_whoever_is_registered_is_told_of_all_that_is_decided_after_and_nothing_
     step.begin(log)
     log.append([decided("MED", 1)])
     reader = Reader("portal", "token", (ACCESS.tokens["portal"].grant(),))
-    registrar.subscribe(reader, "s", Wanted("fhir", Secrets(url=URL)))
+    registrar.subscribe(reader, "s", Wanted("fhir", FhirAsked(url=URL)))
     log.append([decided("MED", 2), decided("KIR", 3)])  # the fan-out is behind; KIR is not theirs
     fan_out.run_once()
     assert queue(log) == [("s", "MED-2")]
@@ -371,15 +381,13 @@ def test_of_two_who_register_a_new_name_at_once_one_is_first(tmp_path: Path) -> 
     known = Registrations(log, Seal(tmp_path, None), RegistrationsSection(), None, {})
     registrar, began = Registrar(log, known, REGISTER, utc_now, 3), threading.Barrier(2)
 
-    def register(url: str) -> tuple[Registration, bool]:
+    def register(url: str) -> tuple[Registration, bool, str | None]:
         began.wait(20)
-        return registrar.enlist(
-            ANYBODY, "portal", lambda _: Wanted("webhook", Secrets(url=url, keys=(KEY,)))
-        )
+        return registrar.enlist(ANYBODY, "portal", wanted(url))
 
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(register, [URL, f"{URL}/2"]))
-    assert sorted((each.revision, is_new) for each, is_new in done) == [(1, True), (2, False)]
+    assert sorted((each.revision, is_new) for each, is_new, _ in done) == [(1, True), (2, False)]
 
 
 # while it runs
@@ -406,7 +414,7 @@ async def delivering(folder: Path, log: MemoryLog, more: str = "") -> AsyncItera
 
 
 def webhook(receiver: Receiver, **more: Any) -> Wanted:
-    return Wanted("webhook", Secrets(url=receiver.url, keys=(KEY,)), **more)
+    return wanted(receiver.url, **more)
 
 
 def test_senders_come_change_and_go_while_the_service_runs(tmp_path: Path) -> None:
@@ -414,11 +422,11 @@ def test_senders_come_change_and_go_while_the_service_runs(tmp_path: Path) -> No
         log = MemoryLog()
         async with delivering(tmp_path, log) as (registrar, senders):
             log.append([decided("MED", 1)])
-            registrar.enlist(ANYBODY, "portal", lambda _: webhook(first))
+            registrar.enlist(ANYBODY, "portal", webhook(first))
             log.append([decided("MED", 2)])
             await until(lambda: len(first.taken) == 1)
             (sender,) = senders.values()
-            registrar.enlist(ANYBODY, "portal", lambda _: webhook(second, wards=("KIR",)))
+            registrar.enlist(ANYBODY, "portal", webhook(second, wards=("KIR",)))
             await until(lambda: sender not in senders.values())
             log.append([decided("MED", 3), decided("KIR", 4)])
             await until(lambda: len(second.taken) == 1)
@@ -439,7 +447,8 @@ def test_a_registered_receiver_of_hl7_is_told(tmp_path: Path) -> None:
         log = MemoryLog()
         said = {"host": "127.0.0.1", "port": receiver.port, "tls": False}
         async with delivering(tmp_path, log) as (registrar, _):
-            registrar.enlist(ANYBODY, "lab", lambda _: Wanted("mllp", Secrets(receiver=said)))
+            settings = MllpAsked.model_validate(said)
+            registrar.enlist(ANYBODY, "lab", Wanted("mllp", settings, kinds=tuple(TOLD)))
             log.append([decided("MED", 1)])
             await until(lambda: len(receiver.taken) == 1)
 
@@ -461,9 +470,9 @@ def test_what_waits_for_an_owner_who_may_not_be_told_any_more_is_not_sent(tmp_pa
     async def run(receiver: Receiver) -> MemoryLog:
         log = MemoryLog()
         async with delivering(tmp_path, log, OWNED_BY) as (registrar, _):
-            wanted = webhook(receiver, wards=("MED",))
+            of_med = webhook(receiver, wards=("MED",))
             owner = Reader("portal", "token", (ACCESS.tokens["portal"].grant(),))
-            registrar.subscribe(owner, "s", wanted)
+            registrar.subscribe(owner, "s", of_med)
             log.append([queued("s", "KIR", 1), queued("s", "MED", 2)])  # of KIR when it was decided
             await until(lambda: len(receiver.taken) == 1)
             await until(lambda: len(list(deliveries(log, "s"))) == 2)
@@ -482,7 +491,7 @@ def test_after_a_restart_what_waited_is_told(tmp_path: Path) -> None:
     async def run(receiver: Receiver) -> None:
         log = MemoryLog()
         async with delivering(tmp_path, log) as (registrar, _):
-            registrar.enlist(ANYBODY, "portal", lambda _: webhook(receiver))
+            registrar.enlist(ANYBODY, "portal", webhook(receiver))
             log.append([decided("MED", 1)])
             await until(lambda: len(receiver.calls) > 0)
         said["status"] = 204
@@ -498,8 +507,8 @@ def test_one_whose_key_is_gone_says_so_and_disturbs_nobody(tmp_path: Path) -> No
     async def run(receiver: Receiver) -> None:
         log = MemoryLog()
         async with delivering(tmp_path, log) as (registrar, _):
-            registrar.enlist(ANYBODY, "lost", lambda _: webhook(receiver, kinds=("designated",)))
-            registrar.enlist(ANYBODY, "good", lambda _: webhook(receiver))
+            registrar.enlist(ANYBODY, "lost", webhook(receiver, kinds=(Kind.DESIGNATED,)))
+            registrar.enlist(ANYBODY, "good", webhook(receiver))
             (tmp_path / "subscribers.key").rename(tmp_path / "elsewhere.key")
         installation = load(tmp_path / "test.toml", tmp_path, {})
         component = delivery_of(log, installation, utc_now)

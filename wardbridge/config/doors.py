@@ -23,7 +23,6 @@ from wardbridge.config.access import AccessSection
 from wardbridge.config.log import KafkaSection
 from wardbridge.config.models import HttpSection, Installation
 from wardbridge.config.problems import Place
-from wardbridge.config.subscribers import SubscriberSection
 from wardbridge.feeds.kinds import KINDS
 
 __all__ = ["Door", "doors"]
@@ -37,7 +36,8 @@ def doors(installation: Installation) -> tuple[Door, ...]:
         own = KINDS[feed.kind].doors(feed.settings)
         found += [door.below("feeds", feed.identity.name) for door in own]
     for name, subscriber in settings.subscribers.items():
-        found += _subscriber(name, subscriber)
+        door = subscriber.settings.door(name)
+        found.append(door.below("subscribers", name, subscriber.channel))
     return tuple(found)
 
 
@@ -133,44 +133,5 @@ def _asked(access: AccessSection | None) -> str:
     return ", ".join([*parts, *(["an identity provider"] if access.oidc else [])])
 
 
-# -- subscribers
-
-
-def _subscriber(name: str, subscriber: SubscriberSection) -> Iterator[Door]:
-    place: Place = ("subscribers", name)
-    if (mllp := subscriber.mllp) is not None:
-        open_to = Open("tls", "without it everybody on the way reads along: set it to true")
-        yield Door(
-            (*place, "mllp"), "notices as HL7 v2", "out", address_of(mllp.host, mllp.port),
-            _shown(mllp.certificate_file is not None), _encrypted(mllp.tls),
-            (open_to,) if mllp.can_be_read_on_the_way() else (),
-        )  # fmt: skip
-    for way in ("webhook", "fhir"):
-        if (section := getattr(subscriber, way)) is not None:
-            host = urlsplit(section.url).hostname or ""
-            is_plain = section.url.startswith("http:")
-            signed = "signed" if way == "webhook" else _shown(section.certificate_file is not None)
-            open_to = Open("url", "http lets everybody on the way read it; use https")
-            yield Door(
-                (*place, way), "notices", "out", _origin(section.url), signed,
-                _encrypted(not is_plain), (open_to,) if is_plain and not is_loopback(host) else (),
-            )  # fmt: skip
-    if subscriber.kafka is not None:
-        yield Door(
-            (*place, "kafka"), "notices in a topic of its own", "out", f"told.{name} on the log's brokers",
-            "as the brokers' rights say", "as [log.kafka]",
-        )  # fmt: skip
-
-
-def _shown(certificate: bool) -> str:  # noqa: FBT001 - one word or another
-    return "our certificate" if certificate else SHOWS_NOTHING
-
-
 def _encrypted(is_so: bool) -> str:  # noqa: FBT001 - one word or another
     return ENCRYPTED if is_so else PLAIN
-
-
-def _origin(url: str) -> str:
-    """Scheme, host and port: a path may be a secret."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"

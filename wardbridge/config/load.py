@@ -19,9 +19,10 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from adapters.common.feed import FeedIdentity
+from router.delivery.channels import KINDS as CHANNELS
+from router.delivery.channels.kind import Around
 from schemas.ward import WardRegister
 from wardbridge.config.models import Feed, FeedSection, HttpSection, Installation, Settings
-from wardbridge.config.owntopics import odd_topics
 from wardbridge.config.parts import Parts, parts_of, profile_model, tables_in
 from wardbridge.config.problems import ConfigError, Place, Problem, did_you_mean
 from wardbridge.config.profiles import Profiles
@@ -41,7 +42,6 @@ from wardbridge.feeds.kinds import KINDS
 from wardbridge.wards import ALIAS, FACILITY, RegisterError, read_register
 
 _NAME = re.compile(r"[\w.-]+")
-_FHIR_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 
 
 def load(file: Path, data: Path, environment: Mapping[str, str] = os.environ) -> Installation:
@@ -107,7 +107,7 @@ def _disagreements(
     if wards.register is not None and wards.register.is_open:
         yield from hospitals_in_vain(table)
     if "log" in right:
-        yield from odd_topics(settings)
+        yield from _odd_channels(settings)
     if "identities" in right:
         yield from _names_in_vain(settings)
     yield from _wanted_twice(feeds, settings.http if "http" in right else None)
@@ -129,10 +129,16 @@ def _odd_names(table: Table) -> Iterator[Problem]:
     for place in places:
         if not _NAME.fullmatch(place[1]):
             yield Problem(place, "a name has letters, digits, '-', '_' and '.' only")
-    for name, subscriber in tables_in(table, "subscribers").items():
-        if "fhir" in subscriber and not _FHIR_ID.fullmatch(name):
-            place = ("subscribers", name)
-            yield Problem(place, "the name is the FHIR id: at most 64 letters, digits, '-' and '.'")
+
+
+def _odd_channels(settings: Settings) -> Iterator[Problem]:
+    """What only all subscribers of a channel together show."""
+    cluster = settings.log.kafka if settings.log.engine == "kafka" else None
+    around = Around(cluster.prefix if cluster else None)
+    for kind in CHANNELS.values():
+        named = {n: s.settings for n, s in settings.subscribers.items() if s.channel == kind.name}
+        for name, key, text in kind.faults(named, around):
+            yield Problem(("subscribers", name, *([key] if key else [])), text)
 
 
 def _names_in_vain(settings: Settings) -> Iterator[Problem]:

@@ -44,7 +44,7 @@ REFERENCES: Final = (
     Reference(("realms", ANY, "fulfilled_by_hospital"), "hospital", are_keys=True),
     Reference(("subscribers", ANY, "wards"), "ward"),
     Reference(("subscribers", ANY, "hospitals"), "hospital"),
-    Reference(("subscribers", ANY, "fhir", "owner"), "token"),
+    Reference(("subscribers", ANY, "token"), "token"),
     *(Reference((*grant, "wards"), "ward") for grant in _GRANTS),
     *(Reference((*grant, "hospitals"), "hospital") for grant in _GRANTS),
 )

@@ -164,7 +164,7 @@ def make_app(
     if serving is not None:
         add_wards(app, view, trail, seats)
         add_page(app)
-        add_registering(app, serving.registrar, trail)
+        add_registering(app, serving.registrar, trail, view.log)
         Surface(view, trail, serving.registrar, serving.fhir_base).add_to(app)
         ReviewRoutes(serving.desk, view.review, trail).add_to(app)
     return app

@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Self
 from uuid import uuid4
 
 import structlog
 from pydantic import ValidationError
 
 from bus.port import Log
+from router.delivery.channels.kind import ChannelSettings
 from router.delivery.registry import record_of, removal_of
 from schemas import topics
 from schemas.fields import Level, reaches
 from schemas.notification import Kind
-from schemas.registration import Content, Owner, Registration
+from schemas.registration import Owner, Registration
 from schemas.ward import WardRegister
+from wardbridge.config.subscribers import SubscriberAsked
 from wardbridge.http.access.rights import Deed, Reader
-from wardbridge.registrations import Registrations, is_off
-from wardbridge.sealing import SealError, Secrets
+from wardbridge.registrations import Registrations, is_off, revealed
+from wardbridge.sealing import SealError
 
 _ASKED: Final[tuple[Deed, ...]] = ("read", "subscribe")
 OWNERS: Final = {"token": "token", "session": "token", "certificate": "certificate"}
@@ -45,20 +47,24 @@ class NotRegisteredError(Exception):
 class Wanted:
     """What a registration is to say."""
 
-    way: Literal["webhook", "fhir", "mllp"]
-    secrets: Secrets
+    channel: str
+    settings: ChannelSettings
     wards: tuple[str, ...] = ()
     hospitals: tuple[str, ...] = ()
     kinds: tuple[Kind, ...] = ()
     fields: Level = "minimal"
-    content: Content = Content.ID_ONLY
-    timeout_s: float = 10.0
-    give_up_after_s: float | None = None
-    refused_after_s: float | None = None
-    heartbeat_s: float | None = None
+    token: str = ""
     reason: str = ""
     off: bool = False
     end: datetime | None = None
+
+    @classmethod
+    def of(cls, asked: SubscriberAsked) -> Self:
+        """What was asked by name."""
+        return cls(
+            asked.channel, asked.settings, asked.wards, asked.hospitals,
+            tuple(sorted(asked.told())), asked.fields, asked.token, asked.reason,
+        )  # fmt: skip
 
 
 class Registrar:
@@ -107,11 +113,11 @@ class Registrar:
             return self._kept(name, before.owner, wanted, before)
 
     def enlist(
-        self, asking: Reader, name: str, wanted_after: Callable[[Registration | None], Wanted]
-    ) -> tuple[Registration, bool]:
-        """A subscriber by name, for those who operate, and whether it is new. Raises NotRegisteredError.
+        self, asking: Reader, name: str, wanted: Wanted
+    ) -> tuple[Registration, bool, str | None]:
+        """A subscriber by name, for those who operate; whether it is new; a secret that was made for it.
 
-        ``wanted_after`` is given what it was, if it is not: of two who come at once one is first.
+        Raises NotRegisteredError.
         """
         if name in self.registrations.configured:
             raise NotRegisteredError(409, "the configuration has a subscriber of this name")
@@ -120,13 +126,20 @@ class Registrar:
             if before is None and self.registrations.is_taken(name):
                 text = "an earlier subscriber had this name and its numbers: take another"
                 raise NotRegisteredError(409, text)
-            wanted = wanted_after(before)
-            if before is not None and before.way != wanted.way:
+            if before is not None and before.channel != wanted.channel:
                 raise NotRegisteredError(409, "this name is a subscriber of another kind")
+            wanted, secret = self._completed(wanted, before)
             self._check_fields(asking, wanted)
             self._check_names(wanted)
             kept = self._kept(name, before.owner if before else None, wanted, before)
-            return kept, before is None
+            return kept, before is None, secret
+
+    def _completed(self, wanted: Wanted, before: Registration | None) -> tuple[Wanted, str | None]:
+        known = self.registrations.asked(before) if before else None
+        settings, secret = wanted.settings.completed(known)
+        if before is not None and secret is not None:
+            raise NotRegisteredError(409, "its secrets cannot be opened: give others")
+        return replace(wanted, settings=settings), secret
 
     def remove(self, asking: Reader, name: str) -> bool:
         """Tell it nothing more; False where there is no such one."""
@@ -189,30 +202,26 @@ class Registrar:
             revision=before.revision + 1 if before else 1,
             at=now,
             owner=owner,
-            way=wanted.way,
+            channel=wanted.channel,
             wards=wanted.wards,
             hospitals=wanted.hospitals,
             kinds=wanted.kinds,
             fields=wanted.fields,
+            token=wanted.token,
             sealed="",
-            content=wanted.content,
-            timeout_s=wanted.timeout_s,
-            give_up_after_s=wanted.give_up_after_s,
-            refused_after_s=wanted.refused_after_s,
-            heartbeat_s=wanted.heartbeat_s,
             reason=wanted.reason,
             off=wanted.off,
             end=wanted.end,
             since=since,
         )
-        self._check_way(found, wanted.secrets)
-        kept = found.model_copy(update={"sealed": self._sealed(name, wanted.secrets)})
+        self._check_channel(found, wanted.settings)
+        kept = found.model_copy(update={"sealed": self._sealed(name, wanted.settings)})
         self._log.append([record_of(kept)])
         return kept
 
-    def _check_way(self, registration: Registration, secrets: Secrets) -> None:
+    def _check_channel(self, registration: Registration, asked: ChannelSettings) -> None:
         try:
-            self.registrations.way_with(registration, secrets)
+            self.registrations.check(registration, asked)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             what = str(first["loc"][0]) if first["loc"] else "url"
@@ -220,12 +229,12 @@ class Registrar:
                 422, first["msg"].removeprefix("Value error, "), what
             ) from None
 
-    def _sealed(self, name: str, secrets: Secrets) -> str:
+    def _sealed(self, name: str, asked: ChannelSettings) -> str:
         seal = self.registrations.seal
         try:
             if not self.registrations.registry.current().registered:
                 seal.make()
-            return seal.closed(name, secrets)
+            return seal.closed(name, revealed(asked))
         except SealError as error:
             structlog.get_logger().error("registration_not_sealed", reason=str(error))
             raise NotRegisteredError(503, "its secrets cannot be sealed now") from None

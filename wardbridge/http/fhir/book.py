@@ -9,23 +9,34 @@ from typing import NamedTuple
 from bus.port import Log
 from router.delivery.bundles import Speaker, Standing
 from router.delivery.channel import Outgoing
+from router.delivery.channels.fhir import FhirAsked
+from router.delivery.channels.kind import endpoint_of
 from router.delivery.history import history_of
-from router.delivery.posting import Address
 from router.delivery.standing import standing_of
-from schemas.registration import Owner, Registration
-from wardbridge.config.subscribers import FhirSection, SubscriberSection
+from schemas.registration import Content, Owner, Registration
+from wardbridge.config.subscribers import SubscriberSection
 from wardbridge.http.access.rights import Reader
 from wardbridge.http.registrar import Registrar, is_own
 from wardbridge.registrations import is_off
-from wardbridge.sealing import SealError, Secrets
 
 
 class Entry(NamedTuple):
     """One subscription; ``is_configured``: it cannot be changed here."""
 
     registration: Registration
-    secrets: Secrets
+    settings: FhirAsked | None
+    """None where they cannot be opened."""
     is_configured: bool
+
+    @property
+    def content(self) -> Content:
+        """How much is told."""
+        return self.settings.content if self.settings else Content.ID_ONLY
+
+    @property
+    def url(self) -> str:
+        """Where its notifications go."""
+        return self.settings.url if self.settings else ""
 
 
 class Book:
@@ -40,9 +51,9 @@ class Book:
         self._now = now
         sections = registrar.registrations.configured
         self._configured = {
-            name: _entry(name, section, section.fhir, now())
+            name: _entry(name, section, section.settings, now())
             for name, section in sections.items()
-            if section.fhir
+            if isinstance(section.settings, FhirAsked)
         }
 
     def entries(self, asking: Reader) -> Mapping[str, Entry]:
@@ -53,19 +64,19 @@ class Book:
             if is_own(entry.registration, asking)
         }
         for name, each in self._registrar.own(asking).items():
-            if each.way == "fhir":
-                found[name] = Entry(each, self._secrets(each), is_configured=False)
+            if each.channel == "fhir":
+                found[name] = Entry(each, self._settings(each), is_configured=False)
         return found
 
     def speaker(self, entry: Entry) -> Speaker:
         """Whom its Bundles name."""
-        return Speaker(self._base, entry.registration.name, entry.registration.content)
+        return Speaker(self._base, entry.registration.name, entry.content)
 
     def standing(self, entry: Entry) -> Standing:
         """How it is now."""
         of = entry.registration
         revision = 0 if entry.is_configured else of.revision
-        endpoint = Address(entry.secrets.url).named(revision)
+        endpoint = endpoint_of(entry.url, revision)
         return standing_of(self._log, of.name, endpoint, is_off=is_off(of, self._now()))
 
     def events(self, entry: Entry, first: int) -> Iterator[Outgoing]:
@@ -76,26 +87,20 @@ class Book:
         """Whether its owner may still be told of a ward."""
         return self._registrar.registrations.subscription(entry.registration).may_read
 
-    def _secrets(self, of: Registration) -> Secrets:
-        try:
-            return self._registrar.registrations.seal.opened(of.name, of.sealed)
-        except SealError:  # delivery says so, where it matters
-            return Secrets(url="")
+    def _settings(self, of: Registration) -> FhirAsked | None:
+        found = self._registrar.registrations.asked(of)
+        return found if isinstance(found, FhirAsked) else None
 
 
-def _entry(name: str, section: SubscriberSection, way: FhirSection, at: datetime) -> Entry:
+def _entry(name: str, section: SubscriberSection, settings: FhirAsked, at: datetime) -> Entry:
     registration = Registration(
         name=name,
         at=at,
-        owner=Owner(name=way.owner, how="token") if way.owner else None,
-        way="fhir",
+        owner=Owner(name=section.token, how="token") if section.token else None,
+        channel=section.channel,
         wards=section.wards,
         hospitals=section.hospitals,
         kinds=section.kinds,
         sealed="",
-        content=way.content,
-        timeout_s=way.timeout_s,
-        heartbeat_s=way.heartbeat_s,
     )
-    headers = tuple(f"{name}: {value}" for name, value in way.sent_along().items())
-    return Entry(registration, Secrets(url=way.url, headers=headers), is_configured=True)
+    return Entry(registration, settings, is_configured=True)

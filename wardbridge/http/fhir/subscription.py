@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, quote
 from pydantic import TypeAdapter, ValidationError
 
 from router.delivery.bundles import TOPIC, Standing
+from router.delivery.channels.fhir import FhirAsked
 from router.delivery.headers import HeaderError, headers_of
 from router.delivery.resources import FHIR_JSON, KINDS, Json, instant
 from schemas.base import Utc
@@ -23,7 +24,6 @@ from schemas.registration import Content, Registration
 from wardbridge.http.fhir.answer import RefusedError
 from wardbridge.http.fhir.capability import FILTERS, IG
 from wardbridge.http.registrar import Wanted
-from wardbridge.sealing import Secrets
 
 PROFILE: Final = f"{IG}/StructureDefinition/backport-subscription"
 FILTER: Final = f"{IG}/StructureDefinition/backport-filter-criteria"
@@ -35,6 +35,17 @@ MAX_INT: Final = 2**31 - 1
 """Of an unsignedInt (http://hl7.org/fhir/R4/datatypes.html)."""
 HIDDEN: Final = "(kept secret)"
 """Stands for the value of a header when it is read back; sent in again, it stays as it is."""
+
+CHANNEL: Final = "fhir"
+ELEMENTS: Final[Mapping[str | None, str]] = {
+    "url": "Subscription.channel.endpoint",
+    "headers": "Subscription.channel.header",
+    "timeout_s": "Subscription.channel.extension",
+    "heartbeat_s": "Subscription.channel.extension",
+    "wards": "Subscription.criteria",
+    "end": "Subscription.end",
+}
+"""The element that says it."""
 
 _KNOWN: Final = frozenset({
     "resourceType", "id", "meta", "text", "language", "status", "contact", "end", "reason", "criteria",
@@ -54,7 +65,7 @@ class Filters(NamedTuple):
     kinds: tuple[Kind, ...] = ()
 
 
-def wanted_by(resource: Json, before: Secrets | None = None) -> Wanted:
+def wanted_by(resource: Json, before: FhirAsked | None = None) -> Wanted:
     """What a Subscription asks for; ``before``: what it is told with now. Raises RefusedError."""
     _refuse_unknown(resource, _KNOWN, "Subscription")
     status = _text(resource, "status", "Subscription")
@@ -74,18 +85,30 @@ def wanted_by(resource: Json, before: Secrets | None = None) -> Wanted:
     # A secret that goes elsewhere by being left as it is could be had by whoever may change this.
     kept = before if before and before.url == endpoint else None
     return Wanted(
-        way="fhir",
+        channel=CHANNEL,
+        settings=_settings(
+            url=endpoint,
+            headers=_headers(channel.get("header", []), kept),
+            content=_content(channel.get("_payload")),
+            timeout_s=float(terms.get(TIMEOUT, 10)),
+            heartbeat_s=float(terms[HEARTBEAT]) if terms.get(HEARTBEAT) else None,
+        ),
         wards=filters.wards,
         hospitals=filters.hospitals,
         kinds=filters.kinds,
-        secrets=Secrets(url=endpoint, headers=_headers(channel.get("header", []), kept)),
-        content=_content(channel.get("_payload")),
-        timeout_s=float(terms.get(TIMEOUT, 10)),
-        heartbeat_s=float(terms[HEARTBEAT]) if terms.get(HEARTBEAT) else None,
         reason=_text(resource, "reason", "Subscription"),
         off=status == "off",
         end=_end(resource),
     )
+
+
+def _settings(**said: object) -> FhirAsked:
+    try:
+        return FhirAsked.model_validate(said)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ELEMENTS.get(str(first["loc"][0]) if first["loc"] else "url")
+        raise RefusedError(422, first["msg"].removeprefix("Value error, "), where) from None
 
 
 def filters_in(criteria: object) -> Filters:
@@ -110,20 +133,22 @@ def filters_in(criteria: object) -> Filters:
     return Filters(wards, found.get("service-provider", ()), _kinds(found.get("_tag", ())))
 
 
-def resource_of(registration: Registration, secrets: Secrets, standing: Standing) -> Json:
-    """A Subscription as it is read back; of headers only the names."""
+def resource_of(registration: Registration, settings: FhirAsked | None, standing: Standing) -> Json:
+    """A Subscription as it is read back; of headers only the names. ``settings`` None: they cannot be opened."""
+    content = settings.content if settings else Content.ID_ONLY
     channel: Json = {
         "type": "rest-hook",
-        "endpoint": secrets.url,
+        "endpoint": settings.url if settings else "",
         "payload": FHIR_JSON,
-        "_payload": {"extension": [{"url": CONTENT, "valueCode": registration.content.value}]},
+        "_payload": {"extension": [{"url": CONTENT, "valueCode": content.value}]},
     }
-    terms = [{"url": TIMEOUT, "valueUnsignedInt": int(registration.timeout_s)}]
-    if registration.heartbeat_s is not None:
-        terms.append({"url": HEARTBEAT, "valueUnsignedInt": int(registration.heartbeat_s)})
-    channel["extension"] = terms
-    if secrets.headers:
-        channel["header"] = [f"{name}: {HIDDEN}" for name in headers_of(secrets.headers)]
+    if settings is not None:
+        terms = [{"url": TIMEOUT, "valueUnsignedInt": int(settings.timeout_s)}]
+        if settings.heartbeat_s is not None:
+            terms.append({"url": HEARTBEAT, "valueUnsignedInt": int(settings.heartbeat_s)})
+        channel["extension"] = terms
+        if sent := settings.sent_along():
+            channel["header"] = [f"{name}: {HIDDEN}" for name in sent]
     found: Json = {
         "resourceType": "Subscription",
         "id": registration.name,
@@ -189,12 +214,12 @@ def _terms(extensions: object) -> Mapping[str, int]:
     return found
 
 
-def _headers(lines: object, before: Secrets | None) -> tuple[str, ...]:
+def _headers(lines: object, before: FhirAsked | None) -> tuple[str, ...]:
     at = "Subscription.channel.header"
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
         raise RefusedError(422, "a list of texts", at)
     try:
-        known = headers_of(before.headers) if before else {}
+        known = before.sent_along() if before else {}
         given = headers_of(lines)
         said = {name: known[name] if value == HIDDEN else value for name, value in given.items()}
     except HeaderError as error:

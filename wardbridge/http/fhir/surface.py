@@ -6,7 +6,7 @@ Source: http://hl7.org/fhir/R4/http.html; Subscriptions R5 Backport 1.1.0, "Oper
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Annotated, Any, Final, TypeVar
 
@@ -29,21 +29,13 @@ from wardbridge.http.fhir.answer import BASE, FhirResponse, RefusedError, refuse
 from wardbridge.http.fhir.book import Book, Entry
 from wardbridge.http.fhir.encounter import Shown, encounter_for, ward_of
 from wardbridge.http.fhir.events import Asked, Happened, asked_in, events_bundle, searchset
-from wardbridge.http.fhir.subscription import resource_of, wanted_by
+from wardbridge.http.fhir.subscription import ELEMENTS, resource_of, wanted_by
 from wardbridge.http.registrar import NotRegisteredError, Registrar, new_name
 from wardbridge.http.view import View
 
 LOOKS, LOOK_S = 20, 0.05  # for an Encounter that is not there: one second, whyever it is not
 ASK_AGAIN: Final = {"Retry-After": "1"}
 LogicalId = Annotated[str, Path(pattern=r"^[A-Za-z0-9\-\.]{1,64}$")]
-_ELEMENTS: Final[Mapping[str | None, str]] = {
-    "url": "Subscription.channel.endpoint",
-    "headers": "Subscription.channel.header",
-    "timeout_s": "Subscription.channel.extension",
-    "heartbeat_s": "Subscription.channel.extension",
-    "wards": "Subscription.criteria",
-    "end": "Subscription.end",
-}
 _SEARCHED: Final = frozenset({"_id", "status", "url"})
 _PASSED_OVER: Final = frozenset({"_format", "_count", "_pretty"})
 _TOLD: Final[dict[int | str, dict[str, Any]]] = {
@@ -154,7 +146,7 @@ class Surface:
             resource = await resource_in(request, "Subscription")
             entry = await self._read(lambda: self._own(asking, name))
             _refuse_other(request, resource, entry)
-            wanted = wanted_by(resource, entry.secrets)
+            wanted = wanted_by(resource, entry.settings)
             await self._did(asking, Action.SUBSCRIBED, name)
             await self._done(lambda: self._registrar.change(asking, name, wanted))
             return await self._shown(asking, name, 200)
@@ -222,8 +214,8 @@ class Surface:
     def _found(self, asking: Reader, asked: Asked) -> Json:
         found = []
         for name, entry in self._book.entries(asking).items():
-            resource = resource_of(entry.registration, entry.secrets, self._book.standing(entry))
-            says = {"_id": name, "status": resource["status"], "url": entry.secrets.url}
+            resource = resource_of(entry.registration, entry.settings, self._book.standing(entry))
+            says = {"_id": name, "status": resource["status"], "url": entry.url}
             if all(says[each] in values for each, values in asked.items() if each in _SEARCHED):
                 found.append((f"{self._base}/Subscription/{name}", resource))
         return searchset(found)
@@ -236,7 +228,7 @@ class Surface:
         def read() -> tuple[Entry, Json]:
             entry = self._own(asking, name)
             standing = self._book.standing(entry)
-            return entry, resource_of(entry.registration, entry.secrets, standing)
+            return entry, resource_of(entry.registration, entry.settings, standing)
 
         entry, resource = await self._read(read)
         headers = {"ETag": f'W/"{entry.registration.revision}"'}
@@ -254,7 +246,7 @@ class Surface:
         try:
             return await self._read(do)
         except NotRegisteredError as error:
-            where = _ELEMENTS.get(error.what) if error.status != 403 else None  # noqa: PLR2004
+            where = ELEMENTS.get(error.what) if error.status != 403 else None  # noqa: PLR2004
             raise RefusedError(error.status, str(error), where) from None
 
     async def _did(self, asking: Reader, action: Action, name: str) -> None:
