@@ -252,6 +252,10 @@ unit_claim = "unit"
     codes = [status(service, f"{PATH}/inbound", {"Authorization": f"Bearer {token}"}) for token in shown]  # fmt: skip
     assert codes == [200, 403, 401]
     assert service.stop() == 0
-    (entry,) = (json.loads(line) for line in command("audit", "list", "--data", service.data).stdout.splitlines())  # fmt: skip
+    listed = command("audit", "list", "--data", service.data).stdout.splitlines()
+    entries = [json.loads(line) for line in listed]
+    (entry,) = (entry for entry in entries if entry["action"] != "refused")
     assert (entry["reader"], entry["how"], entry["unit"]) == ("anna", "oidc", "MED")
+    refused = [entry["status"] for entry in entries if entry["action"] == "refused"]
+    assert sorted(refused) == [401, 403]
     assert [part for token in shown for part in token.split(".") if part in service.said()] == []
