@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from itertools import count
 
 import pytest
@@ -280,10 +281,14 @@ async def test_many_restarts_send_each_notice_once() -> None:
     for _ in range(10):
         log.append([queued("s", f"W{n % 3}", n) for n in (next(numbers) for _ in range(50))])
         async with dispatching(log, sender_to(endpoint)):
-            await until(lambda: len(endpoint.taken) % 50 > 10)
+            await until(has_taken(endpoint, len(endpoint.taken) + 11))
     async with dispatching(log, sender_to(endpoint)):
         await until(lambda: len(receipts(log)) == 500)
     assert sorted(endpoint.numbers()) == list(range(1, 501))
+
+
+def has_taken(endpoint: Endpoint, number: int) -> Callable[[], bool]:
+    return lambda: len(endpoint.taken) >= number
 
 
 # -- endpoints, and who is told
