@@ -20,16 +20,10 @@ from typing import Final, NamedTuple, Self
 from router.core.annulment import may_mean
 from router.core.facts import Fact
 from router.core.fulfilment import FulfilledBy
+from router.core.restating import Whereabouts, destination, says_the_same
 from schemas.observation import Location, What
 
 _ENDS_ALL: Final = frozenset({What.DISCHARGED, What.ADMISSION_CANCELLED})
-
-
-class Whereabouts(NamedTuple):
-    """The ward where somebody lies, and the one that is responsible."""
-
-    place: str | None
-    responsible: str | None
 
 
 class Ahead(NamedTuple):
@@ -44,7 +38,7 @@ class Ahead(NamedTuple):
 
     def planned(self, fact: Fact) -> Self:
         """The same with a fact that lies ahead."""
-        left = self._without(lambda each: _replaces(fact, each)).facts
+        left = self._without(lambda each: says_the_same(fact, each)).facts
         return self._replace(facts=tuple(sorted((*left, fact), key=lambda each: each.takes_effect)))
 
     def begun(self) -> Self:
@@ -64,7 +58,7 @@ class Ahead(NamedTuple):
         """Who has come is not on the way any more."""
         if before == now:
             return self
-        return self._without(lambda each: _has_come(_destination(each), before, now))
+        return self._without(lambda each: _has_come(destination(each), before, now))
 
     def without_admission(self, cancel: Fact) -> Self | None:
         """The same without the admission that a cancel takes back; None where none lies ahead."""
@@ -75,7 +69,7 @@ class Ahead(NamedTuple):
         """When the patient is to come to the ward, in microseconds."""
         name = "place" if by == "place" else "responsible"
         return next(
-            (each.occurs for each in self.facts if getattr(_destination(each), name) == ward), None
+            (each.occurs for each in self.facts if getattr(destination(each), name) == ward), None
         )
 
     def ends_at(self) -> int | None:
@@ -99,19 +93,6 @@ NOTHING_AHEAD: Final = Ahead()
 def may_mean_it(cancel: Fact, event: Fact) -> bool:
     """Whether a cancel may mean the event: it names the same movement, or one of them none."""
     return cancel.movement == event.movement or may_mean(cancel, event)
-
-
-def _replaces(fact: Fact, earlier: Fact) -> bool:
-    if fact.what is not earlier.what:
-        return False
-    if fact.what is What.TRANSFERRED:
-        return _destination(fact) == _destination(earlier)
-    return True
-
-
-def _destination(fact: Fact) -> Whereabouts:
-    place = fact.claims.place
-    return Whereabouts(place.ward if place else None, fact.claims.responsible_ward)
 
 
 def _has_come(to: Whereabouts, before: Whereabouts, now: Whereabouts) -> bool:

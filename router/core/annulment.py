@@ -4,7 +4,8 @@ A cancel that names a movement (IHE PAM, ZBE-1) annuls the event of its kind wit
 wherever the two sort. Any other cancel annuls the latest event of its kind that sorts before it
 and is not annulled yet; one that names a movement nobody has heard of passes over events that
 carry another movement's id, which it certainly does not mean. Whatever was told of an annulled
-movement goes with it. A cancel that is told again cancels nothing more.
+movement goes with it. What was said anew before it took effect (``restating``) is meant as it was said
+last. A cancel that is told again cancels nothing more.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from router.core.facts import CANCELS, Fact
+from router.core.restating import replaced_by
 from schemas.observation import What
 
 ANNULS: Final[Mapping[What, What]] = {
@@ -79,10 +81,11 @@ def _is_known(facts: Iterable[Fact], again: Fact) -> bool:
 
 def _latest_before(facts: Sequence[Fact], cancel: Fact, gone: set[str]) -> set[str]:
     kind = ANNULS.get(cancel.what)
-    before = [fact for fact in facts if fact.stands < cancel.order]
+    before = [fact for fact in facts if fact.stands < cancel.order and fact.id not in gone]
+    replaced = replaced_by(before, before)
     before.sort(key=lambda fact: _place(fact, cancel))
     for fact in reversed(before):
-        if fact.what is kind and fact.id not in gone and may_mean(cancel, fact):
+        if fact.what is kind and fact.id not in replaced and may_mean(cancel, fact):
             return {fact.id} | _named(before, fact, frozenset({kind}))
     return set()
 

@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 
 from router.core.annulment import annulled, may_mean
 from router.core.facts import CANCELS, Fact
+from router.core.restating import replaced_by
 from schemas.observation import Claims, What
 
 _PLAN: Final = frozenset({What.ADMISSION_PLANNED, What.TRANSFER_PLANNED})
@@ -48,18 +49,26 @@ def corrected(facts: Iterable[Fact]) -> tuple[list[Event], frozenset[str]]:
     told = sorted(facts, key=lambda fact: fact.stands)
     gone = annulled(told)
     if not any(fact.retells for fact in told):
-        return [Event(fact, (fact.claims,)) for fact in told], gone
+        return [Event(fact, (fact.claims,)) for fact in told], gone | _replaced(told, gone)
     told = _with_ids_of_corrections(told, gone)
     gone = annulled(told)
     again = _tellings(told, gone)
-    return sorted(_events(told, again), key=lambda event: event.fact.stands), gone
+    events = sorted(_events(told, again), key=lambda event: event.fact.stands)
+    replaced = _replaced([event.fact for event in events], gone)
+    tellings = {each.id for fact_id in replaced for each in again.get(fact_id, ())}
+    return events, gone | replaced | tellings
+
+
+def _replaced(facts: Sequence[Fact], gone: Container[str]) -> set[str]:
+    """Ids of what the annulled had said anew of what lies ahead: it goes with them."""
+    return replaced_by((fact for fact in facts if fact.id in gone), facts)
 
 
 def _with_ids_of_corrections(told: Sequence[Fact], gone: Container[str]) -> list[Fact]:
     """The facts, each with the movement's id that only its correction gives."""
     ids = {
         meant: fact.movement
-        for meant, tellings in _tellings(told, gone, also_gone=True).items()
+        for meant, tellings in _tellings(told, gone).items()
         for fact in tellings
     }
     return [
@@ -71,16 +80,17 @@ def _with_ids_of_corrections(told: Sequence[Fact], gone: Container[str]) -> list
 # -- who is meant ------------------------------------------------------------------------------
 
 
-def _tellings(
-    told: Sequence[Fact], gone: Container[str], *, also_gone: bool = False
-) -> Mapping[str, list[Fact]]:
-    """By the id of what is corrected, its corrections in the order in which they were said."""
+def _tellings(told: Sequence[Fact], gone: Container[str]) -> Mapping[str, list[Fact]]:
+    """By the id of what is corrected, its corrections in the order in which they were said.
+
+    What was annulled is corrected only by what was annulled with it.
+    """
     found: defaultdict[str, list[Fact]] = defaultdict(list)
     heads = [fact for fact in told if not fact.retells and fact.id not in gone]
+    never = [fact for fact in told if not fact.retells and fact.id in gone]
     for again in sorted((fact for fact in told if fact.retells), key=lambda fact: fact.order):
-        if again.id in gone and not also_gone:
-            continue
-        meant = _meant(again, heads)
+        among = [*heads, *never] if again.id in gone else heads
+        meant = _meant(again, among)
         for fact in meant:
             found[fact.id].append(again)
         if not meant:

@@ -42,18 +42,21 @@ def _given_back(events: Sequence[Event], gone: Container[str]) -> Iterator[Fact]
     for at, (fact, _) in enumerate(events):
         given = fact
         for name in _LED_TO if fact.what in GIVES_BACK else ():
-            led = _latest_that_led_to(_ward(fact.claims, name), name, events[:at])
+            led = _latest_that_led_to(_ward(fact.claims, name), name, events[:at], fact)
             if led is not None:
                 given = _as_given_back(given, name, led, gone)
         yield given
 
 
-def _latest_that_led_to(ward: str | None, name: str, before: Sequence[Event]) -> Fact | None:
+def _latest_that_led_to(
+    ward: str | None, name: str, before: Sequence[Event], cancel: Fact
+) -> Fact | None:
     """Which one before a cancel, as it was told first or ever again."""
     if ward is None:
         return None
     for fact, told in reversed(before):
-        leads = fact.what not in GIVES_BACK and not fact.historic
+        had_led = fact.what not in GIVES_BACK and fact.takes_effect < cancel.order
+        leads = had_led and not fact.historic
         if leads and any(_ward(claims, name) == ward for claims in told):
             return fact
     return None

@@ -19,13 +19,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from router.core.ahead import NOTHING_AHEAD, Ahead, Whereabouts
+from router.core.ahead import NOTHING_AHEAD, Ahead
 from router.core.annulment import cancels
 from router.core.corrections import only
 from router.core.effects import EFFECTS, ENDED, Effect
 from router.core.facts import Fact, Order, moment
 from router.core.fulfilment import BY_PLACE, Fulfilment
 from router.core.history import history
+from router.core.restating import Whereabouts
 from router.core.versions import in_server_order
 from schemas.encounter import EncounterView, Mark, Phase, PlannedMove
 from schemas.notification import Reason

@@ -182,6 +182,18 @@ AHEAD: Final[dict[str, Story]] = {
         ],
         [MARKED, GONE, REOPENED, GONE],
     ),
+    "what a cancel gives back is not what lies ahead": (
+        [
+            ehr.a01("ER"),
+            ehr.a14("W"),
+            of_movement(ahead(ehr.a02("ER"), SOON), "m1"),
+            ehr.a02("X"),
+            ehr.a12("ER"),
+            of_movement(ahead(ehr.a02("W"), SOON), "m1", "update"),
+            minutes(999),
+        ],
+        [MARKED, "W changed updated"],
+    ),
     "the place of an arrival ahead is corrected": (
         [
             ehr.a14("W"),
@@ -284,6 +296,40 @@ AHEAD: Final[dict[str, Story]] = {
             SOON,
         ],
         [MARKED, CANCELLED],
+    ),
+    "and is taken back with it": (
+        [
+            ehr.a01("ER"),
+            ehr.a14("W"),
+            ahead(ehr.a03(), SOON),
+            ahead(ehr.a03(), LATER),
+            ehr.a13("ER"),
+            LATER,
+        ],
+        [MARKED],
+    ),
+    "also at the time that it was to happen first": (
+        [
+            then.a01("ER", at=minutes(200)),
+            then.a14("W", at=minutes(201)),
+            ahead(then.a03(at=minutes(202)), minutes(205)),
+            ahead(then.a03(at=minutes(203)), minutes(209)),
+            then.a13("ER", at=minutes(206)),
+            then.a08(at=minutes(207)),
+            minutes(210),
+        ],
+        [MARKED],
+    ),
+    "and by its movement": (
+        [
+            ehr.a01("ER"),
+            ehr.a14("W"),
+            of_movement(ahead(ehr.a03(), SOON), "m1"),
+            of_movement(ahead(ehr.a03(), LATER), "m2"),
+            of_movement(ehr.a13("ER"), "m2", "cancel"),
+            LATER,
+        ],
+        [MARKED],
     ),
     "so does an admission": (
         [

@@ -191,6 +191,20 @@ TOLD_AGAIN: Final[dict[str, Story]] = {
         ],
         [MARKED, GONE, REOPENED],
     ),
+    "what a cancel gave back goes with the movement, as it was told last": (
+        [
+            of_movement(ehr.a01("W"), "m0"),
+            ehr.a11(),
+            ehr.a01("ER"),
+            ehr.a14("W"),
+            of_movement(ehr.a02("X"), "m1"),
+            of_movement(ehr.a02("W"), "m1", "update", past=minutes(0)),
+            ehr.a10(temporary="X"),
+            ehr.a32("W"),
+            of_movement(ehr.a12(), "m1", "cancel"),
+        ],
+        [MARKED, ARRIVED, REOPENED],
+    ),
     "the cancel of another discharge does not take it back": (
         [
             ehr.a01("ER"),

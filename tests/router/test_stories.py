@@ -3,6 +3,7 @@
 import json
 from datetime import datetime, timedelta
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -66,6 +67,23 @@ def test_a_visit_that_begins_afresh_has_nobody_responsible() -> None:
     s = Source()
     said = [s.a08(responsible_ward="W"), s.a03(), s.a14("W")]
     assert Router(fulfilled_by="responsible").hear(*said).wards == ["W"]
+
+
+def test_a_reopened_visit_shows_nothing_of_the_stay_before() -> None:
+    stay: dict[str, Any] = {
+        "on_leave": True,
+        "visit_class": "I",
+        "responsible_ward": "V",
+        "admitting_doctor": "D1",
+    }
+    for reopens in (Source.a14, Source.a01):
+        s = Source()
+        router = Router().hear(s.a01("X"), s.a16(minutes(90)), s.a08(**stay), s.a10(temporary="Y"))
+        router.hear(s.a08(protection="confidential"), s.a03(), reopens(s, "W"))
+        view = router.encounters["ehr|v1"]
+        assert view["planned_discharge_at"] is None
+        assert [view[name] for name in (*stay, "temporary_place")] == [None] * 5
+        assert view["protection"] == "confidential"  # the patient's, not the stay's
 
 
 def test_a_place_that_nobody_can_read_is_not_the_old_one() -> None:

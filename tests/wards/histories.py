@@ -127,16 +127,16 @@ class Day:
     def cancel_a_movement(self) -> None:
         """The newest, as it stands by now."""
         moves = [deed for deed in self._this_stay() if deed.kind == "move"]
-        if moves:
-            newest = max(moves, key=lambda deed: _place(deed, self.sender.now))
-            self.deeds.remove(newest)
+        newest = self._newest(moves)
+        if newest is not None:
+            self._strike(newest)
             self._send("A12", self._place_after(), of=Zbe(newest.movement, "CANCEL", "A02"))
 
     def cancel_any_movement(self) -> None:
         moves = [deed for deed in self._this_stay() if deed.kind == "move" and deed.movement]
         if moves:
             wrong = self.random.choice(moves)
-            self.deeds.remove(wrong)
+            self._strike(wrong)
             event = self.random.choice(("A12", "Z99"))
             self._send(event, of=Zbe(wrong.movement, "CANCEL", "A02"))
 
@@ -174,10 +174,9 @@ class Day:
             self.deeds.append(Deed("leave", "", when, self.sender.sent, movement=movement))
 
     def cancel_leaving(self) -> None:
-        leaves = [deed for deed in self.deeds if deed.kind == "leave"]
-        newest = max(leaves, key=lambda deed: _place(deed, self.sender.now), default=None)
+        newest = self._newest([deed for deed in self.deeds if deed.kind == "leave"])
         if newest is not None and newest is self.deeds[-1]:
-            self.deeds.remove(newest)
+            self._strike(newest)
             self._send("A13", self._place_after(), of=Zbe(newest.movement, "CANCEL", "A03"))
 
     def leave_at_another_time(self) -> None:
@@ -208,6 +207,17 @@ class Day:
         last = max((n for n, deed in enumerate(self.deeds) if deed.kind in kinds), default=-1)
         return self.deeds[last + 1 :]
 
+    def _newest(self, deeds: list[Deed]) -> Deed | None:
+        """Which one a cancel means that says nothing but what kind it cancels."""
+        counts = [deed for deed in deeds if not any(_replaces(other, deed) for other in deeds)]
+        return max(counts, key=lambda deed: _place(deed, self.sender.now), default=None)
+
+    def _strike(self, wrong: Deed) -> None:
+        """It never was, nor was it to be at the time that was said before."""
+        self.deeds = [
+            deed for deed in self.deeds if deed is not wrong and not _replaces(wrong, deed)
+        ]
+
     def _place_after(self) -> str:
         """Where the patient is by now, as the record system writes it into PV1-3 of a cancel.
 
@@ -215,6 +225,14 @@ class Day:
         """
         self.was_placed_at = self.sender.now + timedelta(seconds=5)  # at most, until it is sent
         return self.meant.place
+
+
+def _replaces(deed: Deed, earlier: Deed) -> bool:
+    """Whether it says another time of what was still to happen."""
+    if earlier.happens_at is None or deed.kind != earlier.kind or deed.number <= earlier.number:
+        return False
+    same = deed.kind in ("leave", "admit") or deed.ward == earlier.ward
+    return same and deed.said_at < earlier.happens_at
 
 
 def _place(deed: Deed, now: datetime) -> tuple[datetime, int, int]:
