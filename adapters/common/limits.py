@@ -35,7 +35,7 @@ REST_S: Final = 0.1
 """When no file descriptor is free, before the next connection is accepted."""
 
 FILES_FREED_AT_ONCE: Final = 8
-"""Then so many who wait are sent away."""
+"""Connections that wait and are ended for it where no file descriptor is free: more would cut off who did no harm."""
 
 HANDSHAKE_S: Final = 10.0
 """From a connection to the end of its TLS handshake: slow links need two or three."""

@@ -235,3 +235,16 @@ def test_whatever_is_shown_to_sign_in_is_judged_and_never_quoted(body: bytes, st
             assert answer.status_code == status
 
     asyncio.run(check())
+
+
+def test_bodies_that_are_on_their_way_have_a_limit_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("adapters.fhir.intake.MAX_WAITING_BYTES", 10_000)
+    found = endpoint()
+    with found.intake.admitted() as grow:  # another is on its way
+        grow(9_999)
+        headers = CHUNKED | {"Authorization": f"Bearer {SENDER}"}
+        sending = asyncio.run(ask(found.app, "POST /fhir/Encounter", headers))
+        assert (sending.status, sending.asked) == (503, len(PIECE))
+    assert found.intake.figures.waiting_bytes == 0

@@ -297,3 +297,27 @@ def test_ranges_without_end_cost_no_more_than_the_page() -> None:
 
 def test_every_phase_but_those_in_which_we_work_or_may_be_idle_has_its_time() -> None:
     assert connection.WITHIN_S.keys() == {*Phase} - {Phase.ANSWER, Phase.IDLE}
+
+
+@pytest.mark.parametrize(
+    "head", [b"GET /" + b"x" * 20_000, b"GET /livez HTTP/1.1\r\n" + b"X: y\r\n" * 4_000]
+)
+def test_headers_without_end_are_refused(head: bytes) -> None:
+    async def check() -> None:
+        async with surface() as running, peer(running) as client:
+            client.send(head)
+            assert (await client.until_ended()).startswith(b"HTTP/1.1 400 ")
+
+    asyncio.run(check())
+
+
+def test_a_connection_that_asks_for_nothing_more_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "IDLE_S", 1.0)
+
+    async def check() -> None:
+        async with surface() as running, peer(running) as client:
+            client.send(HEAD)
+            assert (await client.until_ended()).startswith(b"HTTP/1.1 200 OK")
+            assert +running.server.ended() == {}
+
+    asyncio.run(check())

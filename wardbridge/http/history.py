@@ -20,6 +20,8 @@ BLOCK_OFFSETS: Final = 512
 """Offsets of one partition that are read together: half a megabyte, which Kafka gives in one fetch anyway."""
 
 BLOCKS_KEPT: Final = 16
+"""In memory, those asked for last: readers who are far behind differ, and each block has up to half a megabyte."""
+
 PAGE_BYTES: Final = 32_000
 """After a page others have their turn: it takes half a millisecond to send."""
 

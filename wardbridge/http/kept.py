@@ -18,8 +18,10 @@ from schemas.notification import DesignationData, Notification
 from wardbridge.http.event_id import EventId
 
 RECENT_NOTICES: Final = 10_000
+"""Of the newest in memory: after a restart all listeners ask for the same last minutes, which are not read again."""
+
 RECENT_BYTES: Final = 24_000_000
-"""Of the newest notices, whichever is less."""
+"""Of the newest in memory, if that is fewer notices."""
 
 
 # Parsing every notice kept would make a start slow. In a JSON text the quotes are escaped.

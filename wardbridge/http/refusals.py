@@ -25,7 +25,10 @@ from schemas.audit import Action, AuditEntry
 
 WINDOW_S: Final = 60.0
 MAX_OF_SOURCE: Final = 10
+"""Kinds of refusals of one address that have an entry of their own in a minute: the others have one together."""
+
 MAX_KINDS: Final = 100
+"""Entries of refusals in a minute, whoever comes: beyond that one entry counts the others, so the audit never fills."""
 
 
 class Attempt(NamedTuple):

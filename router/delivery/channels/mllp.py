@@ -56,6 +56,7 @@ VT: Final = b"\x0b"
 FS: Final = b"\x1c"
 END: Final = FS + b"\r"
 ANSWER_BYTES: Final = 65_536
+"""Of an acknowledgement: real ones have some hundred. A longer one is none, and its connection ends."""
 
 _VERDICTS: Final = {
     "AA": Answer(),

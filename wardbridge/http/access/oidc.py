@@ -22,6 +22,8 @@ from wardbridge.http.access.keys import Jwk, Keys
 from wardbridge.http.access.rights import EVERYWHERE, Grant, Reader
 
 MAX_CHARS: Final = 8_192
+"""Of a token that is looked into: real ones have 1,000 to 3,000, and a longer one costs before it is refused."""
+
 MAX_LIFE: Final = timedelta(days=1)
 """However long a token says that it lives: then a stream that it opened ends."""
 
