@@ -1,8 +1,8 @@
 """The fingerprint of how a feed reads: equal where every input would be read alike.
 
-It covers the feed's profile with its defaults, the codes by which its source names wards, and the
-version of the adapter's own rules. Ports, secrets, limits, and what the register says of wards beside
-their codes do not change a reading, and are not in it. The order in which a table's keys stand does
+It covers the feed's profile with its defaults, the names by which its source calls wards and their
+hospitals, and the version of the adapter's own rules. Ports, secrets, limits, and what the register says of wards beside
+those names do not change a reading, and are not in it. The order in which a table's keys stand does
 not count.
 """
 
@@ -31,16 +31,21 @@ def fingerprint(
         "kind": kind,
         "rules": [SHARED_RULES, rules],
         "profile": _plain(profile.model_dump(mode="python")),
-        "wards": _codes(register, source),
+        "wards": _names(register, source),
     }
     text = json.dumps(told, sort_keys=True, ensure_ascii=False, default=str)
     return blake2b(text.encode(), digest_size=ID_BYTES).hexdigest()
 
 
-def _codes(register: WardRegister, source: str) -> object:
-    """What a code of the source can be resolved by; an open register resolves any."""
+def _names(register: WardRegister, source: str) -> object:
+    """All that :meth:`WardRegister.resolve` knows of the source; an open register resolves any code."""
     wards = sorted(
-        (ward.id, ward.hospital, sorted(ward.aliases.get(source, ())))
+        (
+            ward.id,
+            ward.hospital,
+            sorted(ward.aliases.get(source, ())),
+            sorted(ward.facilities.get(source, ())),
+        )
         for ward in register.wards.values()
     )
     return {"open": register.is_open, "wards": wards}

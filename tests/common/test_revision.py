@@ -2,10 +2,15 @@
 
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
+from random import Random
 
 import pytest
+from pydantic import BaseModel
 
+from adapters.common.revision import fingerprint as fingerprint_by
+from schemas.ward import RegisterFaultsError, Ward, WardRegister
 from tests.packaging.project import ROOT
 from wardbridge.config.load import load
 from wardbridge.roles import fingerprint_of
@@ -51,7 +56,10 @@ directory = "inbox"
 zone = "Europe/Stockholm"
 """,
 }
-REGISTER = "id;name;hospital;places;alias:ehr;alias:elvis\nW1;Ward 1;North;20;A B;C\nW2;Ward 2;South;;D;E\n"
+REGISTER = """id;name;hospital;places;alias:ehr;alias:elvis;facility:ehr;facility:elvis
+W1;Ward 1;North;20;A B;C;N1 N2;N
+W2;Ward 2;South;;D;E;S;
+"""
 
 
 def fingerprint(folder: Path, feed: str, register: str = REGISTER) -> str:
@@ -68,10 +76,12 @@ def fingerprint(folder: Path, feed: str, register: str = REGISTER) -> str:
     [
         ("Ward 1", "Another name"),
         (";20;", ";21;"),
-        ("A B;C\nW2;Ward 2;South;;D;E\n", "B A;C\nW2;Ward 2;South;;D;E\n"),
-        ("W1;Ward 1;North;20;A B;C\nW2;Ward 2;South;;D;E", "W2;Ward 2;South;;D;E\nW1;Ward 1;North;20;A B;C"),
+        ("A B;C", "B A;C"),
+        ("N1 N2", "N2 N1"),
+        ("W1;Ward 1;North;20;A B;C;N1 N2;N\nW2;Ward 2;South;;D;E;S;",
+         "W2;Ward 2;South;;D;E;S;\nW1;Ward 1;North;20;A B;C;N1 N2;N"),
     ],
-    ids=["a ward's name", "its places", "the order of its codes", "the order of wards"],
+    ids=["a ward's name", "its places", "the order of its codes", "of its facilities", "of wards"],
 )  # fmt: skip
 def test_what_the_register_says_beside_codes_is_no_other_reading(
     tmp_path: Path, kind: str, old: str, new: str
@@ -122,12 +132,14 @@ def test_another_profile_is_another_reading(tmp_path: Path, kind: str, old: str,
     [
         (("A B", "A B F"), {"hl7", "fhir"}),
         (("A B", "B"), {"hl7", "fhir"}),
-        ((";C\n", ";C F\n"), {"elvis"}),
+        ((";C;", ";C F;"), {"elvis"}),
+        (("N1 N2", "N1 N2 N3"), {"hl7", "fhir"}),
+        (("E;S;", "E;S;S"), {"elvis"}),
         (("W2;", "W3;"), {"hl7", "fhir", "elvis"}),
-        (("South;;D;E\n", "South;;D;E\nW3;Ward 3;South;;;\n"), {"hl7", "fhir", "elvis"}),
+        (("D;E;S;\n", "D;E;S;\nW3;Ward 3;South;;;;;\n"), {"hl7", "fhir", "elvis"}),
     ],
 )
-def test_a_code_of_the_source_is_another_reading(
+def test_what_the_source_calls_a_ward_or_hospital_is_another_reading(
     tmp_path: Path, change: tuple[str, str], told: set[str]
 ) -> None:
     assert change[0] in REGISTER
@@ -156,3 +168,49 @@ def test_every_process_finds_the_same(tmp_path: Path, kind: str) -> None:
             capture_output=True, check=True, text=True,
         )  # fmt: skip
         assert said.stdout.strip() == here
+
+
+CODES, FACILITIES = ("51", "52", "w1"), ("", "NORTH", "SODER", "North")
+
+
+class Nothing(BaseModel):
+    """A profile with no settings."""
+
+
+def a_register(random: Random) -> WardRegister | None:
+    """Any register of two wards; None where two wards could not be told apart."""
+    texts = [f"{code}@{name}" if name else code for code, name in product(CODES, FACILITIES[:3])]
+    wards = [
+        Ward(
+            id=number,
+            name=number,
+            hospital=random.choice(("North", "South")),
+            aliases={"ehr": tuple(random.sample(texts, random.randint(0, 2)))},
+            facilities={"ehr": tuple(random.sample(FACILITIES[1:], random.randint(0, 2)))},
+        )
+        for number in ("W1", "W2")
+    ]
+    try:
+        return WardRegister(wards)
+    except RegisterFaultsError:
+        return None
+
+
+def test_registers_that_resolve_any_place_otherwise_are_other_readings() -> None:
+    random = Random(20260302)
+    compared = 0
+    for _ in range(4_000):
+        one, other = a_register(random), a_register(random)
+        if one is None or other is None or read_by(one) == read_by(other):
+            continue
+        compared += 1
+        assert told_by(one) != told_by(other), (one.wards, other.wards)
+    assert compared > 1_000
+
+
+def read_by(register: WardRegister) -> list[object]:
+    return [register.resolve("ehr", code, [name]) for code, name in product(CODES, FACILITIES)]
+
+
+def told_by(register: WardRegister) -> str:
+    return fingerprint_by("hl7v2-mllp", 1, Nothing(), register, "ehr")
