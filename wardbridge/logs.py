@@ -26,7 +26,7 @@ ALLOWED_KEYS: Final = frozenset(
         "host", "port", "signal", "reason", "exit_code", "entries", "seconds", "unfinished",
         "warning", "count", "group", "places", "record", "doing", "difference", "topic", "partition",
         "waiting_bytes", "subscriber", "subscribers", "offset", "committed", "revision", "ahead_s",
-        "notices", "door", "address", "asks", "encrypted",
+        "notices", "door", "address", "asks", "encrypted", "copied", "released", "removed",
     }
 )  # fmt: skip
 LIBRARIES_LEVEL: Final = "WARNING"

@@ -29,6 +29,7 @@ from wardbridge.components.base import Component, RouterPart, start, stop_all
 from wardbridge.components.delivery import DeliveryComponent
 from wardbridge.components.feed import FeedPart
 from wardbridge.components.forgetting import Forgetting
+from wardbridge.components.keeping import Keeping
 from wardbridge.components.progress import RouterProgress
 from wardbridge.components.reviewing import ReviewFollower
 from wardbridge.components.router import RouterElsewhere
@@ -183,7 +184,9 @@ class Service:
         ticker = Ticker(log, list(settings.realms), settings.router.tick_interval_s, self._clock)
         kept = settings.identities
         kept_for = timedelta(days=kept.forget_after_days) if kept.keep else None
-        return [progress, ticker, Forgetting(log, kept_for, self._clock)]
+        settled_for = timedelta(days=settings.review.keep_settled_days)
+        keeping = Keeping(log, settled_for, self._clock)
+        return [progress, ticker, Forgetting(log, kept_for, self._clock), keeping]
 
     def _reading(
         self, log: Log, hub: Hub, tail: Tail, review: ReviewFollower

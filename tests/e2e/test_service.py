@@ -228,20 +228,31 @@ def test_a_copy_taken_while_it_runs_is_a_service_of_its_own(
         assert next(events) == {"ward": "COPY", "reason": "other-log", "sequence": 2}
 
 
-def test_what_is_in_review_can_be_listed_beside_the_service(running: Service) -> None:
+def test_what_is_in_review_is_asked_of_the_service_which_notes_it_only_where_it_asks(
+    running: Service,
+) -> None:
     with MllpClient(running.mllp_port) as client:
         client.ask(message(Visit("", AT), "A14", "no-visit", ward="W1"))
-    listed = cli("review", "list", "--data", running.data)
-    (item,) = [json.loads(line) for line in listed.stdout.splitlines()]
+    where = (
+        "--config",
+        running.config,
+        "--data",
+        running.data,
+        "--port-offset",
+        str(running.offset),
+    )
+    listed = cli("review", "list", *where)
+    (item,) = [json.loads(line)["item"] for line in listed.stdout.splitlines()]
     assert (item["feed"], item["source"]) == ("hl7", "ehr")
-    shown = command("review", "show", item["id"], "--data", running.data)
-    assert json.loads(shown.stdout)["kept"]["outcome"] == "review"
-    assert command("review", "list", "--data", running.data, "--feed", "elvis").stdout == ""
-    assert command("review", "show", "gone", "--data", running.data).returncode == 2
+    shown = command("review", "show", item["id"], *where)
+    assert ">>><<<" in shown.stdout
+    assert "Örjan" not in shown.stdout
+    assert command("review", "list", *where, "--feed", "elvis").stdout == ""
+    assert command("review", "show", "gone", *where).returncode == 2
+    assert command("audit", "list", "--data", running.data).stdout == ""
     until_notes_are_taken_in(running)
     audited = command("audit", "list", "--data", running.data).stdout.splitlines()
-    looked_up = [json.loads(line)["about"] for line in audited]
-    assert looked_up == ["review list", f"review show {item['id']}", "review list elvis"]
+    assert [json.loads(line)["about"] for line in audited] == ["audit list"]
 
 
 @retry(

@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from schemas.topics import TOPICS
+from tests.support.service import free_offset
 from tests.wardbridge.support import (
     EXPORT,
     LAB,
@@ -223,7 +224,8 @@ def test_schema_lists_prints_and_writes(tmp_path: Path) -> None:
 
 
 def test_review_without_a_log_says_what_data_means(tmp_path: Path) -> None:
-    done = command("review", "list", "--data", tmp_path)
+    where = ("--config", LAB, "--data", tmp_path, "--port-offset", str(free_offset()))
+    done = command("review", "list", *where)
     assert done.returncode == 2
     assert "--data names the folder" in done.stderr
 

@@ -23,6 +23,7 @@ from schemas.audit import Action, AuditEntry, Seen
 from schemas.base import VisitRef
 from schemas.delivery import Delivery, Outcome
 from schemas.review import ReviewItem
+from tests.support.service import free_offset
 from tests.wardbridge.test_census import kept as kept_view
 from tests.wardbridge.test_census import view
 from tests.wardbridge.test_http import AT
@@ -37,7 +38,7 @@ ARGUMENTS = {
     "audit list": ("--visit", "4711"),
     "deliveries list": ("--visit", "4711"),
     "deliveries show": ("portal", "1"),
-    "review list": (),
+    "review list": (),  # of nobody: an item names no visit
     "review show": ("item-1",),
 }
 OF_NOBODY = ("review list", "review show")  # an item names no visit
@@ -83,8 +84,28 @@ def with_log(data: Path, act: Callable[[Log], Any]) -> None:
         log.close()
 
 
+CONFIG = """
+[realms.lab]
+[sources.ehr]
+[feeds.hl7]
+kind = "hl7v2-mllp"
+source = "ehr"
+port = 2575
+[wards]
+open = true
+[http]
+port = 8080
+[authority.lab]
+default = "ehr"
+"""
+
+
 def run(command: str, data: Path) -> Result:
     arguments = [*command.split(), *ARGUMENTS[command], "--data", str(data)]
+    if command.startswith("review"):  # which asks the service, that is not there
+        config = data / "wardbridge.toml"
+        config.write_text(CONFIG, encoding="utf-8")
+        arguments += ["--config", str(config), "--port-offset", str(free_offset())]
     return CliRunner().invoke(make_app(), arguments)
 
 

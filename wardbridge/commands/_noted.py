@@ -43,6 +43,9 @@ READS_NOTHING: Final[Mapping[str, str]] = {
     "log copy": "how many records there are",
     "log mend": "positions",
     "normalise": "files that whoever asks has",
+    "review discard": "the service is asked, and notes it; or it is noted here",
+    "review replay": "likewise",
+    "review resolve": "likewise",
     "run": "nothing",
     "schema": "the published language",
     "test": "files that whoever asks has",
@@ -72,21 +75,23 @@ class Looking(NamedTuple):
     data: Path
     command: str
     asked: Sequence[object] = ()
+    action: Action = Action.LOOKED_UP
 
     def show(self, lines: Iterable[Line]) -> None:
         """Show them, in parts, each once it is noted; that nothing was found is noted too."""
         for part in _parts(lines):
-            self._note(part)
+            self.note(dict.fromkeys(each for line in part for each in line.of))
             for line in part:
                 typer.echo(line.text)
 
-    def _note(self, part: Sequence[Line]) -> None:
-        seen = list(dict.fromkeys(each for line in part for each in line.of))
+    def note(self, of: Iterable[Seen]) -> None:
+        """Note it, or end the command."""
+        seen = list(of)
         about = " ".join([self.command, *(str(each) for each in self.asked if each)])
         try:
             for start in range(0, max(len(seen), 1), MAX_SEEN):
                 some = tuple(seen[start : start + MAX_SEEN])
-                note(self.log, self.data, _entry(about, some))
+                note(self.log, self.data, _entry(about, some, self.action))
         except (LogError, OSError) as error:
             reason = error if isinstance(error, LogError) else error.strerror
             refuse(
@@ -95,9 +100,9 @@ class Looking(NamedTuple):
             )
 
 
-def _entry(about: str, seen: tuple[Seen, ...]) -> AuditEntry:
+def _entry(about: str, seen: tuple[Seen, ...], action: Action) -> AuditEntry:
     return AuditEntry(
-        at=datetime.now(UTC), action=Action.LOOKED_UP, reader=who(), how=BY_COMMAND, unit="", ward="",
+        at=datetime.now(UTC), action=action, reader=who(), how=BY_COMMAND, unit="", ward="",
         fields="minimal", seen=seen, about=about,
     )  # fmt: skip
 

@@ -1,28 +1,51 @@
-"""``wardbridge review``: what could not be understood."""
+"""``wardbridge review``: what could not be understood, and what a person does about it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from typing import Annotated, Any
+from contextlib import closing
+from typing import Annotated, Any, TypeVar
 
 import typer
+from pydantic import BaseModel, ValidationError
 
-from bus.port import Log
-from bus.records import records_of
-from schemas import topics
-from schemas.review import ReviewItem
-from wardbridge.commands._noted import Line, Looking
+from schemas.review import Deed
+from wardbridge.commands._noted import who
+from wardbridge.commands._reviewing import Asked, way_to, way_to_content
 from wardbridge.commands._shared import (
     HERE,
+    ConfigOption,
     DataOption,
-    LogConfigOption,
-    log_for_reading,
+    PortOffset,
+    TokenFile,
     refuse,
 )
+from wardbridge.commands._told import replayed_lines, shown_lines
+from wardbridge.commands.normalise import SOME_IN_REVIEW
+from wardbridge.http.review_language import MAX_PAGE, Ending, Listing, Replaying
+from wardbridge.reviewing.selection import State
 
 FeedOption = Annotated[str | None, typer.Option("--feed", help="only this feed's")]
+ReasonOption = Annotated[str | None, typer.Option("--reason", help="only with this code")]
+SinceOption = Annotated[
+    str | None, typer.Option("--since", help="only received then or later: 2026-01-20T08:00+01:00")
+]
+UntilOption = Annotated[str | None, typer.Option("--until", help="only received before")]
+MarkOption = Annotated[
+    bool, typer.Option("--mark-unread", help="only where somebody may wait for a patient")
+]
+StateOption = Annotated[State, typer.Option("--state", help="`open`, `settled` or `all`")]
+AllOption = Annotated[bool, typer.Option("--all", help="all that is open")]
+PreviewOption = Annotated[bool, typer.Option("--preview", help="only say what would come of it")]
+ContentOption = Annotated[
+    bool, typer.Option("--content", help="what the input says: it names a patient, and is audited")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="as JSON")]
+Because = Annotated[str, typer.Option("--because", help="why; kept with it, names no patient")]
 ItemId = Annotated[str, typer.Argument(metavar="ID", help="as `review list` gives it")]
+ItemIds = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", help="as `review list` gives them")
+]
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,39 +53,166 @@ def add_to(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="What could not be understood, and why.")
     group.command("list")(list_items)
     group.command("show")(show)
+    group.command("replay")(replay)
+    group.command("resolve")(resolve)
+    group.command("discard")(discard)
     app.add_typer(group, name="review")
 
 
-def list_items(
-    data: DataOption = HERE, config: LogConfigOption = None, feed: FeedOption = None
+def list_items(  # noqa: PLR0913 - what may be asked for
+    *,
+    config: ConfigOption,
+    data: DataOption = HERE,
+    port_offset: PortOffset = 0,
+    token_file: TokenFile = None,
+    feed: FeedOption = None,
+    reason: ReasonOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    mark_unread: MarkOption = False,
+    state: StateOption = "open",
 ) -> None:
-    """One JSON object a line for each item kept, oldest first."""
-    with log_for_reading(data, config) as log:
-        wanted = (item for item in items(log) if feed in {None, item.feed})
-        found = (Line(item.model_dump_json()) for item in wanted)
-        Looking(log, data, "review list", (feed,)).show(found)
+    """One JSON object a line for each item that waits, oldest first."""
+    asked = _filter(feed, reason, since, until, mark_unread=mark_unread)
+    wanted = _of(Listing, **asked, state=state, limit=MAX_PAGE)
+    with closing(way_to(Asked(config, data, port_offset, token_file), writes=False)) as way:
+        while True:
+            page = way.page(wanted)
+            for each in page.items:
+                typer.echo(each.model_dump_json())
+            if page.next is None:
+                return
+            wanted = wanted.model_copy(update={"after": page.next})
 
 
-def show(item_id: ItemId, data: DataOption = HERE, config: LogConfigOption = None) -> None:
-    """One item, and what the log keeps of its input. Never the input itself: it names patients."""
-    with log_for_reading(data, config) as log:
-        item = next((item for item in items(log) if item.id == item_id), None)
-        if item is None:
-            refuse(f"there is no review item {item_id!r}; `review list` gives those that are kept")
-        raw = _raw(log, item) if item.raw else None
-        text = json.dumps({**item.model_dump(mode="json"), "kept": raw}, indent=2)
-        Looking(log, data, "review show", (item_id,)).show([Line(text)])
+def show(  # noqa: PLR0913 - a command's options
+    item_id: ItemId,
+    *,
+    config: ConfigOption,
+    data: DataOption = HERE,
+    port_offset: PortOffset = 0,
+    token_file: TokenFile = None,
+    content: ContentOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """One item, the place that failed in its input, and what was done about it.
+
+    Of the input its shape is shown: letters and digits are replaced. With --content it is the input.
+    """
+    asked = Asked(config, data, port_offset, token_file)
+    with closing(way_to_content(asked) if content else way_to(asked, writes=False)) as way:
+        shown = way.show(item_id, content=content)
+    lines = [shown.model_dump_json(indent=2)] if as_json else shown_lines(shown)
+    for line in lines:
+        typer.echo(line)
 
 
-def items(log: Log) -> Iterator[ReviewItem]:
-    """Every review item kept, oldest first in each partition."""
-    for record in records_of(log, topics.REVIEW):
-        yield ReviewItem.model_validate_json(record.value or b"")
+def replay(  # noqa: PLR0913 - a command's options
+    item_ids: ItemIds = None,
+    *,
+    config: ConfigOption,
+    data: DataOption = HERE,
+    port_offset: PortOffset = 0,
+    token_file: TokenFile = None,
+    feed: FeedOption = None,
+    reason: ReasonOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    mark_unread: MarkOption = False,
+    everything: AllOption = False,
+    preview: PreviewOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read kept inputs again by today's configuration; wards are told what they were not told.
+
+    Exit 0: nothing remains of what was named; 3: some does; 2: could not run.
+    """
+    asked = _filter(feed, reason, since, until, mark_unread=mark_unread)
+    wanted = _of(
+        Replaying, **asked, ids=tuple(item_ids or ()), all=everything, preview=preview, by=who()
+    )
+    with closing(way_to(Asked(config, data, port_offset, token_file), writes=True)) as way:
+        report = way.replay(wanted)
+    lines = [report.model_dump_json(indent=2)] if as_json else replayed_lines(report)
+    for line in lines:
+        typer.echo(line)
+    remains = any(each.became in {"remains", "cannot"} for each in report.items)
+    raise typer.Exit(SOME_IN_REVIEW if remains or report.met or report.has_more else 0)
 
 
-def _raw(log: Log, item: ReviewItem) -> dict[str, Any] | None:
-    for record in records_of(log, topics.RAW, item.realm):
-        if item.raw and record.key == item.raw.id:
-            headers = {name: value.decode() for name, value in record.headers}
-            return {**headers, "topic": record.topic, "offset": record.offset}
-    return None
+def resolve(  # noqa: PLR0913 - a command's options
+    item_ids: ItemIds = None,
+    *,
+    because: Because,
+    config: ConfigOption,
+    data: DataOption = HERE,
+    port_offset: PortOffset = 0,
+    token_file: TokenFile = None,
+    feed: FeedOption = None,
+    reason: ReasonOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    mark_unread: MarkOption = False,
+    everything: AllOption = False,
+) -> None:
+    """Say that items were dealt with otherwise. Met again later, they are open again."""
+    asked = _filter(feed, reason, since, until, mark_unread=mark_unread)
+    wanted = _of(
+        Ending, **asked, ids=tuple(item_ids or ()), all=everything, because=because, by=who()
+    )
+    _end("resolved", wanted, Asked(config, data, port_offset, token_file))
+
+
+def discard(  # noqa: PLR0913 - a command's options
+    item_ids: ItemIds = None,
+    *,
+    because: Because,
+    config: ConfigOption,
+    data: DataOption = HERE,
+    port_offset: PortOffset = 0,
+    token_file: TokenFile = None,
+    feed: FeedOption = None,
+    reason: ReasonOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    mark_unread: MarkOption = False,
+    everything: AllOption = False,
+) -> None:
+    """Say that items are of no concern, also when the same is said again."""
+    asked = _filter(feed, reason, since, until, mark_unread=mark_unread)
+    wanted = _of(
+        Ending, **asked, ids=tuple(item_ids or ()), all=everything, because=because, by=who()
+    )
+    _end("discarded", wanted, Asked(config, data, port_offset, token_file))
+
+
+def _end(deed: Deed, wanted: Ending, asked: Asked) -> None:
+    with closing(way_to(asked, writes=True)) as way:
+        ended = way.end(deed, wanted)
+    for item in ended.items:
+        typer.echo(f"{deed}  {item}")
+    if ended.has_more:
+        typer.echo("there are more: do it again")
+        raise typer.Exit(SOME_IN_REVIEW)
+
+
+def _filter(
+    feed: str | None, reason: str | None, since: str | None, until: str | None, *, mark_unread: bool
+) -> dict[str, Any]:
+    return {
+        "feed": feed, "reason": reason, "since": since, "until": until,
+        "mark_unread": True if mark_unread else None,
+    }  # fmt: skip
+
+
+def _of(model: type[Model], **said: object) -> Model:
+    """What was asked for, or what is wrong with it on the terminal."""
+    try:
+        return model.model_validate(said)
+    except ValidationError as error:
+        refuse("; ".join(_told(each) for each in error.errors()))
+
+
+def _told(error: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    where = ".".join(map(str, error["loc"]))
+    return f"{where}: {error['msg']}" if where else str(error["msg"])

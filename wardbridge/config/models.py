@@ -284,6 +284,15 @@ class IdentitiesSection(Section):
     )  # fmt: skip
 
 
+class ReviewSection(Section):
+    """What could not be understood and waits for a person."""
+
+    keep_settled_days: int = Field(
+        30, ge=1, le=365,
+        description="an item is kept, and its bytes with it, while it is open and so long after its end",
+    )  # fmt: skip
+
+
 class ShutdownSection(Section):
     """How the service ends when it is told to."""
 
@@ -311,6 +320,7 @@ class Settings(Section):
     http: HttpSection = Field(HttpSection(), description="the HTTP surface")
     privacy: PrivacySection = Field(PrivacySection(), description="secrets")
     identities: IdentitiesSection = Field(IdentitiesSection(), description="who the patients are")
+    review: ReviewSection = Field(ReviewSection(), description="what waits for a person")
     shutdown: ShutdownSection = Field(ShutdownSection(), description="how the service ends")
 
     def gives(self, level: Level) -> bool:

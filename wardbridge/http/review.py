@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Body, FastAPI, HTTPException, Query
-from pydantic import Field
 
 from adapters.common.limits import BODY_BYTES
 from bus.port import LogError
@@ -21,24 +20,24 @@ from wardbridge.components.reviewing import ReviewFollower
 from wardbridge.http.access.gate import Asking
 from wardbridge.http.access.rights import NOBODY_ASKED, Reader
 from wardbridge.http.audit import Trail
-from wardbridge.http.review_shown import (
+from wardbridge.http.review_language import (
     Ended,
+    Ending,
     ItemList,
     ItemShown,
+    Listing,
+    Replaying,
     ReplayReport,
     item_shown,
     page_of,
     place_of,
     report_of,
     seen_in,
+    words_of,
 )
 from wardbridge.reviewing.desk import Chosen, Desk
 from wardbridge.reviewing.planned import Cannot
-from wardbridge.reviewing.selection import Filter, Selection, State
-
-MAX_PAGE: Final = 1_000
-MAX_NAMED: Final = 10
-"""Items that an entry of the audit names; each step names its own."""
+from wardbridge.reviewing.selection import Selection
 
 REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     404: {"description": "no such item is kept"},
@@ -46,39 +45,7 @@ REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     422: {"description": "what is wrong, and where; nothing of what was sent is quoted"},
     503: {"description": "the log cannot be asked, or review is still read after a start"},
 }
-By = Annotated[
-    str,
-    Field(
-        max_length=100,
-        pattern=r"^[^\x00-\x1f\x7f]*$",
-        description="the person; needed where nobody is asked who they are",
-    ),
-]
 T = TypeVar("T")
-
-
-class Listing(Filter):
-    """Which items to list."""
-
-    state: State = Field("open", description="`settled`: resolved or discarded")
-    after: str | None = Field(None, description="`next` of the page before")
-    limit: int = Field(100, ge=1, le=MAX_PAGE)
-
-
-class Replaying(Selection):
-    """Which items' inputs to read again."""
-
-    preview: bool = Field(default=False, description="only say what would come of it")
-    by: By = ""
-
-
-class Ending(Selection):
-    """Which items end, and why."""
-
-    because: str = Field(
-        min_length=1, max_length=500, description="what the person says, without patient data; kept"
-    )
-    by: By = ""
 
 
 class ReviewRoutes:
@@ -106,7 +73,7 @@ class ReviewRoutes:
             after = place_of(wanted.after) if wanted.after else None
         except ValueError:
             raise HTTPException(422, "after: it is `next` of a page before") from None
-        await self._noted(asking, Action.REVIEW_LISTED, _words(wanted))
+        await self._noted(asking, Action.REVIEW_LISTED, words_of(wanted))
         found = await _asked(self._desk.page, wanted, wanted.state, after, wanted.limit + 1)
         return page_of(found, wanted.limit)
 
@@ -139,12 +106,12 @@ class ReviewRoutes:
         by = _person(asking, wanted.by)
         chosen = await self._chosen(wanted)
         if not wanted.preview:
-            await self._noted(asking, Action.REPLAYED, _words(wanted))
+            await self._noted(asking, Action.REPLAYED, words_of(wanted))
         done = self._desk.replay(chosen, by, preview=wanted.preview)
         report = report_of(await _held(done))
         if wanted.preview:
             await self._noted(
-                asking, Action.PREVIEWED, _words(wanted), seen_in(report.notices or ())
+                asking, Action.PREVIEWED, words_of(wanted), seen_in(report.notices or ())
             )
         return report
 
@@ -159,7 +126,7 @@ class ReviewRoutes:
     async def _end(self, wanted: Ending, asking: Reader, deed: Deed, action: Action) -> Ended:
         by = _person(asking, wanted.by)
         chosen = await self._chosen(wanted)
-        await self._noted(asking, action, _words(wanted))
+        await self._noted(asking, action, words_of(wanted))
         await _held(self._desk.end(chosen, deed, by, wanted.because))
         return Ended(items=tuple(item.id for item in chosen.items), has_more=chosen.has_more)
 
@@ -189,15 +156,6 @@ def _person(asking: Reader, said: str) -> str:
             raise HTTPException(422, "by: say who you are, for nobody is asked here")
         return said
     return f"{said} ({asking.name})" if said and asking.how != "oidc" else asking.name
-
-
-def _words(wanted: Filter) -> str:
-    """What was asked for, as the audit keeps it."""
-    said = wanted.model_dump(mode="json", exclude_defaults=True, exclude={"by", "because"})
-    ids = said.pop("ids", [])
-    more = f" and {len(ids) - MAX_NAMED} more" if len(ids) > MAX_NAMED else ""
-    named = [f"ids={','.join(ids[:MAX_NAMED])}{more}"] if ids else []
-    return " ".join([*named, *(f"{name}={value}" for name, value in said.items())]) or "all"
 
 
 async def _asked(ask: Callable[..., T], *of: object) -> T:

@@ -1,9 +1,9 @@
-"""What the routes of review say: items, evidence, and what a replay does, as values."""
+"""What the routes of review are asked and say, as values: the service and the commands alike."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -17,9 +17,47 @@ from wardbridge.reviewing.index import Place
 from wardbridge.reviewing.planned import Planned
 from wardbridge.reviewing.preview import Foreseen
 from wardbridge.reviewing.records import Known
+from wardbridge.reviewing.selection import Filter, Selection, State
 from wardbridge.reviewing.showing import Evidence, Exhibit
 
+MAX_PAGE: Final = 1_000
+_NOT_WHICH: Final = {"by", "because", "after", "limit"}
+MAX_NAMED: Final = 10
+"""Items that an entry of the audit names; each step names its own."""
+
+By = Annotated[
+    str,
+    Field(
+        max_length=100,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="the person; needed where nobody is asked who they are",
+    ),
+]
 Became = Literal["resolved", "remains", "asked", "cannot"]
+
+
+class Listing(Filter):
+    """Which items to list."""
+
+    state: State = Field("open", description="`settled`: resolved or discarded")
+    after: str | None = Field(None, description="`next` of the page before")
+    limit: int = Field(100, ge=1, le=MAX_PAGE)
+
+
+class Replaying(Selection):
+    """Which items' inputs to read again."""
+
+    preview: bool = Field(default=False, description="only say what would come of it")
+    by: By = ""
+
+
+class Ending(Selection):
+    """Which items end, and why."""
+
+    because: str = Field(
+        min_length=1, max_length=500, description="what the person says, without patient data; kept"
+    )
+    by: By = ""
 
 
 class KnownItem(Frozen):
@@ -169,3 +207,12 @@ def _became(item: ReviewItem, planned: Planned, ahead: Foreseen | None) -> Becam
 def seen_in(notices: tuple[DesignationData, ...]) -> tuple[Seen, ...]:
     """Of whom they are."""
     return tuple(dict.fromkeys(Seen(visit=each.visit) for each in notices))
+
+
+def words_of(wanted: Filter) -> str:
+    """What was asked for, as the audit keeps it."""
+    said = wanted.model_dump(mode="json", exclude_defaults=True, exclude=_NOT_WHICH)
+    ids = said.pop("ids", [])
+    more = f" and {len(ids) - MAX_NAMED} more" if len(ids) > MAX_NAMED else ""
+    named = [f"ids={','.join(ids[:MAX_NAMED])}{more}"] if ids else []
+    return " ".join([*named, *(f"{name}={value}" for name, value in said.items())])
