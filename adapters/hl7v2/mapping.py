@@ -184,7 +184,8 @@ class Normaliser:
         if self.profile.corrects_patient and case.trigger == "A08":
             said["corrects_patient"] = True
         said |= self._occurrences.read(case, event, zbe, claims)
-        observations = [self._observation(case, event.rank, said, visit.as_sent)]
+        own = self._observation(case, event.rank, said, visit.as_sent)
+        observations = [own]
         if (plan := self._claims.taken_back(case)) is not None:
             case.origins.note("what", "profile.cancels", "profile.cancels")
             taken = {
@@ -194,7 +195,8 @@ class Normaliser:
                 "claims": plan,
             }
             # what is cancelled is the plan before the one that the same message makes
-            observations.append(self._observation(case, Rank.PLAN, taken, visit.as_sent, number=1))
+            cancel = self._observation(case, Rank.PLAN, taken, visit.as_sent, number=1)
+            observations = [_ranked_behind_plans(own), cancel]
         return self._accepted(case, observations)
 
     def _person(self, case: Case) -> Outcome:
@@ -291,6 +293,12 @@ def _segments_of(profile: Hl7Profile) -> frozenset[str]:
     """The segments that are read: the standard's, and every one that the profile names a field of."""
     named = _FIELD_NAMES.findall(profile.model_dump_json())
     return frozenset({"MSH", "EVN", "PID", "PD1", "PV1", "PV2", "MRG", "ZBE", *named})
+
+
+def _ranked_behind_plans(said: Observation) -> Observation:
+    """The same, also of a plan, behind the cancel of one in the same message."""
+    rank = max(said.stamp.rank, Rank.MOVEMENT)
+    return said.model_copy(update={"stamp": said.stamp.model_copy(update={"rank": rank})})
 
 
 def _other_than(survivor: Patient, ceasing: Patient) -> Patient | None:

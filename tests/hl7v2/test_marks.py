@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from adapters.common.outcome import Outcome
 from adapters.hl7v2.profile import Hl7Profile
 from adapters.hl7v2.rules import LIES_ON_A_WARD, TABLE_0004, in_words
+from adapters.hl7v2.triggers import TRIGGERS, VisitEvent
 from schemas.observation import Location, What
 from schemas.ward import Ward, WardRegister
 from tests.hl7v2.lab import RECEIVED_AT, message, normaliser, segment
@@ -29,6 +30,11 @@ A14 = ["PV1-42", "PV1-3"]
 [cancels]
 A08 = { fields = ["ZTR-2"], when = 'ZTR-3 = "D"' }
 """
+EVENTS_THAT_MAY_CANCEL = {
+    event
+    for event, meaning in TRIGGERS.items()
+    if isinstance(meaning, VisitEvent) and meaning.what is not What.PLAN_CANCELLED
+}
 
 
 def profile(text: str) -> Hl7Profile:
@@ -156,6 +162,20 @@ def test_a_change_cancels_the_old_plan_before_it_makes_the_new_one() -> None:
     update, cancel = found.observations
     assert (marked(found), taken_back(found)) == ("W2", [Location(ward="W1")])
     assert cancel.sort_key() < update.sort_key()
+
+
+@pytest.mark.parametrize("event", sorted(EVENTS_THAT_MAY_CANCEL))
+def test_whichever_event_takes_a_plan_back_the_plan_that_it_makes_stands(event: str) -> None:
+    text = f"""
+    marks.{event} = {{ fields = ["PV1-42"], classes = ["*"] }}
+    cancels.{event} = {{ fields = ["ZTR-2"], when = 'ZTR-3 = "D"' }}
+    """
+    for number in range(20):  # where ranks tie the id decides, and that is chance
+        own, cancel = outcome(
+            text, message(event, {19: str(number), 42: "W2"}, ztr("", "D"))
+        ).observations
+        assert (own.claims.mark, cancel.what) == (Location(ward="W2"), What.PLAN_CANCELLED)
+        assert cancel.sort_key() < own.sort_key()
 
 
 def test_a_cancel_that_names_no_ward_means_whichever_is_marked() -> None:
