@@ -10,7 +10,7 @@ from typing import Final
 from bus.port import Log, Record, Stored
 from bus.runner import StepRunner
 from router.core.outbox import review_of_record
-from router.core.state import RouterState
+from router.core.partition import RouterState
 from router.core.step import RouterStep
 from schemas import topics
 from wardbridge.config.models import Installation

@@ -18,6 +18,10 @@ MAX_FOREIGN: Final = 100
 sends a few; one whose visit field holds a constant sends everybody's."""
 
 
+MAX_FACTS: Final = 5_000
+"""Facts of one visit: twenty a day for most of a year. One that is corrected folds all of them again."""
+
+
 class Visit:
     """One visit: its rows, and its fold once it was touched.
 
@@ -64,6 +68,11 @@ class Visit:
     def visit(self) -> str:
         """Its number at the source."""
         return self.at[1]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more facts are held."""
+        return len(self._rows or ()) + len(self._unread) >= MAX_FACTS
 
     def restore(self, row: bytes) -> None:
         """Put one committed row back, unparsed."""

@@ -24,14 +24,18 @@ from router.core.reasons import (
     NO_VISIT,
     OF_ANOTHER,
     OF_MANY,
+    OF_MANY_EVENTS,
+    OF_MANY_VISITS,
     TOO_LATE,
+    TOO_MANY_EVENTS,
+    TOO_MANY_VISITS,
     VERSIONS_CONTRADICT,
     VISIT_OF_ANOTHER,
     VISIT_OF_MANY,
     WITHOUT_ASSIGNER,
 )
 from router.core.recognise import Recogniser
-from router.core.retention import drop, is_over
+from router.core.retention import drop, forget_visit, is_over
 from router.core.state import Realm
 from router.core.twins import bare_number, is_with_assigner, twins_of
 from router.core.versions import contradicts
@@ -98,13 +102,18 @@ class Observer:
     def _new_fact(self, visit: Visit, said: Observation, fact: Fact) -> set[str]:
         if visit.is_crowded_for(fact):
             return set()
+        if visit.is_full:
+            return self._review(said, TOO_MANY_EVENTS, f"{said.trigger} {OF_MANY_EVENTS}")
         touched = self._leave_twin(visit, fact) if fact.revision else set()
         return touched | self._add(visit, said, fact)
 
     def _new_visit(self, said: Observation, fact: Fact) -> set[str]:
-        visit = self._realm.visit((said.source, said.visit or ""))
+        realm = self._realm
+        if realm.has_many_visits(said.source, fact.patient):
+            return self._review(said, TOO_MANY_VISITS, f"{said.trigger} {OF_MANY_VISITS}")
+        visit = realm.visit((said.source, said.visit or ""))
         touched = self._new_fact(visit, said, fact)
-        for twin in twins_of(self._realm, visit, fact):
+        for twin in twins_of(realm, visit, fact):
             if is_with_assigner(twin.visit) != is_with_assigner(visit.visit):
                 number = bare_number(visit.visit)
                 self._outbox.trouble(
@@ -129,9 +138,7 @@ class Observer:
         visit.let_go(held.id)
         realm.unindex(visit, held)
         if not visit.patients:
-            for key in realm.drop(visit):
-                outbox.state(key, None)
-            outbox.no_encounter(visit)
+            forget_visit(realm, outbox, visit)
             return touched
         outbox.encounter(visit)
         return touched | {realm.patient_of(visit)}

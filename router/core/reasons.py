@@ -17,6 +17,8 @@ TOO_MANY_NUMBERS: Final = "too-many-numbers"
 VISIT_OF_ANOTHER: Final = "visit-of-another-patient"
 VISIT_OF_MANY: Final = "visit-of-many-patients"
 WITHOUT_ASSIGNER: Final = "visit-without-assigner"
+TOO_MANY_VISITS: Final = "patient-of-many-visits"
+TOO_MANY_EVENTS: Final = "visit-of-many-events"
 VERSIONS_CONTRADICT: Final = "versions-contradict"
 
 CIRCLE: Final = "closes a circle of merges: it is not followed; ask the source who remains"
@@ -54,4 +56,12 @@ NAMED_TWICE: Final = (
 CLOCKS_DIFFER: Final = (
     "a version's count and its time put it in different places: the count decides, where the times differ as clocks "
     "do; see to the clocks of the source's server"
+)
+OF_MANY_VISITS: Final = (
+    "would begin one visit more of a patient who has as many as nobody has: it is not used; does the number that the "
+    "profile's `patient` chooses stand for no patient, and belong into `patient.placeholders`?"
+)
+OF_MANY_EVENTS: Final = (
+    "is about a visit with as many events as no stay has: it is not used; does the field that the profile's `visit` "
+    "names hold a constant?"
 )

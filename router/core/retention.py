@@ -43,15 +43,20 @@ def drop(realm: Realm, outbox: Outbox, visit: Visit, horizon: datetime) -> None:
     """Forget a visit that is over."""
     keep_marks_of(realm, outbox, visit)
     said, named = _said_of_numbers(visit)
+    forget_visit(realm, outbox, visit)
+    for number in named:
+        if not _forget_numbers(realm, outbox, visit.source, number, horizon):
+            _keep_said(realm, outbox, visit.source, (f for f in said if f.patient == number))
+
+
+def forget_visit(realm: Realm, outbox: Outbox, visit: Visit) -> None:
+    """Forget a visit, and what wards were told of it but for what is open."""
     for key in realm.drop(visit):
         outbox.state(key, None)
     outbox.no_encounter(visit)
     for name in realm.told_of(visit.at):
         if realm.told[name].backing is None:
             retire_told(realm, outbox, name)
-    for number in named:
-        if not _forget_numbers(realm, outbox, visit.source, number, horizon):
-            _keep_said(realm, outbox, visit.source, (f for f in said if f.patient == number))
 
 
 def sweep(realm: Realm, outbox: Outbox, now: datetime, keep: timedelta) -> None:

@@ -18,30 +18,31 @@ visit that ever named them, so what they find is checked against the fold.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, NamedTuple
 
 from pydantic import TypeAdapter
 
-from router.core import clock
 from router.core.backlog import Backlog
 from router.core.believed import Believed
-from router.core.bonds import KEPT_MERGE
 from router.core.clock import Clock
 from router.core.designations import Announced, Name
-from router.core.due import BEHIND, DUE, Agenda
-from router.core.facts import Fact, microseconds
-from router.core.fulfilment import ALL_BY_PLACE, BY_PLACE, Fulfilment
+from router.core.due import DUE, Agenda
+from router.core.facts import Fact
+from router.core.fulfilment import BY_PLACE, Fulfilment
 from router.core.kept import Visit, marked
-from router.core.keys import VisitKey, joined, parted
+from router.core.keys import VisitKey, joined
 from router.core.numbers import Numbers
 from router.core.people import Statement
 from schemas.authority import Authority
 
 BELIEVED_AHEAD: Final = timedelta(days=1)
 """How far a receipt may be ahead of the ticks, which may have stopped, to count for what is too old."""
+MAX_VISITS: Final = 500
+"""Visits of one patient that are kept at once: somebody who comes every day for a year and a half. Each of them is
+looked at when anything is said of the patient."""
 ANNOUNCED: Final = TypeAdapter(Announced)
 
 
@@ -164,6 +165,14 @@ class Realm:
                     if fact.patient == owner and fact.others:
                         yield Statement(fact.order, owner, fact.others)
 
+    def has_many_visits(self, source: str, patient: str) -> bool:
+        """Whether the source has as many visits of the patient as nobody has."""
+        if patient not in self.by_patient and not self.numbers_of(source).bonds.is_bound(patient):
+            return False  # nearly always
+        numbers = self.numbers_of(source)
+        members = numbers.members(numbers.resolve(patient))
+        return sum(len(self.by_patient.get(number, ())) for number in members) >= MAX_VISITS
+
     def person(self, source: str, patient: str) -> dict[str, bytes]:
         """Rows of what the source said about the patient apart from any visit, by id."""
         return self.persons.setdefault(source, {}).setdefault(patient, {})
@@ -242,116 +251,8 @@ class Realm:
         self.believed = Believed(self.authority, self.seen.at if self.seen else None)
 
 
-class RouterState:
-    """The realms of one partition. ``fulfilments``: by realm, where it is not by place."""
-
-    def __init__(self, fulfilments: Mapping[str, Fulfilment] = ALL_BY_PLACE) -> None:
-        self.realms: dict[str, Realm] = {}
-        self._fulfilments = fulfilments
-
-    def realm(self, name: str) -> Realm:
-        """The realm, new if it was not known."""
-        found = self.realms.get(name)
-        if found is None:
-            fulfilment = self._fulfilments.get(name, BY_PLACE)
-            found = self.realms[name] = Realm(name, fulfilment)
-        return found
-
-    def restore(self, key: str, row: bytes) -> None:
-        """Put one committed row back."""
-        name, kind, *about = key.split("|") if "%" not in key else parted(key)
-        realm = self.realm(name)
-        if kind == "fact":
-            _restore_fact(realm, about, row)
-        else:
-            _RESTORERS[kind](realm, about, row)
-
-
-def _restore_fact(realm: Realm, about: list[str], row: bytes) -> None:
-    source, number, patient, ward, _ = about
-    visit = realm.visit((source, number))
-    visit.restore(row)
-    realm.index(visit, patient, ward)
-
-
-def _restore_merge(realm: Realm, about: list[str], row: bytes) -> None:
-    realm.numbers_of(about[0]).bonds.add_merge(KEPT_MERGE.validate_json(row))
-
-
-def _restore_number(realm: Realm, about: list[str], row: bytes) -> None:
-    source, number, owner = about
-    realm.numbers_of(source).bonds.restore(number, owner, row)
-
-
-def _restore_crowded(realm: Realm, about: list[str], row: bytes) -> None:
-    source, number = about
-    realm.numbers_of(source).bonds.crowded[number] = int(row)
-
-
-def _restore_person(realm: Realm, about: list[str], row: bytes) -> None:
-    source, patient, fact_id = about
-    realm.person(source, patient)[fact_id] = row
-
-
-def _restore_told(realm: Realm, about: list[str], row: bytes) -> None:
-    realm.tell(Name(*about), ANNOUNCED.validate_json(row))
-
-
-def _restore_ward(realm: Realm, about: list[str], row: bytes) -> None:
-    realm.wards[about[0]] = WardCount(*map(int, row.split()))
-
-
-def _restore_authority(realm: Realm, _about: list[str], row: bytes) -> None:
-    realm.authority = Authority.model_validate_json(row)
-    realm.believe()
-
-
-def _restore_clock(realm: Realm, _about: list[str], row: bytes) -> None:
-    realm.clock = datetime.fromisoformat(row.decode())
-    realm.agenda.restore_clock(microseconds(realm.clock))
-
-
-def _restore_seen(realm: Realm, _about: list[str], row: bytes) -> None:
-    realm.seen = clock.parsed(row)
-    realm.believe()
-
-
-def _restore_backlog(realm: Realm, _about: list[str], row: bytes) -> None:
-    realm.backlog.restore(row)
-
-
-def _restore_register(realm: Realm, _about: list[str], row: bytes) -> None:
-    realm.reading = row.decode()
-
-
-def _restore_due(realm: Realm, about: list[str], row: bytes) -> None:
-    source, number = about
-    realm.agenda.restore_times((source, number), row)
-
-
-def _restore_behind(realm: Realm, _about: list[str], row: bytes) -> None:
-    realm.agenda.restore_behind(row)
-
-
 def _discard(index: dict[str, set[Name]], key: str, name: Name) -> None:
     names = index[key]
     names.discard(name)
     if not names:
         del index[key]
-
-
-_RESTORERS: Final = {
-    "merge": _restore_merge,
-    "number": _restore_number,
-    "crowded": _restore_crowded,
-    "person": _restore_person,
-    "told": _restore_told,
-    "ward": _restore_ward,
-    "authority": _restore_authority,
-    "clock": _restore_clock,
-    "seen": _restore_seen,
-    "backlog": _restore_backlog,
-    "register": _restore_register,
-    DUE: _restore_due,
-    BEHIND: _restore_behind,
-}

@@ -20,8 +20,8 @@ from router.core.follow import Follower
 from router.core.fulfilment import ALL_BY_PLACE, BY_PLACE, Fulfilment
 from router.core.observe import Observer
 from router.core.outbox import Outbox, review_of_record
+from router.core.partition import RouterState
 from router.core.patient import everyone_known_as
-from router.core.state import RouterState
 from schemas import topics
 from schemas.authority import Authority, Tick
 from schemas.observation import Envelope

@@ -9,7 +9,7 @@ from typing import Any
 
 from bus.port import Record, Stored
 from router.core.fulfilment import FulfilledBy, Fulfilment
-from router.core.state import RouterState
+from router.core.partition import RouterState
 from router.core.step import RouterStep
 from schemas import topics
 from schemas.authority import Authority, AuthorityEntry, Tick

@@ -17,7 +17,7 @@ from bus.port import Log, Record, TopicPartition
 from bus.runner import StepRunner
 from bus.sqlite import SqliteLog
 from router.core.fulfilment import FulfilledBy, Fulfilment
-from router.core.state import RouterState
+from router.core.partition import RouterState
 from router.core.step import RouterStep
 from schemas import topics
 from schemas.notification import Notification

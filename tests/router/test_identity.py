@@ -12,7 +12,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from router.core import bonds, kept, numbers, reasons
+from router.core import bonds, kept, numbers, reasons, state
 from router.core.facts import fact_of
 from router.core.people import Merge, Statement, folded
 from schemas import topics
@@ -281,6 +281,38 @@ def test_a_constant_in_the_visit_field_is_told_of_without_ten_thousand_items() -
     router.restart().hear(*map(again, said))
     assert len(router.review) == kept.MAX_FOREIGN + 1
     assert router.hear(s.of("P0").a27()).wards == []
+
+
+# -- as many as nobody has --------------------------------------------------------------------------
+
+
+def test_a_patient_with_as_many_visits_as_nobody_has_is_set_aside_and_others_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(state, "MAX_VISITS", 20)
+    said = [Source(visit=f"v{n}", at=minutes(n)).a14(f"W{n % 4}") for n in range(30)]
+    router = Router().hear(*said)
+    assert why(router) == [reasons.TOO_MANY_VISITS] * 10
+    assert all(item.withheld and item.mark_unread and item.raw for item in router.review)
+    assert len(router.open) == 20
+    router.restart().hear(Source(visit="v3", at=minutes(60)).a27())
+    router.hear(Source(visit="x", patient="p2", at=minutes(60)).a14("X"))
+    assert len(router.open) == 20
+    assert ("X", "ehr", "x") in router.open
+    router.hear(Source(visit="y", patient="p3", at=minutes(61)).of("p3", "p1").a14("X"))
+    assert len(router.open) == 21  # it was a patient of its own when it came
+
+
+def test_a_visit_with_as_many_events_as_no_stay_has_is_set_aside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kept, "MAX_FACTS", 20)
+    s = Source()
+    said = [s.a14(f"W{n}") for n in range(30)]
+    router = Router().hear(*said).restart().hear(*map(again, said))
+    assert set(why(router)) == {reasons.TOO_MANY_EVENTS}
+    assert len(why(router)) == 10
+    assert router.wards == ["W19"]
 
 
 # -- a visit's assigner ----------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from bus.memory import MemoryLog
 from bus.port import Log, Record, Stored
 from bus.records import records_of
 from bus.runner import StepRunner
-from router.core.state import RouterState
+from router.core.partition import RouterState
 from router.core.step import RouterStep
 from schemas import topics
 from schemas.authority import Authority, AuthorityEntry

@@ -23,7 +23,8 @@ from bus.runner import StepRunner
 from bus.sqlite import SqliteLog
 from router.core.facts import fact_of, row_of
 from router.core.kept import Visit
-from router.core.state import Realm, RouterState
+from router.core.partition import RouterState
+from router.core.state import Realm
 from router.core.step import RouterStep
 from schemas import topics
 from schemas.authority import Authority, AuthorityEntry

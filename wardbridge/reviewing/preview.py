@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from bus.belonging import PositionRows
 from bus.port import Log, Record, Stored, TopicPartition
-from router.core.state import RouterState
+from router.core.partition import RouterState
 from router.core.step import RouterStep
 from schemas import topics
 from schemas.notification import Notification
