@@ -181,7 +181,8 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
         Bounds("adapters.common.outcome", {"MAX_TEXT_CHARS": None}, "tests/hl7v2/test_limits.py"),
         Bounds("router.core.bonds", {"MAX_BESIDE": None, "MAX_SPAN": None}, "tests/router/test_people.py"),
         Bounds("router.core.numbers", {"MAX_TOGETHER": None}, "tests/router/test_people.py"),
-        Bounds("router.core.kept", {"MAX_FOREIGN": None}, "tests/router/test_identity.py"),
+        Bounds("router.core.kept", {"MAX_FOREIGN": None, "MAX_FACTS": None}, "tests/router/test_identity.py"),
+        Bounds("router.core.state", {"MAX_VISITS": None}, "tests/router/test_identity.py"),
     ),
 }  # fmt: skip
 
