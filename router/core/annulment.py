@@ -81,11 +81,11 @@ def _is_known(facts: Iterable[Fact], again: Fact) -> bool:
 
 def _latest_before(facts: Sequence[Fact], cancel: Fact, gone: set[str]) -> set[str]:
     kind = ANNULS.get(cancel.what)
-    before = [fact for fact in facts if fact.stands < cancel.order and fact.id not in gone]
-    replaced = replaced_by(before, before)
+    before = [fact for fact in facts if fact.stands < cancel.order]
+    out = gone | replaced_by(before, before)
     before.sort(key=lambda fact: _place(fact, cancel))
     for fact in reversed(before):
-        if fact.what is kind and fact.id not in replaced and may_mean(cancel, fact):
+        if fact.what is kind and fact.id not in out and may_mean(cancel, fact):
             return {fact.id} | _named(before, fact, frozenset({kind}))
     return set()
 

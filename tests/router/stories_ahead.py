@@ -320,6 +320,20 @@ AHEAD: Final[dict[str, Story]] = {
         ],
         [MARKED],
     ),
+    "each cancel takes one event back, however often that was said": (
+        [
+            ehr.a01("W"),
+            ehr.a14("W"),
+            ehr.a02("V"),
+            ahead(ehr.a02("X"), SOON),
+            ehr.a02("X"),
+            ehr.a12("V"),
+            ehr.a12("W"),
+            ehr.a15("V"),
+            LATER,
+        ],
+        ["V designated marked"],
+    ),
     "and by its movement": (
         [
             ehr.a01("ER"),
