@@ -7,8 +7,9 @@ count until something else says so:
 * a sender's own clock: something that was recorded at about that time, as the sender says, has come since; or
 * ticks that go on from the jump for an hour, where nothing else speaks.
 
-A jump back is believed likewise, so that what a clock that was ahead had brought about is undone. Whatever moves or
-deletes by the time (authority, retention) goes by this clock; what is only shown may go by ticks as they come.
+A jump back is believed likewise, so that what a clock that was ahead had brought about is undone. Whatever moves
+authority or deletes goes by this clock. What lies ahead takes effect by the ticks as they come, and is undone when
+this clock has gone on for a while without the tick that was ahead (``follow``).
 """
 
 from __future__ import annotations
@@ -50,11 +51,11 @@ class Clock(NamedTuple):
         return Clock(self.last)
 
 
-def row_of(clock: Clock) -> bytes:
-    """The clock as its row of state."""
-    return " ".join(each.isoformat() for each in clock if each is not None).encode()
+def row_of(*times: datetime | None) -> bytes:
+    """Times as one row of state; those that are none come last."""
+    return " ".join(each.isoformat() for each in times if each is not None).encode()
 
 
-def parsed(row: bytes) -> Clock:
-    """The clock of a row."""
-    return Clock(*map(datetime.fromisoformat, row.decode().split()))
+def times_of(row: bytes) -> list[datetime]:
+    """The times of a row."""
+    return list(map(datetime.fromisoformat, row.decode().split()))

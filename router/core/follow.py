@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Final
 
 from router.core import clock
 from router.core.announce import Announcer
@@ -24,9 +23,6 @@ from router.core.retention import sweep
 from router.core.state import Realm
 from schemas.authority import Authority, Tick
 from schemas.ward import WardRegister
-
-SET_BACK: Final = timedelta(days=1)
-"""A tick so far behind the last says that the clock was ahead then: it is believed."""
 
 
 class Follower:
@@ -61,7 +57,8 @@ class Follower:
         realm = self._realm
         if realm.seen is None or realm.seen.last is None:  # nearly always
             return
-        self._see(realm.seen.heard(recorded_at))
+        if self._see(realm.seen.heard(recorded_at)):
+            self._pass_time(realm.seen.at, is_back=True)
 
     def look_again(self, at: datetime) -> None:
         """Bring the next patients of the backlog in line."""
@@ -82,7 +79,7 @@ class Follower:
         if seen == before:
             return False
         realm.seen = seen
-        self._outbox.state(realm.key("seen"), clock.row_of(seen))
+        self._outbox.state(realm.key("seen"), clock.row_of(*seen))
         is_back = before is not None and seen.at < before.at
         if is_back or not realm.believed.holds_at(seen.at):
             self._follow_authority(seen.at)
@@ -91,15 +88,31 @@ class Follower:
     def _pass_time(self, at: datetime, *, is_back: bool) -> bool:
         """Have happen what is due; whether the tick says another time than the last one."""
         realm = self._realm
-        set_back = realm.clock is not None and at < realm.clock - SET_BACK
-        if realm.clock is not None and at <= realm.clock and not (set_back or is_back):
+        set_back = is_back or self._contradicts(at)
+        if realm.clock is not None and at <= realm.clock and not set_back:
             return False
-        realm.clock = at
-        self._outbox.state(realm.key("clock"), at.isoformat().encode())
-        happened = pass_time(realm, self._outbox, at, set_back=set_back or is_back)
+        self._go_by(at, None)
+        happened = pass_time(realm, self._outbox, at, set_back=set_back)
         touched = everyone_known_as(realm, happened)
         Announcer(realm, self._register, self._outbox, at).reconcile(touched)
         return True
+
+    def _contradicts(self, at: datetime) -> bool:
+        """Whether a tick was ahead of the time that is believed, which has gone on for a while without it."""
+        realm = self._realm
+        if realm.clock is None or at >= realm.clock - clock.CLOSE:
+            return False
+        if realm.seen is None or realm.seen.last is not None:
+            return False
+        if realm.doubted_since is None:
+            self._go_by(realm.clock, at)
+            return False
+        return at - realm.doubted_since >= clock.CLOSE
+
+    def _go_by(self, at: datetime, doubted_since: datetime | None) -> None:
+        realm = self._realm
+        realm.clock, realm.doubted_since = at, doubted_since
+        self._outbox.state(realm.key("clock"), clock.row_of(at, doubted_since))
 
     def _follow_register(self, fulfilment: Fulfilment) -> None:
         """A restart may have brought another register, or another choice of a hospital."""

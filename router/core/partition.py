@@ -6,11 +6,11 @@ Most rows are indexed by their keys alone (``state``), so that a million of them
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Final
 
 from router.core import clock
 from router.core.bonds import KEPT_MERGE
+from router.core.clock import Clock
 from router.core.designations import Name
 from router.core.due import BEHIND, DUE
 from router.core.facts import microseconds
@@ -85,12 +85,13 @@ def _restore_authority(realm: Realm, _about: list[str], row: bytes) -> None:
 
 
 def _restore_clock(realm: Realm, _about: list[str], row: bytes) -> None:
-    realm.clock = datetime.fromisoformat(row.decode())
+    realm.clock, *doubted = clock.times_of(row)
+    realm.doubted_since = doubted[0] if doubted else None
     realm.agenda.restore_clock(microseconds(realm.clock))
 
 
 def _restore_seen(realm: Realm, _about: list[str], row: bytes) -> None:
-    realm.seen = clock.parsed(row)
+    realm.seen = Clock(*clock.times_of(row))
     realm.believe()
 
 

@@ -79,6 +79,7 @@ class Realm:
         self.authority: Authority | None = None
         self.clock: datetime | None = None
         self.seen: Clock | None = None
+        self.doubted_since: datetime | None = None
         self.agenda = Agenda()
         self.believed = Believed(None, None)
         self.unswept = Unswept([], [], [])

@@ -14,6 +14,7 @@ from tests.router.hearing import Router, rows
 from tests.router.saying import Source, ahead, minutes
 
 NOON = minutes(360)
+FOUR_MINUTES = timedelta(minutes=4)
 
 
 def stays(count: int, until: datetime = NOON) -> list[Observation]:
@@ -23,6 +24,13 @@ def stays(count: int, until: datetime = NOON) -> list[Observation]:
         s = Source(visit=f"v{number}", patient=f"p{number}")
         said += [s.a01("ER"), s.a14("W"), ahead(s.a03(), until)]
     return said
+
+
+def ticked(router: Router, begin: datetime, count: int) -> Router:
+    """Ticks that follow one another, each four minutes after the one before."""
+    for number in range(count):
+        router.tick(begin + number * FOUR_MINUTES)
+    return router
 
 
 def due_rows(router: Router, kind: str = DUE) -> list[str]:
@@ -78,10 +86,12 @@ def test_what_a_clock_that_was_ahead_made_happen_has_not_happened(*, restarts: b
     assert router.words[2:] == ["W withdrawn discharged"] * 2
     if restarts:
         router.restart()
-    router.tick(NOON - timedelta(hours=1))
+    router.tick(minutes(90))
+    assert router.words[4:] == [], "one tick does not say which of the two clocks is wrong"
+    router.hear(Source(visit="other", patient="q", at=minutes(90)).a01("V"))
     assert router.words[4:] == ["W designated reopened"] * 2
-    assert {view["phase"] for view in router.encounters.values()} == {"active"}
-    assert router.tick(NOON).words[6:] == ["W withdrawn discharged"] * 2
+    assert {router.encounters[f"ehr|v{n}"]["phase"] for n in range(2)} == {"active"}
+    assert ticked(router, minutes(94), 70).words[6:] == ["W withdrawn discharged"] * 2
 
 
 def test_a_discharge_that_is_said_anew_at_another_time_has_both_times_in_its_row() -> None:
@@ -116,3 +126,41 @@ def test_an_agenda_takes_each_visit_once_however_many_times_it_has() -> None:
     assert agenda.pass_to(9, 10) == [at]
     agenda.drop(at)
     assert not agenda.drop(at)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_set_back_that_a_sender_confirms_undoes_what_the_clock_had_made_happen(
+    *, restarts: bool
+) -> None:
+    """The clock was hours ahead for so long that it was believed, with nobody speaking."""
+    router = ticked(Router().hear(*stays(1)).tick(minutes(1)), NOON, 20)
+    assert router.words[1:] == ["W withdrawn discharged"]
+    router.tick(minutes(90))
+    if restarts:
+        router.restart()
+    router.hear(Source(visit="other", patient="q", at=minutes(90)).a01("V"))
+    assert router.words[2:] == ["W designated reopened"]
+    assert router.tick(minutes(91)).words[3:] == []
+    assert ticked(router, minutes(94), 70).words[3:] == ["W withdrawn discharged"]
+
+
+@pytest.mark.parametrize("hours", [1, 6, 23])
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_wrong_tick_is_undone_by_those_that_go_on_without_it(
+    hours: int, *, restarts: bool
+) -> None:
+    until = minutes(60 * hours)
+    router = ticked(Router().hear(*stays(1, until)), minutes(1), 3).tick(until + FOUR_MINUTES)
+    assert router.words[1:] == ["W withdrawn discharged"]
+    if restarts:
+        router.restart()
+    assert ticked(router, minutes(13), 4).words[2:] == ["W designated reopened"]
+    assert ticked(router, minutes(29), 15 * hours).words[3:] == ["W withdrawn discharged"]
+
+
+def test_two_clocks_that_disagree_do_not_undo_each_other_again_and_again() -> None:
+    router = Router().hear(*stays(1))
+    for number in range(60):
+        at = minutes(1 + number)
+        router.tick(at).tick(at + timedelta(hours=6))
+    assert router.words == ["W designated marked", "W withdrawn discharged"]
