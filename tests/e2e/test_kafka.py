@@ -15,7 +15,7 @@ from tests.support.kafka import read_downstream
 from tests.support.labs import lab_on_kafka, lab_on_sqlite
 from tests.support.mllp import MllpClient
 from tests.support.receiver import Receiver
-from tests.support.service import Service
+from tests.support.service import Service, free_offset
 from tests.wardbridge.support import cli, command
 from wardbridge.config.load import load
 
@@ -54,10 +54,14 @@ def test_what_is_in_review_can_be_listed_beside_the_service(service: Service) ->
     with MllpClient(service.mllp_port) as client:
         client.ask(message(Visit("", AT), "A14", "no-visit", ward="W1"))
     where = ("--config", service.config, "--data", service.data)
-    listed = command("review", "list", *where, environment=service.environment)
+    unheard = (
+        "--port-offset",
+        str(free_offset()),
+    )  # another test's service may be at the lab's port
+    listed = command("review", "list", *where, *unheard, environment=service.environment)
     assert "no service answers" in listed.stderr, "at that port: the log itself was read"
     (item,) = [json.loads(line)["item"] for line in listed.stdout.splitlines()]
-    shown = command("review", "show", item["id"], *where, environment=service.environment)
+    shown = command("review", "show", item["id"], *where, *unheard, environment=service.environment)
     assert ">>><<<" in shown.stdout
     audited = command("audit", "list", *where, environment=service.environment).stdout
     looked_up = [json.loads(line)["about"] for line in audited.splitlines()]
