@@ -81,6 +81,11 @@ class SenderStatus(NamedTuple):
     trouble: str | None
     tried: Tried | None
 
+    @property
+    def refused(self) -> tuple[LaneStatus, ...]:
+        """The lanes whose oldest notice was refused, and is tried again."""
+        return tuple(each for each in self.lanes if each.last_answer is not None)
+
 
 class Sender:
     """One subscriber. ``clock`` tells Unix seconds."""

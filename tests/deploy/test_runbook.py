@@ -61,7 +61,7 @@ SEEN = {
 def test_every_case_of_the_page_is_there() -> None:
     assert list(SECTIONS)[:-1] == [
         "Install", "Start", "Stop", "Upgrade", "Rollback", "A log of an older format", "Restore",
-        "A subscriber takes nothing", "A feed does not work", "Lost broker", "Positions and state do not belong together",
+        "A subscriber takes nothing", "Wards of a subscriber wait", "A feed does not work", "Lost broker", "Positions and state do not belong together",
         "A clock that is not believed", "Full disk", "Rebalance storm",
     ]  # fmt: skip
     without_commands = ("What", "A log of")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from fastapi import FastAPI, Response
@@ -15,7 +13,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from pydantic import Field
 
 from adapters.common.asking import add_description, route_that_asks
-from router.delivery.sender import Sender
 from schemas.base import Frozen, Utc
 from wardbridge.components.reviewing import ReviewFollower
 from wardbridge.http.access.gate import Gate
@@ -30,6 +27,7 @@ from wardbridge.http.refusals import Refusals
 from wardbridge.http.registering import add_registering
 from wardbridge.http.registrar import Registrar
 from wardbridge.http.review import ReviewRoutes
+from wardbridge.http.subscriber_health import SubscriberHealth, subscriber_health
 from wardbridge.http.subscribers import add_subscribers
 from wardbridge.http.view import View
 from wardbridge.http.wards import add_wards
@@ -83,24 +81,6 @@ class RouterHealth(Frozen):
         description="`topic/partition` where it stands still although records wait"
     )
     blocking: str | None
-
-
-class SubscriberHealth(Frozen):
-    """One subscriber: what it took since the start, and why it takes nothing now."""
-
-    name: str
-    delivered: int
-    parked: int
-    skipped: int
-    lost: int = Field(description="notices that went unsent, being kept no longer")
-    refused_attempts: int
-    incomplete: int = Field(
-        description="how many were sent with fewer fields than they may have, not known in time"
-    )
-    last_delivered_at: Utc | None
-    waiting: int = Field(description="notices that have not ended")
-    waiting_since: Utc | None = Field(description="since when the oldest of them has been waiting")
-    trouble: str | None
 
 
 class Health(Frozen):
@@ -219,7 +199,7 @@ def health_of(view: View) -> Health:
             stalled=view.progress.stalled(),
             blocking=view.router.failure() or view.router.blocking(),
         ),
-        subscribers=tuple(map(_subscriber_health, view.senders.values())),
+        subscribers=tuple(map(subscriber_health, view.senders.values())),
         listeners=view.hub.listeners(),
         listeners_cut_off=view.hub.cut_off,
         open_designations=view.hub.board.open_designations(),
@@ -248,16 +228,4 @@ def _review_health(review: ReviewFollower) -> ReviewHealth:
         oldest_at=min((each.oldest_at for each in by), default=None),
         by=tuple(by),
         beyond=review.index.beyond,
-    )
-
-
-def _subscriber_health(sender: Sender) -> SubscriberHealth:
-    standing = sender.standing()
-    since_s = min((lane.queued_at_s for lane in standing.lanes), default=None)
-    return SubscriberHealth(
-        name=sender.name,
-        **asdict(sender.figures),
-        waiting=standing.waiting,
-        waiting_since=None if since_s is None else datetime.fromtimestamp(since_s, UTC),
-        trouble=standing.trouble,
     )

@@ -11,6 +11,7 @@ from typing import Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from router.delivery.sender import Sender
 from wardbridge.http.view import View
 
 READY: Final = "wardbridge_component_ready"
@@ -63,7 +64,7 @@ class ViewCollector(Collector):
         yield from self._feeds()
         yield from self._review()
         yield from self._router()
-        yield from self._subscribers()
+        yield from subscriber_metrics(self._view.senders.values())
         yield from self._streams()
         yield self._refusals()
         yield from self._of_connections()
@@ -143,34 +144,6 @@ class ViewCollector(Collector):
         if lag is not None:  # nothing is told while the log cannot be asked
             yield GaugeMetricFamily(ROUTER_LAG, "records that wait to be decided", lag)
 
-    def _subscribers(self) -> Iterable[Metric]:
-        counts = CounterMetricFamily(
-            SUBSCRIBER, "what became of notices and attempts", labels=["subscriber", "figure"]
-        )
-        taking = GaugeMetricFamily(
-            SUBSCRIBER_OK, "1: takes what it is sent; 0: does not", labels=["subscriber"]
-        )
-        waiting = GaugeMetricFamily(
-            SUBSCRIBER_WAITING, "notices that have not ended", labels=["subscriber"]
-        )
-        stuck = GaugeMetricFamily(
-            SUBSCRIBER_STUCK, "wards whose oldest notice was refused and is tried again",
-            labels=["subscriber"],
-        )  # fmt: skip
-        for sender in self._view.senders.values():
-            figures, standing = sender.figures, sender.standing()
-            counts.add_metric([sender.name, "delivered"], figures.delivered)
-            counts.add_metric([sender.name, "parked"], figures.parked)
-            counts.add_metric([sender.name, "skipped"], figures.skipped)
-            counts.add_metric([sender.name, "lost"], figures.lost)
-            counts.add_metric([sender.name, "refused_attempts"], figures.refused_attempts)
-            counts.add_metric([sender.name, "incomplete"], figures.incomplete)
-            taking.add_metric([sender.name], standing.trouble is None)
-            waiting.add_metric([sender.name], standing.waiting)
-            refused = sum(lane.last_answer is not None for lane in standing.lanes)
-            stuck.add_metric([sender.name], refused)
-        return [counts, taking, waiting, stuck]
-
     def _streams(self) -> Iterable[Metric]:
         hub = self._view.hub
         return [
@@ -199,3 +172,32 @@ class ViewCollector(Collector):
         for status in ("401", "403"):
             refused.add_metric([status], self._refused.get(status, 0))
         return refused
+
+
+def subscriber_metrics(senders: Iterable[Sender]) -> Iterable[Metric]:
+    """Those of subscribers."""
+    counts = CounterMetricFamily(
+        SUBSCRIBER, "what became of notices and attempts", labels=["subscriber", "figure"]
+    )
+    taking = GaugeMetricFamily(
+        SUBSCRIBER_OK, "1: takes what it is sent; 0: does not", labels=["subscriber"]
+    )
+    waiting = GaugeMetricFamily(
+        SUBSCRIBER_WAITING, "notices that have not ended", labels=["subscriber"]
+    )
+    stuck = GaugeMetricFamily(
+        SUBSCRIBER_STUCK, "wards whose oldest notice was refused and is tried again",
+        labels=["subscriber"],
+    )  # fmt: skip
+    for sender in senders:
+        figures, standing = sender.figures, sender.standing()
+        counts.add_metric([sender.name, "delivered"], figures.delivered)
+        counts.add_metric([sender.name, "parked"], figures.parked)
+        counts.add_metric([sender.name, "skipped"], figures.skipped)
+        counts.add_metric([sender.name, "lost"], figures.lost)
+        counts.add_metric([sender.name, "refused_attempts"], figures.refused_attempts)
+        counts.add_metric([sender.name, "incomplete"], figures.incomplete)
+        taking.add_metric([sender.name], standing.trouble is None)
+        waiting.add_metric([sender.name], standing.waiting)
+        stuck.add_metric([sender.name], len(standing.refused))
+    return [counts, taking, waiting, stuck]
