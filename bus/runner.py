@@ -361,8 +361,10 @@ class StepRunner(Generic[State]):
         self._ready = False
         # A LogError's text tells what to do; another's may tell of a patient.
         text = f": {error}" if isinstance(error, LogError) else ""
-        self._last_error = f"{type(error).__name__}{text}"
-        structlog.get_logger().error("batch_failed", group=self._group, error=self._last_error)
+        found = f"{type(error).__name__}{text}"
+        if found != self._last_error:  # tried again until it goes well, which may be for hours
+            structlog.get_logger().error("batch_failed", group=self._group, error=found)
+        self._last_error = found
         self._states.clear()
         self._foreign.clear()
         self._position_rows.start_over()

@@ -29,6 +29,7 @@ from wardbridge.components.base import Component, RouterPart, start, stop_all
 from wardbridge.components.delivery import DeliveryComponent
 from wardbridge.components.feed import FeedPart
 from wardbridge.components.forgetting import Forgetting
+from wardbridge.components.journal import Journal
 from wardbridge.components.keeping import Keeping
 from wardbridge.components.progress import RouterProgress
 from wardbridge.components.reviewing import ReviewFollower
@@ -149,7 +150,9 @@ class Service:
         )
         refusals = Refusals(log, self._clock)
         server = self._server(view, refusals)
-        return Parts(working, timing, reading, telling, server, refusals, hub)
+        return Parts(
+            working, timing, reading, telling, server, refusals, Journal(view.conditions), hub
+        )
 
     def _server(self, view: View, refusals: Refusals) -> HttpServer:
         http, hub, log = self._settings.http, view.hub, view.log
@@ -275,7 +278,7 @@ class Service:
         began = time.monotonic()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.shutdown.drain_s):
-                await stop_all([*parts.timing, *parts.working.inputs])
+                await stop_all([*parts.timing, *parts.working.inputs, parts.journal])
                 await self._decide_the_rest(parts.working.router)
         unfinished = await self._unfinished(parts.working.router)
         await parts.working.router.stop()
@@ -321,13 +324,14 @@ class Parts(NamedTuple):
     telling: Sequence[DeliveryComponent]
     server: HttpServer
     refusals: Refusals
+    journal: Journal
     hub: Hub
 
     def in_order(self) -> list[Component]:
         """Health first, so that a slow start can be seen; feeds last."""
         return [
-            self.refusals, self.server, self.working.router, *self.timing, *self.reading, *self.telling,
-            *self.working.inputs,
+            self.refusals, self.server, self.journal, self.working.router, *self.timing, *self.reading,
+            *self.telling, *self.working.inputs,
         ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from adapters.common.outcome import Outcome, Verdict
 
-MANY_IN_A_ROW: Final = 5
+MANY_IN_A_ROW: Final = 3
 """Inputs withheld one after the other: no longer one slip among others."""
 
 

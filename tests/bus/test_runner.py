@@ -6,6 +6,7 @@ from contextlib import suppress
 from itertools import count
 
 import pytest
+from structlog.testing import capture_logs
 
 from bus.memory import MemoryLog
 from bus.port import (
@@ -281,6 +282,25 @@ def test_a_failed_commit_leaves_nothing_behind(
     assert (runner.figures().last_error or "").startswith(type(error).__name__)
     assert runner.run_once() == 1
     assert told(log) == ["a1"]
+
+
+def test_a_fault_that_lasts_is_said_once_and_again_after_an_end(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = engine(1)
+    runner = counting_runner(log)
+    commit = log.commit
+    faults: list[Exception] = [LogFullError("no room")] * 3 + [LogError("lost")]
+    with capture_logs() as logged:
+        for _ in range(2):
+            log.append([raw("r", "a")])
+            monkeypatch.setattr(log, "commit", failing(faults[::-1], commit))
+            for fault in faults:
+                with pytest.raises(type(fault)):
+                    runner.run_once()
+            assert runner.run_once() == 1
+    said = [each["error"] for each in logged if each["event"] == "batch_failed"]
+    assert said == ["LogFullError: no room", "LogError: lost"] * 2
 
 
 def test_the_thread_tries_again_until_the_log_takes_it(

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bus.port import Log, LogError
 from router.delivery.dispatcher import Dispatcher
-from router.delivery.sender import Sender
+from router.delivery.sender import BY_HAND, Sender
 from schemas.ward import WardRegister
 from wardbridge.components.base import RouterPart, Watched
 from wardbridge.components.feed import FeedPart
@@ -61,6 +61,17 @@ class View:
         reasons = {part.name: part.failure() or part.blocking() for part in self.components()}
         return {name: reason for name, reason in reasons.items() if reason}
 
+    def conditions(self) -> dict[str, str | None]:
+        """What is wrong with each part but the feeds, and with each subscriber; None: nothing.
+
+        Nothing that a person wrote is in it.
+        """
+        parts = (self.router, self.progress, *self.others)
+        found = {part.name: part.failure() or part.blocking() for part in parts}
+        senders = list(self.senders.values())
+        told = {f"subscriber {each.name}": each.standing().trouble for each in senders}
+        return found | {name: _unquoted(trouble) for name, trouble in told.items()}
+
     def is_ready(self, blocking: Collection[str]) -> bool:
         """Whether the service does its work: also where a feed, of several, does not.
 
@@ -99,3 +110,7 @@ class View:
 
     def _tails(self) -> list[Tail]:
         return [part for part in self.others if isinstance(part, Tail)]
+
+
+def _unquoted(trouble: str | None) -> str | None:
+    return BY_HAND if trouble and trouble.startswith(BY_HAND) else trouble
