@@ -9,16 +9,18 @@ every registry can compare versions of a newer draft.
 
 from __future__ import annotations
 
+import http.client
 import json
 import ssl
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
-import httpx
-
+from adapters.common.calls import Asked, NoAnswerError
 from schemas import topics
 from schemas.documents import CARRIED, Document, json_schema
+from wardbridge.calls import Answer, ask
 from wardbridge.config.log import KafkaSection, RegistrySection
 
 TIMEOUT_S: Final = 30.0
@@ -49,58 +51,46 @@ def subjects(section: KafkaSection) -> Iterator[Subject]:
 
 
 class Registry:
-    """One registry. A context manager: it holds connections."""
+    """One registry. Raises OSError (ssl.SSLError too) where what it is to trust cannot be read."""
 
     def __init__(self, section: RegistrySection, data: Path) -> None:
-        self._client = httpx.Client(
-            base_url=section.url,
-            headers={"Content-Type": MEDIA_TYPE, "Accept": MEDIA_TYPE, **_bearer(section)},
-            auth=_basic(section),
-            timeout=TIMEOUT_S,
-            verify=_trust(section, data),
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
+        self._url = section.url.rstrip("/")
+        self._headers = {"Content-Type": MEDIA_TYPE, "Accept": MEDIA_TYPE, **_shown(section)}
+        self._trust = _trust(section, data)
 
     def register(self, subject: Subject) -> int:
         """The schema's id, new or known already. Raises RegistryError."""
         body = {"schemaType": "JSON", "schema": json.dumps(subject.schema, sort_keys=True)}
+        url = f"{self._url}/subjects/{subject.name}/versions"
+        asked = Asked(url, "POST", self._headers, json.dumps(body).encode())
         try:
-            answer = self._client.post(f"/subjects/{subject.name}/versions", json=body)
-            answer.raise_for_status()
+            answer = ask(asked, self._trust, TIMEOUT_S)
+            if not answer.is_success:
+                raise RegistryError(f"{subject.name}: {_reason(answer)}")
             return int(answer.json()["id"])
-        except httpx.HTTPStatusError as error:
-            raise RegistryError(f"{subject.name}: {_reason(error.response)}") from None
-        except httpx.HTTPError as error:
-            raise RegistryError(f"{self._client.base_url}: {error}") from None
+        except NoAnswerError as error:
+            raise RegistryError(f"{self._url}: {error}") from None
         except (ValueError, KeyError, TypeError):
-            raise RegistryError(f"{self._client.base_url}: that is no schema registry") from None
+            raise RegistryError(f"{self._url}: that is no schema registry") from None
 
 
-def _reason(answer: httpx.Response) -> str:
+def _reason(answer: Answer) -> str:
     try:
         text = str(answer.json()["message"])
     except (ValueError, KeyError, TypeError):
-        text = answer.reason_phrase
-    return f"refused with {answer.status_code}: {text}"
+        text = http.client.responses.get(answer.status, "")
+    return f"refused with {answer.status}: {text}"
 
 
-def _bearer(section: RegistrySection) -> dict[str, str]:
-    token = section.token
-    return {} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"}
-
-
-def _basic(section: RegistrySection) -> httpx.BasicAuth | None:
-    if section.password is None:
-        return None
-    return httpx.BasicAuth(section.username, section.password.get_secret_value())
+def _shown(section: RegistrySection) -> dict[str, str]:
+    if section.token is not None:
+        return {"Authorization": f"Bearer {section.token.get_secret_value()}"}
+    if section.password is not None:
+        both = f"{section.username}:{section.password.get_secret_value()}".encode()
+        return {"Authorization": f"Basic {b64encode(both).decode()}"}  # RFC 7617
+    return {}
 
 
 def _trust(section: RegistrySection, data: Path) -> ssl.SSLContext:
-    """Raises OSError (ssl.SSLError too) where the file cannot be used."""
     file = section.ca_file
     return ssl.create_default_context(cafile=None if file is None else data / file)

@@ -9,13 +9,13 @@ Invariant: a search that fails amid its pages raises. What was found before is n
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import urldefrag, urljoin
 
-import httpx
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -24,6 +24,7 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
+from adapters.common.calls import Asked, Call, Incoming, NoAnswerError, TooLongError, whole
 from adapters.fhir.address import normal, parsed
 from adapters.fhir.document import read
 from adapters.fhir.element import Element, resource
@@ -66,10 +67,10 @@ class FhirClient:
     """One server. ``sleep`` waits between tries."""
 
     def __init__(
-        self, remote: Remote, http: httpx.AsyncClient, sleep: Sleep, grant: Grant | None = None
+        self, remote: Remote, call: Call, sleep: Sleep, grant: Grant | None = None
     ) -> None:
         self._remote = remote
-        self._http = http
+        self._call = call
         self._sleep = sleep
         self._grant = grant
         self._base = remote.base_url.rstrip("/")
@@ -141,7 +142,7 @@ class FhirClient:
 
     async def _get(self, address: str, most_bytes: int = MAX_BODY_BYTES) -> bytes | None:
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type((TryAgainError, httpx.TransportError)),
+            retry=retry_if_exception_type((TryAgainError, NoAnswerError)),
             stop=stop_after_delay(self._remote.give_up_s),
             wait=_pause,
             sleep=self._sleep,
@@ -149,38 +150,27 @@ class FhirClient:
         )
         try:
             return await retrying(self._get_once, address, most_bytes)
-        except httpx.HTTPStatusError as error:  # only the token endpoint's
-            status = error.response.status_code
-            raise TryAgainError(f"the token endpoint: status {status}") from None
-        except httpx.HTTPError as error:
-            raise TryAgainError(type(error).__name__) from None
-        except (GrantError, httpx.InvalidURL) as error:
+        except (GrantError, NoAnswerError) as error:
             raise TryAgainError(str(error)) from None
 
     async def _get_once(self, address: str, most_bytes: int) -> bytes | None:
-        request = self._http.build_request("GET", address, headers=await self._headers())
-        response = await self._http.send(request, stream=True)
-        try:
+        async with self._call(Asked(address, headers=await self._headers())) as response:
             return await self._content(response, most_bytes)
-        finally:
-            await response.aclose()
 
-    async def _content(self, response: httpx.Response, most_bytes: int) -> bytes | None:
-        if response.status_code in _GONE:
+    async def _content(self, response: Incoming, most_bytes: int) -> bytes | None:
+        if response.status in _GONE:
             return None
-        if response.status_code == _NOT_OURS and self._grant is not None:
+        if response.status == _NOT_OURS and self._grant is not None:
             self._grant.forget()
             raise TryAgainError("the token was not taken")
-        if response.status_code in _TRY_AGAIN:
-            raise TryAgainError(f"status {response.status_code}", _retry_after_s(response))
-        if not response.is_success:
-            raise RemoteError(f"status {response.status_code}")
-        content = bytearray()
-        async for piece in response.aiter_bytes():
-            content += piece
-            if len(content) > most_bytes:
-                raise TooMuchError(f"more than {most_bytes} bytes in one answer")
-        return bytes(content)
+        if response.status in _TRY_AGAIN:
+            raise TryAgainError(f"status {response.status}", _retry_after_s(response.headers))
+        if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
+            raise RemoteError(f"status {response.status}")
+        try:
+            return await whole(response, most_bytes)
+        except TooLongError as error:
+            raise TooMuchError(str(error)) from None
 
     async def _headers(self) -> dict[str, str]:
         # strict: an unknown search parameter must be refused, not passed over
@@ -203,13 +193,13 @@ def _pause(state: RetryCallState) -> float:
 _BACKOFF: Final = wait_exponential_jitter(multiplier=0.5, max=MAX_WAIT_S)
 
 
-def _retry_after_s(response: httpx.Response) -> float | None:
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
     """``Retry-After`` in seconds: a number, or a date beside the answer's own ``Date``."""
-    said = response.headers.get("Retry-After", "")
+    said = headers.get("Retry-After", "")
     if said.isdecimal():
         return float(said)
     try:
         until = parsedate_to_datetime(said)
-        return max(0.0, (until - parsedate_to_datetime(response.headers["Date"])).total_seconds())
+        return max(0.0, (until - parsedate_to_datetime(headers["Date"])).total_seconds())
     except (ValueError, TypeError, KeyError):
         return None

@@ -7,20 +7,25 @@ minute before it ends.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any, Final
 from uuid import uuid4
 
-import httpx
 import jwt
 
+from adapters.common.calls import Asked, Call, TooLongError, whole
 from adapters.fhir.remote import Backend
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_LIVES: Final = timedelta(minutes=4)
 RENEW_BEFORE: Final = timedelta(minutes=1)
 USUAL_LIFE_S: Final = 300  # where the server does not say: the longest that SMART recommends
+
+
+MAX_BYTES: Final = 65_536
 
 
 class GrantError(Exception):
@@ -34,20 +39,20 @@ class Grant:
         self,
         backend: Backend,
         key: bytes,
-        http: httpx.AsyncClient,
+        call: Call,
         now: Callable[[], datetime],
         number: Callable[[], str] = lambda: str(uuid4()),
     ) -> None:
         self._backend = backend
         self._key = key
-        self._http = http
+        self._call = call
         self._now = now
         self._number = number
         self._token = ""
         self._until: datetime | None = None
 
     async def token(self) -> str:
-        """A token that is good for now. Raises GrantError or httpx.HTTPError where none is had."""
+        """A token that is good for now. Raises GrantError or NoAnswerError where none is had."""
         now = self._now()
         if self._until is None or now >= self._until - RENEW_BEFORE:
             await self._renew(now)
@@ -64,15 +69,23 @@ class Grant:
             "client_assertion_type": ASSERTION_TYPE,
             "client_assertion": self.assertion(now),
         }
-        response = await self._http.post(self._backend.token_url, data=form)
-        response.raise_for_status()
+        body = await self._answer(Asked(self._backend.token_url, "POST", body=form))
         try:
-            said: dict[str, Any] = response.json()
+            said: dict[str, Any] = json.loads(body)
             token, lives_s = said["access_token"], float(said.get("expires_in", USUAL_LIFE_S))
             self._until = now + timedelta(seconds=lives_s)
         except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
             raise GrantError("the answer of the token endpoint is no token") from None
         self._token = str(token)
+
+    async def _answer(self, asked: Asked) -> bytes:
+        try:
+            async with self._call(asked) as response:
+                if response.status != HTTPStatus.OK:
+                    raise GrantError(f"the token endpoint: status {response.status}")
+                return await whole(response, MAX_BYTES)
+        except TooLongError:
+            raise GrantError("the answer of the token endpoint is no token") from None
 
     def assertion(self, now: datetime) -> str:
         """Who we are, signed."""

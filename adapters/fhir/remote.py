@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from adapters.common.settings import Section, is_loopback
+from adapters.common.settings import Section
+from schemas.addresses import check_host, url_of
 
 SINCE: Final = "{since}"
 _PLACEHOLDER: Final = re.compile(r"\{[^}]*\}?")
 
 
 def _an_address(url: str) -> str:
-    parts = urlsplit(url)  # raises ValueError
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("an address begins with https:// and a host")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ValueError("http lets everybody on the way read it; use https")
+    check_host("the address", url_of("the address", url).host or "")
     return url
 
 

@@ -10,18 +10,14 @@ form in which the client would use it.
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Any
 
-import yarl
+from schemas.addresses import Address, is_forbidden, is_public
 
-from schemas.addresses import Address, is_forbidden, is_loopback, is_public, literal
-
-_NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 AddrInfo = tuple[int, int, int, str, tuple[Any, ...]]
 """As ``getaddrinfo`` gives it: family, type, protocol, canonical name, socket address."""
 
@@ -80,41 +76,3 @@ async def _looked_up(host: str, port: int) -> Sequence[AddrInfo]:
         return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError:  # an empty label, or one of more than 63 characters
         raise OSError(f"{host} cannot be looked up") from None
-
-
-def check_host(key: str, host: str, *, allow_private: bool) -> None:
-    """Raises ValueError where it can be seen that the host cannot or must not be called."""
-    try:
-        normal = yarl.URL.build(scheme="http", host=host).host or ""
-        normal.encode("idna")
-    except ValueError:
-        raise ValueError(f"{key} has a host that cannot be called") from None
-    address = literal(normal)
-    if address is None and _NUMBER.fullmatch(normal.rstrip(".").rpartition(".")[2]):
-        raise ValueError(f"{key} is no address: write an IPv4 address with its four numbers")
-    if address is not None and is_forbidden(address):
-        raise ValueError(f"{key} is link-local, multicast or unspecified: never called")
-    is_here = is_loopback(normal) or (address is not None and not is_public(address))
-    if is_here and not allow_private:
-        raise ValueError(f"{key} is of this network: needs allow_private = true")
-
-
-def url_of(key: str, url: str) -> yarl.URL:
-    """A URL as the client will use it. Raises ValueError for what it would change or leave out in silence."""
-    if " " in url or not url.isprintable():
-        raise ValueError(f"{key} has a blank, a line break or a sign that cannot be printed")
-    if "#" in url:
-        raise ValueError(f"{key} has a fragment, which is never sent")
-    try:
-        found = yarl.URL(url)
-        port = found.port
-    except ValueError:
-        raise ValueError(f"{key} has a host or a port that cannot be called") from None
-    if found.scheme not in {"http", "https"} or not found.host or not port:
-        raise ValueError(f"{key} is the https address of the receiver")
-    if found.raw_user is not None or found.raw_password is not None or "@" in found.authority:
-        # It would be read back in clear, and contend with a header.
-        raise ValueError(f"{key}: no user or password in it; send them in a header")
-    if found.scheme == "http" and not is_loopback(found.host):
-        raise ValueError(f"{key}: http lets everybody on the way read it; use https")
-    return found

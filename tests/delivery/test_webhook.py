@@ -14,12 +14,12 @@ from jsonschema import Draft202012Validator
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from adapters.common.settings import Tls
-from router.delivery.addresses import NotAllowedError, Policy, check_host, url_of
+from router.delivery.addresses import NotAllowedError, Policy
 from router.delivery.channel import Answer, Outgoing
 from router.delivery.channels.webhook import body_of
 from router.delivery.http import SPEAKS_NO_TLS, WANTS_TLS
 from router.delivery.posting import LONGEST_RETRY_AFTER_S, Poster, retry_after_s
-from schemas.addresses import is_forbidden, is_public
+from schemas.addresses import check_host, is_forbidden, is_public, url_of
 from schemas.delivery import TOLD_SCHEMA_ID
 from schemas.documents import json_schema
 from schemas.fields import Details, Identity

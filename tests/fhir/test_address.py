@@ -15,15 +15,20 @@ from adapters.fhir.limits import MAX_LINK_CHARS
 from adapters.fhir.remote import Remote
 from tests.fhir.lab import at, bundle, claimed, encounter
 from tests.fhir.test_pull import Server, page, pages, run
+from tests.support.answering import answering
 
 BASE = "https://ehr.test/r4"
+
+
+def nobody(_request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("nobody is asked")
 
 
 def client(base: str = BASE) -> FhirClient:
     async def sleep(_seconds: float) -> None:
         return
 
-    return FhirClient(Remote(base_url=base), httpx.AsyncClient(), sleep)
+    return FhirClient(Remote(base_url=base), answering(nobody), sleep)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +127,7 @@ def test_a_link_is_asked_for_as_the_server_wrote_it() -> None:
         return httpx.Response(200, json=page(following=signed if len(asked) == 1 else None))
 
     async def all_pages() -> int:
-        http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+        http = answering(answer)
         found = FhirClient(Remote(base_url=BASE), http, asyncio.sleep)
         return len([each async for each in found.search("Encounter", 2)])
 

@@ -32,6 +32,7 @@ from tests.delivery.notifications import BASE, outgoing, said, speaker
 from tests.fhir.lab import Json, at, bundle, encounter, encounter_r5, normaliser
 from tests.fhir.test_surface import Clock, Endpoint
 from tests.support import hapi
+from wardbridge.calls import Calls
 from wardbridge.http.fhir.answer import outcome
 from wardbridge.http.fhir.capability import capability_statement, topic
 from wardbridge.http.fhir.events import searchset
@@ -81,8 +82,8 @@ class Pulled:
         )
 
     async def round(self) -> Poller:
-        async with httpx.AsyncClient(timeout=60) as http:
-            client = FhirClient(self._remote, http, asyncio.sleep)
+        async with Calls(60) as call:
+            client = FhirClient(self._remote, call, asyncio.sleep)
             intake = Intake(normaliser(), self.log, lambda: NOW, 10)
             positions, lookup = (
                 Positions(self.log, "fhir", self._remote.base_url),

@@ -24,6 +24,7 @@ from bus.sqlite.log import SqliteLog
 from schemas import topics
 from tests.fhir.lab import Json, encounter, normaliser
 from tests.fhir.test_surface import Clock
+from tests.support.answering import answering
 
 BASE = "https://ehr.test/r4"
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -69,7 +70,7 @@ class Service:
             base_url=BASE, searches=searches or (SEARCH,), look_back_s=LOOK_BACK_S,
             overlap_s=OVERLAP_S, give_up_s=0.001,
         )  # fmt: skip
-        http = httpx.AsyncClient(transport=httpx.MockTransport(server))
+        http = answering(server)
         intake = Intake(normaliser(), log, lambda: server.now, 10)
         lookup = Lookup(FhirClient(remote, http, _no_sleep), 60, Clock())
         positions = Positions(log, "fhir", BASE)

@@ -29,6 +29,7 @@ from bus.port import RecordTooLargeError, TopicPartition
 from schemas import topics
 from tests.fhir.lab import Json, at, encounter, normaliser
 from tests.fhir.test_surface import Clock, Endpoint, told
+from tests.support.answering import answering
 from tests.support.logs import PickyLog
 
 BASE = "https://ehr.test/r4/"
@@ -70,7 +71,7 @@ class Server:
         self.slept.append(seconds)
 
     def client(self, grant: Grant | None = None, **remote: object) -> FhirClient:
-        http = httpx.AsyncClient(transport=httpx.MockTransport(self))
+        http = answering(self)
         settings = Remote.model_validate({"base_url": BASE, "page_size": 2} | remote)
         return FhirClient(settings, http, self.sleep, grant)
 
@@ -453,7 +454,7 @@ BACKEND = Backend(
 
 def _grant(issuer: Callable[[httpx.Request], httpx.Response], now: Callable[[], datetime]) -> Grant:
     pem = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    http = httpx.AsyncClient(transport=httpx.MockTransport(issuer))
+    http = answering(issuer)
     return Grant(BACKEND, pem, http, now)
 
 

@@ -58,8 +58,7 @@ def answering(status: int, text: bytes) -> Iterator[tuple[str, list[dict[str, An
 
 
 def registered(section: RegistrySection, subject: Subject = NOTICE) -> int:
-    with Registry(section, Path()) as found:
-        return found.register(subject)
+    return Registry(section, Path()).register(subject)
 
 
 def test_each_topic_has_a_subject_and_the_schema_of_its_values() -> None:

@@ -20,6 +20,9 @@ class Call(NamedTuple):
 
     headers: dict[str, str]
     body: bytes
+    path: str = ""
+    peer: int = 0
+    """The port that it came from: one for each connection."""
 
     @property
     def event(self) -> dict[str, Any]:
@@ -42,17 +45,20 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_POST(self) -> None:
-        wanted = int(self.headers["Content-Length"])
+        wanted = int(self.headers.get("Content-Length", "0"))
         body = self.rfile.read(wanted)
         if len(body) < wanted:  # the caller was killed amid it
             self.close_connection = True
             return
-        self.call = Call({name.lower(): value for name, value in self.headers.items()}, body)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.call = Call(headers, body, self.path, self.client_address[1])
         if TEST in body:
             self.server.receiver.tested(self.call)
             self.answer(204)
         else:
             self.server.receiver.heard(self.call)(self)
+
+    do_GET = do_POST  # noqa: N815 - as the base class calls it
 
     def answer(self, status: int, **headers: str) -> None:
         if status < 300 and TEST not in self.call.body:

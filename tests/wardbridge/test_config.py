@@ -272,7 +272,7 @@ secrets = ["{_SIGNING}"]
     ("old", "new", "expected"),
     [
         ("https://", "http://", "everybody on the way read it; use https"),
-        ("https://portal.example/notices", "portal", "url is the https address"),
+        ("https://portal.example/notices", "portal", "url is an address that begins with https"),
         ("portal.example", "portal..example", "a host that cannot be called"),
         ("portal.example", "portal.example:99999", "a host or a port that cannot be called"),
         ("https://portal.example", "http://127.0.0.1:8000", "needs allow_private = true"),

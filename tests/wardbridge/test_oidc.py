@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -20,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
+from adapters.common.calls import NoAnswerError
 from wardbridge.http.access.keys import (
     MAX_BYTES,
     MAX_KEYS,
@@ -81,7 +81,7 @@ class Issuer:
     async def fetch(self) -> bytes:
         self.asked += 1
         if self.is_away:
-            raise TimeoutError
+            raise NoAnswerError("no answer within the time limit")
         return self.document
 
 
@@ -409,5 +409,5 @@ def test_keys_are_fetched_from_their_address() -> None:
     ids=["too large", "a fault", "gone", "elsewhere", "by another"],
 )
 def test_an_answer_that_is_not_plainly_the_keys_is_none(answer: Callable[[], Response]) -> None:
-    with pytest.raises((ValueError, httpx.HTTPError)):
+    with pytest.raises((ValueError, NoAnswerError)):
         asyncio.run(Serving(answer).fetched())

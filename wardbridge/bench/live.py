@@ -6,6 +6,7 @@ takes its share of the same cores.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -21,11 +22,12 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-import httpx
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from adapters.common.calls import Asked, NoAnswerError
 from wardbridge.bench.engine import Engine
 from wardbridge.bench.figure import Figure
+from wardbridge.calls import Calls, got, lines
 
 MLLP_PORT: Final = 2575
 HTTP_PORT: Final = 8080
@@ -80,11 +82,11 @@ def service(offset: int, engine: Engine, more: str = "") -> Iterator[Running]:
 @retry(
     stop=stop_after_delay(READY_WITHIN_S),
     wait=wait_fixed(0.05),
-    retry=retry_if_exception_type(httpx.HTTPError),
+    retry=retry_if_exception_type(NoAnswerError),
     reraise=True,
 )
 def _wait_until_ready(url: str) -> None:
-    httpx.get(f"{url}/readyz").raise_for_status()
+    got(f"{url}/readyz")
 
 
 def acknowledged(offset: int, engine: Engine) -> Iterator[Figure]:
@@ -168,13 +170,16 @@ def waited(whom: str, engine: Engine, waits_s: Sequence[float]) -> Figure:
 
 
 def _listen(url: str, wanted: int, arrived: dict[str, float], listening: threading.Event) -> None:
-    with httpx.stream("GET", f"{url}/v1/wards/{WARD}/stream", timeout=None) as response:  # noqa: S113
-        listening.set()
-        for line in response.iter_lines():
-            if line.startswith("data:"):
-                arrived[json.loads(line[5:])["data"]["visit"]["visit"]] = time.perf_counter()
-            if len(arrived) == wanted:
-                return
+    async def listen() -> None:
+        async with Calls(None) as call, call(Asked(f"{url}/v1/wards/{WARD}/stream")) as incoming:
+            listening.set()
+            async for line in lines(incoming):
+                if line.startswith("data:"):
+                    arrived[json.loads(line[5:])["data"]["visit"]["visit"]] = time.perf_counter()
+                if len(arrived) == wanted:
+                    return
+
+    asyncio.run(listen())
 
 
 def pace(port: int, wanted: int, wards: Sequence[str]) -> dict[str, float]:

@@ -9,13 +9,12 @@ import sys
 from collections.abc import Iterator
 from typing import IO, Final
 
-import httpx
-
 from wardbridge.bench.engine import Engine
 from wardbridge.bench.figure import Figure
 from wardbridge.bench.listeners import READY
 from wardbridge.bench.live import PACED_FOR_S, PACED_PER_S, pace, service, waited
 from wardbridge.bench.memory import peak_mb
+from wardbridge.calls import got
 
 LISTENERS: Final = 2_000
 WARDS: Final = 200
@@ -34,7 +33,7 @@ def figures(offset: int, engine: Engine) -> Iterator[Figure]:
         if len(waits_s) < EVENTS:
             raise RuntimeError(f"{len(waits_s)} of {EVENTS} events came")
         yield waited(f"each of {LISTENERS:,} streams", engine, waits_s)
-        cut_off = httpx.get(f"{running.url}/health").json()["listeners_cut_off"]
+        cut_off = got(f"{running.url}/health").json()["listeners_cut_off"]
         more_mb = peak_mb(running.process) - before_mb
         yield Figure(f"memory of {LISTENERS:,} streams", more_mb, "MB", note=f"{cut_off} cut off")
 

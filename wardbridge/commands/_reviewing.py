@@ -6,17 +6,18 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-import httpx
 import typer
 
+from adapters.common.calls import NoAnswerError, NobodyThereError
 from bus.port import Log, LogError
 from schemas.audit import Action, Seen
 from schemas.base import Frozen
 from schemas.review import Deed
+from wardbridge.calls import Answer
 from wardbridge.commands._noted import Looking, who
-from wardbridge.commands._shared import installation, refuse, service_client
+from wardbridge.commands._shared import Service, installation, refuse, service_of
 from wardbridge.config.models import Installation
 from wardbridge.http.review_language import (
     Ended,
@@ -93,16 +94,15 @@ def way_to_content(asked: Asked) -> Way:
 
 
 def _service(asked: Asked, found: Installation) -> Through | None:
-    client = service_client(found, asked.port_offset, asked.token_file)
+    service = service_of(found, asked.port_offset, asked.token_file)
     try:
-        client.get("/livez", timeout=10.0)
-    except httpx.ConnectError:
-        client.close()
-        typer.echo(f"no service answers at {client.base_url}: {_shown(found)} is opened", err=True)
+        service.ask("GET", "/livez", within_s=10.0)
+    except NobodyThereError:
+        typer.echo(f"no service answers at {service.base}: {_shown(found)} is opened", err=True)
         return None
-    except httpx.HTTPError as error:
-        refuse(f"{client.base_url}: {type(error).__name__}")
-    return Through(client)
+    except NoAnswerError as error:
+        refuse(f"{service.base}: {error}")
+    return Through(service)
 
 
 def _shown(found: Installation) -> str:
@@ -112,12 +112,12 @@ def _shown(found: Installation) -> str:
 class Through:
     """Through the running service, which notes who asks."""
 
-    def __init__(self, client: httpx.Client) -> None:
-        self._client = client
+    def __init__(self, service: Service) -> None:
+        self._service = service
 
     def page(self, wanted: Listing) -> ItemList:
         """Some items."""
-        return self._asked(ItemList, "GET", "", params=_said(wanted))
+        return self._asked(ItemList, "GET", f"?{urlencode(_said(wanted), doseq=True)}")
 
     def show(self, item: str, *, content: bool) -> ItemShown:
         """One item."""
@@ -126,24 +126,25 @@ class Through:
 
     def replay(self, wanted: Replaying) -> ReplayReport:
         """Read inputs again."""
-        return self._asked(ReplayReport, "POST", "/replay", json=_said(wanted))
+        return self._asked(ReplayReport, "POST", "/replay", _said(wanted))
 
     def end(self, deed: Deed, wanted: Ending) -> Ended:
         """End items."""
-        return self._asked(Ended, "POST", f"/{_ROUTES[deed]}", json=_said(wanted))
+        return self._asked(Ended, "POST", f"/{_ROUTES[deed]}", _said(wanted))
 
     def close(self) -> None:
-        """Hang up."""
-        self._client.close()
+        """Nothing is held."""
 
-    def _asked(self, model: type[Model], method: str, path: str, **said: Any) -> Model:  # noqa: ANN401
+    def _asked(
+        self, model: type[Model], method: str, path: str, said: Mapping[str, Any] | None = None
+    ) -> Model:
         try:
-            answer = self._client.request(method, f"/v1/review{path}", timeout=TIMEOUT_S, **said)
-        except httpx.HTTPError as error:
-            refuse(f"{self._client.base_url}: {type(error).__name__}")
+            answer = self._service.ask(method, f"/v1/review{path}", said, TIMEOUT_S)
+        except NoAnswerError as error:
+            refuse(f"{self._service.base}: {error}")
         if not answer.is_success:
             refuse(_refusal(answer))
-        return model.model_validate_json(answer.content)
+        return model.model_validate_json(answer.body)
 
 
 _ROUTES: Final[Mapping[Deed, str]] = {"resolved": "resolve", "discarded": "discard"}
@@ -156,11 +157,11 @@ def _said(wanted: Frozen | Selection | Listing) -> dict[str, Any]:
     return wanted.model_dump(mode="json", exclude_defaults=True)
 
 
-def _refusal(answer: httpx.Response) -> str:
+def _refusal(answer: Answer) -> str:
     try:
         detail = answer.json()["detail"]
     except (ValueError, KeyError, TypeError):
-        return f"the service answers {answer.status_code}"
+        return f"the service answers {answer.status}"
     if isinstance(detail, list):
         return "; ".join(str(each.get("msg", each)) for each in detail)
     return str(detail)

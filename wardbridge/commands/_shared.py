@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Any, Final, NamedTuple, NoReturn
 
-import httpx
 import typer
 
+from adapters.common.calls import Asked
 from bus.port import Log, LogError
 from bus.records import records_of
 from schemas import topics
 from schemas.base import VisitRef
 from schemas.encounter import EncounterView
+from wardbridge.calls import Answer, ask
 from wardbridge.config.load import load
 from wardbridge.config.models import Installation
 from wardbridge.config.problems import ConfigError
@@ -61,8 +63,25 @@ def installation(config: Path, data: Path) -> Installation:
         refuse(str(error))
 
 
-def service_client(found: Installation, port_offset: int, token_file: Path | None) -> httpx.Client:
-    """A client of the running service on this machine. Its certificate is taken as it is."""
+class Service(NamedTuple):
+    """The running service on this machine, and what its gate is shown."""
+
+    base: str
+    headers: Mapping[str, str]
+    tls: ssl.SSLContext | bool
+
+    def ask(
+        self, method: str, path: str, said: Mapping[str, Any] | None = None, within_s: float = 30.0
+    ) -> Answer:
+        """What it answers. Raises NoAnswerError."""
+        headers, body = dict(self.headers), None
+        if said is not None:
+            headers["Content-Type"], body = "application/json", json.dumps(said).encode()
+        return ask(Asked(f"{self.base}{path}", method, headers, body), self.tls, within_s)
+
+
+def service_of(found: Installation, port_offset: int, token_file: Path | None) -> Service:
+    """Its certificate is taken as it is."""
     http = found.settings.http
     host = f"[{http.host}]" if ":" in http.host else http.host
     tls = http.tls and http.tls.starting_from(found.data)
@@ -71,7 +90,7 @@ def service_client(found: Installation, port_offset: int, token_file: Path | Non
     if token_file is not None:
         headers["Authorization"] = f"Bearer {_text_of(token_file)}"
     trusted = _pinned(tls.certificate_file) if tls else True
-    return httpx.Client(base_url=base, headers=headers, verify=trusted, trust_env=False)
+    return Service(base, headers, trusted)
 
 
 def _text_of(file: Path) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 from urllib.parse import quote
 
-import httpx
 import typer
 
+from adapters.common.calls import NoAnswerError
 from router.delivery.receipts import deliveries
 from router.delivery.registry import names_of
 from schemas.audit import Seen
@@ -26,7 +26,7 @@ from wardbridge.commands._shared import (
     installation,
     log_for_reading,
     refuse,
-    service_client,
+    service_of,
     visits_of,
 )
 
@@ -184,12 +184,11 @@ def _asked(
     """What the running service answers, or its refusal on the terminal."""
     config, data, port_offset, token_file = service
     path = f"/v1/subscribers/{quote(subscriber, safe='')}/{what}"
-    with service_client(installation(config, data), port_offset, token_file) as client:
-        try:
-            answer = client.post(path, json=said, timeout=TIMEOUT_S)
-        except httpx.HTTPError as error:
-            reason = f"{type(error).__name__}: the service must be running"
-            refuse(f"{client.base_url}: {reason}")
+    running = service_of(installation(config, data), port_offset, token_file)
+    try:
+        answer = running.ask("POST", path, said, TIMEOUT_S)
+    except NoAnswerError as error:
+        refuse(f"{running.base}: {error}: the service must be running")
     found: dict[str, Any] = answer.json()
     if not answer.is_success:
         refuse(str(found["detail"]))

@@ -54,9 +54,9 @@ def _register(config: Path | None, data: Path) -> None:
     if kafka is None or kafka.registry is None:
         refuse("--register: give --config, with a table [log.kafka.registry] in it")
     try:
-        with Registry(kafka.registry, data) as registry:
-            for subject in subjects(kafka):
-                typer.echo(f"{subject.name}: schema {registry.register(subject)}")
+        registry = Registry(kafka.registry, data)
+        for subject in subjects(kafka):
+            typer.echo(f"{subject.name}: schema {registry.register(subject)}")
     except (RegistryError, OSError) as error:
         refuse(f"not registered: {error}")
 

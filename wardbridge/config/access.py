@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
 from adapters.common.settings import Section, Tls, is_loopback
 from adapters.common.tokens import TokenHash
+from schemas.addresses import check_host, url_of
 from schemas.fields import LEVELS, Level, reaches
 from wardbridge.config.problems import Place
 from wardbridge.http.access.certificate import alternative_name, subject_name
@@ -85,10 +85,9 @@ class CertificateSection(GrantSection):
 
 
 def _safe_to_ask(url: str) -> str:
-    parts = urlsplit(url)
-    if not parts.hostname or parts.scheme not in {"http", "https"}:
-        raise ValueError("jwks_url is the https address of the issuer's keys")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
+    found = url_of("jwks_url", url, allow_plain=True)
+    check_host("jwks_url", found.host or "")
+    if found.scheme == "http" and not is_loopback(found.host or ""):
         raise ValueError("jwks_url: whoever is on the way could give keys of their own; use https")
     return url
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from adapters.common.settings import Section, is_loopback
+from schemas.addresses import check_host, url_of
 
 _NAME: Final = r"^[A-Za-z0-9._-]*$"  # what Kafka allows in names
 _BROKER: Final = re.compile(r"^[^\s:/]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")
@@ -87,7 +87,8 @@ class RegistrySection(Section):
             raise ValueError("username and password belong together")
         if self.token is not None and self.username:
             raise ValueError("give either token or username and password")
-        host = urlsplit(self.url).hostname or ""
+        host = url_of("url", self.url, allow_plain=True).host or ""
+        check_host("url", host)
         if (self.token or self.username) and self.url.startswith("http:") and not is_loopback(host):
             raise ValueError("url: http lets everybody on the way read the password; use https")
         return self

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import queue
 import socket
-import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+from adapters.common.calls import Asked, NoAnswerError
+from wardbridge.calls import Calls, lines
 
 START: Final = b"\x0b"
 END: Final = b"\x1c\r"
@@ -35,16 +37,6 @@ def send(port: int, message: bytes) -> str:
     return line.split(b"|")[1].decode("ascii")
 
 
-def ask(url: str) -> httpx.Response:
-    """The service's answer, over plain HTTP and by no proxy. Raises httpx.HTTPError.
-
-    Nobody's certificates are to be trusted: to read the machine's authorities takes longer than
-    everything else, at each call.
-    """
-    nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return httpx.get(url, verify=nobody, trust_env=False).raise_for_status()
-
-
 def drop(folder: Path, name: str, export: bytes) -> None:
     """Put an export into the feed's directory, whole at once under its name."""
     hidden = folder / f".{name}.part"
@@ -59,23 +51,24 @@ class Listener:
         self._url = f"{base_url}/v1/wards/{ward}/stream"
         self._notices = notices
         self.connected = threading.Event()
-        threading.Thread(target=self._follow, name=f"ward-{ward}", daemon=True).start()
+        name = f"ward-{ward}"
+        threading.Thread(target=asyncio.run, args=(self._follow(),), name=name, daemon=True).start()
 
-    def _follow(self) -> None:
+    async def _follow(self) -> None:
         try:
-            with httpx.stream("GET", self._url, timeout=None) as response:  # noqa: S113 - for ever
-                response.raise_for_status()
-                self.connected.set()
-                for data in _events(response.iter_lines()):
-                    self._notices.put(json.loads(data))
-        except httpx.TransportError:
+            async with Calls(None) as call, call(Asked(self._url)) as incoming:
+                if incoming.status == HTTPStatus.OK:
+                    self.connected.set()
+                    async for data in _events(lines(incoming)):
+                        self._notices.put(json.loads(data))
+        except NoAnswerError:
             return  # the service went away: the demo is over
 
 
-def _events(lines: Iterator[str]) -> Iterator[str]:
+async def _events(of: AsyncIterator[str]) -> AsyncIterator[str]:
     """The data of each server-sent event (WHATWG HTML, section 9.2)."""
     data: list[str] = []
-    for line in lines:
+    async for line in of:
         if line.startswith("data:"):
             data.append(line[5:].removeprefix(" "))
         elif not line and data:

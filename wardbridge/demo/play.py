@@ -18,12 +18,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-import httpx
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from adapters.common.calls import NoAnswerError
 from bus.port import TopicPartition
 from bus.sqlite import SqliteLog
 from schemas import topics
+from wardbridge.calls import got
 from wardbridge.demo import client, story
 from wardbridge.demo.client import Listener, Notice
 from wardbridge.demo.screen import Screen
@@ -96,7 +97,7 @@ class Demo:
     @retry(
         stop=stop_after_delay(READY_WITHIN_S),
         wait=wait_fixed(0.05),
-        retry=retry_if_exception_type(httpx.HTTPError),
+        retry=retry_if_exception_type(NoAnswerError),
         reraise=True,
     )
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
@@ -105,7 +106,7 @@ class Demo:
                 f"the service ended at once; its log, {self.folder / 'service.log'}, says:\n"
                 + (self.folder / "service.log").read_text(errors="replace")[-2000:]
             )
-        client.ask(f"{self.base_url}/readyz")
+        got(f"{self.base_url}/readyz")
 
     def play(self) -> None:
         """Every step, each followed by the notices it leads to."""
@@ -162,7 +163,7 @@ class Demo:
         self.screen.review(self._in_review())
         self.screen.title("Who is on the way now")
         for ward in WARDS:
-            answer = client.ask(f"{self.base_url}/v1/wards/{ward}/inbound")
+            answer = got(f"{self.base_url}/v1/wards/{ward}/inbound")
             self.screen.ward(ward, answer.json()["patients"])
 
     def _in_review(self) -> list[dict[str, str]]:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-import httpx
 from pydantic import Field
 
+from adapters.common.calls import Call
 from adapters.common.door import ENCRYPTED, PLAIN, SHOWS_NOTHING, Door, listening
 from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.fhir import locating, tried
@@ -28,6 +28,7 @@ from adapters.fhir.references import Resources
 from adapters.fhir.remote import Remote
 from adapters.fhir.said import statement_of_input
 from adapters.fhir.surface import Surface
+from wardbridge.calls import Calls
 from wardbridge.components.base import describe
 from wardbridge.feeds.kind import (
     FeedKind,
@@ -105,8 +106,8 @@ class Pulling:
     """The poller of one server, its connections and its task."""
 
     def __init__(self, remote: Remote, intake: Intake, reading: Reading, place: Place) -> None:
-        self._http = httpx.AsyncClient(timeout=remote.timeout_s)
-        client = _client_of(remote, self._http, place.data, reading.clock)
+        self._calls = Calls(remote.timeout_s)
+        client = _client_of(remote, self._calls, place.data, reading.clock)
         self.lookup = Lookup(client, remote.cache_s, time.monotonic)
         positions = Positions(place.log, reading.identity.name, normal(remote.base_url))
         self.poller = Poller(remote, self.lookup, intake, positions, reading.clock)
@@ -121,7 +122,7 @@ class Pulling:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        await self._http.aclose()
+        await self._calls.close()
 
     def ended(self) -> str | None:
         """The task ended by itself."""
@@ -131,14 +132,12 @@ class Pulling:
         return describe(error) if error else "ended by itself"
 
 
-def _client_of(
-    remote: Remote, http: httpx.AsyncClient, data: Path, clock: Callable[[], datetime]
-) -> FhirClient:
+def _client_of(remote: Remote, call: Call, data: Path, clock: Callable[[], datetime]) -> FhirClient:
     grant = None
     if remote.backend is not None:
         key = (data / remote.backend.key_file).read_bytes()
-        grant = Grant(remote.backend, key, http, clock)
-    return FhirClient(remote, http, asyncio.sleep, grant)
+        grant = Grant(remote.backend, key, call, clock)
+    return FhirClient(remote, call, asyncio.sleep, grant)
 
 
 class FhirRereader:
@@ -150,10 +149,10 @@ class FhirRereader:
     def __init__(self, reading: Reading, data: Path, settings: FhirSettings) -> None:
         self._normaliser = reading.by(Normaliser, settings.profile)
         self._lookup: Lookup | None = None
-        self._http: httpx.AsyncClient | None = None
+        self._calls: Calls | None = None
         if remote := settings.pull:
-            self._http = httpx.AsyncClient(timeout=remote.timeout_s)
-            client = _client_of(remote, self._http, data, reading.clock)
+            self._calls = Calls(remote.timeout_s)
+            client = _client_of(remote, self._calls, data, reading.clock)
             self._lookup = Lookup(client, remote.cache_s, time.monotonic)
 
     async def read(self, payload: bytes, received_at: datetime) -> Reread:
@@ -174,8 +173,8 @@ class FhirRereader:
 
     async def close(self) -> None:
         """Hang up."""
-        if self._http is not None:
-            await self._http.aclose()
+        if self._calls is not None:
+            await self._calls.close()
 
 
 def _outcomes(

@@ -14,10 +14,9 @@ from typing import Any, ClassVar, Final, Generic, NamedTuple, Self, TypeVar
 from pydantic import Field, model_validator
 
 from bus.port import Log
-from router.delivery.addresses import check_host, url_of
 from router.delivery.channel import Channel
 from router.delivery.lanes import Terms
-from schemas.addresses import is_loopback
+from schemas.addresses import check_host, is_loopback, url_of
 from schemas.base import Section
 from schemas.door import ENCRYPTED, PLAIN, SHOWS_CERTIFICATE, SHOWS_NOTHING, Door, Open
 from schemas.fields import Level

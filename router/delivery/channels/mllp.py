@@ -26,7 +26,7 @@ from typing import Annotated, ClassVar, Final, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from router.delivery.addresses import Policy, check_host
+from router.delivery.addresses import Policy
 from router.delivery.adt import (
     TOLD,
     Charset,
@@ -47,7 +47,7 @@ from router.delivery.channels.kind import (
     shown_to,
 )
 from router.delivery.http import CLOSED, WANTS_TLS, reason_of, speaks_tls
-from schemas.addresses import is_loopback
+from schemas.addresses import check_host, is_loopback
 from schemas.door import ENCRYPTED, PLAIN, Door, Open, address_of
 from schemas.fields import Level
 from schemas.notification import Kind

@@ -12,10 +12,13 @@ import asyncio
 import json
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
-import httpx
 import structlog
+
+from adapters.common.calls import Asked, NoAnswerError, whole
+from wardbridge.calls import Calls
 
 RETRY_S: Final = 10.0
 STALE_S: Final = 86_400.0
@@ -66,8 +69,8 @@ class Keys:
         self._tried_at = self._clock()
         try:
             self._keys = signing_keys(await self._fetch())
-        except (httpx.HTTPError, TimeoutError, ValueError, OSError) as error:
-            reason = type(error).__name__
+        except (NoAnswerError, ValueError) as error:
+            reason = str(error)
             structlog.get_logger().warning("identity_provider_keys_not_fetched", reason=reason)
         else:
             self._fetched_at = self._clock()
@@ -88,23 +91,13 @@ def signing_keys(document: bytes) -> Mapping[str, Jwk]:
     }
 
 
-def fetch_from(url: str, context: ssl.SSLContext | bool) -> Fetch:  # noqa: FBT001 - as httpx has it
+def fetch_from(url: str, context: ssl.SSLContext | bool) -> Fetch:  # noqa: FBT001 - as aiohttp has it
     """Ask the address, follow it nowhere else, and take no more than the limit."""
 
     async def fetch() -> bytes:
-        async with (
-            asyncio.timeout(FETCH_WITHIN_S),
-            httpx.AsyncClient(verify=context, follow_redirects=False, trust_env=False) as client,
-            client.stream("GET", url) as response,
-        ):
-            response.raise_for_status()
-            if response.status_code != httpx.codes.OK:
-                raise ValueError("not the keys")
-            body = bytearray()
-            async for piece in response.aiter_bytes():
-                body += piece
-                if len(body) > MAX_BYTES:
-                    raise ValueError("more than a set of keys has")
-            return bytes(body)
+        async with Calls(FETCH_WITHIN_S, context) as call, call(Asked(url)) as incoming:
+            if incoming.status != HTTPStatus.OK:
+                raise ValueError(f"it answered {incoming.status}")
+            return await whole(incoming, MAX_BYTES)
 
     return fetch
