@@ -149,6 +149,7 @@ class Visit:
     def _folded(self) -> Fold:
         facts = list(self.facts())
         if len(self.patients) <= 1:  # nearly always
+            self.foreign = frozenset()
             return folded(facts, self._fulfilment, self._agenda.now)
         heard = counting(facts, self._is_same)
         self.foreign = frozenset(fact.id for fact in facts) - {fact.id for fact in heard}

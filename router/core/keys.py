@@ -27,3 +27,13 @@ def joined(*parts: str) -> str:
 def parted(key: str) -> list[str]:
     """The parts of a key."""
     return [plain(part) for part in key.split("|")]
+
+
+def bare_number(visit: str) -> str:
+    """The number alone of a visit's id, ``NUMBER@ASSIGNER`` or ``NUMBER`` (``adapters.common.visits``)."""
+    return visit.partition("@")[0]
+
+
+def is_with_assigner(visit: str) -> bool:
+    """Whether somebody said who gave the visit's number."""
+    return "@" in visit

@@ -15,6 +15,7 @@ from router.core.bonds import KeptMerge
 from router.core.due import DUE
 from router.core.facts import Fact, fact_of, microseconds
 from router.core.kept import Visit, marked
+from router.core.keys import bare_number
 from router.core.marks import keep_mark
 from router.core.outbox import Outbox, origin_of, review_of, warning_of
 from router.core.reasons import (
@@ -37,7 +38,7 @@ from router.core.reasons import (
 from router.core.recognise import Recogniser
 from router.core.retention import drop, forget_visit, is_over
 from router.core.state import Realm
-from router.core.twins import bare_number, is_with_assigner, twins_of
+from router.core.twins import held_elsewhere, is_named_twice
 from router.core.versions import contradicts
 from schemas.observation import Envelope, Observation, What
 
@@ -68,12 +69,14 @@ class Observer:
         visit = self._kept_visit(said.source, said.visit)
         if visit is not None:
             self._look_at_versions(visit, fact, said)
-            return self._known_visit(visit, said, fact)
-        if fact.stamp[0] < microseconds(self._horizon):
+            held = visit.known(fact.id)
+            if held is not None:
+                return self._told_again(visit, said, fact, held)
+        elif fact.stamp[0] < microseconds(self._horizon):
             return self._review(
                 said, TOO_LATE, f"{said.trigger} is older than what is kept of visits that ended"
             )
-        return self._new_visit(said, fact)
+        return self._not_held(visit, said, fact)
 
     def _look_at_versions(self, visit: Visit, fact: Fact, said: Observation) -> None:
         """A warning where the source's count and its time contradict each other."""
@@ -90,22 +93,31 @@ class Observer:
             return None
         return visit
 
-    def _known_visit(self, visit: Visit, said: Observation, fact: Fact) -> set[str]:
-        held = visit.known(fact.id)
-        if held is None:
-            return self._new_fact(visit, said, fact)
+    def _told_again(self, visit: Visit, said: Observation, fact: Fact, held: Fact) -> set[str]:
         fact = held.told_again(fact)
         if fact == held:
             return set()
         return self._add(visit, said, fact, held)
 
+    def _not_held(self, visit: Visit | None, said: Observation, fact: Fact) -> set[str]:
+        """A fact that the visit, which may be a new one, does not hold; another one may, by another reading."""
+        touched = set[str]()
+        elsewhere = held_elsewhere(self._realm, (said.source, said.visit or ""), fact)
+        if elsewhere is not None:
+            if elsewhere.fact.revision >= fact.revision:
+                return touched
+            fact = elsewhere.fact.told_again(fact)
+            touched |= self._take_out(said, *elsewhere)
+        if visit is None:
+            return touched | self._new_visit(said, fact)
+        return touched | self._new_fact(visit, said, fact)
+
     def _new_fact(self, visit: Visit, said: Observation, fact: Fact) -> set[str]:
         if visit.is_crowded_for(fact):
-            return set()
+            return self._review(said, VISIT_OF_ANOTHER, f"{said.trigger} {OF_ANOTHER}")
         if visit.is_full:
             return self._review(said, TOO_MANY_EVENTS, f"{said.trigger} {OF_MANY_EVENTS}")
-        touched = self._leave_twin(visit, fact) if fact.revision else set()
-        return touched | self._add(visit, said, fact)
+        return self._add(visit, said, fact)
 
     def _new_visit(self, said: Observation, fact: Fact) -> set[str]:
         realm = self._realm
@@ -113,34 +125,30 @@ class Observer:
             return self._review(said, TOO_MANY_VISITS, f"{said.trigger} {OF_MANY_VISITS}")
         visit = realm.visit((said.source, said.visit or ""))
         touched = self._new_fact(visit, said, fact)
-        for twin in twins_of(realm, visit, fact):
-            if is_with_assigner(twin.visit) != is_with_assigner(visit.visit):
-                number = bare_number(visit.visit)
-                self._outbox.trouble(
-                    origin_of(self._envelope, said), WITHOUT_ASSIGNER, NAMED_TWICE,
-                    said.source, number,
-                )  # fmt: skip
+        if is_named_twice(realm, visit, fact):
+            self._outbox.trouble(
+                origin_of(self._envelope, said), WITHOUT_ASSIGNER, NAMED_TWICE,
+                said.source, bare_number(visit.visit),
+            )  # fmt: skip
         return touched
 
-    def _leave_twin(self, visit: Visit, fact: Fact) -> set[str]:
-        """Another reading may number the visit otherwise: the statement leaves the visit it was in."""
-        touched: set[str] = set()
-        for twin in twins_of(self._realm, visit, fact):
-            held = twin.known(fact.id)
-            if held is not None and held.revision < fact.revision:
-                touched |= self._take_out(twin, held)
-        return touched
-
-    def _take_out(self, visit: Visit, held: Fact) -> set[str]:
+    def _take_out(self, said: Observation, visit: Visit, held: Fact) -> set[str]:
+        """The statement is about another visit, by a newer reading: it leaves this one."""
         realm, outbox = self._realm, self._outbox
-        touched = {realm.patient_of(visit)}
+        recogniser, foreign = self._recogniser(said), visit.foreign
+        touched = {realm.patient_of(visit), visit.numbers.resolve(held.patient)}
+        if held.others:
+            recogniser.prepare(visit, held, held)
         outbox.state(realm.fact_key(visit, held), None)
         visit.let_go(held.id)
         realm.unindex(visit, held)
+        if held.others:
+            touched |= recogniser.out_of_visit(visit, held)
         if not visit.patients:
             forget_visit(realm, outbox, visit)
             return touched
         outbox.encounter(visit)
+        recogniser.say_foreign(visit, visit.foreign - foreign)
         return touched | {realm.patient_of(visit)}
 
     def _add(

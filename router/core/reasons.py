@@ -46,8 +46,8 @@ NOT_ANY_MORE: Final = (
     "ask the source whose visit it is"
 )
 OF_MANY: Final = (
-    "events of many patients name this visit, and no more of them are kept: does the field that the profile's `visit` "
-    "names hold a constant?"
+    "events of many patients name this visit, and no more of them are held for a merge: does the field that the "
+    "profile's `visit` names hold a constant?"
 )
 NAMED_TWICE: Final = (
     "a patient's visit is named with its assigner and without, and is two visits here: say in `visit_assigner` (FHIR: "

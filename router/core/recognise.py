@@ -58,6 +58,13 @@ class Recogniser:
             change.disputed.clear()
         return self._follow(visit.source, change, fact.patient, visit)
 
+    def out_of_visit(self, visit: Visit, held: Fact) -> set[str]:
+        """The visit does not hold the fact any more; the rest as :meth:`in_visit`."""
+        said = _statement(held)
+        numbers = self._realm.numbers_of(visit.source)
+        change = numbers.say(said._replace(numbers=()), in_visit=True, instead_of=said)
+        return self._follow(visit.source, change, held.patient, visit)
+
     def of_person(self, source: str, fact: Fact) -> set[str]:
         """The numbers of a fact that no visit holds. The patients that it touches."""
         if not fact.others:

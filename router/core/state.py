@@ -33,7 +33,7 @@ from router.core.due import DUE, Agenda
 from router.core.facts import Fact
 from router.core.fulfilment import BY_PLACE, Fulfilment
 from router.core.kept import Visit, marked
-from router.core.keys import VisitKey, joined
+from router.core.keys import VisitKey, bare_number, joined
 from router.core.numbers import Numbers
 from router.core.people import Statement
 from schemas.authority import Authority
@@ -86,6 +86,7 @@ class Realm:
         self.backlog = Backlog()
         self.reading: str | None = None
         self.is_read = False
+        self._with_assigner: dict[VisitKey, tuple[VisitKey, ...]] = {}
         self._told_at: dict[VisitKey, tuple[str, ...]] = {}
         self._sources: dict[str, str] = {}
 
@@ -119,7 +120,17 @@ class Realm:
         source = self._sources.setdefault(source, source)  # a hundred thousand share one string
         visit = Visit(source, number, self._fulfilment, self.numbers_of(source), self.agenda)
         self.visits[visit.at] = visit
+        bare = (source, bare_number(number))
+        if bare != visit.at:
+            self._with_assigner[bare] = (*self._with_assigner.get(bare, ()), visit.at)
         return visit
+
+    def numbered(self, source: str, number: str) -> Iterator[Visit]:
+        """The source's visits of a number, which is given without assigner, whoever gave it."""
+        bare = (source, number)
+        if bare in self.visits:
+            yield self.visits[bare]
+        yield from map(self.visits.__getitem__, self._with_assigner.get(bare, ()))
 
     def unindex(self, visit: Visit, held: Fact) -> None:
         """Find the visit no longer by what only a fact said that is not held any more."""
@@ -137,8 +148,15 @@ class Realm:
             self._forget_patient(visit, fact.patient)
             self._forget_ward(visit, marked(fact))
         del self.visits[visit.at]
+        self._forget_number(visit)
         keys = [self.fact_key(visit, fact) for fact in facts]
         return [*keys, self.key(DUE, *visit.at)] if self.agenda.drop(visit.at) else keys
+
+    def _forget_number(self, visit: Visit) -> None:
+        bare = (visit.source, bare_number(visit.visit))
+        others = self._with_assigner.pop(bare, ())
+        if others := tuple(at for at in others if at != visit.at):
+            self._with_assigner[bare] = others
 
     def _forget_patient(self, visit: Visit, patient: str) -> None:
         others = self.by_patient.pop(patient, ())

@@ -1,31 +1,44 @@
-"""Visits that may be one: of the same patient and with the same number, but not the same assigner.
-
-The form of a visit's id, ``NUMBER@ASSIGNER`` or ``NUMBER``, is the adapters' (``adapters.common.visits``).
-"""
+"""Visits that may be one, or were one by another reading: of one source, with one number of several assigners."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from router.core.facts import Fact
 from router.core.kept import Visit
+from router.core.keys import VisitKey, bare_number, is_with_assigner
 from router.core.state import Realm
 
 
-def bare_number(visit: str) -> str:
-    """The number alone, as it stands in the id."""
-    return visit.partition("@")[0]
+class Held(NamedTuple):
+    """A fact as a visit holds it."""
+
+    visit: Visit
+    fact: Fact
 
 
-def is_with_assigner(visit: str) -> bool:
-    """Whether somebody said who gave the number."""
-    return "@" in visit
+def is_named_twice(realm: Realm, visit: Visit, fact: Fact) -> bool:
+    """Whether another visit of the fact's patient has the number with an assigner, and this one without, or so."""
+    patient = realm.numbers_of(visit.source).connected(fact.patient)
+    return any(
+        is_with_assigner(twin.visit) != is_with_assigner(visit.visit)
+        and not patient.isdisjoint(twin.patients)
+        for twin in _twins_of(realm, visit.at)
+    )
 
 
-def twins_of(realm: Realm, visit: Visit, fact: Fact) -> Iterator[Visit]:
-    """The other visits of the fact's patient, at the same source, that have the visit's number."""
-    number = bare_number(visit.visit)
-    for patient in realm.numbers_of(visit.source).connected(fact.patient):
-        for at in realm.by_patient.get(patient, ()):
-            if at[0] == visit.source and at != visit.at and bare_number(at[1]) == number:
-                yield realm.visits[at]
+def held_elsewhere(realm: Realm, at: VisitKey, fact: Fact) -> Held | None:
+    """The fact as another reading of it put it into another visit, and maybe to another patient."""
+    for twin in _twins_of(realm, at):
+        held = twin.known(fact.id)
+        if held is not None:
+            return Held(twin, held)
+    return None
+
+
+def _twins_of(realm: Realm, at: VisitKey) -> Iterator[Visit]:
+    source, number = at
+    for twin in realm.numbered(source, bare_number(number)):
+        if twin.at != at:
+            yield twin
