@@ -135,6 +135,10 @@ campaign-bus: $(STAMP) ## the SQLite log killed 300 times while it writes, and a
 campaign-fuzz: $(STAMP) ## a million inputs at every function that reads what comes from outside
 	$(CAMPAIGN) $(PYTEST) -n 2 tests/fuzz -k million $(LONG)
 
+.PHONY: campaign-abuse
+campaign-abuse: $(STAMP) ## a crowd, bodies, names, cells and histories at once, beside a steady feed
+	$(CAMPAIGN) $(PYTEST) tests/e2e/test_abuse.py -s $(LONG)
+
 .PHONY: campaign-properties
 campaign-properties: $(STAMP) ## the invariants over many more generated histories
 	HYPOTHESIS_PROFILE=campaign $(PYTEST) tests/router tests/bus tests/hl7v2 tests/elvis tests/wards $(LONG)

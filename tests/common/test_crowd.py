@@ -22,6 +22,7 @@ class Guests(RuleBasedStateMachine):
         self.crowd: Crowd[int] = Crowd(LIMIT, OF_ONE_PEER)
         self.peers: dict[int, str] = {}
         self.waiting: list[int] = []
+        self.served: set[int] = set()
         self.now = 0.0
         self.number = 0
 
@@ -35,7 +36,8 @@ class Guests(RuleBasedStateMachine):
                 self.crowd.in_the_way_of(peer)
             return
         other = self.crowd.in_the_way_of(peer)
-        assert other == (choice[0] if choice else None)
+        newcomers = [guest for guest in choice or () if guest not in self.served]
+        assert other == ((newcomers or choice)[0] if choice else None)
         if other is not None:
             self.crowd.leave(other)
             self._forget(other)
@@ -49,6 +51,8 @@ class Guests(RuleBasedStateMachine):
     def works(self, data: st.DataObject) -> None:
         guest = self._some(data)
         self.crowd.work(guest)
+        if guest in self.peers:
+            self.served.add(guest)
         if guest in self.waiting:
             self.waiting.remove(guest)
 
@@ -81,12 +85,25 @@ class Guests(RuleBasedStateMachine):
 
     def _forget(self, guest: int) -> None:
         self.peers.pop(guest, None)
+        self.served.discard(guest)
         if guest in self.waiting:
             self.waiting.remove(guest)
 
 
 def test_a_crowd_is_as_its_model() -> None:
     run_state_machine_as_test(Guests)
+
+
+def test_whoever_was_served_stays_beside_a_crowd_that_comes_and_says_nothing() -> None:
+    crowd: Crowd[int] = Crowd(4, 4)
+    crowd.enter(0, "sender", 0.0)
+    crowd.work(0)
+    crowd.wait(0, 1.0)
+    for number in range(1, 1000):
+        if (other := crowd.in_the_way_of("crowd")) is not None:
+            crowd.leave(other)
+        crowd.enter(number, "crowd", float(number))
+    assert 0 in set(crowd)
 
 
 @pytest.mark.parametrize(
