@@ -37,6 +37,10 @@ class ToldData(DesignationData):
     patient: Identity | None = Field(
         None, description="for identified fields; none where it is not known"
     )
+    incomplete: Literal[True] | None = Field(
+        None,
+        description="true: the subscriber may be told more, which was not known in time; the ward's list has it",
+    )
 
 
 class SubscriberNotice(Notification):
@@ -90,6 +94,10 @@ class Delivery(Frozen):
     attempts: int = Field(ge=0, description="since the service started")
     fields: Level = Field(
         "minimal", description="how much the endpoint may have been told since the service started"
+    )
+    incomplete: bool = Field(
+        default=False,
+        description="it was sent with the minimal fields only: more was not known in time",
     )
     status: int | None = Field(None, description="HTTP status of the last answer, if there was one")
     reason: str | None = Field(None, description="why it was not taken, or what the person said")

@@ -15,7 +15,7 @@ arrived             none          none          record systems tell it (A01, A02
 No person is in it, unless the receiver is told who it is. PID-3 and PID-5 are required by the standard:
 PID-3 is the visit number and says so (type VN, table 0203); PID-5 has only a name type, S, "coded
 pseudo-name to ensure anonymity" (table 0200). ``""`` would mean that the receiver deletes the name that it
-has. Whoever is told more finds the patient's own number first in PID-3, the name in PID-5, the protection
+has. Where more may be told and was not known in time, MSH-21 says ``INCOMPLETE``. Whoever is told more finds the patient's own number first in PID-3, the name in PID-5, the protection
 mark in PD1-12, where the patient lies now in PV1-3, and in PV2-9 when they are planned to leave.
 
 The same notice, told the same besides, gives the same bytes however often it is sent.
@@ -56,6 +56,8 @@ _ESCAPES: Final = str.maketrans(
     | {chr(code): f"\\X{code:02X}\\" for code in range(0x20)}
 )
 _DELETES: Final = '""'
+INCOMPLETE: Final = "INCOMPLETE"
+"""MSH-21, the profile that a message follows: 2.4 has ten characters for it."""
 _PENDING_LOCATION: Final = 42
 _VISIT_NUMBER: Final = 19
 _EXPECTED_ADMISSION: Final = 8
@@ -110,7 +112,7 @@ def _text_of(subscriber: str, outgoing: Outgoing, style: Style) -> str:
     expected = _expected(data) if is_planned else ""
     kind = (_PLANNED if is_planned else _CANCELLED)[style.pending]
     segments = [
-        _header(kind, at, control_id(subscriber, outgoing), style),
+        _header(kind, at, control_id(subscriber, outgoing), style, incomplete=beside.incomplete),
         _segment("EVN", {2: at, 3: expected} if expected else {2: at}),
         _segment("PID", _person(data.visit, beside.patient)),
         *([_segment("PD1", {_PROTECTION: "Y"})] if _is_marked(data, beside) else []),
@@ -138,13 +140,14 @@ def control_id(subscriber: str, outgoing: Outgoing) -> str:
     return f"{outgoing.sequence}.{hashlib.sha256(named).hexdigest()[:_DIGEST_DIGITS]}"
 
 
-def _header(kind: str, at: str, number: str, style: Style) -> str:
+def _header(kind: str, at: str, number: str, style: Style, *, incomplete: bool = False) -> str:
     names = (
         style.sending_application, style.sending_facility,
         style.receiving_application, style.receiving_facility,
     )  # fmt: skip
     fields = ("MSH", r"^~\&", *map(_escaped, names), at, "", kind, number, style.processing_id)
-    return "|".join((*fields, style.version, "", "", "", "", "", style.charset))
+    header = "|".join((*fields, style.version, "", "", "", "", "", style.charset))
+    return f"{header}|||{INCOMPLETE}" if incomplete else header
 
 
 def _segment(name: str, values: dict[int, str]) -> str:

@@ -9,6 +9,8 @@ from schemas.fields import Beside
 from schemas.notification import DesignationData, Notification
 
 MINIMAL: Final = Beside(level="minimal")
+INCOMPLETE: Final = Beside(level="minimal", incomplete=True)
+"""For a subscriber who may be told more, which was not known in time."""
 
 
 class Outgoing(NamedTuple):

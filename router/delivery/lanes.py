@@ -36,10 +36,10 @@ from enum import Enum, auto
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
-from router.delivery.channel import Answer, Outgoing
+from router.delivery.channel import MINIMAL, Answer, Outgoing
 from router.delivery.queue import Queued
 from schemas.base import VisitRef
-from schemas.fields import LEVELS, Level
+from schemas.fields import LEVELS, Beside, Level
 
 LANE_NOTICES: Final = 64
 """In memory, of one lane: a burst of one ward. The rest stays in the log."""
@@ -76,6 +76,8 @@ class Ended(NamedTuple):
     skipped: bool = False
     fields: Level = "minimal"
     """How much the endpoint may have been told of it."""
+    incomplete: bool = False
+    """Whether it ended with less than may be told, which was not known in time."""
 
 
 class LaneStatus(NamedTuple):
@@ -120,7 +122,10 @@ class Lane:
     told: Level = "minimal"
     skip: str | None = None
     held_at_s: float | None = None
+    """Since when the head has waited for the fields beside it."""
     has_waited: bool = False
+    is_incomplete: bool = False
+    """The head was last sent without them."""
 
     @property
     def head(self) -> Queued:
@@ -128,11 +133,14 @@ class Lane:
         return self.queue[0]
 
     def forget_attempts(self) -> None:
-        """Another notice is the head."""
+        """Another notice is the head. What the last one waited for in vain, this one has waited for as well."""
+        waited_since_s = self.held_at_s if self.is_incomplete else None
         self.attempts = self.failures = 0
         self.last_answer = self.skip = self.held_at_s = None
-        self.has_waited = False
+        self.has_waited = self.is_incomplete = False
         self.told = "minimal"
+        if self.queue and waited_since_s is not None:
+            self.held_at_s = max(waited_since_s, self.head.out.queued_at_s)
 
 
 class Lanes:
@@ -240,10 +248,11 @@ class Lanes:
         """Whether what the notice was held for is there."""
         return self._lanes[queued.out.notice.subject].has_waited
 
-    def waits_no_longer(self, queued: Queued, now_s: float) -> bool:
-        """Whether the notice has been held for as long as it may be."""
+    def may_wait_s(self, queued: Queued, now_s: float) -> float:
+        """How long the notice may still be held."""
         held_at_s = self._lanes[queued.out.notice.subject].held_at_s
-        return held_at_s is not None and now_s - held_at_s >= self.terms.fields_within_s
+        waited_s = 0.0 if held_at_s is None else now_s - held_at_s
+        return max(0.0, self.terms.fields_within_s - waited_s)
 
     def let_go(self, queued: Queued, *, has_waited: bool) -> None:
         """What a held notice waited for is there (``has_waited``), or is not waited for any longer."""
@@ -273,17 +282,18 @@ class Lanes:
     # -- what came of it
 
     def answered(
-        self, queued: Queued, answer: Answer, now_s: float, told: Level = "minimal"
+        self, queued: Queued, answer: Answer, now_s: float, beside: Beside = MINIMAL
     ) -> Ended | None:
         """Of an attempt; None where the notice is still open. May set :attr:`stopped`."""
         lane = self._lanes[queued.out.notice.subject]
         self._give_slot_back(lane)
         lane.attempts += 1
-        lane.held_at_s, lane.has_waited = None, False
-        lane.told = max(lane.told, told, key=LEVELS.index)
+        lane.is_incomplete = beside.incomplete
+        lane.told = max(lane.told, beside.level, key=LEVELS.index)
         if answer.refusal is None:
             self._note_taken()
             return self._end(lane, answer)
+        lane.held_at_s, lane.has_waited = None, False
         self._refused_in_row += 1
         if self.failing_since_s is None:
             self.failing_since_s = now_s
@@ -363,7 +373,7 @@ class Lanes:
 
     def _end(self, lane: Lane, answer: Answer, *, skipped: bool = False) -> Ended:
         queued = lane.queue.popleft()
-        ended = Ended(queued.out, answer, lane.attempts, skipped, lane.told)
+        ended = Ended(queued.out, answer, lane.attempts, skipped, lane.told, lane.is_incomplete)
         self.open -= 1
         lane.forget_attempts()
         if self.keeps_visits:

@@ -26,7 +26,7 @@ def receipt_of(subscriber: str, ended: Ended, at: datetime) -> Record:
     receipt = Delivery(
         subscriber=subscriber, sequence=ended.out.sequence, event=ended.out.notice.id,
         kind=data.kind, ward=data.ward, visit=data.visit, attempts=ended.attempts,
-        fields=ended.fields, status=answer.status, outcome=_outcome(ended),
+        fields=ended.fields, incomplete=ended.incomplete, status=answer.status, outcome=_outcome(ended),
         reason=answer.refusal, at=at,
     )  # fmt: skip
     key = f"{subscriber}/{ended.out.sequence}"

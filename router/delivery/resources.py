@@ -24,6 +24,8 @@ FHIR_JSON: Final = "application/fhir+json"
 KINDS: Final = "urn:x-wardbridge:kind"
 REASONS: Final = "urn:x-wardbridge:reason"
 WARDS: Final = "urn:x-wardbridge:ward"
+FIELDS: Final = "urn:x-wardbridge:fields"
+"""Tag ``incomplete``: more may be told, and was not known in time. Not SUBSETTED, which receivers refuse."""
 VISITS: Final = "urn:x-wardbridge:visit:"
 _ACT: Final = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 _CONFIDENTIALITY: Final = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
@@ -57,6 +59,8 @@ def encounter_of(notice: DesignationData, at: datetime | None, beside: Beside = 
         meta["security"] = [{"system": _CONFIDENTIALITY, "code": "R", "display": "restricted"}]
     said = ((KINDS, notice.kind), (REASONS, notice.reason), (WARDS, notice.ward))
     meta["tag"] = [_coding(system, code) for system, code in said]
+    if beside.incomplete:
+        meta["tag"].append(_coding(FIELDS, "incomplete"))
     found: Json = {
         "resourceType": "Encounter",
         "id": encounter_id(notice.visit, notice.ward),

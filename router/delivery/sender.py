@@ -22,7 +22,7 @@ import structlog
 from tenacity import AsyncRetrying, retry_if_result, wait_random_exponential
 
 from router.delivery.account import Account
-from router.delivery.channel import MINIMAL, Answer, Channel, Conversing, FieldsBeside
+from router.delivery.channel import INCOMPLETE, MINIMAL, Answer, Channel, Conversing, FieldsBeside
 from router.delivery.lanes import Ended, Lanes, LaneStatus, Terms
 from router.delivery.queue import Queued
 from router.delivery.subscription import MayRead, every_ward
@@ -39,7 +39,6 @@ GONE: Final = "the endpoint answered 410 Gone: configure where notices shall go"
 NOT_ALLOWED: Final = "not to be told of this ward any more"
 UNGREETED: Final = "no handshake"
 NOT_TAKING: Final = "takes nothing"
-INCOMPLETE: Final = Beside(level="minimal", incomplete=True)
 
 
 class Office(Protocol):
@@ -240,7 +239,7 @@ class Sender:
             return MINIMAL
         has_waited = lanes.has_waited(queued)
         known = self._fields.now(queued.out.notice.data, has_waited=has_waited)
-        if known is None and lanes.waits_no_longer(queued, self._clock()):
+        if known is None and not lanes.may_wait_s(queued, self._clock()):
             return INCOMPLETE
         return known
 
@@ -248,7 +247,7 @@ class Sender:
         has_waited = False
         if self._fields is not None:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._terms.fields_within_s):
+                async with asyncio.timeout(lanes.may_wait_s(queued, self._clock())):
                     await self._fields.until_known(queued.out.notice.data)
                     has_waited = True
         lanes.let_go(queued, has_waited=has_waited)
@@ -260,7 +259,7 @@ class Sender:
             lanes.broken_off(queued)
             raise
         self._said_at_s = self._clock()
-        ended = lanes.answered(queued, answer, self._clock(), beside.level)
+        ended = lanes.answered(queued, answer, self._clock(), beside)
         if answer.refusal is not None:
             self.figures.refused_attempts += 1
         elif beside.incomplete:

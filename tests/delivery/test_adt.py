@@ -10,7 +10,7 @@ from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.parser import parse_message
 
 from router.delivery.adt import TOLD, Pending, Style, Version, control_id, message_of
-from router.delivery.channel import Outgoing
+from router.delivery.channel import INCOMPLETE, Outgoing
 from schemas.fields import Identity
 from schemas.identifiers import IdentifierKind
 from schemas.notification import Kind
@@ -49,6 +49,18 @@ def test_each_event_is_valid_and_read_back_as_the_same_plan(
     assert (seen.what, seen.visit, seen.recorded_at) == (what, "3@ehr", AT)
     assert seen.claims.mark == Location(ward="MED", room="4", bed="2")
     assert seen.claims.expected_at == (None if kind is Kind.WITHDRAWN else SOON)
+
+
+@pytest.mark.parametrize("version", get_args(Version))
+def test_what_could_not_be_told_in_time_is_the_minimum_and_says_so(version: Version) -> None:
+    style = Style(version=version)
+    whole = message_of("lab", told(Kind.DESIGNATED), style).decode()
+    of = told(Kind.DESIGNATED)._replace(beside=INCOMPLETE)
+    header, _, rest = message_of("lab", of, style).decode().partition("\r")
+    assert f"{header.removesuffix('|||INCOMPLETE')}\r{rest}" == whole
+    parsed = parse_message(f"{header}\r{rest}", validation_level=VALIDATION_LEVEL.STRICT)
+    assert parsed.validate()
+    assert parsed.msh.msh_21.value == "INCOMPLETE"
 
 
 def test_every_kind_that_is_told_is_in_the_table_above() -> None:

@@ -39,6 +39,7 @@ class Fields:
         self._known = known
         self.come = asyncio.Event()
         self.waiting = 0
+        self.waits = 0
 
     def now(self, row: DesignationData, *, has_waited: bool) -> Beside | None:
         del has_waited
@@ -47,6 +48,7 @@ class Fields:
     async def until_known(self, row: DesignationData) -> None:
         del row
         self.waiting += 1
+        self.waits += 1
         try:
             await self.come.wait()
         finally:
@@ -114,10 +116,47 @@ async def test_what_is_not_known_in_time_is_told_with_the_minimum_and_marked() -
     assert (sent.beside.level, sent.beside.incomplete, sent.beside.patient) == (
         "minimal", True, None,
     )  # fmt: skip
-    assert (receipt.outcome, receipt.fields, receipt.attempts) == (
-        Outcome.DELIVERED, "minimal", 1,
+    assert (receipt.outcome, receipt.fields, receipt.incomplete, receipt.attempts) == (
+        Outcome.DELIVERED, "minimal", True, 1,
     )  # fmt: skip
     assert sender.figures.incomplete == 1
+
+
+async def test_what_waited_in_vain_is_not_waited_for_by_each_notice_behind_it() -> None:
+    """Else a ward's sixtieth notice would wait for ten minutes."""
+    known: list[Beside] = []
+    log, endpoint = MemoryLog(), Endpoint()
+    log.append([queued("s", "A", number) for number in range(1, 41)])
+    fields = Fields(lambda _: known[0] if known else None)
+    sender = sender_to(endpoint, terms=replace(QUICK, fields_within_s=0.3), fields=fields)
+    async with dispatching(log, sender):
+        await until(lambda: len(receipts(log)) == 40)
+        waits = fields.waits
+        known.append(BESIDE)
+        log.append([queued("s", "A", 41)])
+        await until(lambda: len(receipts(log)) == 41)
+    assert waits <= 2, "one, and one more for what was queued a moment later"
+    assert endpoint.numbers() == list(range(1, 42))
+    assert [each.incomplete for each in receipts(log)] == [True] * 40 + [False]
+
+
+async def test_what_is_known_when_it_is_tried_again_is_told_and_is_whole() -> None:
+    known: list[Beside] = []
+    log = MemoryLog()
+
+    def answer(sent: Outgoing) -> Answer:
+        known.append(BESIDE)
+        return Answer("answered 500") if sent.beside.incomplete else TAKEN
+
+    endpoint = Endpoint(answer)
+    log.append([queued("s", "A", 1)])
+    fields = Fields(lambda _: known[0] if known else None)
+    terms = replace(QUICK, fields_within_s=0.02)
+    async with dispatching(log, sender_to(endpoint, terms=terms, fields=fields)):
+        await until(lambda: len(receipts(log)) == 1)
+    assert [each.beside.incomplete for each in endpoint.sent] == [True, False]
+    (receipt,) = receipts(log)
+    assert (receipt.incomplete, receipt.fields, receipt.attempts) == (False, "identified", 2)
 
 
 async def test_waiting_stops_with_the_sender() -> None:

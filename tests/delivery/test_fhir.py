@@ -11,7 +11,7 @@ import pytest
 
 from bus.memory import MemoryLog
 from router.delivery.bundles import event_notification
-from router.delivery.channel import Answer
+from router.delivery.channel import INCOMPLETE, Answer
 from router.delivery.channels.fhir import FhirSettings, RestHook
 from router.delivery.channels.kind import endpoint_of
 from router.delivery.headers import HeaderError, headers_of
@@ -83,6 +83,15 @@ def test_our_own_adapter_reads_the_same_person_from_it() -> None:
     assert row.person.model_dump() == WHO.model_dump(include={"family", "given", "born", "sex"})
     assert seen.claims.place == Location(ward="AKM")
     assert seen.claims.protection is not Protection.NONE
+
+
+def test_what_could_not_be_told_in_time_is_the_minimum_and_says_so() -> None:
+    planned = outgoing(hospital=None).notice
+    whole = encounter_of(planned.data, planned.time)
+    found = encounter_of(planned.data, planned.time, INCOMPLETE)
+    said = found["meta"]["tag"].pop()
+    assert said == {"system": "urn:x-wardbridge:fields", "code": "incomplete"}
+    assert found == whole
 
 
 def test_an_encounter_is_of_one_visit_at_one_ward_and_its_id_names_neither() -> None:

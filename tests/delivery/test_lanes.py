@@ -235,8 +235,8 @@ def test_what_waits_for_fields_holds_no_slot_and_its_ward_only() -> None:
     assert first is not None
     lanes.hold(first, 0.0)
     assert tried(lanes, TAKEN, 5.0).out.sequence == 3  # type: ignore[union-attr]
-    assert not lanes.waits_no_longer(first, 9.9)
-    assert lanes.waits_no_longer(first, 10.0)
+    assert lanes.may_wait_s(first, 7.0) == 3.0
+    assert not lanes.may_wait_s(first, 10.0)
     assert lanes.start(5.0) is None
     lanes.let_go(first, has_waited=True)
     assert started(lanes, 5.0) == [1]

@@ -15,7 +15,7 @@ from standardwebhooks.webhooks import Webhook as Verifier
 
 from adapters.common.settings import Tls
 from router.delivery.addresses import NotAllowedError, Policy
-from router.delivery.channel import Answer, Outgoing
+from router.delivery.channel import INCOMPLETE, Answer, Outgoing
 from router.delivery.channels.webhook import body_of
 from router.delivery.http import SPEAKS_NO_TLS, WANTS_TLS
 from router.delivery.posting import LONGEST_RETRY_AFTER_S, Poster, retry_after_s
@@ -95,6 +95,14 @@ def test_what_is_told_besides_stands_in_the_data_and_is_as_its_schema_says(marke
     less = BESIDE.model_copy(update={"level": "operational", "details": None, "patient": None})
     event = json.loads(body_of("portal", OUTGOING._replace(beside=less)))
     assert not event["data"].keys() & {"patient", "details"}
+
+
+def test_what_could_not_be_told_in_time_is_the_minimum_and_says_so() -> None:
+    event = json.loads(body_of("portal", OUTGOING._replace(beside=INCOMPLETE)))
+    assert event["dataschema"] == TOLD_SCHEMA_ID
+    assert event["data"].pop("incomplete") is True
+    assert event["data"] == json.loads(body_of("portal", OUTGOING))["data"]
+    Draft202012Validator(json_schema("subscriber-notice")).validate(event)
 
 
 def test_a_test_event_is_signed_and_about_nobody() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import product
 from typing import Any, get_args
 
@@ -18,6 +19,7 @@ from schemas.encounter import Phase
 from schemas.fields import Beside, Level, always
 from schemas.notification import DesignationData, Kind, Reason
 from schemas.observation import Protection
+from tests.delivery.dispatching import QUICK, Endpoint, dispatching, sender_to
 from tests.wardbridge.test_census import LEAVES, REGISTER, kept, stored, view
 from tests.wardbridge.test_http import data, notice, until
 from tests.wardbridge.test_identities import NAME, alias_record, described, record, stands_for
@@ -288,6 +290,44 @@ def test_before_all_is_read_nothing_is_known(monkeypatch: pytest.MonkeyPatch) ->
         await waits_in_vain(running, row(sequence=9))
 
     asked(MemoryLog(), work)
+
+
+@pytest.mark.parametrize("level", ["operational", "identified"])
+def test_a_read_model_that_stays_behind_holds_up_no_notice_for_ever(
+    level: Level, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What goes out meanwhile is the minimum and says so; what comes after is whole."""
+    log, endpoint = MemoryLog(), Endpoint()
+    written, is_behind = log.written, True
+
+    def census_is_away(topic: str) -> Mapping[int, int]:
+        if is_behind and topic == topics.ENCOUNTERS:
+            raise LogError("away")
+        return written(topic)
+
+    def decide(sequence: int) -> None:
+        log.append(decided("1", sequence))
+        value = log.scan(TopicPartition(topics.DESIGNATIONS, 0), sequence - 1, 1)[0].value
+        log.append([Record(topics.OUTGOING, "s", "s", value)])
+
+    async def work(running: Following) -> None:
+        nonlocal is_behind
+        monkeypatch.setattr(log, "written", census_is_away)
+        await until(lambda: running.tail.blocking() is not None)
+        terms = replace(QUICK, fields_within_s=0.05)
+        fields = running.lookup.up_to(always(level))
+        async with dispatching(log, sender_to(endpoint, terms=terms, fields=fields)):
+            for sequence in range(1, 4):
+                decide(sequence)
+            await until(lambda: len(endpoint.taken) == 3)
+            is_behind = False
+            await until(lambda: running.tail.blocking() is None)
+            decide(4)
+            await until(lambda: len(endpoint.taken) == 4)
+
+    asked(log, work)
+    assert [each.beside.incomplete for each in endpoint.taken] == [True, True, True, False]
+    assert [each.beside.level for each in endpoint.taken] == [*["minimal"] * 3, level]
 
 
 def test_while_the_log_cannot_be_read_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,11 +112,12 @@ def body_of(subscriber: str, outgoing: Outgoing) -> bytes:
     """The CloudEvent as this subscriber gets it: the same bytes for the same notice, told the same besides."""
     notice, beside = outgoing.notice, outgoing.beside
     said: dict[str, Any] = dict(notice)
-    if beside.level != "minimal":
+    if beside.level != "minimal" or beside.incomplete:
         said["dataschema"] = TOLD_SCHEMA_ID
     said["data"] = ToldData(**{
         **dict(notice.data), "details": beside.details, "patient": beside.patient,
         "protected": notice.data.protected or beside.protected,
+        "incomplete": True if beside.incomplete else None,
     })  # fmt: skip
     event = SubscriberNotice(
         **said, subscription=subscriber, subscriptionsequence=outgoing.sequence
