@@ -188,17 +188,6 @@ def test_prometheus_own_checker_agrees(arguments: Sequence[str], tmp_path: Path)
     assert "SUCCESS" in ran.stdout + ran.stderr
 
 
-def test_the_sections_of_the_runbook_that_alerts_name_exist() -> None:
-    named = {
-        title
-        for rule in rules()
-        for title in re.findall(r'"([^"]+)"', rule["annotations"].get("runbook", ""))
-    }
-    sections = re.findall(r"^## (.+)$", (ROOT / "docs/runbook.md").read_text("utf-8"), re.MULTILINE)
-    assert named
-    assert named - set(sections) == set()
-
-
 def test_the_dashboard_is_laid_out_without_overlap_and_reads_the_source_that_is_provisioned() -> (
     None
 ):

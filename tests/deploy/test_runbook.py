@@ -61,8 +61,14 @@ SEEN = {
 def test_every_case_of_the_page_is_there() -> None:
     assert list(SECTIONS)[:-1] == [
         "Install", "Start", "Stop", "Upgrade", "Rollback", "A log of an older format", "Restore",
-        "A subscriber takes nothing", "Wards of a subscriber wait", "A feed does not work", "Lost broker", "Positions and state do not belong together",
-        "A clock that is not believed", "Full disk", "Rebalance storm",
+        "The service does not answer", "A part does not do its work", "Wards hear late",
+        "A mark was not read", "Much waits in review", "A feed whose inputs are all refused",
+        "A feed is silent", "Inputs are not stored", "Exports stay where they are",
+        "A notice was not taken", "The router fails at a record", "Readings are not noted",
+        "Many requests are refused", "Readers of streams take nothing", "A subscriber takes nothing",
+        "Wards of a subscriber wait", "A feed does not work", "Lost broker",
+        "Positions and state do not belong together", "A clock that is not believed", "Full disk",
+        "Rebalance storm",
     ]  # fmt: skip
     without_commands = ("What", "A log of")
     assert all("```" in SECTIONS[name] or name.startswith(without_commands) for name in SECTIONS)
