@@ -118,6 +118,10 @@ campaign-kafka: $(STAMP) ## the same on a real broker; 30 times a broker or proc
 	$(CAMPAIGN) WARDBRIDGE_FAULTS=9 $(PYTEST) tests/e2e/test_kafka_routers.py tests/e2e/test_kafka_scaling.py tests/e2e/test_kafka_http.py $(LONG)
 	$(CAMPAIGN) WARDBRIDGE_AWAY=120 $(PYTEST) tests/e2e/test_kafka_away.py $(LONG)
 
+.PHONY: campaign-silence
+campaign-silence: $(STAMP) ## how long wards hear nothing after each kind of fault, on each engine
+	$(CAMPAIGN) $(PYTEST) tests/e2e/test_silence.py -s $(LONG)
+
 .PHONY: campaign-delivery
 campaign-delivery: $(STAMP) ## the service killed 200 times while receivers and listeners misbehave
 	$(CAMPAIGN) WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_delivery.py $(LONG)

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import cycle, islice, pairwise
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Final
 
@@ -26,8 +26,8 @@ from tests.e2e.test_kafka_faults import until_acknowledged
 from tests.support.campaigns import only_in_campaigns
 from tests.support.labs import lab_on_kafka, log_of
 from tests.support.load import Load, check_that_nothing_is_lost_or_doubled
-from tests.support.replay import everything
 from tests.support.service import Service
+from tests.support.silence import silences_s
 
 COUNT: Final = int(os.environ.get("WARDBRIDGE_FAULTS", "1"))
 INSTANCE: Final = 'instance = "${WARDBRIDGE_INSTANCE}"'
@@ -93,7 +93,7 @@ def test_a_standby_takes_over_from_the_router_that_ends(services: dict[str, Serv
                 _all_run(routers)
             until_acknowledged(load, len(load.acknowledged()) + 100)
         _until_decided(adapters)
-        silences = _silences(log, at_s)
+        silences = silences_s(log, at_s)
     names = [change.__name__ for change in islice(cycle(CHANGES), COUNT)]
     told = ", ".join(f"{name} {s:.1f}" for name, s in zip(names, silences, strict=True))
     # with routers that go on: each writes the time, and one that ended might have left it undecided
@@ -133,14 +133,3 @@ def _all_run(routers: Sequence[Service]) -> None:
 @soon
 def _until_decided(adapters: Service) -> None:
     assert adapters.get("/health")["router"]["lag_records"] == 0
-
-
-def _silences(log: Log, at_s: Sequence[float]) -> list[float]:
-    """The longest time without a notice from each moment until the next, by the log's own clock."""
-    taken_s = [stored.timestamp_ms / 1000 for stored in everything(log, topics.DESIGNATIONS)]
-    gaps = list(pairwise(taken_s))
-    ends_s = [*at_s[1:], float("inf")]
-    return [
-        max(after - before for before, after in gaps if began < after and before < end)
-        for began, end in zip(at_s, ends_s, strict=True)
-    ]
