@@ -1,7 +1,6 @@
 """The pages that alerts lead to: each exists, and what it has people type works on an installation in trouble.
 
-The lab asks for tokens, has subscribers that refuse one ward's notices, a mark at an unknown ward, a
-message without a visit, a refused export and a refused reader. systemd and its journal are stood in for.
+systemd and its journal are stood in for.
 """
 
 from __future__ import annotations
@@ -14,29 +13,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import httpx
 import pytest
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from tests.deploy.test_monitoring import rules
 from tests.deploy.test_runbook import RUNBOOK, SECTIONS
-from tests.e2e.test_service import AT, started
-from tests.support.access import bearer, lab_with_access
-from tests.support.histories import Visit, message
-from tests.support.mllp import MllpClient
-from tests.support.receiver import Behaviour, Call, Receiver, answering
-from tests.support.registered import with_register
+from tests.deploy.trouble import in_trouble
 from tests.support.service import Service
-from tests.wardbridge.support import EXPORT, command
+from tests.wardbridge.support import command
 
 PAGE: Final = "docs/runbook.md#"
 FILES: Final = "--config /etc/wardbridge/wardbridge.toml --data /var/lib/wardbridge"
-SUBSCRIBER: Final = """
-[subscribers.{name}.webhook]
-url = "{url}"
-secrets = ["whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="]
-allow_private = true
-"""
 REMAINS: Final = 3  # what a replay says while something cannot be read even now
 HEALTH: Final = r'"name":"portal","delivered":1'
 JOURNAL: Final = '"event": ?"started"'
@@ -116,51 +102,8 @@ class Stage(NamedTuple):
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("runbook")
-    with Receiver(refusing_kir) as receiver:
-        subscribers = "".join(
-            SUBSCRIBER.format(name=name, url=receiver.url) for name in ("portal", "kiosk")
-        )
-        service = with_register(
-            lab_with_access(folder, "AKM", subscribers),
-            AKM="AKM",
-            KIR="KIR",
-        )
-        (folder / "header.txt").write_text(f"Authorization: {bearer('operator')['Authorization']}")
-        inbox = service.data / "inbox"
-        inbox.mkdir()
-        (inbox / "bad.csv").write_text(EXPORT[: EXPORT.index("Antal")], encoding="utf-8")
-        started(service)
-        get_into_trouble(service)
+    with in_trouble(folder) as service:
         yield Stage(service, folder)
-        assert service.stop() == 0
-
-
-def refusing_kir(call: Call) -> Behaviour:
-    return answering(500 if b'"ward":"KIR"' in call.body else 204)
-
-
-def get_into_trouble(service: Service) -> None:
-    said = (("V1", "AKM"), ("V2", "KIR"), ("V3", "K7"), ("", "AKM"))
-    with MllpClient(service.mllp_port) as client:
-        for number, (visit, ward) in enumerate(said):
-            client.ask(message(Visit(visit, AT), "A14", f"m{number}", ward=ward))
-    assert httpx.get(f"{service.url}/v1/wards/AKM/inbound").status_code == 401
-    until_all_is_seen(service)
-
-
-@retry(
-    stop=stop_after_delay(60), wait=wait_fixed(0.2),
-    retry=retry_if_exception_type(AssertionError), reraise=True,
-)  # fmt: skip
-def until_all_is_seen(service: Service) -> None:
-    health = httpx.get(f"{service.url}/health", headers=bearer("operator"), timeout=5).json()
-    reasons = {each["reason"] for each in (health["review"] or {"by": []})["by"]}
-    assert {"ward-unknown", "visit-missing"} <= reasons
-    assert all(each["stuck"] and each["delivered"] for each in health["subscribers"])
-    assert list((service.data / "inbox" / "rejected").glob("*.reason.json"))
-    assert '"not_well"' in service.said()
-    ran = shell(service, [f"wardbridge audit list --data {service.data}"], service.data.parent)
-    assert '"refused"' in ran.stdout
 
 
 @pytest.mark.parametrize("title", SHOWS)
