@@ -6,6 +6,8 @@ and is not annulled yet; one that names a movement nobody has heard of passes ov
 carry another movement's id, which it certainly does not mean. Whatever was told of an annulled
 movement goes with it. What was said anew before it took effect (``restating``) is meant as it was said
 last. A cancel that is told again cancels nothing more.
+
+Cost: as much as sorting the facts, however many of them are cancels (``standing``).
 """
 
 from __future__ import annotations
@@ -13,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from router.core.facts import CANCELS, Fact
-from router.core.restating import replaced_by
+from router.core.facts import CANCELS, Fact, Order
+from router.core.standing import OF_ANY_KIND, Name, Standing, by_movement
 from schemas.observation import What
 
 ANNULS: Final[Mapping[What, What]] = {
@@ -24,75 +26,74 @@ ANNULS: Final[Mapping[What, What]] = {
     What.TRACKING_CANCELLED: What.TRACKED,
     What.DEPARTURE_CANCELLED: What.DEPARTED,
 }
-_OF_ANY_KIND: Final = frozenset({What.UPDATED, What.CORRECTED})
-"""With ZBE-4 CANCEL these strike whatever has the movement's id."""
+_KINDS: Final = {what: frozenset({kind}) for what, kind in ANNULS.items()}
+_MOVEMENTS: Final = frozenset(What) - CANCELS - {What.UPDATED, What.DESCRIBED}
+_NO_KIND: Final[frozenset[What]] = frozenset()
 
 
 def cancels(fact: Fact) -> frozenset[What]:
     """The kinds of event that a fact may annul: none for most."""
-    if fact.what in ANNULS:
-        return frozenset({ANNULS[fact.what]})
-    if fact.cancels_movement and fact.what in _OF_ANY_KIND:
+    if fact.cancels_movement and fact.what in OF_ANY_KIND:
         return _MOVEMENTS
-    return frozenset()
-
-
-_MOVEMENTS: Final = frozenset(What) - CANCELS - {What.UPDATED, What.DESCRIBED}
+    return _KINDS.get(fact.what, _NO_KIND)
 
 
 def annulled(facts: Sequence[Fact]) -> frozenset[str]:
     """Ids of the annulled among a visit's facts, which are given in order."""
-    gone: set[str] = set()
+    cancelling = [fact for fact in facts if cancels(fact)]
+    if not cancelling:  # nearly always
+        return frozenset()
+    told, heard = by_movement(facts), _Heard(cancelling)
+    struck: set[Name] = set()
     loose: list[Fact] = []
-    for fact in facts:
-        kinds = cancels(fact)
-        named = _named(facts, fact, kinds) if kinds else set()
-        gone |= named
-        if kinds and not named and not (fact.retells and _is_known(facts, fact)):
-            loose.append(fact)
-    for fact in loose:
-        gone |= _latest_before(facts, fact, gone)
-    return frozenset(gone)
+    for cancel in cancelling:
+        named = _named(told, cancel)
+        struck.update(named)
+        if not named and cancel.what in ANNULS and not heard.knows(cancel):
+            loose.append(cancel)
+    gone = {fact_id for name in struck for fact_id in told[name]}
+    return frozenset(gone | _latest_before(facts, loose, gone))
 
 
-def _named(facts: Iterable[Fact], cancel: Fact, kinds: frozenset[What]) -> set[str]:
-    """All that was told of the movement that a cancel names."""
+def _named(told: Mapping[Name, Sequence[str]], cancel: Fact) -> list[Name]:
+    """How the cancel names what was told of its movement."""
     if cancel.movement is None:
+        return []
+    names: list[Name] = [(cancel.movement, kind) for kind in (*cancels(cancel), None)]
+    return [name for name in names if name in told]
+
+
+class _Heard:
+    """The cancels of a visit that are no repetitions."""
+
+    def __init__(self, cancelling: Iterable[Fact]) -> None:
+        self._named: set[tuple[What, str | None]] = set()
+        self._first: dict[tuple[What, bool], Order] = {}
+        for fact in cancelling:
+            if not fact.retells:
+                self._named.add((fact.what, fact.movement))
+                kind = fact.what, fact.movement is not None
+                self._first[kind] = min(fact.order, self._first.get(kind, fact.order))
+
+    def knows(self, again: Fact) -> bool:
+        """Whether a cancel is told again, and one that it may tell again is held itself."""
+        if not again.retells:
+            return False
+        if (again.what, again.movement) in self._named:
+            return True
+        is_named = (False,) if again.movement is not None else (False, True)
+        first = [self._first.get((again.what, each)) for each in is_named]
+        return any(order is not None and order < again.order for order in first)
+
+
+def _latest_before(facts: Sequence[Fact], loose: Sequence[Fact], gone: set[str]) -> set[str]:
+    """What cancels annul that name nothing which was heard of."""
+    if not loose:
         return set()
-    told = (fact for fact in facts if fact.movement == cancel.movement)
-    return {fact.id for fact in told if fact.what in kinds or _is_of_any_kind(fact)}
-
-
-def _is_of_any_kind(fact: Fact) -> bool:
-    return fact.is_of_history and fact.what in _OF_ANY_KIND
-
-
-def _is_known(facts: Iterable[Fact], again: Fact) -> bool:
-    """Whether the cancel that is told again is held itself."""
-    return any(
-        fact.what is again.what
-        and not fact.retells
-        and (
-            fact.movement == again.movement or (may_mean(again, fact) and fact.order < again.order)
-        )
-        for fact in facts
-    )
-
-
-def _latest_before(facts: Sequence[Fact], cancel: Fact, gone: set[str]) -> set[str]:
-    kind = ANNULS.get(cancel.what)
-    before = [fact for fact in facts if fact.stands < cancel.order]
-    out = gone | replaced_by(before, before)
-    before.sort(key=lambda fact: _place(fact, cancel))
-    for fact in reversed(before):
-        if fact.what is kind and fact.id not in out and may_mean(cancel, fact):
-            return {fact.id} | _named(before, fact, frozenset({kind}))
-    return set()
-
-
-def _place(fact: Fact, cancel: Fact) -> tuple[object, ...]:
-    """Where it stands for a cancel: what lay ahead, when it took effect if it had by then."""
-    return fact.takes_effect if fact.takes_effect < cancel.order else fact.stands
+    standing = Standing(facts, {ANNULS[cancel.what] for cancel in loose}, set(gone))
+    for cancel in loose:
+        standing.take_back(cancel, ANNULS[cancel.what])
+    return standing.gone
 
 
 def may_mean(teller: Fact, event: Fact) -> bool:

@@ -19,18 +19,17 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from router.core.annulment import annulled, may_mean
-from router.core.facts import CANCELS, Fact
+from router.core.annulment import annulled
+from router.core.facts import Fact
+from router.core.heads import MOVE, PLAN, Heads, kind
 from router.core.restating import replaced_by
 from schemas.observation import Claims, What
 
-_PLAN: Final = frozenset({What.ADMISSION_PLANNED, What.TRANSFER_PLANNED})
-_MOVE: Final = frozenset({What.ADMITTED, What.TRANSFERRED})
 _LED: Final = ("place", "temporary_place", "responsible_ward")
 _MARKED: Final = ("mark", "expected_at")
 _ABOUT: Final[Mapping[What, tuple[str, ...]]] = {
-    **dict.fromkeys(_PLAN | {What.PLAN_CANCELLED}, _MARKED),
-    **dict.fromkeys(_MOVE | {What.TRACKED, What.DEPARTED}, _LED),
+    **dict.fromkeys(PLAN | {What.PLAN_CANCELLED}, _MARKED),
+    **dict.fromkeys(MOVE | {What.TRACKED, What.DEPARTED}, _LED),
     What.CORRECTED: (*_LED, *_MARKED),
     What.DISCHARGE_PLANNED: ("planned_discharge_at",),
 }
@@ -66,11 +65,7 @@ def _replaced(facts: Sequence[Fact], gone: Container[str]) -> set[str]:
 
 def _with_ids_of_corrections(told: Sequence[Fact], gone: Container[str]) -> list[Fact]:
     """The facts, each with the movement's id that only its correction gives."""
-    ids = {
-        meant: fact.movement
-        for meant, tellings in _tellings(told, gone).items()
-        for fact in tellings
-    }
+    ids = {meant: tellings[-1].movement for meant, tellings in _tellings(told, gone).items()}
     return [
         fact._replace(movement=ids[fact.id]) if fact.movement is None and fact.id in ids else fact
         for fact in told
@@ -86,38 +81,17 @@ def _tellings(told: Sequence[Fact], gone: Container[str]) -> Mapping[str, list[F
     What was annulled is corrected only by what was annulled with it.
     """
     found: defaultdict[str, list[Fact]] = defaultdict(list)
-    heads = [fact for fact in told if not fact.retells and fact.id not in gone]
-    never = [fact for fact in told if not fact.retells and fact.id in gone]
+    first = [fact for fact in told if not fact.retells]
+    heads = Heads(fact for fact in first if fact.id not in gone)
+    everything = Heads(first)
     for again in sorted((fact for fact in told if fact.retells), key=lambda fact: fact.order):
-        among = [*heads, *never] if again.id in gone else heads
-        meant = _meant(again, among)
+        meant = (everything if again.id in gone else heads).meant_by(again)
         for fact in meant:
             found[fact.id].append(again)
-        if not meant:
-            heads.append(again)  # the original was lost
+        if not meant:  # the original was lost
+            heads.add(again)
+            everything.add(again)
     return found
-
-
-def _meant(again: Fact, heads: Sequence[Fact]) -> list[Fact]:
-    alike = [fact for fact in heads if _is_alike(again, fact)]
-    named = [fact for fact in alike if fact.movement == again.movement is not None]
-    if named or again.what is What.CORRECTED:
-        return named
-    before = [fact for fact in alike if fact.order < again.order and may_mean(again, fact)]
-    return [max(before, key=lambda fact: fact.stands)] if before else []
-
-
-def _is_alike(again: Fact, fact: Fact) -> bool:
-    """Whether both may tell of one event, by their kinds."""
-    if again.what is What.CORRECTED:
-        return fact.what not in CANCELS and fact.what is not What.DESCRIBED
-    return _kind(again) == _kind(fact)
-
-
-def _kind(fact: Fact) -> object:
-    if fact.what in _MOVE or (fact.what is What.UPDATED and fact.historic):
-        return _MOVE
-    return _PLAN if fact.what in _PLAN else fact.what
 
 
 # -- what it comes to --------------------------------------------------------------------------
@@ -160,7 +134,7 @@ def _moved(fact: Fact, again: Fact) -> Mapping[str, object]:
 
 def _is_so_now(fact: Fact) -> bool:
     """Whether a movement is told again that has happened and is still the newest."""
-    return _kind(fact) in {_MOVE, What.TRACKED} and not (fact.historic or fact.lies_ahead)
+    return kind(fact) in {MOVE, What.TRACKED} and not (fact.historic or fact.lies_ahead)
 
 
 def _rest_of(again: Fact, last: Fact) -> Fact:

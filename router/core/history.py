@@ -11,11 +11,12 @@ Source: IHE PAM, historic movement management (ZBE-1 movement, ZBE-4 action, ZBE
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from router.core.corrections import Event, corrected, of_the_past, only
-from router.core.facts import GIVES_BACK, Fact
+from router.core.facts import GIVES_BACK, Fact, Order
 from schemas.observation import Claims, Location
 
 _LED_TO: Final = ("place", "responsible_ward")
@@ -39,27 +40,57 @@ def history(facts: Iterable[Fact]) -> list[Happened]:
 
 def _given_back(events: Sequence[Event], gone: Container[str]) -> Iterator[Fact]:
     """The facts, with each cancel saying the wards of the movement that it means."""
-    for at, (fact, _) in enumerate(events):
-        given = fact
+    if not any(event.fact.what in GIVES_BACK for event in events):  # nearly always
+        yield from (event.fact for event in events)
+        return
+    led_to = _LedTo()
+    for event in events:
+        fact = given = event.fact
+        if fact.what not in GIVES_BACK:
+            led_to.add(event)
         for name in _LED_TO if fact.what in GIVES_BACK else ():
-            led = _latest_that_led_to(_ward(fact.claims, name), name, events[:at], fact)
+            led = led_to.latest(name, _ward(fact.claims, name), fact)
             if led is not None:
                 given = _as_given_back(given, name, led, gone)
         yield given
 
 
-def _latest_that_led_to(
-    ward: str | None, name: str, before: Sequence[Event], cancel: Fact
-) -> Fact | None:
-    """Which one before a cancel, as it was told first or ever again."""
-    if ward is None:
-        return None
-    for fact, told in reversed(before):
-        had_led = fact.what not in GIVES_BACK and fact.takes_effect < cancel.order
-        leads = had_led and not fact.historic
-        if leads and any(_ward(claims, name) == ward for claims in told):
-            return fact
-    return None
+class _LedTo:
+    """Which event led to a ward last, as it was told first or ever again; asked in the order of the history."""
+
+    def __init__(self) -> None:
+        self._latest: dict[tuple[str, str], tuple[int, Fact]] = {}
+        self._ahead: list[tuple[Order, int, Event]] = []
+        self._added = 0
+
+    def add(self, event: Event) -> None:
+        """The next event in the history."""
+        self._added += 1
+        if event.fact.historic:
+            return
+        if event.fact.lies_ahead:
+            heapq.heappush(self._ahead, (event.fact.takes_effect, self._added, event))
+        else:
+            self._note(self._added, event)
+
+    def latest(self, name: str, ward: str | None, cancel: Fact) -> Fact | None:
+        """The last one before a cancel that led to the ward, by place or by responsibility."""
+        while self._ahead and self._ahead[0][0] < cancel.order:
+            _, at, event = heapq.heappop(self._ahead)
+            self._note(at, event)
+        found = self._latest.get((name, ward)) if ward is not None else None
+        return found[1] if found else None
+
+    def _note(self, at: int, event: Event) -> None:
+        for name in _LED_TO:
+            for claims in event.told:
+                ward = _ward(claims, name)
+                if ward is not None and self._is_later(at, name, ward):
+                    self._latest[name, ward] = at, event.fact
+
+    def _is_later(self, at: int, name: str, ward: str) -> bool:
+        latest = self._latest.get((name, ward))
+        return latest is None or latest[0] < at
 
 
 def _ward(claims: Claims, name: str) -> str | None:
