@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from kafka_dev import FORMAT, _java
 from tests.deploy.manifests import (
@@ -31,9 +33,9 @@ from tests.deploy.manifests import (
 )
 from tests.deploy.test_image import pins
 from tests.deploy.test_systemd import most_drain_s
-from tests.e2e.test_service import started
 from tests.packaging.project import PACKAGES, ROOT
-from tests.support.service import Service
+from tests.support.certificates import self_signed
+from tests.support.service import HTTP_PORT, LAB, Service
 from wardbridge.config.load import load
 
 BUILD, FINAL = dockerfile()
@@ -85,32 +87,75 @@ def test_the_image_is_of_no_root_and_starts_the_service() -> None:
     assert f"{INSTALLED}/bin:$PATH" in last(FINAL, "ENV").rest
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = started(Service(tmp_path_factory.mktemp("image") / "data"))
+PORTS = ("plain", "TLS", "TLS with client certificates")
+
+
+@pytest.fixture(scope="module", params=PORTS, ids=str)
+def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("image")
+    service = Service(folder / "data", configured(folder, request.param))
+    service.start()
+    until_it_answers(service)
     yield service
     assert service.stop() == 0
 
 
-@pytest.mark.parametrize(("path", "exit_code"), [("/livez", 0), ("/nothing", 1)])
-def test_the_health_check_tells_a_process_that_answers(
-    running: Service, path: str, exit_code: int
-) -> None:
-    assert health_of(running.url + path) == exit_code
+def configured(folder: Path, port: str) -> Path:
+    text = LAB.read_text(encoding="utf-8")
+    if port != "plain":
+        self_signed(folder, "server")
+        text += f"""
+[http.tls]
+certificate_file = "{folder}/server.pem"
+key_file = "{folder}/server.key"
+"""
+    if port == "TLS with client certificates":
+        text += f'client_ca_file = "{folder}/server.pem"\n'
+    config = folder / "lab.toml"
+    config.write_text(text, encoding="utf-8")
+    return config
+
+
+@retry(
+    stop=stop_after_delay(60),
+    wait=wait_fixed(0.2),
+    retry=retry_if_exception_type(AssertionError),
+    reraise=True,
+)
+def until_it_answers(service: Service) -> None:
+    assert health_of(HTTP_PORT + service.offset) == 0
+
+
+def test_the_health_check_tells_a_process_that_answers(running: Service) -> None:
+    port = HTTP_PORT + running.offset
+    assert health_of(port) == 0
+    asks_for_a_certificate = "client_ca_file" in running.config.read_text(encoding="utf-8")
+    found = health_of(port, "/nothing")
+    assert found == (0 if asks_for_a_certificate else 1), "without a certificate no path is told"
+
+
+def test_the_health_check_tells_a_process_that_stands_still(running: Service) -> None:
+    assert running.process is not None
+    running.process.send_signal(signal.SIGSTOP)
+    try:
+        assert health_of(HTTP_PORT + running.offset) == 1
+    finally:
+        running.process.send_signal(signal.SIGCONT)
 
 
 def test_the_health_check_tells_that_nothing_answers() -> None:
-    assert health_of("http://127.0.0.1:9/livez") == 1
+    assert health_of(9) == 1
 
 
-def health_of(address: str) -> int:
-    """The image's own command, asked of another address."""
-    program, *arguments = last(FINAL, "HEALTHCHECK").argument_list
-    assert program == "python"
-    asked = [each.replace("http://127.0.0.1:8080/livez", address) for each in arguments]
-    assert asked != arguments
-    ran = subprocess.run([sys.executable, *asked], capture_output=True, check=False)
-    return ran.returncode
+def health_of(port: int, path: str = "/livez") -> int:
+    """The image's own command, asked of another port."""
+    program, script, *asked = last(FINAL, "HEALTHCHECK").argument_list
+    assert (program, script) == ("python", f"{INSTALLED}/libexec/healthcheck.py")
+    assert asked == [str(HTTP_PORT), "/livez"]
+    command = [sys.executable, str(DEPLOY / "image" / Path(script).name), str(port), path]
+    return subprocess.run(command, capture_output=True, check=False).returncode
 
 
 def check_list(text: str) -> None:

@@ -3,7 +3,9 @@
 No cluster runs here: what a scheduler makes of them is not tried.
 """
 
+import re
 from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +49,8 @@ def test_every_file_is_applied() -> None:
     files = {path.name for path in FOLDER.glob("*.yaml")} - {"kustomization.yaml"}
     assert set(applied["resources"]) == files
     (config,) = applied["configMapGenerator"]
-    assert config["files"] == ["wardbridge.toml"]
+    assert set(config["files"]) == {TOML.name, *register_of(TOML)}
+    assert [name for name in config["files"] if not (FOLDER / name).exists()] == []
     assert config["name"] in {volume.get("configMap", {}).get("name") for volume in POD["volumes"]}
 
 
@@ -117,6 +120,66 @@ def test_ports_of_services_and_of_the_policy_are_those_of_the_pod() -> None:
     assert brokers <= {port["port"] for rule in policy["egress"] for port in rule["ports"]}
 
 
+OUTSIDE = "203.0.113.7"
+REACHED = {
+    "a webhook": (OUTSIDE, 443),
+    "a FHIR server that is told": (OUTSIDE, 443),
+    "a FHIR server that is pulled from, and its token endpoint": (OUTSIDE, 443),
+    "the keys of an identity provider": ("2001:db8::7", 443),
+    "a schema registry": (OUTSIDE, 443),
+    "a receiver of HL7 v2 messages, once its network is given": ("192.0.2.7", 2576),
+}
+
+
+@pytest.mark.parametrize("what", REACHED)
+def test_the_policy_lets_out_what_the_bridge_calls(what: str) -> None:
+    assert may_reach(*REACHED[what])
+
+
+def test_the_policy_lets_out_nothing_else() -> None:
+    assert not may_reach(OUTSIDE, 80)
+    assert not may_reach(OUTSIDE, 22)
+
+
+def may_reach(address: str, port: int) -> bool:
+    """Whether some rule of the policy has both."""
+    rules = RESOURCES["NetworkPolicy", "wardbridge"]["spec"]["egress"]
+    return any(
+        ip_address(address) in ip_network(to["ipBlock"]["cidr"])
+        and port in {each["port"] for each in rule["ports"]}
+        for rule in rules
+        for to in rule["to"]
+        if "ipBlock" in to
+    )
+
+
+def test_nothing_is_open_that_a_hospital_would_have_to_close(tmp_path: Path) -> None:
+    found = configuration(tmp_path).settings
+    assert not found.wards.open
+    assert found.http.access is not None
+
+
+def test_prometheus_in_the_cluster_shows_its_token_and_finds_the_pods() -> None:
+    text = (DEPLOY / "prometheus" / "kubernetes.yml").read_text(encoding="utf-8")
+    (job,) = yaml.safe_load(text)["scrape_configs"]
+    assert Path(job["authorization"]["credentials_file"]).name in MADE_UP
+    (discovery,) = job["kubernetes_sd_configs"]
+    assert discovery["namespaces"]["names"] == [
+        RESOURCES["Namespace", "wardbridge"]["metadata"]["name"]
+    ]
+    kept = {
+        each["source_labels"][0]: each["regex"]
+        for each in job["relabel_configs"]
+        if "regex" in each
+    }
+    labels = SET["spec"]["template"]["metadata"]["labels"]
+    assert kept["__meta_kubernetes_pod_label_app_kubernetes_io_name"] in labels.values()
+    assert kept["__meta_kubernetes_pod_container_port_name"] in {
+        p["name"] for p in CONTAINER["ports"]
+    }
+    assert not SET["spec"]["template"]["metadata"].get("annotations"), "scraped without a token"
+
+
 def test_the_configuration_is_right_and_has_all_that_it_asks_for(tmp_path: Path) -> None:
     found = configuration(tmp_path)
     assert found.settings.log.kafka is not None
@@ -148,7 +211,17 @@ def configuration(folder: Path, secrets: Mapping[str, str] = MADE_UP) -> Install
     (mount,) = (m["mountPath"] for m in CONTAINER["volumeMounts"] if m["name"] == "secrets")
     for name, text in secrets.items():
         (folder / name).write_text(text, encoding="utf-8")
-    text = TOML.read_text(encoding="utf-8").replace(mount, str(folder))
+    (config,) = (m["mountPath"] for m in CONTAINER["volumeMounts"] if m["name"] == "config")
+    text = TOML.read_text(encoding="utf-8").replace(mount, str(folder)).replace(config, str(FOLDER))
     path = folder / "wardbridge.toml"
     path.write_text(text, encoding="utf-8")
     return load(path, folder, environment())
+
+
+def register_of(configuration: Path) -> set[str]:
+    """The name of the ward register that it takes from the folder in which it is mounted."""
+    return set(
+        re.findall(
+            r'^register = "/etc/wardbridge/([^"]+)"', configuration.read_text("utf-8"), re.MULTILINE
+        )
+    )

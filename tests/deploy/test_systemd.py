@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ SERVICE, BACKUP, TIMER = (
 )
 MOST_EXPOSURE = {SERVICE: 1.2, BACKUP: 0.7}  # of 10, as systemd judges
 WRONG_CONFIGURATION = 2
+WAITS = "an export that waits for somebody"
 FOLDERS = {"etc/wardbridge": "0750", "var/backups/wardbridge": "0700"}
 _SET = re.compile(r"^ +(@?[\w-]+)$", re.MULTILINE)
 _CALL = re.compile(r"^\d+ +(?:<\.\.\. )?(\w+)", re.MULTILINE)
@@ -128,6 +130,8 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
         tell(service, ("A14", "W1"))
         until_on_list(service, "W1", ["V1"])
         (service.data / "subscribers.key").write_text("made at the first registration")
+        (service.data / "inbox" / "rejected").mkdir(parents=True, exist_ok=True)
+        (service.data / "inbox" / "rejected" / "waits.csv").write_text(WAITS)
         copy = backed_up(root)
         code = service.stop()
     finally:
@@ -144,11 +148,14 @@ def backed_up(root: Path) -> Path:
 
 
 def test_a_backup_beside_the_running_service_can_be_restored(life: Life, tmp_path: Path) -> None:
-    kept = {"log.db", "patient.key", "subscribers.key"}
+    kept = {"log.db", "patient.key", "subscribers.key", "files.tar"}
     assert {each.name for each in life.backup.iterdir()} == kept
     restored = InstalledService(tmp_path)
     for name in ("log.db", "patient.key"):
         shutil.copy(life.backup / name, restored.data)
+    unpack = ["tar", "--extract", "--file", str(life.backup / "files.tar"), "--directory"]
+    subprocess.run([*unpack, str(restored.data)], check=True)
+    assert (restored.data / "inbox" / "rejected" / "waits.csv").read_text() == WAITS
     restored.start()
     try:
         restored.wait_until_ready()
@@ -158,6 +165,63 @@ def test_a_backup_beside_the_running_service_can_be_restored(life: Life, tmp_pat
         assert restored.stop() == 0
     finally:
         restored.kill()
+
+
+def backed_up_by_hand(data: Path, target: Path, *keep: str) -> subprocess.CompletedProcess[str]:
+    program = UNITS / "wardbridge-backup"
+    return subprocess.run(
+        [str(program), str(data), str(target), *keep], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A data folder that has what a copy needs."""
+    need("sqlite3")
+    data = tmp_path / "data"
+    data.mkdir()
+    subprocess.run(["sqlite3", str(data / "log.db"), "CREATE TABLE t (x)"], check=True)
+    (data / "patient.key").write_text("secret")
+    return data
+
+
+def test_the_newest_copies_are_kept_and_nothing_else_is_removed(
+    small: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "target"
+    strangers = {"20200101T000000Z-by-hand", "lost+found", "notes 20200101T000000Z"}
+    older = {f"2026010{day}T023000Z" for day in range(1, 6)}
+    for name in strangers | older:
+        (target / name).mkdir(parents=True)
+    ran = backed_up_by_hand(small, target, "3")
+    assert ran.returncode == 0, ran.stderr
+    made = Path(ran.stdout.strip()).name
+    left = {made, "20260105T023000Z", "20260104T023000Z"}
+    assert {each.name for each in target.iterdir()} == strangers | left
+
+
+@pytest.mark.parametrize("keep", ["0", "-1", "many", ""])
+def test_a_number_of_copies_that_is_none_is_refused_before_the_work(
+    small: Path, tmp_path: Path, keep: str
+) -> None:
+    ran = backed_up_by_hand(small, tmp_path / "target", keep)
+    expected = 0 if keep == "" else 2
+    assert ran.returncode == expected, ran.stderr
+    assert (tmp_path / "target").exists() == (expected == 0)
+
+
+def test_a_file_whose_name_is_bytes_is_copied(small: Path, tmp_path: Path) -> None:
+    name = os.fsdecode("SÄS Borås.csv".encode("latin-1"))
+    (small / "inbox").mkdir()
+    (small / "inbox" / name).write_text(WAITS)
+    ran = backed_up_by_hand(small, tmp_path / "target")
+    assert ran.returncode == 0, ran.stderr
+    with tarfile.open(Path(ran.stdout.strip()) / "files.tar") as copied:
+        assert f"./inbox/{name}" in copied.getnames()
+        assert {each.partition("/")[2].partition("/")[0] for each in copied.getnames()} == {
+            "",
+            "inbox",
+        }
 
 
 def test_nothing_of_an_unfinished_backup_passes_for_one(tmp_path: Path) -> None:
