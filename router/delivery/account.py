@@ -221,11 +221,15 @@ class Account:
         return not (self._left or self._rest or (self.lanes and len(self.lanes)))
 
     def waiting(self) -> Mapping[str, int]:
-        """By ward, how many notices are open; under the empty name those of which nobody knows the ward."""
-        found = {ward: left.waiting for ward, left in self._left.items()}
+        """By ward, how many notices are open; under the empty name those of which nobody knows the ward.
+
+        From any thread.
+        """
+        found = {ward: left.waiting for ward, left in list(self._left.items())}
         for lane in self.lanes or ():
             found[lane.ward] = found.get(lane.ward, 0) + len(lane.queue)
-        return found | ({"": self._rest.waiting} if self._rest else {})
+        rest = self._rest
+        return found | ({"": rest.waiting} if rest else {})
 
     def row(self) -> SubscriberState:
         """What is kept of it."""

@@ -40,8 +40,8 @@ class Answer(NamedTuple):
     """What came of one attempt. Without ``refusal`` the notice was taken.
 
     ``gone``: the endpoint says that it will never take anything again. ``unwanted``: it refuses
-    this notice for what it is. ``retry_after_s`` is what it asked for. The text tells nothing of
-    the notice.
+    this notice for what it is. ``retry_after_s`` is what it asked for. ``said`` is what it gave as its reason, as
+    far as everybody may read it (``router.delivery.said``). Both texts tell nothing of the notice.
     """
 
     refusal: str | None = None
@@ -49,6 +49,12 @@ class Answer(NamedTuple):
     retry_after_s: float = 0.0
     gone: bool = False
     unwanted: bool = False
+    said: str = ""
+
+    @property
+    def reason(self) -> str | None:
+        """Why it was not taken, with what the receiver said of it."""
+        return f"{self.refusal}: {self.said}" if self.refusal and self.said else self.refusal
 
 
 class Channel(Protocol):

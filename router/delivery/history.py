@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from bus.belonging import is_position_row
 from bus.port import Log, Record, Stored, TopicPartition
@@ -85,6 +85,22 @@ def history_of(log: Log, subscriber: str) -> History:
     offsets = array("Q", (each.offset for each in own if repeats(each) is None))
     counted = sum(offset < state.position for offset in offsets)
     return History(log, state, state.sequence - counted + 1, offsets)
+
+
+class Open(NamedTuple):
+    """The oldest open notice of a ward, as far as that is committed."""
+
+    out: Outgoing
+    waiting: int
+    """How many are open, itself among them."""
+
+
+def open_of(log: Log, state: SubscriberState) -> Iterator[Open]:
+    """One for each ward that has any; what nobody has looked at yet is not among them. Raises LogError."""
+    for mark in state.lanes.values():
+        head = next(_own(log, state.subscriber, mark.offset), None)
+        if head is not None:
+            yield Open(queued(head, mark.sequence).out, mark.waiting)
 
 
 def send_again(log: Log, subscriber: str, first: int, last: int) -> list[int]:

@@ -30,11 +30,11 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import Enum, auto
+from enum import Enum
 from heapq import heappop, heappush
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from router.delivery.channel import MINIMAL, Answer, Outgoing
 from router.delivery.queue import Queued
@@ -92,16 +92,21 @@ class LaneStatus(NamedTuple):
     next_attempt_s: float | None
     """None: an attempt is under way, or nothing of the endpoint is waited for."""
     last_answer: str | None
-    in_memory: int
+    said: str
+    """What the receiver gave as its reason, as far as everybody may read it."""
+    state: Literal["ready", "trying", "waiting", "held"]
+    """``ready``, ``trying``, ``waiting`` for the next attempt, ``held`` for something that comes first."""
+    waiting: int
+    """How many notices are open, itself among them."""
 
 
 class State(Enum):
     """See the module."""
 
-    READY = auto()
-    TRYING = auto()
-    WAITING = auto()
-    HELD = auto()
+    READY: Final = "ready"
+    TRYING: Final = "trying"
+    WAITING: Final = "waiting"
+    HELD: Final = "held"
 
 
 @dataclass(slots=True)
@@ -118,7 +123,7 @@ class Lane:
     taken_before: int = 0
     """How many notices the subscriber had taken when the head was first tried."""
     not_before_s: float = 0.0
-    last_answer: str | None = None
+    last_answer: Answer | None = None
     told: Level = "minimal"
     skip: str | None = None
     held_at_s: float | None = None
@@ -174,7 +179,8 @@ class Lanes:
     # -- what waits
 
     def __iter__(self) -> Iterator[Lane]:
-        return iter(self._lanes.values())
+        """As they are now: other threads may look while this one works."""
+        return iter(list(self._lanes.values()))
 
     def __len__(self) -> int:
         return len(self._lanes)
@@ -204,14 +210,10 @@ class Lanes:
             self._offer(lane)
 
     def standing(self) -> Iterator[LaneStatus]:
-        """Each lane, as it is now."""
-        for lane in self._lanes.values():
-            out = lane.head.out
-            yield LaneStatus(
-                lane.ward, out.sequence, out.notice.data.visit, out.queued_at_s, lane.attempts,
-                lane.not_before_s if lane.state is State.WAITING else None, lane.last_answer,
-                len(lane.queue),
-            )  # fmt: skip
+        """Each lane, as it is now; from any thread."""
+        for lane in self:
+            if queue := tuple(lane.queue):
+                yield _standing_of(lane, queue)
 
     # -- what may be tried
 
@@ -332,7 +334,7 @@ class Lanes:
             self.stopped = answer
         elif self._is_over(lane, answer, now_s):
             return self._end(lane, answer)
-        lane.last_answer = answer.refusal
+        lane.last_answer = answer
         lane.failures += 1
         lane.not_before_s = now_s + max(self._backoff_s(lane), answer.retry_after_s)
         lane.state = State.WAITING
@@ -429,3 +431,13 @@ class Lanes:
     def _give_slot_back(self, lane: Lane) -> None:
         self.in_flight -= 1
         self._retrying -= lane.failures > 0
+
+
+def _standing_of(lane: Lane, queue: Sequence[Queued]) -> LaneStatus:
+    out, answer = queue[0].out, lane.last_answer
+    return LaneStatus(
+        lane.ward, out.sequence, out.notice.data.visit, out.queued_at_s, lane.attempts,
+        lane.not_before_s if lane.state is State.WAITING else None,
+        answer and answer.refusal, answer.said if answer else "", lane.state.value,
+        len(queue),
+    )  # fmt: skip

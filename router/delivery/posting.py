@@ -21,6 +21,7 @@ import yarl
 from router.delivery.addresses import Policy
 from router.delivery.channel import Answer
 from router.delivery.http import CLOSED, WANTS_TLS, reason_of, session, speaks_tls
+from router.delivery.said import BODY_BYTES, of_body
 
 ANSWER_BYTES: Final = 65_536
 """Read of an answer, so that the connection can serve again."""
@@ -84,18 +85,18 @@ class Poster:
         async with self._session.post(
             self._to.url, data=body, headers=headers, allow_redirects=False
         ) as response:
-            await _read_some(response)
-            return _judged(response)
+            return _judged(response, await _read_some(response))
 
 
-def _judged(response: aiohttp.ClientResponse) -> Answer:
+def _judged(response: aiohttp.ClientResponse, body: bytes) -> Answer:
     status = response.status
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return Answer(status=status)
     if status == HTTPStatus.GONE:
         return Answer("410 Gone", status, gone=True)
     wait_s = retry_after_s(response.headers.get("Retry-After", ""), time.time())
-    return Answer(f"answered {status}", status, wait_s, unwanted=status in UNWANTED)
+    said = of_body(response.headers.get("Content-Type", ""), body)
+    return Answer(f"answered {status}", status, wait_s, unwanted=status in UNWANTED, said=said)
 
 
 def retry_after_s(value: str, now_s: float) -> float:
@@ -112,9 +113,12 @@ def _until(value: str, now_s: float) -> float:
     return at.replace(tzinfo=at.tzinfo or UTC).timestamp() - now_s
 
 
-async def _read_some(response: aiohttp.ClientResponse) -> None:
-    size = 0
+async def _read_some(response: aiohttp.ClientResponse) -> bytes:
+    """How the body begins."""
+    begins, size = bytearray(), 0
     async for piece in response.content.iter_any():
+        begins += piece[: BODY_BYTES - len(begins)]
         size += len(piece)
         if size > ANSWER_BYTES:
-            return
+            break
+    return bytes(begins)

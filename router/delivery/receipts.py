@@ -27,7 +27,7 @@ def receipt_of(subscriber: str, ended: Ended, at: datetime) -> Record:
         subscriber=subscriber, sequence=ended.out.sequence, event=ended.out.notice.id,
         kind=data.kind, ward=data.ward, visit=data.visit, attempts=ended.attempts,
         fields=ended.fields, incomplete=ended.incomplete, status=answer.status, outcome=_outcome(ended),
-        reason=answer.refusal, at=at,
+        reason=answer.reason, at=at,
     )  # fmt: skip
     key = f"{subscriber}/{ended.out.sequence}"
     return Record(topics.DELIVERIES, subscriber, key, receipt.model_dump_json().encode())

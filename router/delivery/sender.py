@@ -191,13 +191,18 @@ class Sender:
         return bool(self._attempts)
 
     def standing(self) -> SenderStatus:
-        """How it is."""
+        """How it is; from any thread."""
         account = self.account
         if account is None:
             return SenderStatus(0, (), None, None)
-        lanes = tuple(account.lanes.standing()) if account.lanes else ()
-        waiting = sum(account.waiting().values())
-        return SenderStatus(waiting, lanes, self._trouble(account, lanes), account.tried)
+        waiting = account.waiting()
+        in_memory = account.lanes
+        lanes = tuple(
+            each._replace(waiting=waiting.get(each.ward, each.waiting))
+            for each in (in_memory.standing() if in_memory is not None else ())
+        )
+        trouble = self._trouble(account, lanes)
+        return SenderStatus(sum(waiting.values()), lanes, trouble, account.tried)
 
     def _trouble(self, account: Account, lanes: tuple[LaneStatus, ...]) -> str | None:
         refused = [each.last_answer for each in lanes if each.last_answer is not None]

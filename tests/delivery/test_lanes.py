@@ -291,7 +291,7 @@ def test_how_a_lane_is() -> None:
     tried(lanes, REFUSED, 5.0)
     lanes.start(5.0)
     refused, under_way = lanes.standing()
-    assert (refused.ward, refused.sequence, refused.attempts, refused.in_memory) == ("A", 1, 1, 2)
+    assert (refused.ward, refused.sequence, refused.attempts, refused.waiting) == ("A", 1, 1, 2)
     assert (refused.next_attempt_s, refused.last_answer) == (6.0, "answered 500")
     assert (under_way.sequence, under_way.next_attempt_s, under_way.attempts) == (3, None, 0)
 

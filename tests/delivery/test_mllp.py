@@ -187,7 +187,7 @@ def test_a_test_message_is_about_nobody_and_waits_for_what_is_under_way() -> Non
     [
         (b"\x0bMSH|^~\\&|A\rMSA|AA|7.x\r\x1c", TAKEN),
         (b"\r\x0bMSH|^~\\&|A\nMSA|AA|7.x\n\x1c", TAKEN),
-        (b"MSH#^~\\&#A\rMSA#AE#7.x#text\rERR#\r\x1c", Answer("answered AE")),
+        (b"MSH#^~\\&#A\rMSA#AE#7.x#text\rERR#\r\x1c", Answer("answered AE", said="text")),
         (b"\x0bMSH|^~\\&|A\rMSA|AA|8.x\r\x1c", None),
         (b"\x0bMSH|^~\\&|A\rMSA|AA\r\x1c", None),
         (b"\x0bMSA|AA|7.x\r\x1c", None),
@@ -225,7 +225,7 @@ def test_each_side_shows_its_certificate(
 
     def channel(port: int) -> Channel:
         said = {"host": "localhost", "port": port, "ca_file": f"{trusted}.pem", **keys}
-        return opened("mllp", "lab", tmp_path, **said, timeout_s=2)
+        return opened("mllp", "lab", tmp_path, **said, timeout_s=20)
 
     tls = Tls(
         certificate_file=own["server"].file,

@@ -5,6 +5,7 @@ On each engine: on Kafka the queue is read as a member of a group, and committed
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -242,12 +244,19 @@ def test_what_a_person_asks_is_carried_out_and_kept(lab: Lab, tmp_path: Path) ->
                 mark = message(Visit(f"v{number}", datetime.now(UTC)), "A14", "c1", ward="W8")
                 client.ask(mark)
             receiver.wait_for(lambda receiver: len(receiver.calls) > 3)
+            (waits,) = _waiting(ask("list", "--waiting", "--subscriber", "good"))
+            assert (waits["subscriber"], waits["ward"], waits["sequence"], waits["waiting"]) == (
+                "good", "W8", 1, 2,
+            )  # fmt: skip
+            assert (waits["answer"], waits["attempts"] >= 1) == ("answered 500", True)
             assert "is not being tried" in ask("skip", "good", "7", "--reason", "typo").stderr
             _when_it_can(lambda: ask("skip", "good", "1", "--reason", "unreadable, says Eva"))
             receiver.wait_for(lambda receiver: len(receiver.taken) == 1)
             assert ask("pause", "good", "--reason", "they move house").returncode == 0
             client.ask(message(Visit("v3", datetime.now(UTC)), "A14", "c1", ward="W8"))
             _until_paused(service)
+            (waits,) = _waiting(ask("list", "--waiting", "--subscriber", "good"))
+            assert waits["trouble"] == "paused by hand: they move house"
         assert ask("resume", "good").returncode == 0
         receiver.wait_for(lambda receiver: len(receiver.taken) == 2)
         assert "no subscriber 'bda'" in ask("pause", "bda", "--reason", "x").stderr
@@ -279,6 +288,11 @@ def _when_it_can(
     answer = ask()
     assert answer.returncode == 0, answer.stderr
     return answer
+
+
+def _waiting(found: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    assert found.returncode == 0, found.stderr
+    return [json.loads(line) for line in found.stdout.splitlines()]
 
 
 @retry(

@@ -29,12 +29,21 @@ from wardbridge.commands._shared import (
     service_of,
     visits_of,
 )
+from wardbridge.commands._waiting import Wanted, show_waiting
 
 NOT_TAKEN: Final = 1
 TIMEOUT_S: Final = 60.0  # the queue is walked from its beginning
 SubscriberOption = Annotated[str | None, typer.Option("--subscriber", help="only this one's")]
 VisitOption = Annotated[str | None, typer.Option("--visit", help="only about this visit")]
 ParkedOption = Annotated[bool, typer.Option("--parked", help="only what was not taken in time")]
+WaitingOption = Annotated[
+    bool,
+    typer.Option(
+        "--waiting",
+        help="instead what is open: each ward's oldest notice, with the number that `skip` takes; "
+        "with --config the running service is asked",
+    ),
+]
 Subscriber = Annotated[str, typer.Argument(help="its configured name")]
 Reason = Annotated[str, typer.Option("--reason", help="why, and on whose word; it is kept")]
 Sequence = Annotated[int, typer.Argument(help="the number that the subscriber knows it by")]
@@ -61,8 +70,16 @@ def list_deliveries(  # noqa: PLR0913 - what may be asked for
     visit: VisitOption = None,
     patient: PatientOption = None,
     parked: ParkedOption = False,
+    waiting: WaitingOption = False,
+    port_offset: PortOffset = 0,
+    token_file: TokenFile = None,
 ) -> None:
-    """One JSON object a line for each delivery that has ended, oldest first."""
+    """One JSON object a line for each delivery that has ended, oldest first; or for each ward that waits."""
+    if waiting:
+        if visit or patient or parked:
+            refuse("--waiting goes with --subscriber only")
+        show_waiting(Wanted(subscriber, data, config, port_offset, token_file))
+        return
     with log_for_reading(data, config) as log:
         known = names_of(log)
         if subscriber not in {None, *known}:

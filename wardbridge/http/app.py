@@ -30,6 +30,7 @@ from wardbridge.http.review import ReviewRoutes
 from wardbridge.http.subscriber_health import SubscriberHealth, subscriber_health
 from wardbridge.http.subscribers import add_subscribers
 from wardbridge.http.view import View
+from wardbridge.http.waiting import add_waiting
 from wardbridge.http.wards import add_wards
 from wardbridge.reviewing.desk import Desk
 
@@ -141,6 +142,7 @@ def make_app(
     _add_metrics(app, view, gate, noted)
     add_sessions(app, gate)
     add_subscribers(app, view, trail)
+    add_waiting(app, view)
     if serving is not None:
         add_wards(app, view, trail, seats)
         add_page(app)

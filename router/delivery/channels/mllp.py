@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Annotated, ClassVar, Final, Literal, NamedTuple, Self
@@ -47,6 +47,7 @@ from router.delivery.channels.kind import (
     shown_to,
 )
 from router.delivery.http import CLOSED, WANTS_TLS, reason_of, speaks_tls
+from router.delivery.said import of_acknowledgement
 from schemas.addresses import check_host, is_loopback
 from schemas.door import ENCRYPTED, PLAIN, Door, Open, address_of
 from schemas.fields import Level
@@ -250,22 +251,30 @@ class Mllp:
 
 def verdict_of(frame: bytes, number: str) -> Answer | None:
     """What an answer says of our message; None where it is none, or another message's."""
-    for code, of in _acknowledged(frame):
-        if of == number:
-            return _VERDICTS.get(code)
-    return None
+    segments = _segments(frame)
+    codes = (each[1].strip() for each in segments if _acknowledges(each, number))
+    verdict = _VERDICTS.get(next(codes, ""))
+    if verdict is None or verdict.refusal is None:
+        return verdict
+    return verdict._replace(said=of_acknowledgement(segments))
 
 
-def _acknowledged(frame: bytes) -> Iterator[tuple[str, str]]:
-    """MSA-1 and MSA-2. Only codes are looked at, so that any character set will do."""
-    text = frame.rpartition(VT)[2].rstrip(FS).decode("latin-1")
+def _acknowledges(segment: Sequence[str], number: str) -> bool:
+    """Whether MSA-2 is the number."""
+    return segment[0] == "MSA" and len(segment) > 2 and segment[2].strip() == number  # noqa: PLR2004 - MSA-2
+
+
+def _segments(frame: bytes) -> list[list[str]]:
+    """Those after MSH, in fields. Codes and known words are looked for, so that any character set will do."""
+    payload = frame.rpartition(VT)[2].rstrip(FS)
+    try:
+        text = payload.decode("utf-8")
+    except UnicodeDecodeError:
+        text = payload.decode("latin-1")
     lines = text.replace("\n", "\r").split("\r")
     if not lines[0].startswith("MSH") or len(lines[0]) <= len("MSH"):
-        return
-    for line in lines[1:]:
-        fields = line.split(lines[0][3])
-        if fields[0] == "MSA" and len(fields) > 2:  # noqa: PLR2004 - MSA-1 and MSA-2
-            yield fields[1].strip(), fields[2].strip()
+        return []
+    return [line.split(lines[0][3]) for line in lines[1:]]
 
 
 def _open(settings: MllpSettings, opening: Opening) -> Mllp:

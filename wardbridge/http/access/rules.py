@@ -49,6 +49,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "GET /fhir/Subscription/{name}/$status": Rule("subscribe"),
     "POST /fhir/Subscription/{name}/$status": _SUBSCRIPTION,
     "GET /fhir/metadata": _OPEN,
+    "GET /v1/deliveries/waiting": Rule("operate"),
     "GET /v1/review": Rule("operate"),
     "GET /v1/review/inputs/{item:path}": Rule("inspect"),
     "GET /v1/review/items/{item:path}": Rule("operate"),
