@@ -38,7 +38,7 @@ def running(runtime: str, name: str, port: int) -> Iterator[None]:
 
 
 @retry(
-    stop=stop_after_delay(40),
+    stop=stop_after_delay(90),
     wait=wait_fixed(0.1),
     retry=retry_if_result(lambda answer: answer.refusal == "nobody listens there"),
     retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,

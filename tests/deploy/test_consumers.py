@@ -36,7 +36,7 @@ from tests.support import runtimes
 from tests.support.kafka import brokers
 
 EXAMPLES = ROOT / "deploy" / "examples" / "consumers"
-WITHIN_S = 40
+WITHIN_S = 90
 TERMINATED = 128 + signal.SIGTERM
 HANDLED = [("n1", "W1", 1), ("n2", "W1", 2), ("n4", "W1", 4), ("o1", "ÖNH/1", 1)]
 NOTED_AT_FIRST = ["repeated n2", "gap W1: 4 instead of 3"]

@@ -17,7 +17,7 @@ from tests.support.mllp import MllpClient, code_of
 from tests.support.service import Service
 
 AT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
-WITHIN_S = 30
+WITHIN_S = 90
 AA = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa")
 
 

@@ -20,7 +20,7 @@ from wardbridge.ports import all_free
 
 LAB = Path(__file__).parents[2] / "deploy" / "examples" / "lab.toml"
 MLLP_PORT, HTTP_PORT, FHIR_PORT = 2575, 8080, 8090
-READY_WITHIN_S, GONE_WITHIN_S = 180, 30
+READY_WITHIN_S, GONE_WITHIN_S = 180, 90
 
 
 def free_offset() -> int:

@@ -37,7 +37,7 @@ from wardbridge.secret import patient_keyer
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 
 soon = retry(
-    stop=stop_after_delay(30), wait=wait_fixed(0.02),
+    stop=stop_after_delay(90), wait=wait_fixed(0.02),
     retry=retry_if_exception_type(AssertionError), reraise=True,
 )  # fmt: skip
 
