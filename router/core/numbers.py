@@ -35,7 +35,7 @@ class Change:
     ``rows``: pairs to write (None: to remove). ``gone``: merges that count no more. ``crowded``: numbers
     that are nobody's from now on; ``in_use``: when those and older ones were last said, where it is to be
     kept (None: it is kept no longer).
-    ``is_refused``: it would tie too many numbers together, and nothing was done.
+    ``is_refused``: it would tie too many numbers together, and ties none; what is said no more is untied.
     """
 
     moved: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -234,12 +234,14 @@ class Numbers:
         in_visit: bool,
         is_anew: bool,
     ) -> Change:
+        if self._ties_too_many(statement, kept):
+            change.is_refused = True
+            if not gone:
+                return change
+            statement, kept = statement._replace(numbers=()), None
         merge = kept.merge if kept else None
         named = _named(statement, kept, gone)
         before = _Before(self, named)
-        if len(before.numbers) > MAX_TOGETHER:
-            change.is_refused = True
-            return change
         for pair in gone:
             self._remove(pair, change)
         self._tie(statement, change, in_visit=in_visit)
@@ -254,6 +256,13 @@ class Numbers:
             self._keep(before.joined(statement, merge))
         before.compare(self, change)
         return change
+
+    def _ties_too_many(self, statement: Statement, kept: KeptMerge | None) -> bool:
+        """Whether more numbers would hang together than are ever one patient's."""
+        together = set[str]().union(
+            *(self.people(number).numbers for number in _named(statement, kept, ()))
+        )
+        return len(together) > MAX_TOGETHER
 
     def _tie(self, statement: Statement, change: Change, *, in_visit: bool) -> None:
         bonds, owner = self.bonds, statement.owner

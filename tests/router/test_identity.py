@@ -202,6 +202,26 @@ def test_more_numbers_than_anybody_has_are_not_tied_together() -> None:
     assert of_number.resolve("p0") == f"p{numbers.MAX_TOGETHER - 1}"
 
 
+def test_what_is_said_no_more_is_untied_also_where_the_rest_would_be_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(numbers, "MAX_TOGETHER", 3)
+    first, s = Source(visit="v1").of("a", "b"), Source(visit="v2", at=minutes(5)).of("b", "d")
+    said = s.a08()
+    router = Router().hear(first.a08(), said)
+    read_again = {"revision": 1, "patient": patient("x", "y", "z")}
+    router.hear(said.model_copy(update=read_again))
+    assert reasons.TOO_MANY_NUMBERS not in why(router)
+    read_again = {"revision": 2, "patient": patient("a", "x", "y", "z")}
+    router.hear(said.model_copy(update=read_again))
+    assert reasons.TOO_MANY_NUMBERS in why(router)
+    for each in (router, router.restart()):
+        of_number = each.state.realm(REALM).numbers_of("ehr")
+        assert {n: of_number.resolve(n) for n in "abdxyz"} == {
+            "a": "a", "b": "a", "d": "d", "x": "x", "y": "y", "z": "z",
+        }  # fmt: skip
+
+
 # -- whose a visit is ------------------------------------------------------------------------------
 
 
