@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from hashlib import blake2b
 from typing import Final
 
@@ -21,7 +22,7 @@ from router.core.designations import (
     difference,
 )
 from router.core.outbox import Outbox
-from router.core.patient import announced_of, believed_for, effective
+from router.core.patient import announced_of, believed_for, effective, still_means
 from router.core.state import ANNOUNCED, Realm
 from router.core.visit import Fold
 from schemas.base import VisitRef
@@ -62,7 +63,8 @@ class Announcer:
     def reconcile(self, patients: set[str]) -> None:
         """Tell the difference."""
         announced = announced_of(self._realm, patients)
-        self._tell(announced, difference(announced, self._effective(patients)))
+        means = partial(still_means, self._realm)
+        self._tell(announced, difference(announced, self._effective(patients), means))
 
     def _effective(self, patients: set[str]) -> list[Effective]:
         return effective(self._realm, patients, self._register)
@@ -179,7 +181,8 @@ def why_ended(fold: Fold, ward: str) -> Why:
         return Kind.WITHDRAWN, fold.unmarked
     if fold.mark.ward != ward:
         return Kind.WITHDRAWN, Reason.REDESIGNATED
-    return Kind.ARRIVED, Reason.MOVED_IN
+    # else it awaits the patient still, and is announced as another visit's or another patient's
+    return (Kind.ARRIVED, Reason.MOVED_IN) if fold.fulfilled else _CORRECTED
 
 
 def retire_told(realm: Realm, outbox: Outbox, name: Name) -> None:

@@ -8,12 +8,14 @@ backs it later (continuity). The difference pairs the two in this order:
 2. what is effective under the visit that backs the announcement;
 3. what another source says of the same patient and ward (authority moved).
 
+Of another visit only where the announced one still means the patient: a ward is shown whom that one means.
+
 What is left over of the announced closes; what is left over of the effective opens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -66,13 +68,19 @@ class Difference(NamedTuple):
     opened: tuple[Effective, ...]
 
 
-def difference(announced: Mapping[Name, Announced], effective: Iterable[Effective]) -> Difference:
+Means = Callable[[Name, Effective], bool]
+"""Whether the visit of an announcement means the patient of what would back it."""
+
+
+def difference(
+    announced: Mapping[Name, Announced], effective: Iterable[Effective], means: Means
+) -> Difference:
     """Between what is announced as open and what is effective."""
     free = {each.name: each for each in sorted(effective, key=lambda each: each.name)}
     kept: dict[Name, Effective] = {}
     for pairing in (_by_own_name, _by_backing, _by_patient_and_ward):
         for name, key in pairing(announced, free):
-            if name not in kept and key in free:
+            if name not in kept and key in free and (name == key or means(name, free[key])):
                 kept[name] = free.pop(key)
     closed = tuple(sorted(announced.keys() - kept.keys()))
     return Difference(closed, tuple(sorted(kept.items())), tuple(free.values()))

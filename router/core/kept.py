@@ -131,6 +131,10 @@ class Visit:
         if patient not in self.patients:
             self.patients = (*self.patients, patient)
 
+    def everyone(self) -> Iterator[str]:
+        """Every patient whom a fact is about, whether it counts or not."""
+        return map(self.numbers.resolve, self.patients)
+
     def let_go(self, fact_id: str) -> None:
         """Hold a fact no longer."""
         del self._read()[fact_id]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from router.core.facts import Fact, Order, parsed, row_of
 from router.core.kept import Visit
 from router.core.outbox import Outbox
-from router.core.patient import Said, numbers_of, said_of
+from router.core.patient import Said, marks_of_others, numbers_of, said_of
 from router.core.state import Realm
 from schemas.observation import Claims, Protection, What
 
@@ -77,10 +77,8 @@ def _marks_in(visit: Visit) -> Iterator[Fact]:
     fold = visit.fold()
     if fold.protection is not None and fold.protection_order is not None:
         yield _mark(fold.patient, fold.protection_order, fold.protection)
-    for fact in visit.facts() if visit.foreign else ():
-        level = fact.claims.protection
-        if fact.id in visit.foreign and level is not None and level is not Protection.NONE:
-            yield _mark(fact.patient, fact.order, level)
+    for fact, level in marks_of_others(visit):
+        yield _mark(fact.patient, fact.order, level)
 
 
 def _mark(patient: str, order: Order, level: Protection) -> Fact:

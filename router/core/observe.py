@@ -88,7 +88,7 @@ class Observer:
 
     def _kept_visit(self, source: str, number: str) -> Visit | None:
         visit = self._realm.visits.get((source, number))
-        if visit is not None and is_over(visit.fold(), self._horizon):
+        if visit is not None and is_over(self._realm, visit.at, visit.fold(), self._horizon):
             drop(self._realm, self._outbox, visit, self._horizon)
             return None
         return visit
@@ -136,7 +136,7 @@ class Observer:
         """The statement is about another visit, by a newer reading: it leaves this one."""
         realm, outbox = self._realm, self._outbox
         recogniser, foreign = self._recogniser(said), visit.foreign
-        touched = {realm.patient_of(visit), visit.numbers.resolve(held.patient)}
+        touched = set(visit.everyone())
         if held.others:
             recogniser.prepare(visit, held, held)
         outbox.state(realm.fact_key(visit, held), None)
@@ -172,7 +172,8 @@ class Observer:
         visit.take(fact, is_new=held is None)
         if visit.foreign:
             self._say_foreign(visit, said, fact, foreign)
-            touched.add(realm.numbers_of(visit.source).resolve(fact.patient))
+        if visit.foreign != foreign:
+            touched.update(visit.everyone())
         outbox.encounter(visit)
         return touched | {realm.patient_of(visit)}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from router.core.designations import Announced, Effective, Name, Terms
-from router.core.facts import Stamp, parsed
+from router.core.facts import Fact, Stamp, parsed
 from router.core.kept import Visit
 from router.core.keys import VisitKey
 from router.core.state import Realm
@@ -73,8 +73,9 @@ def said_of(realm: Realm, numbers: set[str]) -> Iterator[tuple[str, Said]]:
         fold = visit.fold()
         if fold.patient in numbers and fold.protection is not None and fold.protection_order:
             yield visit.source, (fold.protection_order, fold.protection)
-        if visit.foreign:
-            yield from _said_in_anothers_visit(visit, numbers)
+        for fact, level in marks_of_others(visit):
+            if fact.patient in numbers:
+                yield visit.source, (fact.order, level)
     for source, persons in realm.persons.items():
         for number in numbers:
             for row in persons.get(number, {}).values():
@@ -82,13 +83,16 @@ def said_of(realm: Realm, numbers: set[str]) -> Iterator[tuple[str, Said]]:
                 yield source, (fact.order, fact.claims.protection or Protection.NONE)
 
 
-def _said_in_anothers_visit(visit: Visit, numbers: set[str]) -> Iterator[tuple[str, Said]]:
-    """What protects a person counts whosever the visit is; what would unmask one does not."""
+def marks_of_others(visit: Visit) -> Iterator[tuple[Fact, Protection]]:
+    """What protects others than whose the visit is by now: it counts whosever it is, what would unmask does not."""
+    if len(visit.patients) <= 1:  # nearly always
+        return
+    patient = visit.fold().patient
     for fact in visit.facts():
         level = fact.claims.protection
-        is_mark = level is not None and level is not Protection.NONE
-        if level and is_mark and fact.patient in numbers and fact.id in visit.foreign:
-            yield visit.source, (fact.order, level)
+        is_of_another = fact.patient != patient or fact.id in visit.foreign
+        if is_of_another and level is not None and level is not Protection.NONE:
+            yield fact, level
 
 
 def effective(realm: Realm, patients: Iterable[str], register: WardRegister) -> list[Effective]:
@@ -120,6 +124,21 @@ def _effective(visit: Visit, patient: str, *, protected: bool) -> Effective:
         raise ValueError("a visit that awaits nobody has no designation")
     terms = Terms(patient, fold.expected_at, mark.room, mark.bed, protected, fold.admitting_doctor)
     return Effective(Name(visit.source, visit.visit, mark.ward), terms, fold.mark_id)
+
+
+def still_means(realm: Realm, name: Name, each: Effective) -> bool:
+    """Whether an announced visit is still of the patient whom another visit backs.
+
+    A ward sees whom the announced visit means: by the source that is believed for the ward, where that one
+    knows the number, else by its own source.
+    """
+    visit = realm.visits.get((name.source, name.visit))
+    if visit is None:
+        return False
+    number, source = visit.fold().patient, each.name.source
+    if realm.is_known(source, number):
+        return realm.numbers_of(source).resolve(number) == each.terms.patient
+    return realm.patient_of(visit) == each.terms.patient
 
 
 def announced_of(realm: Realm, patients: Iterable[str]) -> dict[Name, Announced]:

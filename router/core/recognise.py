@@ -130,6 +130,8 @@ class Recogniser:
             before, visit.fold_ = visit.foreign, None
             if visit is not at_hand:
                 touched.add(self._realm.patient_of(visit))
+                if visit.foreign != before:
+                    touched.update(visit.everyone())
                 self.say_foreign(visit, visit.foreign - before)
                 self._outbox.encounter(visit)
         return touched

@@ -20,6 +20,7 @@ from typing import Final, TypeVar
 from router.core.announce import retire_told
 from router.core.facts import Fact, microseconds
 from router.core.kept import Visit
+from router.core.keys import VisitKey
 from router.core.marks import keep_marks_of, retire_marks
 from router.core.outbox import Outbox
 from router.core.recognise import write
@@ -32,8 +33,10 @@ SWEPT: Final = 200
 Each = TypeVar("Each")
 
 
-def is_over(fold: Fold, horizon: datetime) -> bool:
-    """Whether nothing has been said since ``horizon`` and nothing is awaited any more."""
+def is_over(realm: Realm, at: VisitKey, fold: Fold, horizon: datetime) -> bool:
+    """Whether nothing has been said of the visit since ``horizon`` and nothing is awaited or announced any more."""
+    if realm.is_announced(at):
+        return False
     if fold.ahead.facts or fold.last is None or fold.last[0][0] >= microseconds(horizon):
         return False
     return fold.ended or (fold.phase is Phase.PLANNED and fold.awaits_patient_in is None)
@@ -64,7 +67,7 @@ def sweep(realm: Realm, outbox: Outbox, now: datetime, keep: timedelta) -> None:
     horizon = now - keep
     for at in _next(realm.unswept.visits, realm.visits):
         visit = realm.visits.get(at)
-        if visit is not None and is_over(visit.glance(), horizon):
+        if visit is not None and is_over(realm, at, visit.glance(), horizon):
             drop(realm, outbox, visit, horizon)
     for source, patient in _next(realm.unswept.persons, realm.everyone_described()):
         retire_marks(realm, outbox, source, patient, microseconds(horizon))

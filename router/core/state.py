@@ -218,6 +218,12 @@ class Realm:
             return True
         return any(number in persons for persons in self.persons.values())
 
+    def is_known(self, source: str, number: str) -> bool:
+        """Whether the source says anything of the number that is kept."""
+        if self.numbers_of(source).bonds.is_held(number):
+            return True
+        return any(at[0] == source for at in self.by_patient.get(number, ()))
+
     def patient_of(self, visit: Visit) -> str:
         """Whom the visit is about, as its own source has merged them."""
         return visit.numbers.resolve(visit.fold().patient)
@@ -239,6 +245,10 @@ class Realm:
     def told_of(self, at: VisitKey) -> list[Name]:
         """What was ever told of a visit, of what is kept."""
         return [Name(*at, ward) for ward in self._told_at.get(at, ())]
+
+    def is_announced(self, at: VisitKey) -> bool:
+        """Whether a ward is told that somebody comes by this visit, whichever visit backs that by now."""
+        return any(self.told[name].backing is not None for name in self.told_of(at))
 
     def forget_told(self, name: Name) -> None:
         """Keep of a closed designation only that its versions were used."""

@@ -117,17 +117,19 @@ def test_no_notifications_id_ever_comes_again() -> None:
     assert versions == sorted(versions)
 
 
-def test_what_is_open_under_a_visit_that_is_not_kept_goes_when_it_closes() -> None:
-    """Continuity: announced by one source, meanwhile another's."""
+def test_a_visit_is_kept_while_a_ward_is_told_that_somebody_comes_by_it() -> None:
+    """Continuity: announced by one source, meanwhile another's. The ward sees whose the first visit is."""
     ehr, elvis = Source("ehr", visit="v1"), Source("elvis", visit="e1")
     router = Router("ehr").hear(ehr.a14("W"), elvis.row("ER", "W"))
     router.believe("elvis").hear(ehr.a03())
     later = START + timedelta(days=40)
     swept(router, later)
-    assert ("ehr", "v1") not in realm(router).visits
+    assert ("ehr", "v1") in realm(router).visits
     assert router.open == {("W", "ehr", "v1")}
     router.restart().hear(Source("elvis", visit="e1", at=later).row("W"))
     assert router.open == set()
+    swept(router, later + timedelta(minutes=5))
+    assert ("ehr", "v1") not in realm(router).visits
     assert kinds(router)["told"] == 0
     again_told = Source("ehr", visit="v1", at=later + timedelta(hours=1))
     router.believe("ehr").hear(again_told.a14("W"))

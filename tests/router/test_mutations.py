@@ -18,8 +18,8 @@ from tests.router.mutations import IN_EVERY_TEST_RUN, MUTATIONS, Mutation
 ALL = os.environ.get("WARDBRIDGE_MUTATIONS") == "all"
 CHOSEN = [m for m in MUTATIONS if ALL or m.rule in IN_EVERY_TEST_RUN]
 FAST = (
-    "stories", "stories_of_time", "due", "believed", "people", "identity", "renumbered", "clock", "keeping",
-    "another_register", "invariants", "totality", "plainly",
+    "stories", "stories_of_time", "due", "believed", "people", "identity", "renumbered", "continuity",
+    "merged_protection", "clock", "keeping", "another_register", "invariants", "totality", "plainly",
 )  # fmt: skip
 COPIED = ("router", "bus", "schemas", "tests")
 
