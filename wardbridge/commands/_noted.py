@@ -48,6 +48,7 @@ READS_NOTHING: Final[Mapping[str, str]] = {
     "review resolve": "likewise",
     "run": "nothing",
     "schema": "the published language",
+    "simulate receiver": "numbers, kinds and wards of what it is sent",
     "test": "files that whoever asks has",
     "topics": "the table",
 }

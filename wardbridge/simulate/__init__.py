@@ -1,0 +1,1 @@
+"""Others' systems, played: a receiver that takes notices, or misbehaves as it is told to."""
