@@ -59,6 +59,8 @@ from adapters.hl7v2.triggers import (
 from schemas.observation import Observation, Patient, Rank, What
 from schemas.ward import WardRegister
 
+_ONCE: Final = frozenset({"EVN", "PID", "PD1", "PV1", "PV2", "ZBE"})
+"""Segments that a message about one patient and one visit has once (HL7 v2.5.1 chapter 3, IHE PAM)."""
 _FIELD_NAMES: Final = re.compile(r"\b([A-Z][A-Z0-9]{2})-[1-9]")
 
 
@@ -165,6 +167,7 @@ class Normaliser:
                 return ignored(reason, detail)
 
     def _visit_event(self, case: Case, event: VisitEvent) -> Outcome:
+        _check_single(case.message)
         zbe = zbe_of(case)
         meaning = meant(case, event, zbe)
         if not isinstance(meaning, VisitEvent):
@@ -200,6 +203,7 @@ class Normaliser:
         return self._accepted(case, observations)
 
     def _person(self, case: Case) -> Outcome:
+        _check_single(case.message)
         patient = self._patient(case, case.message.first("PID"), 3, "patient")
         case.origins.note("what", "MSH-9.2", BY_TABLE)
         said: dict[str, object] = {"what": What.PERSON_UPDATED, "patient": patient}
@@ -293,6 +297,13 @@ def _segments_of(profile: Hl7Profile) -> frozenset[str]:
     """The segments that are read: the standard's, and every one that the profile names a field of."""
     named = _FIELD_NAMES.findall(profile.model_dump_json())
     return frozenset({"MSH", "EVN", "PID", "PD1", "PV1", "PV2", "MRG", "ZBE", *named})
+
+
+def _check_single(message: Message) -> None:
+    """Of two patients or visits in a message one would be read, and nobody would miss the other."""
+    if name := message.contradicted(_ONCE):
+        detail = "there are two that differ, and one message tells of one: have one sent for each"
+        raise WithheldError("segment-repeated", detail, name)
 
 
 def _ranked_behind_plans(said: Observation) -> Observation:

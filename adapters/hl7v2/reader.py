@@ -204,6 +204,18 @@ class Message:
         """How many segments of that name there are."""
         return sum(line[:NAME_CHARS] == name for line in self._lines)
 
+    def contradicted(self, names: Iterable[str]) -> str | None:
+        """The first of those names of which there are two segments that differ."""
+        if len(self._first_lines) == len(self._lines):  # nearly always: no name stands twice
+            return None
+        end = self.delimiters.field  # empty fields at the end say nothing
+        firsts = {name: self._first_lines[name] for name in names if name in self._first_lines}
+        for line in self._lines:
+            name = line[:NAME_CHARS]
+            if firsts.get(name, line).rstrip(end) != line.rstrip(end):
+                return name
+        return None
+
     def broken(self, names: Container[str]) -> str | None:
         """The first segment of those names behind which a line stands that is no segment.
 

@@ -46,6 +46,44 @@ def test_of_a_segment_that_nobody_reads_a_cut_does_no_harm() -> None:
     assert reason(cut, Hl7Profile(marks=marks)) == ("review", "segment-broken")
 
 
+# -- two patients or visits in one message: connect #1275's kind; nothing tells who is meant -------------------
+
+SECOND: Final = {
+    "another patient": "PID|||9999^^^LAB^MR",
+    "another visit": "PV1||I|||||||||||||||||V2",
+    "another ward for the visit": "PV1||I|W2||||||||||||||||V1",
+    "another event": "EVN||20260115115901",
+    "another admission reason": "PV2|||x",
+    "another movement": "ZBE|2^EHR|20260115115900||CANCEL|N|A14",
+}
+
+
+@pytest.mark.parametrize("event", ["A14", "A01", "A02", "A03", "A08", "A27", "A31", "A28"])
+@pytest.mark.parametrize("second", SECOND)
+def test_a_segment_that_stands_twice_and_differs_is_not_read_once(event: str, second: str) -> None:
+    pair = {"PV2": ("PV2|||y",), "ZBE": ("ZBE|1^EHR|20260115115900||INSERT|N|A14",)}
+    first = pair.get(SECOND[second][:3], ())
+    assert reason(message(event, {42: "W1"}, *first)) != ("review", "segment-repeated")
+    both = message(event, {42: "W1"}, *first, SECOND[second])
+    assert reason(both) == ("review", "segment-repeated")
+
+
+@pytest.mark.parametrize("end", ["", "|", "|||"])
+@pytest.mark.parametrize("name", ["PID", "PV1", "EVN"])
+def test_the_same_segment_twice_says_it_once(name: str, end: str) -> None:
+    once = message("A14", {3: "HERE", 42: "W1"})
+    (again,) = [line for line in once.decode().split("\r") if line.startswith(name)]
+    twice = once + f"{again}{end}\r".encode()
+    assert observed(twice).claims == observed(once).claims
+
+
+def test_what_may_stand_many_times_still_may() -> None:
+    many = message(
+        "A14", {42: "W1"}, "NK1|1|A", "NK1|2|B", "OBX|1||X", "OBX|2||Y", "ZTR|1", "ZTR|2"
+    )
+    assert observed(many).claims.mark is not None
+
+
 @pytest.mark.parametrize("end", ["", "\r", "\r\r", "\x1a", "\r\n\x1a", " \r", "ZZZ\r", "\x00"])
 def test_what_files_end_with_cuts_nothing(end: str) -> None:
     assert observed(MARKED + end.encode()).claims.mark is not None
