@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from bus.port import Log
+from bus.tls import PemFiles, client_context
 from schemas.ward import WardRegister
 from wardbridge.config.access import AccessSection, GrantSection, OidcSection
 from wardbridge.config.models import Installation
@@ -22,7 +22,7 @@ Now = Callable[[], datetime]
 
 
 def gate_of(installation: Installation, now: Now) -> Gate:
-    """The gate of its HTTP surface. Raises OSError for an unusable ``ca_file``."""
+    """The gate of its HTTP surface. Raises TlsFileError for an unusable ``ca_file``."""
     access, register = installation.settings.http.access, installation.register
     known = known_of(access, register, installation.data, now) if access else None
     return Gate(known, register.hospital_of, now)
@@ -56,9 +56,7 @@ def _verifier(section: OidcSection, register: WardRegister, data: Path, now: Now
         section.wards_claim,
         {name: role.grant() for name, role in section.roles.items()},
     )
-    trusted = ssl.create_default_context(
-        cafile=str(data / section.ca_file) if section.ca_file else None
-    )
+    trusted = client_context(PemFiles(data / section.ca_file if section.ca_file else None))
     keys = Keys(fetch_from(section.jwks_url, trusted), section.keys_kept_s, time.monotonic)
     return Verifier(provider, keys, register.hospital_of, now)
 

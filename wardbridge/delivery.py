@@ -8,6 +8,7 @@ from functools import partial
 
 from bus.port import Log
 from bus.runner import StepRunner
+from bus.tls import TlsFileError
 from router.delivery.channel import Answer, Channel, Outgoing
 from router.delivery.channels import KINDS
 from router.delivery.channels.kind import ChannelSettings, Opening
@@ -34,7 +35,7 @@ def delivery_of(
     port_offset: int = 0,
     lookup: Lookup | None = None,
 ) -> DeliveryComponent:
-    """The fan-out and a sender for each subscriber. Raises OSError for an unusable certificate.
+    """The fan-out and a sender for each subscriber.
 
     ``lookup``: where somebody may be told more than the minimum, else nobody is.
     """
@@ -74,9 +75,12 @@ class _Senders:
         self._lookup = lookup
 
     def configured(self, name: str) -> Sender:
-        """Of the configuration. Raises OSError."""
+        """Of the configuration; one whose certificates cannot be used says so, and all others are told."""
         section = self._installation.settings.subscribers[name]
-        channel = self._opened(name, section.channel, section.settings)
+        try:
+            channel = self._opened(name, section.channel, section.settings)
+        except TlsFileError as error:
+            return _unusable(name, str(error))
         return self._sender(name, channel, section.settings.terms(), always(section.fields))
 
     def registered(self, of: Registration) -> Sender:
@@ -88,7 +92,7 @@ class _Senders:
             reason = (
                 str(error) if isinstance(error, SealError) else "its address is not allowed now"
             )
-            return Sender(of.name, _Unusable(reason), Terms(pauses=True))
+            return _unusable(of.name, reason)
         may_read = self._registrations.subscription(of).may_read
         level_at = self._registrations.level_at(of)
         return self._sender(of.name, channel, settings.terms(), level_at, may_read)
@@ -112,6 +116,11 @@ class _Senders:
     ) -> Sender:
         fields = self._lookup.up_to(level_at) if self._lookup else None
         return Sender(name, channel, terms, may_read=may_read, fields=fields)
+
+
+def _unusable(name: str, reason: str) -> Sender:
+    """Nothing of what waits is given up."""
+    return Sender(name, _Unusable(reason), Terms(pauses=True))
 
 
 class _Unusable:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from adapters.common.calls import Asked, NoAnswerError
+from bus.tls import PemFiles, client_context
 from schemas import topics
 from schemas.documents import CARRIED, Document, json_schema
 from wardbridge.calls import Answer, ask
@@ -92,5 +93,6 @@ def _shown(section: RegistrySection) -> dict[str, str]:
 
 
 def _trust(section: RegistrySection, data: Path) -> ssl.SSLContext:
+    """Raises TlsFileError where the file cannot be used."""
     file = section.ca_file
-    return ssl.create_default_context(cafile=None if file is None else data / file)
+    return client_context(PemFiles(None if file is None else data / file))

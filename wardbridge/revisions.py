@@ -22,6 +22,9 @@ from schemas import topics
 from schemas.revision import FeedRevision
 
 CLAIM_BYTES: Final = 8
+ALL: Final = "*"
+"""No feed has this name."""
+FIRST: Final = 1
 
 
 def revised(
@@ -35,6 +38,18 @@ def revised(
         number = newest.revision + 1 if newest else 1
         log.append([_claim(feed.name, fingerprint, number, clock())])
         structlog.get_logger().info("revision_claimed", feed=feed.name, revision=number)
+
+
+def check_of(log: Log) -> str | None:
+    """The check of the secret that the keys in the log are made with: the first claimed. Raises LogError."""
+    first = newest_of(log, ALL)
+    return first.fingerprint if first else None
+
+
+def claim_check(log: Log, check: str, clock: Callable[[], datetime]) -> None:
+    """Have the log know the secret, unless it knows one. Raises LogError."""
+    if check_of(log) is None:
+        log.append([_claim(ALL, check, FIRST, clock())])
 
 
 def newest_of(log: Log, feed: str) -> FeedRevision | None:

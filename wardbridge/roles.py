@@ -12,16 +12,15 @@ from adapters.common.review import Review
 from adapters.common.revision import fingerprint
 from adapters.common.settings import Port
 from bus.port import Log
-from schemas import topics
 from wardbridge.components.feed import FeedComponent
 from wardbridge.components.reviewing import EndsOfItems
 from wardbridge.components.router import RouterComponent
 from wardbridge.config.models import Feed, Installation
-from wardbridge.feeds.kind import Place, Reading
+from wardbridge.feeds.kind import Place, Reading, RunningFeed
 from wardbridge.reviewing.records import open_statements
 from wardbridge.revisions import revised
 from wardbridge.routing import make_runner
-from wardbridge.secret import patient_keyer
+from wardbridge.secret import claimed_keyer_of
 
 Clock = Callable[[], datetime]
 
@@ -58,12 +57,10 @@ class Feeds(NamedTuple):
 def feeds_of(
     log: Log, installation: Installation, port_offset: int, clock: Clock = utc_now
 ) -> Feeds:
-    """Every configured feed, its reading numbered. Raises SecretError or LogError."""
+    """Every configured feed, its reading numbered. Raises LogError."""
     # Here, so that the router's process does not read what only feeds use: half of its start.
     from wardbridge.feeds.kinds import KINDS  # noqa: PLC0415
 
-    secret = installation.settings.privacy.patient_key_file
-    keyer = patient_keyer(installation.data, secret, may_create=not has_received(log))
     listening = sum(isinstance(feed.settings, Port) for feed in installation.feeds)
     place = Place(log, installation.data, port_offset, ports=max(1, listening))
     describe = installation.settings.identities.keep
@@ -71,13 +68,16 @@ def feeds_of(
 
     def made(feed: Feed) -> FeedComponent:
         identity = revised(log, feed.identity, fingerprint_of(feed, installation), clock)
-        reading = Reading(identity, installation.register, keyer, clock, describe=describe)
         review = Review(identity, open_statements(log, identity))
         reviews.append(review)
         own = replace(place, review=review)
-        return FeedComponent(
-            identity.name, lambda: KINDS[feed.kind].make(reading, own, feed.settings)
-        )
+
+        def make() -> RunningFeed:
+            keyer = claimed_keyer_of(log, installation, clock)
+            reading = Reading(identity, installation.register, keyer, clock, describe=describe)
+            return KINDS[feed.kind].make(reading, own, feed.settings)
+
+        return FeedComponent(identity.name, make)
 
     parts = [made(feed) for feed in installation.feeds]
     return Feeds(parts, EndsOfItems(log, reviews))
@@ -107,8 +107,3 @@ def fingerprint_of(feed: Feed, installation: Installation) -> str:
     kind = KINDS[feed.kind]
     profile, source = kind.reads_by(feed.settings), feed.identity.source
     return fingerprint(feed.kind, kind.rules, profile, installation.register, source)
-
-
-def has_received(log: Log) -> bool:
-    """Whether the log has ever taken an input, also one that is no longer kept."""
-    return any(log.ends(topics.RAW).values())

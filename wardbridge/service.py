@@ -38,6 +38,7 @@ from wardbridge.components.tail import Tail
 from wardbridge.components.ticker import Ticker
 from wardbridge.components.together import Together
 from wardbridge.components.worker import Job, RemoteFeed, RemoteRouter, WorkerProcess
+from wardbridge.config.lastgood import trouble_of
 from wardbridge.config.models import Feed, Installation
 from wardbridge.delivery import delivery_of
 from wardbridge.fields.census import Census, believed_by
@@ -63,19 +64,18 @@ from wardbridge.roles import (
     Clock,
     Role,
     feeds_of,
-    has_received,
     processes_of,
     router_of,
     utc_now,
 )
-from wardbridge.secret import patient_keyer
+from wardbridge.secret import make_first
 
 WATCH_INTERVAL_S: Final = 0.25
 DRAIN_LOOK_S: Final = 0.02
 
 
 class Service:
-    """One installation at work. Raises LogError, SecretError or OSError when it cannot start."""
+    """One installation at work. Raises LogError or OSError when it cannot start."""
 
     def __init__(
         self,
@@ -147,6 +147,7 @@ class Service:
             review,
             self._settings.http.heartbeat_s,
             self._clock,
+            trouble_of(self._installation),
         )
         refusals = Refusals(log, self._clock)
         server = self._server(view, refusals)
@@ -224,7 +225,12 @@ class Service:
         return [delivery_of(log, self._installation, self._clock, self._port_offset, lookup)]
 
     def _working(self, log: Log) -> Working:
-        """On a log that other processes can work on, router and feeds have each one of its own."""
+        """On a log that other processes can work on, router and feeds have each one of its own.
+
+        The secret is made here, before anything starts: of two processes that make it, one would have another.
+        """
+        if Role.ADAPTERS in self._roles:
+            make_first(log, self._installation)
         if not admits_others(log):
             feeds = feeds_of(log, self._installation, self._port_offset, self._clock)
             inputs: list[Component] = [*feeds.parts, feeds.ends]
@@ -239,7 +245,6 @@ class Service:
     def _inputs(self, log: Log) -> tuple[Sequence[FeedPart], Sequence[Component]]:
         if Role.ADAPTERS not in self._roles:
             return [], []
-        self._keep_secret(log)
         feeds: list[FeedPart] = []
         processes: list[WorkerProcess] = []
         for part, together in processes_of(self._installation.feeds):
@@ -254,11 +259,6 @@ class Service:
         """Without feeds it reads no adapter, for it needs none."""
         known = replace(self._installation, feeds=tuple(feeds))
         return WorkerProcess(log, Job(role, known, self._port_offset, part))
-
-    def _keep_secret(self, log: Log) -> None:
-        """Make it or miss it here, before anything starts."""
-        secret = self._settings.privacy.patient_key_file
-        patient_keyer(self._installation.data, secret, may_create=not has_received(log))
 
     async def _watch(self, parts: Parts, stop: asyncio.Event) -> bool:
         """Until told to stop (False) or a part has failed (True)."""

@@ -10,6 +10,7 @@ blanks. Every error is reported with its line.
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,8 @@ REQUIRED: Final = ("id", "name", "hospital")
 OPTIONAL: Final = ("care_type", "places")
 ALIAS: Final = "alias:"
 FACILITY: Final = "facility:"
+MAX_CHARS: Final = 200
+"""Of an id, a name or a code, as of any text that leaves an adapter; a column's name is shown so far."""
 
 
 class RegisterError(Exception):
@@ -46,7 +49,17 @@ class RegisterError(Exception):
 
 def read_register(path: Path) -> WardRegister:
     """The closed register in a file. Raises RegisterError."""
-    rows = _rows(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        text = f"cannot be read: {error.strerror}; put it there, or restore it from a copy"
+        raise RegisterError([Problem((), text, path)]) from None
+    return register_in(content, path)
+
+
+def register_in(content: bytes, path: Path) -> WardRegister:
+    """The closed register that a file holds; ``path`` stands in the reasons. Raises RegisterError."""
+    rows = _rows(content, path)
     problems: list[Problem] = []
     wards = [(line, ward) for line, row in rows if (ward := _ward(path, line, row, problems))]
     if not rows:
@@ -62,21 +75,35 @@ def read_register(path: Path) -> WardRegister:
     return register
 
 
-def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise RegisterError([Problem((), f"cannot be read: {reason}", path)]) from None
-    header = text.partition("\n")[0]
-    reader = csv.reader(text.splitlines(), delimiter=";" if ";" in header else ",")
-    columns = [cell.strip() for cell in next(reader, [])]
+def _rows(content: bytes, path: Path) -> list[tuple[int, dict[str, str]]]:
+    columns, rows = _cells(content, path)
     if problems := list(_column_problems(path, columns)):
         raise RegisterError(problems)
-    rows = [(reader.line_num, row) for row in reader if any(row)]
     if problems := [_too_wide(path, line) for line, row in rows if len(row) > len(columns)]:
         raise RegisterError(problems)
     return [(line, dict(zip(columns, row, strict=False))) for line, row in rows]
+
+
+def _cells(content: bytes, path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The columns' names, and each row that says something with its line."""
+    text = _text(content, path)
+    header = text.partition("\n")[0]
+    reader = csv.reader(text.splitlines(), delimiter=";" if ";" in header else ",")
+    try:
+        columns = [cell.strip() for cell in next(reader, [])]
+        return columns, [(reader.line_num, row) for row in reader if any(row)]
+    except csv.Error as error:
+        reason = f"it is no CSV ({error}); correct this line, or close a quotation mark that is left open before it"
+        raise RegisterError([Problem((), reason, path, reader.line_num)]) from None
+
+
+def _text(content: bytes, path: Path) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        text = "it is not UTF-8; export it as UTF-8, or restore it from a copy"
+        raise RegisterError([Problem((), text, path, line)]) from None
 
 
 def _too_wide(path: Path, line: int) -> Problem:
@@ -88,25 +115,40 @@ def _column_problems(path: Path, columns: list[str]) -> Iterator[Problem]:
     for column in REQUIRED:
         if column not in columns:
             yield Problem((column,), "this column is required", path, 1)
-    for column in columns:
+    for column in dict.fromkeys(columns):
         if column not in {*REQUIRED, *OPTIONAL} and not column.startswith((ALIAS, FACILITY)):
             known = [*REQUIRED, *OPTIONAL, ALIAS, FACILITY]
-            text = f"unknown column; {did_you_mean(column, known)}"
-            yield Problem((column,), text, path, 1)
-    for column in {column for column in columns if columns.count(column) > 1}:
-        yield Problem((column,), "this column stands there twice", path, 1)
+            text = f"unknown column; {did_you_mean(column[:MAX_CHARS], known)}"
+            yield Problem((column[:MAX_CHARS],), text, path, 1)
+    for column, times in Counter(columns).items():
+        if times > 1:
+            yield Problem((column[:MAX_CHARS],), "this column stands there twice", path, 1)
 
 
 def _ward(path: Path, line: int, row: Mapping[str, str], problems: list[Problem]) -> Ward | None:
     cells = {column: cell.strip() for column, cell in row.items() if cell.strip()}
     plain = {column: cell for column, cell in cells.items() if ":" not in column}
     by_source = {"aliases": _by_source(ALIAS, cells), "facilities": _by_source(FACILITY, cells)}
+    if long := [column for column, text in _texts(plain, by_source) if len(text) > MAX_CHARS]:
+        text = f"more than {MAX_CHARS} characters; write a shorter one, or close a quotation mark that is left open"
+        problems += [Problem((column,), text, path, line) for column in dict.fromkeys(long)]
+        return None
     try:
         return Ward.model_validate(plain | by_source)
     except ValidationError as error:
         found = problems_of(error, Ward)
         problems += [Problem(problem.place, problem.text, path, line) for problem in found]
         return None
+
+
+def _texts(
+    plain: Mapping[str, str], by_source: Mapping[str, Mapping[str, tuple[str, ...]]]
+) -> Iterator[tuple[str, str]]:
+    """Each text of a row with the name of its column, or of its kind."""
+    yield from plain.items()
+    for kind, codes in by_source.items():
+        for source, named in codes.items():
+            yield from ((kind, text) for text in (source, *named))
 
 
 def _by_source(column: str, cells: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

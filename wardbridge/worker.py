@@ -30,7 +30,6 @@ from wardbridge.feeds.kind import FeedStatus
 from wardbridge.log import open_beside
 from wardbridge.logs import configure_logs
 from wardbridge.roles import Role, feeds_of, router_of
-from wardbridge.secret import SecretError
 
 REPORT_INTERVAL_S: Final = 0.1
 FAILED, SERVICE_GONE = 1, 3
@@ -62,14 +61,14 @@ def main() -> None:
 async def _work(control: Connection, job: Job, log: Log) -> int:
     try:
         parts = parts_of(job, log)
-    except (OSError, SecretError) as error:  # a file that the configuration names
+    except OSError as error:  # a file that the configuration names
         control.send(Refused(str(error)))
         return FAILED
     return await Worker(control, parts).run()
 
 
 def parts_of(job: Job, log: Log) -> Sequence[Part]:
-    """What works in the process. Raises OSError or SecretError."""
+    """What works in the process. Raises OSError."""
     if job.role is Role.ROUTER:
         return [router_of(log, job.installation)]
     feeds = feeds_of(log, job.installation, job.port_offset)

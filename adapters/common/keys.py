@@ -26,6 +26,11 @@ class PatientKeyer:
             raise ValueError(f"a patient key secret has 1 to {MAX_SECRET_BYTES} bytes")
         self._secret = secret
 
+    @property
+    def check(self) -> str:
+        """Tells this secret from another one, and nothing of it to whoever does not know it."""
+        return self.hash("check")
+
     def of(self, source: str) -> SourceKeyer:
         """What makes the keys of the numbers that one source gives."""
         return SourceKeyer(self, source)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from bus.tls import PemFiles, server_context
 from schemas.addresses import is_loopback as is_loopback  # noqa: PLC0414 - adapters have it from here
 from schemas.base import Section as Section  # noqa: PLC0414
 
@@ -58,9 +59,9 @@ class Tls(Section):
         return self.model_copy(update=files)
 
     def context(self) -> ssl.SSLContext:
-        """TLS 1.2 or later. Raises OSError (ssl.SSLError too) where a file cannot be used."""
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.client_ca_file)
-        context.load_cert_chain(self.certificate_file, self.key_file)
+        """TLS 1.2 or later. Raises TlsFileError where a file cannot be used."""
+        files = PemFiles(self.client_ca_file, self.certificate_file, self.key_file)
+        context = server_context(files)
         if self.client_ca_file is not None:
             context.verify_mode = ssl.CERT_REQUIRED if self.is_required else ssl.CERT_OPTIONAL
         return context

@@ -57,7 +57,7 @@ class MllpServer:
         self._empty = asyncio.Event()
 
     async def start(self) -> None:
-        """Listen. Raises OSError (address in use) or ssl.SSLError (unusable certificate)."""
+        """Listen. Raises OSError (address in use) or TlsFileError."""
         given = self.listener
         self._listening = ListeningPort(
             lambda guest: Connection(self, guest),

@@ -7,7 +7,6 @@ default and must not (read uncommitted, commit by itself, start at the newest) i
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
 from bus.kafka.cloudevents import Mode as EventMode
+from bus.tls import PemFiles, client_context
 
 BATCH_BYTES: Final = 256 * 1024
 """Sent at once to a partition, where the topics take as much."""
@@ -190,10 +190,9 @@ def _protocol(settings: KafkaSettings) -> str:
 def _tls_options(tls: Tls | None) -> Options:
     if tls is None:
         return {}
-    context = ssl.create_default_context(cafile=tls.ca_file)
+    files = PemFiles(tls.ca_file, tls.certificate_file, tls.key_file, tls.key_password)
+    context = client_context(files)
     context.check_hostname = tls.check_hostname
-    if tls.certificate_file:
-        context.load_cert_chain(tls.certificate_file, tls.key_file, tls.key_password)
     return {"ssl_context": context, "ssl_check_hostname": tls.check_hostname}
 
 

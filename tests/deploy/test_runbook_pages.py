@@ -34,6 +34,7 @@ SHOWS: Final[dict[str, tuple[str, ...]]] = {
     "Much waits in review": ('"by":.*"reason":"ward-unknown"', "ward-unknown of hl7"),
     "A feed whose inputs are all refused": ('"reason":"visit-missing"', r"bad\.csv\.reason\.json"),
     "A feed does not work": (HEALTH,),
+    "A damaged register, certificate or secret": ('"register_trouble":null', r"right; \d feeds"),
     "A feed is silent": ("Local Address:Port", '"last_seen":', "rejected"),
     "Inputs are not stored": (r'"ready":true', "Mounted on"),
     "Exports stay where they are": ("inbox/done", "inbox/rejected"),
@@ -149,5 +150,6 @@ R="{where} --token-file {folder}/operator.token"
 
 def here(service: Service, line: str) -> str:
     line = line.replace("http://127.0.0.1:8080", service.url)
+    line = line.replace("/etc/wardbridge/wardbridge.toml", str(service.config))
     line = line.replace("/var/lib/wardbridge", str(service.data))
     return re.sub(r"\bSEQUENCE\b", "2", re.sub(r"\bSUBSCRIBER\b", "kiosk", line))

@@ -44,7 +44,7 @@ from wardbridge.reviewing.replay import Replay
 from wardbridge.revisions import revised
 from wardbridge.roles import fingerprint_of
 from wardbridge.routing import GROUP, make_runner
-from wardbridge.secret import made_once, patient_keyer
+from wardbridge.secret import keyer_of, made_once
 from wardbridge.service import write_authority
 
 START: Final = datetime(2026, 1, 20, 6, tzinfo=UTC)
@@ -173,7 +173,7 @@ class Hospital:
         if name not in self._made:
             feed: Feed = self.feeds[name]
             identity = self._revised(feed)
-            keyer = patient_keyer(self.folder, None, may_create=False)
+            keyer = keyer_of(self.log, self.installation)
             reading = Reading(identity, self.installation.register, keyer, self.clock)
             review = Review(identity, open_statements(self.log, identity))
             self._made[name] = (reading, review)

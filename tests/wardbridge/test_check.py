@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from itertools import combinations, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +18,8 @@ from pydantic import BaseModel
 
 from adapters.common.filename import matches
 from adapters.common.patterns import common_name
+from bus.sqlite import SqliteLog
+from tests.support.certificates import Certificate, self_signed
 from tests.wardbridge.support import command, configured, in_process, lab_text
 from wardbridge.config.doors import doors
 from wardbridge.config.load import load
@@ -23,7 +27,10 @@ from wardbridge.config.models import Settings
 from wardbridge.config.problems import ConfigError, Problem
 from wardbridge.config.reference import _fields, _inner
 from wardbridge.feeds.kinds import KINDS
+from wardbridge.log import log_path
+from wardbridge.secret import claimed_keyer_of, made_once
 
+AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 REGISTER = "id;name;hospital;alias:elvis\nMED;Medicin;Norr;M1\nKIR;Kirurgi;Norr;K1\n"
 
 
@@ -31,6 +38,11 @@ def base(tmp_path: Path) -> str:
     """The lab with a closed register."""
     (tmp_path / "wards.csv").write_text(REGISTER, encoding="utf-8")
     return lab_text().replace("open = true", 'register = "wards.csv"')
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return self_signed(tmp_path_factory.mktemp("certificate"), "made")
 
 
 def warned(tmp_path: Path, text: str) -> set[str]:
@@ -99,14 +111,18 @@ NOT_ABOUT_DOORS = ("wards.", "identities.")
     ("changed", "added", "expected"), OPEN_DOORS.values(), ids=OPEN_DOORS.keys()
 )
 def test_every_door_that_stands_open_is_warned_of_and_no_other(
-    changed: dict[str, str], added: str, expected: set[str], tmp_path: Path
+    changed: dict[str, str],
+    added: str,
+    expected: set[str],
+    certificate: Certificate,
+    tmp_path: Path,
 ) -> None:
     for name, content in (
         ("t", "0123456789abcdef"),
         ("s", SIGNING),
-        ("c", ""),
-        ("k", ""),
-        ("a", ""),
+        ("c", Path(certificate.file).read_text("ascii")),
+        ("k", Path(certificate.key).read_text("ascii")),
+        ("a", Path(certificate.file).read_text("ascii")),
     ):
         (tmp_path / name).write_text(content, encoding="utf-8")
         (tmp_path / name).chmod(0o600)
@@ -138,9 +154,10 @@ SCRAM = '[log.kafka.sasl]\nmechanism = "SCRAM-SHA-512"\nusername = "u"\npassword
     ],
 )  # fmt: skip
 def test_brokers_that_everybody_can_listen_to_are_warned_of(
-    brokers: str, added: str, expected: set[str], tmp_path: Path
+    brokers: str, added: str, expected: set[str], certificate: Certificate, tmp_path: Path
 ) -> None:
-    for name, content in (("t", "0123456789abcdef"), ("c", "")):
+    both = "".join(Path(file).read_text("ascii") for file in certificate)
+    for name, content in (("t", "0123456789abcdef"), ("c", both)):
         (tmp_path / name).write_text(content, encoding="utf-8")
         (tmp_path / name).chmod(0o600)
     head, _, rest = base(tmp_path).partition("[realms.lab]")
@@ -255,6 +272,64 @@ def test_every_kind_of_secret_that_is_written_down_is_found(written: str, tmp_pa
 def test_a_certificate_that_is_not_there_is_told_before_the_start(tmp_path: Path) -> None:
     text = f"{base(tmp_path)}\n[http.tls]\n{TLS}"
     assert {"http.tls.certificate_file", "http.tls.key_file"} <= warned(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("file", "place"),
+    [
+        ("c", "http.tls.certificate_file"),
+        ("k", "http.tls.certificate_file"),
+        ("ca", "http.tls.client_ca_file"),
+    ],
+)
+def test_a_certificate_that_cannot_be_used_is_told_before_the_start(
+    file: str, place: str, certificate: Certificate, tmp_path: Path
+) -> None:
+    pem, key = certificate
+    for name, source in (("c", pem), ("k", key), ("ca", pem)):
+        (tmp_path / name).write_bytes(Path(source).read_bytes())
+    text = f"{base(tmp_path)}\n[http.tls]\n{TLS}client_ca_file = 'ca'\n"
+    assert place not in warned(tmp_path, text)
+    (tmp_path / file).write_bytes(b"")
+    found = [
+        each for each in load(configured(tmp_path, text), tmp_path, {}).warned if each.key == place
+    ]
+    assert [each.suggestion for each in found] == ["restore it from a copy"]
+    assert found[0].text.startswith(f"{tmp_path / file} ")
+
+
+KEY_FILE = "privacy.patient_key_file"
+
+
+def secret_warnings(folder: Path) -> list[str]:
+    config = configured(folder, in_process())
+    said = command("check", "--config", config, "--data", folder / "data", "--json")
+    assert said.returncode == 0
+    warnings = json.loads(said.stdout)["warnings"]
+    return [
+        f"{each['reason']}; {each['suggestion']}" for each in warnings if each["key"] == KEY_FILE
+    ]
+
+
+def test_a_secret_that_no_feed_could_start_with_is_told_before_the_start(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    secret = data / "patient.key"
+    assert secret_warnings(tmp_path) == []  # the first start makes it
+    made_once(secret)
+    secret.write_bytes(b"")
+    (told,) = secret_warnings(tmp_path)
+    assert told.startswith(f"{secret}: a patient key secret has 1 to 64 bytes; restore it")
+    secret.write_bytes(b"first")
+    with closing(SqliteLog.open(log_path(data))) as log:
+        claimed_keyer_of(log, load(configured(tmp_path, in_process()), data, {}), lambda: AT)
+    assert secret_warnings(tmp_path) == []
+    secret.write_bytes(b"second")
+    (told,) = secret_warnings(tmp_path)
+    assert "is not the secret that the patients of this log are keyed with" in told
+    secret.unlink()
+    (told,) = secret_warnings(tmp_path)
+    assert told.startswith(f"{secret} is missing; restore it")
 
 
 @pytest.mark.parametrize(("mode", "expected"), [(0o777, True), (0o775, False)])

@@ -525,3 +525,32 @@ def test_one_whose_key_is_gone_says_so_and_disturbs_nobody(tmp_path: Path) -> No
     with Receiver() as receiver:
         asyncio.run(run(receiver))
     assert receiver.calls == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "file"),
+    [
+        ('ca_file = "ca.pem"', "ca.pem"),
+        ('certificate_file = "c.pem"\nkey_file = "k.pem"', "c.pem"),
+    ],
+)
+def test_a_certificate_that_cannot_be_used_stops_only_its_subscriber(
+    lines: str, file: str, tmp_path: Path
+) -> None:
+    """Of the configuration. Everybody else is told, and what waits for this one is kept."""
+
+    async def run(receiver: Receiver) -> None:
+        url = f'url = "{receiver.url}"\nsecrets = ["{KEY}"]\nallow_private = true\n'
+        more = f"[subscribers.good.webhook]\n{url}[subscribers.bad.webhook]\n{url}{lines}\n"
+        log = MemoryLog()
+        async with delivering(tmp_path, log, more) as (_, senders):
+            log.append([decided("MED", 1)])
+            await until(lambda: len(receiver.taken) == 1)
+            await until(lambda: senders["bad"].standing().trouble is not None)
+            trouble = senders["bad"].standing().trouble or ""
+            assert f"{tmp_path / file} cannot be read" in trouble
+            assert senders["good"].standing().trouble is None
+            assert senders["bad"].standing().waiting == 1
+
+    with Receiver() as receiver:
+        asyncio.run(run(receiver))

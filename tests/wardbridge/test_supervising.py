@@ -29,7 +29,7 @@ from wardbridge.feeds.kind import FeedStatus
 from wardbridge.http.view import View
 from wardbridge.log import log_path
 from wardbridge.roles import Role, processes_of
-from wardbridge.secret import patient_keyer
+from wardbridge.secret import DEFAULT_NAME, made_once
 
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 SOON_S = 20.0
@@ -260,7 +260,7 @@ def folder(tmp_path: Path) -> Path:
 
 def _installation(folder: Path, text: str) -> Installation:
     installation = load(configured(folder, text), folder / "data", {})
-    patient_keyer(installation.data, None, may_create=True)
+    made_once(installation.data / DEFAULT_NAME)
     return installation
 
 

@@ -1,10 +1,14 @@
 """The ward register's file."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schemas.ward import Unresolved
+from wardbridge.config.problems import Problem
 from wardbridge.wards import RegisterError, read_register
 
 
@@ -83,5 +87,58 @@ def test_every_line_in_error_is_told_at_once(tmp_path: Path) -> None:
 def test_a_file_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
     path = tmp_path / "wards.csv"
     path.write_bytes("id;name;hospital\nA;Ä;C\n".encode("latin-1"))
-    with pytest.raises(RegisterError, match="not UTF-8"):
+    with pytest.raises(RegisterError, match=r"wards\.csv:2: it is not UTF-8"):
         read_register(path)
+
+
+SOUND = "id;name;hospital;alias:ehr;places\nA;Å 1;Norr;N51|N 52;4\nB;B;Söder;S@HUS T;\n".encode()
+
+
+@given(
+    at=st.integers(0, len(SOUND)),
+    dropped=st.integers(0, 20),
+    put=st.binary(max_size=8) | st.sampled_from([b'"', b"\n", b"\0", b'"' * 3, b";" * 9, b"\x85"]),
+    times=st.sampled_from([1, 2, 30_000]),
+)
+@settings(max_examples=300, deadline=None)
+def test_whatever_became_of_a_register_it_is_one_or_is_refused_with_reasons(
+    at: int, dropped: int, put: bytes, times: int
+) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "wards.csv"
+        path.write_bytes(SOUND[:at] + put * times + SOUND[at + dropped :])
+        problems = refused(path)
+    assert all(each.file == path and len(str(each)) < 5_000 for each in problems or ())
+    assert problems is None or problems
+
+
+def refused(path: Path) -> tuple[Problem, ...] | None:
+    """Why the register cannot be used; None where it can."""
+    try:
+        read_register(path)
+    except RegisterError as error:
+        return error.problems
+    return None
+
+
+@pytest.mark.parametrize("column", ["id", "name", "hospital", "alias:ehr", "facility:ehr"])
+def test_a_text_without_end_is_refused_with_its_line_and_is_not_repeated(
+    column: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "wards.csv"
+    cells = dict.fromkeys(("id", "name", "hospital", "alias:ehr", "facility:ehr"), "A")
+    cells[column] = "x" * 201
+    path.write_text(f"{';'.join(cells)}\n{';'.join(cells.values())}\n", encoding="utf-8")
+    (problem,) = refused(path) or ()
+    assert problem.line == 2
+    assert problem.reason == "more than 200 characters"
+    assert "xxx" not in str(problem)
+
+
+def test_an_open_quotation_mark_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "wards.csv"
+    path.write_bytes(b'id;name;hospital\nA;"Akuten;Norr\n' + b"B;B;Norr\n" * 20_000)
+    (problem,) = refused(path) or ()
+    assert problem.line
+    assert problem.suggestion
+    assert "quotation mark" in problem.suggestion

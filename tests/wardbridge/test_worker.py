@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,7 +33,7 @@ from wardbridge.config.load import load
 from wardbridge.config.models import Installation
 from wardbridge.log import log_path
 from wardbridge.roles import Role
-from wardbridge.secret import patient_keyer
+from wardbridge.secret import DEFAULT_NAME, made_once
 
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 
@@ -225,7 +226,7 @@ def feeds(log: SqliteLog, installation: Installation) -> tuple[WorkerProcess, Re
 
 
 def keep_secret(installation: Installation) -> None:
-    patient_keyer(installation.data, None, may_create=True)
+    made_once(installation.data / DEFAULT_NAME)
 
 
 def test_feeds_work_once_they_have_started(log: SqliteLog, installation: Installation) -> None:
@@ -320,11 +321,15 @@ def test_a_file_that_a_feed_needs_and_is_not_there_is_told_by_its_name(
     asyncio.run(play())
 
 
-def test_a_secret_that_was_lost_is_no_start(log: SqliteLog, installation: Installation) -> None:
+def test_without_its_secret_a_feed_stands_still_and_its_process_goes_on(
+    log: SqliteLog, installation: Installation
+) -> None:
     async def play() -> None:
         worker = WorkerProcess(log, Job(Role.ADAPTERS, installation, 0))  # nobody made the secret
-        with pytest.raises(CannotStartError, match=r"patient\.key is missing"):
-            await worker.start()
+        feed = RemoteFeed("elvis", worker)
+        await worker.start()
+        assert re.search(r"patient\.key is missing: restore it", feed.blocking() or "")
+        assert worker.failure() is None
         await worker.stop()
 
     log.append([Record(topics.RAW, "lab", "id", b"bytes")])

@@ -14,6 +14,7 @@ import typer
 from adapters.common.calls import Asked
 from bus.port import Log, LogError
 from bus.records import records_of
+from bus.tls import PemFiles, TlsFileError, client_context
 from schemas import topics
 from schemas.base import VisitRef
 from schemas.encounter import EncounterView
@@ -102,7 +103,10 @@ def _text_of(file: Path) -> str:
 
 def _pinned(certificate_file: str) -> ssl.SSLContext:
     """Trusts this one certificate, under whatever address it is reached."""
-    context = ssl.create_default_context(cafile=certificate_file)
+    try:
+        context = client_context(PemFiles(certificate_file))
+    except TlsFileError as error:
+        refuse(str(error))
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.check_hostname = False
     return context

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from adapters.common.door import Door
+from bus.memory import MemoryLog
+from bus.port import Log, LogError
 from wardbridge.commands._shared import COULD_NOT_RUN, HERE, ConfigOption, DataOption, refuse
 from wardbridge.config.doors import doors
+from wardbridge.config.lastgood import lost
 from wardbridge.config.load import load
 from wardbridge.config.models import Installation
 from wardbridge.config.problems import ConfigError, Problem
 from wardbridge.feeds.kinds import KINDS
+from wardbridge.log import is_on_kafka, open_to_read
+from wardbridge.secret import doubt_of
 
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object, for programs")]
 
@@ -34,6 +41,7 @@ def check(config: ConfigOption, data: DataOption = HERE, *, as_json: AsJson = Fa
             refuse(str(error))
         typer.echo(_as_json(config, error.problems, None))
         raise typer.Exit(COULD_NOT_RUN) from None
+    found = replace(found, warned=(*found.warned, *lost(found), *_about_secret(found)))
     if as_json:
         typer.echo(_as_json(config, (), found))
         return
@@ -46,6 +54,17 @@ def check(config: ConfigOption, data: DataOption = HERE, *, as_json: AsJson = Fa
             typer.echo(f"feeds.{name}: {line}")
     wards = "any" if found.register.is_open else len(found.register.wards)
     typer.echo(f"{config}: right; {len(found.feeds)} feeds, wards: {wards}")
+
+
+def _about_secret(found: Installation) -> Iterator[Problem]:
+    """Whether feeds can start with the secret, beside the log if that is a file that can be looked into."""
+    try:
+        log: Log = MemoryLog() if is_on_kafka(found) else open_to_read(found.data, found)
+    except LogError:  # there is none yet, or its start says what is wrong with it
+        log = MemoryLog()
+    with closing(log):
+        if text := doubt_of(log, found):
+            yield Problem(("privacy", "patient_key_file"), text)
 
 
 def _told(found: Installation) -> dict[str, list[str]]:

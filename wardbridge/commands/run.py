@@ -17,16 +17,16 @@ from wardbridge.commands._shared import (
     ConfigOption,
     DataOption,
     PortOffset,
-    installation,
     refuse,
 )
 from wardbridge.config.doors import doors
+from wardbridge.config.lastgood import keep, kept_of, load_to_run, lost
 from wardbridge.config.models import Installation
+from wardbridge.config.problems import ConfigError
 from wardbridge.files import allow_more_files, too_few_files
 from wardbridge.log import is_on_kafka
 from wardbridge.logs import configure_logs
 from wardbridge.roles import ALL_ROLES, Role
-from wardbridge.secret import SecretError
 from wardbridge.service import Service
 
 FAILED: Final = 1
@@ -52,13 +52,17 @@ def run(
     Exit 0: drained. 1: a part failed, or not all could be finished in time. 2: the configuration
     is not right.
     """
-    found = installation(config, data)
+    try:
+        found = load_to_run(config, data)
+    except ConfigError as error:
+        refuse(str(error))
     roles = frozenset(role or ALL_ROLES)
     if roles != ALL_ROLES and not is_on_kafka(found):
         refuse('--role: one process writes a log in SQLite; with engine = "kafka" roles can part')
     configure_logs(sys.stderr)
     files = allow_more_files()
     _tell_of(found, files)
+    _keep_register(found)
     raise typer.Exit(_serve(Service(found, port_offset, roles=roles)))
 
 
@@ -69,15 +73,29 @@ def _tell_of(found: Installation, files: int) -> None:
         logger.info(
             "door", door=door.key, address=door.address, asks=door.asks, encrypted=door.encrypted
         )
+    for damaged in found.damage:
+        used = kept_of(found.data, damaged.file or found.file)
+        logger.error("register_damaged", reason=f"{damaged}; {used} is used instead")
+    for gone in lost(found):
+        logger.warning("configuration", warning=str(gone))
     for warning in [*found.warnings(), *too_few_files(files, found)]:
         logger.warning("configuration", warning=warning)
+
+
+def _keep_register(found: Installation) -> None:
+    """For a start with a damaged one. Where it cannot be kept, such a start will be refused."""
+    try:
+        found.data.mkdir(parents=True, exist_ok=True)
+        keep(found)
+    except OSError as error:
+        structlog.get_logger().warning("register_not_kept", reason=error.strerror)
 
 
 def _serve(service: Service) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_until_told(service))
-    except (LogError, SecretError, OSError) as error:
+    except (LogError, OSError) as error:
         typer.echo(f"cannot run: {error}", err=True)
         return FAILED
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bus.port import LogError
 from bus.runner import Figures
+from wardbridge.secret import SecretError
 
 
 class Watched(Protocol):
@@ -71,9 +72,11 @@ async def stop_all(parts: Sequence[Component]) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """An error as health may tell it: its type, and a log's text, which says what to do.
+    """An error as health may tell it: its type, and a log's or a secret's text, which says what to do.
 
     Of any other error the text may quote an input.
     """
+    if isinstance(error, SecretError):
+        return str(error)
     name = type(error).__name__
     return f"{name}: {error}" if isinstance(error, LogError) else name

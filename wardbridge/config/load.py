@@ -5,13 +5,14 @@ their own laid under their feeds; every table has the shape of its model, each f
 adapter's; names that refer to one another exist; no two parts want what only one can have; the ward
 register can be read; each feed's settings agree with themselves and with the register. Each is looked for in
 whatever is right so far, so that all errors are told at once. Only a file that is no TOML ends it early.
+Where another register may be used instead of one that cannot be read, all else must agree with that one.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +34,7 @@ from wardbridge.config.references import (
     unsaid,
     wrong_references,
 )
-from wardbridge.config.secretfiles import about_secrets, missing_files, open_folders
+from wardbridge.config.secretfiles import about_secrets, damaged_files, missing_files, open_folders
 from wardbridge.config.substitution import Substitution
 from wardbridge.config.toml import Table, TomlFile
 from wardbridge.config.warned import warnings_of
@@ -44,24 +45,32 @@ from wardbridge.wards import ALIAS, FACILITY, RegisterError, read_register
 _NAME = re.compile(r"[\w.-]+")
 
 
-def load(file: Path, data: Path, environment: Mapping[str, str] = os.environ) -> Installation:
-    """Read and check a configuration; its paths start from ``data``. Raises ConfigError."""
+def load(
+    file: Path,
+    data: Path,
+    environment: Mapping[str, str] = os.environ,
+    instead: Callable[[Path], Path] | None = None,
+) -> Installation:
+    """Read and check a configuration; its paths start from ``data``. Raises ConfigError.
+
+    ``instead``: which register to use where the configured one is damaged.
+    """
     source = TomlFile.read(file)
     substitution = Substitution(environment, data)
     profiles = Profiles(data, substitution)
     table = _with_profiles(substitution.apply(source.table), profiles)
     problems = substitution.problems + profiles.problems
     parts = parts_of(table, problems)
-    wards = _wards(table, data)
+    wards, damage = _usable(table, data, instead)
     feeds = _feeds(parts.settings, parts.models)
     problems += _disagreements(table, parts, wards, feeds)
     doubts, doubtful = _tried(feeds, wards.register)
     problems += doubts
     if wards.register is None or not parts.is_whole or problems:
-        raise ConfigError(_located(source, profiles, _first_of_each_key(problems)))
-    found = Installation(file, data, parts.settings, feeds, wards.register)
+        raise ConfigError(_located(source, profiles, _first_of_each_key([*problems, *damage])))
+    found = Installation(file, data, parts.settings, feeds, wards.register, damage=damage)
     warned = [*warnings_of(found), *doubtful]
-    for look in (missing_files, open_folders):
+    for look in (missing_files, damaged_files, open_folders):
         warned += look(source.table, data)
     warned += about_secrets(source.table, file, data)
     return replace(found, warned=tuple(_located(source, profiles, warned)))
@@ -178,16 +187,33 @@ class Wards(NamedTuple):
     problems: tuple[Problem, ...] = ()
 
 
-def _wards(table: Table, data: Path) -> Wards:
+def _usable(
+    table: Table, data: Path, instead: Callable[[Path], Path] | None
+) -> tuple[Wards, tuple[Problem, ...]]:
+    """The wards; where the configured register is damaged, those of the other, and what is wrong with it."""
+    path = _register_file(table, data)
+    if path is None:
+        return Wards(WardRegister(open_register=True), {}), ()
+    configured = _wards(table, path)
+    if configured.problems and instead is not None:
+        other = _wards(table, instead(path))
+        if not other.problems:
+            return other, configured.problems
+    return configured, ()
+
+
+def _register_file(table: Table, data: Path) -> Path | None:
     file = table["wards"].get("register") if isinstance(table.get("wards"), dict) else None
-    if not isinstance(file, str) or not file:
-        return Wards(WardRegister(open_register=True), {})
+    return data / file if isinstance(file, str) and file else None
+
+
+def _wards(table: Table, path: Path) -> Wards:
     try:
-        register = read_register(data / file)
+        register = read_register(path)
     except RegisterError as error:
         return Wards(None, {"ward": error.wards, "hospital": error.hospitals}, error.problems)
     hospitals = {ward.hospital for ward in register.wards.values()}
-    problems = _unknown_sources(data / file, register, names_in(table).get("source"))
+    problems = _unknown_sources(path, register, names_in(table).get("source"))
     return Wards(register, {"ward": register.wards, "hospital": hospitals}, tuple(problems))
 
 

@@ -353,6 +353,8 @@ class Installation:
     register: WardRegister
     warned: tuple[Problem, ...] = ()
     """What works and is still not right for patients, each with its file and line."""
+    damage: tuple[Problem, ...] = ()
+    """Why the configured register cannot be used, where the one of the last good start is used instead."""
 
     def warnings(self) -> list[str]:
         """The same as texts, each with its key."""

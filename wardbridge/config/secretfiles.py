@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from stat import S_IROTH, S_IWOTH
-from typing import Annotated, Any, Final, get_args, get_origin
+from typing import Annotated, Any, Final, TypeGuard, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
+from bus.tls import PemFiles, TlsFileError, server_context
 from wardbridge.config.models import Settings
 from wardbridge.config.parts import HEAD, tables_in
 from wardbridge.config.problems import Place, Problem, fields_by_key, is_model
@@ -20,6 +21,7 @@ from wardbridge.secret import DEFAULT_NAME as SECRET_NAME
 
 _REFERENCE: Final = re.compile(r"\$\{(file:)?([^}]+)\}")
 _KEY_FILES: Final = frozenset({"key_file", "patient_key_file", "token_file"})
+_PEM: Final = ("ca_file", "client_ca_file", "certificate_file", "key_file")
 _SECRET_TYPES: Final = frozenset({SecretStr, bytes})
 
 
@@ -47,6 +49,44 @@ def missing_files(table: Table, data: Path) -> Iterator[Problem]:
             yield Problem(
                 place, f"{path} is not there, or not for us to read: put it there before the start"
             )
+
+
+def damaged_files(table: Table, data: Path) -> Iterator[Problem]:
+    """Certificates that are there and cannot be used, and keys that are not theirs."""
+    for place, within in _tables(table, ()):
+        written = [(key, within.get(key)) for key in _PEM]
+        given = {key: data / name for key, name in written if _is_there(name, data)}
+        if "key_password" in within or ("key_file" in within and "key_file" not in given):
+            given.pop("certificate_file", None)  # it cannot be told without the other
+        for key, files in (
+            ("ca_file", PemFiles(given.get("ca_file"))),
+            ("client_ca_file", PemFiles(given.get("client_ca_file"))),
+            (
+                "certificate_file",
+                PemFiles(None, given.get("certificate_file"), given.get("key_file")),
+            ),
+        ):
+            if key in given and (text := _why_unusable(files)):
+                yield Problem((*place, key), text)
+
+
+def _is_there(name: object, data: Path) -> TypeGuard[str]:
+    return isinstance(name, str) and not _REFERENCE.search(name) and _is_file(data / name)
+
+
+def _why_unusable(files: PemFiles) -> str | None:
+    try:
+        server_context(files)  # it need not read whom the system trusts
+    except TlsFileError as error:
+        return str(error)
+    return None
+
+
+def _tables(table: Table, place: Place) -> Iterator[tuple[Place, Table]]:
+    yield place, table
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _tables(value, (*place, key))
 
 
 def open_folders(table: Table, data: Path) -> Iterator[Problem]:

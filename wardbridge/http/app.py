@@ -88,6 +88,9 @@ class Health(Frozen):
     """How every part is."""
 
     ready: bool
+    register_trouble: str | None = Field(
+        description="the ward register is damaged, and that of the last good start is used"
+    )
     feeds: tuple[FeedHealth, ...]
     review: ReviewHealth | None = Field(description="none until it has been read")
     router: RouterHealth
@@ -191,6 +194,7 @@ def health_of(view: View) -> Health:
     router = view.router.figures()
     return Health(
         ready=view.is_ready(view.blocking()),
+        register_trouble=view.register_trouble,
         feeds=tuple(_feed_health(view)),
         review=_review_health(view.review) if view.review.is_whole else None,
         router=RouterHealth(

@@ -15,6 +15,7 @@ from router.delivery.sender import Sender
 from wardbridge.http.view import View
 
 READY: Final = "wardbridge_component_ready"
+REGISTER_READ: Final = "wardbridge_register_read"
 FEED: Final = "wardbridge_feed"
 FEED_OUTCOMES: Final = "wardbridge_feed_outcomes"
 FEED_WELL: Final = "wardbridge_feed_well"
@@ -61,6 +62,10 @@ class ViewCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Every metric, as it is now."""
         yield from self._components()
+        yield GaugeMetricFamily(
+            REGISTER_READ, "0: the ward register is damaged, and that of the last good start is used",
+            self._view.register_trouble is None,
+        )  # fmt: skip
         yield from self._feeds()
         yield from self._review()
         yield from self._router()

@@ -36,6 +36,7 @@ class View:
     review: ReviewFollower
     heartbeat_s: float
     now: Callable[[], datetime]
+    register_trouble: str | None = None
 
     @property
     def senders(self) -> Mapping[str, Sender]:

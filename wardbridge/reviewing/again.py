@@ -27,7 +27,7 @@ from wardbridge.reviewing.planned import NO_BYTES, NOT_READ, Cannot, KeptInput, 
 from wardbridge.reviewing.records import open_items
 from wardbridge.revisions import revised
 from wardbridge.roles import Clock, fingerprint_of
-from wardbridge.secret import patient_keyer
+from wardbridge.secret import keyer_of
 
 ROUTER: Final = "router|"
 """Begins the ids of the router's own items: only the router can tell whether it meets them again."""
@@ -55,10 +55,10 @@ class FeedAgain:
     def _made(
         self, kind: FeedKind[Any], installation: Installation, feed: Feed, clock: Clock
     ) -> tuple[Rereader | None, KeptFiles | None]:
-        secret, data = installation.settings.privacy.patient_key_file, installation.data
+        data = installation.data
         reading = Reading(
-            self._identity, installation.register, patient_keyer(data, secret, may_create=False),
-            clock, describe=installation.settings.identities.keep,
+            self._identity, installation.register, keyer_of(self._log, installation), clock,
+            describe=installation.settings.identities.keep,
         )  # fmt: skip
         place = Place(self._log, data, review=self._review)
         return (

@@ -24,7 +24,7 @@ from wardbridge.feeds.kinds import KINDS
 from wardbridge.reviewing.inputs import find
 from wardbridge.reviewing.planned import NO_BYTES, NO_INPUT, NOT_READ, Cannot
 from wardbridge.roles import Clock
-from wardbridge.secret import SecretError, patient_keyer
+from wardbridge.secret import SecretError, keyer_of
 
 AROUND_BYTES: Final = 8_000
 """Shown before and behind the place that failed; of it itself, and of a line with names of columns."""
@@ -118,9 +118,7 @@ class Showing:
         )
 
     def _reading(self, feed: Feed) -> Reading:
-        data, privacy = self._installation.data, self._installation.settings.privacy
-        keyer = patient_keyer(data, privacy.patient_key_file, may_create=False)
-        clock = ReceiptClock(self._clock)
+        keyer, clock = keyer_of(self._log, self._installation), ReceiptClock(self._clock)
         return Reading(feed.identity, self._installation.register, keyer, clock)
 
     def _kept(self, item: ReviewItem) -> bytes | None:

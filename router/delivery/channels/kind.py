@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final, Generic, NamedTuple, Self, TypeVar
 from pydantic import Field, model_validator
 
 from bus.port import Log
+from bus.tls import PemFiles, client_context
 from router.delivery.channel import Channel
 from router.delivery.lanes import Terms
 from schemas.addresses import check_host, is_loopback, url_of
@@ -105,7 +106,7 @@ class Local(Section):
         return self
 
     def tls_context(self, data: Path) -> ssl.SSLContext:
-        """Paths start from ``data``. Raises OSError where a file cannot be used."""
+        """Paths start from ``data``. Raises TlsFileError where a file cannot be used."""
         return _context(data, self.ca_file, self.certificate_file, self.key_file)
 
 
@@ -113,10 +114,10 @@ class Local(Section):
 def _context(
     data: Path, ca_file: Path | None, certificate_file: Path | None, key_file: Path | None
 ) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=data / ca_file if ca_file else None)
-    if certificate_file and key_file:
-        context.load_cert_chain(data / certificate_file, data / key_file)
-    return context
+    ca, certificate, key = (
+        data / file if file else None for file in (ca_file, certificate_file, key_file)
+    )
+    return client_context(PemFiles(ca, certificate, key))
 
 
 class UrlSettings(CalledSettings):
