@@ -13,7 +13,7 @@ writes twice is the same record.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -89,7 +89,8 @@ class Review:
     ) -> Findings:
         met = self._items(taken, outcome, troubles, whole)
         about = dict.fromkeys((whole, *outcome.parts, *(item.statement for item in met)))
-        now = {each: frozenset(i.id for i in met if i.statement == each) for each in about}
+        ids = _by_statement((item.statement, item.id) for item in met)
+        now = {each: ids.get(each, frozenset()) for each in about}
         records = [
             *(_record(item) for item in met if item.id not in self._open_of(item.statement)),
             *(self._resolved(each, taken) for each in self._not_met(now)),
@@ -172,10 +173,10 @@ class Review:
 
 
 def _by_statement(items: Iterable[tuple[str, str]]) -> Mapping[str, frozenset[str]]:
-    found: dict[str, frozenset[str]] = {}
+    found: defaultdict[str, set[str]] = defaultdict(set)
     for statement, item in items:
-        found[statement] = found.get(statement, frozenset()) | {item}
-    return found
+        found[statement].add(item)
+    return {statement: frozenset(ids) for statement, ids in found.items()}
 
 
 def item_id(feed: str, statement: str, trouble: Trouble) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from adapters.common.feed import Input, records_of
 from adapters.common.figures import Figures
@@ -21,7 +21,7 @@ from adapters.common.keys import raw_pointer
 from adapters.common.limits import MAX_WAITING_BYTES
 from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.common.receipt import ReceiptClock
-from adapters.common.review import Review
+from adapters.common.review import Findings, Review
 from adapters.common.store import Settled, Store
 from adapters.fhir.document import read
 from adapters.fhir.limits import MAX_ELEMENTS
@@ -35,6 +35,7 @@ from bus.port import Log, LogError, Record, RecordTooLargeError
 READ_ASIDE_BYTES: Final = 32_000
 """A larger body is read in a thread: a whole Bundle would keep all other senders waiting."""
 
+Result = TypeVar("Result")
 Check = Callable[[Object], None]
 Beside = Callable[[Object], Awaitable[Resources]]
 
@@ -138,34 +139,31 @@ class Intake:
         if already is not None:
             taken = Taken(already, None)
         else:
-            fetched = await beside(document_in(payload, self._normaliser)) if beside else None
-            taken = await self._meant(payload, at, check, fetched)
+            fetched = await self._fetched(payload, beside) if beside else None
+            taken = await aside(
+                payload, lambda: read_body(self._normaliser, payload, at, check, fetched)
+            )
         if known is None or not known(taken):
             await self._keep(payload, at, taken)
         return taken
 
-    async def _meant(
-        self, payload: bytes, at: datetime, check: Check, fetched: Resources | None
-    ) -> Taken:
-        if len(payload) > READ_ASIDE_BYTES:
-            return await asyncio.to_thread(self._read, payload, at, check, fetched)
-        return self._read(payload, at, check, fetched)
+    async def _fetched(self, payload: bytes, beside: Beside) -> Resources:
+        return await beside(await aside(payload, lambda: document_in(payload, self._normaliser)))
 
     async def _keep(self, payload: bytes, at: datetime, taken: Taken) -> None:
         """Raises NotTakenError where it could not be stored."""
-        feed = self._normaliser.feed
-        pointer = raw_pointer(payload, at, feed.name)
-        outcome, document = taken
-        taken_at = Input(pointer, at)
+        found, records = await aside(payload, lambda: self._written(payload, at, taken))
+        await self._stored(records)
+        self._review.note(found)
+        self.figures.became(taken.outcome)
+
+    def _written(self, payload: bytes, at: datetime, taken: Taken) -> tuple[Findings, list[Record]]:
+        feed, (outcome, document) = self._normaliser.feed, taken
+        taken_at = Input(raw_pointer(payload, at, feed.name), at)
         found = self._review.findings(
             taken_at, outcome, lambda: statement_of_input(payload, document)
         )
-        await self._stored(records_of(feed, taken_at, payload, outcome, found.records))
-        self._review.note(found)
-        self.figures.became(outcome)
-
-    def _read(self, payload: bytes, at: datetime, check: Check, known: Resources | None) -> Taken:
-        return read_body(self._normaliser, payload, at, check, known)
+        return found, records_of(feed, taken_at, payload, outcome, found.records)
 
     async def write(self, records: list[Record]) -> None:
         """Make durable what a feed keeps for itself. Raises NotTakenError where that cannot be."""
@@ -210,6 +208,11 @@ def read_body(
 def anything(document: Object) -> None:
     """The check of what is no request: a server's answer, or a body that is read again."""
     del document
+
+
+async def aside(payload: bytes, work: Callable[[], Result]) -> Result:
+    """Do what a body asks for: in a thread where it is large, so that the loop goes on with everybody else's."""
+    return await asyncio.to_thread(work) if len(payload) > READ_ASIDE_BYTES else work()
 
 
 def document_in(payload: bytes, normaliser: Normaliser) -> Object:

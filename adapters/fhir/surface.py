@@ -38,7 +38,7 @@ from adapters.fhir.client import RemoteError
 from adapters.fhir.document import read
 from adapters.fhir.element import resource
 from adapters.fhir.gate import Rate, Senders, refuse_conditions, refuse_packed, refuse_unread_type
-from adapters.fhir.intake import Check, Grow, Intake, NotTakenError, Taken
+from adapters.fhir.intake import Check, Grow, Intake, NotTakenError, Taken, aside
 from adapters.fhir.listener import Deed, FhirListener
 from adapters.fhir.names import ID_PATTERN, EditionName, Object
 from adapters.fhir.notification import named_in
@@ -175,8 +175,9 @@ class Surface:
         @app.post(BASE, openapi_extra=both, **_TOLD)
         async def transaction(request: Request) -> Response:
             """State what a transaction or batch Bundle holds; a transaction is taken whole."""
-            taken, _ = await self._take(request, is_bundle("transaction", "batch"))
-            return of_bundle(taken, wanted(request.headers.getlist("prefer")))
+            taken, payload = await self._take(request, is_bundle("transaction", "batch"))
+            want = wanted(request.headers.getlist("prefer"))
+            return await aside(payload, lambda: of_bundle(taken, want))
 
         message = answer.openapi_body("a message Bundle", "Bundle")
 
@@ -212,7 +213,7 @@ class Surface:
             return found
 
         try:
-            for name in _names_in(payload, self._edition):
+            for name in await aside(payload, lambda: _names_in(payload, self._edition)):
                 if (each := await fetch.read(name)) is not None:
                     taken = await self._intake.take(each, is_encounter, beside=fetch.beside)
                     named += [(name, taken.document)] if taken.document else []

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.common import review
 from adapters.common.feed import FeedIdentity, Input
 from adapters.common.outcome import Outcome, Trouble, accepted, ignored, to_review
 from adapters.common.review import NOTHING, Findings, Review
@@ -200,3 +204,47 @@ def test_what_is_open_is_what_the_last_durable_reading_of_each_statement_met(
             kept.restart()
     expected = sorted((s, *each) for s, found in met.items() for each in found)
     assert sorted((i.statement, i.reason, i.where) for i in kept.open_items()) == expected
+
+
+def steps_of(work: Callable[[], object]) -> int:
+    """How many instructions of the module are executed: a measure that no other load changes."""
+    steps = 0
+
+    def count(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal steps
+        if frame.f_code.co_filename != review.__file__:
+            return None
+        frame.f_trace_opcodes = True
+        steps += event == "opcode"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return steps
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["each its own statement", "one statement"])
+def test_the_work_grows_with_the_troubles_and_not_with_their_square(apart: bool) -> None:  # noqa: FBT001 - a table's column
+    def reading(number: int) -> Callable[[], object]:
+        troubles = [
+            replace(WARD, statement=f"s{each}" if apart else "", within=str(each))
+            for each in range(number)
+        ]
+        kept = Kept()
+        outcome = accepted((), troubles)
+        return lambda: kept.read(outcome, fails=True)
+
+    few, many = steps_of(reading(200)), steps_of(reading(400))
+    assert few > 200
+    assert many < 2.2 * few
+
+
+def test_what_is_open_at_a_start_is_taken_up_once_each() -> None:
+    items = [("s", str(each)) for each in range(400)]
+    few, many = steps_of(lambda: Review(FEED, items[:200])), steps_of(lambda: Review(FEED, items))
+    assert many < 2.2 * few
+    assert all(Review(FEED, items).is_open(item) for _, item in items)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -14,6 +15,10 @@ from starlette.types import Message
 
 from adapters.common.asking import AskingRoute
 from adapters.common.limits import BODY_BYTES
+from adapters.fhir import document, intake
+from adapters.fhir import surface as surface_of_feed
+from adapters.fhir.names import Object
+from adapters.fhir.references import Resources
 from adapters.fhir.surface import DEEDS
 from tests.fhir.test_surface import TOKEN as SENDER
 from tests.fhir.test_surface import Endpoint
@@ -209,6 +214,63 @@ def test_a_body_that_is_still_coming_counts_as_waiting() -> None:
         assert seen == [(1, 1), (0, 0)]
 
     asyncio.run(check())
+
+
+class Fetching:
+    """Whoever notifies has nothing more to give."""
+
+    async def read(self, reference: str) -> bytes | None:
+        del reference
+        return None
+
+    async def beside(self, document: Object) -> Resources:
+        del document
+        return Resources()
+
+
+def large(rule: str) -> dict[str, Any]:
+    """What the route takes, larger than what is read on the loop."""
+    encounter = {
+        "resourceType": "Encounter",
+        "id": "x",
+        "status": "in-progress",
+        "text": {"div": "x" * 40_000},
+    }
+    if "Encounter" in rule:
+        return encounter
+    kind = "history" if "notifications" in rule else "message" if "message" in rule else "batch"
+    return {"resourceType": "Bundle", "type": kind, "entry": [{"resource": encounter}] * 2}
+
+
+@pytest.mark.parametrize("rule", [rule for rule in SENDING if not rule.startswith("GET")])
+def test_what_is_large_is_read_written_and_answered_off_the_loop(
+    rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked: dict[str, int] = {}
+
+    def watched(module: Any, name: str) -> None:
+        work = getattr(module, name)
+
+        def told(*given: Any, **named: Any) -> Any:
+            worked[name] = threading.get_ident()
+            return work(*given, **named)
+
+        monkeypatch.setattr(module, name, told)
+
+    for module, name in (
+        (document, "_look_at_depth"),
+        (intake, "records_of"),
+        (surface_of_feed, "of_bundle"),
+    ):
+        watched(module, name)
+    found = Endpoint(fetch=Fetching(), tokens=[FEED_TOKEN])
+    body, headers = large(rule), {"Authorization": f"Bearer {SENDER}"}
+    method, _, path = rule.partition(" ")
+    path = path.replace("{number}", "x")
+    answer = found.send(method, path, body, headers)
+    assert answer.status_code < 500, answer.text
+    assert {"_look_at_depth", "records_of"} <= worked.keys()
+    assert threading.get_ident() not in worked.values()
 
 
 # signing in
