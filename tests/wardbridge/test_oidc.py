@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,9 @@ from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from adapters.common.calls import NoAnswerError
+from tests.wardbridge.test_access import REGISTER
+from tests.wardbridge.test_http import surface
+from wardbridge.http.access.gate import Gate, Known
 from wardbridge.http.access.keys import (
     MAX_BYTES,
     MAX_KEYS,
@@ -54,10 +57,12 @@ def published(*keys: Mapping[str, Any]) -> bytes:
     return json.dumps({"keys": list(keys)}).encode()
 
 
+SHORT = rsa.generate_private_key(65_537, 1_024)  # noqa: S505 - to be refused
 CURVE_JWK = {**ECAlgorithm.to_jwk(CURVE.public_key(), as_dict=True), "kid": "curve"}
 KEYS = published(
     jwk(SIGNER, "one", alg="RS256"),
     jwk(SIGNER, "any"),
+    jwk(SHORT, "short"),
     jwk(SIGNER, "for_another", alg="RS512"),
     jwk(SIGNER, "to-encrypt", use="enc"),
     CURVE_JWK,
@@ -156,6 +161,7 @@ BAD: dict[str, Callable[[], str]] = {
     "a key for another algorithm": lambda: signed(headers={"kid": "for_another"}),
     "a key to encrypt": lambda: signed(headers={"kid": "to-encrypt"}),
     "a key of another kind": lambda: signed(headers={"kid": "curve"}),
+    "a key of 1024 bits": lambda: raw(payload(), '{"alg":"RS256","kid":"short"}', SHORT),
     "a key that is not published": lambda: signed(headers={"kid": "gone"}),
     "a key that it brings along": lambda: signed(
         STRANGER, headers={"kid": "mine", "jwk": jwk(STRANGER, "mine")}
@@ -186,11 +192,11 @@ def test_a_token_that_is_not_good_is_nobody(make: Callable[[], str]) -> None:
     assert read(make()) is None
 
 
-def raw(payload: str, header: str = "") -> str:
+def raw(payload: str, header: str = "", key: rsa.RSAPrivateKey = SIGNER) -> str:
     """Properly signed, whatever it says: as no library would make it."""
     head = header or '{"alg":"RS256","kid":"one"}'
     parts = [jwt.utils.base64url_encode(part.encode()).decode() for part in (head, payload)]
-    signature = RSAAlgorithm(RSAAlgorithm.SHA256).sign(".".join(parts).encode(), SIGNER)
+    signature = RSAAlgorithm(RSAAlgorithm.SHA256).sign(".".join(parts).encode(), key)
     return ".".join((*parts, jwt.utils.base64url_encode(signature).decode()))
 
 
@@ -364,12 +370,145 @@ def test_keys_that_cannot_be_renewed_stay_good_for_a_day() -> None:
     assert read(signed(), by)
 
 
-@pytest.mark.parametrize(
-    "document", [b"", b"[]", b"{}", b'{"keys": {}}', published(*[CURVE_JWK] * (MAX_KEYS + 1))]
-)
-def test_what_is_no_set_of_keys_is_none(document: bytes) -> None:
+NO_SETS = {
+    "nothing": b"", "a list": b"[]", "an empty object": b"{}", "a text": b'"x"', "null": b"null",
+    "keys that are an object": b'{"keys": {}}', "keys that are no number": b'{"keys": NaN}',
+    "more than a set has": published(*[CURVE_JWK] * (MAX_KEYS + 1)), "half a set": KEYS[:-5],
+    "digits without end": b'{"keys": [' + b"9" * 5_000 + b"]}", "in Latin-1": '{"keys": ["ö"]}'.encode("latin-1"),
+    "lists without end": b"[" * 100_000, "objects without end": b'{"keys":' * 30_000,
+    "levels without end that end": b'{"keys":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("document", NO_SETS.values(), ids=NO_SETS.keys())
+def test_what_is_no_set_of_keys_is_none_and_nobody_is_said_to_be_a_stranger(
+    document: bytes,
+) -> None:
     with pytest.raises(KeysUnavailableError):
         read(signed(), verifier(Issuer(document)))
+
+
+LONG = "A" * 200_000
+LEFT_OUT = object()
+MATERIAL = ("kty", "n", "e", "crv", "x", "y", "kid")
+MEMBERS = (
+    "n", "e", "kty", "crv", "x", "y", "alg", "use", "kid", "k", "d", "oth", "key_ops", "x5c",
+)  # fmt: skip
+VALUES: tuple[Any, ...] = (
+    None, "", "AA", "AQ", "Ag", "***", LONG, "\ud800", 7, 1e308, True, [], ["x"], {}, {"n": []}, "EC", "oct", "OKP",
+    "P-256", "Ed25519", "RS256", "ES256", "enc",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+@pytest.mark.parametrize("good", [jwk(SIGNER, "one"), {**CURVE_JWK, "kid": "one"}], ids=["RSA", "EC"])  # fmt: skip
+def test_a_key_that_is_malformed_is_nobodys_and_spoils_no_other(
+    good: Mapping[str, Any], member: str
+) -> None:
+    tokens = (signed(), signed(CURVE, "ES256", {"kid": "one"}))
+    for value in (*VALUES, LEFT_OUT):
+        odd = {n: each for n, each in {**good, member: value}.items() if each is not LEFT_OUT}
+        by = verifier(Issuer(published(odd, jwk(SIGNER, "any"))))
+        is_another = any(odd.get(name) != good[name] for name in MATERIAL if name in good)
+        for token in tokens:
+            reader = read(token, by)
+            assert reader is None or not is_another
+        assert read(signed(headers={"kid": "any"}), by)
+
+
+@given(st.dictionaries(st.sampled_from(MEMBERS), st.sampled_from(VALUES)))
+def test_whatever_keys_are_published_a_token_is_judged(members: Any) -> None:
+    for kind in (jwk(SIGNER, "one"), {"kid": "one"}):
+        by = verifier(Issuer(published({**kind, **members}, "x", 7, [], {"kid": []})))  # type: ignore[arg-type]
+        read(signed(), by)
+        read(signed(CURVE, "ES256", {"kid": "one"}), by)
+
+
+# at the door
+
+
+def tried(tokens: Iterable[str], issuer: Issuer | None = None) -> set[int]:
+    """How requests with these tokens are answered."""
+
+    async def run() -> set[int]:
+        known = Known({}, {}, verifier(issuer), session_days=30)
+        gate = Gate(known, REGISTER.hospital_of, lambda: datetime.now(UTC))
+        async with surface(register=REGISTER, gate=gate) as running:
+            return {
+                (await running.client.get("/v1/wards/MED/inbound", headers=shown)).status_code
+                for token in tokens
+                for shown in [{"Authorization": f"Bearer {token}"}]
+            }
+
+    return asyncio.run(run())
+
+
+def test_whoever_has_a_good_token_is_let_in() -> None:
+    assert tried([signed()]) == {200}
+
+
+@pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
+def test_a_time_that_is_none_is_a_401(claim: str) -> None:
+    """Issue 16, item 10: 400 digits, and everything else that JSON can hold there."""
+    nested = [
+        DEEP,
+        '{"a":' * 500 + "1" + "}" * 500,
+        '"' + "9" * 400 + '"',
+        "9" * 400 + ".5",
+        "-" + "9" * 400,
+    ]
+    assert tried(raw(payload(**{claim: value})) for value in (*NO_TIMES, *nested)) == {401}
+
+
+@pytest.mark.parametrize("claim", ["iss", "aud", "sub", "exp"])
+def test_a_claim_that_must_be_there_and_is_odd_is_a_401(claim: str) -> None:
+    odd = (
+        "null",
+        "7",
+        "1e999",
+        "[]",
+        "{}",
+        "[[]]",
+        '{"a": 1}',
+        '""',
+        '"\\ud800"',
+        "true",
+        "9" * 400,
+        DEEP,
+    )
+    assert tried(raw(payload(**{claim: value})) for value in odd) == {401}
+
+
+@pytest.mark.parametrize(
+    "claim", ["jti", "unit", "realm_access", "azp", "acr", "wards", "amr", "cnf"]
+)
+def test_any_other_claim_may_hold_anything(claim: str) -> None:
+    """Without roles that are known it is let in nowhere; nothing is a fault of ours."""
+    odd = (
+        "null",
+        "7",
+        "1e999",
+        "NaN",
+        "[]",
+        "{}",
+        "[[]]",
+        '{"roles": 1}',
+        '"\\ud800"',
+        "9" * 400,
+        DEEP,
+    )
+    assert tried(raw(payload(**{claim: value})) for value in odd) <= {200, 401, 403}
+
+
+@pytest.mark.parametrize("make", [*BAD.values(), *STRUCTURES.values()], ids=[*BAD, *STRUCTURES])
+def test_a_bad_token_is_a_401(make: Callable[[], str]) -> None:
+    shown = make()
+    assert not (shown and shown.isascii()) or tried([shown]) == {401}
+
+
+@pytest.mark.parametrize("document", NO_SETS.values(), ids=NO_SETS.keys())
+def test_without_keys_it_is_a_503(document: bytes) -> None:
+    assert tried([signed()], Issuer(document)) == {503}
 
 
 # over the network

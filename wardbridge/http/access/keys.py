@@ -78,7 +78,10 @@ class Keys:
 
 def signing_keys(document: bytes) -> Mapping[str, Jwk]:
     """Those with an id that sign. Raises ValueError where it is no set of keys."""
-    said = json.loads(document)
+    try:
+        said = json.loads(document)
+    except RecursionError:
+        raise ValueError("levels without end") from None
     listed = said.get("keys") if isinstance(said, dict) else None
     if not isinstance(listed, list) or len(listed) > MAX_KEYS:
         raise ValueError("not a set of keys")

@@ -112,7 +112,11 @@ class Verifier:
             audience=provider.audience,
             issuer=provider.issuer,
             leeway=provider.leeway_s,
-            options={"require": ["exp", "iss", "aud"], "verify_exp": not is_past},
+            options={
+                "require": ["exp", "iss", "aud"],
+                "verify_exp": not is_past,
+                "enforce_minimum_key_length": True,  # RFC 7518, section 3.3
+            },
         )
 
     def _reader(self, claims: Claims) -> Reader | None:
