@@ -46,9 +46,7 @@ def in_trouble(folder: Path) -> Iterator[Service]:
         )
         service = with_register(lab_with_access(folder, "AKM", subscribers), AKM="AKM", KIR="KIR")
         (folder / "header.txt").write_text(f"Authorization: {bearer('operator')['Authorization']}")
-        inbox = service.data / "inbox"
-        inbox.mkdir()
-        (inbox / "bad.csv").write_text(EXPORT[: EXPORT.index("Antal")], encoding="utf-8")
+        (service.data / "inbox").mkdir()
         started(service)
         try:
             _get_into_trouble(service)
@@ -69,6 +67,9 @@ def _get_into_trouble(service: Service) -> None:
         for number, (visit, ward) in enumerate(said):
             at = AT + timedelta(seconds=number)  # what says the same again is one item
             client.ask(message(Visit(visit, at), "A14", f"m{number}", ward=ward))
+    # After the messages: the oldest mark that was not read is then always the same one.
+    bad = service.data / "inbox" / "bad.csv"
+    bad.write_text(EXPORT[: EXPORT.index("Antal")], encoding="utf-8")
     assert httpx.get(f"{service.url}/v1/wards/AKM/inbound").status_code == 401
     _until_all_is_seen(service)
 
