@@ -182,6 +182,8 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
         Bounds("router.core.bonds", {"MAX_BESIDE": None, "MAX_SPAN": None}, "tests/router/test_people.py"),
         Bounds("router.core.numbers", {"MAX_TOGETHER": None}, "tests/router/test_people.py"),
         Bounds("router.core.kept", {"MAX_FOREIGN": None, "MAX_FACTS": None}, "tests/router/test_identity.py"),
+        Bounds("router.core.kept", {"MAX_RETOLD": None, "MAX_AHEAD": None}, "tests/router/test_replay.py"),
+        Bounds("router.core.long_visits", {"MAX_PARSED": None}, "tests/router/test_replay.py"),
         Bounds("router.core.state", {"MAX_VISITS": None}, "tests/router/test_identity.py"),
     ),
 }  # fmt: skip

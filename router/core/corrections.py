@@ -22,6 +22,7 @@ from typing import Any, Final, NamedTuple
 from router.core.annulment import annulled
 from router.core.facts import Fact
 from router.core.heads import MOVE, PLAN, Heads, kind
+from router.core.memory import Memory
 from router.core.restating import replaced_by
 from schemas.observation import Claims, What
 
@@ -34,6 +35,8 @@ _ABOUT: Final[Mapping[What, tuple[str, ...]]] = {
     What.DISCHARGE_PLANNED: ("planned_discharge_at",),
 }
 """The claims that are about the movement itself, and so belong to its own place."""
+_EVERYTHING: Final = frozenset(Claims.model_fields)
+_NOTHING: Final = Claims()
 
 
 class Event(NamedTuple):
@@ -43,16 +46,18 @@ class Event(NamedTuple):
     told: tuple[Claims, ...]
 
 
-def corrected(facts: Iterable[Fact]) -> tuple[list[Event], frozenset[str]]:
+def corrected(facts: Iterable[Fact], memory: Memory) -> tuple[list[Event], frozenset[str]]:
     """A visit's facts as told last, in order, and the ids of the annulled."""
     told = sorted(facts, key=lambda fact: fact.stands)
     gone = annulled(told)
     if not any(fact.retells for fact in told):
         return [Event(fact, (fact.claims,)) for fact in told], gone | _replaced(told, gone)
-    told = _with_ids_of_corrections(told, gone)
-    gone = annulled(told)
     again = _tellings(told, gone)
-    events = sorted(_events(told, again), key=lambda event: event.fact.stands)
+    if ids := _ids_of_corrections(told, again):
+        told = [f._replace(movement=ids[f.id]) if f.id in ids else f for f in told]
+        gone = annulled(told)
+        again = _tellings(told, gone)
+    events = sorted(_events(told, again, memory), key=lambda event: event.fact.stands)
     replaced = _replaced([event.fact for event in events], gone)
     tellings = {each.id for fact_id in replaced for each in again.get(fact_id, ())}
     return events, gone | replaced | tellings
@@ -63,13 +68,13 @@ def _replaced(facts: Sequence[Fact], gone: Container[str]) -> set[str]:
     return replaced_by((fact for fact in facts if fact.id in gone), facts)
 
 
-def _with_ids_of_corrections(told: Sequence[Fact], gone: Container[str]) -> list[Fact]:
-    """The facts, each with the movement's id that only its correction gives."""
-    ids = {meant: tellings[-1].movement for meant, tellings in _tellings(told, gone).items()}
-    return [
-        fact._replace(movement=ids[fact.id]) if fact.movement is None and fact.id in ids else fact
-        for fact in told
-    ]
+def _ids_of_corrections(
+    told: Iterable[Fact], again: Mapping[str, Sequence[Fact]]
+) -> Mapping[str, str]:
+    """The movement's id of each that has none but by its correction."""
+    last = {fact.id: again[fact.id][-1].movement for fact in told
+            if fact.movement is None and fact.id in again}  # fmt: skip
+    return {fact_id: movement for fact_id, movement in last.items() if movement is not None}
 
 
 # -- who is meant ------------------------------------------------------------------------------
@@ -81,32 +86,44 @@ def _tellings(told: Sequence[Fact], gone: Container[str]) -> Mapping[str, list[F
     What was annulled is corrected only by what was annulled with it.
     """
     found: defaultdict[str, list[Fact]] = defaultdict(list)
+    corrections = sorted((fact for fact in told if fact.retells), key=lambda fact: fact.order)
     first = [fact for fact in told if not fact.retells]
     heads = Heads(fact for fact in first if fact.id not in gone)
-    everything = Heads(first)
-    for again in sorted((fact for fact in told if fact.retells), key=lambda fact: fact.order):
+    everything = Heads(first) if any(again.id in gone for again in corrections) else heads
+    for again in corrections:
         meant = (everything if again.id in gone else heads).meant_by(again)
         for fact in meant:
             found[fact.id].append(again)
         if not meant:  # the original was lost
-            heads.add(again)
-            everything.add(again)
+            for each in {heads, everything}:
+                each.add(again)
     return found
 
 
 # -- what it comes to --------------------------------------------------------------------------
 
 
-def _events(told: Iterable[Fact], again: Mapping[str, list[Fact]]) -> Iterator[Event]:
+def _events(
+    told: Iterable[Fact], again: Mapping[str, Sequence[Fact]], memory: Memory
+) -> Iterator[Event]:
     corrections = {each.id for tellings in again.values() for each in tellings}
     for first in (fact for fact in told if fact.id not in corrections):
-        tellings = again.get(first.id, [])
-        last = _as_told_last(first, tellings)
-        yield Event(last, (first.claims, *(each.claims for each in tellings)))
-        for each in (first, *tellings) if first.retells else tellings:
-            if each is not first or _is_so_now(each):
-                rest = _rest_of(each, last)
-                yield Event(rest, (rest.claims,))
+        tellings = again.get(first.id, ())
+        if tellings or first.retells or first.what is What.CORRECTED:
+            yield from memory.made(("told", first.id), (first, *tellings), _told_as)
+        else:
+            yield Event(first, (first.claims,))
+
+
+def _told_as(first: Fact, *tellings: Fact) -> list[Event]:
+    """An event and its corrections, as what it was and what those say beside."""
+    last = _as_told_last(first, tellings)
+    events = [Event(last, (first.claims, *(each.claims for each in tellings)))]
+    for each in (first, *tellings) if first.retells else tellings:
+        if each is not first or _is_so_now(each):
+            rest = _rest_of(each, last)
+            events.append(Event(rest, (rest.claims,)))
+    return events
 
 
 def _as_told_last(fact: Fact, tellings: Iterable[Fact]) -> Fact:
@@ -142,13 +159,13 @@ def _rest_of(again: Fact, last: Fact) -> Fact:
 
     A movement that is still so led where it was told last.
     """
-    names = frozenset(Claims.model_fields)
+    names = _EVERYTHING
     if again.historic:
         names = frozenset({"protection"})
     elif not _is_so_now(again):
         names -= {*_LED, *_ABOUT.get(again.what, ())}
-    led = _said(last.claims, names.intersection(_LED))
-    claims = only(again.claims, names).model_copy(update=led)
+    said = _said(again.claims, names) | _said(last.claims, names.intersection(_LED))
+    claims = _NOTHING.model_copy(update=said)
     return again._replace(what=What.CORRECTED, claims=claims, historic=False, occurs=None)
 
 
@@ -159,8 +176,7 @@ def of_the_past(fact: Fact) -> Fact:
 
 def only(claims: Claims, names: Container[str]) -> Claims:
     """The claims of these names."""
-    said = _said(claims, names)
-    return Claims.model_construct(set(said), **said)
+    return _NOTHING.model_copy(update=_said(claims, names))
 
 
 def _said(claims: Claims, names: Container[str]) -> dict[str, Any]:

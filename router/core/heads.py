@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Final
 
-from router.core.facts import CANCELS, Fact
+from router.core.facts import CANCELS, Fact, Order
 from schemas.observation import What
 
 PLAN: Final = frozenset({What.ADMISSION_PLANNED, What.TRANSFER_PLANNED})
@@ -31,7 +32,7 @@ class Heads:
     def __init__(self, facts: Iterable[Fact]) -> None:
         self._coming = sorted(facts, key=lambda fact: fact.order, reverse=True)
         self._named: defaultdict[tuple[str, Kind | None], list[Fact]] = defaultdict(list)
-        self._latest: dict[tuple[Kind, bool], Fact] = {}
+        self._latest: dict[tuple[Kind, bool], tuple[Order, Fact]] = {}
         for fact in self._coming:
             self._name(fact)
 
@@ -64,12 +65,12 @@ class Heads:
             self._pass(self._coming.pop())
         is_named = (False,) if again.movement is not None else (False, True)
         latest = [self._latest.get((kind(again), each)) for each in is_named]
-        found = [fact for fact in latest if fact is not None]
-        return [max(found, key=lambda fact: fact.stands)] if found else ()
+        found = [each for each in latest if each is not None]
+        return [max(found, key=itemgetter(0))[1]] if found else ()
 
     def _pass(self, fact: Fact) -> None:
         """It was said before whatever is asked for from now on."""
-        name = kind(fact), fact.movement is not None
+        name, place = (kind(fact), fact.movement is not None), fact.stands
         latest = self._latest.get(name)
-        if latest is None or latest.stands < fact.stands:
-            self._latest[name] = fact
+        if latest is None or latest[0] < place:
+            self._latest[name] = place, fact

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Container, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from router.core.corrections import Event, corrected, of_the_past, only
 from router.core.facts import GIVES_BACK, Fact, Order
+from router.core.memory import Memory
 from schemas.observation import Claims, Location
 
 _LED_TO: Final = ("place", "responsible_ward")
@@ -29,16 +31,21 @@ class Happened(NamedTuple):
     annulled: bool
 
 
-def history(facts: Iterable[Fact]) -> list[Happened]:
-    """What happened, of a visit's facts given in any order."""
-    events, gone = corrected(facts)
+def history(facts: Iterable[Fact], memory: Memory | None = None) -> list[Happened]:
+    """What happened, of a visit's facts given in any order; ``memory``: of the last time."""
+    memory = memory or Memory()
+    events, gone = corrected(facts, memory)
     return [
-        Happened(of_the_past(fact) if fact.historic else fact, fact.id in gone)
-        for fact in _given_back(events, gone)
+        Happened(_as_it_was(fact, memory), fact.id in gone)
+        for fact in _given_back(events, gone, memory)
     ]
 
 
-def _given_back(events: Sequence[Event], gone: Container[str]) -> Iterator[Fact]:
+def _as_it_was(fact: Fact, memory: Memory) -> Fact:
+    return memory.made(("past", fact.id), (fact,), of_the_past) if fact.historic else fact
+
+
+def _given_back(events: Sequence[Event], gone: Container[str], memory: Memory) -> Iterator[Fact]:
     """The facts, with each cancel saying the wards of the movement that it means."""
     if not any(event.fact.what in GIVES_BACK for event in events):  # nearly always
         yield from (event.fact for event in events)
@@ -51,7 +58,8 @@ def _given_back(events: Sequence[Event], gone: Container[str]) -> Iterator[Fact]
         for name in _LED_TO if fact.what in GIVES_BACK else ():
             led = led_to.latest(name, _ward(fact.claims, name), fact)
             if led is not None:
-                given = _as_given_back(given, name, led, gone)
+                give = _WITHOUT[name] if led.id in gone else _AS_LED[name]
+                given = memory.made((give, fact.id), (given, led), give)
         yield given
 
 
@@ -98,10 +106,19 @@ def _ward(claims: Claims, name: str) -> str | None:
     return said.ward if isinstance(said, Location) else said
 
 
-def _as_given_back(cancel: Fact, name: str, led: Fact, gone: Container[str]) -> Fact:
+def _without(name: str, cancel: Fact, _led: Fact) -> Fact:
+    """The movement that the cancel means never happened: it does not say where that had led."""
     claims = cancel.claims
-    if led.id in gone:
-        return cancel._replace(claims=only(claims, claims.model_fields_set - {name}))
+    return cancel._replace(claims=only(claims, claims.model_fields_set - {name}))
+
+
+def _as_led(name: str, cancel: Fact, led: Fact) -> Fact:
+    """It says where that movement leads as it was told last."""
+    claims = cancel.claims
     if _ward(led.claims, name) == _ward(claims, name):
         return cancel  # which may know the bed
     return cancel._replace(claims=claims.model_copy(update={name: getattr(led.claims, name)}))
+
+
+_WITHOUT: Final = {name: partial(_without, name) for name in _LED_TO}
+_AS_LED: Final = {name: partial(_as_led, name) for name in _LED_TO}

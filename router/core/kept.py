@@ -9,7 +9,9 @@ from router.core.due import Agenda
 from router.core.facts import Fact, parsed, row_of
 from router.core.fulfilment import BY_PLACE, Fulfilment
 from router.core.keys import VisitKey
+from router.core.long_visits import LONG, LongVisits
 from router.core.numbers import Numbers
+from router.core.replay import Replay
 from router.core.visit import Fold, folded
 from router.core.whose import counting, counts
 
@@ -19,7 +21,15 @@ sends a few; one whose visit field holds a constant sends everybody's."""
 
 
 MAX_FACTS: Final = 5_000
-"""Facts of one visit: twenty a day for most of a year. One that is corrected folds all of them again."""
+"""Facts of one visit: twenty a day for most of a year. What each costs follows what it changes (``replay``)."""
+
+MAX_RETOLD: Final = 5_000
+"""Events that the corrections of one visit tell again, each as often as it is meant: a thousand updates that name one
+movement, corrected five times."""
+
+
+MAX_AHEAD: Final = 100
+"""Facts of one visit that lay ahead when they were said: a transfer and a discharge, each planned anew fifty times."""
 
 
 class Visit:
@@ -32,6 +42,9 @@ class Visit:
     __slots__ = (
         "_agenda",
         "_fulfilment",
+        "_long_visits",
+        "_replay",
+        "_retold",
         "_rows",
         "_unread",
         "at",
@@ -41,19 +54,24 @@ class Visit:
         "patients",
     )  # fmt: skip
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it shares with the realm's other visits, each part named
         self,
         source: str,
         visit: str,
         fulfilment: Fulfilment = BY_PLACE,
         numbers: Numbers | None = None,
         agenda: Agenda | None = None,
+        *,
+        long_visits: LongVisits | None = None,
     ) -> None:
         self.at: VisitKey = (source, visit)
         self._agenda = agenda or Agenda()
         self._fulfilment = fulfilment
+        self._long_visits = long_visits or LongVisits()
+        self._replay: Replay | None = None
         self.numbers = numbers or Numbers(lambda _: ())
         self.fold_: Fold | None = None
+        self._retold = 0
         self.patients: tuple[str, ...] = ()
         self.foreign: frozenset[str] = frozenset()
         self._rows: dict[str, bytes] | None = None
@@ -72,7 +90,28 @@ class Visit:
     @property
     def is_full(self) -> bool:
         """Whether no more facts are held."""
-        return len(self._rows or ()) + len(self._unread) >= MAX_FACTS
+        return self._size >= MAX_FACTS
+
+    @property
+    def weight(self) -> int:
+        """How much happens in it: its facts, and what corrections tell again."""
+        return self._size + self._retold
+
+    @property
+    def _size(self) -> int:
+        return len(self._rows or ()) + len(self._unread)
+
+    def is_corrected_too_often_for(self, fact: Fact) -> bool:
+        """Whether the fact is a correction or corrected, and as much is told again as nobody tells."""
+        if self._retold < MAX_RETOLD:
+            return False
+        return fact.retells or fact.movement in self.fold().awaited
+
+    def has_too_much_ahead_for(self, fact: Fact) -> bool:
+        """Whether the fact lies ahead, and as many do as nobody plans."""
+        if not fact.lies_ahead or self._size < MAX_AHEAD:
+            return False
+        return sum(each.lies_ahead for each in self.facts()) >= MAX_AHEAD
 
     def restore(self, row: bytes) -> None:
         """Put one committed row back, unparsed."""
@@ -80,7 +119,8 @@ class Visit:
 
     def facts(self) -> Iterator[Fact]:
         """Every fact held, in no order."""
-        return map(parsed, [*(self._rows or {}).values(), *self._unread])
+        replay = self._long()
+        return iter([*replay.facts.values()]) if replay else self._parsed()
 
     def known(self, fact_id: str) -> Fact | None:
         """The fact as held, if it is."""
@@ -97,6 +137,8 @@ class Visit:
     def hold(self, fact: Fact) -> bytes:
         """Hold a fact, which :meth:`take` must fold then; its row."""
         row = self._read()[fact.id] = row_of(fact)
+        if self._replay is not None:
+            self._replay.facts[fact.id] = parsed(row)
         self.name(fact.patient)
         return row
 
@@ -138,7 +180,13 @@ class Visit:
     def let_go(self, fact_id: str) -> None:
         """Hold a fact no longer."""
         del self._read()[fact_id]
+        if self._replay is not None:
+            del self._replay.facts[fact_id]
         self.fold_ = None
+
+    def put_away(self) -> None:
+        """Keep only the rows of a long visit, and its fold."""
+        self._replay = None
 
     def _read(self) -> dict[str, bytes]:
         if self._rows is None:
@@ -152,12 +200,29 @@ class Visit:
 
     def _folded(self) -> Fold:
         facts = list(self.facts())
-        if len(self.patients) <= 1:  # nearly always
-            self.foreign = frozenset()
-            return folded(facts, self._fulfilment, self._agenda.now)
-        heard = counting(facts, self._is_same)
-        self.foreign = frozenset(fact.id for fact in facts) - {fact.id for fact in heard}
-        return folded(heard, self._fulfilment, self._agenda.now)
+        heard = facts if len(self.patients) <= 1 else counting(facts, self._is_same)
+        self.foreign = frozenset()
+        if len(heard) < len(facts):
+            self.foreign = frozenset(fact.id for fact in facts) - {fact.id for fact in heard}
+        if self._replay is None:  # nearly always
+            self._retold = 0
+            return folded(heard, self._fulfilment, self._agenda.now)
+        fold = self._replay.fold(heard, self._agenda.now)
+        self._retold = self._replay.happened - len(heard)
+        return fold
+
+    def _long(self) -> Replay | None:
+        """What folds a long visit again."""
+        if self._size <= LONG:
+            self._replay = None
+            return None
+        if self._replay is None:
+            self._replay = Replay(self._parsed(), self._fulfilment)
+        self._long_visits.use(self)
+        return self._replay
+
+    def _parsed(self) -> Iterator[Fact]:
+        return map(parsed, [*(self._rows or {}).values(), *self._unread])
 
     def _is_same(self, one: str, other: str) -> bool:
         return self.numbers.resolve(one) == self.numbers.resolve(other)

@@ -25,9 +25,13 @@ from router.core.reasons import (
     NO_VISIT,
     OF_ANOTHER,
     OF_MANY,
+    OF_MANY_AHEAD,
+    OF_MANY_CORRECTIONS,
     OF_MANY_EVENTS,
     OF_MANY_VISITS,
     TOO_LATE,
+    TOO_MANY_AHEAD,
+    TOO_MANY_CORRECTIONS,
     TOO_MANY_EVENTS,
     TOO_MANY_VISITS,
     VERSIONS_CONTRADICT,
@@ -97,6 +101,8 @@ class Observer:
         fact = held.told_again(fact)
         if fact == held:
             return set()
+        if (why := _why_too_many(visit, fact)) is not None:
+            return self._review(said, why[0], f"{said.trigger} {why[1]}")
         return self._add(visit, said, fact, held)
 
     def _not_held(self, visit: Visit | None, said: Observation, fact: Fact) -> set[str]:
@@ -117,6 +123,8 @@ class Observer:
             return self._review(said, VISIT_OF_ANOTHER, f"{said.trigger} {OF_ANOTHER}")
         if visit.is_full:
             return self._review(said, TOO_MANY_EVENTS, f"{said.trigger} {OF_MANY_EVENTS}")
+        if (why := _why_too_many(visit, fact)) is not None:
+            return self._review(said, why[0], f"{said.trigger} {why[1]}")
         return self._add(visit, said, fact)
 
     def _new_visit(self, said: Observation, fact: Fact) -> set[str]:
@@ -218,6 +226,15 @@ class Observer:
     def _review(self, said: Observation, reason: str, detail: str) -> set[str]:
         self._outbox.review(review_of(self._envelope, said, reason, detail))
         return set()
+
+
+def _why_too_many(visit: Visit, fact: Fact) -> tuple[str, str] | None:
+    """Reason and detail, where the visit has as many facts of such a kind as no stay has."""
+    if visit.is_corrected_too_often_for(fact):
+        return TOO_MANY_CORRECTIONS, OF_MANY_CORRECTIONS
+    if visit.has_too_much_ahead_for(fact):
+        return TOO_MANY_AHEAD, OF_MANY_AHEAD
+    return None
 
 
 _TAKERS: Final[Mapping[What, Callable[[Observer, Observation], set[str]]]] = {

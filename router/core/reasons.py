@@ -19,6 +19,8 @@ VISIT_OF_MANY: Final = "visit-of-many-patients"
 WITHOUT_ASSIGNER: Final = "visit-without-assigner"
 TOO_MANY_VISITS: Final = "patient-of-many-visits"
 TOO_MANY_EVENTS: Final = "visit-of-many-events"
+TOO_MANY_CORRECTIONS: Final = "visit-of-many-corrections"
+TOO_MANY_AHEAD: Final = "visit-of-many-events-ahead"
 VERSIONS_CONTRADICT: Final = "versions-contradict"
 
 CIRCLE: Final = "closes a circle of merges: it is not followed; ask the source who remains"
@@ -64,4 +66,12 @@ OF_MANY_VISITS: Final = (
 OF_MANY_EVENTS: Final = (
     "is about a visit with as many events as no stay has: it is not used; does the field that the profile's `visit` "
     "names hold a constant?"
+)
+OF_MANY_CORRECTIONS: Final = (
+    "tells a movement again, or is told again, in a visit whose corrections tell as much again as no stay has: it is "
+    "not used; does the sender's ZBE-1 give each movement an id of its own?"
+)
+OF_MANY_AHEAD: Final = (
+    "lies ahead, in a visit in which as much was said to lie ahead as nobody plans: it is not used; is the clock of "
+    "this process behind, or does the field that the profile's `occurred` names hold a constant?"
 )

@@ -34,6 +34,7 @@ from router.core.facts import Fact
 from router.core.fulfilment import BY_PLACE, Fulfilment
 from router.core.kept import Visit, marked
 from router.core.keys import VisitKey, bare_number, joined
+from router.core.long_visits import LongVisits
 from router.core.numbers import Numbers
 from router.core.people import Statement
 from schemas.authority import Authority
@@ -81,6 +82,7 @@ class Realm:
         self.seen: Clock | None = None
         self.doubted_since: datetime | None = None
         self.agenda = Agenda()
+        self._long_visits = LongVisits()
         self.believed = Believed(None, None)
         self.unswept = Unswept([], [], [])
         self.backlog = Backlog()
@@ -118,7 +120,8 @@ class Realm:
 
     def _new_visit(self, source: str, number: str) -> Visit:
         source = self._sources.setdefault(source, source)  # a hundred thousand share one string
-        visit = Visit(source, number, self._fulfilment, self.numbers_of(source), self.agenda)
+        visit = Visit(source, number, self._fulfilment, self.numbers_of(source), self.agenda,
+                      long_visits=self._long_visits)  # fmt: skip
         self.visits[visit.at] = visit
         bare = (source, bare_number(number))
         if bare != visit.at:

@@ -40,7 +40,8 @@ def _counted_up(versions: Sequence[Fact]) -> list[Fact]:
     for fact in sorted(versions, key=lambda fact: (fact.stamp[1], fact.stamp[0])):
         insort(times, fact.stamp[0])
         latest = times[bisect_right(times, fact.stamp[0] + CLOCKS_DIFFER_BY) - 1]
-        found.append(fact._replace(stamp=(latest, *fact.stamp[1:])))
+        in_order = latest == fact.stamp[0]
+        found.append(fact if in_order else fact._replace(stamp=(latest, *fact.stamp[1:])))
     return found
 
 

@@ -15,7 +15,7 @@ sorts after its time, or when the fold is told that its time has passed.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -25,7 +25,7 @@ from router.core.corrections import only
 from router.core.effects import EFFECTS, ENDED, Effect
 from router.core.facts import Fact, Order, moment
 from router.core.fulfilment import BY_PLACE, Fulfilment
-from router.core.history import history
+from router.core.history import Happened, history
 from router.core.restating import Whereabouts
 from router.core.versions import in_server_order
 from schemas.encounter import EncounterView, Mark, Phase, PlannedMove
@@ -123,6 +123,10 @@ class Fold:
         """Whether the ward has the patient now."""
         return _has(ward, self.place, self.responsible_ward, self.fulfilment)
 
+    def copy(self) -> Fold:
+        """The same, to be gone on with apart from this one."""
+        return replace(self, awaited=set(self.awaited), counted=dict(self.counted))
+
     # -- taking in --------------------------------------------------------------------------------
 
     def follows(self, fact: Fact) -> bool:
@@ -131,6 +135,14 @@ class Fold:
         if fact.series is not None and fact.stamp[1] < self.counted.get(fact.series, 0):
             return False
         return in_order and not _corrects(fact) and fact.movement not in self.awaited
+
+    def follow(self, happened: Iterable[Happened]) -> None:
+        """Take in what happened next, in order."""
+        for fact, is_annulled in happened:
+            if is_annulled:
+                self.take_note_of(fact)
+            else:
+                self.advance(fact)
 
     def advance(self, fact: Fact) -> None:
         """Take in the next fact in order."""
@@ -228,10 +240,13 @@ class Fold:
             self._arrive(fact.claims.place, fact.claims.responsible_ward)
 
     def _patch(self, fact: Fact) -> None:
+        claims = fact.claims
+        said = claims.model_fields_set
         for name in _PLAIN:
-            if fact.claims.says(name):
-                setattr(self, name, getattr(fact.claims, name))
-        self._protect(fact)
+            if name in said:
+                setattr(self, name, getattr(claims, name))
+        if "protection" in said:
+            self._protect(fact)
 
     def _protect(self, fact: Fact) -> None:
         newest = self.protection_order is None or fact.order > self.protection_order
@@ -368,11 +383,7 @@ class Fold:
 def folded(facts: Iterable[Fact], fulfilment: Fulfilment = BY_PLACE, now: int = 0) -> Fold:
     """The fold of a visit's facts, given in any order, at a time in microseconds."""
     fold = Fold(fulfilment)
-    for fact, is_annulled in history(in_server_order(facts)):
-        if is_annulled:
-            fold.take_note_of(fact)
-        else:
-            fold.advance(fact)
+    fold.follow(history(in_server_order(facts)))
     fold.pass_time(now)
     return fold
 

@@ -15,6 +15,7 @@ from router.core.facts import CANCELS, GIVES_BACK, Fact
 from router.core.fulfilment import BY_PLACE, Fulfilment
 from router.core.heads import kind as kind_of
 from router.core.history import Happened
+from router.core.memory import Memory
 from router.core.restating import destination
 from router.core.versions import in_server_order
 from router.core.visit import Fold
@@ -131,7 +132,7 @@ def corrected(facts: Iterable[Fact]) -> tuple[list[Event], frozenset[str]]:
     told = _with_ids_of_corrections(told, gone)
     gone = annulled(told)
     again = _tellings(told, gone)
-    events = sorted(_events(told, again), key=lambda event: event.fact.stands)
+    events = sorted(_events(told, again, Memory()), key=lambda event: event.fact.stands)
     replaced = _replaced([event.fact for event in events], gone)
     tellings = {each.id for fact_id in replaced for each in again.get(fact_id, ())}
     return events, gone | replaced | tellings
