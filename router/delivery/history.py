@@ -6,7 +6,8 @@ A number is found by counting back from the row, which says how many notices lie
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -45,7 +46,7 @@ class History:
     log: Log
     state: SubscriberState
     first: int
-    """Number of the oldest."""
+    """Number of the oldest that was looked for."""
     offsets: Sequence[int]
 
     @property
@@ -55,20 +56,21 @@ class History:
 
     def since(self, number: int) -> Iterator[Outgoing]:
         """From that number on, or the oldest kept after it. Raises LogError."""
+        for stored in self.records(number):
+            yield queued(stored, self.number_of(stored) - 1).out
+
+    def records(self, number: int) -> Iterator[Stored]:
+        """Their records. Raises LogError."""
         start = max(number - self.first, 0)
         if start < len(self.offsets):
-            given = self.first + start - 1
-            for stored in _own(self.log, self.state.subscriber, self.offsets[start]):
-                if repeats(stored) is None:
-                    yield queued(stored, given).out
-                    given += 1
+            own = _own(self.log, self.state.subscriber, self.offsets[start])
+            yield from (
+                each for each in own if repeats(each) is None and each.offset <= self.offsets[-1]
+            )
 
-    def record(self, number: int) -> Stored | None:
-        """The record of a number; None where it is not kept. Raises LogError."""
-        if not self.first <= number <= self.last:
-            return None
-        own = _own(self.log, self.state.subscriber, self.offsets[number - self.first])
-        return next(own, None)
+    def number_of(self, stored: Stored) -> int:
+        """Of a record that has one of its own."""
+        return self.first + bisect_left(self.offsets, stored.offset)
 
     def is_open(self, stored: Stored) -> bool:
         """Whether a notice has not ended yet, as far as that is committed."""
@@ -77,14 +79,28 @@ class History:
         return stored.offset >= min([self.state.position, *starts])
 
 
-def history_of(log: Log, subscriber: str) -> History:
-    """All that is kept. Raises LogError."""
-    state = state_of(log, subscriber)
-    start = log.starts(topics.OUTGOING)[partition_of(log, subscriber).partition]
-    own = _own(log, subscriber, start)
-    offsets = array("Q", (each.offset for each in own if repeats(each) is None))
-    counted = sum(offset < state.position for offset in offsets)
-    return History(log, state, state.sequence - counted + 1, offsets)
+def history_of(log: Log, subscriber: str, first: int = 1, offset: int = 0) -> History:
+    """What is kept from a number on, or from an offset on, whichever comes later. Raises LogError.
+
+    It is counted back from where the subscriber is, so that what happened long ago costs those only who ask for it.
+    """
+    state, at = state_of(log, subscriber), partition_of(log, subscriber)
+    start = log.starts(at.topic)[at.partition]
+    before: array[int] = array("Q")  # the newest first
+    end = max(state.position, start)
+    while end > max(start, offset) and state.sequence - len(before) >= first:
+        begin = max(end - PAGE_RECORDS, start)
+        page = [each for each in log.scan(at, begin, PAGE_RECORDS) if each.offset < end]
+        before.extend(reversed(_new(page, subscriber)))
+        end = begin
+    after = _new(_own(log, subscriber, max(state.position, start)), subscriber)
+    return History(log, state, state.sequence - len(before) + 1, before[::-1] + after)
+
+
+def _new(records: Iterable[Stored], subscriber: str) -> array[int]:
+    """The offsets of those that have a number of their own."""
+    own = own_of(records, subscriber)
+    return array("Q", (each.offset for each in own if repeats(each) is None))
 
 
 class Open(NamedTuple):
@@ -103,24 +119,41 @@ def open_of(log: Log, state: SubscriberState) -> Iterator[Open]:
             yield Open(queued(head, mark.sequence).out, mark.waiting)
 
 
-def send_again(log: Log, subscriber: str, first: int, last: int) -> list[int]:
-    """Queue notices anew that have ended, each under the number that it has; which those are.
+class Again(NamedTuple):
+    """What was queued anew, and the number from which there may be more."""
 
-    Those that are not kept, or have not ended, are left out, and so is what is more than
+    queued: Sequence[int]
+    next: int | None
+
+
+def send_again(
+    log: Log,
+    subscriber: str,
+    first: int,
+    last: int,
+    is_meant: Callable[[Outgoing], bool] = lambda _: True,
+) -> Again:
+    """Queue notices anew that have ended, each under the number that it has.
+
+    Those that are not kept, have not ended or are not meant are left out, and so is what is more than
     :data:`REPLAYED_AT_ONCE`. Raises LogError.
     """
-    history = history_of(log, subscriber)
-    records = []
-    for number in range(max(first, history.first), min(last, history.last) + 1):
-        stored = history.record(number)
-        if stored is not None and not history.is_open(stored):
+    history = history_of(log, subscriber, first)
+    records: list[Record] = []
+    number = first
+    for stored in history.records(first):
+        number = history.number_of(stored)
+        if number > last or len(records) == REPLAYED_AT_ONCE:
+            break
+        if not history.is_open(stored) and is_meant(queued(stored, number - 1).out):
             header = (SEQUENCE, str(number).encode())
             records.append(Record(topics.OUTGOING, subscriber, subscriber, stored.value, (header,)))
-        if len(records) == REPLAYED_AT_ONCE:
-            break
     if records:
         log.append(records)
-    return [int(dict(each.headers)[SEQUENCE]) for each in records]
+    is_more = len(records) == REPLAYED_AT_ONCE and number < min(last, history.last)
+    return Again(
+        [int(dict(each.headers)[SEQUENCE]) for each in records], number if is_more else None
+    )
 
 
 def moved(stored: Stored, removed: int) -> Stored:

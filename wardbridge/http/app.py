@@ -26,6 +26,7 @@ from wardbridge.http.page import add_page
 from wardbridge.http.refusals import Refusals
 from wardbridge.http.registering import add_registering
 from wardbridge.http.registrar import Registrar
+from wardbridge.http.replaying import Replaying
 from wardbridge.http.review import ReviewRoutes
 from wardbridge.http.subscriber_health import SubscriberHealth, subscriber_health
 from wardbridge.http.subscribers import add_subscribers
@@ -150,6 +151,7 @@ def make_app(
         add_wards(app, view, trail, seats)
         add_page(app)
         add_registering(app, serving.registrar, trail, view.log)
+        Replaying(view, trail, serving.registrar).add_to(app)
         Surface(view, trail, serving.registrar, serving.fhir_base).add_to(app)
         ReviewRoutes(serving.desk, view.review, trail).add_to(app)
     return app

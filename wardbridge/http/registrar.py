@@ -90,6 +90,14 @@ class Registrar:
         known = self.registrations.known()
         return {name: each for name, each in known.items() if is_own(each, asking)}
 
+    def may_ask_for(self, asking: Reader, name: str) -> bool:
+        """Whether somebody may read what a subscriber was sent: who operates, its owner, and its own token."""
+        section = self.registrations.configured.get(name)
+        if section is not None:
+            return asking.may("operate") or _is_token(asking, section.token)
+        known = self.registrations.known().get(name)
+        return known is not None and (is_own(known, asking) or _is_token(asking, known.token))
+
     def subscribe(self, asking: Reader, name: str, wanted: Wanted) -> Registration:
         """A new subscription of somebody's own, under a :func:`new_name`. Raises NotRegisteredError."""
         owner = owner_of(asking)
@@ -256,6 +264,10 @@ def owner_of(asking: Reader) -> Owner:
         )
         raise NotRegisteredError(403, text)
     return Owner(name=asking.name, how=how)
+
+
+def _is_token(asking: Reader, token: str) -> bool:
+    return token != "" and (asking.name, OWNERS.get(asking.how)) == (token, "token")
 
 
 def is_own(registration: Registration, asking: Reader) -> bool:

@@ -82,7 +82,7 @@ def _add_resend(app: FastAPI, view: View, trail: Trail) -> None:
             queued = await asyncio.to_thread(send_again, view.log, name, sequence, sequence)
         except LogError as error:
             raise HTTPException(503, f"the log: {error}") from None
-        if not queued:
+        if not queued.queued:
             raise HTTPException(404, f"no delivery {sequence} to {name!r} has ended, or it is gone")
         return Queued(subscriber=name, sequence=sequence)
 

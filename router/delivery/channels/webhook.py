@@ -110,6 +110,11 @@ class Webhook:
 
 def body_of(subscriber: str, outgoing: Outgoing) -> bytes:
     """The CloudEvent as this subscriber gets it: the same bytes for the same notice, told the same besides."""
+    return event_of(subscriber, outgoing).model_dump_json(exclude_none=True).encode()
+
+
+def event_of(subscriber: str, outgoing: Outgoing) -> SubscriberNotice:
+    """The same before it is written."""
     notice, beside = outgoing.notice, outgoing.beside
     said: dict[str, Any] = dict(notice)
     if beside.level != "minimal" or beside.incomplete:
@@ -119,10 +124,7 @@ def body_of(subscriber: str, outgoing: Outgoing) -> bytes:
         "protected": notice.data.protected or beside.protected,
         "incomplete": True if beside.incomplete else None,
     })  # fmt: skip
-    event = SubscriberNotice(
-        **said, subscription=subscriber, subscriptionsequence=outgoing.sequence
-    )
-    return event.model_dump_json(exclude_none=True).encode()
+    return SubscriberNotice(**said, subscription=subscriber, subscriptionsequence=outgoing.sequence)
 
 
 def _open(settings: WebhookSettings, opening: Opening) -> Webhook:

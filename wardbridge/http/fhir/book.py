@@ -81,7 +81,7 @@ class Book:
 
     def events(self, entry: Entry, first: int) -> Iterator[Outgoing]:
         """What has happened for it, from that number on."""
-        return history_of(self._log, entry.registration.name).since(first)
+        return history_of(self._log, entry.registration.name, first).since(first)
 
     def may_read(self, entry: Entry) -> Callable[[str, str | None], bool]:
         """Whether its owner may still be told of a ward."""
