@@ -172,6 +172,9 @@ class RawPointer(Frozen):
 
 Unread = Literal["place", "mark", "responsible_ward"]
 MAY_BE_UNREAD: Final[tuple[Unread, ...]] = get_args(Unread)
+OF_THE_MARK: Final = frozenset({"expected_at"})
+"""Claims that say more of the mark that the same input makes, and nothing of an older one: where
+that mark could not be read they are absent, too."""
 
 
 class Observation(Frozen):

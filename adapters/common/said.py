@@ -7,14 +7,15 @@ from dataclasses import replace
 
 from adapters.common.origin import Origins
 from adapters.common.outcome import Trouble
-from schemas.observation import MAY_BE_UNREAD, Unread
+from schemas.observation import MAY_BE_UNREAD, OF_THE_MARK, Unread
 
 
 class Said(dict[str, object]):
     """Claims by their names; a name that is not there is absent, None is cleared.
 
     ``owned``: the claims that the feed is to make; another feed of its source makes the others.
-    ``unread``: places and wards that are claimed and could not be read.
+    ``unread``: places and wards that are claimed and could not be read. Say the mark first: what
+    belongs to one that could not be read is not said either.
     """
 
     __slots__ = ("_origins", "_owned", "troubles", "unread")
@@ -39,6 +40,8 @@ class Said(dict[str, object]):
     def say(self, name: str, value: object, where: str, rule: str) -> None:
         """Claim a value; one that could not be read is a trouble, and the claim stays absent."""
         if self._owned is not None and name not in self._owned:
+            return
+        if name in OF_THE_MARK and "mark" in self.unread:
             return
         if isinstance(value, Trouble):
             self.troubles.append(replace(value, mark_unread=name == "mark"))

@@ -26,6 +26,7 @@ from adapters.elvis.rows import CSV_UNREADABLE, Row
 from adapters.elvis.times import TimeReader
 from schemas.observation import (
     MAY_BE_UNREAD,
+    OF_THE_MARK,
     Claims,
     Location,
     Patient,
@@ -189,6 +190,8 @@ class RowReader:
             for name, fault in faults
         )
         unread = tuple(name for name in MAY_BE_UNREAD if name in self._asked and name not in said)
+        if "mark" in unread:
+            said = {claim: value for claim, value in said.items() if claim not in OF_THE_MARK}
         return RowClaims(Claims(**said), unread, troubles)
 
     def _every_reader(self) -> tuple[tuple[str, str, Callable[[Row, str, Faults], object]], ...]:

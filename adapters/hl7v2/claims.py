@@ -62,10 +62,11 @@ class ClaimsReader:
     def read(self, case: Case, event: VisitEvent, zbe: Zbe | None) -> Claims:
         """The claims; raises WithheldError where a plan's or a cancel's ward cannot be told."""
         said = Said(case.origins, case.warnings)
-        self._mark(case, event, zbe, said)
+        designates = self._mark(case, event, zbe, said)
         asked = self._asked_of(case, event)
         self._place(case, event, zbe, said)
-        self._expected(case, asked.expected, said)
+        if designates:
+            self._expected(case, asked.expected, said)
         self._time(case, case.filled(asked.planned_discharge), "planned_discharge_at", said)
         if event.describes:
             self._describe(case, event, said)
@@ -79,13 +80,19 @@ class ClaimsReader:
         self._protect(case, said)
         return Claims.model_validate(said)
 
-    def _mark(self, case: Case, event: VisitEvent, zbe: Zbe | None, said: Said) -> None:
+    def _mark(self, case: Case, event: VisitEvent, zbe: Zbe | None, said: Said) -> bool:
+        """Say the mark; False where the patient is of a class that the event does not designate.
+
+        The time of such a booking is that of a clinic, say, and of no ward that was marked before.
+        """
         if event.what is What.PLAN_CANCELLED:
             self._cancelled_ward(case, said)
-            return
+            return True
         reader = _PENDING if event is CORRECTED else self._marks.get(case.event)
-        if reader is None or not reader.takes(case):
-            return
+        if reader is None:
+            return True
+        if not reader.takes(case):
+            return False
         found = reader.read(case, self._locations)
         if event.needs_ward and names_no_ward(found):
             names = " and ".join(path.text for path in reader.paths)
@@ -97,6 +104,7 @@ class ClaimsReader:
             case.note(withheld.trouble)  # a correction of its time, say
         if found is not None:
             said.say("mark", found[1], found[0].text, "profile.marks")
+        return True
 
     def _cancelled_ward(self, case: Case, said: Said) -> None:
         """The ward a cancel names; a location without a ward names none, and the next may."""

@@ -126,6 +126,23 @@ def test_an_unreadable_cell_is_absent_and_a_warning(name: str) -> None:
     assert [(one.reason, one.where) for one in outcome.warnings] == [(reason, where)]
 
 
+@pytest.mark.parametrize("mark", ["B3", "B" * 2000, "B\x012"])
+@pytest.mark.parametrize("expected", ["2026-03-02 15:30", "", "soon"])
+def test_the_time_of_a_mark_that_cannot_be_read_is_absent(mark: str, expected: str) -> None:
+    (said,) = _outcome(BASE._replace(mark=mark, expected=expected)).observations
+    assert said.unread == ("mark",)
+    assert not said.claims.says("expected_at")
+
+
+def test_the_time_of_a_mark_of_another_feed_is_said() -> None:
+    columns = Columns.model_validate({"mark": ""})
+    row = BASE._replace(expected="2026-03-02 15:30")
+    form = ExportFormat(columns=columns, ignored_columns=("Avsedd avdelning",))
+    (said,) = _outcome(row, form).observations
+    assert said.unread == ()
+    assert said.claims.expected_at is not None
+
+
 def test_a_ward_outside_the_register_is_never_guessed() -> None:
     outcome = _outcome(BASE._replace(mark="B 1"))
     assert not outcome.observations[0].claims.says("mark")

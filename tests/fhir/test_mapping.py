@@ -191,6 +191,36 @@ def test_a_mark_that_cannot_be_read_is_absent_and_keeps_its_time_to_itself() -> 
     assert claims.says("place")
 
 
+@pytest.mark.parametrize("edition", ["R4", "R5"])
+@pytest.mark.parametrize("status", ["planned", "in-progress"])
+@pytest.mark.parametrize(
+    "marks",
+    {
+        "unknown": [at("X", "planned")],
+        "two wards": [at("A", "planned"), at("B", "planned")],
+        "one of two is unknown": [at("X", "planned"), at("A", "planned")],
+        "no list": at("A", "planned"),
+        "no reference": [{"location": "A", "status": "planned"}],
+        "no status that is one": [at("A", ["planned"])],  # type: ignore[arg-type]
+    }.items(),
+    ids=lambda case: case[0],
+)
+def test_no_time_is_said_of_a_mark_that_cannot_be_read(
+    edition: str, status: str, marks: tuple[str, object]
+) -> None:
+    wards = WardRegister(Ward(id=name, name=name, hospital="H") for name in "AB")
+    planned = {"plannedStartDate": "2026-01-15T14:00:00+01:00"} if edition == "R5" else {}
+    document = encounter if edition == "R4" else encounter_r5
+    locations = marks[1]
+    for each in locations if isinstance(locations, list) else []:
+        each["period"] = {"start": "2026-01-15T15:00:00+01:00"}
+    found = outcome(document(status=status, location=locations, **planned), wards, edition=edition)
+    (said,) = found.observations
+    assert "mark" in said.unread
+    assert not said.claims.says("expected_at")
+    assert any(each.mark_unread for each in found.warnings)
+
+
 def test_two_marked_wards_are_no_mark_and_two_entries_of_one_ward_are_one() -> None:
     assert doubts(encounter(location=[at("A", "planned"), at("B", "planned")])) == [
         ("place-ambiguous", "Encounter.location")

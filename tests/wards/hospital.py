@@ -35,13 +35,15 @@ class Hospital:
     received_at: datetime = datetime(2000, 1, 1, tzinfo=UTC)
     observations: list[Observation] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    register: WardRegister = field(default_factory=lambda: WardRegister(open_register=True))
 
     def __post_init__(self) -> None:
         self.router = Router(fulfilled_by=self.fulfilled_by)
         profile = Hl7Profile.model_validate(tomllib.loads(self.profile))
-        wards = WardRegister(open_register=True)
         keyer = PatientKeyer(b"the tests' own secret")
-        self._normaliser = Normaliser(FeedIdentity("hl7", "ehr", REALM), profile, wards, keyer)
+        self._normaliser = Normaliser(
+            FeedIdentity("hl7", "ehr", REALM), profile, self.register, keyer
+        )
 
     def send(self, *messages: bytes, late_by: timedelta | None = None) -> Hospital:
         """Send them in order on the hospital's one connection."""
