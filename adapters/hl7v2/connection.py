@@ -120,17 +120,19 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._guest.connected(self._transport)
         self._host.opened(self)
-        self._heard_at = asyncio.get_running_loop().time()
+        self._heard_at = _now()
         _keep_alive(self._transport)
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
         if self._ending:
             return
-        self._heard_at = asyncio.get_running_loop().time()
-        if not self._framer.mid_frame:
+        self._heard_at = _now()
+        was_amid = self._framer.mid_frame
+        events = self._framer.feed(data)
+        if events or not was_amid:  # what is open now has begun with these bytes
             self._amid_since = self._heard_at
-        self._take_all(self._framer.feed(data))
+        self._take_all(events)
         if self._framer.ends_if_quiet:
             self._look_if_quiet(self._heard_at, QUIET_LOOKS)
 
@@ -144,7 +146,7 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The sender does not read its answers."""
         self._peer_is_slow = True
-        self._unread_since = asyncio.get_running_loop().time()
+        self._unread_since = _now()
         self._regulate()
 
     def resume_writing(self) -> None:
@@ -290,7 +292,7 @@ class Connection(asyncio.Protocol):
             if pause:
                 self._transport.pause_reading()
             else:
-                self._heard_at = self._amid_since = asyncio.get_running_loop().time()
+                self._heard_at = self._amid_since = _now()
                 self._transport.resume_reading()
                 if self._framer.ends_if_quiet:
                     self._look_if_quiet(self._heard_at, QUIET_LOOKS)
@@ -304,6 +306,11 @@ class Connection(asyncio.Protocol):
     def _close_if_done(self) -> None:
         if self._ending and not self._places and self._transport is not None:
             self._transport.close()
+
+
+def _now() -> float:
+    """Seconds of the event loop's clock."""
+    return asyncio.get_running_loop().time()
 
 
 def _keep_alive(transport: asyncio.Transport) -> None:

@@ -259,3 +259,27 @@ unit_claim = "unit"
     refused = [entry["status"] for entry in entries if entry["action"] == "refused"]
     assert sorted(refused) == [401, 403]
     assert [part for token in shown for part in token.split(".") if part in service.said()] == []
+
+
+def test_commands_reach_a_service_that_listens_everywhere(tmp_path: Path) -> None:
+    service = lab_with_access(tmp_path, WARD)
+    before, http, after = service.config.read_text("utf-8").partition("[http]\n")
+    assert 'host = "127.0.0.1"' in after
+    everywhere = after.replace('host = "127.0.0.1"', 'host = "0.0.0.0"', 1)
+    service.config.write_text(before + http + everywhere, encoding="utf-8")
+    service.start()
+    try:
+        service.wait_until_ready()
+        where = (
+            "--config",
+            service.config,
+            "--data",
+            service.data,
+            "--port-offset",
+            str(service.offset),
+        )
+        listed = command("review", "list", *where, "--token-file", tmp_path / "operator.token")
+        assert (listed.returncode, listed.stderr) == (0, ""), "the service itself was asked"
+        assert service.stop() == 0
+    finally:
+        service.kill()

@@ -67,9 +67,11 @@ class Sender:
         return msa.raw(1), msa.raw(2)
 
     async def end(self) -> bytes:
-        """What still comes until the listener closes."""
+        """What still comes until the listener closes; a connection that is reset has ended, too."""
         async with asyncio.timeout(TIMEOUT_S):
-            return await self.reader.read()
+            with contextlib.suppress(ConnectionResetError):
+                return await self.reader.read()
+        return b""
 
 
 async def send_apart(sender: Sender, log: HeldLog, *payloads: bytes) -> None:

@@ -34,6 +34,7 @@ from tests.support.receiver import (
 from tests.wardbridge.support import configured, in_process
 from tests.wardbridge.test_config import problems
 from wardbridge.calls import Answer, Calls, answer_to, ask, lines
+from wardbridge.commands._shared import reached_at
 from wardbridge.config.load import load
 from wardbridge.config.log import RegistrySection
 from wardbridge.http.access.keys import fetch_from
@@ -317,3 +318,19 @@ async def test_connections_are_kept_and_closed() -> None:
                     await answer_to(call, Asked(receiver.url, "POST", body=b"{}"))
                 ).status == 200
         assert len({call.peer for call in receiver.calls}) == 1
+
+
+@pytest.mark.parametrize(
+    ("listens", "asked"),
+    [
+        ("0.0.0.0", "127.0.0.1"),  # noqa: S104 - as in a container
+        ("::", "::1"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("::1", "::1"),
+        ("10.1.2.3", "10.1.2.3"),
+        ("localhost", "localhost"),
+        ("bridge.example", "bridge.example"),
+    ],
+)
+def test_a_command_asks_where_this_machine_reaches_the_service(listens: str, asked: str) -> None:
+    assert reached_at(listens) == asked

@@ -16,6 +16,7 @@ from bus.port import Log, LogError
 from bus.records import records_of
 from bus.tls import PemFiles, TlsFileError, client_context
 from schemas import topics
+from schemas.addresses import literal
 from schemas.base import VisitRef
 from schemas.encounter import EncounterView
 from wardbridge.calls import Answer, ask
@@ -84,7 +85,8 @@ class Service(NamedTuple):
 def service_of(found: Installation, port_offset: int, token_file: Path | None) -> Service:
     """Its certificate is taken as it is."""
     http = found.settings.http
-    host = f"[{http.host}]" if ":" in http.host else http.host
+    host = reached_at(http.host)
+    host = f"[{host}]" if ":" in host else host
     tls = http.tls and http.tls.starting_from(found.data)
     base = f"{'https' if tls else 'http'}://{host}:{http.port + port_offset}"
     headers = {}
@@ -92,6 +94,14 @@ def service_of(found: Installation, port_offset: int, token_file: Path | None) -
         headers["Authorization"] = f"Bearer {_text_of(token_file)}"
     trusted = _pinned(tls.certificate_file) if tls else True
     return Service(base, headers, trusted)
+
+
+def reached_at(host: str) -> str:
+    """Where this machine reaches what listens at the host: what listens everywhere, at loopback."""
+    address = literal(host)
+    if address is None or not address.is_unspecified:
+        return host
+    return "127.0.0.1" if address.version == 4 else "::1"  # noqa: PLR2004 - IPv4
 
 
 def _text_of(file: Path) -> str:
