@@ -18,6 +18,7 @@ from adapters.hl7v2.fields import FieldPath, field_path
 from adapters.hl7v2.location import LocationReader
 from adapters.hl7v2.marks import (
     MarkReader,
+    PlanReaders,
     WardChoices,
     choices_of,
     filled_of,
@@ -27,8 +28,7 @@ from adapters.hl7v2.marks import (
 from adapters.hl7v2.movement import HISTORIC_UPDATE, Zbe, zbe_shift
 from adapters.hl7v2.profile import Hl7Profile
 from adapters.hl7v2.reader import NULL, Segment
-from adapters.hl7v2.rules import MarkRule
-from adapters.hl7v2.triggers import CORRECTED, TRIGGERS, VisitEvent
+from adapters.hl7v2.triggers import CORRECTED, PLANS, TRIGGERS, VisitEvent
 from schemas.observation import Claims, Location, Protection, What, strictest
 
 Paths = tuple[FieldPath, ...]
@@ -36,8 +36,6 @@ Paths = tuple[FieldPath, ...]
 BY_TABLE: Final = "the trigger table"
 _OF_UNKNOWN: Final = "cancel-of-unknown-ward"
 _PLACE: Final = (field_path("PV1-3"),)
-_PENDING: Final = MarkReader("", MarkRule.model_validate("PV1-42"))
-_PLANS: Final = frozenset({What.ADMISSION_PLANNED, What.TRANSFER_PLANNED})
 _CLASS: Final = field_path("PV1-2")
 
 
@@ -47,6 +45,7 @@ class ClaimsReader:
     def __init__(self, profile: Hl7Profile, locations: LocationReader) -> None:
         self._locations = locations
         self._marks = {event: MarkReader(event, rule) for event, rule in profile.marks.items()}
+        self._plans = PlanReaders(profile.marks)
         self._cancels = {event: WardChoices(rule) for event, rule in profile.cancels.items()}
         self._cancels_name = choices_of(profile.cancels_name)
         self._updates_move = profile.updates_move
@@ -88,7 +87,10 @@ class ClaimsReader:
         if event.what is What.PLAN_CANCELLED:
             self._cancelled_ward(case, said)
             return True
-        reader = _PENDING if event is CORRECTED else self._marks.get(case.event)
+        if event is CORRECTED:
+            self._corrected_mark(case, said)
+            return True
+        reader = self._marks.get(case.event)
         if reader is None:
             return True
         if not reader.takes(case):
@@ -105,6 +107,12 @@ class ClaimsReader:
         if found is not None:
             said.say("mark", found[1], found[0].text, "profile.marks")
         return True
+
+    def _corrected_mark(self, case: Case, said: Said) -> None:
+        """Of a plan, should it be one that the message corrects."""
+        found = self._plans.read(case, self._locations)
+        if found is not None:
+            said.say("mark", found[1], found[0].text, "profile.marks")
 
     def _cancelled_ward(self, case: Case, said: Said) -> None:
         """The ward a cancel names; a location without a ward names none, and the next may."""
@@ -196,7 +204,7 @@ class ClaimsReader:
                 case.warnings.append(doubt)
             elif text:
                 said.say(name, None if text == NULL else text, path.text, rule)
-        if event.what not in _PLANS:  # the ward of a plan is responsible once it is carried out
+        if event.what not in PLANS:  # the ward of a plan is responsible once it is carried out
             self._responsible_ward(case, said)
 
     def _responsible_ward(self, case: Case, said: Said) -> None:

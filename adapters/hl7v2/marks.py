@@ -6,7 +6,7 @@ warning. PV1-3 is where the patient is as long as any other field names a ward, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from adapters.common.outcome import Trouble
@@ -18,6 +18,7 @@ from adapters.hl7v2.limits import MAX_ALTERNATIVES
 from adapters.hl7v2.location import NO_WARD, LocationReader
 from adapters.hl7v2.reader import NULL, Segment
 from adapters.hl7v2.rules import EVERYBODY, Choices, FieldChoice, MarkRule
+from adapters.hl7v2.triggers import PLANS, TRIGGERS, VisitEvent
 from schemas.observation import Location
 
 _LIES: Final = "PV1-3"
@@ -160,6 +161,37 @@ class MarkReader:
             detail = "no code of table 0004: name it in the classes or not_classes of the profile's marks"
             case.warn("class-unknown", detail, _CLASS.text)
         return takes is not False
+
+
+class PlanReaders:
+    """What a correction marks that does not say of which event (no ZBE-6): of a plan, should it be one.
+
+    PV1-3 is left out: whatever the event was, it is where the patient is.
+    """
+
+    def __init__(self, rules: Mapping[str, MarkRule]) -> None:
+        kinds: dict[tuple[tuple[FieldChoice, ...], str | None], WardChoices] = {}
+        for event, rule in rules.items():
+            meaning = TRIGGERS[event]
+            fields = tuple(each for each in rule.fields if each.field != _LIES)
+            if isinstance(meaning, VisitEvent) and meaning.what in PLANS and fields:
+                kinds[fields, rule.when] = WardChoices(Choices(fields=fields, when=rule.when))
+        self._readers = tuple(kinds.values())
+
+    def read(self, case: Case, locations: LocationReader) -> Found | None:
+        """What it marks; None where no field is filled, a trouble where the plans' fields differ."""
+        found = [each for reader in self._readers if (each := reader.read(case, locations))]
+        if len(self._readers) > 1 and found:
+            return found[0][0], _WHICH_PLAN
+        return found[0] if found else None
+
+
+_WHICH_PLAN: Final = Trouble(
+    "historic-event-unreadable",
+    "without ZBE-6 nothing tells which event is corrected, and the feed's plans name their ward in "
+    "different fields (profile.marks): have ZBE-6 sent",
+    "ZBE-6",
+)
 
 
 def names_no_ward(found: Found | None) -> bool:

@@ -151,3 +151,6 @@ STRUCK: Final = VisitEvent(What.UPDATED, Rank.CANCEL, describes=False)
 
 CORRECTED: Final = VisitEvent(What.CORRECTED, Rank.UPDATE, _LIES)
 """A Z99 that does not say what it corrects: whatever has the movement's id."""
+
+PLANS: Final = frozenset({What.ADMISSION_PLANNED, What.TRANSFER_PLANNED})
+"""What designates by itself."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Final
+
 import pytest
 
 from adapters.common.outcome import Verdict
+from adapters.hl7v2.profile import Hl7Profile
 from adapters.hl7v2.triggers import CANCELS, TRIGGERS, UPDATES, Later, Unconcerned, VisitEvent
 from schemas.observation import Location, Movement, Observation, Rank, What
-from tests.hl7v2.lab import RECEIVED_AT, message, normaliser, reason, segment
+from tests.hl7v2.lab import RECEIVED_AT, claimed, message, normaliser, reason, segment
 
 W1, W2 = Location(ward="W1"), Location(ward="W2")
 THERE = {3: "W1", 42: "W2"}
@@ -132,6 +136,39 @@ def test_without_it_a_z99_corrects_whatever_has_the_movement(action: str) -> Non
     corrects = seen("Z99", zbe(action))
     assert corrects.what is What.CORRECTED
     assert (corrects.claims.place, corrects.claims.mark) == (W1, W2)
+
+
+OF_PLANS: Final[Mapping[str, tuple[dict[str, Any], str | None]]] = {
+    "the default": ({}, "W2"),
+    "one field of our own": ({"marks": {"A15": ["ZTR-2"]}}, "W3"),
+    "the same of all plans": ({"marks": {"A15": ["ZTR-2"], "A14": ["ZTR-2", "PV1-3"]}}, "W3"),
+    "PV1-3 alone": ({"marks": {"A14": ["PV1-3"]}}, None),
+    "no plan designates": ({"marks": {"A08": ["PV1-42"]}}, None),
+    "under a condition": ({"marks": {"A15": {"fields": ["ZTR-2"], "when": 'ZTR-3 = "A"'}}}, "W3"),
+    "under another": ({"marks": {"A15": {"fields": ["ZTR-2"], "when": 'ZTR-3 = "D"'}}}, None),
+}
+
+
+@pytest.mark.parametrize("case", OF_PLANS)
+def test_without_it_the_mark_stands_where_the_feeds_plans_have_it(case: str) -> None:
+    settings, expected = OF_PLANS[case]
+    profile = Hl7Profile.model_validate(settings)
+    payload = message("Z99", THERE, zbe("UPDATE"), segment("ZTR", {2: "W3", 3: "A"}))
+    claims = claimed(payload, profile)
+    assert (claims.mark.ward if claims.mark else None) == expected
+
+
+def test_without_it_and_with_plans_that_differ_the_mark_is_not_guessed() -> None:
+    profile = Hl7Profile.model_validate({"marks": {"A14": ["PV1-42"], "A15": ["ZTR-2"]}})
+    payload = message("Z99", THERE, zbe("UPDATE"), segment("ZTR", {2: "W3"}))
+    found = normaliser(profile).normalise(payload, RECEIVED_AT)
+    assert not found.observations[0].claims.says("mark")
+    (trouble,) = found.warnings
+    assert (trouble.reason, trouble.where, trouble.mark_unread) == (
+        "historic-event-unreadable",
+        "ZBE-6",
+        True,
+    )
 
 
 def test_without_it_a_cancel_strikes_whatever_has_the_movement() -> None:
