@@ -41,7 +41,7 @@ class ReviewItem(Frozen):
         "false: the rest was"
     )
     mark_unread: bool = Field(
-        default=False, description="a mark, or what may hold one, has told nobody"
+        default=False, description="a mark or its withdrawal, or what may hold one, has told nobody"
     )
     repeatable: bool = Field(
         default=True,

@@ -35,8 +35,9 @@ class Trouble:
 
     ``where`` names the field (``PV1-3``), row and column, or FHIRPath expression. ``withholds``: a
     part of the input that stands by itself (an entry of a batch) is not used because of it.
-    ``mark_unread``: a mark, or what may hold one, tells nobody because of it. ``repeatable``: reading
-    the same bytes again may do better; not where the request around them was refused.
+    ``mark_unread``: a mark or its withdrawal, or what may hold one, tells nobody because of it.
+    ``repeatable``: reading the same bytes again may do better; not where the request around them was
+    refused.
 
     ``statement`` is the hash of the part that it is about, empty for the whole input, and ``within``
     the place in that part, where it is not ``where``: they make the same trouble of the same part one

@@ -137,7 +137,7 @@ class ClaimsReader:
             case.origins.note("claims.mark", path.text, "profile.cancels")
             return Claims(mark=location)
         if unknown := unknown_ward(location):
-            case.warn(_OF_UNKNOWN, unknown.detail, path.text)
+            case.note(Trouble(_OF_UNKNOWN, unknown.detail, path.text, mark_unread=True))
             return None
         return Claims() if applies else None
 

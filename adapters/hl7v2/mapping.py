@@ -122,11 +122,14 @@ class Normaliser:
         return to_review(replace(trouble, mark_unread=self.may_mark(payload)))
 
     def may_mark(self, payload: bytes) -> bool:
-        """Whether a message that is not used may be one that designates."""
+        """Whether a message that is not used may be one that designates, or takes a mark back."""
         event = event_of(payload) if payload.count(b"MSH") == 1 else None
         if event is None:
             return b"MSH" in payload
-        return event in self.profile.marks or event == HISTORIC_UPDATE  # which may correct a plan
+        profile, meaning = self.profile, TRIGGERS.get(event)
+        takes_back = isinstance(meaning, VisitEvent) and meaning.what is What.PLAN_CANCELLED
+        corrects = event == HISTORIC_UPDATE  # which may correct a plan
+        return takes_back or corrects or event in profile.marks or event in profile.cancels
 
     def _outcome(self, message: Message, received_at: datetime) -> Outcome:
         trigger = trigger_of(message)

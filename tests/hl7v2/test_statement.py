@@ -9,7 +9,7 @@ from adapters.hl7v2.profile import Hl7Profile
 from adapters.hl7v2.reader import BOM
 from adapters.hl7v2.statement import event_of, statement
 from schemas.ward import Ward, WardRegister
-from tests.hl7v2.lab import RECEIVED_AT, message, normaliser
+from tests.hl7v2.lab import OPEN, RECEIVED_AT, message, normaliser
 
 PLAN = message("A14", {42: "NOWHERE^1^2"})
 CLOSED = WardRegister([Ward(id="W1", name="One", hospital="North")])
@@ -80,6 +80,9 @@ WITHOUT_VISIT = {19: ""}
         (message("A14", msh={9: "ADT"}), True),
         (b"MSH|^~\\&|cut", True),
         (b"half a frame\rMSH|^~\\&|A|||||||", True),
+        (message("A27", WITHOUT_VISIT), True),
+        (message("A26", WITHOUT_VISIT), True),
+        (message("A38", pid=""), True),
         (message("A02", WITHOUT_VISIT), False),
         (message("A08", pid=""), False),
         (message("A17"), False),
@@ -101,6 +104,20 @@ def test_which_events_may_be_marks_is_the_profile_s_to_say() -> None:
     assert not _withheld(message("A14", WITHOUT_VISIT), profile).mark_unread
 
 
+def test_which_events_may_take_a_mark_back_is_the_profile_s_to_say_too() -> None:
+    profile = Hl7Profile(cancels={"A08": ("ZTR-2",)})
+    assert _withheld(message("A08", WITHOUT_VISIT), profile).mark_unread
+
+
+def test_a_cancel_of_a_ward_that_nobody_knows_is_a_mark_unread() -> None:
+    assert _withheld(message("A27", {42: "NOWHERE^2"}), wards=CLOSED).mark_unread
+    profile = Hl7Profile(cancels={"A08": ("ZTR-2",)})
+    payload = message("A08", {3: ""}, "ZTR||NOWHERE")
+    outcome = normaliser(profile, wards=CLOSED).normalise(payload, RECEIVED_AT)
+    found = {each.where: each.mark_unread for each in outcome.warnings}
+    assert found == {"ZTR-2": True}
+
+
 def test_beside_an_accepted_rest_only_the_mark_itself_counts() -> None:
     payload = message("A15", {3: "ELSEWHERE^1", 42: "NOWHERE^2"})
     outcome = normaliser(wards=CLOSED).normalise(payload, RECEIVED_AT)
@@ -111,8 +128,10 @@ def test_beside_an_accepted_rest_only_the_mark_itself_counts() -> None:
     assert {each.where: each.mark_unread for each in outcome.warnings} == {"PV1-3": False}
 
 
-def _withheld(payload: bytes, profile: Hl7Profile | None = None) -> Trouble:
-    outcome = normaliser(profile).normalise(payload, RECEIVED_AT)
+def _withheld(
+    payload: bytes, profile: Hl7Profile | None = None, wards: WardRegister = OPEN
+) -> Trouble:
+    outcome = normaliser(profile, wards).normalise(payload, RECEIVED_AT)
     assert outcome.trouble is not None
     assert (outcome.reason, outcome.where) == (outcome.trouble.reason, outcome.trouble.where)
     return outcome.trouble
