@@ -18,7 +18,7 @@ class Said(dict[str, object]):
     belongs to one that could not be read is not said either.
     """
 
-    __slots__ = ("_origins", "_owned", "troubles", "unread")
+    __slots__ = ("_kept", "_origins", "_owned", "troubles", "unread")
 
     def __init__(
         self, origins: Origins, troubles: list[Trouble], owned: Container[str] | None = None
@@ -28,14 +28,23 @@ class Said(dict[str, object]):
         self.unread: list[Unread] = []
         self._origins = origins
         self._owned = owned
+        self._kept: tuple[str, ...] = ()
 
     def owns(self, name: str) -> bool:
         """Whether the claim is this feed's to make."""
         return self._owned is None or name in self._owned
 
     def missing(self, names: Iterable[Unread]) -> tuple[Unread, ...]:
-        """Those of the names that are this feed's to say and are absent."""
-        return tuple(name for name in names if self.owns(name) and name not in self)
+        """Those of the names that are this feed's to say and are absent, but not :meth:`keep`."""
+        return tuple(
+            name
+            for name in names
+            if self.owns(name) and name not in self and name not in self._kept
+        )
+
+    def keep(self, name: str) -> None:
+        """Say on purpose nothing of a claim: it is as it was before, and not unread."""
+        self._kept += (name,)
 
     def say(self, name: str, value: object, where: str, rule: str) -> None:
         """Claim a value; one that could not be read is a trouble, and the claim stays absent."""

@@ -10,10 +10,10 @@ ward by the Nordic convention; the official v2-to-FHIR mapping for class and par
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -29,7 +29,7 @@ from adapters.fhir.profile import FhirProfile
 from adapters.fhir.references import logical_id, token_of
 from adapters.fhir.refusal import RefusedError
 from adapters.fhir.statement import Around, Statement
-from adapters.fhir.times import read_time
+from adapters.fhir.times import FOR_EVER, read_time
 from schemas.observation import Location, OrderStamp, Protection, What, strictest
 from schemas.ward import WardRegister
 
@@ -84,7 +84,7 @@ class ClaimsReader:
         encounter = around.encounter
         current = self._current.read(encounter, stamp.at, stamp.received_at)
         said.troubles += current.troubles
-        if current.tells_mark and said.owns("mark"):
+        if current.tells("mark") and said.owns("mark"):
             with beside(said.troubles, mark_unread=True):
                 place = self._place(current.marks, around, said)
                 where = where_of(current.marks, encounter)
@@ -92,14 +92,21 @@ class ClaimsReader:
         if "mark" in said:  # the time of a mark that cannot be read would be given to an older one
             with beside(said.troubles):
                 self._expected(encounter, current.marks, said)
-        if current.tells_place and said.owns("place"):
-            rule = "status active" if current.active else "no status, and a period that lasts"
+        if current.temporary:
+            with beside(said.troubles):
+                place = self._place(current.temporary, around, said)
+                where = where_of(current.temporary, encounter)
+                said.say("temporary_place", place, where, "the extension temporary-location")
+        if current.temporary and not current.place and current.tells("place"):
+            said.keep("place")  # who is elsewhere for a while keeps the place, as with A10
+        elif current.tells("place") and said.owns("place"):
+            rule = "status active" if current.is_by_status else "no status, and a period that lasts"
             with beside(said.troubles):
                 place = self._place(current.place, around, said)
                 said.say("place", place, where_of(current.place, encounter), rule)
 
     def _place(
-        self, entries: list[Element], around: Around, said: Said
+        self, entries: Sequence[Element], around: Around, said: Said
     ) -> Location | Trouble | None:
         spots: list[Spot] = []
         for entry in entries:
@@ -112,15 +119,20 @@ class ClaimsReader:
 
     # times
 
-    def _expected(self, encounter: Element, marks: list[Element], said: Said) -> None:
+    def _expected(self, encounter: Element, marks: Sequence[Element], said: Said) -> None:
         """The planned location's own time, else the admission's while that is still planned."""
-        periods = [period for each in marks if (period := each.element("period"))]
-        if periods and "start" in periods[0]:
-            self._time(periods[0], "start", "expected_at", said)
+        periods = [p for each in marks if (p := each.element("period")) and "start" in p]
+        if periods:
+            self._time(min(periods, key=self._begins), "start", "expected_at", said)
         elif marks and encounter.text("status") == "planned":
             self._planned(encounter, 0, "expected_at", said)
         else:
             said.say("expected_at", None, f"{encounter.path}.location", UNSAID)
+
+    def _begins(self, period: Element) -> datetime:
+        """Of several parts of one mark the first counts, and of those that cannot be read none."""
+        moment = read_time(period.text("start"), "", self.zone)
+        return moment.at if isinstance(moment, Moment) else FOR_EVER
 
     def _planned(self, encounter: Element, which: int, name: str, said: Said) -> None:
         if not said.owns(name):

@@ -2,105 +2,227 @@
 
 Source: http://hl7.org/fhir/R4/encounter-definitions.html#Encounter.location.status and .period ("time
 period during which the patient was present at the location"). Servers keep former locations in the
-list, and some do not touch their status any more: what has ended is over, whatever its status.
+list, and some do not touch their status any more: a place that has ended is over, whatever its status.
+A plan whose time has passed is a plan still: nothing expires by itself.
 
 =====================  ==========================  ======================  =====================
 status                 its period lasts            it has ended            it is still to begin
 =====================  ==========================  ======================  =====================
-planned (reserved      the mark                    over                    the mark
-where that marks)
-active                 the place                   over                    neither: told
+planned (reserved      the mark                    overdue: may be the     the mark
+where that marks)                                  mark
+active                 the place                   outdated: may be the    either
+                                                   place
 none                   the place, if none is       over                    neither
-                       active; while the
-                       Encounter is planned: told
-another, said absent   neither: told               over                    neither: told
+                       active
+none, the Encounter    either, if there is no      over                    either, if there is no
+is planned             mark                                                mark
+another, said absent   either                      over                    either
 completed, reserved    neither                     over                    neither
+active or none, and    the temporary place         over                    neither
+temporary
 =====================  ==========================  ======================  =====================
 
-"Told": ``location-status-unknown``. What it may be is then not said, unless another location is that
-for certain: a location that cannot be told never hides one that can. The same where all that was there
-is over and a status still says that it is not.
+"Either" and "may be" are doubts, told as ``location-status-unknown`` or ``planned-location-overdue``. What a
+doubt is about is not said, and what was known before stays, unless another location is that for certain.
+An outdated location is none beside a place, nor an overdue one beside a mark or where the patient is by now.
+On the last day of a period that names no hour a location lasts, but a place gives way to one that lasts
+beyond: a source that keeps days tells a move so.
 
-A temporary location is no mark. What has ended is judged by when the version was recorded, what is
-still to begin by when it was received. A period without a start begins with the Encounter's own; an end
-that cannot be read has passed.
+A temporary location is neither place nor mark, so it makes neither doubtful. What has ended is judged by
+when the version was recorded, what is still to begin by when it was received. A period without a start
+begins with the Encounter's own; an end includes the day, month or year that it names, and one that cannot be
+read has passed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import Enum, auto
-from typing import Final
+from enum import Enum, IntEnum, auto
+from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from adapters.common.outcome import Trouble
-from adapters.common.stamp import Moment
 from adapters.fhir.element import Element
 from adapters.fhir.refusal import RefusedError
-from adapters.fhir.times import read_time
+from adapters.fhir.times import Span, span_of
 
 TEMPORARY: Final = "temporary-location"
 _NEITHER: Final = frozenset({"completed", "reserved", "planned"})
 
+Claim = Literal["place", "mark"]
 
-class Lasts(Enum):
-    """Where a period stands at a moment."""
 
-    YES = auto()
-    ENDED = auto()
-    TO_BEGIN = auto()
+class Lasts(IntEnum):
+    """Where a period stands at a moment: the columns of a :class:`Row`."""
+
+    YES = 0
+    LAST_DAY = 1
+    """It ends with the day (or month, or year) that the moment is in."""
+    ENDED = 2
+    TO_BEGIN = 3
+
+
+class Is(Enum):
+    """What a location is."""
+
+    MARK = auto()
+    PLACE = auto()
+    PLACE_TODAY = auto()
+    UNSAID = auto()
+    """The place, if no location says by its status that it is."""
+    UNSAID_TODAY = auto()
+    TEMPORARY = auto()
+    NEITHER = auto()
+    OVERDUE = auto()
+    OUTDATED = auto()
+    EITHER = auto()
+    EITHER_OF_PLANNED = auto()
+
+
+class Row(NamedTuple):
+    """What the locations of one kind of status are, by where their period stands."""
+
+    lasts: Is
+    last_day: Is
+    ended: Is
+    to_begin: Is
+
+
+_MARKING: Final = Row(Is.MARK, Is.MARK, Is.OVERDUE, Is.MARK)
+_ACTIVE: Final = Row(Is.PLACE, Is.PLACE_TODAY, Is.OUTDATED, Is.EITHER)
+_UNSAID: Final = Row(Is.UNSAID, Is.UNSAID_TODAY, Is.NEITHER, Is.NEITHER)
+_UNSAID_OF_PLANNED: Final = Row(
+    Is.EITHER_OF_PLANNED, Is.EITHER_OF_PLANNED, Is.NEITHER, Is.EITHER_OF_PLANNED
+)
+_ANOTHER: Final = Row(Is.EITHER, Is.EITHER, Is.NEITHER, Is.EITHER)
+_OVER: Final = Row(Is.NEITHER, Is.NEITHER, Is.NEITHER, Is.NEITHER)
+_FOR_A_WHILE: Final = Row(Is.TEMPORARY, Is.TEMPORARY, Is.NEITHER, Is.NEITHER)
+_PLACES: Final = (Is.PLACE, Is.PLACE_TODAY, Is.UNSAID, Is.UNSAID_TODAY)
+"""What says where the patient is, best first."""
+
+
+class Doubt(NamedTuple):
+    """What a location may be, which claim leaves no doubt, and what to tell.
+
+    ``child``: the element that is wrong.
+    """
+
+    may_be: frozenset[Claim]
+    settled_by: Claim | None
+    reason: str
+    detail: str
+    child: str
+
+    def trouble(self, entry: Element) -> Trouble:
+        """Of one location."""
+        return Trouble(self.reason, self.detail, f"{entry.path}.{self.child}")
+
+
+_BOTH: Final[frozenset[Claim]] = frozenset({"place", "mark"})
+LOCATION_UNKNOWN: Final = "location-status-unknown"
+LOCATION_OVERDUE: Final = "planned-location-overdue"
+_UNTOLD: Final = (
+    "whether the patient is there, is to come or has left cannot be told: the sender should give it the "
+    "status planned, active or completed, and a period that agrees"
+)
+_DOUBTS: Final[Mapping[Is, Doubt]] = {
+    Is.EITHER: Doubt(_BOTH, None, LOCATION_UNKNOWN, _UNTOLD, "status"),
+    Is.EITHER_OF_PLANNED: Doubt(_BOTH, "mark", LOCATION_UNKNOWN, _UNTOLD, "status"),
+    Is.OUTDATED: Doubt(
+        frozenset({"place"}),
+        "place",
+        LOCATION_UNKNOWN,
+        "its status says that the patient is there, and its period has ended, or ends at no time that can be "
+        "read: correct one of them in the source",
+        "status",
+    ),
+    Is.OVERDUE: Doubt(
+        frozenset({"mark"}),
+        "mark",
+        LOCATION_OVERDUE,
+        "it is still planned, and its period has ended, or ends at no time that can be read: what was "
+        "planned before stays; give it its new time, or end the plan in the source",
+        "period.end",
+    ),
+}
 
 
 @dataclass(slots=True)
 class Current:
     """An Encounter's locations, by what they are."""
 
-    marks: list[Element] = field(default_factory=list)
-    active: list[Element] = field(default_factory=list)
-    unsaid: list[Element] = field(default_factory=list)
-    later: list[Element] = field(default_factory=list)
-    """Without a status, and still to begin."""
-    over: list[Element] = field(default_factory=list)
-    """Ended, although the status says that it is the place or the mark."""
-    untold: list[Element] = field(default_factory=list)
-    """It may be the place or the mark."""
+    found: dict[Is, list[Element]] = field(default_factory=dict)
     broken: list[Trouble] = field(default_factory=list)
-    """Entries of which not even that could be read."""
+    """Of entries of which not even that could be read: each may be the place or the mark."""
+
+    def add(self, kind: Is, entry: Element) -> None:
+        """One more location."""
+        if kind in self.found:
+            self.found[kind].append(entry)
+        else:
+            self.found[kind] = [entry]
 
     @property
-    def place(self) -> list[Element]:
+    def place(self) -> Sequence[Element]:
         """Where the patient is; none where nothing says so."""
-        return self.active or self.unsaid
+        return next((self.found[kind] for kind in _PLACES if kind in self.found), ())
 
     @property
-    def tells_place(self) -> bool:
-        """Whether the place is known, be it that there is none."""
-        return bool(self.place) or not (self._may_be_either or any(map(_is_active, self.over)))
+    def is_by_status(self) -> bool:
+        """Whether a status says which is the place."""
+        return Is.PLACE in self.found or Is.PLACE_TODAY in self.found
 
     @property
-    def tells_mark(self) -> bool:
-        """Whether the mark is known, be it that there is none."""
-        is_over = not (self.place or all(map(_is_active, self.over)))
-        return bool(self.marks) or not (self._may_be_either or is_over)
+    def marks(self) -> Sequence[Element]:
+        """Where the patient is meant to come."""
+        return self.found.get(Is.MARK, ())
+
+    @property
+    def temporary(self) -> Sequence[Element]:
+        """Where the patient is for a while."""
+        return self.found.get(Is.TEMPORARY, ())
+
+    def tells(self, claim: Claim) -> bool:
+        """Whether it is known what the place or the mark is, be it that there is none."""
+        if self._of(claim) or self.is_plain:
+            return True
+        return not self.broken and not any(claim in doubt.may_be for doubt, _ in self._doubts())
 
     @property
     def troubles(self) -> list[Trouble]:
         """What somebody should look at."""
-        over = [] if self.place else self.over
-        if self.marks:
-            over = [each for each in over if _is_active(each)]
-        detail = "whether the patient is there, is to come or has left cannot be told"
-        found = [
-            Trouble("location-status-unknown", detail, f"{each.path}.status")
-            for each in (*self.untold, *over)
-        ]
-        return [replace(each, mark_unread=not self.tells_mark) for each in (*self.broken, *found)]
+        if self.is_plain:
+            return []
+        doubts = self._doubts()
+        told = [doubt.trouble(each) for doubt, entries in doubts for each in entries]
+        hides_mark = not self.tells("mark")
+        return [replace(each, mark_unread=hides_mark) for each in (*self.broken, *told)]
 
     @property
-    def _may_be_either(self) -> bool:
-        return bool(self.untold or self.broken)
+    def is_plain(self) -> bool:
+        """Whether there is nothing doubtful, as nearly always."""
+        return not self.broken and self.found.keys().isdisjoint(_DOUBTS)
+
+    def without_marks(self) -> Current:
+        """The same of an Encounter that designates nobody."""
+        left = {kind: entries for kind, entries in self.found.items() if kind not in _MAY_MARK}
+        return Current(left, self.broken)
+
+    def _of(self, claim: Claim) -> Sequence[Element]:
+        return self.place if claim == "place" else self.marks
+
+    def _doubts(self) -> list[tuple[Doubt, list[Element]]]:
+        """Those that no other location settles."""
+        return [
+            (doubt, self.found[kind])
+            for kind, doubt in _DOUBTS.items()
+            if kind in self.found and not (doubt.settled_by and self._of(doubt.settled_by))
+        ]
+
+
+_MAY_MARK: Final = frozenset({Is.MARK, Is.OVERDUE, Is.EITHER_OF_PLANNED})
 
 
 class CurrentReader:
@@ -121,57 +243,79 @@ class CurrentReader:
         """
         now = max(at, received_at) + self._skew
         found = Current()
-        start = self._begun(encounter)
-        for each in encounter.elements("location"):
+        entries = encounter.elements("location")
+        begun = self._begun(encounter) if entries else None
+        unsaid = _UNSAID_OF_PLANNED if encounter.text("status") == "planned" else _UNSAID
+        for each in entries:
             try:
-                self._sort(each, self._lasts(each, start, at, now), found)
+                row = self._row(each, unsaid)
+                found.add(row[self._lasts(each, begun, at, now)], each)
             except RefusedError as refused:
                 found.broken.append(refused.beside())
-        if encounter.text("status") == "planned":
-            found.untold += [] if found.marks else [*found.unsaid, *found.later]
-            found.unsaid = []
+        if Is.OVERDUE in found.found:
+            _drop_arrived(found)
         return found
 
-    def _sort(self, entry: Element, lasts: Lasts, found: Current) -> None:
+    def _row(self, entry: Element, unsaid: Row) -> Row:
         status = entry.text("status")
-        if status in self._marking and not is_temporary(entry):
-            (found.over if lasts is Lasts.ENDED else found.marks).append(entry)
-        elif status == "active":
-            by_time = {Lasts.YES: found.active, Lasts.ENDED: found.over}
-            by_time.get(lasts, found.untold).append(entry)
-        elif not status and "_status" not in entry:
-            by_time = {Lasts.YES: found.unsaid, Lasts.TO_BEGIN: found.later}
-            by_time.get(lasts, []).append(entry)
-        elif status not in _NEITHER and lasts is not Lasts.ENDED:
-            found.untold.append(entry)
+        if "extension" in entry and is_temporary(entry):
+            is_there = status == "active" or _says_none(entry, status)
+            return _FOR_A_WHILE if is_there else _OVER
+        if status in self._marking:
+            return _MARKING
+        if status == "active":
+            return _ACTIVE
+        if status in _NEITHER:
+            return _OVER
+        return unsaid if _says_none(entry, status) else _ANOTHER
 
     def _lasts(self, entry: Element, begun: datetime | None, at: datetime, now: datetime) -> Lasts:
         period = entry.element("period")
-        if period is not None and "end" in period:
-            end = self._moment(period, "end")
-            if end is None or end <= at:
-                return Lasts.ENDED
-        start = self._start(entry, "period") or begun
-        return Lasts.TO_BEGIN if start is not None and start > now else Lasts.YES
+        start = end = None
+        if period is not None:
+            if "end" in period:
+                end = self._bound(period, "end")
+                if end is None or end.end <= at:
+                    return Lasts.ENDED
+            start = self._bound(period, "start")
+        first = start.start if start is not None else begun
+        if first is not None and first > now:
+            return Lasts.TO_BEGIN
+        return Lasts.LAST_DAY if end is not None and end.start <= at else Lasts.YES
 
     def _begun(self, encounter: Element) -> datetime | None:
         try:
-            return self._start(encounter, self._period)
+            period = encounter.element(self._period)
+            start = self._bound(period, "start") if period is not None else None
         except RefusedError:
             return None  # of no concern to locations with periods of their own
+        return start.start if start is not None else None
 
-    def _start(self, element: Element, name: str) -> datetime | None:
-        period = element.element(name)
-        return self._moment(period, "start") if period is not None else None
-
-    def _moment(self, period: Element, name: str) -> datetime | None:
+    def _bound(self, period: Element, name: str) -> Span | None:
         text = period.text(name)
-        found = read_time(text, f"{period.path}.{name}", self._zone) if text else None
-        return found.at if isinstance(found, Moment) else None
+        return span_of(text, self._zone) if text else None
 
 
-def _is_active(entry: Element) -> bool:
-    return entry.text("status") == "active"
+def _says_none(entry: Element, status: str) -> bool:
+    """Whether there is no status, nor a reason why there is none."""
+    return not status and "_status" not in entry
+
+
+def _drop_arrived(current: Current) -> None:
+    """Where the patient is by now, nobody is overdue."""
+    there = {_reference(each) for each in current.place} - {""}
+    overdue = [each for each in current.found.pop(Is.OVERDUE) if _reference(each) not in there]
+    if overdue:
+        current.found[Is.OVERDUE] = overdue
+
+
+def _reference(entry: Element) -> str:
+    """The location's address; one that cannot be read is asked for where the place is read."""
+    try:
+        location = entry.element("location")
+        return location.uri("reference") if location is not None else ""
+    except RefusedError:
+        return ""
 
 
 def is_temporary(entry: Element) -> bool:

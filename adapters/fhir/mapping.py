@@ -38,7 +38,7 @@ from adapters.fhir.said import about, statement_of_encounter
 from adapters.fhir.stamp import Receipt, observation_id, order_stamp, recorded, sequence_from
 from adapters.fhir.statement import Statement
 from adapters.fhir.strict import first_fault
-from adapters.fhir.times import read_time
+from adapters.fhir.times import read_time, span_of
 from adapters.fhir.visit import VisitReader
 from schemas.observation import MAY_BE_UNREAD, Claims, Observation, What
 from schemas.patient import PatientRow
@@ -221,7 +221,7 @@ class Normaliser:
         self, encounter: Element, received_at: datetime, troubles: list[Trouble]
     ) -> dict[str, object]:
         """When the stay ended, as far as it is said; or is to end, where that lies ahead."""
-        moment = None
+        moment, text = None, ""
         with beside(troubles):
             period = encounter.element(self._edition.period)
             if period is not None and (text := period.text("end")):
@@ -232,7 +232,8 @@ class Normaliser:
             return {}
         said: dict[str, object] = {"occurred_at": moment.at, "occurred_rule": moment.rule}
         if moment.at > received_at + self._skew:
-            said["takes_effect_at"] = moment.at
+            span = span_of(text, self._claims.zone)
+            said["takes_effect_at"] = span.end if span else moment.at  # a day ends with its end
         return said
 
 

@@ -1,15 +1,16 @@
 """FHIR times (instant, dateTime), read into UTC.
 
 Source: http://hl7.org/fhir/R4/datatypes.html#dateTime. A time of day carries an offset; one
-without is refused, never read in some zone. A date alone is its midnight in the feed's zone; a
-year or a month alone is not a time.
+without is refused, never read in some zone. A date alone, as a moment, is its midnight in the feed's zone;
+a year or a month alone is no moment. As a bound of a period (#Period) each is a span: the end of a period
+includes all that it names, so a day ends with its last moment.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from adapters.common.outcome import Trouble
@@ -19,7 +20,21 @@ _DATE_TIME: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)?(?:\.(\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)?", re.ASCII
 )
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_PARTIAL_DATE: Final = re.compile(r"\d{4}(-\d\d(-\d\d)?)?", re.ASCII)
+_NEVER: Final = re.compile(r"9999(-12(-31(T.*)?)?)?", re.ASCII)
+"""How systems write that there is no end."""
+_MONTH_CHARS: Final = len("2026-03")
 MAX_OFFSET: Final = timedelta(hours=14)
+
+
+class Span(NamedTuple):
+    """What a dateTime names: from a moment until just before another; both alike for a time of day."""
+
+    start: datetime
+    end: datetime
+
+
+FOR_EVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 def read_time(text: str, where: str, zone: ZoneInfo) -> Moment | Trouble:
@@ -35,6 +50,32 @@ def read_time(text: str, where: str, zone: ZoneInfo) -> Moment | Trouble:
     return Trouble("time-unreadable", "no FHIR time of day precision or better", where)
 
 
+def span_of(text: str, zone: ZoneInfo) -> Span | None:
+    """What a bound of a period names, a year or a month too; None where it cannot be read."""
+    if "T" in text:
+        found = read_time(text, "", zone)
+        if isinstance(found, Moment):
+            return Span(found.at, found.at)
+        return Span(FOR_EVER, FOR_EVER) if _NEVER.fullmatch(text) else None
+    if not _PARTIAL_DATE.fullmatch(text):
+        return None
+    try:
+        first = date.fromisoformat(f"{text}-01-01"[: len("2026-03-02")])
+        start = _start_of(first, zone)
+    except (ValueError, OverflowError):
+        return None
+    return Span(start, FOR_EVER if _NEVER.fullmatch(text) else _start_of(_after(first, text), zone))
+
+
+def _after(first: date, text: str) -> date:
+    """The day after a year, a month or a day."""
+    if len(text) > _MONTH_CHARS:
+        return first + timedelta(days=1)
+    if len(text) < _MONTH_CHARS or first.month == 12:  # noqa: PLR2004 - December
+        return date(first.year + 1, 1, 1)
+    return date(first.year, first.month + 1, 1)
+
+
 def _of_day(match: re.Match[str], where: str) -> Moment | Trouble:
     day, time, second, fraction, offset = match.groups(default="")
     if not offset:
@@ -46,6 +87,8 @@ def _of_day(match: re.Match[str], where: str) -> Moment | Trouble:
 
 
 def _midnight(text: str, where: str, zone: ZoneInfo) -> Moment:
-    day = date.fromisoformat(text)
-    local = datetime(day.year, day.month, day.day, tzinfo=zone)
-    return Moment(local.astimezone(UTC), f"{where}, midnight in {zone.key}")
+    return Moment(_start_of(date.fromisoformat(text), zone), f"{where}, midnight in {zone.key}")
+
+
+def _start_of(day: date, zone: ZoneInfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)

@@ -22,7 +22,7 @@ _STATUSES: Final = re.compile(r"(?s)(?<=test_documentation.py -->\n).*?(?=<!-- /
 _ROW: Final = re.compile(r"^\| `([a-z0-9-]+)` \| ([^|]*) \|", re.MULTILINE)
 _CODE: Final = re.compile(r"""(?:RefusedError|Trouble|_at_the_door|ignored)\(\s*"([a-z0-9-]+)\"""")
 _CONSTANT: Final = re.compile(
-    r'(?:WARD_[A-Z]+: Final = |[A-Z]+_UNREADABLE: Final = |yield |return |reason = )"([a-z0-9-]+-[a-z0-9-]+)"'
+    r'(?:(?:WARD|LOCATION)_[A-Z]+: Final = |[A-Z]+_UNREADABLE: Final = |yield |return |reason = )"([a-z0-9-]+-[a-z0-9-]+)"'
 )
 _FILES: Final = (
     *sorted(Path(refusal.__file__).parent.glob("*.py")),

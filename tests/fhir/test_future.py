@@ -52,6 +52,21 @@ def test_the_allowed_skew_is_the_feeds() -> None:
     assert said.takes_effect_at == end
 
 
+@pytest.mark.parametrize(
+    ("end", "takes_effect_at"),
+    [
+        ("2026-01-14", None),
+        ("2026-01-15", None),  # the stay is over, and on this day
+        ("2026-01-16", datetime(2026, 1, 16, 23, tzinfo=UTC)),
+    ],
+)
+def test_a_stay_that_is_to_end_on_a_day_ends_with_it(
+    end: str, takes_effect_at: datetime | None
+) -> None:
+    (said,) = outcome(encounter(status="finished", period={"end": end})).observations
+    assert said.takes_effect_at == takes_effect_at
+
+
 def test_when_it_takes_effect_is_no_part_of_the_identity() -> None:
     """The same version received before and after its end is one statement."""
     end = datetime(2026, 1, 15, 12, 30, tzinfo=UTC)

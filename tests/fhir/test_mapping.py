@@ -88,7 +88,8 @@ def test_r4b_is_read_as_r4_and_each_edition_refuses_the_other_class() -> None:
     [
         ([at("A")], "A", None),
         ([at("A", None)], "A", None),
-        ([at("A", None, period={"end": "2026-01-15"})], None, None),
+        ([at("A", None, period={"end": "2026-01-15"})], "A", None),
+        ([at("A", None, period={"end": "2026-01-14"})], None, None),
         ([at("A", None), at("B")], "B", None),
         ([at("A", "completed"), at("B")], "B", None),
         ([at("A"), at("B", "planned")], "A", "B"),
