@@ -140,7 +140,7 @@ def test_what_is_sent_amiss_is_not_quoted_anywhere(
     async def work(running: Surface) -> None:
         answer = await running.client.request(method, path, json=body, headers=bearer("chief"))
         assert (answer.status_code, "geheim" in answer.text) == (422, False), answer.text
-        assert answer.json()["detail"][0]["loc"]
+        assert answer.json()["errors"][0]["loc"]
 
     asked(work)
 

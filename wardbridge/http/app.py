@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
 from fastapi import FastAPI, Response
@@ -11,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import Field
+from starlette.exceptions import HTTPException
 
 from adapters.common.asking import add_description, route_that_asks
 from schemas.base import Frozen, Utc
@@ -18,11 +20,12 @@ from wardbridge.components.reviewing import ReviewFollower
 from wardbridge.http.access.gate import Gate
 from wardbridge.http.access.signing_in import add_sessions
 from wardbridge.http.audit import Trail
-from wardbridge.http.body import badly_asked
+from wardbridge.http.described import describe, name_of
 from wardbridge.http.fhir.surface import Surface
 from wardbridge.http.hub import Seats
 from wardbridge.http.metrics import ViewCollector
 from wardbridge.http.page import add_page
+from wardbridge.http.problems import badly_asked, refused
 from wardbridge.http.refusals import Refusals
 from wardbridge.http.registering import add_registering
 from wardbridge.http.registrar import Registrar
@@ -137,9 +140,11 @@ def make_app(
     """The application over a running service; ``serving``: it reads what wards are told."""
     refusals, trail = {} if gate.is_open else _REFUSALS, noted.trail
     app = FastAPI(
-        title="wardbridge", docs_url=None, redoc_url=None, openapi_url=None, responses=refusals
-    )
+        title="wardbridge", docs_url=None, redoc_url=None, openapi_url=None, responses=refusals,
+        version=version("wardbridge"), generate_unique_id_function=name_of,
+    )  # fmt: skip
     app.router.route_class = route_that_asks(gate)
+    app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(RequestValidationError, badly_asked)
     add_description(app)
     _add_probes(app, view)
@@ -154,6 +159,7 @@ def make_app(
         Replaying(view, trail, serving.registrar).add_to(app)
         Surface(view, trail, serving.registrar, serving.fhir_base).add_to(app)
         ReviewRoutes(serving.desk, view.review, trail).add_to(app)
+    describe(app)
     return app
 
 

@@ -25,7 +25,7 @@ from schemas.registration import Registration
 from wardbridge.config.subscribers import SubscriberAsked
 from wardbridge.http.access.gate import Asking
 from wardbridge.http.audit import Trail
-from wardbridge.http.body import unquoted
+from wardbridge.http.problems import unquoted
 from wardbridge.http.registrar import NotRegisteredError, Registrar, Wanted
 
 Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]

@@ -11,7 +11,6 @@ from importlib.metadata import version
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import FastAPI, Path, Request, Response
-from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -23,13 +22,14 @@ from schemas.audit import Action
 from wardbridge.http.access.gate import Asking
 from wardbridge.http.access.rights import Reader
 from wardbridge.http.audit import Row, Trail
-from wardbridge.http.body import badly_asked
 from wardbridge.http.fhir import capability
 from wardbridge.http.fhir.answer import BASE, FhirResponse, RefusedError, refused, resource_in
 from wardbridge.http.fhir.book import Book, Entry
 from wardbridge.http.fhir.encounter import Shown, encounter_for, ward_of
 from wardbridge.http.fhir.events import Asked, Happened, asked_in, events_bundle, searchset
 from wardbridge.http.fhir.subscription import ELEMENTS, resource_of, wanted_by
+from wardbridge.http.problems import badly_asked
+from wardbridge.http.problems import refused as problem
 from wardbridge.http.registrar import NotRegisteredError, Registrar, new_name
 from wardbridge.http.view import View
 
@@ -285,7 +285,7 @@ async def _refused(request: Request, error: Exception) -> Response:
         raise error
     if request.url.path.startswith(f"{BASE}/"):
         return refused(error)
-    return await http_exception_handler(request, error)
+    return await problem(request, error)
 
 
 async def _badly_asked(request: Request, error: Exception) -> Response:
