@@ -215,10 +215,7 @@ class Hospital:
     async def _replayed(
         self, items: Sequence[ReviewItem] | None, *, is_done: bool
     ) -> tuple[list[Planned], Foreseen]:
-        replay = Replay(self.log, self.installation, self.clock)
-        try:
+        async with Replay(self.log, self.installation, self.clock) as replay:
             plan = await replay.plan(self.open() if items is None else items, "anna")
             ahead = replay.look_ahead(plan)
             return (replay.do(plan) if is_done else plan), ahead
-        finally:
-            await replay.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -27,12 +28,14 @@ from schemas.registration import Registration
 from schemas.ward import Ward, WardRegister
 from tests.delivery.backport import faults_of_bundle, faults_of_status, faults_of_subscription
 from tests.delivery.notices import queued
-from tests.wardbridge.test_http import AT, Surface, data, surface
+from tests.wardbridge.leaving import Leaving
+from tests.wardbridge.test_http import AT, Surface, data, surface, until
 from wardbridge.config.access import AccessSection
 from wardbridge.fields.census import Census
 from wardbridge.http.access.gate import Gate, Known
 from wardbridge.http.access.rights import Deed, Grant, Reader
 from wardbridge.http.fhir.answer import RefusedError
+from wardbridge.http.fhir.events import MAX_EVENTS
 from wardbridge.http.fhir.subscription import (
     CONTENT,
     FILTER,
@@ -42,6 +45,7 @@ from wardbridge.http.fhir.subscription import (
     TIMEOUT,
     wanted_by,
 )
+from wardbridge.http.fhir.surface import Surface as FhirSurface
 from wardbridge.http.registrar import NotRegisteredError, owner_of
 from wardbridge.roles import utc_now
 
@@ -467,6 +471,50 @@ def test_events_are_given_by_number_and_tell_no_more_than_was_subscribed() -> No
         for wrong in ("?eventsSinceNumber=x", "?eventsSinceNumber=1,2", "?content=all", "?a=b"):
             assert await events(wrong) == ["OperationOutcome"]
         assert audited(running) == [("portal", Action.SUBSCRIBED)]  # nothing of a patient was seen
+
+    asked(work)
+
+
+def test_one_answer_has_so_many_events_and_the_rest_is_asked_for_by_number() -> None:
+    async def work(running: Surface) -> None:
+        number = (await post(running, subscription())).json()["id"]
+        running.log.append([queued(number, "MED", each) for each in range(1, MAX_EVENTS + 6)])
+        for since, count in ((1, MAX_EVENTS), (MAX_EVENTS + 1, 5)):
+            found = await get(running, f"Subscription/{number}/$events?eventsSinceNumber={since}")
+            parameters = found.json()["entry"][0]["resource"]["parameter"]
+            told = [each for each in parameters if each["name"] == "notification-event"]
+            assert len(told) == count
+
+    asked(work)
+
+
+def test_no_queue_is_walked_through_for_somebody_who_went_while_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    release, walked, walk = threading.Event(), list[str](), FhirSurface._events
+
+    def held(self: FhirSurface, asking: Reader, name: str, wanted: Any) -> Any:
+        walked.append(asking.name)
+        release.wait(30)
+        return walk(self, asking, name, wanted)
+
+    monkeypatch.setattr(FhirSurface, "_events", held)
+
+    async def work(running: Surface) -> None:
+        number = (await post(running, subscription())).json()["id"]
+        path = f"/fhir/Subscription/{number}/$events"
+        waits = asyncio.create_task(get(running, path.removeprefix("/fhir/")))
+        await until(lambda: walked == ["portal"])
+        going = Leaving(running.app, "GET", path, bearer("admin"))
+        asks = asyncio.create_task(going.ask())
+        await asyncio.sleep(0)
+        going.left.set()
+        release.set()
+        assert (await waits).status_code == 200
+        await asks
+        assert walked == ["portal"]
+        assert (await get(running, path.removeprefix("/fhir/"), "admin")).status_code == 200
+        assert walked == ["portal", "admin"]
 
     asked(work)
 

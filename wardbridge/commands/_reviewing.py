@@ -216,8 +216,8 @@ class Here:
         chosen = self._chosen(wanted)
         if not wanted.preview:
             self._note("review replay", words_of(wanted), Action.REPLAYED)
-        replay = self._desk.replay(chosen, who(), preview=wanted.preview)
-        report = report_of(_read(lambda: asyncio.run(replay)))
+        ask = self._desk.preview if wanted.preview else self._desk.replay
+        report = report_of(_read(lambda: asyncio.run(ask(chosen, who()))))
         if wanted.preview:
             seen = seen_in(report.notices or ())
             self._note("review replay", words_of(wanted), Action.PREVIEWED, seen)

@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, TypeVar
 
-from fastapi import Body, FastAPI, HTTPException, Query
+from fastapi import Body, FastAPI, HTTPException, Query, Request
+from starlette.requests import ClientDisconnect
 
 from adapters.common.limits import BODY_BYTES
 from bus.port import LogError
@@ -20,6 +21,7 @@ from wardbridge.components.reviewing import ReviewFollower
 from wardbridge.http.access.gate import Asking
 from wardbridge.http.access.rights import NOBODY_ASKED, Reader
 from wardbridge.http.audit import Trail
+from wardbridge.http.gone import watched
 from wardbridge.http.review_language import (
     Ended,
     Ending,
@@ -35,8 +37,9 @@ from wardbridge.http.review_language import (
     seen_in,
     words_of,
 )
-from wardbridge.reviewing.desk import Chosen, Desk
+from wardbridge.reviewing.desk import Chosen, Desk, Replayed
 from wardbridge.reviewing.planned import Cannot
+from wardbridge.reviewing.replay import NobodyAsksError
 from wardbridge.reviewing.selection import Selection
 
 REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
@@ -98,22 +101,30 @@ class ReviewRoutes:
         await self._noted(asking, action, item, seen)
         return item_shown(known, evidence, with_content=with_content)
 
-    async def replay(self, wanted: Annotated[Replaying, Body()], asking: Asking) -> ReplayReport:
+    async def replay(
+        self, wanted: Annotated[Replaying, Body()], asking: Asking, request: Request
+    ) -> ReplayReport:
         """Read kept inputs again by today's configuration. Wards are told what they were not told.
 
         Done twice, it tells nobody twice. Of exports the feed reads the file again.
         """
         by = _person(asking, wanted.by)
         chosen = await self._chosen(wanted)
-        if not wanted.preview:
-            await self._noted(asking, Action.REPLAYED, words_of(wanted))
-        done = self._desk.replay(chosen, by, preview=wanted.preview)
-        report = report_of(await _held(done))
         if wanted.preview:
-            await self._noted(
-                asking, Action.PREVIEWED, words_of(wanted), seen_in(report.notices or ())
-            )
-        return report
+            report = report_of(await _held(self._previewed(chosen, by, request)))
+            seen = seen_in(report.notices or ())
+            await self._noted(asking, Action.PREVIEWED, words_of(wanted), seen)
+            return report
+        await self._noted(asking, Action.REPLAYED, words_of(wanted))
+        return report_of(await _held(self._desk.replay(chosen, by)))
+
+    async def _previewed(self, chosen: Chosen, by: str, request: Request) -> Replayed:
+        """For as long as whoever asked waits: thousands of inputs are read."""
+        try:
+            async with watched(request) as has_gone:
+                return await self._desk.preview(chosen, by, has_gone)
+        except NobodyAsksError:
+            raise ClientDisconnect from None
 
     async def resolve(self, wanted: Annotated[Ending, Body()], asking: Asking) -> Ended:
         """Say that items have been dealt with otherwise: by telephone, by a message sent anew."""

@@ -7,7 +7,7 @@ it. What is done to many is done to those that are open when it begins.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -93,23 +93,30 @@ class Desk:
         found = self._index.items(selection.takes, None, MAX_AT_ONCE + 1)
         return Chosen(found[:MAX_AT_ONCE], len(found) > MAX_AT_ONCE)
 
-    async def replay(self, chosen: Chosen, by: str, *, preview: bool) -> Replayed:
-        """Read the inputs of items again; with ``preview`` only say what would come of it.
-
-        Raises LogError.
-        """
+    async def replay(self, chosen: Chosen, by: str) -> Replayed:
+        """Read the inputs of items again. Raises LogError."""
         async with self._busy:  # in a thread: nobody's board waits while thousands are read
-            return await asyncio.to_thread(asyncio.run, self._replayed(chosen, by, preview=preview))
+            return await asyncio.to_thread(asyncio.run, self._replayed(chosen, by))
 
-    async def _replayed(self, chosen: Chosen, by: str, *, preview: bool) -> Replayed:
-        replay = Replay(self._log, self._installation, self._clock)
-        try:
+    async def preview(
+        self, chosen: Chosen, by: str, has_gone: Callable[[], bool] = lambda: False
+    ) -> Replayed:
+        """Only say what would come of it; with ``has_gone`` for as long as somebody waits, asked from any thread.
+
+        Raises LogError or NobodyAsksError.
+        """
+        async with self._busy:
+            return await asyncio.to_thread(asyncio.run, self._foreseen(chosen, by, has_gone))
+
+    async def _replayed(self, chosen: Chosen, by: str) -> Replayed:
+        async with Replay(self._log, self._installation, self._clock) as replay:
             plan = await replay.plan(chosen.items, by)
-            if preview:
-                return Replayed(plan, replay.look_ahead(plan), chosen.has_more)
             return Replayed(replay.do(plan), None, chosen.has_more)
-        finally:
-            await replay.close()
+
+    async def _foreseen(self, chosen: Chosen, by: str, has_gone: Callable[[], bool]) -> Replayed:
+        async with Replay(self._log, self._installation, self._clock, has_gone) as replay:
+            plan = await replay.plan(chosen.items, by)
+            return Replayed(plan, replay.look_ahead(plan), chosen.has_more)
 
     async def end(self, chosen: Chosen, deed: Deed, by: str, reason: str) -> None:
         """Resolve or discard items. Raises LogError."""

@@ -7,7 +7,7 @@ between.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import merge
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -58,7 +58,7 @@ class Copy:
             return review_of_failure(stored, error)
 
 
-def foreseen(log: Log, step: RouterStep, envelopes: Sequence[Record], at_ms: int) -> Foreseen:
+def foreseen(log: Log, step: RouterStep, envelopes: Iterable[Record], at_ms: int) -> Foreseen:
     """What these envelopes would lead to, one after the other. Raises LogError."""
     copies: dict[int, Copy] = {}
     outputs: list[Record] = []

@@ -9,10 +9,11 @@ alone knows the snapshots before them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Self
 
-from bus.port import Log
+from bus.port import Log, Record
 from schemas.review import ReviewItem
 from wardbridge.config.models import Installation
 from wardbridge.feeds.kind import NotReadError
@@ -34,10 +35,25 @@ from wardbridge.routing import step_of
 from wardbridge.secret import SecretError
 
 
-class Replay:
-    """One replay: planned, perhaps looked at, perhaps done. Close it."""
+class NobodyAsksError(Exception):
+    """Whoever asked has gone, and nothing was done."""
 
-    def __init__(self, log: Log, installation: Installation, clock: Clock) -> None:
+
+class Replay:
+    """One replay: planned, perhaps looked at, perhaps done; it is closed when its context ends.
+
+    ``has_gone`` is asked between one input and the next, from whatever thread reads them: whether nobody waits for it
+    any more. It is for looking only; what is done is done to its end.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        installation: Installation,
+        clock: Clock,
+        has_gone: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._has_gone = has_gone
         self._log = log
         self._installation = installation
         self._clock = clock
@@ -45,7 +61,8 @@ class Replay:
         self._feeds: dict[str, FeedAgain] = {}
 
     async def plan(self, items: Sequence[ReviewItem], by: str) -> list[Planned]:
-        """What reading the inputs of these items again would do. Raises LogError."""
+        """What reading the inputs of these items again would do. Raises LogError or NobodyAsksError."""
+        self._go_on()
         who = Who(by, self._clock())
         of_feeds: defaultdict[str, list[ReviewItem]] = defaultdict(list)
         found: list[Planned] = []
@@ -59,16 +76,23 @@ class Replay:
         return sorted(found, key=lambda each: each.items[0].at)
 
     def look_ahead(self, plan: Sequence[Planned]) -> Foreseen:
-        """What the router would make of it now. Raises LogError."""
-        envelopes = [envelope for each in plan for envelope in each.envelopes]
+        """What the router would make of it now. Raises LogError or NobodyAsksError."""
         at_ms = int(self._clock().timestamp() * 1000)
-        return foreseen(self._log, step_of(self._installation), envelopes, at_ms)
+        return foreseen(self._log, step_of(self._installation), self._envelopes(plan), at_ms)
+
+    def _envelopes(self, plan: Sequence[Planned]) -> Iterator[Record]:
+        for planned in plan:
+            self._go_on()
+            yield from planned.envelopes
 
     def do(self, plan: Sequence[Planned]) -> list[Planned]:
         """Write what the plan has, or hand the export back; what became of it. Raises LogError."""
         return [self._done(each) for each in plan]
 
-    async def close(self) -> None:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
         """Let go of what reading opened."""
         for feed in self._feeds.values():
             await feed.close()
@@ -86,7 +110,15 @@ class Replay:
         except (SecretError, OSError) as error:
             cannot = Cannot(NOT_READ, f"the feed cannot read here: {error}")
             return [Planned(each.items, cannot=cannot) for each in inputs]
-        return [each async for each in feed.plan(inputs, who)]
+        found = []
+        async for each in feed.plan(inputs, who):
+            found.append(each)
+            self._go_on()
+        return found
+
+    def _go_on(self) -> None:
+        if self._has_gone():
+            raise NobodyAsksError
 
     def _made(self, name: str) -> FeedAgain:
         made = FeedAgain(self._log, self._installation, self._configured[name], self._clock)
