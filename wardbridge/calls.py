@@ -30,6 +30,8 @@ from router.delivery.addresses import Policy
 from router.delivery.http import reason_of, session
 
 MOST_BYTES: Final = 16_777_216
+"""Of an answer of who is asked besides notices, read while it comes: a page of a FHIR search has some megabytes."""
+
 OPERATED: Final = Policy(allow_private=True)
 
 

@@ -1,8 +1,8 @@
 """The reference page of limits: what a stranger controls, its bound with the reason, and what tests it.
 
 Invariant: a bound is written once, where it is used, with its reason as its docstring; this table says which
-there are. Every constant of a module named ``limits`` must be in it, and every test that it names must exist
-(``tests/wardbridge/test_limits.py``). What a hospital may need otherwise is a key of the configuration.
+there are. Every constant that is called like a bound, and every key of the configuration that is one, must be in
+it, and each names a test that exists (``tests/wardbridge/test_limits.py``). What a hospital may need otherwise is a key of the configuration.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from adapters.common.settings import Section
+from adapters.elvis.settings import Guards
 from adapters.fhir.listener import FhirListener
 from adapters.hl7v2.profile import Listener
-from wardbridge.config.models import HttpSection
+from wardbridge.config.models import HttpSection, RegistrationsSection
 
 HEAD: Final = """\
 # Limits
@@ -54,6 +55,21 @@ _CONNECTIONS: Final = "tests/wardbridge/test_connections.py::"
 _BODIES: Final = "tests/wardbridge/test_bodies.py::"
 _STREAMS: Final = "tests/wardbridge/test_streams.py::"
 _HISTORY: Final = "tests/wardbridge/test_history.py::"
+_OIDC: Final = "tests/wardbridge/test_oidc.py::"
+_BOUNDS: Final = "tests/wardbridge/test_bounds.py::"
+_SURFACE: Final = "tests/wardbridge/test_fhir_surface.py::"
+_ACCOUNT: Final = "tests/delivery/test_account.py::"
+_HL7_LIMITS: Final = "tests/hl7v2/test_limits.py::"
+_OVER: Final = f"{_HL7_LIMITS}test_what_is_over_a_limit_is_told_with_its_place"
+_WORK: Final = f"{_HL7_LIMITS}test_the_work_for_a_message_is_bounded"
+_FRAMING: Final = "tests/hl7v2/test_framing.py::"
+_FBOUNDS: Final = "tests/fhir/test_bounds.py::"
+_TOTALITY: Final = "tests/fhir/test_totality.py::"
+_UPWARDS: Final = f"{_FBOUNDS}test_only_so_many_steps_are_taken_upwards"
+_STRICTER: Final = f"{_FBOUNDS}test_only_so_large_an_encounter_is_checked_by_the_stricter_reader"
+_PULL: Final = "tests/fhir/test_pull.py::"
+_REPLAYED: Final = "tests/router/test_replay.py::"
+_IDENTITY: Final = "tests/router/test_identity.py::"
 _REFUSALS: Final = "tests/wardbridge/test_refusals.py::"
 _MLLP: Final = "tests/hl7v2/test_server.py::"
 _FHIR: Final = "tests/fhir/test_surface.py::"
@@ -93,14 +109,44 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
             "LINGER_BYTES": f"{_CONNECTIONS}test_who_goes_on_sending_without_end_is_cut_off",
             "LINGER_S": f"{_CONNECTIONS}test_who_is_refused_and_stays_is_ended", "SWEEP_S": _REQUEST,
         }),
-        Bounds("wardbridge.http.fhir.events", {"MAX_EVENTS": "tests/wardbridge/test_fhir_surface.py"}),
+        Bounds("wardbridge.http.fhir.events", {"MAX_EVENTS": f"{_SURFACE}test_one_answer_has_so_many_events_and_the_rest_is_asked_for_by_number"}),
+        Bounds("wardbridge.http.fhir.subscription", {"MAX_INT": f"{_SURFACE}test_what_cannot_be_done_as_asked_is_refused_with_the_element_that_asks_it"}),
+        Bounds("wardbridge.http.replaying", {"MAX_NOTICES": "tests/wardbridge/test_replaying.py::test_one_answer_has_so_many_of_them_at_most"}),
+        Bounds("wardbridge.http.subscribers", {"MAX_SEQUENCE": f"{_BOUNDS}test_a_number_of_a_notice_has_an_end"}),
+    ),
+    "Subscribers that register themselves": (
+        Settings("registrations", RegistrationsSection, {"max_per_owner": f"{_SURFACE}test_somebody_has_only_so_many"}),
+        Bounds("router.delivery.headers", {"MAX_HEADERS": f"{_BOUNDS}test_so_many_headers_are_sent_along_and_no_more"}),
+    ),
+    "Review": (
+        Bounds("adapters.common.review", {"MAX_KNOWN_STATEMENTS": f"{_BOUNDS}test_so_many_open_statements_are_known_and_the_oldest_goes"}),
+        Bounds("wardbridge.reviewing.index", {"MAX_ITEMS": "tests/reviewing/test_index.py::test_more_than_it_holds_are_counted_and_read_when_there_is_room"}),
+        Bounds("wardbridge.reviewing.desk", {"MAX_AT_ONCE": "tests/wardbridge/test_review_routes.py::test_ten_thousand_are_listed_in_pages_none_twice_and_ended_at_once"}),
+        Bounds("wardbridge.reviewing.selection", {"MAX_IDS": f"{_BOUNDS}test_so_many_items_are_named_at_once_and_no_more"}),
+        Bounds("wardbridge.http.review_language", {
+            "MAX_PAGE": "tests/wardbridge/test_review_routes.py::test_what_is_asked_wrongly_is_refused",
+            "MAX_NAMED": f"{_BOUNDS}test_an_entry_of_the_audit_names_so_many_items",
+        }),
+    ),
+    "The log": (
+        Bounds("schemas.topics", {"MAX_RECORD_BYTES": "tests/bus/test_contract.py::test_one_bad_record_refuses_the_whole_call"}),
+        Bounds("bus.sqlite.writer", {
+            "MAX_RECORDS": "tests/bus/test_sqlite.py::test_one_transaction_has_only_so_many_records", "MAX_BYTES": "tests/bus/test_sqlite.py::test_one_transaction_has_only_so_many_bytes",
+        }),
+        Bounds("bus.kafka.appender", {"MAX_WAITING_BYTES": "tests/kafka/test_appender.py::test_senders_are_refused_while_too_much_waits"}),
     ),
     "Who is asked": (
         Bounds("wardbridge.http.access.oidc", {
-            "MAX_CHARS": None, "MAX_LIFE": None, "LAST_TIME": "tests/wardbridge/test_oidc.py::test_a_time_that_is_none_is_nobody",
-            "MAX_NAME_CHARS": "tests/wardbridge/test_oidc.py::test_a_token_of_another_structure_is_nobody",
-        }, "tests/wardbridge/test_oidc.py"),
-        Bounds("wardbridge.http.access.keys", {"MAX_BYTES": None, "MAX_KEYS": None}, "tests/wardbridge/test_oidc.py"),
+            "MAX_CHARS": f"{_OIDC}test_a_token_that_is_not_good_is_nobody", "MAX_LIFE": f"{_OIDC}test_however_long_a_token_lives_its_streams_end_in_a_day",
+            "LAST_TIME": f"{_OIDC}test_a_time_that_is_none_is_nobody",
+            "MAX_NAME_CHARS": f"{_OIDC}test_a_token_of_another_structure_is_nobody",
+        }),
+        Bounds("wardbridge.http.access.keys", {
+            "MAX_BYTES": f"{_OIDC}test_an_answer_that_is_not_plainly_the_keys_is_none",
+            "MAX_KEYS": f"{_OIDC}test_what_is_no_set_of_keys_is_none_and_nobody_is_said_to_be_a_stranger",
+            "RETRY_S": f"{_OIDC}test_tokens_that_name_unknown_keys_do_not_have_the_provider_asked_each_time",
+        }),
+        Bounds("wardbridge.http.access.session", {"MAX_CHARS": f"{_BOUNDS}test_a_cookie_without_end_is_none"}),
         Bounds("wardbridge.http.refusals", {
             "MAX_OF_SOURCE": f"{_REFUSALS}test_of_one_address_few_kinds_are_told_apart",
             "MAX_KINDS": f"{_REFUSALS}test_however_many_come_few_are_noted_and_all_are_counted",
@@ -127,64 +173,94 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
     ),
     "HL7 v2 over MLLP": (
         Settings("feeds.<name> (hl7v2-mllp)", Listener, {
-            "max_message_bytes": "tests/hl7v2/test_framing.py",
+            "max_message_bytes": f"{_FRAMING}test_frames_do_not_depend_on_the_pieces",
             "max_unanswered": f"{_MLLP}test_reading_pauses_while_too_much_is_on_its_way",
-            "max_unanswered_bytes": _MLLP.removesuffix("::"),
+            "max_unanswered_bytes": f"{_MLLP}test_reading_goes_on_when_what_was_on_its_way_is_answered",
             "stall_s": f"{_MLLP}test_a_sender_that_stalls_amid_a_frame_is_disconnected",
             "idle_s": f"{_MLLP}test_an_idle_sender_is_disconnected_only_where_its_feed_says_so",
         }),
         Bounds("adapters.common.limits", {"FRAME_WITHIN_S": f"{_MLLP}test_a_frame_that_drips_without_end_is_given_up"}),
+        Bounds("adapters.hl7v2.header", {"WITHIN_BYTES": f"{_BOUNDS}test_of_what_is_no_message_little_is_looked_at"}),
+        Bounds("adapters.hl7v2.times", {"MAX_TIME_CHARS": "tests/hl7v2/test_limits.py::test_no_long_text_is_remembered_with_what_was_read_of_it"}),
+        Bounds("adapters.hl7v2.location", {"MOST_KNOWN": "tests/hl7v2/test_limits.py::test_no_long_text_is_remembered_with_what_was_read_of_it"}),
+        Bounds("adapters.hl7v2.occurrence", {"FARTHEST_AHEAD": f"{_BOUNDS}test_what_lies_farther_ahead_than_anybody_plans_waits_for_no_time"}),
         Bounds("adapters.hl7v2.limits", {
             "ROOM_FOR_RECORD_BYTES": f"{_MLLP}test_a_message_that_becomes_too_large_a_record_is_refused_for_good",
-            "MAX_MESSAGE_BYTES": "tests/hl7v2/test_framing.py", "HEAD_BYTES": "tests/hl7v2/test_framing.py::test_memory_stays_bounded",
-            "MAX_SEGMENTS": None, "MAX_FIELDS": None, "MAX_REPETITIONS": None, "MAX_COMPONENTS": None,
-            "MAX_SUBCOMPONENTS": None, "MAX_ESCAPED_CHARS": None, "MAX_MERGES": None, "MAX_MERGED_NUMBERS": None,
-            "MAX_ALTERNATIVES": "tests/hl7v2/test_marks.py", "MAX_CHARSETS": "tests/hl7v2/test_charset.py",
-            "MAX_CACHED_CHARS": None, "MAX_CHECKED_SEGMENTS": "tests/hl7v2/test_structure.py::test_the_work_is_bounded",
+            "MAX_MESSAGE_BYTES": f"{_MLLP}test_a_message_that_becomes_too_large_a_record_is_refused_for_good", "HEAD_BYTES": f"{_FRAMING}test_memory_stays_bounded",
+            "MAX_SEGMENTS": _OVER, "MAX_FIELDS": _OVER, "MAX_REPETITIONS": _OVER, "MAX_COMPONENTS": _WORK,
+            "MAX_SUBCOMPONENTS": _WORK, "MAX_ESCAPED_CHARS": _WORK, "MAX_MERGES": _OVER, "MAX_MERGED_NUMBERS": _OVER,
+            "MAX_ALTERNATIVES": "tests/hl7v2/test_marks.py::test_too_many_of_them_are_in_review", "MAX_CHARSETS": _WORK,
+            "MAX_CACHED_CHARS": f"{_HL7_LIMITS}test_no_long_text_is_remembered_with_what_was_read_of_it", "MAX_CHECKED_SEGMENTS": "tests/hl7v2/test_structure.py::test_the_work_is_bounded",
             "MAX_ECHO_CHARS": "tests/hl7v2/test_ack.py::test_an_answer_repeats_no_more_than_a_field_can_hold",
-            "REMEMBERED_CONTROL_IDS": "tests/hl7v2/test_limits.py::test_what_is_remembered_of_control_ids_does_not_grow_with_them",
-        }, "tests/hl7v2/test_limits.py"),
+            "REMEMBERED_CONTROL_IDS": f"{_HL7_LIMITS}test_what_is_remembered_of_control_ids_does_not_grow_with_them",
+        }),
     ),
     "FHIR": (
         Settings("feeds.<name> (fhir)", FhirListener, {
             "max_body_bytes": f"{_FHIR}test_a_body_over_the_limit_is_refused_while_it_comes",
-            "max_requests_per_s": _FHIR.removesuffix("::"),
+            "max_requests_per_s": f"{_FHIR}test_more_requests_than_the_feed_takes_are_told_when_to_come_again",
             "max_waiting": f"{_BODIES}test_a_body_that_is_still_coming_counts_as_waiting",
         }),
         Bounds("adapters.common.limits", {"MAX_WAITING_BYTES": f"{_BODIES}test_bodies_that_are_on_their_way_have_a_limit_together"}),
+        Bounds("adapters.fhir.intake", {"READ_ASIDE_BYTES": f"{_BODIES}test_what_is_large_is_read_written_and_answered_off_the_loop"}),
+        Bounds("adapters.fhir.grant", {"MAX_BYTES": f"{_BOUNDS}test_a_token_endpoint_that_answers_without_end_gives_none"}),
+        Bounds("adapters.fhir.times", {"MAX_OFFSET": f"{_BOUNDS}test_an_offset_that_no_clock_has_is_no_time"}),
         Bounds("adapters.fhir.limits", {
-            "ROOM_FOR_RECORD_BYTES": _FHIR.removesuffix("::"), "MAX_BODY_BYTES": _FHIR.removesuffix("::"),
-            "MAX_DEPTH": "tests/fhir/test_markup.py", "MAX_ELEMENTS": None, "MAX_NODES": "tests/fhir/test_markup.py",
-            "MAX_URI_CHARS": None, "MAX_TYPE_CHARS": None, "MAX_DIGITS": None, "MAX_STEPS": "tests/fhir/test_mapping.py",
-            "MAX_ABOVE": "tests/fhir/test_facility.py", "MAX_CHECKED": None, "MAX_EXPRESSION_CHARS": None, "MAX_MODELS": None,
-            "MAX_PAGES": "tests/fhir/test_address.py::test_pages_without_end_end", "MAX_EMPTY_PAGES": "tests/fhir/test_pull.py",
+            "ROOM_FOR_RECORD_BYTES": f"{_FBOUNDS}test_the_largest_body_fits_into_a_record", "MAX_BODY_BYTES": f"{_FBOUNDS}test_the_largest_body_fits_into_a_record",
+            "MAX_DEPTH": f"{_FBOUNDS}test_a_resource_has_only_so_many_levels", "MAX_ELEMENTS": f"{_TOTALITY}test_more_entries_than_any_bundle_has_are_refused_by_their_count",
+            "MAX_NODES": f"{_FBOUNDS}test_a_body_has_only_so_many_xml_elements",
+            "MAX_URI_CHARS": f"{_FBOUNDS}test_an_address_has_only_so_many_characters", "MAX_TYPE_CHARS": f"{_FBOUNDS}test_of_a_type_only_so_many_characters_are_told",
+            "MAX_DIGITS": f"{_FBOUNDS}test_an_integer_has_only_so_many_digits", "MAX_STEPS": _UPWARDS,
+            "MAX_ABOVE": _UPWARDS, "MAX_CHECKED": _STRICTER, "MAX_EXPRESSION_CHARS": _STRICTER,
+            "MAX_MODELS": f"{_FBOUNDS}test_only_so_many_names_of_types_are_remembered",
+            "MAX_PAGES": "tests/fhir/test_address.py::test_pages_without_end_end", "MAX_EMPTY_PAGES": f"{_FBOUNDS}test_only_so_many_empty_pages_are_gone_through",
             "MAX_LINK_CHARS": "tests/fhir/test_address.py::test_a_link_that_nobody_can_follow_ends_the_search_with_a_reason",
-            "MAX_SKIPPED_BYTES": "tests/fhir/test_pull.py", "MAX_WAIT_S": "tests/fhir/test_pull.py",
-            "MAX_REMEMBERED": "tests/fhir/test_pull.py", "MAX_REMEMBERED_BYTES": "tests/fhir/test_pull.py",
-        }, "tests/fhir/test_totality.py"),
+            "MAX_SKIPPED_BYTES": f"{_PULL}test_a_page_that_is_larger_than_anything_ends_the_round_with_a_reason", "MAX_WAIT_S": f"{_PULL}test_no_server_makes_us_wait_for_ever",
+            "MAX_REMEMBERED": f"{_FBOUNDS}test_only_so_much_of_what_is_fetched_is_remembered", "MAX_REMEMBERED_BYTES": f"{_FBOUNDS}test_what_is_large_is_asked_for_each_time",
+        }),
     ),
     "Exports": (
-        Bounds("adapters.elvis.rows", {"MAX_ROWS": None}, "tests/elvis/test_parse.py"),
-        Bounds("adapters.elvis.parse", {"MAX_COLUMNS": None, "MAX_NAME_CHARS": None}, "tests/elvis/test_parse.py"),
-        Bounds("adapters.elvis.cells", {"MAX_CELL_CHARS": None}, "tests/elvis/test_cells.py"),
-        Bounds("adapters.elvis.times", {"MAX_TIME_CHARS": None}, "tests/elvis/test_times.py"),
+        Settings("feeds.<name>.guards (elvis-directory)", Guards, {
+            "file_bytes": "tests/elvis/test_feed.py::test_a_file_that_is_too_large_is_refused_without_being_read_whole",
+        }),
+        Bounds("adapters.elvis.rows", {"MAX_ROWS": "tests/elvis/test_parse.py::test_a_file_that_is_no_export_says_why_and_where"}),
+        Bounds("adapters.elvis.parse", {"MAX_COLUMNS": None, "MAX_NAME_CHARS": None}, f"{_BOUNDS}test_a_header_has_only_so_many_columns_and_names_so_many_letters"),
+        Bounds("adapters.elvis.cells", {"MAX_CELL_CHARS": "tests/elvis/test_cells.py::test_a_huge_cell_costs_its_field_or_its_row"}),
+        Bounds("adapters.elvis.times", {"MAX_TIME_CHARS": f"{_BOUNDS}test_a_time_of_an_export_has_only_so_many_characters"}),
         Bounds("adapters.elvis.guards", {"MAX_UNUSED_ROWS": "tests/elvis/test_cases.py::test_more_unused_rows_than_can_be_remembered_refuse_even_an_approved_file"}),
-        Bounds("adapters.elvis.bounds", {"MAX_ALIKE": None}, "tests/elvis/test_reviewing.py"),
+        Bounds("adapters.elvis.bounds", {"MAX_ALIKE": "tests/elvis/test_cases.py::test_a_changed_form_of_times_does_not_fill_review_with_every_row"}),
     ),
-    "What subscribers answer": (
-        Bounds("router.delivery.posting", {"ANSWER_BYTES": "tests/delivery/test_webhook.py"}),
-        Bounds("router.delivery.channels.mllp", {"ANSWER_BYTES": "tests/delivery/test_mllp.py"}),
+    "What is sent to subscribers, and what they and others answer": (
+        Bounds("router.delivery.lanes", {
+            "LANE_NOTICES": f"{_ACCOUNT}test_a_lane_holds_so_many_and_the_rest_stays_in_the_log",
+            "REFUSED_LANE_NOTICES": f"{_ACCOUNT}test_a_lane_holds_so_many_and_the_rest_stays_in_the_log",
+            "SUBSCRIBER_NOTICES": f"{_ACCOUNT}test_a_subscriber_holds_so_many_and_each_other_lane_one",
+        }),
+        Bounds("router.delivery.account", {"LANES": f"{_ACCOUNT}test_so_many_lanes_bound_the_row"}),
+        Bounds("router.delivery.posting", {"LONGEST_RETRY_AFTER_S": "tests/delivery/test_webhook.py::test_how_long_an_endpoint_asks_to_be_left_alone"}),
+        Bounds("router.delivery.said", {"MAX_ISSUES": f"{_BOUNDS}test_of_an_outcome_so_many_issues_are_told"}),
+        Bounds("wardbridge.calls", {"MOST_BYTES": f"{_BOUNDS}test_an_answer_without_end_is_none"}),
+        Bounds("router.delivery.posting", {"ANSWER_BYTES": f"{_BOUNDS}test_of_a_receivers_answer_little_is_read"}),
+        Bounds("router.delivery.channels.mllp", {"ANSWER_BYTES": "tests/delivery/test_mllp.py::test_what_is_not_a_yes_to_this_message_is_a_refusal"}),
     ),
     "Patients and texts, whatever they come in": (
-        Bounds("schemas.topics", {"MAX_RECORD_BYTES": None}, "tests/bus/test_contract.py"),
-        Bounds("adapters.common.identity", {"MAX_IDENTIFIERS": None}, "tests/common/test_identity.py"),
-        Bounds("adapters.common.outcome", {"MAX_TEXT_CHARS": None}, "tests/hl7v2/test_limits.py"),
-        Bounds("router.core.bonds", {"MAX_BESIDE": None, "MAX_SPAN": None}, "tests/router/test_people.py"),
-        Bounds("router.core.numbers", {"MAX_TOGETHER": None}, "tests/router/test_people.py"),
-        Bounds("router.core.kept", {"MAX_FOREIGN": None, "MAX_FACTS": None}, "tests/router/test_identity.py"),
-        Bounds("router.core.kept", {"MAX_RETOLD": None, "MAX_AHEAD": None}, "tests/router/test_replay.py"),
-        Bounds("router.core.long_visits", {"MAX_PARSED": None}, "tests/router/test_replay.py"),
-        Bounds("router.core.state", {"MAX_VISITS": None}, "tests/router/test_identity.py"),
+        Bounds("adapters.common.identity", {"MAX_IDENTIFIERS": _OVER}),
+        Bounds("adapters.common.outcome", {"MAX_TEXT_CHARS": "tests/hl7v2/test_mapping.py::test_no_text_leaves_that_is_longer_than_any_code"}),
+        Bounds("router.core.bonds", {
+            "MAX_BESIDE": f"{_IDENTITY}test_what_everybody_has_is_nobodys_and_in_review_once",
+            "MAX_SPAN": f"{_BOUNDS}test_of_one_pair_only_so_many_orders_are_kept",
+        }),
+        Bounds("router.core.numbers", {"MAX_TOGETHER": f"{_IDENTITY}test_more_numbers_than_anybody_has_are_not_tied_together"}),
+        Bounds("router.core.kept", {
+            "MAX_FOREIGN": f"{_IDENTITY}test_of_a_constant_in_the_visit_field_each_event_waits_for_a_person_and_few_are_held",
+            "MAX_FACTS": f"{_IDENTITY}test_a_visit_with_as_many_events_as_no_stay_has_is_set_aside",
+        }),
+        Bounds("router.core.kept", {
+            "MAX_RETOLD": f"{_REPLAYED}test_what_tells_as_much_again_as_nobody_does_is_set_aside_and_the_rest_goes_on",
+            "MAX_AHEAD": f"{_REPLAYED}test_what_lies_ahead_more_often_than_anybody_plans_is_set_aside",
+        }),
+        Bounds("router.core.long_visits", {"MAX_PARSED": f"{_REPLAYED}test_whatever_comes_it_is_folded_as_if_all_were_folded_anew"}),
+        Bounds("router.core.state", {"MAX_VISITS": f"{_IDENTITY}test_a_patient_with_as_many_visits_as_nobody_has_is_set_aside_and_others_go_on"}),
     ),
 }  # fmt: skip
 

@@ -26,6 +26,7 @@ USUAL_LIFE_S: Final = 300  # where the server does not say: the longest that SMA
 
 
 MAX_BYTES: Final = 65_536
+"""Of a token endpoint's answer, read while it comes: a token of 16 kB, the largest that servers take, has room."""
 
 
 class GrantError(Exception):
@@ -74,7 +75,7 @@ class Grant:
             said: dict[str, Any] = json.loads(body)
             token, lives_s = said["access_token"], float(said.get("expires_in", USUAL_LIFE_S))
             self._until = now + timedelta(seconds=lives_s)
-        except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
             raise GrantError("the answer of the token endpoint is no token") from None
         self._token = str(token)
 

@@ -25,6 +25,7 @@ _NEVER: Final = re.compile(r"9999(-12(-31(T.*)?)?)?", re.ASCII)
 """How systems write that there is no end."""
 _MONTH_CHARS: Final = len("2026-03")
 MAX_OFFSET: Final = timedelta(hours=14)
+"""From UTC: no clock on earth differs by more; it keeps what is read within the years that there are."""
 
 
 class Span(NamedTuple):

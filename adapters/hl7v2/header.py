@@ -17,11 +17,15 @@ from adapters.hl7v2.lines import line_before
 from adapters.hl7v2.reader import DEFAULT, Message
 
 BYTES: Final = "latin-1"  # gives each byte back as it came
-MOST_ASKED: Final = 20  # fields that an answer repeats
+MOST_ASKED: Final = 20
+"""Fields of the MSH of a message that cannot be read; an answer repeats none behind them."""
+
 _NOT_READ: Final = Trouble(
     "charset-unreadable", "nobody has looked whether it is as declared", "MSH-18"
 )
-WITHIN_BYTES: Final = 65_536  # of what is no message: headers of a batch have room before its MSH
+WITHIN_BYTES: Final = 65_536
+"""Of what is no message, in which an MSH is looked for: the headers of a batch have room before it."""
+
 _NAME: Final = re.compile(rb"MSH")
 _ANYWHERE: Final = re.compile(rb"MSH([!-/:-@\[-`{-~])[!-~]{1,8}\1")
 _LINE_END: Final = re.compile(rb"[\r\n]")

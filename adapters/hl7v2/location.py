@@ -32,7 +32,9 @@ NO_WARD: Final = frozenset({WITHOUT_WARD, IS_A_TIME})
 XON_ID: Final = 10  # organisation identifier
 _XON_FACILITY: Final = 8
 _HD_NAMES: Final = 2  # namespace id, universal id; the third is the universal id's type
-MOST_KNOWN: Final = 10_000  # a region has some thousand beds, and each is named again and again
+MOST_KNOWN: Final = 10_000
+"""Places that are remembered as they were read: a region has some thousand beds, each named again and again."""
+
 _DATE: Final = re.compile(
     r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\d{4,6}(?:\.\d+)?)?(?:[+-]\d{4})?"
 )

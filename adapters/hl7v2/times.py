@@ -24,7 +24,9 @@ _DTM: Final = re.compile(
     r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{1,6})\d*)?)?)?)?([+-]\d{4})?",
     re.ASCII,
 )
-MAX_TIME_CHARS: Final = 40  # more digits of a second than any clock has; what is read is remembered
+MAX_TIME_CHARS: Final = 40
+"""Of a time: more digits of a second than any clock has. What is read is remembered."""
+
 MAX_OFFSET_MINUTES: Final = 14 * 60
 MINUTES_AN_HOUR: Final = 60
 

@@ -30,6 +30,8 @@ from bus.port import LogError
 
 APPENDING: Final = "appending"
 MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
+"""Of records that no broker has answered yet: seventy of the largest; then senders are told that nothing was stored."""
+
 RENEW_EVERY_S: Final = 0.5
 
 

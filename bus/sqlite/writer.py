@@ -27,8 +27,12 @@ from bus.sqlite.errors import as_log_error, concerns_the_file
 from bus.sqlite.seen import SeenTime
 from bus.sqlite.timing import Timing
 
-MAX_RECORDS: Final = 2_000  # in one transaction, unless one item has more: the flush no longer is
-MAX_BYTES: Final = 16_000_000  # what costs, and the first to wait should not wait for everybody
+MAX_RECORDS: Final = 2_000
+"""In one transaction, unless one item has more: the flush is no longer what costs."""
+
+MAX_BYTES: Final = 16_000_000
+"""In one transaction: the first to wait should not wait for everybody."""
+
 _INSERT: Final = "INSERT INTO record (id, at_ms, key, headers, value) VALUES (?, ?, ?, ?, ?)"
 _NEWEST: Final = "SELECT id FROM newest WHERE slot = ? AND key = ?"
 _SET_NEWEST: Final = "INSERT OR REPLACE INTO newest (slot, key, id) VALUES (?, ?, ?)"

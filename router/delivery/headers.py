@@ -18,6 +18,7 @@ OURS: Final = frozenset(
 SIGNED: Final = "webhook-"
 """Starts what is true of our signed webhooks only (Standard Webhooks 1.0.0, "Webhook headers")."""
 MAX_HEADERS: Final = 20
+"""That whoever subscribes has us send along: a token and some that lead its proxies."""
 
 
 class HeaderError(ValueError):

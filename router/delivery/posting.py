@@ -26,6 +26,7 @@ from router.delivery.said import BODY_BYTES, of_body
 ANSWER_BYTES: Final = 65_536
 """Read of an answer, so that the connection can serve again."""
 LONGEST_RETRY_AFTER_S: Final = 3_600.0
+"""Whatever an endpoint asks for: it would otherwise silence its notices for good."""
 UNWANTED: Final = frozenset({400, 413, 415, 422})
 """Answers that are about the body (RFC 9110, section 15.5), not about who or when."""
 

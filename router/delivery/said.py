@@ -19,6 +19,8 @@ LONGEST: Final = 160
 BODY_BYTES: Final = 8_192
 """Of an answer that is looked at: a problem is short."""
 MAX_ISSUES: Final = 3
+"""Of an OperationOutcome that a receiver answers: the first ones say what is wrong."""
+
 ELLIPSIS: Final = "…"
 
 _WORDS: Final = frozenset(

@@ -142,6 +142,19 @@ def test_one_transaction_has_only_so_many_bytes(tmp_path: Path) -> None:
     assert len(commits) == 1 + -(-50 * 800_000 // writer.MAX_BYTES)
 
 
+def test_one_transaction_has_only_so_many_records(tmp_path: Path) -> None:
+    log = SqliteLog.open(tmp_path / "log.db")
+    commits, count = counted_commits(log), 3 * writer.MAX_RECORDS
+
+    def submit_all() -> None:
+        for _ in range(count):
+            log.submit([raw("r", "x")], ignore)
+
+    with_writer_held(log, submit_all)
+    log.close()
+    assert len(commits) == 1 + count // writer.MAX_RECORDS
+
+
 def test_what_fails_for_its_own_values_fails_alone(tmp_path: Path) -> None:
     log = SqliteLog.open(tmp_path / "log.db")
     answers = dict[str, LogError | None]()

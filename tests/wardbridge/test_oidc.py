@@ -32,7 +32,7 @@ from wardbridge.http.access.keys import (
     KeysUnavailableError,
     fetch_from,
 )
-from wardbridge.http.access.oidc import Provider, Verifier
+from wardbridge.http.access.oidc import MAX_LIFE, Provider, Verifier
 from wardbridge.http.access.rights import Grant, Reader
 from wardbridge.http.server import HttpServer
 
@@ -286,6 +286,13 @@ def test_whatever_a_signed_token_holds_it_is_judged(said: Any, header: Any) -> N
     head = json.dumps({"alg": "RS256", "kid": "one"} | header)
     reader = read(raw(payload(**written), head))
     assert reader is None or json.dumps(reader.name).isprintable()
+
+
+def test_however_long_a_token_lives_its_streams_end_in_a_day() -> None:
+    reader = read(raw(payload(exp="253402300799")))
+    assert reader
+    assert reader.until
+    assert reader.until - datetime.now(UTC) <= MAX_LIFE
 
 
 def test_a_clock_may_differ_by_the_leeway() -> None:

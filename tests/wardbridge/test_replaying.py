@@ -21,6 +21,7 @@ from tests.delivery.notices import queued
 from tests.wardbridge.test_fhir_surface import ACCESS, REGISTER, bearer, gate
 from tests.wardbridge.test_http import Surface, surface
 from tests.wardbridge.test_registering import put
+from wardbridge.http.replaying import MAX_NOTICES
 
 WARDS = ["MED", "KIR", "MED", "MED", "KIR", "MED"]
 
@@ -67,6 +68,14 @@ def test_it_reads_its_own_notices_from_a_number_in_pages() -> None:
         page = await read(running, "?from=2&limit=3")
         assert (numbers(page), page.json()["next"]) == ([3, 4], 5)
         assert numbers(await read(running, "?from=7")) == []
+
+    asked(work)
+
+
+def test_one_answer_has_so_many_of_them_at_most() -> None:
+    async def work(running: Surface) -> None:
+        assert (await read(running, f"?limit={MAX_NOTICES}")).status_code == 200
+        assert (await read(running, f"?limit={MAX_NOTICES + 1}")).status_code == 422
 
     asked(work)
 

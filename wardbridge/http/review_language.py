@@ -21,6 +21,8 @@ from wardbridge.reviewing.selection import Filter, Selection, State
 from wardbridge.reviewing.showing import Evidence, Exhibit
 
 MAX_PAGE: Final = 1_000
+"""Items of a page: some 400 kB."""
+
 _NOT_WHICH: Final = {"by", "because", "after", "limit"}
 MAX_NAMED: Final = 10
 """Items that an entry of the audit names; each step names its own."""

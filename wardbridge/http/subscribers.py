@@ -24,7 +24,9 @@ from wardbridge.http.audit import Trail
 from wardbridge.http.view import View
 
 KEPT_WITHIN_S: Final = 10.0
-MAX_SEQUENCE: Final = 2**53  # what every JSON reader holds
+MAX_SEQUENCE: Final = 2**53
+"""Of the number of a notice in a request: the largest that every reader of JSON holds (RFC 8259, section 6)."""
+
 Sequence = Annotated[int, Path(ge=1, le=MAX_SEQUENCE)]
 REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     404: {"description": "no such subscriber"},

@@ -21,6 +21,8 @@ from adapters.common.calls import Asked, NoAnswerError, whole
 from wardbridge.calls import Calls
 
 RETRY_S: Final = 10.0
+"""Between two times that the keys are asked for, whatever keys tokens name."""
+
 STALE_S: Final = 86_400.0
 FETCH_WITHIN_S: Final = 5.0
 MAX_BYTES: Final = 262_144

@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote
 
 COOKIE: Final = "__Host-wardbridge"
 MAX_CHARS: Final = 1_000
+"""Of a cookie that is looked into: ours have some 150, and a name in it can be long."""
 
 
 class Session(NamedTuple):
