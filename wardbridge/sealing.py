@@ -17,7 +17,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from wardbridge.secret import made_once
+from wardbridge.secret import RESTORE, made_once
 
 DEFAULT_NAME: Final = "subscribers.key"
 _NONCE_BYTES: Final = 12
@@ -58,7 +58,7 @@ class Seal:
             whole = base64.b64decode(sealed, validate=True)
             return key.decrypt(whole[:_NONCE_BYTES], whole[_NONCE_BYTES:], self._bound_to(name))
         except (InvalidTag, ValueError):
-            detail = f"{self._path} is not the key that {name} was sealed with: register it anew"
+            detail = f"{self._path} is not the key that {name} was sealed with: {RESTORE}, or register it anew"
             raise SealError(detail) from None
 
     def _key(self) -> AESGCM:
@@ -70,12 +70,11 @@ class Seal:
         try:
             content = self._path.read_bytes().strip()
         except OSError as error:
-            detail = (
-                f"{self._path}: {error.strerror}: restore it from the copy that belongs to this log"
-            )
+            detail = f"{self._path}: {error.strerror}: {RESTORE}"
             raise SealError(detail) from None
         if len(content) < _SHORTEST:
-            raise SealError(f"{self._path} is too short for a key")
+            detail = f"{self._path} is too short for a key: {RESTORE}"
+            raise SealError(detail)
         return content
 
     @staticmethod

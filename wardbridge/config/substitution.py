@@ -47,7 +47,9 @@ class Substitution:
         path = self._data / name
         try:
             return path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-            self.problems.append(Problem(place, f"{path} cannot be read: {reason}"))
-            return ""
+        except OSError as error:
+            why = f"{error.strerror}; put it there, readable by our user"
+        except UnicodeDecodeError:
+            why = "it is not UTF-8; restore it from a copy"
+        self.problems.append(Problem(place, f"{path} cannot be read: {why}"))
+        return ""

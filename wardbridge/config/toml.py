@@ -38,9 +38,13 @@ class TomlFile:
 def _text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigError([Problem((), f"cannot be read: {reason}", path)]) from None
+    except OSError as error:
+        why = f"cannot be read: {error.strerror}; put it there, readable by our user"
+        raise ConfigError([Problem((), why, path)]) from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        why = "it is not UTF-8; write it as UTF-8, or restore it from a copy"
+        raise ConfigError([Problem((), why, path, line)]) from None
 
 
 def _parsed(path: Path, text: str) -> Table:
@@ -48,5 +52,6 @@ def _parsed(path: Path, text: str) -> Table:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = _LINE.search(str(error))
-        problem = Problem((), f"not TOML: {error}", path, int(line[1]) if line else None)
+        what = f"not TOML: {error}; correct this line"
+        problem = Problem((), what, path, int(line[1]) if line else max(1, len(text.splitlines())))
         raise ConfigError([problem]) from None
