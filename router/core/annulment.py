@@ -43,7 +43,8 @@ def annulled(facts: Sequence[Fact]) -> frozenset[str]:
     cancelling = [fact for fact in facts if cancels(fact)]
     if not cancelling:  # nearly always
         return frozenset()
-    told, heard = by_movement(facts), _Heard(cancelling)
+    told = by_movement(fact for fact in facts if fact.movement is not None)
+    heard = _Heard(cancelling if any(fact.retells for fact in cancelling) else ())
     struck: set[Name] = set()
     loose: list[Fact] = []
     for cancel in cancelling:

@@ -77,8 +77,8 @@ class Fact(NamedTuple):
     @property
     def stands(self) -> Order:
         """Its place in the history: of the past when it took place, else when it was said."""
-        if self.occurs is None or self.lies_ahead or not self.is_of_history:
-            return self.order
+        if self.occurs is None or self.lies_ahead or not self.is_of_history:  # nearly always
+            return (self.stamp, self.id)
         return ((self.occurs, *self.stamp[1:]), self.id)
 
     @property

@@ -31,18 +31,16 @@ class Happened(NamedTuple):
     annulled: bool
 
 
-def history(facts: Iterable[Fact], memory: Memory | None = None) -> list[Happened]:
+def history(said: Iterable[Fact], memory: Memory | None = None) -> list[Happened]:
     """What happened, of a visit's facts given in any order; ``memory``: of the last time."""
     memory = memory or Memory()
-    events, gone = corrected(facts, memory)
-    return [
-        Happened(_as_it_was(fact, memory), fact.id in gone)
-        for fact in _given_back(events, gone, memory)
-    ]
+    events, gone = corrected(said, memory)
+    facts = _given_back(events, gone, memory)
+    return [Happened(_as_it_was(f, memory) if f.historic else f, f.id in gone) for f in facts]
 
 
 def _as_it_was(fact: Fact, memory: Memory) -> Fact:
-    return memory.made(("past", fact.id), (fact,), of_the_past) if fact.historic else fact
+    return memory.made(("past", fact.id), (fact,), of_the_past)
 
 
 def _given_back(events: Sequence[Event], gone: Container[str], memory: Memory) -> Iterator[Fact]:
@@ -90,8 +88,8 @@ class _LedTo:
         return found[1] if found else None
 
     def _note(self, at: int, event: Event) -> None:
-        for name in _LED_TO:
-            for claims in event.told:
+        for claims in event.told:
+            for name in claims.model_fields_set.intersection(_LED_TO):
                 ward = _ward(claims, name)
                 if ward is not None and self._is_later(at, name, ward):
                     self._latest[name, ward] = at, event.fact

@@ -99,12 +99,12 @@ def by_movement(facts: Iterable[Fact]) -> Mapping[Name, Sequence[str]]:
     return dict(told)
 
 
-def names(fact: Fact) -> Iterator[Name]:
+def names(fact: Fact) -> Sequence[Name]:
     """How a cancel may name the fact."""
-    if fact.movement is not None:
-        yield fact.movement, fact.what
-        if is_of_any_kind(fact):
-            yield fact.movement, None
+    if fact.movement is None:
+        return ()
+    name = fact.movement, fact.what
+    return (name, (fact.movement, None)) if is_of_any_kind(fact) else (name,)
 
 
 def is_of_any_kind(fact: Fact) -> bool:

@@ -295,9 +295,10 @@ class Fold:
             self.has_come = False
             return
         self.has_come |= fact.what in _COMES or claims.place is not None
-        if claims.says("place"):
+        said = claims.model_fields_set
+        if "place" in said:
             self.place, self.temporary_place = claims.place, None
-        if claims.says("temporary_place"):
+        if "temporary_place" in said:
             self.temporary_place = claims.temporary_place
 
     def _mark(self, fact: Fact, effect: Effect) -> None:
@@ -310,9 +311,10 @@ class Fold:
         if effect.mark == "ends":
             self._drop_mark(Reason.CANCELLED)
             return
-        if claims.says("mark"):
+        said = claims.model_fields_set
+        if "mark" in said:
             self._set_mark(fact, anew=effect.mark == "marks")
-        if claims.says("expected_at"):
+        if "expected_at" in said:
             self.expected_as_said = claims.expected_at
 
     def _unmark(self, cancel: Fact) -> None:
