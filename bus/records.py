@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from bus.port import Log, Stored, TopicPartition
 
 SCAN_RECORDS: Final = 1_000
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def parsed(model: type[Model], stored: Stored) -> Model | None:
+    """A record's value; None for one that is removed, or that this version cannot read.
+
+    Anybody with the right to write to a topic may have written it: one record costs itself.
+    """
+    if stored.value is None:
+        return None
+    try:
+        return model.model_validate_json(stored.value)
+    except ValidationError:
+        return None
 
 
 def records_of(log: Log, topic: str, route: str | None = None) -> Iterator[Stored]:

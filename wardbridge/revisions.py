@@ -18,6 +18,7 @@ import structlog
 
 from adapters.common.feed import FeedIdentity
 from bus.port import Log, Record, TopicPartition
+from bus.records import parsed
 from schemas import topics
 from schemas.revision import FeedRevision
 
@@ -64,8 +65,8 @@ def _rows(log: Log, feed: str) -> list[FeedRevision]:
     """Every claim of the feed, in the order in which the log took them."""
     at = TopicPartition(topics.REVISIONS, log.partition_of(topics.REVISIONS, feed))
     stored = sorted(log.load(at), key=lambda each: each.offset)
-    rows = (FeedRevision.model_validate_json(each.value or b"") for each in stored)
-    return [row for row in rows if row.feed == feed]
+    rows = (parsed(FeedRevision, each) for each in stored)
+    return [row for row in rows if row is not None and row.feed == feed]
 
 
 def _claim(feed: str, fingerprint: str, number: int, at: datetime) -> Record:

@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from bus.port import Log, LogError, Record, TopicPartition
+from bus.records import parsed
 from schemas import topics
 from schemas.authority import Authority
 from wardbridge.access import gate_of, trail_of
@@ -351,8 +352,9 @@ def _as_json(timeline: Authority) -> bytes:
 
 
 def _current(log: Log, realm: str) -> Authority | None:
+    """The timeline in the log; None where there is none that can be read."""
     partition = log.partition_of(topics.AUTHORITY, realm)
     for row in log.load(TopicPartition(topics.AUTHORITY, partition)):
-        if row.key == realm and row.value is not None:
-            return Authority.model_validate_json(row.value)
+        if row.key == realm:
+            return parsed(Authority, row)
     return None

@@ -21,6 +21,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
+import structlog
+
 from bus.port import Record, Stored
 from schemas import topics
 from schemas.observation import Patient, PatientIdentifier
@@ -215,12 +217,22 @@ def _patient_json(row: PatientState) -> dict[str, Any]:
 
 
 def load(feed: str, stored: Iterable[Stored]) -> SnapshotState:
-    """The state from the newest record of each key; other feeds' rows are passed over."""
+    """The state from the newest record of each key; other feeds' rows are passed over.
+
+    So is a row that cannot be read: the next export says anew what it was about.
+    """
     state = SnapshotState()
     for record in stored:
-        name, kind, key = (record.key or "||").split("|", 2)
+        name, _, rest = (record.key or "").partition("|")
+        kind, _, key = rest.partition("|")
         if name == feed and record.value is not None:
-            _load_row(state, kind, key, json.loads(record.value))
+            try:
+                _load_row(state, kind, key, json.loads(record.value))
+            except (ValueError, TypeError, LookupError, AttributeError) as error:
+                structlog.get_logger().error(
+                    "snapshot_row_unreadable", feed=feed, partition=record.partition, offset=record.offset,
+                    reason=type(error).__name__,
+                )  # fmt: skip
     state.ended = dict(sorted(state.ended.items(), key=lambda item: item[1]))
     state.files = dict(sorted(state.files.items(), key=lambda item: item[1].at))
     return state

@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 
 from bus.port import Log, LogError, Record, Stored, TopicPartition
+from bus.records import parsed
 from schemas import topics
 from schemas.encounter import EncounterView, Phase
 from schemas.patient import PatientRow, patient_row
@@ -88,10 +89,8 @@ def _with_who_remains(rows: Iterable[PatientRow], patients: Iterable[str]) -> Ab
 
 
 def _open(log: Log) -> AbstractSet[str]:
-    views = (
-        EncounterView.model_validate_json(row.value or b"") for row in _load(log, topics.ENCOUNTERS)
-    )
-    return {view.patient for view in views if view.phase in {Phase.PLANNED, Phase.ACTIVE}}
+    views = (parsed(EncounterView, row) for row in _load(log, topics.ENCOUNTERS))
+    return {view.patient for view in views if view and view.phase in {Phase.PLANNED, Phase.ACTIVE}}
 
 
 def _load(log: Log, topic: str) -> Iterator[Stored]:

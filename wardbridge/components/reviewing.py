@@ -11,13 +11,13 @@ import structlog
 
 from adapters.common.review import Review
 from bus.port import Log, LogError
+from bus.records import parsed
 from schemas import topics
 from schemas.review import ReviewStep
 from wardbridge.components.base import describe
 from wardbridge.components.repeated import Repeated
 from wardbridge.reviewing.following import Follower
 from wardbridge.reviewing.index import Index
-from wardbridge.reviewing.records import parsed
 
 WAIT_S: Final = 0.5  # how long `stop` may have to wait
 LOG_PAUSE_S: Final = 1.0

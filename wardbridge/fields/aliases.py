@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from bus.port import Stored
 from schemas.alias import Alias
+from wardbridge.readable import Readable
 
 
 class Number(NamedTuple):
@@ -34,13 +35,16 @@ class Aliases:
         self._realms: defaultdict[str, set[str]] = defaultdict(set)
 
     def set_row(self, row: Stored) -> None:
-        """Take a row in, or that a number is a patient itself again."""
+        """Take a row in, or that a number is a patient itself again.
+
+        Raises ValueError for one that cannot be read, and then nothing has changed.
+        """
         key = row.key or ""
+        alias = None if row.value is None else Alias.model_validate_json(row.value)
         if (before := self._of_row.pop(key, None)) is not None:
-            alias = self._leads.pop(before)
-            self._from[before._replace(key=alias.patient)].discard(before)
-        if row.value is not None:
-            alias = Alias.model_validate_json(row.value)
+            gone = self._leads.pop(before)
+            self._from[before._replace(key=gone.patient)].discard(before)
+        if alias is not None:
             number = Number(alias.realm, alias.source, alias.number)
             self._of_row[key] = number
             self._leads[number] = alias
@@ -98,8 +102,7 @@ class Aliases:
 
 
 def aliases_of(rows: Iterable[Stored]) -> Aliases:
-    """What the rows of the topic amount to."""
+    """What the rows of the topic amount to, of those that can be read."""
     found = Aliases()
-    for row in rows:
-        found.set_row(row)
+    Readable().each(found.set_row, rows)
     return found

@@ -97,9 +97,13 @@ class Census:
         self._told_at: dict[str, datetime] = {}
 
     def set_row(self, row: Stored) -> set[str]:
-        """Take a row of topic ``encounters`` in; the wards where something may be different."""
+        """Take a row of topic ``encounters`` in; the wards where something may be different.
+
+        Raises ValueError for one that cannot be read, and then nothing has changed.
+        """
         key = row.key or ""
-        wards = {self._leave(key), self._enter(key, row.value) if row.value is not None else None}
+        view = None if row.value is None else EncounterView.model_validate_json(row.value)
+        wards = {self._leave(key), self._enter(key, view) if view is not None else None}
         return {ward for ward in wards if ward is not None}
 
     def _leave(self, key: str) -> str | None:
@@ -111,8 +115,7 @@ class Census:
         self._placed[before.source] -= before.holds_place
         return before.lies_at
 
-    def _enter(self, key: str, value: bytes) -> str | None:
-        view = EncounterView.model_validate_json(value)
+    def _enter(self, key: str, view: EncounterView) -> str | None:
         self._told_at[view.source] = max(view.last_at, self._told_at.get(view.source, view.last_at))
         is_masked = view.protection is not Protection.NONE
         self._set_whose(key, Whose(view.patient, is_masked))

@@ -14,6 +14,7 @@ from schemas.notification import DesignationData, Kind, Reason
 from schemas.ward import WardRegister
 from wardbridge.fields.census import Census
 from wardbridge.fields.identities import Identities
+from wardbridge.readable import Readable
 
 
 class Known:
@@ -36,14 +37,15 @@ class Known:
         encounters: Iterable[Stored],
         patients: Iterable[Stored],
         aliases: Iterable[Stored] = (),
+        *,
+        readable: Readable | None = None,
     ) -> set[str]:
         """Take rows of the topics in; the wards where something may be different."""
-        for row in aliases:
-            self.census.aliases.set_row(row)
+        each = (readable or Readable()).each
+        each(self.census.aliases.set_row, aliases)
         if self._identities is not None:
-            for row in patients:
-                self._identities.set_row(row)
-        return set().union(*map(self.census.set_row, encounters))
+            each(self._identities.set_row, patients)
+        return set().union(*each(self.census.set_row, encounters))
 
     def beside(self, row: DesignationData, level: Level) -> Beside:
         """What may be told beside a notice, or an entry of a list, by now."""

@@ -64,10 +64,12 @@ class Board:
         """Grows with each notice and row: who looks for one that is not there need look again only then."""
 
     def note(self, notice: Stored) -> tuple[str, EventId]:
-        """Take a notice in; its ward and id."""
+        """Take a notice in; its ward and id. Raises ValueError for a record that is none."""
         ward = notice.key or ""
         kept = kept_of(notice)
         sequence = kept.event_id.sequence
+        if not sequence:
+            raise ValueError("a record of notices has no sequence number")
         history = self._histories.get(ward)
         if history is None or sequence != history.last + 1:
             # The oldest kept; or, should a number ever be missing, a history that begins anew.
@@ -83,7 +85,10 @@ class Board:
         return list({**self._histories, **self._lists})
 
     def set_row(self, row: Stored) -> str:
-        """Take a row of topic ``inbound`` in: somebody is on the way, or no longer; the ward."""
+        """Take a row of topic ``inbound`` in: somebody is on the way, or no longer; the ward.
+
+        Raises ValueError for one that cannot be read.
+        """
         key = row.key or ""
         self.changes += 1
         if row.value is None:
@@ -102,7 +107,10 @@ class Board:
         return ward
 
     def acknowledge(self, record: Stored) -> Acknowledgement | None:
-        """Take an acknowledgement in; None where that version was acknowledged already."""
+        """Take an acknowledgement in; None where that version was acknowledged already.
+
+        Raises ValueError for one that cannot be read.
+        """
         said = Acknowledgement.model_validate_json(record.value or b"")
         key = record.key or ""
         before = self._acknowledged.get(key)

@@ -14,6 +14,7 @@ from wardbridge.components.tail import News
 from wardbridge.fields.known import Known
 from wardbridge.http.board import Board
 from wardbridge.http.occupancy import Occupancies, Occupancy
+from wardbridge.readable import Readable
 
 QUEUE_EVENTS: Final = 256
 """Events besides notices that may wait for one listener; with more it is to read the list again anyway."""
@@ -111,6 +112,7 @@ class Hub:
         occupancy: Occupancies | None = None,
     ) -> None:
         self.board = board
+        self.readable = Readable()
         self.known = known
         self.occupancy = occupancy
         self._told: dict[str, Occupancy] = {}
@@ -121,13 +123,16 @@ class Hub:
 
     def take(self, news: News) -> None:
         """Rows first: a list is never older than the notices that refer to it."""
-        touched = {self.board.set_row(row) for row in news.rows}
+        each = self.readable.each
+        touched = set(each(self.board.set_row, news.rows))
         if self.known is not None:
-            touched |= self.known.take(news.encounters, news.patients, news.aliases)
+            touched |= self.known.take(
+                news.encounters, news.patients, news.aliases, readable=self.readable
+            )
         for ward in touched & self._listeners.keys():
             self._tell_occupancy(ward)
-        new = [said for each in news.acknowledgements if (said := self.board.acknowledge(each))]
-        for ward in {self.board.note(notice)[0] for notice in news.notices}:
+        new = filter(None, each(self.board.acknowledge, news.acknowledgements))
+        for ward in {ward for ward, _ in each(self.board.note, news.notices)}:
             for listener in self._listeners.get(ward, ()):
                 listener.wake()
         for said in new:

@@ -37,6 +37,7 @@ SUBSCRIBER_STUCK: Final = "wardbridge_subscriber_stuck_wards"
 LISTENERS: Final = "wardbridge_stream_listeners"
 CUT_OFF: Final = "wardbridge_stream_listeners_cut_off"
 OPEN: Final = "wardbridge_open_designations"
+UNREADABLE: Final = "wardbridge_records_unreadable"
 AUDIT_FAILURES: Final = "wardbridge_audit_failures"
 REFUSED: Final = "wardbridge_http_refused"
 CONNECTIONS: Final = "wardbridge_http_connections"
@@ -155,6 +156,11 @@ class ViewCollector(Collector):
             GaugeMetricFamily(LISTENERS, "open streams", hub.listeners()),
             CounterMetricFamily(CUT_OFF, "streams ended for not keeping up", hub.cut_off),
             GaugeMetricFamily(OPEN, "patients on the way to a ward", hub.board.open_designations()),
+            CounterMetricFamily(
+                UNREADABLE,
+                "records of the log that lists and streams passed over",
+                hub.readable.passed_over,
+            ),
         ]
 
     def _of_connections(self) -> Iterable[Metric]:

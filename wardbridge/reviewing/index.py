@@ -15,9 +15,9 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from bus.port import Stored
+from bus.records import parsed
 from schemas import topics
 from schemas.review import ReviewItem, ReviewStep
-from wardbridge.reviewing.records import parsed
 
 MAX_ITEMS: Final = 100_000
 """Some 150 MB. A region has dozens; more are one fault met again and again, and one command ends them."""

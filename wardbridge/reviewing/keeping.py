@@ -15,10 +15,11 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple, TypeVar
 
 from bus.port import Log, Record, TopicPartition
+from bus.records import parsed
 from schemas import topics
 from schemas.review import ENDS, ReviewItem
 from wardbridge.reviewing.inputs import find
-from wardbridge.reviewing.records import Known, known_in, parsed
+from wardbridge.reviewing.records import Known, known_in
 
 RAW_KEEPS: Final = timedelta(
     seconds=next(each.retention_s or 0 for each in topics.TOPICS if each.name == topics.RAW)

@@ -14,12 +14,12 @@ from typing import Final, NamedTuple
 
 from bus.belonging import PositionRows
 from bus.port import Log, Record, Stored, TopicPartition
+from bus.records import parsed
 from router.core.partition import RouterState
 from router.core.step import RouterStep
 from schemas import topics
 from schemas.notification import Notification
 from schemas.review import ReviewItem, ReviewStep
-from wardbridge.reviewing.records import parsed
 from wardbridge.routing import GROUP, review_of_failure
 
 SCAN_RECORDS: Final = 1_000

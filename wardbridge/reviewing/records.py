@@ -6,25 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
-from pydantic import ValidationError
-
 from adapters.common.feed import FeedIdentity
-from bus.port import Log, Stored, TopicPartition
+from bus.port import Log, TopicPartition
+from bus.records import parsed
 from schemas import topics
 from schemas.base import Frozen
 from schemas.review import ReviewItem, ReviewStep, is_open
 
 Model = TypeVar("Model", bound=Frozen)
-
-
-def parsed(model: type[Model], stored: Stored) -> Model | None:
-    """A record's value; None for one that is removed, or that this version cannot read."""
-    if stored.value is None:
-        return None
-    try:
-        return model.model_validate_json(stored.value)
-    except ValidationError:
-        return None
 
 
 class Known(NamedTuple):
