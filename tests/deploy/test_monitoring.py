@@ -117,6 +117,7 @@ def samples_of(service: Service) -> dict[str, list[dict[str, str]]]:
             found.setdefault(sample.name, []).append(dict(sample.labels))
     assert any(each.get("figure") == "moves_failed" for each in found["wardbridge_feed"])
     assert found.get("wardbridge_review_oldest_timestamp_seconds")
+    assert any(each["outcome"] == "review" for each in found["wardbridge_feed_outcomes_total"])
     heard = {each["feed"] for each in found["wardbridge_feed_last_accepted_timestamp_seconds"]}
     assert heard == {"hl7", "elvis"}
     return found
