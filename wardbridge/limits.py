@@ -259,7 +259,7 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
             "MAX_RETOLD": f"{_REPLAYED}test_what_tells_as_much_again_as_nobody_does_is_set_aside_and_the_rest_goes_on",
             "MAX_AHEAD": f"{_REPLAYED}test_what_lies_ahead_more_often_than_anybody_plans_is_set_aside",
         }),
-        Bounds("router.core.long_visits", {"MAX_PARSED": f"{_REPLAYED}test_whatever_comes_it_is_folded_as_if_all_were_folded_anew"}),
+        Bounds("router.core.long_visits", {"MAX_PARSED": f"{_REPLAYED}test_of_many_long_visits_those_that_were_used_last_stay_parsed"}),
         Bounds("router.core.state", {"MAX_VISITS": f"{_IDENTITY}test_a_patient_with_as_many_visits_as_nobody_has_is_set_aside_and_others_go_on"}),
     ),
 }  # fmt: skip

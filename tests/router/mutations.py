@@ -417,6 +417,8 @@ MUTATIONS: Final = (
     M("a fact that a long visit holds is among those that are folded", "kept.py",
       "self._replay.facts[fact.id] = parsed(row)", "pass"),
     M("and one that it holds no longer is not", "kept.py", "del self._replay.facts[fact_id]", "pass"),
+    M("of the long visits no more stay parsed than may", "long_visits.py",
+      "self._weight > MAX_PARSED", "False"),
     M("no visit has more events than any stay has", "observe.py", "if visit.is_full:", "if False:"),
     M("a visit named with and without its assigner is told of", "twins.py",
       "is_with_assigner(twin.visit) != is_with_assigner(visit.visit)", "False"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from router.core import kept, long_visits, reasons, replay
 from router.core.due import Agenda
-from router.core.facts import Fact, microseconds
+from router.core.facts import Fact, fact_of, microseconds, parsed
 from router.core.fulfilment import BY_PLACE, Fulfilment
 from router.core.kept import Visit
 from router.core.long_visits import LongVisits
@@ -162,3 +162,29 @@ def test_what_lies_ahead_more_often_than_anybody_plans_is_set_aside(
     router.restart().hear(*map(again, said), s.a14("Y"))
     assert len(why(router)) == 10
     assert router.wards == ["Y"]
+
+
+def test_of_many_long_visits_those_that_were_used_last_stay_parsed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of 40 facts that may stay parsed, two visits of 15 do, and a third puts away the first."""
+    read: Counter[str] = Counter()
+
+    def parse(row: bytes) -> Fact:
+        read["rows"] += 1
+        return parsed(row)
+
+    def rows_read(visit: Visit) -> int:
+        visit.fold_, read["rows"] = None, 0
+        visit.fold()
+        return read["rows"]
+
+    together = LongVisits()
+    visits = [Visit("ehr", f"v{n}", long_visits=together) for n in range(3)]
+    for visit in visits:
+        for said in (Source(visit=visit.visit).a02(f"W{n}") for n in range(15)):
+            visit.hold(fact_of(said))
+    monkeypatch.setattr(kept, "parsed", parse)
+    first, second, third = visits
+    assert [rows_read(each) for each in (first, second, first, second)] == [15, 15, 0, 0]
+    assert [rows_read(each) for each in (third, second, third, first)] == [15, 0, 0, 15]
