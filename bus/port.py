@@ -74,6 +74,10 @@ class RecordTooLargeError(LogError):
     """A record is larger than :data:`MAX_RECORD_BYTES`; refuse it at the door."""
 
 
+class ForeignRowError(Exception):
+    """A row of state stands under a key that no step writes: somebody else wrote it."""
+
+
 class TopicPartition(NamedTuple):
     """One partition of one topic (the name in the table, without the configured prefix)."""
 

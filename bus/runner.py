@@ -28,6 +28,7 @@ from bus.belonging import PositionRows
 from bus.checks import check
 from bus.port import (
     Batch,
+    ForeignRowError,
     Log,
     LogError,
     LogFencedError,
@@ -67,7 +68,7 @@ class Step(Protocol[State]):
         ...
 
     def restore(self, state: State, stored: Stored) -> None:
-        """Put one committed row back."""
+        """Put one committed row back. Raises ForeignRowError under a key that no step writes."""
         ...
 
     def decide(self, state: State, stored: Stored) -> Sequence[Record]:
@@ -275,7 +276,7 @@ class StepRunner(Generic[State]):
                     ours = stored.key == self._position_rows.key(partition)
                     positions = stored if ours else positions
                 elif stored.is_foreign:
-                    self._pass_over(stored)
+                    self._pass_over(stored, ForeignRowError("the key is not UTF-8"))
                 else:
                     self._restore(state, stored)
         self._take_over(partition, positions)
@@ -290,16 +291,20 @@ class StepRunner(Generic[State]):
                 f"{self._group}/{partition}: goes on at the positions that its state has"
             )
 
-    def _pass_over(self, stored: Stored) -> None:
+    def _pass_over(self, stored: Stored, error: ForeignRowError) -> None:
         """A row that no step wrote: nothing of the state is lost without it."""
-        error = ValueError("the key is not UTF-8")
         self._foreign += self._review(stored, error)
 
     def _restore(self, state: State, stored: Stored) -> None:
         try:
             self._step.restore(state, stored)
+        except ForeignRowError as error:
+            self._pass_over(stored, error)
         except Exception as error:  # noqa: BLE001 - raised again, without a text from the row
-            problem = f"state row {_place(stored)} cannot be read: {type(error).__name__}"
+            problem = (
+                f"state row {_place(stored)} cannot be read: {type(error).__name__}; "
+                'runbook, "Positions and state do not belong together"'
+            )
             raise LogError(problem) from None
 
     def _decide_all(self, records: Sequence[Stored]) -> list[Record]:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.base import Frozen, Utc
+from schemas.base import Frozen, OwnClock, Utc
 
 Scope = Literal["ward", "hospital", "realm"]
 _NARROWEST_FIRST: tuple[Scope, ...] = ("ward", "hospital", "realm")
@@ -67,5 +67,7 @@ class Tick(Frozen):
     type: Literal["tick"] = "tick"
     version: Literal[1] = 1
     realm: str
-    at: Utc
-    interval_s: float = Field(10.0, description="how often time is told, about")
+    at: OwnClock
+    interval_s: float = Field(
+        10.0, gt=0, le=86_400, allow_inf_nan=False, description="how often time is told, about"
+    )

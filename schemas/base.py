@@ -8,7 +8,7 @@ their offset on the wire (RFC 3339, ``Z``).
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
@@ -24,6 +24,19 @@ def _in_utc(moment: datetime) -> datetime:
 
 Utc = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """An aware moment, kept in UTC."""
+
+
+YEARS: Final = range(1971, 2200)
+
+
+def _of_our_age(moment: datetime) -> datetime:
+    if moment.year in YEARS:
+        return moment
+    raise ValueError(f"no clock of ours says that: a moment of {YEARS.start} to {YEARS.stop - 1}")
+
+
+OwnClock = Annotated[Utc, AfterValidator(_of_our_age)]
+"""What a clock of ours said: near enough to reckon with."""
 
 
 class Frozen(BaseModel):

@@ -22,7 +22,7 @@ from typing import Final, Literal, get_args
 
 from pydantic import Field
 
-from schemas.base import Frozen, Utc
+from schemas.base import Frozen, OwnClock, Utc
 from schemas.identifiers import IdentifierKind
 
 
@@ -232,10 +232,10 @@ class Envelope(Frozen):
     realm: str
     source: str
     feed: str
-    received_at: Utc
+    received_at: OwnClock
     raw: RawPointer
     fingerprint: str = Field("", description="how the feed read it, see `revisions`")
-    replayed_at: Utc | None = Field(
+    replayed_at: OwnClock | None = Field(
         None, description="when a person had it read again; none: it was read when it was received"
     )
     settles: tuple[str, ...] = Field(

@@ -15,6 +15,8 @@ from typing import Final, NamedTuple
 
 from pydantic import TypeAdapter
 
+from bus.port import Stored
+from schemas.base import YEARS
 from schemas.observation import Claims, Movement, Observation, What
 
 Stamp = tuple[int, int, int, int]
@@ -35,6 +37,13 @@ def microseconds(moment: datetime) -> int:
 def moment(at_us: int) -> datetime:
     """The inverse of :func:`microseconds`."""
     return _EPOCH + at_us * _MICROSECOND
+
+
+def taken_at(stored: Stored) -> datetime:
+    """When the log took a record; of a time that no log of ours can have told, the nearest that one can."""
+    earliest, latest = (datetime(year, 1, 1, tzinfo=UTC) for year in (YEARS.start, YEARS.stop))
+    at_us = min(max(stored.timestamp_ms * 1000, microseconds(earliest)), microseconds(latest))
+    return moment(at_us)
 
 
 class Fact(NamedTuple):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from bus.port import Record, Stored
 from router.core.designations import Name
-from router.core.facts import moment
+from router.core.facts import taken_at
 from router.core.kept import Visit
 from router.core.keys import joined
 from router.core.people import Pointer
@@ -156,7 +156,7 @@ def review_of_record(stored: Stored, realm: str, reason: str, detail: str) -> Re
         realm=realm,
         source="",
         feed="",
-        at=moment(stored.timestamp_ms * 1000),
+        at=taken_at(stored),
         reason=reason,
         detail=detail,
         where=f"{stored.topic}/{stored.partition} offset {stored.offset}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from bus.port import ForeignRowError
 from router.core import clock
 from router.core.bonds import KEPT_MERGE
 from router.core.clock import Clock
@@ -36,13 +37,24 @@ class RouterState:
         return found
 
     def restore(self, key: str, row: bytes) -> None:
-        """Put one committed row back."""
-        name, kind, *about = key.split("|") if "%" not in key else parted(key)
+        """Put one committed row back. Raises ForeignRowError under a key that is none of ours.
+
+        Raises ValueError, TypeError or LookupError for a row of ours that is damaged.
+        """
+        name, kind, about = _split(key)
         realm = self.realm(name)
-        if kind == "fact":
+        if kind == "fact":  # nearly all
             _restore_fact(realm, about, row)
         else:
             _RESTORERS[kind](realm, about, row)
+
+
+def _split(key: str) -> tuple[str, str, list[str]]:
+    """Realm, kind, and what the row is about."""
+    name, *rest = key.split("|") if "%" not in key else parted(key)
+    if not name or not rest or len(rest) - 1 != _PARTS.get(rest[0]):
+        raise ForeignRowError("it is no key of the router")
+    return name, rest[0], rest[1:]
 
 
 def _restore_fact(realm: Realm, about: list[str], row: bytes) -> None:
@@ -111,6 +123,12 @@ def _restore_due(realm: Realm, about: list[str], row: bytes) -> None:
 def _restore_behind(realm: Realm, _about: list[str], row: bytes) -> None:
     realm.agenda.restore_behind(row)
 
+
+_PARTS: Final = {
+    "fact": 5, "merge": 2, "number": 3, "crowded": 2, "person": 3, "told": 3, "ward": 1, DUE: 2,
+    **dict.fromkeys(("authority", "clock", "seen", "backlog", "register", BEHIND), 0),
+}  # fmt: skip
+"""By the kind of row, how many parts of its key say what it is about."""
 
 _RESTORERS: Final = {
     "merge": _restore_merge,

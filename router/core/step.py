@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from bus.port import Record, Stored
 from router.core.announce import Announcer
-from router.core.facts import moment
+from router.core.facts import taken_at
 from router.core.follow import Follower
 from router.core.fulfilment import ALL_BY_PLACE, BY_PLACE, Fulfilment
 from router.core.observe import Observer
@@ -75,7 +75,7 @@ class RouterStep:
             return self._unreadable(stored, _first(error))
         except ForeignKeyError as error:
             return self._unreadable(stored, str(error))
-        return self._decided(state, said, moment(stored.timestamp_ms * 1000)).records
+        return self._decided(state, said, taken_at(stored)).records
 
     def _decided(self, state: RouterState, said: BaseModel, at: datetime) -> Outbox:
         match said:

@@ -178,7 +178,7 @@ def test_a_state_row_that_cannot_be_read_is_named_without_its_content(engine: En
     log.append([Record(STATE, "r", "secret", b"secret")])
     runner = counting_runner(log)
     with pytest.raises(
-        LogError, match=r"state row state/0/0 cannot be read: ValueError$"
+        LogError, match=r"state row state/0/0 cannot be read: ValueError; runbook, "
     ) as raised:
         runner.run_once()
     assert raised.value.__suppress_context__
