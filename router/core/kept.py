@@ -12,6 +12,7 @@ from router.core.keys import VisitKey
 from router.core.long_visits import LONG, LongVisits
 from router.core.numbers import Numbers
 from router.core.replay import Replay
+from router.core.versions import in_server_order
 from router.core.visit import Fold, folded
 from router.core.whose import counting, counts
 
@@ -145,7 +146,7 @@ class Visit:
     def take(self, fact: Fact, *, is_new: bool) -> None:
         """Fold a fact that is held. A new one that sorts after all others is taken in as it is."""
         fold = self.fold_
-        if fold is None or not is_new or not fold.follows(fact):
+        if fold is None or not is_new or not self.follows(fact):
             self.fold_ = self._folded()
         elif not fold.patient or fact.patient == fold.patient:  # nearly always
             fold.advance(fact)
@@ -155,6 +156,10 @@ class Visit:
             fold.advance(fact)
         else:
             self.foreign |= {fact.id}
+
+    def follows(self, fact: Fact) -> bool:
+        """As the fold says, which knows nothing of the versions that were somebody else's."""
+        return self.fold().follows(fact) and not (self.foreign and fact.series is not None)
 
     @property
     def is_crowded(self) -> bool:
@@ -199,7 +204,7 @@ class Visit:
         return self.fold() if self.fold_ else self._folded()
 
     def _folded(self) -> Fold:
-        facts = list(self.facts())
+        facts = in_server_order(self.facts())
         heard = facts if len(self.patients) <= 1 else counting(facts, self._is_same)
         self.foreign = frozenset()
         if len(heard) < len(facts):

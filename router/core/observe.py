@@ -84,7 +84,7 @@ class Observer:
 
     def _look_at_versions(self, visit: Visit, fact: Fact, said: Observation) -> None:
         """A warning where the source's count and its time contradict each other."""
-        if fact.series is None or visit.fold().follows(fact) or visit.known(fact.id):
+        if fact.series is None or visit.follows(fact) or visit.known(fact.id):
             return
         if contradicts(fact, visit.facts()):
             item = warning_of(self._envelope, said, VERSIONS_CONTRADICT, CLOCKS_DIFFER)

@@ -17,7 +17,6 @@ from router.core.facts import Fact
 from router.core.fulfilment import Fulfilment
 from router.core.history import Happened, history
 from router.core.memory import Memory, is_same
-from router.core.versions import in_server_order
 from router.core.visit import Fold
 
 BLOCK: Final = 64
@@ -40,7 +39,7 @@ class Replay:
 
     def fold(self, counting: Iterable[Fact], now: int) -> Fold:
         """What those that count amount to at a time in microseconds. The caller may go on with it."""
-        happened = history(in_server_order(counting), self._memory)
+        happened = history(counting, self._memory)
         del self._saved[_same_blocks(self._happened, happened) + 1 :]
         fold = self._saved[-1].copy()
         for block in _blocks(happened, len(self._saved) - 1):

@@ -27,7 +27,6 @@ from router.core.facts import Fact, Order, moment
 from router.core.fulfilment import BY_PLACE, Fulfilment
 from router.core.history import Happened, history
 from router.core.restating import Whereabouts
-from router.core.versions import in_server_order
 from schemas.encounter import EncounterView, Mark, Phase, PlannedMove
 from schemas.notification import Reason
 from schemas.observation import Location, Protection, What
@@ -383,9 +382,9 @@ class Fold:
 
 
 def folded(facts: Iterable[Fact], fulfilment: Fulfilment = BY_PLACE, now: int = 0) -> Fold:
-    """The fold of a visit's facts, given in any order, at a time in microseconds."""
+    """The fold of a visit's facts, at a time in microseconds; given with the stamps by which they are folded."""
     fold = Fold(fulfilment)
-    fold.follow(history(in_server_order(facts)))
+    fold.follow(history(facts))
     fold.pass_time(now)
     return fold
 

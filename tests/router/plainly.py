@@ -17,7 +17,6 @@ from router.core.heads import kind as kind_of
 from router.core.history import Happened
 from router.core.memory import Memory
 from router.core.restating import destination
-from router.core.versions import in_server_order
 from router.core.visit import Fold
 from schemas.observation import Claims, Location, What
 
@@ -25,7 +24,7 @@ from schemas.observation import Claims, Location, What
 def folded(facts: Iterable[Fact], fulfilment: Fulfilment = BY_PLACE, now: int = 0) -> Fold:
     """All facts, one after the other."""
     fold = Fold(fulfilment)
-    for fact, is_annulled in history(in_server_order(facts)):
+    for fact, is_annulled in history(facts):
         if is_annulled:
             fold.take_note_of(fact)
         else:

@@ -16,6 +16,7 @@ from router.core.facts import Fact, fact_of, microseconds, parsed
 from router.core.fulfilment import BY_PLACE, Fulfilment
 from router.core.kept import Visit
 from router.core.long_visits import LongVisits
+from router.core.versions import in_server_order
 from router.core.visit import Fold
 from router.core.whose import counting
 from schemas.observation import Observation
@@ -94,7 +95,8 @@ class Ward:
     def check(self) -> None:
         for visit, held in zip(self.visits, self.held, strict=True):
             if held:
-                heard = counting(held.values(), lambda one, other: one == other)
+                facts = in_server_order(held.values())
+                heard = counting(facts, lambda one, other: one == other)
                 plain = plainly.folded(heard, self.fulfilment, self.agenda.now)
                 assert exact_fold(visit.fold()) == exact_fold(plain)
                 assert {fact.id: fact for fact in visit.facts()} == held
