@@ -70,6 +70,7 @@ _STRICTER: Final = f"{_FBOUNDS}test_only_so_large_an_encounter_is_checked_by_the
 _PULL: Final = "tests/fhir/test_pull.py::"
 _REPLAYED: Final = "tests/router/test_replay.py::"
 _IDENTITY: Final = "tests/router/test_identity.py::"
+_SEVERAL: Final = "tests/wardbridge/test_several.py::"
 _REFUSALS: Final = "tests/wardbridge/test_refusals.py::"
 _MLLP: Final = "tests/hl7v2/test_server.py::"
 _FHIR: Final = "tests/fhir/test_surface.py::"
@@ -170,6 +171,8 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
             "PAGE_BYTES": f"{_HISTORY}test_a_page_is_of_bounded_size_and_goes_on_where_the_last_one_ended",
             "PAGES_AT_ONCE": f"{_HISTORY}test_many_readers_who_are_far_behind_have_the_log_read_once",
         }),
+        Bounds("wardbridge.http.several", {"AT_ONCE": f"{_SEVERAL}test_more_than_is_told_at_once_is_told_too"}),
+        Bounds("wardbridge.http.directory", {"MAX_WARDS": f"{_SEVERAL}test_a_stream_has_only_so_many_wards"}),
     ),
     "HL7 v2 over MLLP": (
         Settings("feeds.<name> (hl7v2-mllp)", Listener, {

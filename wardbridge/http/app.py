@@ -21,6 +21,7 @@ from wardbridge.http.access.gate import Gate
 from wardbridge.http.access.signing_in import add_sessions
 from wardbridge.http.audit import Trail
 from wardbridge.http.described import describe, name_of
+from wardbridge.http.directory import add_directory
 from wardbridge.http.fhir.surface import Surface
 from wardbridge.http.hub import Seats
 from wardbridge.http.metrics import ViewCollector
@@ -154,6 +155,7 @@ def make_app(
     add_waiting(app, view)
     if serving is not None:
         add_wards(app, view, trail, seats)
+        add_directory(app, view, trail, seats)
         add_page(app)
         add_registering(app, serving.registrar, trail, view.log)
         Replaying(view, trail, serving.registrar).add_to(app)

@@ -21,12 +21,13 @@ _REFERENCE: Final = "#/components/schemas/{model}"
 _OUTCOME: Final = "OperationOutcome"
 TEXTS: Final = {
     "GET /v1/wards/{ward}/stream": "text/event-stream",
+    "GET /v1/stream": "text/event-stream",
     "GET /metrics": "text/plain",
 }
 """Routes whose answer is no JSON."""
 _OF_FRAMEWORK: Final = ("HTTPValidationError", "ValidationError")
 _TAGS: Final = (
-    ("/v1/wards", "wards"), ("/v1/subscribers", "subscribers"), ("/v1/deliveries", "subscribers"),
+    ("/v1/wards", "wards"), ("/v1/stream", "wards"), ("/v1/subscribers", "subscribers"), ("/v1/deliveries", "subscribers"),
     ("/v1/review", "review"), (BASE, "fhir"), ("/v1/session", "sessions"),
 )  # fmt: skip
 Json = dict[str, Any]

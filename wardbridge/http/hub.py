@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict, deque
+from collections.abc import Sequence
 from typing import Final
 
 from wardbridge.components.tail import News
@@ -26,8 +27,8 @@ OCCUPANCY: Final = "occupancy"
 class Listener:
     """One open stream."""
 
-    def __init__(self, ward: str, limit: int, *, sees_occupancy: bool = False) -> None:
-        self.ward = ward
+    def __init__(self, wards: Sequence[str], limit: int, *, sees_occupancy: bool = False) -> None:
+        self.wards = wards
         self.sees_occupancy = sees_occupancy
         self.has_ended = False
         self._besides: deque[tuple[int, bytes]] = deque()
@@ -138,20 +139,22 @@ class Hub:
         for said in new:
             self._publish(said.ward, ACKNOWLEDGED, said.model_dump_json().encode())
 
-    def listen(self, ward: str, *, sees_occupancy: bool = False) -> Listener:
-        """Woken by everything that is told to the ward from now on."""
-        listener = Listener(ward, self._limit, sees_occupancy=sees_occupancy)
-        self._listeners[ward].add(listener)
+    def listen(self, *wards: str, sees_occupancy: bool = False) -> Listener:
+        """Woken by everything that is told to the wards from now on."""
+        listener = Listener(wards, self._limit, sees_occupancy=sees_occupancy)
+        for ward in wards:
+            self._listeners[ward].add(listener)
         if self._closed:
             listener.end()
         return listener
 
     def leave(self, listener: Listener) -> None:
         """Publish no more to this one."""
-        self._listeners[listener.ward].discard(listener)
-        if not self._listeners[listener.ward]:
-            del self._listeners[listener.ward]
-            self._told.pop(listener.ward, None)  # what changes unheard is told to the next one
+        for ward in listener.wards:
+            self._listeners[ward].discard(listener)
+            if not self._listeners[ward]:
+                del self._listeners[ward]
+                self._told.pop(ward, None)  # what changes unheard is told to the next one
 
     def was_unread(self) -> None:
         """A stream was ended for taking nothing."""
@@ -166,7 +169,7 @@ class Hub:
 
     def listeners(self) -> int:
         """How many listen now."""
-        return sum(len(group) for group in self._listeners.values())
+        return len(set[Listener]().union(*self._listeners.values()))
 
     def _tell_occupancy(self, ward: str) -> None:
         hears = any(listener.sees_occupancy for listener in self._listeners[ward])

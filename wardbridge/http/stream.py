@@ -39,7 +39,7 @@ LOOK_S: Final = 0.05  # how often a stream that waits for the history looks whet
 TOO_OLD: Final = "too-old"
 AHEAD: Final = "ahead"
 OTHER_LOG: Final = "other-log"
-_HEARTBEAT: Final = b": still here\n\n"
+HEARTBEAT: Final = b": still here\n\n"
 Sent = Callable[[Sequence[Kept]], None]
 
 
@@ -69,9 +69,9 @@ class Stream:
 
     async def events(self) -> AsyncGenerator[bytes, None]:
         """Bytes to send, until the listener is cut off or the service ends."""
-        async for beat in self._while(self._view.why_lists_wait):
+        async for beat in while_waiting(self._view.why_lists_wait, self._heartbeat_s):
             yield beat
-        async for beat in self._while(self._may_be_behind()):
+        async for beat in while_waiting(self._may_be_behind(), self._heartbeat_s):
             yield beat
         # No await between the two: what is not in the history by now wakes the listener.
         listener = self._hub.listen(self._ward, sees_occupancy=self._sees_occupancy)
@@ -97,15 +97,6 @@ class Stream:
     def _newest(self) -> EventId:
         return self._hub.board.last_id(self._ward)
 
-    async def _while(self, must_wait: Callable[[], Awaitable[object]]) -> AsyncIterator[bytes]:
-        silent_s = 0.0
-        while await must_wait():
-            await asyncio.sleep(LOOK_S)
-            silent_s += LOOK_S
-            if silent_s >= self._heartbeat_s:
-                yield _HEARTBEAT
-                silent_s = 0.0
-
     def _begin(self) -> bytes:
         """Where it goes on from, and what is said if that is not where the listener was."""
         newest = self._newest()
@@ -124,7 +115,7 @@ class Stream:
             try:
                 await listener.news(self._heartbeat_s)
             except TimeoutError:
-                yield _HEARTBEAT
+                yield HEARTBEAT
 
     async def _unsent(self, listener: Listener) -> AsyncIterator[bytes]:
         """All that was told by now and that the listener has not, in the order in which it was told."""
@@ -150,7 +141,7 @@ class Stream:
         reading = asyncio.ensure_future(self._view.pages.after(history, last, until))
         try:
             while not (await asyncio.wait({reading}, timeout=self._heartbeat_s))[0]:
-                yield _HEARTBEAT
+                yield HEARTBEAT
             page = await reading
         except GoneError:
             yield self._reset(TOO_OLD, self._newest())
@@ -165,6 +156,19 @@ class Stream:
         self._last = newest.sequence
         data = json.dumps({"ward": self._ward, "reason": reason, "sequence": newest.sequence})
         return f"id: {newest}\nevent: reset\ndata: {data}\n\n".encode()
+
+
+async def while_waiting(
+    must_wait: Callable[[], Awaitable[object]], heartbeat_s: float
+) -> AsyncIterator[bytes]:
+    """Heartbeats for as long as something must be waited for."""
+    silent_s = 0.0
+    while await must_wait():
+        await asyncio.sleep(LOOK_S)
+        silent_s += LOOK_S
+        if silent_s >= heartbeat_s:
+            yield HEARTBEAT
+            silent_s = 0.0
 
 
 async def while_allowed(

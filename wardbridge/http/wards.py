@@ -87,6 +87,11 @@ class SeatedResponse(StreamingResponse):
             self._seats.leave(self._reader)
 
 
+def seat_of(asking: Reader) -> str:
+    """Whose seat a stream takes; nobody's where nobody is asked."""
+    return "" if asking.how == "nobody-asked" else f"{asking.how}/{asking.name}"
+
+
 def add_wards(app: FastAPI, view: View, trail: Trail, seats: Seats) -> None:
     """Add the three routes."""
     _add_list(app, view, trail)
@@ -134,7 +139,7 @@ def _add_stream(app: FastAPI, view: View, trail: Trail, seats: Seats) -> None:
         _refuse_unknown(view, ward)
         start = after if last_event_id is None else last_event_id
         last = None if start is None else parsed(start)
-        reader = "" if asking.how == "nobody-asked" else f"{asking.how}/{asking.name}"
+        reader = seat_of(asking)
         if not seats.take(reader):
             raise HTTPException(503, "too many streams are open: close those not needed")
 

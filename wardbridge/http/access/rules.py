@@ -56,6 +56,8 @@ RULES: Final[Mapping[str, Rule]] = {
     "POST /v1/review/discard": Rule("operate", BODY_BYTES),
     "POST /v1/review/replay": Rule("operate", BODY_BYTES),
     "POST /v1/review/resolve": Rule("operate", BODY_BYTES),
+    "GET /v1/stream": Rule("read"),
+    "GET /v1/wards": Rule("read"),
     "POST /v1/session": Rule(None, SIGN_IN_BODY_BYTES),
     "DELETE /v1/session": Rule(None, SMALL_BODY_BYTES),
     "GET /v1/subscribers": Rule("operate"),
