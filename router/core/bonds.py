@@ -102,8 +102,7 @@ class Bonds:
         yield from self._owners.get(number, ())
         yield from self._owned.get(number, ())
         for merge_id in self._merges_of.get(number, ()):
-            merge = self.merges[merge_id].merge
-            yield from (*merge.ceasing, merge.survivor)
+            yield from self.merges[merge_id].merge.named
 
     def hang_together(self, number: str) -> set[str]:
         """Every number that anything ties to this one, by whatever way."""
@@ -187,13 +186,13 @@ class Bonds:
         """Keep a merge, or a better telling of one."""
         self.remove_merge(kept.fact.id)
         self.merges[kept.fact.id] = kept
-        for number in {*kept.merge.ceasing, kept.merge.survivor}:
+        for number in set(kept.merge.named):
             self._merges_of[number] = (*self._merges_of.get(number, ()), kept.fact.id)
 
     def remove_merge(self, merge_id: str) -> None:
         """Forget a merge, if it is there."""
         kept = self.merges.pop(merge_id, None)
-        for number in {*kept.merge.ceasing, kept.merge.survivor} if kept else ():
+        for number in set(kept.merge.named) if kept else ():
             _without(self._merges_of, number, merge_id)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from router.core.bonds import MAX_BESIDE, Bonds, KeptMerge, Pair
 from router.core.people import Merge, People, Pointer, Statement, folded
@@ -32,6 +32,7 @@ class Change:
     """What became different by something that was said.
 
     ``moved``: number to the patients whose it was and is. ``pointers``: where numbers lead now.
+    ``tied``: numbers that are tied to others now or no longer, whosever they are: what protects may be another.
     ``rows``: pairs to write (None: to remove). ``gone``: merges that count no more. ``crowded``: numbers
     that are nobody's from now on; ``in_use``: when those and older ones were last said, where it is to be
     kept (None: it is kept no longer).
@@ -40,6 +41,7 @@ class Change:
 
     moved: dict[str, tuple[str, str]] = field(default_factory=dict)
     pointers: dict[str, Pointer | None] = field(default_factory=dict)
+    tied: set[str] = field(default_factory=set)
     rows: dict[Pair, bytes | None] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
     disputed: set[str] = field(default_factory=set)
@@ -47,6 +49,21 @@ class Change:
     crowded: set[str] = field(default_factory=set)
     in_use: dict[str, int | None] = field(default_factory=dict)
     is_refused: bool = False
+
+
+class _Told(NamedTuple):
+    """What is said, and how it stands to what is held.
+
+    ``gone``: pairs that nothing says any more. ``was``: the numbers that it named as it was held before.
+    ``is_anew``: it changes what was said at its place, and not only what sorts after it.
+    """
+
+    statement: Statement
+    kept: KeptMerge | None = None
+    gone: Sequence[Pair] = ()
+    was: Sequence[str] = ()
+    in_visit: bool = False
+    is_anew: bool = False
 
 
 class Numbers:
@@ -116,19 +133,23 @@ class Numbers:
         """A statement, held by a visit or not; ``instead_of``: the same one, as it was held before."""
         change = Change()
         statement = self._of_somebody(said, change)
-        gone = self._no_longer_said(instead_of) if instead_of else []
-        is_anew = instead_of is not None or (not in_visit and self._has_rivals(statement))
-        if not gone and self._is_plain(statement, is_anew=is_anew):
+        if instead_of is not None:
+            gone, was = self._no_longer_said(instead_of), (instead_of.owner, *instead_of.numbers)
+            return self._told(change, _Told(statement, None, gone, was, in_visit, is_anew=True))
+        is_anew = not in_visit and self._has_rivals(statement)
+        if self._is_plain(statement, is_anew=is_anew):
             self._add(statement, change, in_visit=in_visit)
             return change
-        return self._told(change, statement, None, gone, in_visit=in_visit, is_anew=is_anew)
+        return self._told(change, _Told(statement, in_visit=in_visit, is_anew=is_anew))
 
     def merge(self, kept: KeptMerge, survivor: Statement) -> Change:
         """A merge, or another telling of one, and all numbers that it gives for the survivor."""
         change = Change()
         statement = self._of_somebody(survivor, change)
-        is_anew = kept.fact.id in self.bonds.merges or self._has_rivals(statement)
-        return self._told(change, statement, kept, [], in_visit=False, is_anew=is_anew)
+        held = self.bonds.merges.get(kept.fact.id)
+        was = held.merge.named if held else ()
+        is_anew = held is not None or self._has_rivals(statement)
+        return self._told(change, _Told(statement, kept, was=was, is_anew=is_anew))
 
     def forget(self, numbers: Iterable[str]) -> Change:
         """Untie numbers of whom nothing is kept any more: all that hang together."""
@@ -224,57 +245,53 @@ class Numbers:
             if number not in said and not self.bonds.has_span(number, before.owner)
         ]
 
-    def _told(  # noqa: PLR0913 - what was said, and how it stands to what is held
-        self,
-        change: Change,
-        statement: Statement,
-        kept: KeptMerge | None,
-        gone: Sequence[Pair],
-        *,
-        in_visit: bool,
-        is_anew: bool,
-    ) -> Change:
-        if self._ties_too_many(statement, kept):
+    def _told(self, change: Change, told: _Told) -> Change:
+        if self._ties_too_many(told):
             change.is_refused = True
-            if not gone:
+            if told.kept is not None:
                 return change
-            statement, kept = statement._replace(numbers=()), None
-        merge = kept.merge if kept else None
-        named = _named(statement, kept, gone)
+            told = told._replace(statement=self._tied_already(told.statement))
+        statement, kept, named = told.statement, told.kept, _named(told)
         before = _Before(self, named)
-        for pair in gone:
+        for pair in told.gone:
             self._remove(pair, change)
-        self._tie(statement, change, in_visit=in_visit)
+        self._tie(statement, change, in_visit=told.in_visit)
         if kept is not None:
             self.bonds.add_merge(kept)
+            change.tied.update(told.was, kept.merge.named)
         for number in filter(self.bonds.is_too_many, named):
             self._crowd(number, statement.order[0][0], change)
-        if is_anew or gone or change.crowded or before.last >= statement.order:
+        if told.is_anew or change.crowded or before.last >= statement.order:
             for number in before.numbers:
                 self._people.pop(number, None)
         else:
-            self._keep(before.joined(statement, merge))
+            self._keep(before.joined(statement, kept.merge if kept else None))
         before.compare(self, change)
         return change
 
-    def _ties_too_many(self, statement: Statement, kept: KeptMerge | None) -> bool:
+    def _ties_too_many(self, told: _Told) -> bool:
         """Whether more numbers would hang together than are ever one patient's."""
-        together = set[str]().union(
-            *(self.people(number).numbers for number in _named(statement, kept, ()))
-        )
+        named = _named(told._replace(gone=(), was=()))
+        together = set[str]().union(*(self.people(number).numbers for number in named))
         return len(together) > MAX_TOGETHER
+
+    def _tied_already(self, said: Statement) -> Statement:
+        numbers = tuple(number for number in said.numbers if self.bonds.has(number, said.owner))
+        return said._replace(numbers=numbers)
 
     def _tie(self, statement: Statement, change: Change, *, in_visit: bool) -> None:
         bonds, owner = self.bonds, statement.owner
         for number in statement.numbers:
             if not bonds.has(number, owner):
                 change.rows[number, owner] = bonds.add(number, owner)
+                change.tied |= {number, owner}
             if not in_visit and (row := bonds.extend(number, owner, statement.order)):
                 change.rows[number, owner] = row
 
     def _remove(self, pair: Pair, change: Change) -> None:
         self.bonds.remove(*pair)
         change.rows[pair] = None
+        change.tied.update(pair)
 
     def _crowd(self, number: str, at: int, change: Change) -> None:
         self._untie(number, change)
@@ -285,6 +302,7 @@ class Numbers:
         for pair in self.bonds.pairs_of(number):
             self._remove(pair, change)
         for merge_id in self.bonds.merge_ids(number):
+            change.tied.update(self.bonds.merges[merge_id].merge.named)
             self.bonds.remove_merge(merge_id)
             change.gone.append(merge_id)
 
@@ -326,8 +344,9 @@ class _Before:
                 change.pointers[number] = leads
 
 
-def _named(statement: Statement, kept: KeptMerge | None, gone: Iterable[Pair]) -> set[str]:
+def _named(told: _Told) -> set[str]:
+    statement, kept = told.statement, told.kept
     named = {statement.owner, *statement.numbers} if statement.numbers or kept is None else set()
     if kept is not None:
-        named |= {*kept.merge.ceasing, kept.merge.survivor}
-    return named.union(*gone)
+        named.update(kept.merge.named)
+    return named.union(told.was, *told.gone)

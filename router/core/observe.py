@@ -111,7 +111,7 @@ class Observer:
         elsewhere = held_elsewhere(self._realm, (said.source, said.visit or ""), fact)
         if elsewhere is not None:
             if elsewhere.fact.revision >= fact.revision:
-                return touched
+                return self._told_again(elsewhere.visit, said, fact, elsewhere.fact)
             fact = elsewhere.fact.told_again(fact)
             touched |= self._take_out(said, *elsewhere)
         if visit is None:
@@ -180,6 +180,7 @@ class Observer:
         visit.take(fact, is_new=held is None)
         if visit.foreign:
             self._say_foreign(visit, said, fact, foreign)
+        touched.update(map(visit.numbers.resolve, (fact.patient, (held or fact).patient)))
         if visit.foreign != foreign:
             touched.update(visit.everyone())
         outbox.encounter(visit)

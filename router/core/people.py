@@ -46,6 +46,11 @@ class Merge(NamedTuple):
         """Of the observation."""
         return self.order[1]
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """All its numbers."""
+        return (*self.ceasing, self.survivor)
+
 
 class Pointer(NamedTuple):
     """Where a number leads, and whether that patient is another one's successor."""

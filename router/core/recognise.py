@@ -99,7 +99,7 @@ class Recogniser:
     ) -> set[str]:
         write(self._realm, self._outbox, source, change)
         self._say(source, change, about)
-        touched: set[str] = set()
+        touched = set(change.tied)
         for number, patients in change.moved.items():
             touched.update(patients, self._fold_again(source, number, at_hand))
         return touched

@@ -202,6 +202,34 @@ def test_more_numbers_than_anybody_has_are_not_tied_together() -> None:
     assert of_number.resolve("p0") == f"p{numbers.MAX_TOGETHER - 1}"
 
 
+@pytest.mark.parametrize("read_again", [("b",), ("c",), ("c", "n"), ("b", "x"), ("a", "b")])
+def test_what_a_reading_says_no_more_does_not_count_though_another_statement_says_it(
+    read_again: tuple[str, ...],
+) -> None:
+    """Who said last whose a number is: not the statement that says something else by now."""
+    first, last = Source(visit="v1").of("b", "a"), Source(visit="v3", at=minutes(20)).of("b", "a")
+    said = [first.a08(), Source(visit="v2", at=minutes(10)).of("a", "b").a08(), last.a08()]
+    anew = said[2].model_copy(update={"revision": 1, "patient": patient(*read_again)})
+    router, plainly = Router().hear(*said, anew), Router().hear(said[0], said[1], anew)
+    for each in (router, router.restart()):
+        of_number = each.state.realm(REALM).numbers_of("ehr")
+        expected = plainly.state.realm(REALM).numbers_of("ehr")
+        assert {n: of_number.resolve(n) for n in "abcnx"} == {
+            n: expected.resolve(n) for n in "abcnx"
+        }
+        assert patients(each) == patients(plainly)
+
+
+def test_another_telling_of_a_merge_lets_those_go_whom_it_does_not_name() -> None:
+    s = Source(visit="v1")
+    said = [s.of(n).a08() for n in "a"]
+    merge = Source(patient="a", at=minutes(5)).a40("b")
+    router = Router().hear(*said, merge)
+    assert patients(router) == {"ehr|v1": "b"}
+    router.hear(merge.model_copy(update={"revision": 1, "patient": patient("c")}))
+    assert patients(router) == patients(router.restart()) == {"ehr|v1": "a"}
+
+
 def test_what_is_said_no_more_is_untied_also_where_the_rest_would_be_too_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

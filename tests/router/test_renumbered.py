@@ -52,6 +52,19 @@ def test_a_statement_keeps_its_place_when_another_reading_puts_it_into_another_v
     assert (router.wards, set(router.encounters)) == ([], {"ehr|1@N"})
 
 
+@pytest.mark.parametrize("is_late", [True, False])
+def test_an_older_reading_says_where_a_statement_was_said_first_in_any_order(
+    *, is_late: bool
+) -> None:
+    """Both were said in one second, and the cancel last, which is read anew after the plan was sent again."""
+    s = Source(visit="1", counts=False)
+    plan, cancel = s.a14("W1", minutes(5)), s.a27(at=minutes(5))
+    first, anew = in_visit(plan, "1", 1), in_visit(again(plan), "1@N", 2)
+    router = Router().hear(in_visit(cancel, "1@N", 2))
+    router.hear(*[anew, first] if is_late else [first, anew]).restart()
+    assert (router.wards, set(router.encounters)) == ([], {"ehr|1@N"})
+
+
 def test_numbers_that_only_an_older_reading_gave_are_nobodys_any_more() -> None:
     s, other = Source(visit="1"), Source(visit="2", at=minutes(5))
     said = in_visit(s.of("A", "n").a14("W1"), "1", 1)
