@@ -2,9 +2,10 @@
 
 A cancel that names a movement (IHE PAM, ZBE-1) annuls the event of its kind with that movement,
 wherever the two sort. Any other cancel annuls the latest event of its kind that sorts before it
-and is not annulled yet; one that names a movement nobody has heard of passes over events that
-carry another movement's id, which it certainly does not mean. Whatever was told of an annulled
-movement goes with it. What was said anew before it took effect (``restating``) is meant as it was said
+and is not annulled yet; one that was told as of the past only where there is no other, as it is not
+so now. One that names a movement nobody has heard of passes over events that carry another
+movement's id, which it certainly does not mean. Whatever was told of an annulled movement goes
+with it. What was said anew before it took effect (``restating``) is meant as it was said
 last. A cancel that is told again cancels nothing more.
 
 Cost: as much as sorting the facts, however many of them are cancels (``standing``).

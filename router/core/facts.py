@@ -107,6 +107,11 @@ class Fact(NamedTuple):
         """Whether it tells a movement again, or one of the past."""
         return self.retells or self.historic
 
+    @property
+    def is_only_past(self) -> bool:
+        """Whether it tells of the past what nobody had told when it was so."""
+        return self.historic and not self.retells
+
     def told_again(self, other: Fact) -> Fact:
         """The fact once another telling of it has come; the same where that says nothing new.
 

@@ -29,27 +29,35 @@ class Standing:
         """``kinds``: those that will be asked for."""
         self.gone = gone
         self._coming = sorted(_entries(list(facts), kinds), key=itemgetter(0), reverse=True)
-        self._open: defaultdict[tuple[What, bool], list[_Entry]] = defaultdict(list)
+        self._open: defaultdict[tuple[What, bool, bool], list[_Entry]] = defaultdict(list)
         self._told: defaultdict[Name, list[str]] = defaultdict(list)
 
     def take_back(self, cancel: Fact, kind: What) -> None:
         """The latest of the kind that the cancel may mean never happened, nor what was told of its movement.
 
+        It means what is so now: a movement that was told as of the past only where there is no other.
         To be called in the order in which the cancels were said.
         """
         self._pass_to(cancel.order)
+        event = self._latest(cancel, kind, of_the_past=False)
+        event = event or self._latest(cancel, kind, of_the_past=True)
+        if event is not None:
+            self._strike(event, kind)
+
+    def _latest(self, cancel: Fact, kind: What, *, of_the_past: bool) -> Fact | None:
         is_named = (False,) if cancel.movement is not None else (False, True)
-        left = [self._left(self._open[kind, each], cancel.order) for each in is_named]
-        if latest := [entries[-1] for entries in left if entries]:
-            self._strike(max(latest, key=itemgetter(0)).fact, kind)
+        open_ = (self._open[kind, each, of_the_past] for each in is_named)
+        latest = [left[-1] for left in (self._left(each, cancel.order) for each in open_) if left]
+        return max(latest, key=itemgetter(0)).fact if latest else None
 
     def _pass_to(self, order: Order) -> None:
         coming = self._coming
         while coming and coming[-1].place < order:
             entry = coming.pop()
-            self._open[entry.fact.what, entry.fact.movement is not None].append(entry)
-            for name in names(entry.fact):
-                self._told[name].append(entry.fact.id)
+            fact = entry.fact
+            self._open[fact.what, fact.movement is not None, fact.is_only_past].append(entry)
+            for name in names(fact):
+                self._told[name].append(fact.id)
 
     def _left(self, entries: list[_Entry], order: Order) -> Sequence[_Entry]:
         """Without the last ones that no later cancel can mean."""

@@ -15,9 +15,14 @@ class Mutation(NamedTuple):
 M = Mutation
 MUTATIONS: Final = (
     # -- fold 1: annulment
+    M("a cancel without its movement means what is so now", "standing.py",
+      "event = self._latest(cancel, kind, of_the_past=False)", "event = None"),
+    M("it may mean what was told of the past where there is nothing else", "standing.py",
+      "event = event or self._latest(cancel, kind, of_the_past=True)", "event = event"),
+    M("a correction that stands for what was lost is not of the past only", "facts.py",
+      "return self.historic and not self.retells", "return self.historic"),
     M("a cancel annuls the latest event of its kind", "standing.py",
-      "entries[-1] for entries in left",
-      "entries[0] for entries in left"),
+      "[left[-1] for left in", "[left[0] for left in"),
     M("a cancel annuls only what sorts earlier", "standing.py",
       "while coming and coming[-1].place < order:",
       "while coming:"),

@@ -107,7 +107,7 @@ def _latest_before(facts: Sequence[Fact], cancel: Fact, gone: set[str]) -> set[s
     kind = ANNULS.get(cancel.what)
     before = [fact for fact in facts if fact.stands < cancel.order]
     out = gone | replaced_by(before, before)
-    before.sort(key=lambda fact: _place(fact, cancel))
+    before.sort(key=lambda fact: (not fact.is_only_past, _place(fact, cancel)))
     for fact in reversed(before):
         if fact.what is kind and fact.id not in out and may_mean(cancel, fact):
             return {fact.id} | _named(before, fact, frozenset({kind}))

@@ -31,6 +31,24 @@ TOLD_AGAIN: Final[dict[str, Story]] = {
         [of_movement(ehr.a05("W"), "m1"), _z99(What.ADMISSION_PLANNED, mark=place("W"))],
         [MARKED],
     ),
+    "a cancel without its movement means what is so now, and nothing that was told of the past": (
+        [
+            ehr.a02("W"),
+            ehr.a14("W"),
+            ehr.retold("m9", "X", action="insert", past=minutes(600)),
+            ehr.a12(),
+            ehr.a15("V"),
+        ],
+        [MARKED, *TO_V],
+    ),
+    "but where there is nothing else, that": (
+        [
+            ehr.a14("W"),
+            ehr.retold("m9", "W", action="insert", past=minutes(600)),
+            ehr.a12(),
+        ],
+        [MARKED, ARRIVED, REOPENED],
+    ),
     "a corrected plan for another ward moves": (
         [of_movement(ehr.a05("W"), "m1"), _z99(What.ADMISSION_PLANNED, mark=place("V"))],
         [MARKED, *TO_V],
