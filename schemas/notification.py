@@ -51,7 +51,7 @@ class DesignationData(Frozen):
     reason: Reason
     realm: str
     ward: str
-    hospital: str | None
+    hospital: str | None = None
     visit: VisitRef = Field(description="the announced visit: kept until the designation closes")
     version: int = Field(ge=1)
     sequence: int = Field(ge=1, description="of this ward's notifications, without a gap")

@@ -59,7 +59,7 @@ class Outbox:
 
     def notification(self, notification: Notification) -> None:
         """What a ward is told."""
-        ward, value = notification.subject, notification.model_dump_json().encode()
+        ward, value = notification.subject, notification.model_dump_json(exclude_none=True).encode()
         self.records.append(Record(topics.DESIGNATIONS, ward, ward, value))
 
     def inbound(self, name: Name, data: DesignationData | None) -> None:

@@ -14,11 +14,14 @@ from jsonschema import Draft202012Validator
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from adapters.common.settings import Tls
+from bus.port import Stored
+from router.core.outbox import Outbox
 from router.delivery.addresses import NotAllowedError, Policy
 from router.delivery.channel import INCOMPLETE, Answer, Outgoing
 from router.delivery.channels.webhook import body_of
 from router.delivery.http import SPEAKS_NO_TLS, WANTS_TLS
 from router.delivery.posting import LONGEST_RETRY_AFTER_S, Poster, retry_after_s
+from schemas import topics
 from schemas.addresses import check_host, is_forbidden, is_public, url_of
 from schemas.delivery import TOLD_SCHEMA_ID
 from schemas.documents import json_schema
@@ -36,6 +39,7 @@ from tests.support.receiver import (
     hanging,
     resetting,
 )
+from wardbridge.http.kept import kept_of
 
 OUTGOING = Outgoing(7, notice("MED", 3), 0.0)
 
@@ -71,6 +75,25 @@ def test_the_event_is_signed_numbered_and_named() -> None:
     assert call.headers["host"] == f"127.0.0.1:{receiver.port}"
     assert call.headers["webhook-id"] == call.event["id"] == "MED-3"
     assert (call.event["subscription"], call.event["subscriptionsequence"]) == ("portal", 7)
+
+
+@pytest.mark.parametrize("said", [{}, {"hospital": None}, {"room": "4", "expected_at": AT}])
+def test_a_notice_has_one_shape_on_every_channel(said: dict[str, object]) -> None:
+    """What is not said is left out: webhooks left out nulls, streams and topics had them."""
+    plain = notice("MED", 3)
+    of = plain.model_copy(update={"data": plain.data.model_copy(update=said)})
+    outbox = Outbox("lab")
+    outbox.notification(of)
+    (record,) = outbox.records
+    written = json.loads(record.value or b"")
+    assert None not in written["data"].values()
+    event = json.loads(body_of("portal", Outgoing(7, of, 0.0)))
+    assert event.pop("subscription") == "portal"
+    assert event.pop("subscriptionsequence") == 7
+    assert event == written
+    kept = kept_of(Stored(topics.DESIGNATIONS, 0, 0, "MED", record.value, (), 0))
+    assert json.loads(kept.value) == written
+    Draft202012Validator(json_schema("notification")).validate(written)
 
 
 def test_whoever_is_told_no_more_is_told_nothing_of_the_patient() -> None:
