@@ -18,6 +18,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from adapters.common.outcome import Trouble
+from adapters.common.patient_class import TABLE_0004, takes
 from adapters.common.said import Said
 from adapters.common.stamp import Moment
 from adapters.common.text import was_cleaned
@@ -36,6 +37,8 @@ from schemas.ward import WardRegister
 UNSAID: Final = "nothing is said: a state clears"
 _CLASSES: Final = {"IMP": "I", "ACUTE": "I", "NONAC": "I", "EMER": "E", "AMB": "O", "PRENC": "P"}
 """v3 ActCode to HL7 table 0004; other codes stay as sent."""
+_KNOWN: Final = TABLE_0004 | {"VR", "HH", "FLD"}
+"""Besides table 0004 whom ActEncounterCode has on no ward: virtual, home health, field."""
 _ADMITTERS: Final = ("ADM",)
 _PEOPLE: Final = ("Practitioner", "PractitionerRole", "RelatedPerson")
 
@@ -83,6 +86,8 @@ class ClaimsReader:
     def _locations(self, around: Around, stamp: OrderStamp, said: Said) -> None:
         encounter = around.encounter
         current = self._current.read(encounter, stamp.at, stamp.received_at)
+        if encounter.text("status") == "planned" and not self._designates(encounter, said):
+            current = current.without_marks()
         said.troubles += current.troubles
         if current.tells("mark") and said.owns("mark"):
             with beside(said.troubles, mark_unread=True):
@@ -104,6 +109,28 @@ class ClaimsReader:
             with beside(said.troubles):
                 place = self._place(current.place, around, said)
                 said.say("place", place, where_of(current.place, encounter), rule)
+
+    def _designates(self, encounter: Element, said: Said) -> bool:
+        """Whether a planned Encounter of its class is for a ward, as HL7's A05; in doubt it is."""
+        try:
+            codes = {code.upper() for code in self._class_codes(encounter)}
+        except RefusedError:
+            return True  # told where the class is claimed
+        found = [self._takes(code) for code in codes]
+        if any(found) or not found:
+            return True
+        if None not in found:
+            return False
+        detail = "no code of table 0004 or ActEncounterCode: name it in the profile's planned.classes or not_classes"
+        said.troubles.append(Trouble("class-unknown", detail, f"{encounter.path}.class"))
+        return True
+
+    def _takes(self, code: str) -> bool | None:
+        """By the code as sent where the profile has that, else as table 0004 has it."""
+        rule = self._profile.planned
+        if code in rule.not_classes or code in rule.classes:
+            return code not in rule.not_classes
+        return takes(_CLASSES.get(code, code), rule.classes, rule.not_classes, _KNOWN)
 
     def _place(
         self, entries: Sequence[Element], around: Around, said: Said
@@ -157,14 +184,18 @@ class ClaimsReader:
 
     def _class(self, around: Around, said: Said) -> None:
         encounter = around.encounter
+        code = next(iter(self._class_codes(encounter)), "")
+        visit_class = _CLASSES.get(code, code) or None
+        said.say("visit_class", visit_class, f"{encounter.path}.class", "the table of classes")
+
+    def _class_codes(self, encounter: Element) -> list[str]:
+        """As sent. Raises RefusedError."""
         if self._edition.class_is_list:
             codings = [c for each in encounter.elements("class") for c in each.elements("coding")]
         else:
             coding = encounter.element("class")
             codings = [coding] if coding else []
-        code = next(filter(None, (each.text("code") for each in codings)), "")
-        visit_class = _CLASSES.get(code, code) or None
-        said.say("visit_class", visit_class, f"{encounter.path}.class", "the table of classes")
+        return [code for each in codings if (code := each.text("code"))]
 
     def _responsible_ward(self, around: Around, said: Said) -> None:
         if not said.owns("responsible_ward"):

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 
 from adapters.common.identity import IdentitySettings
 from adapters.common.outcome import MAX_TEXT_CHARS
+from adapters.common.patient_class import LIES_ON_A_WARD, ClassCode
 from adapters.common.settings import MAX_SKEW_S, OrNone, Section, ZoneName
 from adapters.fhir.names import EditionName
 from schemas.observation import Claims, Protection
@@ -98,6 +99,20 @@ class PlaceSettings(Section):
     )
 
 
+class PlannedSettings(Section):
+    """Whom a planned Encounter designates: clinics are booked by Encounters, too."""
+
+    classes: tuple[ClassCode, ...] = Field(
+        (*LIES_ON_A_WARD, "SS", "OBSENC"),
+        min_length=1,
+        description="`class` of whom it designates, as table 0004 or as sent, `*`: everybody. One without a class "
+        "designates in any case, one of a class that nobody knows with a warning",
+    )
+    not_classes: tuple[ClassCode, ...] = Field(
+        (), description="`class` of whom it does not, besides: codes of your own"
+    )
+
+
 class FhirProfile(Section):
     """How to read one feed's Encounters."""
 
@@ -110,6 +125,9 @@ class FhirProfile(Section):
     reserved_marks: bool = Field(
         default=False,
         description="whether a location with status `reserved` designates, besides `planned`",
+    )
+    planned: PlannedSettings = Field(
+        PlannedSettings(), description="whom an Encounter with status `planned` designates"
     )
     claims: tuple[ClaimName, ...] = Field(
         ALL_CLAIMS,

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from adapters.common.outcome import Trouble
+from adapters.common.patient_class import EVERYBODY
 from adapters.common.text import TEXT_UNREADABLE
 from adapters.common.ward import NAMES_A_WARD
 from adapters.hl7v2.case import Case, WithheldError, says
@@ -17,7 +18,7 @@ from adapters.hl7v2.fields import Condition, FieldPath, condition, field_path
 from adapters.hl7v2.limits import MAX_ALTERNATIVES
 from adapters.hl7v2.location import NO_WARD, LocationReader
 from adapters.hl7v2.reader import NULL, Segment
-from adapters.hl7v2.rules import EVERYBODY, Choices, FieldChoice, MarkRule
+from adapters.hl7v2.rules import Choices, FieldChoice, MarkRule
 from adapters.hl7v2.triggers import PLANS, TRIGGERS, VisitEvent
 from schemas.observation import Location
 

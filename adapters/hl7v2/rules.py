@@ -1,10 +1,8 @@
 """Settings of what designates: events, the fields that name the ward, and when they do.
 
-Sources: HL7 v2.5.1 chapter 3 (A05, A14, A15; PV1-42 pending location), user-defined table 0004
-(patient class). What lies on a ward is of class I (inpatient), E (emergency), P (preadmit) or B
-(obstetrics; the newborn child is I or B), and may be of N (not applicable) or U (unknown). O
-(outpatient), R (recurring) and C (commercial account) lie on none: an A05 also books them into a clinic.
-A14 and A15 tell of an admission and a transfer by themselves, whatever class the patient has until then.
+Source: HL7 v2.5.1 chapter 3 (A05, A14, A15; PV1-42 pending location). An A05 also books outpatients into a
+clinic (``adapters.common.patient_class``); A14 and A15 tell of an admission and a transfer by themselves,
+whatever class the patient has until then.
 """
 
 from __future__ import annotations
@@ -14,14 +12,12 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator, Field, model_serializer, model_validator
 
+from adapters.common.patient_class import EVERYBODY, LIES_ON_A_WARD, ClassCode, takes
 from adapters.common.settings import OrNone, Section
 from adapters.hl7v2.fields import ConditionText, FieldName
 from adapters.hl7v2.triggers import TRIGGERS, VisitEvent
 from schemas.observation import What
 
-TABLE_0004: Final = frozenset("BCEINOPRU")
-LIES_ON_A_WARD: Final = ("I", "E", "P", "B", "N", "U")
-EVERYBODY: Final = "*"
 BOOKS_CLINICS_TOO: Final = frozenset({"A05"})
 """Events that designate by default only who can lie on a ward."""
 
@@ -39,15 +35,8 @@ def _other_event(trigger: str) -> str:
     return trigger
 
 
-def _class_code(code: str) -> str:
-    if not code.strip():
-        raise ValueError("a patient without a class designates in any case: write codes like I")
-    return code.strip().upper()
-
-
 Trigger = Annotated[str, AfterValidator(_visit_event)]
 CancellingTrigger = Annotated[str, AfterValidator(_other_event)]
-ClassCode = Annotated[str, AfterValidator(_class_code)]
 
 
 class FieldChoice(Section):
@@ -122,12 +111,7 @@ class MarkRule(Choices):
 
     def takes(self, event: str, code: str) -> bool | None:
         """Whether the event designates a patient of a class (in capitals); None where nobody says."""
-        classes = self.of_classes(event)
-        if code in self.not_classes:
-            return False
-        if not code or code in classes or EVERYBODY in classes:
-            return True
-        return False if code in TABLE_0004 else None
+        return takes(code, self.of_classes(event), self.not_classes)
 
     def of_classes(self, event: str) -> tuple[str, ...]:
         """The classes that it designates."""

@@ -9,8 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from adapters.common.outcome import Outcome
+from adapters.common.patient_class import LIES_ON_A_WARD, TABLE_0004
 from adapters.hl7v2.profile import Hl7Profile
-from adapters.hl7v2.rules import LIES_ON_A_WARD, TABLE_0004, in_words
+from adapters.hl7v2.rules import in_words
 from adapters.hl7v2.triggers import TRIGGERS, VisitEvent
 from schemas.observation import Location, What
 from schemas.ward import Ward, WardRegister
