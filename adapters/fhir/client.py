@@ -10,10 +10,11 @@ Invariant: a search that fails amid its pages raises. What was found before is n
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urldefrag, urljoin
 
 from tenacity import (
@@ -26,6 +27,7 @@ from tenacity import (
 
 from adapters.common.calls import Asked, Call, Incoming, NoAnswerError, TooLongError, whole
 from adapters.fhir.address import normal, parsed
+from adapters.fhir.aside import aside
 from adapters.fhir.document import read
 from adapters.fhir.element import Element, resource
 from adapters.fhir.grant import Grant, GrantError
@@ -39,6 +41,7 @@ from adapters.fhir.limits import (
 )
 from adapters.fhir.refusal import RefusedError
 from adapters.fhir.remote import Remote
+from adapters.fhir.server_time import time_of_search
 
 _TRY_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _NOT_OURS: Final = 401
@@ -61,6 +64,20 @@ class TryAgainError(RemoteError):
     def __init__(self, detail: str, after_s: float | None = None) -> None:
         super().__init__(detail)
         self.after_s = after_s
+
+
+class Answer(NamedTuple):
+    """What a server has given."""
+
+    payload: bytes
+    headers: Mapping[str, str]
+
+
+class Page(NamedTuple):
+    """A page of a search as it came, and when the server made the search, if it says so."""
+
+    payload: bytes
+    made_at: datetime | None
 
 
 class FhirClient:
@@ -89,9 +106,10 @@ class FhirClient:
     async def read(self, reference: str) -> bytes | None:
         """One resource as its bytes; None where there is none. Raises RemoteError."""
         address = self.address(reference)
-        return None if address is None else await self._get(address)
+        answer = None if address is None else await self._get(address)
+        return None if answer is None else answer.payload
 
-    async def search(self, query: str, page_size: int) -> AsyncIterator[bytes]:
+    async def search(self, query: str, page_size: int) -> AsyncIterator[Page]:
         """The pages of a search; one of a single resource also where it is more than a record takes.
 
         Raises RemoteError amid them where one cannot be had, TooMuchError where smaller ones may do.
@@ -114,19 +132,20 @@ class FhirClient:
             address = self._next_of(bundle)  # before it is used: a login page is no page
             yield page
 
-    async def _page(self, address: str, page_size: int, *, is_first: bool) -> tuple[bytes, Element]:
+    async def _page(self, address: str, page_size: int, *, is_first: bool) -> tuple[Page, Element]:
         """A page as it came, and read."""
-        page = await self._get(address, MAX_BODY_BYTES if page_size > 1 else MAX_SKIPPED_BYTES)
-        if page is None:
+        most_bytes = MAX_BODY_BYTES if page_size > 1 else MAX_SKIPPED_BYTES
+        answer = await self._get(address, most_bytes)
+        if answer is None:
             which = "the search" if is_first else "a page of the search"
             raise RemoteError(f"{which} is not there")
         try:
-            bundle = resource(read(page))
+            bundle = resource(await aside(answer.payload, lambda: read(answer.payload)))
         except RefusedError as refused:
             raise RemoteError(f"no page of a search: {refused.trouble.reason}") from None
         if bundle.resource_type != "Bundle":
             raise RemoteError("the answer to a search is no Bundle")
-        return page, bundle
+        return Page(answer.payload, time_of_search(bundle, answer.headers)), bundle
 
     def _next_of(self, bundle: Element) -> str | None:
         try:
@@ -140,7 +159,7 @@ class FhirClient:
             raise RemoteError("the next page lies on another server")
         return found
 
-    async def _get(self, address: str, most_bytes: int = MAX_BODY_BYTES) -> bytes | None:
+    async def _get(self, address: str, most_bytes: int = MAX_BODY_BYTES) -> Answer | None:
         retrying = AsyncRetrying(
             retry=retry_if_exception_type((TryAgainError, NoAnswerError)),
             stop=stop_after_delay(self._remote.give_up_s),
@@ -153,11 +172,11 @@ class FhirClient:
         except (GrantError, NoAnswerError) as error:
             raise TryAgainError(str(error)) from None
 
-    async def _get_once(self, address: str, most_bytes: int) -> bytes | None:
+    async def _get_once(self, address: str, most_bytes: int) -> Answer | None:
         async with self._call(Asked(address, headers=await self._headers())) as response:
             return await self._content(response, most_bytes)
 
-    async def _content(self, response: Incoming, most_bytes: int) -> bytes | None:
+    async def _content(self, response: Incoming, most_bytes: int) -> Answer | None:
         if response.status in _GONE:
             return None
         if response.status == _NOT_OURS and self._grant is not None:
@@ -168,7 +187,7 @@ class FhirClient:
         if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
             raise RemoteError(f"status {response.status}")
         try:
-            return await whole(response, most_bytes)
+            return Answer(await whole(response, most_bytes), response.headers)
         except TooLongError as error:
             raise TooMuchError(str(error)) from None
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, NamedTuple, TypeVar
+from typing import NamedTuple
 
 from adapters.common.feed import Input, records_of
 from adapters.common.figures import Figures
@@ -23,6 +23,7 @@ from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.common.receipt import ReceiptClock
 from adapters.common.review import Findings, Review
 from adapters.common.store import Settled, Store
+from adapters.fhir.aside import aside
 from adapters.fhir.document import read
 from adapters.fhir.limits import MAX_ELEMENTS
 from adapters.fhir.mapping import Normaliser
@@ -32,10 +33,6 @@ from adapters.fhir.refusal import RefusedError
 from adapters.fhir.said import may_mark, statement_of_input
 from bus.port import Log, LogError, Record, RecordTooLargeError
 
-READ_ASIDE_BYTES: Final = 32_000
-"""A larger body is read in a thread: a whole Bundle would keep all other senders waiting."""
-
-Result = TypeVar("Result")
 Check = Callable[[Object], None]
 Beside = Callable[[Object], Awaitable[Resources]]
 
@@ -143,7 +140,7 @@ class Intake:
             taken = await aside(
                 payload, lambda: read_body(self._normaliser, payload, at, check, fetched)
             )
-        if known is None or not known(taken):
+        if known is None or not await aside(payload, lambda: known(taken)):
             await self._keep(payload, at, taken)
         return taken
 
@@ -208,11 +205,6 @@ def read_body(
 def anything(document: Object) -> None:
     """The check of what is no request: a server's answer, or a body that is read again."""
     del document
-
-
-async def aside(payload: bytes, work: Callable[[], Result]) -> Result:
-    """Do what a body asks for: in a thread where it is large, so that the loop goes on with everybody else's."""
-    return await asyncio.to_thread(work) if len(payload) > READ_ASIDE_BYTES else work()
 
 
 def document_in(payload: bytes, normaliser: Normaliser) -> Object:

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from adapters.fhir.address import normal
+from adapters.fhir.aside import aside
 from adapters.fhir.bundle import read_bundle
 from adapters.fhir.client import FhirClient, RemoteError, TryAgainError
 from adapters.fhir.document import read
@@ -81,7 +82,7 @@ class Lookup:
             raise
         except RemoteError:
             return None  # refused to us: what needs it says what is missing, others go on
-        content = _parsed(payload)
+        content = await aside(payload or b"", lambda: _parsed(payload))
         is_small = payload is not None and len(payload) <= MAX_REMEMBERED_BYTES
         if is_small and content is not None and content["resourceType"] != "Patient":
             self._remember(at, now, content)

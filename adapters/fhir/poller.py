@@ -3,7 +3,11 @@
 Each search goes by itself: its ``{since}`` goes on only after it came to its end with every page durable,
 and where it stands is durable too (``positions``). So a restart, or a server that was away for a week,
 misses nothing that the server still has; a search that was never asked starts ``look_back_s`` before the
-service does. Observations have derived ids, so a round that repeats another tells nobody anything new, and a page
+service does.
+
+Invariant: nothing is asked for from later than what the server's own clock says, less the overlap (ours only where
+the server says none): a clock that is wrong for a while, on either side, costs a repetition and passes over
+nothing. Observations have derived ids, so a round that repeats another tells nobody anything new, and a page
 that says what it said before is not kept again.
 """
 
@@ -12,10 +16,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from hashlib import blake2b, sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from adapters.common.outcome import Trouble, to_review
 from adapters.fhir.canonical import canonical
@@ -29,6 +33,17 @@ from adapters.fhir.said import OF_THE_ANSWER
 from bus.port import LogError
 
 TOO_LARGE: Final = "too-large"
+
+
+class Since(NamedTuple):
+    """From when to ask, and how long before the server's now that is at least."""
+
+    at: datetime
+    before_now: timedelta
+
+    def allowed(self, now: datetime) -> datetime:
+        """From when to ask at the latest, at a moment of the server's."""
+        return min(self.at, now - self.before_now)
 
 
 class Poller:
@@ -50,8 +65,10 @@ class Poller:
         self._intake = intake
         self._now = now
         self._positions = positions
-        self._first = now() - timedelta(seconds=remote.look_back_s)
-        self._since: dict[str, datetime] | None = None
+        self._overlap = timedelta(seconds=remote.overlap_s)
+        look_back = timedelta(seconds=remote.look_back_s)
+        self._first = Since(now() - look_back, look_back)
+        self._since: dict[str, Since] | None = None
         self._known = Known()
 
     async def run(self) -> None:
@@ -73,7 +90,7 @@ class Poller:
         self.failure = "; ".join(told) or None
         self.rounds += not told
 
-    async def _start(self) -> dict[str, datetime] | None:
+    async def _start(self) -> dict[str, Since] | None:
         """From when each search asks; None while the log does not say where they were."""
         if self._since is None:
             try:
@@ -81,18 +98,17 @@ class Poller:
             except LogError as error:
                 self.failure = f"the log: {type(error).__name__}"
                 return None
-            self._since = {
-                each: known.get(self._positions.key(each), self._first)
-                for each in self._remote.searches
-            }
+            self._since = {each: self._known_of(each, known) for each in self._remote.searches}
         return self._since
 
-    async def _search(self, search: str, since: dict[str, datetime]) -> str | None:
+    def _known_of(self, search: str, known: Mapping[str, datetime]) -> Since:
+        at = known.get(self._positions.key(search))
+        return self._first if at is None else Since(at, self._overlap)
+
+    async def _search(self, search: str, since: dict[str, Since]) -> str | None:
         """Why it did not come to its end."""
-        began, asked = self._now(), since[search].isoformat().replace("+00:00", "Z")
         try:
-            await self._ask(search.replace(SINCE, asked), self._remote.page_size)
-            reached = max(since[search], began - timedelta(seconds=self._remote.overlap_s))
+            reached = await self._through(search, since[search])
             if SINCE in search:
                 await self._intake.write([self._positions.record(search, reached)])
         except RemoteError as error:
@@ -101,30 +117,55 @@ class Poller:
             return f"the log: {error.trouble.reason}"
         except Exception as error:  # noqa: BLE001 - whatever it answers costs this search its round only
             return f"a fault of this program: {type(error).__name__}"
-        since[search] = reached
+        since[search] = Since(reached, self._overlap)
         return None
 
-    async def _ask(self, search: str, page_size: int) -> None:
-        """Every page of a search; by smaller ones where a page is more than a record takes."""
+    async def _through(self, search: str, since: Since) -> datetime:
+        """Ask to the end; from when to ask the next time."""
+        asked = since.at
+        now = await self._asked(search, asked)
+        if SINCE in search and (allowed := since.allowed(now)) < asked - self._overlap / 2:
+            asked = allowed  # a clock was ahead when it was last asked, or is ours today
+            now = await self._asked(search, asked)
+        return max(asked, now - self._overlap)
+
+    async def _asked(self, search: str, since: datetime) -> datetime:
+        """Ask to the end, and tell when it was asked: by the server's clock, else by ours."""
+        began = self._now()
+        text = since.isoformat().replace("+00:00", "Z")
+        made_at = await self._ask(search.replace(SINCE, text), self._remote.page_size)
+        return made_at or began
+
+    async def _ask(self, search: str, page_size: int) -> datetime | None:
+        """Every page of a search; by smaller ones where a page is more than a record takes.
+
+        When the server made the search, as its first page says.
+        """
+        made_at: list[datetime | None] = []
         try:
             async for page in self._client.search(search, page_size):
-                await self._take(page, page_size)
+                made_at.append(page.made_at)
+                await self._take(page.payload, page_size)
         except TooMuchError:
             if page_size == 1:
                 raise
-            await self._ask(search, page_size // 2)
+            return await self._ask(search, page_size // 2)
+        return made_at[0] if made_at else None
 
     async def _take(self, page: bytes, page_size: int) -> None:
         """Raises TooMuchError where a smaller page may do."""
         if len(page) > MAX_BODY_BYTES:
             await self._set_aside(page)
             return
-        known, beside = self._known, self._lookup.beside
+        hashes: list[bytes] = []
+
+        def is_known(taken: Taken) -> bool:
+            hashes.append(_hash(taken))
+            return self._known.has(hashes[0])
+
         try:
-            taken = await self._intake.take(
-                page, anything, beside=beside, known=lambda each: known.has(_hash(each))
-            )
-            known.add(_hash(taken))
+            await self._intake.take(page, anything, beside=self._lookup.beside, known=is_known)
+            self._known.add(hashes[0])
         except NotTakenError as error:
             if error.trouble.reason != TOO_LARGE:  # what follows from it, not the page itself
                 raise

@@ -2,7 +2,7 @@
 
 A row of topic ``snapshots`` for each search: its key holds the feed's name and a hash of server and
 search (a search may name a patient), its value the moment from which the next round asks. It is written
-after every page of a round is durable, and never goes back. Repeating what was asked before is
+after every page of a round is durable. It goes back only where a clock had run ahead. Repeating what was asked before is
 harmless, since observations have derived ids; so a row that is lost costs a repetition only, while one
 that ran ahead would cost what it passed over.
 """

@@ -27,6 +27,7 @@ from starlette.routing import Route
 from adapters.common.asking import DESCRIPTION, NO_BODY, add_description, route_that_asks
 from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.fhir import answer
+from adapters.fhir.aside import aside
 from adapters.fhir.belongs import (
     is_bundle,
     is_encounter,
@@ -38,7 +39,7 @@ from adapters.fhir.client import RemoteError
 from adapters.fhir.document import read
 from adapters.fhir.element import resource
 from adapters.fhir.gate import Rate, Senders, refuse_conditions, refuse_packed, refuse_unread_type
-from adapters.fhir.intake import Check, Grow, Intake, NotTakenError, Taken, aside
+from adapters.fhir.intake import Check, Grow, Intake, NotTakenError, Taken
 from adapters.fhir.listener import Deed, FhirListener
 from adapters.fhir.names import ID_PATTERN, EditionName, Object
 from adapters.fhir.notification import named_in

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -39,6 +40,9 @@ class History:
         self.now = NOW
         self.is_away = False
         self.asked: list[datetime] = []
+        self.tells = "nothing"
+        self.ours = timedelta(0)
+        """How far our clock is ahead."""
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if self.is_away:
@@ -50,9 +54,17 @@ class History:
         times = [NOW - timedelta(days=30) + timedelta(hours=hour) for hour in hours]
         stays = [_stay(time) for time in times if since <= time <= self.now]
         entries = [{"resource": each} for each in stays]
-        return httpx.Response(
-            200, json={"resourceType": "Bundle", "type": "searchset", "entry": entries}
-        )
+        found: Json = {"resourceType": "Bundle", "type": "searchset", "entry": entries}
+        headers = {}
+        if self.tells in {"bundle", "both"}:
+            found["meta"] = {"lastUpdated": self.now.isoformat()}
+        if self.tells in {"date", "both"}:
+            headers["Date"] = format_datetime(self.now, usegmt=True)
+        return httpx.Response(200, json=found, headers=headers)
+
+    @property
+    def our_now(self) -> datetime:
+        return self.now + self.ours
 
 
 def _stay(time: datetime) -> Json:
@@ -71,10 +83,10 @@ class Service:
             overlap_s=OVERLAP_S, give_up_s=0.001,
         )  # fmt: skip
         http = answering(server)
-        intake = Intake(normaliser(), log, lambda: server.now, 10)
+        intake = Intake(normaliser(), log, lambda: server.our_now, 10)
         lookup = Lookup(FhirClient(remote, http, _no_sleep), 60, Clock())
         positions = Positions(log, "fhir", BASE)
-        self.poller = Poller(remote, lookup, intake, positions, lambda: server.now)
+        self.poller = Poller(remote, lookup, intake, positions, lambda: server.our_now)
 
     def round(self) -> str | None:
         asyncio.run(self.poller.round())
@@ -136,7 +148,7 @@ def test_an_outage_of_a_week_misses_nothing_whatever_restarts_it_has(logs: Resta
     assert versions(logs.log) == hours_since(NOW - timedelta(seconds=LOOK_BACK_S), server.now)
 
 
-def test_a_search_goes_on_where_it_was_and_never_back(logs: Restarts) -> None:
+def test_a_search_goes_on_where_it_was_and_back_only_with_the_clock(logs: Restarts) -> None:
     server = History()
     service = Service(logs.log, server)
     reached = []
@@ -146,7 +158,69 @@ def test_a_search_goes_on_where_it_was_and_never_back(logs: Restarts) -> None:
         service = Service(logs.restarted(), server)
         assert service.round() is None
         reached.append(server.asked[-1])
-    assert reached == [NOW + timedelta(minutes=each - 5) for each in (0, 60, 60, 120)]
+    assert reached == [NOW + timedelta(minutes=each - 5) for each in (0, 60, 30, 120)]
+
+
+TELLS = ["bundle", "date", "both"]
+AHEAD = [timedelta(days=100), timedelta(hours=2), timedelta(hours=-2), timedelta(days=-20_000)]
+
+
+def misses_nothing(logs: Restarts, server: History) -> None:
+    first = NOW - timedelta(seconds=LOOK_BACK_S)
+    assert versions(logs.log) >= hours_since(first, server.now)
+
+
+@pytest.mark.parametrize("tells", TELLS)
+@pytest.mark.parametrize("ahead", AHEAD, ids=str)
+@pytest.mark.parametrize("wrong_at", [0, 1, 2], ids=["from the first", "amid", "at last"])
+def test_a_clock_of_ours_that_is_wrong_for_a_while_passes_over_nothing(
+    logs: Restarts, tells: str, ahead: timedelta, wrong_at: int
+) -> None:
+    server = History()
+    server.tells = tells
+    for number in range(4):  # an hour apart, with a restart before each
+        server.now = NOW + timedelta(hours=number)
+        server.ours = ahead if number == wrong_at else timedelta(0)
+        assert Service(logs.restarted(), server).round() is None
+    misses_nothing(logs, server)
+    assert server.asked[-1] <= server.now - timedelta(seconds=OVERLAP_S)
+
+
+@pytest.mark.parametrize("tells", TELLS)
+@pytest.mark.parametrize("ahead", AHEAD, ids=str)
+def test_a_clock_of_ours_that_differs_for_ever_passes_over_nothing(
+    logs: Restarts, tells: str, ahead: timedelta
+) -> None:
+    server = History()
+    server.tells, server.ours = tells, ahead
+    service = Service(logs.log, server)
+    for number in range(4):
+        server.now = NOW + timedelta(hours=number)
+        assert service.round() is None
+        misses_nothing(logs, server)
+    assert server.asked[-1] == server.now - timedelta(hours=1, seconds=OVERLAP_S)
+
+
+@pytest.mark.parametrize("tells", ["nothing", *TELLS])
+def test_a_position_that_ran_ahead_is_healed_by_the_next_round(logs: Restarts, tells: str) -> None:
+    server = History()
+    server.tells = tells
+    logs.log.append([Positions(logs.log, "fhir", BASE).record(SEARCH, NOW + timedelta(days=100))])
+    assert Service(logs.restarted(), server).round() is None
+    latest = NOW - timedelta(seconds=OVERLAP_S)
+    assert server.asked == [NOW + timedelta(days=100), latest]
+    (reached,) = Positions(logs.log, "fhir", BASE).load().values()
+    assert reached == latest
+
+
+def test_a_search_is_asked_once_a_round_where_no_clock_is_wrong(logs: Restarts) -> None:
+    server = History()
+    server.tells = "both"
+    service = Service(logs.log, server)
+    for number in range(3):
+        server.now = NOW + timedelta(minutes=number, microseconds=999_999)
+        assert service.round() is None
+    assert len(server.asked) == 3
 
 
 def test_each_search_of_each_server_has_a_position_of_its_own(logs: Restarts) -> None:

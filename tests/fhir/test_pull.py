@@ -81,7 +81,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def pages(client: FhirClient, query: str) -> list[bytes]:
-    return [page async for page in client.search(query, 2)]
+    return [page.payload async for page in client.search(query, 2)]
 
 
 def page(*resources: Json, following: str | None = None) -> Json:
