@@ -210,7 +210,9 @@ class Observation(Frozen):
         "unless it was taken back",
     )
     recorded_at: Utc = Field(description="as sent")
-    recorded_rule: str = Field(description="which field and zone gave recorded_at")
+    recorded_rule: str = Field(
+        description="which field and zone gave recorded_at; `receipt` and `file time`: no field did"
+    )
     stamp: OrderStamp
     movement: Movement | None = None
     corrects_patient: bool = Field(
@@ -222,6 +224,12 @@ class Observation(Frozen):
         """The total order of a visit's observations (DESIGN: order stamp, then id)."""
         stamp = self.stamp
         return (stamp.at, stamp.sequence, stamp.received_at, stamp.rank, self.id)
+
+
+BY_RECEIPT: Final = "receipt"
+BY_FILE: Final = "file time"
+OF_OUR_CLOCK: Final = frozenset({BY_RECEIPT, BY_FILE})
+"""Rules of a recorded time that only this machine's clock tells: it confirms no clock of ours."""
 
 
 class Envelope(Frozen):

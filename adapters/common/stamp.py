@@ -9,7 +9,6 @@ from adapters.common.outcome import Trouble
 
 ID_BYTES: Final = 16
 """Of an observation's identity: a hash of what was sent."""
-BY_RECEIPT: Final = "receipt"
 _MAX_DIGITS: Final = 18  # what a signed 64-bit integer always holds
 
 

@@ -22,7 +22,8 @@ from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Trouble
 from adapters.common.review import Review
 from adapters.elvis import absence, guards
-from adapters.elvis.observe import Moment, Observer
+from adapters.elvis.format import MTIME
+from adapters.elvis.observe import RECORDED_RULE, Moment, Observer
 from adapters.elvis.parse import Export
 from adapters.elvis.row import RowReader, Sheet
 from adapters.elvis.scan import Fresh, RowTrouble, Scan, scan
@@ -35,7 +36,7 @@ from adapters.elvis.state import (
     SnapshotState,
     sequence_of,
 )
-from schemas.observation import Observation
+from schemas.observation import BY_FILE, Observation
 
 _DAY_US: Final = 86_400_000_000
 
@@ -83,7 +84,8 @@ def compare(
     if isinstance(scope, Trouble):
         return scope
     last = state.scopes.get(scope)
-    moment = Moment(scope, _exported_at(export, scope, last), arrival.received_at)
+    rule = BY_FILE if context.sheet.form.exported_at == MTIME else RECORDED_RULE
+    moment = Moment(scope, _exported_at(export, scope, last), arrival.received_at, rule)
     if last is not None and last.file == arrival.identity:  # read again: it is no older than itself
         moment = _as_before(moment, export, last)
     elif refused := _refused_by_time(moment, last, context):

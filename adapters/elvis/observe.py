@@ -24,11 +24,12 @@ TICK: Final = timedelta(microseconds=1)
 
 
 class Moment(NamedTuple):
-    """The snapshot being compared: its scope and time, and when it reached us."""
+    """The snapshot being compared: its scope and time, when it reached us, and what gave its time."""
 
     scope: str
     at: datetime
     received_at: datetime
+    rule: str = RECORDED_RULE
 
     @property
     def sequence(self) -> int:
@@ -63,7 +64,7 @@ class Observer:
             patient=patient.patient,
             claims=said.claims,
             recorded_at=self._recorded_at,
-            recorded_rule=RECORDED_RULE,
+            recorded_rule=self._moment.rule,
             stamp=self._stamp(number, Rank.UPDATE),
         )
         return told.model_copy(update={"unread": said.unread}) if said.unread else told
@@ -81,7 +82,7 @@ class Observer:
             visit=patient.visit,
             patient=patient.patient,
             recorded_at=self._recorded_at,
-            recorded_rule=RECORDED_RULE,
+            recorded_rule=self._moment.rule,
             stamp=self._stamp(number, Rank.DISCHARGE),
         )
 

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from adapters.common.outcome import Trouble
 from adapters.common.receipt import STEP
-from adapters.common.stamp import BY_RECEIPT, ID_BYTES, Moment, Recorded, counted, sorts_at
+from adapters.common.stamp import ID_BYTES, Moment, Recorded, counted, sorts_at
 from adapters.fhir.canonical import canonical
 from adapters.fhir.element import Element
 from adapters.fhir.names import ID
@@ -29,7 +29,7 @@ from adapters.fhir.references import Resources, references_of
 from adapters.fhir.refusal import RefusedError
 from adapters.fhir.statement import Statement
 from adapters.fhir.times import read_time
-from schemas.observation import OrderStamp, Rank
+from schemas.observation import BY_RECEIPT, OrderStamp, Rank
 
 
 def recorded(statement: Statement, received_at: datetime, unversioned: str) -> Recorded:

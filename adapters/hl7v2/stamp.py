@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Final
 
-from adapters.common.stamp import BY_RECEIPT, ID_BYTES, Moment, Recorded, counted, sorts_at
+from adapters.common.stamp import ID_BYTES, Moment, Recorded, counted, sorts_at
 from adapters.hl7v2.case import Case
 from adapters.hl7v2.fields import field_path
-from schemas.observation import OrderStamp, Rank
+from schemas.observation import BY_RECEIPT, OrderStamp, Rank
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)

@@ -24,7 +24,7 @@ from router.core.partition import RouterState
 from router.core.patient import everyone_known_as
 from schemas import topics
 from schemas.authority import Authority, Tick
-from schemas.observation import Envelope
+from schemas.observation import OF_OUR_CLOCK, Envelope
 from schemas.ward import WardRegister
 
 UNREADABLE: Final = "unreadable-record"
@@ -102,7 +102,8 @@ class RouterStep:
         touched: set[str] = set()
         for said in envelope.observations:
             touched |= observer.take_in(said)
-            follower.heard(min(said.recorded_at, envelope.received_at))
+            if said.recorded_rule not in OF_OUR_CLOCK:
+                follower.heard(min(said.recorded_at, envelope.received_at))
         touched = everyone_known_as(realm, touched)
         Announcer(realm, self._register, outbox, envelope.told_at).reconcile(touched)
         outbox.settle(envelope)

@@ -14,7 +14,7 @@ from bus.port import Record
 from router.core import backlog, retention
 from router.core.state import Realm
 from schemas import topics
-from schemas.observation import Observation, Protection
+from schemas.observation import OF_OUR_CLOCK, Observation, Protection
 from tests.router.hearing import Router, authority, rows
 from tests.router.saying import REALM, START, Source, again, minutes
 
@@ -161,6 +161,18 @@ def test_a_jump_moves_authority_once_a_sender_confirms_it_and_not_before() -> No
     router.hear(Source(visit="v2", patient="p2").a02("X", minutes(378)))
     assert router.wards == []
     assert router.words[-1] == "W1 withdrawn authority-moved"
+
+
+@pytest.mark.parametrize("rule", sorted(OF_OUR_CLOCK))
+def test_what_our_own_clock_has_stamped_confirms_no_jump_of_it(rule: str) -> None:
+    router = Router("W1=ehr", "W1=elvis@12:00").tick(minutes(1)).hear(Source().a14("W1"))
+    for minute in range(365, 380):
+        router.tick(minutes(minute))
+    said = Source(visit="v2", patient="p2").a02("X", minutes(378))
+    router.hear(said.model_copy(update={"recorded_rule": rule}))
+    assert router.wards == ["W1"]
+    router.hear(again(said))  # by its sender's clock
+    assert router.wards == []
 
 
 def test_a_set_back_undoes_what_a_clock_that_was_ahead_has_moved() -> None:
