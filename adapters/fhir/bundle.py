@@ -27,7 +27,7 @@ from urllib.parse import parse_qsl
 
 from adapters.common.outcome import Trouble
 from adapters.fhir.element import Element, resource
-from adapters.fhir.notification import not_given
+from adapters.fhir.notification import not_given, notification
 from adapters.fhir.references import Resources, logical_id
 from adapters.fhir.refusal import CONDITION, RefusedError
 from adapters.fhir.said import may_mark
@@ -87,14 +87,25 @@ def read_bundle(bundle: Element, known: Resources | None = None) -> Reading:
     entries, troubles = _entries(bundle, kind, resources)
     if kind in WHOLE and troubles:
         raise RefusedError(troubles[0].reason, troubles[0].detail, troubles[0].where)
+    stating = _stating(entries, kind, resources)
+    positions = range(len(stating))
     statements = [
         Statement(each.encounter, resources, each.said_at, position)
-        for position, each in enumerate(_stating(entries, kind, resources))
+        for position, each in zip(
+            reversed(positions) if _is_newest_first(bundle, kind) else positions,
+            stating,
+            strict=True,
+        )
         if each.encounter is not None
     ]
     troubles += _left_out(entries)
     troubles += _not_given(bundle, resources)
     return Reading(statements, troubles, kind in WHOLE)
+
+
+def _is_newest_first(bundle: Element, kind: str) -> bool:
+    """Of a history the newest version stands first (http.html#history); a notification tells in order."""
+    return kind == "history" and notification(bundle) is None
 
 
 def _entries(bundle: Element, kind: str, resources: Resources) -> tuple[list[Entry], list[Trouble]]:

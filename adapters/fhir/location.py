@@ -185,6 +185,12 @@ def _label(found: Element | None, reference: Element, around: Around) -> tuple[s
     return own[0].text("value") if own else "", None
 
 
+NO_WARD: Final = (
+    "a site, a room or a bed, and no ward: send the ward too, as partOf of the room or bed or as a location of its "
+    "own, or give the register the code as the ward's"
+)
+
+
 def merged(spots: list[Spot], where: str) -> Location | Trouble:
     """The one place that several entries of the same status describe together, part by part."""
     if len(spots) == 1 and spots[0].ward:  # nearly always
@@ -196,7 +202,7 @@ def merged(spots: list[Spot], where: str) -> Location | Trouble:
         if spot.unread is not None:
             return unresolved(spot.unread, spot.where)
     if not wards:
-        return Trouble("location-without-ward", "a site, a room or a bed, and no ward", where)
+        return Trouble("location-without-ward", NO_WARD, where)
     rooms = {spot.room for spot in spots if spot.room}
     beds = {spot.bed for spot in spots if spot.bed}
     return _location(wards.pop(), _only(rooms), _only(beds))

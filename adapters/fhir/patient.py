@@ -75,7 +75,10 @@ class PatientReader:
             return [own], own.path
         if not reference:
             raise RefusedError("patient-missing", "nothing says who it is about", subject.path)
-        detail = "the Patient is neither here nor named by an identifier"
+        detail = (
+            "the Patient is neither here nor named by an identifier: send it along, give subject.identifier, or set "
+            'patient.by = "id" in the profile'
+        )
         raise RefusedError("reference-unresolved", detail, f"{subject.path}.reference")
 
     def _by_identifier(

@@ -51,7 +51,11 @@ def _instant(text: str, where: str) -> Moment:
         return moment
     if isinstance(moment, Trouble):
         raise RefusedError(moment.reason, moment.detail, moment.where)
-    raise RefusedError("time-unreadable", "a day orders no versions", where)
+    raise RefusedError(
+        "time-unreadable",
+        "a day orders no versions: send an instant, 2026-03-02T10:00:00+01:00",
+        where,
+    )
 
 
 def _said(statement: Statement) -> tuple[str, str] | None:

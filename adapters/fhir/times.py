@@ -48,7 +48,11 @@ def read_time(text: str, where: str, zone: ZoneInfo) -> Moment | Trouble:
             return _midnight(text, where, zone)
     except (ValueError, OverflowError):
         pass  # no such day, or before the first or after the last one
-    return Trouble("time-unreadable", "no FHIR time of day precision or better", where)
+    return Trouble(
+        "time-unreadable",
+        "no FHIR time of day precision or better: write 2026-03-02T10:00:00+01:00, or 2026-03-02",
+        where,
+    )
 
 
 def span_of(text: str, zone: ZoneInfo) -> Span | None:
