@@ -24,6 +24,15 @@ def visit_id(number: str, assigner: str | None) -> str:
     return f"{_escaped(number)}@{_escaped(assigner)}" if assigner else _escaped(number)
 
 
+def is_named(visit: str, asked: str) -> bool:
+    """Whether somebody who asks for a visit means this one: by its id, or its number, whoever gave it."""
+    return asked == visit or asked == _unescaped(visit.partition("@")[0])
+
+
+def _unescaped(part: str) -> str:
+    return part.replace("%40", "@").replace("%25", "%")
+
+
 def _escaped(part: str) -> str:
     if "@" not in part and "%" not in part:  # nearly always
         return part

@@ -169,11 +169,11 @@ def test_who_got_what_about_a_patient_is_told_under_all_visits(
 
 def test_that_nothing_was_found_is_noted_too(data: Path) -> None:
     done = CliRunner().invoke(
-        make_app(), ["deliveries", "list", "--visit", "none", "--parked", "--data", str(data)]
+        make_app(), ["deliveries", "list", "--visit", "4711", "--parked", "--data", str(data)]
     )
     assert (done.exit_code, done.stdout) == (0, "")
     (noted,) = left(data)
-    assert (noted.about, noted.seen) == ("deliveries list none parked", ())
+    assert (noted.about, noted.seen) == ("deliveries list 4711 parked", ())
 
 
 def test_each_part_is_noted_before_it_is_shown(

@@ -17,6 +17,7 @@ import typer
 from adapters.common.calls import NoAnswerError, NobodyThereError
 from bus.port import Log
 from router.delivery.registry import names_of
+from wardbridge.commands._named import refuse_unknown
 from wardbridge.commands._noted import Line, Looking
 from wardbridge.commands._shared import installation, log_for_reading, refuse, service_of
 from wardbridge.http.waiting import AllWaiting, WaitingAt, waiting_in
@@ -63,11 +64,8 @@ def _of_service(wanted: Wanted, config: Path) -> AllWaiting | None:
 
 def _names(log: Log, subscriber: str | None) -> list[str]:
     known = sorted(names_of(log))
-    if subscriber is None:
-        return known
-    if subscriber not in known:
-        refuse(f"there is no subscriber {subscriber!r}; there is {', '.join(known) or 'none'}")
-    return [subscriber]
+    refuse_unknown("subscriber", subscriber, known)
+    return known if subscriber is None else [subscriber]
 
 
 def _lines(found: Sequence[WaitingAt]) -> Iterator[Line]:

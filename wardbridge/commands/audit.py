@@ -9,26 +9,32 @@ from typing import Annotated
 
 import typer
 
+from adapters.common.visits import is_named
 from bus.port import Log
 from bus.records import records_of
 from schemas import topics
 from schemas.audit import AuditEntry
 from schemas.base import VisitRef
+from wardbridge.commands._named import refuse_unknown, refuse_unknown_visit
 from wardbridge.commands._noted import BY_COMMAND, Line, Looking
 from wardbridge.commands._shared import (
     HERE,
     DataOption,
     LogConfigOption,
     PatientOption,
+    installation,
     log_for_reading,
     refuse,
     visits_of,
 )
+from wardbridge.config.models import Installation
 from wardbridge.notes import left
 
 ReaderOption = Annotated[str | None, typer.Option("--reader", help="only by this token or person")]
 WardOption = Annotated[str | None, typer.Option("--ward", help="only of this ward's list")]
-VisitOption = Annotated[str | None, typer.Option("--visit", help="only of this visit")]
+VisitOption = Annotated[
+    str | None, typer.Option("--visit", help="only of this visit: NUMBER, or NUMBER@ASSIGNER")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -50,10 +56,13 @@ def list_entries(  # noqa: PLR0913 - what may be asked for
 ) -> None:
     """One JSON object a line for each entry kept, oldest first; only the patients asked for."""
     with log_for_reading(data, config) as log:
+        waiting = _waiting(data)
+        _refuse_unknown(log, waiting, reader, visit)
+        _refuse_unknown_ward(log, waiting, ward, installation(config, data) if config else None)
         visits = visits_of(log, patient) if patient else set()
         wanted = (
             shown
-            for entry in entries(log, _waiting(data))
+            for entry in entries(log, waiting)
             if reader in {None, entry.reader} and ward in {None, entry.ward}
             if (shown := _about(entry, visit, patient, visits)) is not None
         )
@@ -76,6 +85,25 @@ def entries(log: Log, waiting: Sequence[AuditEntry] = ()) -> Iterator[AuditEntry
     yield from (entry for entry in waiting if entry not in notes)
 
 
+def _refuse_unknown(
+    log: Log, waiting: Sequence[AuditEntry], reader: str | None, visit: str | None
+) -> None:
+    if reader is not None:
+        readers = {entry.reader for entry in entries(log, waiting)}
+        refuse_unknown("reader with an entry", reader, readers)
+    seen = (each.visit.visit for entry in entries(log, waiting) for each in entry.seen)
+    refuse_unknown_visit(log, visit, seen)
+
+
+def _refuse_unknown_ward(
+    log: Log, waiting: Sequence[AuditEntry], ward: str | None, found: Installation | None
+) -> None:
+    """A ward of the register is one, though nobody has read its list; so is one with an entry."""
+    if ward is not None and not (found and ward in found.register.wards):
+        wards = {entry.ward for entry in entries(log, waiting)} - {""}
+        refuse_unknown("ward with an entry", ward, wards)
+
+
 def _waiting(data: Path) -> list[AuditEntry]:
     try:
         return left(data)
@@ -92,7 +120,7 @@ def _about(
     seen = tuple(
         each
         for each in entry.seen
-        if visit in {None, each.visit.visit}
+        if (visit is None or is_named(each.visit.visit, visit))
         and (patient in {None, each.patient} or each.visit in visits)
     )
     return entry.model_copy(update={"seen": seen}) if seen else None

@@ -10,10 +10,12 @@ from urllib.parse import quote
 import typer
 
 from adapters.common.calls import NoAnswerError
+from adapters.common.visits import is_named
 from router.delivery.receipts import deliveries
 from router.delivery.registry import names_of
 from schemas.audit import Seen
 from schemas.delivery import Delivery, Outcome
+from wardbridge.commands._named import refuse_unknown, refuse_unknown_visit
 from wardbridge.commands._noted import Line, Looking
 from wardbridge.commands._shared import (
     HERE,
@@ -34,7 +36,9 @@ from wardbridge.commands._waiting import Wanted, show_waiting
 NOT_TAKEN: Final = 1
 TIMEOUT_S: Final = 60.0  # the queue is walked from its beginning
 SubscriberOption = Annotated[str | None, typer.Option("--subscriber", help="only this one's")]
-VisitOption = Annotated[str | None, typer.Option("--visit", help="only about this visit")]
+VisitOption = Annotated[
+    str | None, typer.Option("--visit", help="only about this visit: NUMBER, or NUMBER@ASSIGNER")
+]
 ParkedOption = Annotated[bool, typer.Option("--parked", help="only what was not taken in time")]
 WaitingOption = Annotated[
     bool,
@@ -81,15 +85,13 @@ def list_deliveries(  # noqa: PLR0913 - what may be asked for
         show_waiting(Wanted(subscriber, data, config, port_offset, token_file))
         return
     with log_for_reading(data, config) as log:
-        known = names_of(log)
-        if subscriber not in {None, *known}:
-            names = ", ".join(sorted(known)) or "none"
-            refuse(f"there is no subscriber {subscriber!r}; there is {names}")
+        refuse_unknown("subscriber", subscriber, names_of(log))
+        refuse_unknown_visit(log, visit, (each.visit.visit for each in deliveries(log)))
         visits = visits_of(log, patient) if patient else set()
         wanted = (
             delivery
             for delivery in deliveries(log, subscriber)
-            if visit in {None, delivery.visit.visit}
+            if (visit is None or is_named(delivery.visit.visit, visit))
             and (patient is None or delivery.visit in visits)
             and not (parked and delivery.outcome is not Outcome.PARKED)
         )
