@@ -16,6 +16,8 @@ Invariant: a place is never read as a ward of another facility than the one it i
   alias (or id) names none, if the facility belongs to that ward's hospital. A facility belongs to a
   hospital by the hospital's own name, by ``facilities`` of any of its wards, or because an alias of
   any of its wards names it. One that nobody knows belongs to none: it may be another hospital.
+* A name is given to one hospital of a source; anything else is refused when the register is made. A part
+  by whose name the aliases of two hospitals go tells of neither where the alias names no facility.
 * A place that gives no facility is the ward whose alias (or id) names none, if every alias with
   that code is this ward's; a code that is known with a facility only is ambiguous without it.
 * Where a source's facility does not tell hospitals apart (all places carry the same one), the feed's
@@ -103,6 +105,7 @@ class WardRegister:
         self._facilities = _Facilities()
         faults = [fault for ward in wards for fault in self._add(ward)]
         faults += self._by_alias.shared_without_facility(self.wards)
+        faults += self._facilities.of_several_hospitals()
         if faults:
             raise RegisterFaultsError(faults)
 
@@ -138,6 +141,10 @@ class WardRegister:
         """Whether a source's name of a facility tells which hospital it is."""
         return bool(self._facilities.hospitals(source, _folded(name)))
 
+    def doubts(self) -> list[RegisterFault]:
+        """What may be meant as it stands, and is probably a mistake."""
+        return list(self._facilities.of_other_hospitals())
+
     def hospital_of(self, ward: str) -> str | None:
         """The hospital of a ward id; None for a ward of an open register."""
         known = self.wards.get(ward)
@@ -166,11 +173,15 @@ class WardRegister:
             ward
             for facility, ward in places.items()
             if any(
-                self.wards[ward].hospital
-                in self._facilities.hospitals(source, name, and_parts=not facility)
+                self.wards[ward].hospital in self._hospitals(source, name, and_parts=not facility)
                 for name in given
             )
         ]
+
+    def _hospitals(self, source: str, name: str, *, and_parts: bool) -> set[str]:
+        if and_parts:
+            return self._facilities.parts_of_one(source, name)
+        return self._facilities.hospitals(source, name, and_parts=False)
 
 
 class _Aliases:
@@ -214,6 +225,7 @@ class _Facilities:
         self._by_own_name: dict[str, set[str]] = defaultdict(set)
         self._by_name: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._by_alias: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self._given_by: dict[tuple[str, str], str] = {}  # the last ward that gives a name
 
     def add(self, ward: Ward) -> None:
         """Know a ward's hospital."""
@@ -221,9 +233,40 @@ class _Facilities:
         for source, names in ward.facilities.items():
             for name in names:
                 self._by_name[source, _folded(name)].add(ward.hospital)
+                self._given_by[source, _folded(name)] = ward.id
         for source, texts in ward.aliases.items():
             for _, facility in map(parted, texts):
                 self._by_alias[source, _folded(facility)].add(ward.hospital)
+
+    def of_several_hospitals(self) -> Iterator[RegisterFault]:
+        """Names that are given to two hospitals, or to one beside the other whose own name it is."""
+        for (source, name), given in self._by_name.items():
+            hospitals = sorted(given | self._by_own_name.get(name, _NOWHERE))
+            if len(hospitals) > 1:
+                named = " and ".join(map(repr, hospitals))
+                text = (
+                    f"facility {name!r} of source {source!r} names the hospitals {named}: a name "
+                    "stands for one hospital; take it away from the rows of the others"
+                )
+                yield RegisterFault(self._given_by[source, name], text)
+
+    def of_other_hospitals(self) -> Iterator[RegisterFault]:
+        """Names that are given to one hospital and stand in an alias of another's ward.
+
+        So it is where a hospital runs a ward in the house of another one, or by a slip of the pen.
+        """
+        for (source, name), given in self._by_name.items():
+            for other in sorted(self._by_alias.get((source, name), _NOWHERE) - given):
+                text = (
+                    f"facility {name!r} of source {source!r} is {min(given)!r} by the column facility:, "
+                    f"and an alias of a ward of {other!r} names it: is it that hospital's?"
+                )
+                yield RegisterFault(self._given_by[source, name], text)
+
+    def parts_of_one(self, source: str, name: str) -> set[str]:
+        """As :meth:`hospitals`; a part that two hospitals have by one name tells of neither."""
+        found = self.hospitals(source, name)
+        return found if len(found) == 1 else self.hospitals(source, name, and_parts=False)
 
     def hospitals(self, source: str, name: str, *, and_parts: bool = True) -> set[str]:
         """Those that a folded name stands for; ``and_parts``: as a part of it, too."""

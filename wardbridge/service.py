@@ -143,7 +143,7 @@ class Service:
             working.router,
             progress,
             working.feeds,
-            (*reading, *timing, *telling),
+            [part for part in (*reading, *timing, *telling) if part is not progress],
             telling[0].dispatcher if telling else None,
             review,
             self._settings.http.heartbeat_s,

@@ -24,6 +24,10 @@ REQUIRED: Final = ("id", "name", "hospital")
 OPTIONAL: Final = ("care_type", "places")
 ALIAS: Final = "alias:"
 FACILITY: Final = "facility:"
+Said = dict[str, str | Mapping[str, tuple[str, ...]]]
+"""What a row says of a ward, by the model's members; of ``aliases`` and ``facilities`` by source."""
+
+_PLAIN: Final = frozenset((*REQUIRED, *OPTIONAL))
 MAX_CHARS: Final = 200
 """Of an id, a name or a code, as of any text that leaves an adapter; a column's name is shown so far."""
 
@@ -57,12 +61,29 @@ def read_register(path: Path) -> WardRegister:
     return register_in(content, path)
 
 
+def sources_in(path: Path) -> list[tuple[str, str]]:
+    """Each column of a source: its kind, ``alias:`` or ``facility:``, and the source; none of an unreadable file."""
+    try:
+        columns, _ = _cells(path.read_bytes(), path)
+    except (OSError, RegisterError):
+        return []
+    kinds = ((kind, column) for column in columns for kind in (ALIAS, FACILITY))
+    return [
+        (kind, column.removeprefix(kind).strip()[:MAX_CHARS])
+        for kind, column in kinds
+        if column.startswith(kind)
+    ]
+
+
 def register_in(content: bytes, path: Path) -> WardRegister:
-    """The closed register that a file holds; ``path`` stands in the reasons. Raises RegisterError."""
-    rows = _rows(content, path)
+    """The closed register that a file holds; ``path`` stands in the reasons. Raises RegisterError.
+
+    What is wrong is left out while further mistakes are looked for.
+    """
     problems: list[Problem] = []
+    rows = _rows(content, path, problems)
     wards = [(line, ward) for line, row in rows if (ward := _ward(path, line, row, problems))]
-    if not rows:
+    if not (rows or problems):
         problems.append(Problem((), "no ward is listed", path))
     try:
         register = WardRegister(ward for _, ward in wards)
@@ -71,17 +92,23 @@ def register_in(content: bytes, path: Path) -> WardRegister:
         problems += [Problem((), fault.text, path, lines[fault.ward]) for fault in error.faults]
     if problems:
         names = [{row.get(key, "").strip() for _, row in rows} for key in ("id", "hospital")]
-        raise RegisterError(problems, *names)
+        raise RegisterError(problems, *(names if rows else ()))
     return register
 
 
-def _rows(content: bytes, path: Path) -> list[tuple[int, dict[str, str]]]:
+def _rows(content: bytes, path: Path, problems: list[Problem]) -> list[tuple[int, dict[str, str]]]:
+    """The rows by column; without those of which nobody can tell which cell is which."""
     columns, rows = _cells(content, path)
-    if problems := list(_column_problems(path, columns)):
-        raise RegisterError(problems)
-    if problems := [_too_wide(path, line) for line, row in rows if len(row) > len(columns)]:
-        raise RegisterError(problems)
-    return [(line, dict(zip(columns, row, strict=False))) for line, row in rows]
+    problems += _column_problems(path, columns)
+    if not set(REQUIRED) <= set(columns):
+        return []
+    problems += [_too_wide(path, line) for line, row in rows if len(row) > len(columns)]
+    known = {column for column, times in Counter(columns).items() if times == 1}
+    return [
+        (line, {name: cell for name, cell in zip(columns, row, strict=False) if name in known})
+        for line, row in rows
+        if len(row) <= len(columns)
+    ]
 
 
 def _cells(content: bytes, path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -126,29 +153,37 @@ def _column_problems(path: Path, columns: list[str]) -> Iterator[Problem]:
 
 
 def _ward(path: Path, line: int, row: Mapping[str, str], problems: list[Problem]) -> Ward | None:
+    """The ward of a row; where a cell is wrong, which is told, the ward without that cell.
+
+    None where that is its id or hospital: nothing else can be compared then.
+    """
     cells = {column: cell.strip() for column, cell in row.items() if cell.strip()}
-    plain = {column: cell for column, cell in cells.items() if ":" not in column}
-    by_source = {"aliases": _by_source(ALIAS, cells), "facilities": _by_source(FACILITY, cells)}
-    if long := [column for column, text in _texts(plain, by_source) if len(text) > MAX_CHARS]:
-        text = f"more than {MAX_CHARS} characters; write a shorter one, or close a quotation mark that is left open"
-        problems += [Problem((column,), text, path, line) for column in dict.fromkeys(long)]
+    said: Said = {column: cell for column, cell in cells.items() if column in _PLAIN}
+    said |= {"aliases": _by_source(ALIAS, cells), "facilities": _by_source(FACILITY, cells)}
+    wrong = dict((*_misfits(said), *_too_long(said)))
+    problems += [Problem((column,), text, path, line) for column, text in wrong.items()]
+    if wrong.keys() & {"id", "hospital"}:
         return None
+    right = {column: value for column, value in said.items() if column not in wrong}
+    return Ward.model_validate({"name": "", **right})
+
+
+def _misfits(said: Said) -> Iterator[tuple[str, str]]:
     try:
-        return Ward.model_validate(plain | by_source)
+        Ward.model_validate(said)
     except ValidationError as error:
-        found = problems_of(error, Ward)
-        problems += [Problem(problem.place, problem.text, path, line) for problem in found]
-        return None
+        yield from ((str(each.place[0]), each.text) for each in problems_of(error, Ward))
 
 
-def _texts(
-    plain: Mapping[str, str], by_source: Mapping[str, Mapping[str, tuple[str, ...]]]
-) -> Iterator[tuple[str, str]]:
-    """Each text of a row with the name of its column, or of its kind."""
-    yield from plain.items()
-    for kind, codes in by_source.items():
-        for source, named in codes.items():
-            yield from ((kind, text) for text in (source, *named))
+def _too_long(said: Said) -> Iterator[tuple[str, str]]:
+    """By its column, or kind of column."""
+    text = f"more than {MAX_CHARS} characters; write a shorter one, or close a quotation mark that is left open"
+    for column, value in said.items():
+        by_source = value if isinstance(value, Mapping) else {"": (value,)}
+        if any(
+            len(each) > MAX_CHARS for named in by_source.items() for each in (named[0], *named[1])
+        ):
+            yield column, text
 
 
 def _by_source(column: str, cells: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

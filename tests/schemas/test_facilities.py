@@ -189,3 +189,40 @@ def test_without_a_facility_a_code_is_the_only_ward_that_has_it(
     if isinstance(found, str):
         assert having == [found]
     assert (found is Unresolved.UNKNOWN) == (not having)
+
+
+@pytest.mark.parametrize(
+    ("norr", "soder"),
+    [
+        (["NORR"], ["norr "]),
+        (["NORR", "1.2"], ["SODER", "1.2"]),
+        ([], ["Norr"]),  # the own name of the other hospital
+        (["Söder"], []),
+    ],
+)
+def test_a_name_of_two_hospitals_is_refused(norr: list[str], soder: list[str]) -> None:
+    wards = [ward("N52", "Norr", "52@NORR", called=norr), ward("S54", "Söder", "54", called=soder)]
+    with pytest.raises(RegisterFaultsError, match="names the hospitals 'Norr' and 'Söder'"):
+        WardRegister(wards)
+
+
+def test_a_part_that_two_hospitals_call_alike_tells_of_neither() -> None:
+    register = WardRegister(
+        [
+            ward("N52", "Norr", "52@HUS A"),
+            ward("S53", "Söder", "53@HUS A"),
+            ward("S54", "Söder", "54"),
+        ]
+    )
+    assert register.resolve("ehr", "52", ["HUS A"]) == "N52"
+    assert register.resolve("ehr", "53", ["HUS A"]) == "S53"
+    assert register.resolve("ehr", "54", ["HUS A"]) is ELSEWHERE
+    assert register.resolve("ehr", "54", ["Söder"]) == "S54"
+
+
+def test_a_hospitals_name_in_an_alias_of_anothers_ward_is_doubted() -> None:
+    wards = [ward("N52", "Norr", "52@N-1"), ward("S54", "Söder", "54", called=["N-1"])]
+    (doubt,) = WardRegister(wards).doubts()
+    assert doubt.ward == "S54"
+    assert "'n-1' of source 'ehr' is 'Söder'" in doubt.text
+    assert WardRegister(SHARED).doubts() == []

@@ -137,11 +137,12 @@ def test_codes_that_two_wards_share_are_all_told_with_what_to_write(tmp_path: Pa
     )
     text = lab_text().replace("open = true", 'register = "wards.csv"')
     found = [each.removeprefix(f"{tmp_path / 'wards.csv'}:") for each in problems(text, tmp_path)]
-    assert [each.partition(":")[0] for each in found] == ["3", "3", "3"]
-    assert "'N52' (Norr) and 'S52' (Söder): write the facility with it on each" in found[2]
-    assert "for example 52@NORTH" in found[2]
-    assert "code '53@NORR' of source 'ehr' names both" in found[0]
-    assert "alias 'K52@' is half of one" in found[1]
+    assert [each.partition(":")[0] for each in found] == ["1", "3", "3", "3"]
+    assert "facility:her: there is no source 'her'" in found[0]
+    assert "'N52' (Norr) and 'S52' (Söder): write the facility with it on each" in found[3]
+    assert "for example 52@NORTH" in found[3]
+    assert "code '53@NORR' of source 'ehr' names both" in found[1]
+    assert "alias 'K52@' is half of one" in found[2]
 
 
 def test_facilities_of_a_source_that_does_not_exist_are_told(tmp_path: Path) -> None:
@@ -149,6 +150,17 @@ def test_facilities_of_a_source_that_does_not_exist_are_told(tmp_path: Path) -> 
     text = lab_text().replace("open = true", 'register = "wards.csv"')
     (found,) = problems(text, tmp_path)
     assert "facility:her: there is no source 'her'; did you mean \"ehr\"?" in found
+
+
+@pytest.mark.parametrize("column", ["alias:her", "facility:her", "alias:", "alias: her "])
+def test_a_column_of_a_source_that_does_not_exist_is_told_though_all_its_cells_are_empty(
+    column: str, tmp_path: Path
+) -> None:
+    (tmp_path / "wards.csv").write_text(f"id;name;hospital;{column}\nA;A;H;\n")
+    text = lab_text().replace("open = true", 'register = "wards.csv"')
+    (found,) = problems(text, tmp_path)
+    assert "wards.csv:1: " in found
+    assert "there is no source" in found
 
 
 def test_every_error_is_told_at_once_with_its_line(tmp_path: Path) -> None:

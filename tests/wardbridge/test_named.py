@@ -51,7 +51,7 @@ def run(command: str, data: Path, *asked: str) -> Result:
 def visits_in(done: Result) -> list[str]:
     assert done.exit_code == 0, done.output
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    found = [each["seen"] if "seen" in each else [each] for each in lines]
+    found = [each.get("seen", [each]) for each in lines]
     return [each["visit"]["visit"] for group in found for each in group]
 
 

@@ -1,6 +1,7 @@
 """The composition root: what it writes at the start, what ends it, in which order it ends."""
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +21,10 @@ from wardbridge.components.ticker import Ticker
 from wardbridge.config.load import load
 from wardbridge.feeds import kinds
 from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading
+from wardbridge.http import app
+from wardbridge.http.metrics import ViewCollector
 from wardbridge.log import log_path
+from wardbridge.roles import Role
 from wardbridge.routing import review_of_failure
 from wardbridge.service import Service, write_authority
 
@@ -117,6 +121,36 @@ def test_who_the_patients_are_is_kept_as_long_as_configured(
     monkeypatch.setattr(service_module, "Forgetting", Told)
     assert run(installed(tmp_path, added), told_to_stop=True) == 0
     assert told == [(feed.log, kept_for)]
+
+
+@pytest.mark.parametrize("roles", [None, ["http"], ["router", "http"], ["http", "delivery"]])
+def test_no_metric_is_told_twice(
+    feed: FakeFeed, tmp_path: Path, roles: list[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collectors: list[ViewCollector] = []
+
+    class Kept(ViewCollector):
+        def __init__(self, *of: Any) -> None:
+            super().__init__(*of)
+            collectors.append(self)
+
+    monkeypatch.setattr(app, "ViewCollector", Kept)
+    service = installed(tmp_path, "[identities]\nkeep = true\n")
+    if roles is not None:
+        service = Service(
+            service._installation, roles=frozenset(map(Role, roles)), port_offset=unused_port() - 1
+        )
+    (tmp_path / "data").mkdir()
+    parts = service._parts(feed.log)
+    assert parts
+    (collector,) = collectors
+    told = [
+        (sample.name, *sorted(sample.labels.items()))
+        for metric in collector.collect()
+        for sample in metric.samples
+    ]
+    assert [each for each, times in Counter(told).items() if times > 1] == []
+    assert ("wardbridge_component_ready", ("component", "progress")) in told
 
 
 def test_a_feed_that_cannot_start_ends_neither_the_service_nor_its_start(

@@ -1,5 +1,7 @@
 """The ward register's file."""
 
+from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -82,6 +84,54 @@ def test_every_line_in_error_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(RegisterError) as caught:
         read_register(written(tmp_path, "id;name;hospital\nA;;C\nB;;C\n"))
     assert [problem.line for problem in caught.value.problems] == [2, 3]
+
+
+MISTAKES = {
+    "listed twice": "A;Again;Norr;;;",
+    "places": "B;B;Norr;x;;",
+    "care_type": "C;C;Norr;;dental;",
+    "name: ": "D;;Norr;;;",
+    "hospital: ": "E;E;;;;",
+    "more cells than columns": "F;F;Norr;;;;;",
+    "code '1' of source 'ehr' names both": "G;G;Norr;;;1",
+    "more than 200 characters": f"H;{'H' * 201};Norr;;;",
+    "is half of one": "I;I;Norr;;;9@",
+    "facility 'norr' of source 'ehr' names the hospitals": "J;J;Sor;;;;NORR",
+}
+COLUMN_MISTAKES = {
+    "unknown column": "phone",
+    "stands there twice": "alias:twice;alias:twice",
+}
+
+
+@pytest.mark.parametrize("wrong", [*combinations(MISTAKES, 2), tuple(MISTAKES)])
+@pytest.mark.parametrize("columns", [(), *([each] for each in COLUMN_MISTAKES)])
+def test_no_mistake_in_a_register_hides_another(
+    wrong: Sequence[str], columns: Sequence[str], tmp_path: Path
+) -> None:
+    head = "id;name;hospital;places;care_type;alias:ehr;facility:ehr"
+    more = [COLUMN_MISTAKES[each] for each in columns]
+    rows = ["A;A;Norr;;;1;NORR", *(MISTAKES[each] for each in wrong)]
+    if more:  # or the row that is too wide would fit
+        rows = [row + ";;" * row.count(";;;;;") for row in rows]
+    path = written(tmp_path, "\n".join((";".join((head, *more)), *rows, "")))
+    with pytest.raises(RegisterError) as caught:
+        read_register(path)
+    told = [str(problem) for problem in caught.value.problems]
+    for mistake in (*wrong, *columns):
+        assert [each for each in told if mistake in each], (mistake, told)
+    assert len(told) == len(wrong) + len(columns), told
+
+
+@pytest.mark.parametrize("wrong", ["places", "care_type", "name: ", "more than 200 characters"])
+def test_a_row_with_a_cell_in_error_is_compared_with_the_others(wrong: str, tmp_path: Path) -> None:
+    row = MISTAKES[wrong]
+    path = written(tmp_path, f"id;name;hospital;places;care_type\n{row[0]};X;Norr;;\n{row[:-1]}\n")
+    with pytest.raises(RegisterError) as caught:
+        read_register(path)
+    told = [str(problem) for problem in caught.value.problems]
+    assert [each for each in told if "listed twice" in each]
+    assert [each for each in told if wrong in each]
 
 
 def test_a_file_that_is_not_utf_8_is_told(tmp_path: Path) -> None:

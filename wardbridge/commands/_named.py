@@ -1,5 +1,6 @@
-"""What a command is asked for by name. A name that nothing has is refused: an empty answer would read as
-"nobody" where it is a slip of the pen.
+"""What a command is asked for by name.
+
+A name that nothing has is refused: an empty answer would read as "nobody" where it is a slip of the pen.
 """
 
 from __future__ import annotations

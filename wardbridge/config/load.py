@@ -24,7 +24,14 @@ from router.delivery.channels import KINDS as CHANNELS
 from router.delivery.channels.kind import Around
 from schemas.ward import WardRegister
 from wardbridge.config.models import Feed, FeedSection, HttpSection, Installation, Settings
-from wardbridge.config.parts import Parts, parts_of, profile_model, tables_in
+from wardbridge.config.parts import (
+    Parts,
+    as_far_as_right,
+    own_settings,
+    parts_of,
+    profile_model,
+    tables_in,
+)
 from wardbridge.config.problems import ConfigError, Place, Problem, did_you_mean
 from wardbridge.config.profiles import Profiles
 from wardbridge.config.references import (
@@ -38,9 +45,9 @@ from wardbridge.config.secretfiles import about_secrets, damaged_files, missing_
 from wardbridge.config.substitution import Substitution
 from wardbridge.config.toml import Table, TomlFile
 from wardbridge.config.warned import warnings_of
-from wardbridge.feeds.kind import held_port
+from wardbridge.feeds.kind import HOLDS_BY, Held, held_port
 from wardbridge.feeds.kinds import KINDS
-from wardbridge.wards import ALIAS, FACILITY, RegisterError, read_register
+from wardbridge.wards import RegisterError, read_register, sources_in
 
 _NAME = re.compile(r"[\w.-]+")
 
@@ -63,7 +70,7 @@ def load(
     parts = parts_of(table, problems)
     wards, damage = _usable(table, data, instead)
     feeds = _feeds(parts.settings, parts.models)
-    problems += _disagreements(table, parts, wards, feeds)
+    problems += _disagreements(table, parts, wards)
     doubts, doubtful = _tried(feeds, wards.register)
     problems += doubts
     if wards.register is None or not parts.is_whole or problems:
@@ -105,9 +112,7 @@ def _located(source: TomlFile, profiles: Profiles, problems: Iterable[Problem]) 
 # -- what must agree with one another ---------------------------------------------------------
 
 
-def _disagreements(
-    table: Table, parts: Parts, wards: Wards, feeds: tuple[Feed, ...]
-) -> Iterator[Problem]:
+def _disagreements(table: Table, parts: Parts, wards: Wards) -> Iterator[Problem]:
     settings, right = parts.settings, parts.right
     yield from _odd_names(table)
     yield from unsaid(table)
@@ -119,7 +124,7 @@ def _disagreements(
         yield from _odd_channels(settings)
     if "identities" in right:
         yield from _names_in_vain(settings)
-    yield from _wanted_twice(feeds, settings.http if "http" in right else None)
+    yield from _wanted_twice(table)
 
 
 def _odd_names(table: Table) -> Iterator[Problem]:
@@ -166,14 +171,27 @@ def _names_in_vain(settings: Settings) -> Iterator[Problem]:
 # -- what only one can have -------------------------------------------------------------------
 
 
-def _wanted_twice(feeds: Iterable[Feed], http: HttpSection | None) -> Iterator[Problem]:
-    holders = {held_port(http.host, http.port): "http"} if http else {}
-    for feed in feeds:
-        place = ("feeds", feed.identity.name)
-        for held in KINDS[feed.kind].holds(feed.identity, feed.settings):
+def _wanted_twice(table: Table) -> Iterator[Problem]:
+    """Also by a part that is not all right, as long as what it wants is."""
+    http = table.get("http", {})
+    section = as_far_as_right(HttpSection, http, HOLDS_BY) if isinstance(http, dict) else None
+    holders = {held_port(section.host, section.port): "http"} if section else {}
+    for name, feed in tables_in(table, "feeds").items():
+        place = ("feeds", name)
+        for held in _held(name, feed, table):
             holder = holders.setdefault(held, ".".join(place))
             if holder != ".".join(place):
                 yield Problem(place, f"{held.what}: {holder} has that already; {held.advice}")
+
+
+def _held(name: str, feed: Table, table: Table) -> Iterable[Held]:
+    kind = KINDS.get(str(feed.get("kind")))
+    settings = as_far_as_right(kind.settings, own_settings(feed), HOLDS_BY) if kind else None
+    if kind is None or settings is None:
+        return ()
+    source = str(feed.get("source") or name)  # one that is not said is nobody else's
+    realm = str(feed.get("realm") or next(iter(tables_in(table, "realms")), ""))
+    return kind.holds(FeedIdentity(name, source, realm), settings)
 
 
 # -- the ward register ------------------------------------------------------------------------
@@ -208,24 +226,20 @@ def _register_file(table: Table, data: Path) -> Path | None:
 
 
 def _wards(table: Table, path: Path) -> Wards:
+    unknown = tuple(_unknown_sources(path, names_in(table).get("source")))
     try:
         register = read_register(path)
     except RegisterError as error:
-        return Wards(None, {"ward": error.wards, "hospital": error.hospitals}, error.problems)
+        names: Names = {"ward": error.wards, "hospital": error.hospitals}
+        return Wards(None, names, (*unknown, *error.problems))
     hospitals = {ward.hospital for ward in register.wards.values()}
-    problems = _unknown_sources(path, register, names_in(table).get("source"))
-    return Wards(register, {"ward": register.wards, "hospital": hospitals}, tuple(problems))
+    return Wards(register, {"ward": register.wards, "hospital": hospitals}, unknown)
 
 
-def _unknown_sources(
-    file: Path, register: WardRegister, sources: Collection[str] | None
-) -> Iterator[Problem]:
-    """Codes under a source that does not exist would be known to nobody."""
-    for column, named in (
-        (ALIAS, {source for ward in register.wards.values() for source in ward.aliases}),
-        (FACILITY, {source for ward in register.wards.values() for source in ward.facilities}),
-    ):
-        for source in sorted(named - set(sources)) if sources is not None else ():
+def _unknown_sources(file: Path, sources: Collection[str] | None) -> Iterator[Problem]:
+    """Codes in a column of a source that does not exist would be known to nobody."""
+    for column, source in sources_in(file) if sources is not None else ():
+        if source not in (sources or ()):
             text = f"there is no source {source!r}; {did_you_mean(source, sources or ())}"
             yield Problem((f"{column}{source}",), text, file, 1)
 

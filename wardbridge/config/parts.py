@@ -5,7 +5,7 @@ What is right is checked further, so that one mistake does not hide the next.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -28,7 +28,10 @@ _LEAST: Final[Table] = {
 
 
 class Parts(NamedTuple):
-    """``settings`` has only what is right, all of it where ``is_whole``; ``right``: the keys that are."""
+    """``settings`` has only what is right, all of it where ``is_whole``; ``right``: the keys that are.
+
+    ``models``: the settings of each feed, where they are right.
+    """
 
     settings: Settings
     models: Mapping[str, BaseModel]
@@ -75,6 +78,33 @@ def _least() -> Settings:
     return Settings.model_validate(_LEAST)
 
 
+def as_far_as_right(model: type[Model], table: Table, needed: Collection[str] = ()) -> Model | None:
+    """The table without what is wrong in it, to look for further mistakes; never to run by.
+
+    None where one of the keys that are ``needed`` is wrong, or one that must be there is missing.
+    """
+    while True:
+        try:
+            return model.model_validate(table)
+        except ValidationError as error:
+            wrong = {each["loc"] for each in error.errors(include_url=False, include_input=False)}
+        if not all(loc and loc[0] in table and loc[0] not in needed for loc in wrong):
+            return None
+        for loc in wrong:
+            table = _without(table, loc)
+
+
+def _without(table: Table, loc: Sequence[object]) -> Table:
+    """The table without the innermost key of a place that it has."""
+    first, *rest = loc
+    if first not in table:  # it went with another
+        return table
+    inner = table[str(first)]
+    if isinstance(inner, dict) and rest and rest[0] in inner:
+        return {**table, str(first): _without(inner, rest)}
+    return {key: value for key, value in table.items() if key != first}
+
+
 def tables_in(table: Table, key: str) -> dict[str, Table]:
     """The tables under a key, whatever else stands there."""
     found = table.get(key)
@@ -87,6 +117,11 @@ def profile_model(feed: Table) -> type[BaseModel] | None:
     kind = KINDS.get(str(feed.get("kind")))
     field = kind.settings.model_fields.get(PROFILE) if kind else None
     return field.annotation if field else None
+
+
+def own_settings(feed: Table) -> Table:
+    """What of a feed's table its kind asks for."""
+    return _part(feed, head=False)
 
 
 def _part(feed: Table, *, head: bool) -> Table:

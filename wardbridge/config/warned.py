@@ -19,6 +19,8 @@ def warnings_of(installation: Installation) -> Iterator[Problem]:
             "patients are concerned"
         )
         yield Problem(("wards", "open"), text)
+    for doubt in installation.register.doubts():
+        yield Problem(("wards", "register"), f"ward {doubt.ward!r}: {doubt.text}")
     yield from _claims_taken_back(installation)
     yield from _silent(installation)
     for door in doors(installation):

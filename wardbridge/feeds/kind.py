@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel
 
@@ -141,6 +141,10 @@ class Held(NamedTuple):
 
     what: str
     advice: str
+
+
+HOLDS_BY: Final = frozenset({"host", "port", "directory"})
+"""The settings from which ``holds`` of any kind is told: what else of a feed is wrong does not change it."""
 
 
 def held_port(host: str, port: int) -> Held:
