@@ -75,7 +75,7 @@ def _get_into_trouble(service: Service) -> None:
 
 
 @retry(
-    stop=stop_after_delay(60), wait=wait_fixed(0.2),
+    stop=stop_after_delay(120), wait=wait_fixed(0.2),
     retry=retry_if_exception_type(AssertionError), reraise=True,
 )  # fmt: skip
 def _until_all_is_seen(service: Service) -> None:
