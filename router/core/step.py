@@ -102,10 +102,11 @@ class RouterStep:
         touched: set[str] = set()
         for said in envelope.observations:
             touched |= observer.take_in(said)
-            if said.recorded_rule not in OF_OUR_CLOCK:
-                follower.heard(min(said.recorded_at, envelope.received_at))
         touched = everyone_known_as(realm, touched)
         Announcer(realm, self._register, outbox, envelope.told_at).reconcile(touched)
+        for said in envelope.observations:  # only now, as others may be looked at for it
+            if said.recorded_rule not in OF_OUR_CLOCK:
+                follower.heard(min(said.recorded_at, envelope.received_at))
         outbox.settle(envelope)
         return outbox
 

@@ -270,6 +270,10 @@ MUTATIONS: Final = (
       "return Clock(self.at, at, at)", "return Clock(at)"),
     M("a jump is believed once a sender's clock confirms it", "follow.py",
       "if self._see(realm.seen.heard(recorded_at)):", "if False:"),
+    M("whom a message touches is in line before it lets time pass for others", "step.py",
+      "            touched |= observer.take_in(said)\n",
+      "            touched |= observer.take_in(said)\n"
+      "            follower.heard(min(said.recorded_at, envelope.received_at))\n"),
     M("a set-back that a sender confirms undoes what was early", "follow.py",
       "self._pass_time(realm.seen.at, is_back=True)", "pass"),
     M("a wrong tick is undone by those that go on without it", "follow.py",

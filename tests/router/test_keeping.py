@@ -175,6 +175,22 @@ def test_what_our_own_clock_has_stamped_confirms_no_jump_of_it(rule: str) -> Non
     assert router.wards == []
 
 
+def test_what_confirms_a_jump_and_makes_one_patient_of_two_tells_each_ward_once() -> None:
+    """Authority over one ward moves with the message that gives the patient of another the first one's number."""
+    router = Router("ehr", "W1=elvis@12:00").tick(minutes(1)).hear(
+        Source(visit="v1", patient="A").a14("W1"), Source(visit="v2", patient="B").a14("W2")
+    )  # fmt: skip
+    for minute in range(365, 370):
+        router.tick(minutes(minute))
+    router.hear(Source(visit="v3").of("A", "B").a08(minutes(369)))
+    assert router.words[2:] == ["W2 changed updated", "W1 withdrawn authority-moved"]
+    assert router.wards == ["W2"]
+    told = router.state.realm(REALM).told
+    assert {each.terms.patient for each in told.values()} == {"A"}
+    router.restart().hear(Source(visit="v2", patient="B", at=minutes(380)).a27())
+    assert router.wards == []
+
+
 def test_a_set_back_undoes_what_a_clock_that_was_ahead_has_moved() -> None:
     router = Router("W1=ehr", "W1=elvis@12:00").tick(minutes(1)).hear(Source().a14("W1"))
     for minute in range(365, 430, 2):
