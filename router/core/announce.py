@@ -6,7 +6,7 @@ patient, and whoever receives it again can tell.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from hashlib import blake2b
@@ -61,13 +61,38 @@ class Announcer:
         self._gained = gained
 
     def reconcile(self, patients: set[str]) -> None:
-        """Tell the difference."""
-        announced = announced_of(self._realm, patients)
-        means = partial(still_means, self._realm)
-        self._tell(announced, difference(announced, self._effective(patients), means))
+        """Tell the difference.
 
-    def _effective(self, patients: set[str]) -> list[Effective]:
-        return effective(self._realm, patients, self._register)
+        Whoever has to do with what is announced or effective of one of them is brought in line with them: a
+        visit that is another patient's by now is announced once, and closed by what opened it.
+        """
+        announced, implied, fresh, seen = (
+            dict[Name, Announced](),
+            list[Effective](),
+            patients,
+            set(patients),
+        )
+        while fresh:
+            names = announced_of(self._realm, fresh)
+            found = effective(self._realm, fresh, self._register)
+            announced |= names
+            implied += found
+            fresh = self._also_meant(names, found) - seen
+            seen |= fresh
+        announced = dict(sorted(announced.items()))
+        means = partial(still_means, self._realm)
+        self._tell(announced, difference(announced, implied, means))
+
+    def _also_meant(self, names: Mapping[Name, Announced], found: Iterable[Effective]) -> set[str]:
+        """Whose what is announced is by now, and for whom what is effective was announced."""
+        realm = self._realm
+        by_now = {each for name, before in names.items() for each in (name, before.backing or name)}
+        visits = (realm.visits.get((name.source, name.visit)) for name in by_now)
+        told = (realm.told.get(each.name) for each in found)
+        return {
+            *(realm.patient_of(visit) for visit in visits if visit),
+            *(before.terms.patient for before in told if before and before.backing),
+        }
 
     def _tell(self, announced: Mapping[Name, Announced], found: Difference) -> None:
         for name in found.closed:

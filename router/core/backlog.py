@@ -4,8 +4,8 @@ Authority that moves, and a ward register that says something else since a resta
 to some wards or marked for them. Each patient is brought in line by itself, so the work can be done in parts; between
 them whatever is said of a patient counts at once.
 
-Row of state ``backlog``, only while there is some: a JSON array of the wards that are not done, and of those that
-another source was believed for. A restart goes on with these wards. Row ``register``: which reading of the ward
+Row of state ``backlog``, only while there is some: a JSON array of the wards that are not done, of those that another
+source was believed for, and of those whose visits are read otherwise. A restart goes on with these wards. Row ``register``: which reading of the ward
 register and the hospitals' choices the lists are in line with.
 """
 
@@ -28,23 +28,30 @@ Waiting = Name | VisitKey
 
 
 class Backlog:
-    """What waits, for one realm, ward by ward. ``gained``: wards that another source was believed for."""
+    """What waits, for one realm, ward by ward.
+
+    ``gained``: wards that another source was believed for. ``reread``: wards whose visits are read by another
+    register or choice of a hospital, and described anew.
+    """
 
     def __init__(self) -> None:
         self.gained: frozenset[str] = frozenset()
+        self.reread: frozenset[str] = frozenset()
         self._wards: frozenset[str] = frozenset()
         self._ward = ""
         self._waiting: list[Waiting] = []
 
     def restore(self, row: bytes) -> None:
         """Put the committed row back; what waits is to be found again."""
-        wards, gained = json.loads(row)
-        self._wards, self.gained = frozenset(wards), frozenset(gained)
+        self._wards, self.gained, self.reread = map(frozenset, json.loads(row))
 
-    def add(self, wards: Iterable[str], gained: Iterable[str]) -> None:
+    def add(
+        self, wards: Iterable[str], gained: Iterable[str] = (), reread: Iterable[str] = ()
+    ) -> None:
         """Everything of these wards is to be looked at again."""
         self._wards = self._wards.union(wards)
         self.gained = self.gained.union(gained)
+        self.reread = self.reread.union(reread)
         self._waiting = []  # of the ward that was begun with there may be more now
 
     def take(self, find: Callable[[str], Iterable[Waiting]]) -> list[Waiting]:
@@ -60,6 +67,7 @@ class Backlog:
             if not self._waiting:
                 self._wards -= {self._ward}
                 self.gained -= {self._ward}
+                self.reread -= {self._ward}
         return taken
 
     def __bool__(self) -> bool:
@@ -69,7 +77,8 @@ class Backlog:
     @property
     def row(self) -> bytes | None:
         """The row of state; None where nothing waits."""
-        return json.dumps([sorted(self._wards), sorted(self.gained)]).encode() if self else None
+        wards = (self._wards, self.gained, self.reread)
+        return json.dumps([*map(sorted, wards)]).encode() if self else None
 
 
 def reading_of(register: WardRegister, fulfilment: Fulfilment) -> str:

@@ -22,6 +22,7 @@ from router.core.patient import believed_for, everyone_known_as
 from router.core.retention import sweep
 from router.core.state import Realm
 from schemas.authority import Authority, Tick
+from schemas.observation import Envelope, Observation
 from schemas.ward import WardRegister
 
 
@@ -60,14 +61,30 @@ class Follower:
         if self._see(realm.seen.heard(recorded_at)):
             self._pass_time(realm.seen.at, is_back=True)
 
+    def look_first_at(self, envelope: Envelope) -> None:
+        """Bring in line whom an input is about and who waits, before the input counts.
+
+        So the wards are told of each change for its own reason, however long the backlog is.
+        """
+        realm = self._realm
+        if not realm.backlog:  # nearly always
+            return
+        meant = {each for said in envelope.observations for each in _spoken_of(realm, said)}
+        gained = realm.backlog.gained
+        announcer = Announcer(realm, self._register, self._outbox, envelope.told_at, gained)
+        announcer.reconcile(everyone_known_as(realm, meant))
+
     def look_again(self, at: datetime) -> None:
         """Bring the next patients of the backlog in line."""
         realm, backlog = self._realm, self._realm.backlog
         if not backlog:
             return
-        before, gained = backlog.row, backlog.gained
-        patients = set(self._patients(backlog.take(self._concerned)))
+        before, gained, reread = backlog.row, backlog.gained, backlog.reread
+        taken = backlog.take(self._concerned)
+        patients = everyone_known_as(realm, self._patients(taken))
         Announcer(realm, self._register, self._outbox, at, gained).reconcile(patients)
+        if reread:
+            self._describe(taken)
         if backlog.row != before:
             self._outbox.state(realm.key("backlog"), backlog.row)
         if backlog:
@@ -126,7 +143,7 @@ class Follower:
         realm.reading = reading
         self._outbox.state(realm.key("register"), reading.encode())
         if wards := self._wards():
-            realm.backlog.add(wards, ())
+            realm.backlog.add(wards, reread=wards)
             self._outbox.state(realm.key("backlog"), realm.backlog.row)
 
     def _follow_authority(self, at: datetime) -> None:
@@ -144,6 +161,13 @@ class Follower:
     def _wards(self) -> set[str]:
         return {*self._realm.open_at, *self._realm.by_ward}
 
+    def _describe(self, taken: Iterable[Waiting]) -> None:
+        """Write the views of these visits, which may be read otherwise than before."""
+        for at in taken:
+            visit = None if isinstance(at, Name) else self._realm.visits.get(at)
+            if visit is not None:
+                self._outbox.encounter(visit, visit.glance())
+
     def _concerned(self, ward: str) -> Iterator[Waiting]:
         """What is announced to the ward, and what was ever marked for it, by anyone."""
         yield from sorted(self._realm.open_at.get(ward, ()))
@@ -158,3 +182,13 @@ class Follower:
                     yield announced.terms.patient
             elif (visit := realm.visits.get(each)) and visit.glance().awaits_patient_in:
                 yield realm.patient_of(visit)
+
+
+def _spoken_of(realm: Realm, said: Observation) -> Iterator[str]:
+    """Every patient whom an observation names, or whose its visit is or may become."""
+    numbers = realm.numbers_of(said.source)
+    for person in filter(None, (said.patient, said.merged_into)):
+        yield from map(numbers.resolve, (person.key, *person.other_keys))
+    visit = realm.visits.get((said.source, said.visit or ""))
+    if visit is not None:
+        yield from (realm.patient_of(visit), *visit.everyone())

@@ -11,6 +11,7 @@ from router.core.facts import taken_at
 from router.core.kept import Visit
 from router.core.keys import joined
 from router.core.people import Pointer
+from router.core.visit import Fold
 from schemas import topics
 from schemas.alias import Alias
 from schemas.authority import Tick
@@ -45,9 +46,9 @@ class Outbox:
         """A row of state, or its end."""
         self.records.append(Record(topics.STATE, self._realm, key, row))
 
-    def encounter(self, visit: Visit) -> None:
-        """The visit as its source describes it now."""
-        view = visit.fold().view(visit.source, visit.visit)
+    def encounter(self, visit: Visit, fold: Fold | None = None) -> None:
+        """The visit as its source describes it now; ``fold``: its own, where that is not to be kept."""
+        view = (fold or visit.fold()).view(visit.source, visit.visit)
         value = view.__pydantic_serializer__.to_json(view)
         key = joined(visit.source, visit.visit)
         self.records.append(Record(topics.ENCOUNTERS, self._realm, key, value))

@@ -99,6 +99,7 @@ class RouterStep:
         realm, outbox = state.realm(envelope.realm), Outbox(envelope.realm)
         observer = Observer(realm, outbox, envelope, self._keep)
         follower = Follower(realm, outbox, self._register)
+        follower.look_first_at(envelope)
         touched: set[str] = set()
         for said in envelope.observations:
             touched |= observer.take_in(said)

@@ -58,6 +58,7 @@ class Router:
         self.records: list[Record] = []
         self._offset = 0
         self.goes_on = True
+        self._gone_on = 0
         self.believe(*entries or ("ehr",))
 
     def feed(self, topic: str, value: bytes | None, key: str | None = REALM) -> list[Record]:
@@ -69,6 +70,21 @@ class Router:
             if record.topic == topics.TICKS:  # what the router has left to do, it tells itself
                 out += self.feed(topics.TICKS, record.value, record.key)
         return out
+
+    def go_on(self) -> bool:
+        """Have the next done of what the router has left to do; whether there was any (``goes_on``: by itself)."""
+        left = [r for r in self.records[self._gone_on :] if r.topic == topics.TICKS]
+        if not left:
+            return False
+        self._gone_on = next(n for n, r in enumerate(self.records) if r is left[0]) + 1
+        self.feed(topics.TICKS, left[0].value, left[0].key)
+        return True
+
+    def catch_up(self) -> Router:
+        """Have all of it done."""
+        while self.go_on():
+            pass
+        return self
 
     def hear(self, *said: Observation) -> Router:
         """Each in an input of its own."""

@@ -285,7 +285,7 @@ MUTATIONS: Final = (
     M("what is left of a move is gone on with", "follow.py",
       "self._outbox.tick(realm.clock or at)", "pass"),
     M("a restart goes on with a move", "backlog.py",
-      "self._wards, self.gained = frozenset(wards), frozenset(gained)", "pass"),
+      "self._wards, self.gained, self.reread = map(frozenset, json.loads(row))", "pass"),
     M("another register is followed after a restart", "follow.py",
       "if reading == realm.reading:", "if True:"),
     M("an entry takes effect at its time, not after", "believed.py",

@@ -107,3 +107,17 @@ def test_a_mark_of_protection_that_another_reading_takes_elsewhere_protects_the_
     assert router.told[-1].data.protected
     router.hear(in_visit(mask, "1@N", 2, "C"))
     assert (router.words[-1], router.told[-1].data.protected) == ("W2 changed updated", False)
+
+
+def test_a_ward_is_told_of_the_new_number_once_in_one_commit() -> None:
+    """ADR 33: the old number means nobody, so the list of the ward goes on under the new one."""
+    said = in_visit(Source(visit="1001", patient="A").a14("W7"), "1001", 1)
+    router = Router().hear(said)
+    router.hear(in_visit(said, "1001@NORR", 2)).hear(said, in_visit(said, "1001@NORR", 3))
+    told = [(n.data.kind.value, n.data.reason.value, n.data.visit.visit) for n in router.told[1:]]
+    assert told == [
+        ("withdrawn", "corrected", "1001"),
+        ("designated", "marked", "1001@NORR"),
+    ]
+    assert len({each.time for each in router.told[1:]}) == 1
+    assert router.inbound == {("W7", "ehr", "1001@NORR")}
