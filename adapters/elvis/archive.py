@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -20,6 +21,7 @@ from adapters.common.outcome import Outcome
 DONE: Final = "done"
 REJECTED: Final = "rejected"
 HASH_LETTERS: Final = 12
+_KEPT: Final = re.compile(rf"\A[0-9a-f]{{{HASH_LETTERS}}}-")
 
 _REASON: Final = ".reason.json"
 _NAME_MAX_BYTES: Final = 255  # what Linux's file systems and SMB allow
@@ -80,6 +82,11 @@ class Archive:
 def original_name(name: str, sha256: str) -> str:
     """The name that a file came under, whether or not it has been kept since."""
     return name.removeprefix(f"{sha256[:HASH_LETTERS]}-")
+
+
+def name_it_came_under(kept: str) -> str:
+    """The name that a kept file came under, by its kept name alone."""
+    return _KEPT.sub("", kept, count=1)
 
 
 def _hash(path: Path) -> str:

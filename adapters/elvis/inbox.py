@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from adapters.common.filename import matches
+from adapters.elvis.archive import name_it_came_under
 from adapters.elvis.settings import Watching
 
 APPROVED: Final = "approved"
@@ -116,9 +117,14 @@ class Inbox:
     def _exports_in(self, folder: Path) -> Iterator[Path]:
         with os.scandir(folder) as entries:
             for entry in entries:
-                is_meant = folder == self.again or matches(entry.name, self._watching.pattern)
-                if entry.name[0] != "." and is_meant:
+                if entry.name[0] != "." and self._is_meant(folder, entry.name):
                     yield folder / entry.name
+
+    def _is_meant(self, folder: Path, name: str) -> bool:
+        """Whether it is an export by its name; in ``approved/`` files stand under their kept names."""
+        if folder == self.again or matches(name, self._watching.pattern):
+            return True
+        return folder == self.approved and matches(name_it_came_under(name), self._watching.pattern)
 
     def _is_marked(self, path: Path) -> bool:
         return self.is_approved(path) or _exists(self._marker(path))

@@ -113,6 +113,24 @@ def test_a_rejected_export_of_any_name_can_be_approved(ward: Ward, name: str) ->
     assert (kept in _kept(ward, "done"), _kept(ward, "rejected")) == (True, [])
 
 
+@pytest.mark.parametrize("marked", [False, True])
+def test_a_rejected_export_can_be_approved_whatever_the_names_of_exports_are(
+    tmp_path: Path, *, marked: bool
+) -> None:
+    marker = ".done" if marked else ""
+    ward = Ward(tmp_path, Watching(pattern="elvis_*.csv", done_marker=marker))
+    crowd = [Row("B1", str(bed), "1", f"TEST-{bed:03d}") for bed in range(10)]
+    for number, payload in enumerate([export(0, *crowd).payload(), export(15).payload()]):
+        _put(ward, f"elvis_{number}.csv".encode(), payload)
+        if marked:
+            _put(ward, f"elvis_{number}.csv.done".encode(), b"")
+        ward.look_until_stable()
+    kept = os.fsdecode(_kept(ward, "rejected")[0])
+    (ward.directory / "rejected" / kept).replace(ward.directory / "approved" / kept)
+    ward.look_until_stable()
+    assert ward.observed().count("TEST-003 discharged") == 1
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_kept_export_of_any_name_can_be_read_again(ward: Ward, name: str) -> None:
     payload = export(0, ANNA)._replace(counted=7).payload()

@@ -71,6 +71,7 @@ class _Part(NamedTuple):
     payload: bytes
     located: Located
     where: str
+    path: Path
 
 
 class Showing:
@@ -114,7 +115,7 @@ class Showing:
             located,
             tuple(kind.kept(feed.settings, payload)),
             tuple(kind.structure(feed.settings, payload)),
-            _of_whom(kind, reading, feed.settings, _Part(payload, located, where)),
+            _of_whom(kind, reading, feed.settings, _Part(payload, located, where, _path_of(item))),
         )
 
     def _reading(self, feed: Feed) -> Reading:
@@ -132,6 +133,11 @@ class Showing:
         return files.bytes_of(item.raw.sha256) if item.raw else None
 
 
+def _path_of(item: ReviewItem) -> Path:
+    """The name that the input came under: some feeds read its time or its scope in it."""
+    return Path((item.raw and item.raw.name) or UNNAMED)
+
+
 def _of_whom(
     kind: FeedKind[Any], reading: Reading, settings: BaseModel, part: _Part
 ) -> tuple[Seen, ...]:
@@ -141,7 +147,7 @@ def _of_whom(
     """
     is_line = part.located.head is not None
     read = part.payload if is_line else part.payload[slice(*part.located.part)]
-    outcomes = (each for _, each in kind.outcomes(reading, settings, Path(UNNAMED), read))
+    outcomes = (each for _, each in kind.outcomes(reading, settings, part.path, read))
     shown = (each for each in outcomes if not is_line or _meets(each, part.where))
     source = reading.identity.source
     found = dict.fromkeys(
