@@ -51,12 +51,12 @@ class RegisterError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-def read_register(path: Path) -> WardRegister:
-    """The closed register in a file. Raises RegisterError."""
+def read_register(path: Path, hint: str = "") -> WardRegister:
+    """The closed register in a file; ``hint`` follows what is said where it cannot be read. Raises RegisterError."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        text = f"cannot be read: {error.strerror}; put it there, or restore it from a copy"
+        text = f"cannot be read: {error.strerror}; put it there, or restore it from a copy{hint}"
         raise RegisterError([Problem((), text, path)]) from None
     return register_in(content, path)
 

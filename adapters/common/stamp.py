@@ -32,8 +32,21 @@ def sorts_at(
     """The recorded time; one too far in the future gives way to the receipt, with a warning."""
     if recorded_at <= received_at + skew:
         return recorded_at, []
-    detail = "sorted by the time of receipt instead"
+    ahead = recorded_at - received_at
+    detail = (
+        f"{_in_words(ahead)} ahead of its receipt, so it is sorted by that: set the sender's clock, or the feed's "
+        "`zone` where the time is another zone's"
+    )
     return received_at, [Trouble("recorded-in-the-future", detail, where)]
+
+
+def _in_words(ahead: timedelta) -> str:
+    if ahead >= timedelta(days=2):
+        return f"{ahead.days} days"
+    minutes = ahead // timedelta(minutes=1)
+    if minutes == 0:
+        return f"{ahead // timedelta(seconds=1)} s"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"  # noqa: PLR2004
 
 
 def counted(text: str) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from adapters.common.outcome import Trouble
 from schemas.ward import Unresolved
@@ -15,25 +15,37 @@ NAMES_A_WARD: Final = frozenset({WARD_UNKNOWN, WARD_AMBIGUOUS, WARD_ELSEWHERE})
 
 _UNKNOWN: Final = "the ward register has no such code for this source: add it or an alias"
 _AMBIGUOUS: Final = (
-    "several wards have this code, and the place does not tell which facility it is of: set in the "
-    "feed's profile where its places tell it, or a `default_facility`"
+    "several wards have this code, and the place does not tell which facility it is of: "
 )
 _ELSEWHERE: Final = (
     "the ward register has this code, but not for the facility that the place gives: write the "
     "facility into the alias (CODE@FACILITY) or the register's column `facility:`, or, where it does "
-    "not tell hospitals apart, switch it off in the feed's profile"
+    "not tell hospitals apart, "
 )
-_SAID: Final = {
-    Unresolved.UNKNOWN: (WARD_UNKNOWN, _UNKNOWN),
-    Unresolved.AMBIGUOUS: (WARD_AMBIGUOUS, _AMBIGUOUS),
-    Unresolved.ELSEWHERE: (WARD_ELSEWHERE, _ELSEWHERE),
-}
 
 
-def unresolved(why: Unresolved, where: str) -> Trouble:
+class FacilityAdvice(NamedTuple):
+    """What to do in the settings of a feed where it does not tell facilities, and where it should not."""
+
+    to_tell: str
+    to_leave_out: str
+
+
+BY_PROFILE: Final = FacilityAdvice(
+    "set in the feed's profile where its places tell it, or a `default_facility`",
+    "switch it off in the feed's profile",
+)
+
+
+def unresolved(why: Unresolved, where: str, advice: FacilityAdvice = BY_PROFILE) -> Trouble:
     """Nothing is guessed: the code gives no ward, and somebody must look."""
-    reason, detail = _SAID[why]
-    return Trouble(reason, detail, where)
+    match why:
+        case Unresolved.UNKNOWN:
+            return Trouble(WARD_UNKNOWN, _UNKNOWN, where)
+        case Unresolved.AMBIGUOUS:
+            return Trouble(WARD_AMBIGUOUS, _AMBIGUOUS + advice.to_tell, where)
+        case Unresolved.ELSEWHERE:
+            return Trouble(WARD_ELSEWHERE, _ELSEWHERE + advice.to_leave_out, where)
 
 
 def ward_unknown(where: str) -> Trouble:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, TypeVar
 from adapters.common.identity import not_a_number
 from adapters.common.numbers import LOST_ZEROS, fault_of, has_lost_zeros
 from adapters.common.text import TEXT_CLEANED, TEXT_UNREADABLE, cleaned, is_readable
-from adapters.common.ward import WARD_UNKNOWN, unresolved
+from adapters.common.ward import WARD_UNKNOWN, FacilityAdvice, unresolved
 from adapters.elvis.times import TimeReader
 from schemas.identifiers import IdentifierKind, classify
 from schemas.observation import PatientIdentifier, Protection
@@ -71,6 +71,13 @@ def free_text(text: str) -> Text | Fault:
     return Text(value, None if value == text else odd)
 
 
+_BY_COLUMNS: Final = FacilityAdvice(
+    "have the export tell it in a column, and name that in the format's `columns` (`facility` of the place, "
+    "`mark_facility`, `responsible_facility`)",
+    "take its column out of the format's `columns`",
+)
+
+
 def ward(code: str, facility: str, source: str, register: WardRegister) -> str | Fault:
     """A ward's id, by its code and, where a column says so, its facility."""
     for text in (code, facility):
@@ -85,7 +92,7 @@ def ward(code: str, facility: str, source: str, register: WardRegister) -> str |
     if found is Unresolved.UNKNOWN:
         return Fault(WARD_UNKNOWN, f"{_shown(code)} is no ward of the register: add it as an alias")
     if isinstance(found, Unresolved):
-        trouble = unresolved(found, "")
+        trouble = unresolved(found, "", _BY_COLUMNS)
         return Fault(trouble.reason, f"{_shown(code)}: {trouble.detail}")
     return found
 

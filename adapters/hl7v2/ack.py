@@ -131,7 +131,9 @@ def _err(verdict: Verdict, marks: Delimiters) -> str:
 
 
 def _location(where: str | None) -> str:
-    """``PV1-3`` as an ERL: segment, its occurrence, field."""
+    """``PV1-3`` as an ERL: segment, its occurrence, field; ``MSH[2]``: segment, its occurrence."""
+    if where and where.endswith("]"):
+        return "^".join(where[:-1].split("["))
     segment, _, field = (where or "").partition("-")
     field, _, component = field.partition(".")
     parts = [segment, "1", field, "1", component] if component else [segment, "1", field]

@@ -16,13 +16,16 @@ from adapters.hl7v2.fields import FieldPath, field_path
 _SEGMENT: Final = re.compile(rb"[^\r\n]+")
 _NAME: Final = re.compile(rb"[A-Z][A-Z0-9]{2}(?![A-Za-z0-9])")
 _HEADER: Final = b"MSH"
+_NTH: Final = re.compile(r"([A-Z][A-Z0-9]{2})\[(\d{1,6})\]")
 _NAME_BYTES: Final = 3
 _SAFE: Final = (1, 2, 9, 12, 18)
 """Fields of MSH that tell of the message, never of a patient."""
 
 
 def locate(payload: bytes, where: str) -> Located:
-    """The message, and the field that a trouble names (``PV1-3``, ``MSH-9.2``)."""
+    """The message, and the field that a trouble names (``PV1-3``, ``MSH-9.2``), or the segment (``MSH[2]``)."""
+    if named := _NTH.fullmatch(where):
+        return Located(whole(payload), _nth(payload, named[1].encode(), int(named[2])))
     try:
         path = field_path(where)
     except ValueError:
@@ -41,6 +44,16 @@ def kept(payload: bytes) -> Iterator[Span]:
         if payload.startswith(_HEADER, segment.start):
             for number in _SAFE:
                 yield _field(payload, segment, FieldPath("MSH", number, 0, ""))
+
+
+def _nth(payload: bytes, name: bytes, number: int) -> Span | None:
+    """The segment of that name and number; also one that begins amid a line."""
+    starts = [found.start() for found in re.finditer(name + rb"(?![A-Za-z0-9])", payload)]
+    if len(starts) < number:
+        return None
+    start = starts[number - 1]
+    line = _SEGMENT.match(payload, start)
+    return Span(start, line.end() if line else start)
 
 
 def _segments(payload: bytes) -> Iterator[Span]:

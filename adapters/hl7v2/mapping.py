@@ -341,7 +341,10 @@ def _merge_pairs(message: Message) -> list[tuple[Segment, Segment]]:
     if numbers > MAX_MERGED_NUMBERS:
         raise _merge_unreadable(f"more than {MAX_MERGED_NUMBERS} numbers of its patients")
     if not pairs:
-        raise _merge_unreadable("each MRG needs its PID before it")
+        told = "its PID must stand before it: it names who remains"
+        if not message.count("MRG"):
+            told = "there is no MRG: it names the number that ceases; have it sent"
+        raise _merge_unreadable(told)
     return pairs
 
 

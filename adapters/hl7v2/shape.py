@@ -39,7 +39,7 @@ def check_single(lines: Sequence[str], header: str) -> None:
             told = (
                 f"in segment {number} another MSH begins: send each message in a frame of its own"
             )
-            raise SeveralMessagesError(told, "MSH")
+            raise SeveralMessagesError(told, "MSH[2]")
 
 
 def has_odd_line(text: str, separator: str) -> bool:

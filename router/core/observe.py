@@ -29,6 +29,7 @@ from router.core.reasons import (
     OF_MANY_CORRECTIONS,
     OF_MANY_EVENTS,
     OF_MANY_VISITS,
+    OLDER_THAN_KEPT,
     TOO_LATE,
     TOO_MANY_AHEAD,
     TOO_MANY_CORRECTIONS,
@@ -77,9 +78,7 @@ class Observer:
             if held is not None:
                 return self._told_again(visit, said, fact, held)
         elif fact.stamp[0] < microseconds(self._horizon):
-            return self._review(
-                said, TOO_LATE, f"{said.trigger} is older than what is kept of visits that ended"
-            )
+            return self._review(said, TOO_LATE, f"{said.trigger} {OLDER_THAN_KEPT}")
         return self._not_held(visit, said, fact)
 
     def _look_at_versions(self, visit: Visit, fact: Fact, said: Observation) -> None:

@@ -23,6 +23,10 @@ TOO_MANY_CORRECTIONS: Final = "visit-of-many-corrections"
 TOO_MANY_AHEAD: Final = "visit-of-many-events-ahead"
 VERSIONS_CONTRADICT: Final = "versions-contradict"
 
+OLDER_THAN_KEPT: Final = (
+    "is older than what is kept of visits that ended, so it is not used: ask the source why it comes so late; if the "
+    "patient is in hospital, have it send how the stay is now"
+)
 CIRCLE: Final = "closes a circle of merges: it is not followed; ask the source who remains"
 DISPUTED: Final = (
     "a number that was one patient's is another's by this message, and no merge says so: the number is the other's "

@@ -341,6 +341,7 @@ def test_ended_visits_are_dropped_after_the_keep_time_and_the_version_goes_on() 
     assert not router.state.realms["lab"].visits
     router.hear_at_once(s.a14("W", at=minutes(9)), received_at=minutes(0) + timedelta(days=40))
     assert [item.reason for item in router.review] == [reasons.TOO_LATE]
+    assert "ask the source" in router.review[0].detail
     later = minutes(0) + timedelta(days=50)
     router.restart().hear(s.a14("W", at=later))
     assert [n.data.version for n in router.told] == [1, 2, 3]

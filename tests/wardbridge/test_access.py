@@ -204,6 +204,24 @@ def test_without_anything_shown_nothing_is_answered(rule: str, routes: list[APIR
     assert answer(gate, asked(route, headers=shown())) == 200
 
 
+@pytest.mark.parametrize("rule", sorted(name for name, rule in RULES.items() if rule.deed))
+def test_a_refusal_names_the_right_that_is_missing(rule: str, routes: list[APIRoute]) -> None:
+    (route,) = (route for route in routes if rule in rules_of(route))
+    deed = RULES[rule].deed
+    assert deed is not None
+    elsewhere = Grant(wards=frozenset({"KIR"}), may=ALL)
+    for grant, words in (
+        (Grant(may=ALL - {deed}), f"`{deed}`"),
+        (elsewhere, f"`{deed}`, of this ward"),
+    ):
+        if grant is elsewhere and "{ward" not in route.path:
+            continue
+        with pytest.raises(HTTPException) as refused:
+            asyncio.run(gate_for(grant)(asked(route, headers=shown())))
+        assert refused.value.status_code == 403
+        assert str(refused.value.detail).endswith(f"it needs {words}")
+
+
 def test_what_is_refused_does_not_tell_whether_the_ward_exists(routes: list[APIRoute]) -> None:
     route = next(route for route in routes if route.path.endswith("/inbound"))
     gate = gate_for(Grant(wards=frozenset({"MED"}), may=ALL))

@@ -45,6 +45,9 @@ TokenFile = Annotated[
     Path | None,
     typer.Option("--token-file", help="file with a token that may operate, where tokens are asked"),
 ]
+_FOR_ALL: Final = "no service is asked: taken so that one set of options does for every command"
+AnyPortOffset = Annotated[int, typer.Option("--port-offset", min=0, help=_FOR_ALL)]
+AnyTokenFile = Annotated[Path | None, typer.Option("--token-file", help=_FOR_ALL)]
 PatientOption = Annotated[
     str | None, typer.Option("--patient", help="only of this patient, by key, under all visits")
 ]

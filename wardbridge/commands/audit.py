@@ -19,6 +19,8 @@ from wardbridge.commands._named import refuse_unknown, refuse_unknown_visit
 from wardbridge.commands._noted import BY_COMMAND, Line, Looking
 from wardbridge.commands._shared import (
     HERE,
+    AnyPortOffset,
+    AnyTokenFile,
     DataOption,
     LogConfigOption,
     PatientOption,
@@ -53,8 +55,11 @@ def list_entries(  # noqa: PLR0913 - what may be asked for
     ward: WardOption = None,
     visit: VisitOption = None,
     patient: PatientOption = None,
+    port_offset: AnyPortOffset = 0,
+    token_file: AnyTokenFile = None,
 ) -> None:
     """One JSON object a line for each entry kept, oldest first; only the patients asked for."""
+    del port_offset, token_file
     with log_for_reading(data, config) as log:
         waiting = _waiting(data)
         _refuse_unknown(log, waiting, reader, visit)

@@ -14,7 +14,15 @@ import typer
 from adapters.common.door import Door
 from bus.memory import MemoryLog
 from bus.port import Log, LogError
-from wardbridge.commands._shared import COULD_NOT_RUN, HERE, ConfigOption, DataOption, refuse
+from wardbridge.commands._shared import (
+    COULD_NOT_RUN,
+    HERE,
+    AnyPortOffset,
+    AnyTokenFile,
+    ConfigOption,
+    DataOption,
+    refuse,
+)
 from wardbridge.config.doors import doors
 from wardbridge.config.lastgood import lost
 from wardbridge.config.load import load
@@ -32,8 +40,16 @@ def add_to(app: typer.Typer) -> None:
     app.command("check")(check)
 
 
-def check(config: ConfigOption, data: DataOption = HERE, *, as_json: AsJson = False) -> None:
+def check(
+    config: ConfigOption,
+    data: DataOption = HERE,
+    *,
+    as_json: AsJson = False,
+    port_offset: AnyPortOffset = 0,
+    token_file: AnyTokenFile = None,
+) -> None:
     """Tell every error of the configuration at once (exit 2); if there is none, its doors, and what to be warned of."""
+    del port_offset, token_file
     try:
         found = load(config, data)
     except ConfigError as error:

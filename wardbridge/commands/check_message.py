@@ -12,7 +12,15 @@ from adapters.common.filename import shown
 from adapters.common.outcome import Outcome, Trouble, Verdict
 from adapters.common.receipt import ReceiptClock
 from adapters.hl7v2.batch import split
-from wardbridge.commands._shared import HERE, ConfigOption, DataOption, installation, refuse
+from wardbridge.commands._shared import (
+    HERE,
+    AnyPortOffset,
+    AnyTokenFile,
+    ConfigOption,
+    DataOption,
+    installation,
+    refuse,
+)
 from wardbridge.commands.normalise import (
     SOME_IN_REVIEW,
     FeedName,
@@ -34,14 +42,21 @@ def add_to(app: typer.Typer) -> None:
     app.command("check-message")(check_message)
 
 
-def check_message(
-    file: File, config: ConfigOption, feed: FeedName, data: DataOption = HERE
+def check_message(  # noqa: PLR0913 - a command's options
+    file: File,
+    config: ConfigOption,
+    feed: FeedName,
+    data: DataOption = HERE,
+    *,
+    port_offset: AnyPortOffset = 0,
+    token_file: AnyTokenFile = None,
 ) -> None:
     """Say what a feed makes of each message, and what the standard says of its structure.
 
     The output has nothing of a patient in it. What the standard says decides nothing here. Exit 0: all
     accepted or ignored. 3: some went to review, wholly or in part. 2: could not run.
     """
+    del port_offset, token_file
     found = installation(config, data)
     which = chosen(found, feed)
     if which.kind != KIND:

@@ -19,6 +19,8 @@ from wardbridge.commands._named import refuse_unknown, refuse_unknown_visit
 from wardbridge.commands._noted import Line, Looking
 from wardbridge.commands._shared import (
     HERE,
+    AnyPortOffset,
+    AnyTokenFile,
     ConfigOption,
     DataOption,
     LogConfigOption,
@@ -101,13 +103,17 @@ def list_deliveries(  # noqa: PLR0913 - what may be asked for
         ).show(found)
 
 
-def show(
+def show(  # noqa: PLR0913 - a command's options
     subscriber: Subscriber,
     sequence: Sequence,
     data: DataOption = HERE,
     config: LogConfigOption = None,
+    *,
+    port_offset: AnyPortOffset = 0,
+    token_file: AnyTokenFile = None,
 ) -> None:
     """What became of one notice at one subscriber; sent again by hand, it has several ends."""
+    del port_offset, token_file
     with log_for_reading(data, config) as log:
         found = [each for each in deliveries(log, subscriber) if each.sequence == sequence]
         if not found:

@@ -16,7 +16,15 @@ from typing import Annotated, Any, Final
 import typer
 
 from adapters.common.filename import shown
-from wardbridge.commands._shared import HERE, ConfigOption, DataOption, installation, refuse
+from wardbridge.commands._shared import (
+    HERE,
+    AnyPortOffset,
+    AnyTokenFile,
+    ConfigOption,
+    DataOption,
+    installation,
+    refuse,
+)
 from wardbridge.commands.normalise import FeedName, as_json, chosen, outcomes_of, reading_of
 
 SOME_DIFFER: Final = 1
@@ -33,18 +41,21 @@ def add_to(app: typer.Typer) -> None:
     app.command("test")(compare)
 
 
-def compare(
+def compare(  # noqa: PLR0913 - a command's options
     folder: Folder,
     config: ConfigOption,
     feed: FeedName,
     data: DataOption = HERE,
     *,
     update: Update = False,
+    port_offset: AnyPortOffset = 0,
+    token_file: AnyTokenFile = None,
 ) -> None:
     """Compare what a feed makes of each file in a folder with the expectation beside it.
 
     Exit 0: all as expected. 1: some are not, with the difference. 2: could not run.
     """
+    del port_offset, token_file
     found = installation(config, data)
     which = chosen(found, feed)
     reading = reading_of(found, which, lambda: RECEIVED_AT)

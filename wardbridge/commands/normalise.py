@@ -14,7 +14,15 @@ from adapters.common.filename import shown
 from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import Outcome, Trouble, Verdict
 from adapters.common.receipt import ReceiptClock
-from wardbridge.commands._shared import HERE, ConfigOption, DataOption, installation, refuse
+from wardbridge.commands._shared import (
+    HERE,
+    AnyPortOffset,
+    AnyTokenFile,
+    ConfigOption,
+    DataOption,
+    installation,
+    refuse,
+)
 from wardbridge.config.models import Feed, Installation
 from wardbridge.config.problems import did_you_mean
 from wardbridge.feeds.kind import Reading
@@ -40,19 +48,22 @@ def add_to(app: typer.Typer) -> None:
     app.command("normalise")(normalise)
 
 
-def normalise(
+def normalise(  # noqa: PLR0913 - a command's options
     paths: Paths,
     config: ConfigOption,
     feed: FeedName,
     data: DataOption = HERE,
     *,
     explain: Explain = False,
+    port_offset: AnyPortOffset = 0,
+    token_file: AnyTokenFile = None,
 ) -> None:
     """Print one JSON object a line for each message or row in the files.
 
     Exit 0: all accepted or ignored. 3: some went to review, wholly or in part. 2: could not run.
     Patient keys in the output are made with a public secret, never with the installation's.
     """
+    del port_offset, token_file
     found = installation(config, data)
     which = chosen(found, feed)
     reading = reading_of(found, which, ReceiptClock(utc_now), explain=explain)

@@ -32,7 +32,7 @@ from wardbridge.config.parts import (
     profile_model,
     tables_in,
 )
-from wardbridge.config.problems import ConfigError, Place, Problem, did_you_mean
+from wardbridge.config.problems import ConfigError, Place, Problem, did_you_mean, where_paths_start
 from wardbridge.config.profiles import Profiles
 from wardbridge.config.references import (
     Names,
@@ -212,7 +212,7 @@ def _usable(
     path = _register_file(table, data)
     if path is None:
         return Wards(WardRegister(open_register=True), {}), ()
-    configured = _wards(table, path)
+    configured = _wards(table, path, where_paths_start(table["wards"]["register"], data))
     if configured.problems and instead is not None:
         other = _wards(table, instead(path))
         if not other.problems:
@@ -225,10 +225,10 @@ def _register_file(table: Table, data: Path) -> Path | None:
     return data / file if isinstance(file, str) and file else None
 
 
-def _wards(table: Table, path: Path) -> Wards:
+def _wards(table: Table, path: Path, hint: str = "") -> Wards:
     unknown = tuple(_unknown_sources(path, names_in(table).get("source")))
     try:
-        register = read_register(path)
+        register = read_register(path, hint)
     except RegisterError as error:
         names: Names = {"ward": error.wards, "hospital": error.hospitals}
         return Wards(None, names, (*unknown, *error.problems))

@@ -66,6 +66,13 @@ class ConfigError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+def where_paths_start(written: str, data: Path) -> str:
+    """To say of a file that is not found: where its relative path starts; nothing of any other."""
+    if Path(written).is_absolute() or (data / written).exists():
+        return ""
+    return f"; {written!r} is looked for in the folder that --data names, here {data.resolve()}"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A suggestion for a misspelt word, or the list of what is known."""
     words = sorted(known)

@@ -8,12 +8,20 @@ file and line.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel
 
-from wardbridge.config.problems import ConfigError, Place, Problem, fields_by_key, is_model
+from wardbridge.config.problems import (
+    ConfigError,
+    Place,
+    Problem,
+    fields_by_key,
+    is_model,
+    where_paths_start,
+)
 from wardbridge.config.substitution import Substitution
 from wardbridge.config.toml import Table, TomlFile
 
@@ -38,7 +46,8 @@ class Profiles:
         try:
             found = TomlFile.read(self._data / file)
         except ConfigError as error:
-            self.problems += error.problems
+            hint = where_paths_start(file, self._data)
+            self.problems += [replace(each, text=each.text + hint) for each in error.problems]
             return feed
         place = ("feeds", name, PROFILE)
         below = self._substitution.apply(found.table, place)

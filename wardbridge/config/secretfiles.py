@@ -13,7 +13,7 @@ from pydantic import BaseModel, SecretStr
 from bus.tls import PemFiles, TlsFileError, server_context
 from wardbridge.config.models import Settings
 from wardbridge.config.parts import HEAD, tables_in
-from wardbridge.config.problems import Place, Problem, fields_by_key, is_model
+from wardbridge.config.problems import Place, Problem, fields_by_key, is_model, where_paths_start
 from wardbridge.config.toml import Table
 from wardbridge.feeds.kinds import KINDS
 from wardbridge.sealing import DEFAULT_NAME as SEAL_NAME
@@ -46,9 +46,8 @@ def missing_files(table: Table, data: Path) -> Iterator[Problem]:
     for place, name in _texts_at(table, (), lambda key: key.endswith("_file")):
         path = data / name
         if not (_REFERENCE.search(name) or _is_file(path)):
-            yield Problem(
-                place, f"{path} is not there, or not for us to read: put it there before the start"
-            )
+            text = f"{path} is not there, or not for us to read: put it there before the start"
+            yield Problem(place, text + where_paths_start(name, data))
 
 
 def damaged_files(table: Table, data: Path) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wardbridge.config.problems import Place, Problem, did_you_mean
+from wardbridge.config.problems import Place, Problem, did_you_mean, where_paths_start
 
 _REFERENCE = re.compile(r"\$\{(file:)?([^}]+)\}")
 
@@ -48,7 +48,8 @@ class Substitution:
         try:
             return path.read_text(encoding="utf-8").strip()
         except OSError as error:
-            why = f"{error.strerror}; put it there, readable by our user"
+            hint = where_paths_start(name, self._data)
+            why = f"{error.strerror}; put it there, readable by our user{hint}"
         except UnicodeDecodeError:
             why = "it is not UTF-8; restore it from a copy"
         self.problems.append(Problem(place, f"{path} cannot be read: {why}"))

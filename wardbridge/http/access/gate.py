@@ -138,7 +138,9 @@ class Gate:
         else:
             is_allowed = reader.may_at(deed, ward, self._hospital_of(ward))
         if not is_allowed:
-            raise self._refusal(403, "not with the rights that were shown", reader)
+            at = "" if ward is None or not reader.may(deed) else ", of this ward"
+            detail = f"not with the rights that were shown: it needs `{deed}`{at}"
+            raise self._refusal(403, detail, reader)
 
     async def _who(self, request: Request, known: Known) -> Reader:
         shown = request.headers.getlist("authorization")
