@@ -259,7 +259,8 @@ class Numbers:
         if kept is not None:
             self.bonds.add_merge(kept)
             change.tied.update(told.was, kept.merge.named)
-        for number in filter(self.bonds.is_too_many, named):
+        # all are judged before any is untied, which frees the others
+        for number in sorted(filter(self.bonds.is_too_many, named)):
             self._crowd(number, statement.order[0][0], change)
         if told.is_anew or change.crowded or before.last >= statement.order:
             for number in before.numbers:

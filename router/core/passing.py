@@ -24,7 +24,7 @@ def pass_time(realm: Realm, outbox: Outbox, at: datetime, *, set_back: bool) -> 
     behind = realm.agenda.behind
     if behind != before:
         outbox.state(realm.key(BEHIND), behind)
-    return _patients(realm, outbox, [*early, *due])
+    return _patients(realm, outbox, [*sorted(early), *due])
 
 
 def _set_back(realm: Realm, at: datetime) -> set[VisitKey]:

@@ -100,7 +100,7 @@ class Recogniser:
         write(self._realm, self._outbox, source, change)
         self._say(source, change, about)
         touched = set(change.tied)
-        for number, patients in change.moved.items():
+        for number, patients in sorted(change.moved.items()):
             touched.update(patients, self._fold_again(source, number, at_hand))
         return touched
 
@@ -123,7 +123,7 @@ class Recogniser:
     def _fold_again(self, source: str, number: str, at_hand: Visit | None) -> set[str]:
         """Fold the visits again of which some facts may be somebody else's now, or no longer."""
         touched: set[str] = set()
-        for at in self._realm.by_patient.get(number, ()):
+        for at in sorted(self._realm.by_patient.get(number, ())):
             visit = self._realm.visits[at]
             if at[0] != source or len(visit.patients) == 1:
                 continue
@@ -141,15 +141,15 @@ class Recogniser:
 
 
 def write(realm: Realm, outbox: Outbox, source: str, change: Change) -> None:
-    """Write down what became different of a source's numbers."""
-    for pair, row in change.rows.items():
+    """Write down what became different of a source's numbers, in an order that does not change from run to run."""
+    for pair, row in sorted(change.rows.items()):
         outbox.state(realm.key("number", source, *pair), row)
-    for number, at in change.in_use.items():
+    for number, at in sorted(change.in_use.items()):
         row = None if at is None else str(at).encode()
         outbox.state(realm.key("crowded", source, number), row)
-    for merge_id in change.gone:
+    for merge_id in sorted(change.gone):
         outbox.state(realm.key("merge", source, merge_id), None)
-    for number, pointer in change.pointers.items():
+    for number, pointer in sorted(change.pointers.items()):
         outbox.alias(source, number, pointer)
 
 

@@ -456,7 +456,7 @@ MUTATIONS: Final = (
     M("whom a statement that has left had protected is looked at", "observe.py",
       "touched = set(visit.everyone())", "touched = {realm.patient_of(visit)}"),
     M("where a number leads is published", "recognise.py",
-      "for number, pointer in change.pointers.items():", "for number, pointer in ():"),
+      "for number, pointer in sorted(change.pointers.items()):", "for number, pointer in ():"),
     M("protection is the strictest", "patient.py", "return strictest(level for _, level in newest.values())",
       "return min((said[1] for said in newest.values()), key=list(Protection).index,"
       " default=Protection.NONE)"),
