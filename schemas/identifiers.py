@@ -52,6 +52,8 @@ URIS: Final[dict[str, IdentifierKind]] = {
     "http://electronichealth.se/identifier/samordningsnummer": IdentifierKind.SAMORDNINGSNUMMER,
     "http://electronichealth.se/identifier/nationelltReservnummer": IdentifierKind.NATIONAL_RESERVE,
 }
+OID_OF: Final = {uri: oid for uri, kind in URIS.items() for oid, of in OIDS.items() if of is kind}
+"""A national assigner's OID, as HL7 v2 calls it, by the URI that FHIR calls it by."""
 HSA_ID_OIDS: Final = frozenset({"1.2.752.129.2.1.4.1", "1.2.752.29.4.19"})
 HSA_ID_MAX_CHARS: Final = 31
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 from hashlib import blake2b, sha256
 
-from schemas.identifiers import IdentifierKind
+from schemas.identifiers import OID_OF, IdentifierKind
 from schemas.observation import PatientIdentifier, RawPointer
 
 KEY_BYTES = 16
@@ -52,11 +52,12 @@ class SourceKeyer:
         """The patient key of one identifier.
 
         A national number needs no assigner to be unique. Any other is unique among its assigner's, or
-        among the source's where nobody names the assigner.
+        among the source's where nobody names the assigner. A national assigner is one by OID and by URI.
         """
         assigner = ""
         if identifier.kind in (IdentifierKind.LOCAL, IdentifierKind.UNCERTAIN):
-            assigner = identifier.assigner or self._namespace
+            named = identifier.assigner or self._namespace
+            assigner = OID_OF.get(named, named)
         return self._keyer.hash("patient", identifier.kind, assigner, identifier.value)
 
 

@@ -93,6 +93,28 @@ def test_a_national_number_is_the_same_patient_by_its_uri_and_by_its_oid() -> No
     assert by_fhir.key == by_hl7.key
 
 
+TEN_DIGITS = "000101-2384"
+BY_BOTH_NAMES = {
+    "personnummer": ("1.2.752.129.2.1.3.1", "personnummer"),
+    "samordningsnummer": ("1.2.752.129.2.1.3.3", "samordningsnummer"),
+    "reserve number": ("1.2.752.74.9.1", "nationelltReservnummer"),
+}
+
+
+@pytest.mark.parametrize("value", [TEN_DIGITS, "0001012384", "LOCAL-7"])
+@pytest.mark.parametrize("kind", BY_BOTH_NAMES)
+def test_a_number_that_is_unique_with_its_assigner_only_is_the_same_by_both_names(
+    kind: str, value: str
+) -> None:
+    oid, name = BY_BOTH_NAMES[kind]
+    uri = f"http://electronichealth.se/identifier/{name}"
+    subject = {"identifier": {"system": uri, "value": value}}
+    by_fhir = outcome(encounter(subject=subject)).observations[0].patient
+    by_hl7, _ = _by_hl7([Shown(value, oid, "NNSWE").cx], "V1")
+    assert isinstance(by_hl7, Patient)
+    assert by_fhir.key == by_hl7.key
+
+
 def test_a_visits_number_and_its_assigner_are_the_same_visit_by_both() -> None:
     both = message("A08", {19: "90001^^^NORR&1.2.3&ISO^VN"})
     by_hl7 = Hl7Profile.model_validate({"assigners": {"1.2.3": "NORR"}})
