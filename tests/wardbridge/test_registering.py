@@ -12,11 +12,14 @@ import pytest
 
 from bus.records import records_of
 from router.delivery.adt import TOLD
+from router.delivery.channel import Answer
 from router.delivery.channels.mllp import MllpSettings
 from router.delivery.channels.webhook import WebhookAsked
+from router.delivery.history import state_of
 from router.delivery.signature import secret_of
 from schemas import topics
 from schemas.registration import Registration
+from tests.delivery.dispatching import Endpoint, dispatching, sender_to, until
 from tests.wardbridge.test_fhir_surface import ACCESS, REGISTER, bearer, gate, post, subscription
 from tests.wardbridge.test_http import Surface, surface
 
@@ -70,6 +73,32 @@ def test_a_webhook_is_registered_changed_and_removed_and_its_secret_told_once() 
             assert gone.status_code == status
         kept = [record.value or b"" for record in records_of(running.log, topics.REGISTRATIONS)]
         assert not any(secret.encode() in value or b"geheim" in value for value in kept)
+
+    asked(work)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Answer(status=204), {"refusal": None, "status": 204}),
+        (Answer("answered 401", 401), {"refusal": "answered 401", "status": 401}),
+        (Answer("nobody listens there"), {"refusal": "nobody listens there", "status": None}),
+    ],
+)
+def test_a_new_subscriber_is_tried_before_the_first_notice_and_what_came_of_it_is_told(
+    answer: Answer, told: dict[str, Any]
+) -> None:
+    async def work(running: Surface) -> None:
+        assert (await put(running, "portal")).json()["tried"] is None
+        endpoint = Endpoint()
+        endpoint.tested = answer
+        path = "/v1/subscribers/portal"
+        async with dispatching(running.log, sender_to(endpoint, "portal")):
+            await until(lambda: state_of(running.log, "portal").tried)
+        found = (await running.client.get(path, headers=bearer("admin"))).json()["tried"]
+        assert {name: found[name] for name in told} == told
+        assert found["at"]
+        assert (len(endpoint.tests), endpoint.sent) == (1, [])
 
     asked(work)
 
