@@ -12,6 +12,7 @@ the bytes stay in topic ``raw`` or ``held`` (or, for a file, in ``rejected/`` or
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final, Literal
 
 from pydantic import Field
@@ -33,6 +34,9 @@ class ReviewItem(Frozen):
     source: str
     feed: str
     at: Utc = Field(description="when the input was received")
+    met_at: Utc | None = Field(
+        None, description="when the trouble was met, where that was later: the input was read again"
+    )
     reason: str = Field(description="stable code, kebab-case")
     detail: str = Field(description="what is wrong and what to do, without patient data")
     where: str | None = Field(None, description="PV1-3, row 17 column avsedd_avdelning, …")
@@ -50,6 +54,11 @@ class ReviewItem(Frozen):
     statement: str = Field("", description="hash of what was said, as sent")
     revision: int = Field(0, description="of the reading that met the trouble")
     raw: RawPointer | None = None
+
+    @property
+    def last_met(self) -> datetime:
+        """When the trouble was last met: what ended the item before then ends it no more."""
+        return max(self.at, self.met_at) if self.met_at else self.at
 
 
 class ReviewStep(Frozen):
@@ -82,6 +91,6 @@ def is_open(item: ReviewItem, steps: Iterable[ReviewStep]) -> bool:
     stays so, however often it is said again.
     """
     return not any(
-        step.deed == "discarded" or (step.deed == "resolved" and step.at >= item.at)
+        step.deed == "discarded" or (step.deed == "resolved" and step.at >= item.last_met)
         for step in steps
     )

@@ -205,7 +205,7 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
             "max_waiting": f"{_BODIES}test_a_body_that_is_still_coming_counts_as_waiting",
         }),
         Bounds("adapters.common.limits", {"MAX_WAITING_BYTES": f"{_BODIES}test_bodies_that_are_on_their_way_have_a_limit_together"}),
-        Bounds("adapters.fhir.intake", {"READ_ASIDE_BYTES": f"{_BODIES}test_what_is_large_is_read_written_and_answered_off_the_loop"}),
+        Bounds("adapters.fhir.aside", {"READ_ASIDE_BYTES": f"{_BODIES}test_what_is_large_is_read_written_and_answered_off_the_loop"}),
         Bounds("adapters.fhir.grant", {"MAX_BYTES": f"{_BOUNDS}test_a_token_endpoint_that_answers_without_end_gives_none"}),
         Bounds("adapters.fhir.times", {"MAX_OFFSET": f"{_BOUNDS}test_an_offset_that_no_clock_has_is_no_time"}),
         Bounds("adapters.fhir.limits", {
@@ -262,6 +262,7 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
             "MAX_RETOLD": f"{_REPLAYED}test_what_tells_as_much_again_as_nobody_does_is_set_aside_and_the_rest_goes_on",
             "MAX_AHEAD": f"{_REPLAYED}test_what_lies_ahead_more_often_than_anybody_plans_is_set_aside",
         }),
+        Bounds("router.core.review", {"MAX_WITHHELD": "tests/router/test_review.py::test_what_is_withheld_for_long_is_forgotten_by_the_router_and_waits_for_a_person"}),
         Bounds("router.core.long_visits", {"MAX_PARSED": f"{_REPLAYED}test_of_many_long_visits_those_that_were_used_last_stay_parsed"}),
         Bounds("router.core.state", {"MAX_VISITS": f"{_IDENTITY}test_a_patient_with_as_many_visits_as_nobody_has_is_set_aside_and_others_go_on"}),
     ),

@@ -147,6 +147,7 @@ class Review:
             source=feed.source,
             feed=feed.name,
             at=taken.received_at,
+            met_at=taken.replay.at if taken.replay else None,
             reason=trouble.reason,
             detail=trouble.detail,
             where=trouble.where,

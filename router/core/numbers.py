@@ -33,7 +33,8 @@ class Change:
 
     ``moved``: number to the patients whose it was and is. ``pointers``: where numbers lead now.
     ``tied``: numbers that are tied to others now or no longer, whosever they are: what protects may be another.
-    ``rows``: pairs to write (None: to remove). ``gone``: merges that count no more. ``crowded``: numbers
+    ``rows``: pairs to write (None: to remove). ``gone``: merges that count no more. ``disputed`` and ``refused``:
+    numbers and merges that are so from now on, ``undisputed`` and ``followed``: no longer. ``crowded``: numbers
     that are nobody's from now on; ``in_use``: when those and older ones were last said, where it is to be
     kept (None: it is kept no longer).
     ``is_refused``: it would tie too many numbers together, and ties none; what is said no more is untied.
@@ -45,7 +46,9 @@ class Change:
     rows: dict[Pair, bytes | None] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
     disputed: set[str] = field(default_factory=set)
+    undisputed: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
+    followed: set[str] = field(default_factory=set)
     crowded: set[str] = field(default_factory=set)
     in_use: dict[str, int | None] = field(default_factory=dict)
     is_refused: bool = False
@@ -335,8 +338,12 @@ class _Before:
         after = {id(people): people for people in map(numbers.people, self.numbers)}.values()
         for people in after:
             people.patients()
-            change.disputed |= people.disputed - self._disputed
-            change.refused |= people.refused - self._refused
+        disputed = set[str]().union(*(people.disputed for people in after))
+        change.disputed |= disputed - self._disputed
+        change.undisputed |= self._disputed - disputed
+        refused = set[str]().union(*(people.refused for people in after))
+        change.refused |= refused - self._refused
+        change.followed |= self._refused - refused
         for number, (patient, pointer) in self._stood.items():
             people = numbers.people(number)
             if patient != (now := people.resolve(number)):

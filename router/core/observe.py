@@ -2,7 +2,8 @@
 
 Every observation ends in one of: taken in (new, or a better telling), known already (nothing is
 announced again, under whatever control id it came), of no concern (person data without a
-protection mark), or in review with a reason.
+protection mark), or in review with a reason. What is wrong with an observation is said whenever it is told,
+also where it is known already.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from router.core.facts import Fact, fact_of, microseconds
 from router.core.kept import Visit, marked
 from router.core.keys import bare_number
 from router.core.marks import keep_mark
-from router.core.outbox import Outbox, origin_of, review_of, warning_of
+from router.core.outbox import Outbox
 from router.core.reasons import (
     CLOCKS_DIFFER,
     NAMED_TWICE,
@@ -42,8 +43,9 @@ from router.core.reasons import (
 )
 from router.core.recognise import Recogniser
 from router.core.retention import drop, forget_visit, is_over
+from router.core.review import Origin, Review, origin_of
 from router.core.state import Realm
-from router.core.twins import held_elsewhere, is_named_twice
+from router.core.twins import are_named_twice, held_elsewhere, is_named_twice
 from router.core.versions import contradicts
 from schemas.observation import Envelope, Observation, What
 
@@ -56,10 +58,18 @@ class Observer:
         self._outbox = outbox
         self._envelope = envelope
         self._keep = keep
+        self._review = Review(realm, outbox, envelope)
 
     def take_in(self, said: Observation) -> set[str]:
         """The patients whose designations may have changed."""
-        return _TAKERS.get(said.what, Observer._visit)(self, said)
+        touched = _TAKERS.get(said.what, Observer._visit)(self, said)
+        if self._envelope.settles:
+            self._say_again(said)
+        return touched
+
+    def close(self) -> None:
+        """To be called once all is taken in: write down what is in review."""
+        self._review.close()
 
     @property
     def _horizon(self) -> datetime:
@@ -69,7 +79,8 @@ class Observer:
 
     def _visit(self, said: Observation) -> set[str]:
         if said.visit is None:
-            return self._review(said, NO_VISIT, f"{said.trigger} is about a visit and names none")
+            self._review.refuse(said, NO_VISIT, "is about a visit and names none")
+            return set()
         fact = fact_of(said)
         visit = self._kept_visit(said.source, said.visit)
         if visit is not None:
@@ -78,7 +89,7 @@ class Observer:
             if held is not None:
                 return self._told_again(visit, said, fact, held)
         elif fact.stamp[0] < microseconds(self._horizon):
-            return self._review(said, TOO_LATE, f"{said.trigger} {OLDER_THAN_KEPT}")
+            return self._withhold(said, TOO_LATE, OLDER_THAN_KEPT)
         return self._not_held(visit, said, fact)
 
     def _look_at_versions(self, visit: Visit, fact: Fact, said: Observation) -> None:
@@ -86,8 +97,7 @@ class Observer:
         if fact.series is None or visit.follows(fact) or visit.known(fact.id):
             return
         if contradicts(fact, visit.facts()):
-            item = warning_of(self._envelope, said, VERSIONS_CONTRADICT, CLOCKS_DIFFER)
-            self._outbox.review(item)
+            self._review.warn(said, VERSIONS_CONTRADICT, CLOCKS_DIFFER)
 
     def _kept_visit(self, source: str, number: str) -> Visit | None:
         visit = self._realm.visits.get((source, number))
@@ -99,10 +109,17 @@ class Observer:
     def _told_again(self, visit: Visit, said: Observation, fact: Fact, held: Fact) -> set[str]:
         fact = held.told_again(fact)
         if fact == held:
-            return set()
+            return self._told_alike(visit, said, fact)
         if (why := _why_too_many(visit, fact)) is not None:
-            return self._review(said, why[0], f"{said.trigger} {why[1]}")
+            return self._withhold(said, *why)
         return self._add(visit, said, fact, held)
+
+    def _told_alike(self, visit: Visit, said: Observation, fact: Fact) -> set[str]:
+        """Nothing of it is new; what is wrong with it is said all the same."""
+        visit.fold()
+        if fact.id in visit.foreign:
+            self._of_another(visit, said)
+        return self._recogniser(said).tie_again(visit, fact) if fact.others else set()
 
     def _not_held(self, visit: Visit | None, said: Observation, fact: Fact) -> set[str]:
         """A fact that the visit, which may be a new one, does not hold; another one may, by another reading."""
@@ -119,30 +136,33 @@ class Observer:
 
     def _new_fact(self, visit: Visit, said: Observation, fact: Fact) -> set[str]:
         if visit.is_crowded_for(fact):
-            return self._review(said, VISIT_OF_ANOTHER, f"{said.trigger} {OF_ANOTHER}")
+            return self._withhold(said, VISIT_OF_ANOTHER, OF_ANOTHER)
         if visit.is_full:
-            return self._review(said, TOO_MANY_EVENTS, f"{said.trigger} {OF_MANY_EVENTS}")
+            return self._withhold(said, TOO_MANY_EVENTS, OF_MANY_EVENTS)
         if (why := _why_too_many(visit, fact)) is not None:
-            return self._review(said, why[0], f"{said.trigger} {why[1]}")
+            return self._withhold(said, *why)
         return self._add(visit, said, fact)
 
     def _new_visit(self, said: Observation, fact: Fact) -> set[str]:
         realm = self._realm
         if realm.has_many_visits(said.source, fact.patient):
-            return self._review(said, TOO_MANY_VISITS, f"{said.trigger} {OF_MANY_VISITS}")
+            return self._withhold(said, TOO_MANY_VISITS, OF_MANY_VISITS)
         visit = realm.visit((said.source, said.visit or ""))
         touched = self._new_fact(visit, said, fact)
-        if is_named_twice(realm, visit, fact):
-            self._outbox.trouble(
-                origin_of(self._envelope, said), WITHOUT_ASSIGNER, NAMED_TWICE,
-                said.source, bare_number(visit.visit),
-            )  # fmt: skip
+        if is_named_twice(realm, visit, fact.patient):
+            self._named_twice(said, visit.visit)
         return touched
+
+    def _named_twice(self, said: Observation, number: str) -> None:
+        about = said.source, bare_number(number)
+        self._review.trouble(self._origin(said), WITHOUT_ASSIGNER, NAMED_TWICE, *about)
 
     def _take_out(self, said: Observation, visit: Visit, held: Fact) -> set[str]:
         """The statement is about another visit, by a newer reading: it leaves this one."""
         realm, outbox = self._realm, self._outbox
+        visit.fold()
         recogniser, foreign = self._recogniser(said), visit.foreign
+        was_named_twice = are_named_twice(realm, *visit.at)
         touched = set(visit.everyone())
         if held.others:
             recogniser.prepare(visit, held, held)
@@ -153,15 +173,19 @@ class Observer:
             touched |= recogniser.out_of_visit(visit, held)
         if not visit.patients:
             forget_visit(realm, outbox, visit)
-            return touched
-        outbox.encounter(visit)
-        recogniser.say_foreign(visit, visit.foreign - foreign)
-        return touched | {realm.patient_of(visit)}
+        else:
+            outbox.encounter(visit)
+            touched |= {realm.patient_of(visit)}
+        recogniser.follow_foreign(visit, foreign)
+        if was_named_twice and not are_named_twice(realm, *visit.at):
+            self._review.end(WITHOUT_ASSIGNER, visit.source, bare_number(visit.visit))
+        return touched
 
     def _add(
         self, visit: Visit, said: Observation, fact: Fact, held: Fact | None = None
     ) -> set[str]:
         realm, outbox = self._realm, self._outbox
+        self._review.taken(fact.id)
         touched = {realm.patient_of(visit)} if visit.fold().last else set()
         recogniser = self._recogniser(said) if fact.others or (held and held.others) else None
         if recogniser is not None:
@@ -177,23 +201,20 @@ class Observer:
         if recogniser is not None:
             touched |= recogniser.in_visit(visit, fact, held)
         visit.take(fact, is_new=held is None)
-        if visit.foreign:
-            self._say_foreign(visit, said, fact, foreign)
+        if visit.foreign or foreign:
+            self._recogniser(said).follow_foreign(visit, foreign, fact.id)
+        if fact.id in visit.foreign:
+            self._of_another(visit, said)
         touched.update(map(visit.numbers.resolve, (fact.patient, (held or fact).patient)))
         if visit.foreign != foreign:
             touched.update(visit.everyone())
         outbox.encounter(visit)
         return touched | {realm.patient_of(visit)}
 
-    def _say_foreign(
-        self, visit: Visit, said: Observation, fact: Fact, before: frozenset[str]
-    ) -> None:
-        self._recogniser(said).say_foreign(visit, visit.foreign - before - {fact.id})
-        if fact.id not in visit.foreign:
-            return
-        self._review(said, VISIT_OF_ANOTHER, f"{said.trigger} {OF_ANOTHER}")
+    def _of_another(self, visit: Visit, said: Observation) -> None:
+        self._review.of_another(said)
         if visit.is_crowded:
-            self._outbox.trouble(origin_of(self._envelope, said), VISIT_OF_MANY, OF_MANY, *visit.at)
+            self._review.trouble(self._origin(said), VISIT_OF_MANY, OF_MANY, *visit.at)
 
     # -- a patient ------------------------------------------------------------------------------
 
@@ -209,23 +230,46 @@ class Observer:
     def _merge(self, said: Observation) -> set[str]:
         fact = fact_of(said)
         if said.merged_into is None:
-            return self._review(said, NO_SURVIVOR, f"{said.trigger} names no surviving patient")
+            self._review.refuse(said, NO_SURVIVOR, "names no surviving patient")
+            return set()
         held = self._realm.numbers_of(said.source).bonds.merges.get(fact.id)
         if held is not None:
             fact = held.fact.told_again(fact)
             if fact == held.fact:
+                self._recogniser(said).say_if_refused(said.source, fact.id)
                 return set()
         kept = KeptMerge(fact, said.feed, said.trigger, self._envelope.raw)
         return self._recogniser(said).merge(said.source, kept, said.merged_into.other_keys)
 
     def _recogniser(self, said: Observation) -> Recogniser:
-        return Recogniser(self._realm, self._outbox, origin_of(self._envelope, said))
+        return Recogniser(self._realm, self._outbox, self._review, self._origin(said))
 
     # -- review ---------------------------------------------------------------------------------
 
-    def _review(self, said: Observation, reason: str, detail: str) -> set[str]:
-        self._outbox.review(review_of(self._envelope, said, reason, detail))
+    def _origin(self, said: Observation) -> Origin:
+        return origin_of(self._envelope, said)
+
+    def _withhold(self, said: Observation, reason: str, detail: str) -> set[str]:
+        self._review.withhold(said, reason, detail)
         return set()
+
+    def _say_again(self, said: Observation) -> None:
+        """Of what a person had read again: what is no matter of this statement alone, and is so still."""
+        people = filter(None, (said.patient, said.merged_into))
+        named = {number for each in people for number in (each.key, *each.other_keys)}
+        self._recogniser(said).say_again(said.source, named)
+        visit = self._realm.visits.get((said.source, said.visit or ""))
+        if visit is None:
+            return
+        number = [visit.source, bare_number(visit.visit)]
+        if number in self._review.asked(WITHOUT_ASSIGNER) and are_named_twice(
+            self._realm, *visit.at
+        ):
+            self._named_twice(said, visit.visit)
+        if [said.id] in self._review.asked(VERSIONS_CONTRADICT):
+            fact = visit.known(said.id)
+            if fact is not None and contradicts(fact, visit.facts()):
+                self._review.warn(said, VERSIONS_CONTRADICT, CLOCKS_DIFFER)
 
 
 def _why_too_many(visit: Visit, fact: Fact) -> tuple[str, str] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
 
 from bus.port import Record, Stored
 from router.core.designations import Name
@@ -16,23 +15,7 @@ from schemas import topics
 from schemas.alias import Alias
 from schemas.authority import Tick
 from schemas.notification import DesignationData, Notification
-from schemas.observation import Envelope, Observation, RawPointer, What
 from schemas.review import ReviewItem, ReviewStep
-
-
-class Origin(NamedTuple):
-    """The input that led to a trouble."""
-
-    source: str
-    feed: str
-    at: datetime
-    revision: int
-    raw: RawPointer | None
-
-
-def origin_of(envelope: Envelope, said: Observation) -> Origin:
-    """The input of an observation."""
-    return Origin(said.source, said.feed, envelope.received_at, said.revision, envelope.raw)
 
 
 class Outbox:
@@ -74,27 +57,15 @@ class Outbox:
         value = item.model_dump_json().encode()
         self.records.append(Record(topics.REVIEW, self._realm, item.id, value))
 
+    def reviewed(self, step: ReviewStep) -> None:
+        """An item has ended."""
+        value = step.model_dump_json().encode()
+        self.records.append(Record(topics.REVIEWED, self._realm, step.key, value))
+
     def tick(self, at: datetime) -> None:
         """Have the router go on at once, at the same time, with what is left to do."""
         value = Tick(realm=self._realm, at=at).model_dump_json().encode()
         self.records.append(Record(topics.TICKS, self._realm, self._realm, value))
-
-    def trouble(self, origin: Origin, reason: str, detail: str, *about: str) -> None:
-        """What a person must look at, beside an input that is used; one item for all that is ``about``."""
-        item = ReviewItem(
-            id=joined("router", reason, *about),
-            realm=self._realm,
-            source=origin.source,
-            feed=origin.feed,
-            at=origin.at,
-            reason=reason,
-            detail=detail,
-            withheld=False,
-            repeatable=origin.raw is not None,
-            revision=origin.revision,
-            raw=origin.raw,
-        )
-        self.review(item)
 
     def alias(self, source: str, number: str, pointer: Pointer | None) -> None:
         """Where a number leads now; None for one that is a patient itself."""
@@ -105,49 +76,6 @@ class Outbox:
             value = alias.model_dump_json().encode()
         key = joined(self._realm, source, number)
         self.records.append(Record(topics.ALIASES, self._realm, key, value))
-
-    def settle(self, envelope: Envelope) -> None:
-        """End the review items of an input that was read again, and did not meet them."""
-        met = {record.key for record in self.records if record.topic == topics.REVIEW}
-        revision = max((said.revision for said in envelope.observations), default=0)
-        for item in envelope.settles:
-            if item not in met:
-                step = ReviewStep(
-                    item=item,
-                    realm=envelope.realm,
-                    deed="resolved",
-                    at=envelope.told_at,
-                    revision=revision,
-                )
-                value = step.model_dump_json().encode()
-                self.records.append(Record(topics.REVIEWED, self._realm, step.key, value))
-
-
-def review_of(envelope: Envelope, said: Observation, reason: str, detail: str) -> ReviewItem:
-    """The review item of an observation that is not used; the same whenever it is said again."""
-    return ReviewItem(
-        id=joined("router", reason, said.id),
-        realm=envelope.realm,
-        source=said.source,
-        feed=said.feed,
-        at=envelope.received_at,
-        reason=reason,
-        detail=detail,
-        withheld=True,
-        mark_unread=_marks(said),
-        revision=said.revision,
-        raw=envelope.raw,
-    )
-
-
-def warning_of(envelope: Envelope, said: Observation, reason: str, detail: str) -> ReviewItem:
-    """The review item of an observation that is used, and that somebody should look at."""
-    item = review_of(envelope, said, reason, detail)
-    return item.model_copy(update={"withheld": False, "mark_unread": False})
-
-
-def _marks(said: Observation) -> bool:
-    return said.claims.mark is not None and said.what is not What.PLAN_CANCELLED
 
 
 def review_of_record(stored: Stored, realm: str, reason: str, detail: str) -> ReviewItem:

@@ -14,7 +14,7 @@ from router.core.bonds import KEPT_MERGE
 from router.core.clock import Clock
 from router.core.designations import Name
 from router.core.due import BEHIND, DUE
-from router.core.facts import microseconds
+from router.core.facts import microseconds, moment
 from router.core.fulfilment import ALL_BY_PLACE, BY_PLACE, Fulfilment
 from router.core.keys import parted
 from router.core.state import ANNOUNCED, Realm, WardCount
@@ -115,6 +115,14 @@ def _restore_register(realm: Realm, _about: list[str], row: bytes) -> None:
     realm.reading = row.decode()
 
 
+def _restore_withheld(realm: Realm, about: list[str], row: bytes) -> None:
+    realm.withheld[about[0]] = row.decode()
+
+
+def _restore_reviewed(realm: Realm, _about: list[str], row: bytes) -> None:
+    realm.reviewed_at = moment(int(row))
+
+
 def _restore_due(realm: Realm, about: list[str], row: bytes) -> None:
     source, number = about
     realm.agenda.restore_times((source, number), row)
@@ -126,7 +134,8 @@ def _restore_behind(realm: Realm, _about: list[str], row: bytes) -> None:
 
 _PARTS: Final = {
     "fact": 5, "merge": 2, "number": 3, "crowded": 2, "person": 3, "told": 3, "ward": 1, DUE: 2,
-    **dict.fromkeys(("authority", "clock", "seen", "backlog", "register", BEHIND), 0),
+    "withheld": 1,
+    **dict.fromkeys(("authority", "clock", "seen", "backlog", "register", "reviewed", BEHIND), 0),
 }  # fmt: skip
 """By the kind of row, how many parts of its key say what it is about."""
 
@@ -142,6 +151,8 @@ _RESTORERS: Final = {
     "seen": _restore_seen,
     "backlog": _restore_backlog,
     "register": _restore_register,
+    "withheld": _restore_withheld,
+    "reviewed": _restore_reviewed,
     DUE: _restore_due,
     BEHIND: _restore_behind,
 }

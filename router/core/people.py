@@ -4,7 +4,7 @@ A statement says that numbers are one patient's, who is mainly known by one of t
 says that one patient ceases and is another from then on.
 
 * Whose a number is, the newest statement about it says. A statement that takes a number from one patient
-  and gives it to another, without a merge of the two, makes the number *disputed* and merges nobody.
+  and gives it to another makes the number *disputed* and merges nobody, until a merge makes the two one.
 * A merge moves the patient of every number that it names as ceasing, whichever of their numbers that is.
   A later merge of the same patient replaces the earlier one.
 * A merge that would make a patient one that it has ceased into itself is *refused*: of a circle the one that
@@ -61,16 +61,25 @@ class Pointer(NamedTuple):
 
 @dataclass(slots=True)
 class People:
-    """The numbers that hang together. ``refused``: ids of merges; ``disputed``: numbers."""
+    """The numbers that hang together. ``refused``: ids of merges; ``taken_from``: by number, whose it was before."""
 
     numbers: set[str]
     last: Order = BEFORE_ALL
     refused: set[str] = field(default_factory=set)
-    disputed: set[str] = field(default_factory=set)
+    taken_from: dict[str, set[str]] = field(default_factory=dict)
     owner: dict[str, str] = field(default_factory=dict)
     into: dict[str, str] = field(default_factory=dict)
     _patients: dict[str, str] | None = None
     _members: dict[str, set[str]] | None = None
+
+    @property
+    def disputed(self) -> set[str]:
+        """Numbers that were other patients' before, and no merge says that it is one."""
+        return {
+            number
+            for number, patients in self.taken_from.items()
+            if any(self.resolve(each) != self.resolve(number) for each in patients)
+        }
 
     def pointer(self, number: str) -> Pointer | None:
         """Where the number leads; None for one that is a patient itself."""
@@ -126,7 +135,7 @@ class People:
             self.last = max(self.last, other.last)
             self.numbers |= other.numbers
             self.refused |= other.refused
-            self.disputed |= other.disputed
+            self.taken_from |= other.taken_from
             self.owner |= other.owner
             self.into |= other.into
 
@@ -151,7 +160,7 @@ class People:
                 self.owner[number] = statement.owner
         for number, patient in before.items():
             if self.resolve(number) != self.resolve(patient):
-                self.disputed.add(number)
+                self.taken_from.setdefault(number, set()).add(patient)
 
     def _merge(self, merge: Merge) -> None:
         survivor = self._patient(merge.survivor)

@@ -1,19 +1,20 @@
 """Taking in what a source says of whose its numbers are, and following what that changes.
 
 A visit whose facts name several numbers is folded again where one of them is another patient's from now on.
-What goes to review is said once: a number that changes its owner without a merge, a number that is nobody's,
-a merge that closes a circle (also where what closes it had come before), and facts that count no more.
+What goes to review is said when it becomes so, and ends when it is so no longer: a number that changes its owner
+without a merge, a number that is nobody's, a merge that closes a circle (also where what closes it had come
+before), and facts that count no more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from router.core.bonds import KEPT_MERGE, KeptMerge
 from router.core.facts import Fact
-from router.core.kept import Visit
+from router.core.kept import MAX_FOREIGN, Visit
 from router.core.numbers import Change
-from router.core.outbox import Origin, Outbox
+from router.core.outbox import Outbox
 from router.core.people import Statement
 from router.core.reasons import (
     ALIAS_CYCLE,
@@ -27,21 +28,25 @@ from router.core.reasons import (
     TOO_MANY,
     TOO_MANY_NUMBERS,
     VISIT_OF_ANOTHER,
+    VISIT_OF_MANY,
 )
+from router.core.review import Origin, Review
 from router.core.state import Realm
 
 
 class Recogniser:
     """Follows what one input says of whose numbers are whose."""
 
-    def __init__(self, realm: Realm, outbox: Outbox, origin: Origin) -> None:
+    def __init__(self, realm: Realm, outbox: Outbox, review: Review, origin: Origin) -> None:
         self._realm = realm
         self._outbox = outbox
+        self._review = review
         self._origin = origin
 
     def prepare(self, visit: Visit, fact: Fact, held: Fact | None) -> None:
         """To be called before the visit holds the fact; :meth:`in_visit` after that."""
         numbers = self._realm.numbers_of(visit.source)
+        self._look_first(visit.source, fact, held)
         numbers.prepare(_statement(fact), _others_of(held))
 
     def in_visit(self, visit: Visit, fact: Fact, held: Fact | None) -> set[str]:
@@ -58,6 +63,18 @@ class Recogniser:
             change.disputed.clear()
         return self._follow(visit.source, change, fact.patient, visit)
 
+    def tie_again(self, visit: Visit, fact: Fact) -> set[str]:
+        """The numbers of a fact that the visit holds as it is told again, where they were too many to tie."""
+        numbers, owner = self._realm.numbers_of(visit.source), fact.patient
+        tied, crowded = numbers.bonds.has, numbers.bonds.crowded
+        if owner in crowded or all(n in crowded or tied(n, owner) for n in fact.others):
+            return set()
+        self.prepare(visit, fact, None)
+        change = numbers.say(_statement(fact), in_visit=True)
+        if not change.is_refused:
+            self._review.end(TOO_MANY_NUMBERS, visit.source, owner)
+        return self._follow(visit.source, change, owner)
+
     def out_of_visit(self, visit: Visit, held: Fact) -> set[str]:
         """The visit does not hold the fact any more; the rest as :meth:`in_visit`."""
         said = _statement(held)
@@ -69,6 +86,7 @@ class Recogniser:
         """The numbers of a fact that no visit holds. The patients that it touches."""
         if not fact.others:
             return set()
+        self._look_first(source, fact, None)
         change = self._realm.numbers_of(source).say(_statement(fact), in_visit=False)
         return self._follow(source, change, fact.patient)
 
@@ -76,23 +94,53 @@ class Recogniser:
         """A merge; ``others``: more numbers of the survivor. The patients that it touches."""
         numbers, merge = self._realm.numbers_of(source), kept.merge
         if numbers.is_nobodys(merge):
-            self._review(NUMBER_OF_MANY, f"{kept.trigger} {MERGES_NOBODY}", merge.id)
+            self._not_merged(NUMBER_OF_MANY, f"{kept.trigger} {MERGES_NOBODY}", merge.id)
             return set()
+        held = numbers.bonds.merges.get(merge.id)
+        self._look_first(source, kept.fact, held and held.fact)
         change = numbers.merge(kept, Statement(merge.order, merge.survivor, tuple(others)))
         if change.is_refused:
-            self._review(TOO_MANY_NUMBERS, TOO_MANY, merge.id)
+            self._not_merged(TOO_MANY_NUMBERS, TOO_MANY, merge.id)
             return set()
+        self._review.taken(merge.id)
         if merge.id in numbers.people(merge.survivor).refused:
             change.refused.add(merge.id)
         key = self._realm.key("merge", source, merge.id)
         self._outbox.state(key, KEPT_MERGE.dump_json(kept))
         return self._follow(source, change, merge.survivor)
 
-    def say_foreign(self, visit: Visit, fact_ids: Iterable[str]) -> None:
-        """Facts that counted are somebody else's, by what came later."""
+    def follow_foreign(self, visit: Visit, before: frozenset[str], told: str | None = None) -> None:
+        """Facts that counted are somebody else's by what came later, or are so no longer.
+
+        ``told``: of this one its own input says so.
+        """
         origin = self._origin._replace(source=visit.source, raw=None)
-        for fact_id in sorted(fact_ids):
-            self._outbox.trouble(origin, VISIT_OF_ANOTHER, NOT_ANY_MORE, fact_id)
+        for fact_id in sorted(visit.foreign - before - {told}):
+            self._review.trouble(origin, VISIT_OF_ANOTHER, NOT_ANY_MORE, fact_id)
+        for fact_id in before - visit.foreign:
+            self._review.end(VISIT_OF_ANOTHER, fact_id)
+        if len(before) >= MAX_FOREIGN > len(visit.foreign):
+            self._review.end(VISIT_OF_MANY, *visit.at)
+
+    def say_if_refused(self, source: str, merge_id: str) -> None:
+        """A merge is told again that is kept: it may close a circle."""
+        numbers = self._realm.numbers_of(source)
+        if merge_id in numbers.people(numbers.bonds.merges[merge_id].merge.survivor).refused:
+            self._refuse(source, merge_id)
+
+    def say_again(self, source: str, named: Container[str]) -> None:
+        """Of numbers for whose sake an input is read again: what is still wrong with them.
+
+        What it names may have made other numbers change hands, too; one that is nobody's it may name no longer.
+        """
+        numbers = self._realm.numbers_of(source)
+        for of_source, number in self._review.asked(NUMBER_OF_ANOTHER):
+            if of_source == source and number in numbers.people(number).disputed:
+                self._trouble(NUMBER_OF_ANOTHER, DISPUTED, source, number)
+        for of_source, *numbers_ in self._review.asked(NUMBER_OF_MANY):
+            for number in numbers_:
+                if of_source == source and number in numbers.bonds.crowded and number in named:
+                    self._trouble(NUMBER_OF_MANY, NOBODYS, source, number)
 
     def _follow(
         self, source: str, change: Change, about: str, at_hand: Visit | None = None
@@ -106,19 +154,23 @@ class Recogniser:
 
     def _say(self, source: str, change: Change, about: str) -> None:
         for number in sorted(change.disputed):
-            self._review(NUMBER_OF_ANOTHER, DISPUTED, source, number)
+            self._trouble(NUMBER_OF_ANOTHER, DISPUTED, source, number)
+        for number in change.undisputed:
+            self._review.end(NUMBER_OF_ANOTHER, source, number)
         for number in sorted(change.crowded):
-            self._review(NUMBER_OF_MANY, NOBODYS, source, number)
+            self._trouble(NUMBER_OF_MANY, NOBODYS, source, number)
         for merge_id in sorted(change.refused):
             self._refuse(source, merge_id)
+        for merge_id in change.followed:
+            self._review.end(ALIAS_CYCLE, merge_id)
         if change.is_refused:
-            self._review(TOO_MANY_NUMBERS, TOO_MANY, source, about)
+            self._trouble(TOO_MANY_NUMBERS, TOO_MANY, source, about)
 
     def _refuse(self, source: str, merge_id: str) -> None:
         """Blame the merge that closes the circle by its stamp, whichever came last."""
         kept = self._realm.numbers_of(source).bonds.merges[merge_id]
         origin = self._origin._replace(source=source, feed=kept.feed, raw=kept.raw)
-        self._outbox.trouble(origin, ALIAS_CYCLE, f"{kept.trigger} {CIRCLE}", merge_id)
+        self._review.trouble(origin, ALIAS_CYCLE, f"{kept.trigger} {CIRCLE}", merge_id)
 
     def _fold_again(self, source: str, number: str, at_hand: Visit | None) -> set[str]:
         """Fold the visits again of which some facts may be somebody else's now, or no longer."""
@@ -132,12 +184,25 @@ class Recogniser:
                 touched.add(self._realm.patient_of(visit))
                 if visit.foreign != before:
                     touched.update(visit.everyone())
-                self.say_foreign(visit, visit.foreign - before)
+                self.follow_foreign(visit, before)
                 self._outbox.encounter(visit)
         return touched
 
-    def _review(self, reason: str, detail: str, *about: str) -> None:
-        self._outbox.trouble(self._origin, reason, detail, *about)
+    def _look_first(self, source: str, fact: Fact, held: Fact | None) -> None:
+        """Know which facts count before numbers change hands, also of visits not looked at since the start."""
+        numbers = self._realm.numbers_of(source)
+        for number in {n for each in (fact, held) if each for n in _numbers_in(each)}:
+            for together in numbers.connected(number):
+                for at in self._realm.by_patient.get(together, ()):
+                    visit = self._realm.visits[at]
+                    if at[0] == source and len(visit.patients) > 1:
+                        visit.fold()
+
+    def _not_merged(self, reason: str, detail: str, merge_id: str) -> None:
+        self._review.not_merged(self._origin, reason, detail, merge_id)
+
+    def _trouble(self, reason: str, detail: str, *about: str) -> None:
+        self._review.trouble(self._origin, reason, detail, *about)
 
 
 def write(realm: Realm, outbox: Outbox, source: str, change: Change) -> None:
@@ -151,6 +216,11 @@ def write(realm: Realm, outbox: Outbox, source: str, change: Change) -> None:
         outbox.state(realm.key("merge", source, merge_id), None)
     for number, pointer in sorted(change.pointers.items()):
         outbox.alias(source, number, pointer)
+
+
+def _numbers_in(fact: Fact) -> tuple[str, ...]:
+    survivor = (fact.merged_into,) if fact.merged_into else ()
+    return (fact.patient, *fact.others, *survivor)
 
 
 def _others_of(held: Fact | None) -> Statement | None:

@@ -10,6 +10,7 @@ Kinds of row, each keyed by the realm, the kind and what it is about:
   because its version must go on from there.
 * ``ward``: ward: the sequence number of its last notification, and the highest version that is not kept any more.
 * ``authority``, ``clock`` and ``seen``: one each: the last tick, and how far time is believed to have passed.
+* ``withheld`` and ``reviewed``: see ``review``.
 * ``due`` and ``behind``: see ``due``. ``backlog`` and ``register``: see ``backlog``.
 
 Visits are parsed and folded when first touched. The indexes by patient and by ward hold every
@@ -81,6 +82,8 @@ class Realm:
         self.clock: datetime | None = None
         self.seen: Clock | None = None
         self.doubted_since: datetime | None = None
+        self.withheld: dict[str, str] = {}
+        self.reviewed_at: datetime | None = None
         self.agenda = Agenda()
         self._long_visits = LongVisits()
         self.believed = Believed(None, None)

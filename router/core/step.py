@@ -108,7 +108,7 @@ class RouterStep:
         for said in envelope.observations:  # only now, as others may be looked at for it
             if said.recorded_rule not in OF_OUR_CLOCK:
                 follower.heard(min(said.recorded_at, envelope.received_at))
-        outbox.settle(envelope)
+        observer.close()
         return outbox
 
     def _believe(self, state: RouterState, authority: Authority, written_at: datetime) -> Outbox:

@@ -18,13 +18,21 @@ class Held(NamedTuple):
     fact: Fact
 
 
-def is_named_twice(realm: Realm, visit: Visit, fact: Fact) -> bool:
-    """Whether another visit of the fact's patient has the number with an assigner, and this one without, or so."""
-    patient = realm.numbers_of(visit.source).connected(fact.patient)
+def is_named_twice(realm: Realm, visit: Visit, number: str) -> bool:
+    """Whether another visit of the patient has its number with an assigner, and this one without, or so."""
+    patient = realm.numbers_of(visit.source).connected(number)
     return any(
         is_with_assigner(twin.visit) != is_with_assigner(visit.visit)
         and not patient.isdisjoint(twin.patients)
         for twin in _twins_of(realm, visit.at)
+    )
+
+
+def are_named_twice(realm: Realm, source: str, number: str) -> bool:
+    """Whether a patient has two visits of the number, one with an assigner and one without."""
+    twins = list(realm.numbered(source, bare_number(number)))
+    return len(twins) > 1 and any(
+        is_named_twice(realm, visit, patient) for visit in twins for patient in visit.patients
     )
 
 

@@ -15,7 +15,7 @@ from schemas import topics
 from schemas.authority import Authority, AuthorityEntry, Tick
 from schemas.notification import Notification
 from schemas.observation import Observation
-from schemas.review import ReviewItem
+from schemas.review import ReviewItem, ReviewStep, is_open
 from schemas.ward import WardRegister
 from tests.router.saying import REALM, START, envelope
 
@@ -147,6 +147,14 @@ class Router:
             for record in self.records
             if record.topic == topics.REVIEW
         ]
+
+    @property
+    def waiting(self) -> set[str]:
+        """Ids of the review items that are open, by what compaction leaves of both topics."""
+        values = rows(self.records, topics.REVIEWED).values()
+        steps = [ReviewStep.model_validate_json(value) for value in values]
+        items = map(ReviewItem.model_validate_json, rows(self.records, topics.REVIEW).values())
+        return {item.id for item in items if is_open(item, [s for s in steps if s.item == item.id])}
 
 
 def rows(records: Sequence[Record], topic: str) -> dict[str, bytes]:

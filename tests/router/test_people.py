@@ -66,8 +66,8 @@ TABLE: dict[str, tuple[list[str], str, str, list[int]]] = {
         ["r: m", "p: m r"], "r=p m=p p=p", "", [],
     ),
     "but not where the reserve number is not named": (["r: m", "p: m"], "r=r m=p p=p", "m", []),
-    "a merge afterwards makes one patient of them": (
-        ["a: n", "b: n", "a > b"], "a=b b=b n=b", "n", [],
+    "a merge afterwards makes one patient of them and no dispute": (
+        ["a: n", "b: n", "a > b"], "a=b b=b n=b", "", [],
     ),
     "a merge before makes it no dispute": (["a: n", "a > b", "b: n"], "a=b b=b n=b", "", []),
     "who claims what had ceased into another disputes it": (

@@ -199,7 +199,8 @@ def _became(item: ReviewItem, planned: Planned, ahead: Foreseen | None) -> Becam
         return "cannot"
     if ahead is None and planned.sha256:
         return "asked"
-    if not item.id.startswith(ROUTER) or not planned.envelopes:
+    is_routers = item.id.startswith(ROUTER) and (planned.envelopes or planned.sha256)
+    if not is_routers:
         return "remains" if item.id in planned.remains else "resolved"
     if ahead is None:
         return "asked"

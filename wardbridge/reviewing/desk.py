@@ -124,13 +124,14 @@ class Desk:
             await asyncio.to_thread(self._end, chosen.items, deed, by, reason)
 
     def _end(self, items: Sequence[ReviewItem], deed: Deed, by: str, reason: str) -> None:
-        at = self._clock()
-        records = [
-            step_record(
-                ReviewStep(item=i.id, realm=i.realm, deed=deed, at=at, by=by, reason=reason)
+        now = self._clock()
+        steps = [
+            ReviewStep(
+                item=i.id, realm=i.realm, deed=deed, at=max(now, i.last_met), by=by, reason=reason
             )
             for i in items
         ]
+        records = [*map(step_record, steps)]
         for start in range(0, len(records), STEPS_AT_ONCE):
             self._log.append(records[start : start + STEPS_AT_ONCE])
 

@@ -49,6 +49,7 @@ class Waiting(NamedTuple):
 
 class _Entry(NamedTuple):
     place: Place
+    last_met: datetime
     kind: Kind
     mark_unread: bool
     value: bytes
@@ -151,7 +152,7 @@ class Index:
             self._ends.pop(stored.key, None)
             return
         ends = self._ends.get(item.id)
-        if ends is not None and ends.end_one_of(item.at):
+        if ends is not None and ends.end_one_of(item.last_met):
             return
         if len(self._open) >= self._max_items:
             self._beyond += 1
@@ -165,12 +166,12 @@ class Index:
         elif step.deed == "resolved":
             ends.resolved_at = max(step.at, ends.resolved_at or step.at)
         entry = self._open.get(step.item)
-        if entry is not None and ends.end_one_of(entry.place.at):
+        if entry is not None and ends.end_one_of(entry.last_met):
             self._close(step.item)
 
     def _add(self, item: ReviewItem, value: bytes) -> None:
         kind, place = Kind(item.feed, item.reason), Place(item.at, item.id)
-        self._open[item.id] = _Entry(place, kind, item.mark_unread, value)
+        self._open[item.id] = _Entry(place, item.last_met, kind, item.mark_unread, value)
         count = self._counts.setdefault(kind, _Count())
         count.mark_unread += item.mark_unread
         insort(count.order, place)

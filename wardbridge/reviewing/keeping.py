@@ -72,7 +72,7 @@ def _ended_at(known: Known) -> datetime:
     """When the item ended, or was last met since; never, for an open one."""
     if known.is_open:
         return datetime.max.replace(tzinfo=known.item.at.tzinfo)
-    return max(known.item.at, *(step.at for step in known.steps if step.deed in ENDS))
+    return max(known.item.last_met, *(step.at for step in known.steps if step.deed in ENDS))
 
 
 def _copy(log: Log, items: Iterable[ReviewItem], held: set[str | None]) -> int:
