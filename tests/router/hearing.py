@@ -73,12 +73,13 @@ class Router:
 
     def go_on(self) -> bool:
         """Have the next done of what the router has left to do; whether there was any (``goes_on``: by itself)."""
-        left = [r for r in self.records[self._gone_on :] if r.topic == topics.TICKS]
-        if not left:
-            return False
-        self._gone_on = next(n for n, r in enumerate(self.records) if r is left[0]) + 1
-        self.feed(topics.TICKS, left[0].value, left[0].key)
-        return True
+        while not self.goes_on and self._gone_on < len(self.records):
+            record = self.records[self._gone_on]
+            self._gone_on += 1
+            if record.topic == topics.TICKS:
+                self.feed(topics.TICKS, record.value, record.key)
+                return True
+        return False
 
     def catch_up(self) -> Router:
         """Have all of it done."""

@@ -71,7 +71,8 @@ def tell(
 ) -> None:
     """In inputs of one to four observations, with switches of authority and restarts between.
 
-    The clock ticks up to ``until``, at odd moments.
+    The clock ticks up to ``until``, at odd moments. A router that does not go on by itself does so
+    at odd moments, too, and at the end.
     """
     waiting = list(arriving)
     while waiting:
@@ -84,8 +85,11 @@ def tell(
             router.restart()
         if until is not None and random.random() < 0.2:
             router.tick(START + random.random() * (until - START))
+        if not router.goes_on and random.random() < 0.5:
+            router.go_on()
     if until is not None:
         router.tick(until)
+    router.catch_up()
 
 
 def awaited(router: Router, history: History) -> Awaited:
@@ -93,16 +97,23 @@ def awaited(router: Router, history: History) -> Awaited:
     return Counter((ward, history.person(source, visit)) for ward, source, visit in router.open)
 
 
-def assert_well_formed(notifications: Sequence[Notification]) -> None:
-    """No gap in any sequence or version, no id twice (opens and closes: `Router.open`)."""
+def assert_well_formed(
+    notifications: Sequence[Notification], *, are_renumbered: bool = False
+) -> None:
+    """No gap in any sequence or version, no id twice (opens and closes: `Router.open`).
+
+    ``are_renumbered``: some visits are gone. What is told of them anew begins above every version that the
+    ward has seen, so there versions only rise.
+    """
     sequences: Counter[str] = Counter()
     versions: Counter[tuple[str, str, str]] = Counter()
     for each in notifications:
         sequences[each.subject] += 1
-        versions[each.subject, each.data.visit.source, each.data.visit.visit] += 1
+        name = (each.subject, each.data.visit.source, each.data.visit.visit)
         assert each.data.sequence == sequences[each.subject]
-        version = versions[each.subject, each.data.visit.source, each.data.visit.visit]
-        assert each.data.version == version
+        assert each.data.version > versions[name]
+        assert are_renumbered or each.data.version == versions[name] + 1
+        versions[name] = each.data.version
     assert len({each.id for each in notifications}) == len(notifications)
 
 

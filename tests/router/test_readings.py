@@ -12,7 +12,7 @@ from schemas.observation import Claims, Observation, Unread
 from schemas.review import ReviewStep, is_open
 from tests.router.hearing import Router, rows
 from tests.router.histories import History, histories
-from tests.router.saying import START, Source, again, envelope, minutes
+from tests.router.saying import START, Source, again, envelope, minutes, patient, place
 from tests.router.test_invariants import BELIEVED, RANDOMS, Tally, awaited, check
 
 
@@ -79,9 +79,22 @@ def test_persons_and_merges_are_read_anew_too() -> None:
     assert ended.words == ["W designated marked", "W changed updated"]
 
 
+def misread(random: Random, said: Observation, revision: int) -> Observation:
+    """By an older profile or register: without the mark, of another ward, or by other numbers of the patient."""
+    way = random.choice(("mute", "ward", "numbers"))
+    if way == "ward" and said.claims.mark is not None:
+        claims = said.claims.model_copy(update={"mark": place("W9")})
+        return said.model_copy(update={"claims": claims, "revision": revision})
+    if way == "numbers" and said.visit is not None:
+        key = said.patient.key
+        numbers = random.choice(((f"old-{key}",), (f"old-{key}", key), (key, "n"), ("n", key)))
+        return said.model_copy(update={"patient": patient(*numbers), "revision": revision})
+    return mute(said, revision)
+
+
 def readings(random: Random, said: Observation, right: int) -> list[Observation]:
     """All receipts of a statement: some readings by older configurations, sent again or not."""
-    older = [mute(said, revision) for revision in range(random.randint(0, right))]
+    older = [misread(random, said, revision) for revision in range(random.randint(0, right))]
     received = [*older, read_as(said, right)]
     repeated = random.sample(received, random.randint(0, len(received)))
     return [*received, *(again(each, random.randint(1, 9000)) for each in repeated)]

@@ -5,6 +5,8 @@ The profile names the assigner of visits otherwise than before, and often the pa
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 
 from router.core import reasons
@@ -63,6 +65,20 @@ def test_an_older_reading_says_where_a_statement_was_said_first_in_any_order(
     router = Router().hear(in_visit(cancel, "1@N", 2))
     router.hear(*[anew, first] if is_late else [first, anew]).restart()
     assert (router.wards, set(router.encounters)) == ([], {"ehr|1@N"})
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_statement_keeps_its_first_place_though_its_older_reading_comes_last(
+    order: tuple[int, ...],
+) -> None:
+    """The plan was sent, and cancelled in the same second; sent again, it is read with the assigner."""
+    s = Source(visit="1", counts=False)
+    plan = in_visit(s.a14("W1", minutes(5)), "1", 1)
+    cancel = in_visit(s.a27(at=minutes(5)), "1@N", 2)
+    said = [plan, cancel, in_visit(again(plan), "1@N", 2)]
+    router = Router().hear(*(said[at] for at in order))
+    assert (router.wards, set(router.encounters)) == ([], {"ehr|1@N"})
+    assert router.restart().hear(*said).wards == []
 
 
 def test_numbers_that_only_an_older_reading_gave_are_nobodys_any_more() -> None:
