@@ -207,6 +207,7 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
         Bounds("adapters.common.limits", {"MAX_WAITING_BYTES": f"{_BODIES}test_bodies_that_are_on_their_way_have_a_limit_together"}),
         Bounds("adapters.fhir.aside", {"READ_ASIDE_BYTES": f"{_BODIES}test_what_is_large_is_read_written_and_answered_off_the_loop"}),
         Bounds("adapters.fhir.grant", {"MAX_BYTES": f"{_BOUNDS}test_a_token_endpoint_that_answers_without_end_gives_none"}),
+        Bounds("adapters.fhir.server_time", {"MAX_AGE": "tests/fhir/test_server_time.py::test_a_search_is_made_a_little_before_it_is_answered"}),
         Bounds("adapters.fhir.times", {"MAX_OFFSET": f"{_BOUNDS}test_an_offset_that_no_clock_has_is_no_time"}),
         Bounds("adapters.fhir.limits", {
             "ROOM_FOR_RECORD_BYTES": f"{_FBOUNDS}test_the_largest_body_fits_into_a_record", "MAX_BODY_BYTES": f"{_FBOUNDS}test_the_largest_body_fits_into_a_record",
