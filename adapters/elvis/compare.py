@@ -91,7 +91,8 @@ def compare(
     elif refused := _refused_by_time(moment, last, context):
         return refused
     reader = RowReader(context.sheet, export)
-    found = scan(export.rows, reader, _settled(state, scope))
+    is_read_alike = last is not None and last.reading == context.sheet.fingerprint
+    found = scan(export.rows, reader, _settled(state, scope) if is_read_alike else {})
     before = state.listed.get(scope, {})
     absent = before.keys() - found.listed.keys()
     refused = _refused_by_rows(before, found, absent, export, context, arrival)
@@ -99,7 +100,9 @@ def compare(
         return refused
     interval_s = context.settings.export_interval_s(scope)
     newest = _newest(last or absence.NEVER, moment, found, interval_s)
-    newest = replace(newest, file=arrival.identity, wards=export.wards)
+    newest = replace(
+        newest, file=arrival.identity, wards=export.wards, reading=context.sheet.fingerprint
+    )
     step = _Step(state, moment, newest, context, len(export.rows))
     return step.comparison(found, absent, reader)
 
@@ -123,7 +126,7 @@ def _settled(state: SnapshotState, scope: str) -> dict[str, str]:
     return {
         listing.row: key
         for key, listing in state.listed.get(scope, {}).items()
-        if len(state.patients[key].listed) == 1
+        if not listing.anew and len(state.patients[key].listed) == 1
     }
 
 
@@ -149,10 +152,13 @@ def _refused_by_rows(  # noqa: PLR0913, PLR0917 - all that is known of the rows
 
 def _newest(before: ScopeState, moment: Moment, found: Scan, interval_s: int) -> ScopeState:
     """What the scope's state becomes, but for which bytes and wards it was."""
-    told = frozenset(trouble.digest for trouble in found.unused)
-    newest = replace(before, sequence=moment.sequence, told=told)
+    told = frozenset(trouble.statement for trouble in found.unused)
+    newest = replace(before, sequence=moment.sequence, told=told, left=frozenset())
     if found.unused:
-        return newest
+        left = (before.told | before.left) - told
+        return replace(
+            newest, left=left if len(left) <= guards.MAX_UNUSED_ROWS else before.told - told
+        )
     has_resumed = absence.is_silence(before, moment.sequence, interval_s)
     resumed = moment.sequence if has_resumed else before.resumed
     return replace(newest, whole=moment.sequence, resumed=resumed)
@@ -174,6 +180,7 @@ class _Step:
         self._context = context
         self._last = state.scopes.get(moment.scope)
         self._newest = newest
+        self._is_read_alike = self._last is not None and self._last.reading == newest.reading
         self._observer = Observer(context.feed, context.sheet.keyer, moment)
         self._scopes = {**state.scopes, moment.scope: newest}
         self._asked = absence.scopes_asked(self._scopes, context.settings)
@@ -205,10 +212,11 @@ class _Step:
     def _see(self, key: str, fresh: Fresh, listing: Listing, reader: RowReader) -> None:
         old = self._state.patients.get(key)
         said = reader.claims(fresh.row)
-        if old is None or old.listed.get(self._moment.scope) != listing:
+        before = old.listed.get(self._moment.scope) if old else None
+        if before != listing or not self._is_read_alike:
             odd = reader.about_number(fresh.row, fresh.who.patient.identifiers[0])
             self._troubles += [(fresh.number, trouble) for trouble in (*odd, *said.troubles)]
-            self._parts.append(reader.statement(fresh.row))
+            self._parts += dict.fromkeys((before.row if before else listing.row, listing.row))
         claims = said.claims.model_dump_json(exclude_unset=True)
         content = self._hash("claims", fresh.who.patient.key, claims)
         new = self._sighted(old, fresh, content, listing)
@@ -226,7 +234,7 @@ class _Step:
         patient = fresh.who.patient
         if self._is_superseded(old):
             # Not observed, so it is compared anew the next time that it stands there.
-            listing, content, patient = listing._replace(row=""), old.content, old.patient
+            listing, content, patient = listing._replace(anew=True), old.content, old.patient
         said = replace(old, content=content, patient=patient)
         return _listed(said, self._moment.scope, listing)
 
@@ -259,7 +267,7 @@ class _Step:
         last = self._last.sequence if self._last else 0
         # What another scope says now counts again, though its row has not changed.
         listed = {
-            scope: listing._replace(row="")
+            scope: listing._replace(anew=True)
             for scope, listing in old.listed.items()
             if scope != self._moment.scope
         }
@@ -291,10 +299,12 @@ class _Step:
     # -- what is told ------------------------------------------------------------------------------
 
     def _tell_once(self, found: list[RowTrouble]) -> None:
-        told = self._last.told if self._last else frozenset()
-        self._troubles += [
-            (trouble.number, trouble.trouble) for trouble in found if trouble.digest not in told
-        ]
+        """Rows that say nothing, but for those that said so before; none at all: those before have ended."""
+        told = self._last.told if self._last else frozenset[str]()
+        known = told if self._is_read_alike else frozenset[str]()
+        self._troubles += [(one.number, one.trouble) for one in found if one.statement not in known]
+        if not found and self._last:
+            self._parts += sorted(told | self._last.left)
 
     def _hash(self, *parts: str) -> str:
         return self._context.sheet.keyer.hash(*parts)

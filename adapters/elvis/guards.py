@@ -18,6 +18,7 @@ from adapters.elvis.settings import Guards, Scope
 from adapters.elvis.state import Listing, ScopeState
 
 OLDER_THAN_LAST: Final = "older-than-last"
+IN_FUTURE: Final = "exported-in-future"
 
 MAX_UNUSED_ROWS: Final = 10_000
 """So many are remembered, to tell each once, in one record of a scope: 350 kB."""
@@ -85,7 +86,7 @@ def not_ahead(exported_at: datetime, received_at: datetime, guards: Guards) -> T
     if exported_at <= received_at + timedelta(seconds=guards.future_s):
         return None
     detail = f"exported more than {guards.future_s} s ahead of our clock: set the clocks right"
-    return Trouble("exported-in-future", detail)
+    return Trouble(IN_FUTURE, detail)
 
 
 def not_older(sequence: int, last: ScopeState | None) -> Trouble | None:

@@ -8,7 +8,7 @@ corrected, a person may have approved it) and changes nothing if it is refused f
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -149,8 +149,9 @@ def _prepared(handled: Handled, file: Incoming, context: Context) -> Prepared:
     found = NOTHING
     if not handled.is_known or handled.outcome.parts:
         taken = Input(file.raw, file.received_at)
-        statement = statement_of(b"export", file.raw.sha256.encode())
-        found = context.review.findings(taken, handled.outcome, lambda: statement)
+        found = context.review.findings(
+            taken, handled.outcome, lambda: _statement_of(file.raw.sha256)
+        )
     return Prepared(handled, records_of(handled, file, context.feed, found.records), found)
 
 
@@ -175,7 +176,9 @@ def _handled(state: SnapshotState, file: Incoming, context: Context) -> Handled:
         return _refused(state, file, judged, context)
     told, cut = bounded([trouble for _, trouble in judged.troubles])
     observed = [observation for _, observation in judged.observed]
-    parts = tuple(part for part in judged.parts if part not in cut)
+    is_first = known is None or known.verdict != Verdict.ACCEPTED
+    replaced = _replaced(state, judged.change, file) if is_first else ()
+    parts = (*(part for part in judged.parts if part not in cut), *replaced)
     outcome = replace(accepted(observed, told), parts=parts)
     if (
         known
@@ -204,12 +207,33 @@ def _over(state: SnapshotState, file: Incoming, context: Context) -> tuple[str, 
     reader = RowReader(context.sheet, file.parsed)
     listed = {listing.row for listing in state.listed.get(scope, {}).values()}
     still = listed | state.scopes[scope].told
-    gone = (row for row in file.parsed.rows if reader.digest(row) not in still)
-    return tuple(reader.statement(row) for row in gone)
+    return tuple(said for said in map(reader.statement, file.parsed.rows) if said not in still)
+
+
+def _replaced(state: SnapshotState, change: Change, file: Incoming) -> Iterator[str]:
+    """The refused exports whose place this one takes: of its scope, or of none known where there is one only.
+
+    It is a whole picture, and newer: what it lists and cannot be read is in review for itself.
+    """
+    is_only_scope = {*state.scopes, *change.scopes} == {*change.scopes}
+    for identity, refused in state.files.items():
+        if refused.verdict != Verdict.REVIEW or identity == file.identity:
+            continue
+        taken = change.scopes.get(refused.scope)
+        if taken is None and not refused.scope and is_only_scope:
+            taken = next(iter(change.scopes.values()))
+        if taken is not None and refused.exported <= taken.sequence:
+            yield _statement_of(identity.partition("@")[0])
+
+
+def _statement_of(sha256: str) -> str:
+    """Of an export as a whole."""
+    return statement_of(b"export", sha256.encode())
 
 
 def _refused(state: SnapshotState, file: Incoming, trouble: Trouble, context: Context) -> Handled:
-    trouble = replace(trouble, mark_unread=True)  # of anybody that it lists
+    is_over = trouble.reason == guards.OLDER_THAN_LAST  # a newer one has told who is to come
+    trouble = replace(trouble, mark_unread=not is_over)  # of anybody that it lists
     outcome, known = to_review(trouble), state.files.get(file.identity)
     if known and known.reason == trouble.reason:
         return Handled(outcome, Change(), is_known=True)
@@ -245,7 +269,17 @@ def _files(
     forgotten: dict[str, FileState | None] = dict.fromkeys(oldest[: max(0, len(oldest) - kept)])
     revision = context.feed.revision
     became = FileState(at, outcome.verdict.value, outcome.reason, revision)
+    if outcome.verdict is Verdict.REVIEW and isinstance(file.parsed, Export):
+        scope = guards.scope_of(file.parsed, context.settings.scopes, state.scopes)
+        if isinstance(scope, str):
+            became = became._replace(scope=scope, exported=_exported(outcome, file.parsed, scope))
     return {**forgotten, file.identity: became}
+
+
+def _exported(outcome: Outcome, export: Export, scope: str) -> int:
+    """The sequence of a refused export; a time that is to come says nothing."""
+    is_believed = outcome.reason != guards.IN_FUTURE
+    return snapshot_state.sequence_of(export.exported_at, scope) if is_believed else 0
 
 
 def records_of(

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from adapters.common.identity import PATIENT_UNREADABLE
 from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import Trouble
+from adapters.common.revision import fingerprint
 from adapters.common.text import cleaned
 from adapters.common.visits import visit_id
 from adapters.elvis import cells
@@ -43,13 +44,17 @@ BLANKS: Final = " \t\r\n\xa0"
 MISSHAPEN: Final = frozenset({WRONG_NUMBER_OF_CELLS, CSV_UNREADABLE})
 """Reasons of rows whose cells cannot be told apart."""
 
+RULES: Final = 1
+"""Raise it when rows are read otherwise, with the number of the feed's kind."""
+
 _ENDS_NOBODY: Final = "while it stands there, no visit of this scope is ended by absence"
 
 
 class Sheet(NamedTuple):
     """What is needed to read rows: the format, the register, the source's name, the secret.
 
-    ``fingerprint`` differs when the same cells may be read otherwise.
+    ``fingerprint`` differs where the same cells may be read otherwise, and only then: as the number of the
+    feed's reading does, by the same rule (:mod:`adapters.common.revision`).
     """
 
     form: ExportFormat
@@ -63,9 +68,8 @@ def make_sheet(
     form: ExportFormat, register: WardRegister, source: str, keyer: PatientKeyer
 ) -> Sheet:
     """A sheet with its fingerprint."""
-    wards = [ward.model_dump_json() for _, ward in sorted(register.wards.items())]
-    told = (form.model_dump_json(), source, str(register.is_open), *wards)
-    return Sheet(form, register, source, keyer, keyer.hash("sheet", *told))
+    read_by = fingerprint("sheet", RULES, form, register, source)
+    return Sheet(form, register, source, keyer, keyer.hash("sheet", read_by))
 
 
 class Who(NamedTuple):
@@ -114,10 +118,6 @@ class RowReader:
         if row.is_broken or len(row.cells) != self._width:
             return False
         return not (self._unnamed and any(map(str.strip, row.cells[-self._unnamed :])))
-
-    def digest(self, row: Row) -> str:
-        """Equal for rows that say the same, under the same format and register."""
-        return self._sheet.keyer.hash(self._sheet.fingerprint, *row.cells)
 
     def statement(self, row: Row) -> str:
         """Of the cells as sent, whatever the format, the register, or the file that has them."""

@@ -1,7 +1,7 @@
 """The rows of an export, read as far as a comparison needs: who is listed, whose row is new.
 
-Pure. A row whose digest is *settled* (it stood there unchanged in the scope's previous snapshot)
-costs a hash and a look-up; only the others are read.
+Pure. A row is known by its statement, the hash of its cells. One that is *settled* (it stood there unchanged in the
+scope's previous snapshot, which was read alike) costs a hash and a look-up; only the others are read.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Fresh(NamedTuple):
 
 
 class RowTrouble(NamedTuple):
-    """What is wrong with a row as a whole; the digest lets it be told once."""
+    """What is wrong with a row as a whole; the statement lets it be told once."""
 
     number: int
-    digest: str
+    statement: str
     trouble: Trouble
 
 
@@ -57,7 +57,7 @@ class Scan:
 
 
 def scan(rows: Sequence[Row], reader: RowReader, settled: Mapping[str, str]) -> Scan:
-    """Go over the rows once; ``settled`` maps the digest of an unchanged row to its patient."""
+    """Go over the rows once; ``settled`` maps the statement of an unchanged row to its patient."""
     return _Scanner(rows, reader, settled).scan()
 
 
@@ -78,7 +78,7 @@ class _Scanner:
         return self._found
 
     def _take(self, number: int, row: Row, ward: str) -> None:
-        listing = Listing(self._reader.digest(row), ward)
+        listing = Listing(self._reader.statement(row), ward)
         key = self._settled.get(listing.row)
         if key is not None:
             self._list(key, number, listing)
@@ -100,12 +100,12 @@ class _Scanner:
     def _contradict(self, key: str, number: int, listing: Listing) -> None:
         # Which of the rows is right cannot be known: the patient is there, nothing more is said.
         first = self._found.listed[key]
-        if first.row:
+        if not first.anew:
             self._tell_twice(self._first[key], first.row)
         self._tell_twice(number, listing.row)
-        self._found.listed[key] = first._replace(row="")
+        self._found.listed[key] = first._replace(anew=True)
         self._found.fresh.pop(key, None)
 
-    def _tell_twice(self, number: int, digest: str) -> None:
+    def _tell_twice(self, number: int, statement: str) -> None:
         trouble = self._reader.twice(self._rows[number])
-        self._found.twice.append(RowTrouble(number, digest, trouble))
+        self._found.twice.append(RowTrouble(number, statement, trouble))

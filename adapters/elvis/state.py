@@ -50,13 +50,15 @@ def is_later(sequence: int, than: int, by_s: int = 0) -> bool:
 
 
 class Listing(NamedTuple):
-    """A patient's row in a scope's newest snapshot: digest of its cells, ward code of its place.
+    """A patient's row in a scope's newest snapshot: the statement that it is, the ward code of its place.
 
-    The digest is empty where two rows spoke of the patient: the next row is compared anew.
+    ``anew``: the next row is compared though it may say the same, for this one was not observed (two rows spoke
+    of the patient), or another scope has said something since.
     """
 
     row: str
     ward: str
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,9 @@ class ScopeState:
     """The newest accepted snapshot of one scope.
 
     ``whole`` is the newest in which every row's patient could be read: only such a one can lack
-    somebody. ``resumed`` is the newest whole one before which there was none for too long. ``told`` holds digests of rows in review, so that each is told once.
+    somebody. ``resumed`` is the newest whole one before which there was none for too long. ``told`` holds the statements of rows
+    that say nothing, so that each is told once, and ``left`` of those that said nothing in an export since the
+    newest whole one and stand there no more. ``reading`` tells how all rows were read.
     """
 
     sequence: int
@@ -73,6 +77,8 @@ class ScopeState:
     file: str
     wards: tuple[str, ...]
     told: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
+    reading: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +106,18 @@ class PatientState:
 
 
 class FileState(NamedTuple):
-    """What became of a file: its verdict and reason, when it was handled (sequence), by which reading."""
+    """What became of a file: its verdict and reason, when it was handled (sequence), by which reading.
+
+    Of a refused one ``scope`` is which it covers and ``exported`` the sequence of its export; empty and 0 where that
+    cannot be told.
+    """
 
     at: int
     verdict: str
     reason: str
     revision: int = 0
+    scope: str = ""
+    exported: int = 0
 
 
 @dataclass(slots=True)
@@ -197,6 +209,8 @@ def _scope_json(scope: ScopeState) -> dict[str, Any]:
         "file": scope.file,
         "wards": scope.wards,
         "told": sorted(scope.told),
+        "left": sorted(scope.left),
+        "reading": scope.reading,
     }
 
 
@@ -242,7 +256,8 @@ def _load_row(state: SnapshotState, kind: str, key: str, row: dict[str, Any]) ->
     match kind:
         case "scope":
             wards, told = tuple(row.pop("wards")), frozenset(row.pop("told"))
-            state.scopes[key] = ScopeState(wards=wards, told=told, **row)
+            left = frozenset(row.pop("left", ()))
+            state.scopes[key] = ScopeState(wards=wards, told=told, left=left, **row)
         case "patient":
             _set_patient(state, key, _patient_from(row))
         case "file":

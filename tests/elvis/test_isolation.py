@@ -65,7 +65,7 @@ def test_an_export_that_the_log_does_not_take_is_refused_for_itself(ward: Ward) 
 def test_where_the_log_takes_no_snapshot_rows_every_export_is_refused_and_none_waits(
     ward: Ward,
 ) -> None:
-    ward.log = LimitedLog(topics.SNAPSHOTS, 100)
+    ward.log = LimitedLog(topics.SNAPSHOTS, 200)
     ward.feed = ward.new_feed()
     for minute in range(3):
         ward.put(f"{minute}.csv", export(minute, ANNA))

@@ -16,6 +16,7 @@ from adapters.elvis.feed import ElvisDirectoryFeed
 from adapters.elvis.handle import make_context
 from adapters.elvis.kept import KeptExports, foreseen
 from adapters.elvis.outcomes import outcomes
+from adapters.elvis.row import RULES
 from adapters.elvis.settings import ElvisSettings
 from adapters.elvis.state import SnapshotState, apply
 from adapters.elvis.taking import state_in
@@ -153,6 +154,7 @@ KIND = FeedKind(
     doubts=tried.doubts,
     kept_files=ElvisFiles,
     reads_by=lambda settings: settings.format,
+    rules=RULES,
     locate=lambda settings, payload, where: locating.locate(payload, where, settings.format),
     kept=lambda settings, payload: locating.kept(payload, settings.format),
     is_alone=lambda _settings: True,  # a share hangs, and so may a commit
