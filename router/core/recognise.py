@@ -117,7 +117,7 @@ class Recogniser:
         origin = self._origin._replace(source=visit.source, raw=None)
         for fact_id in sorted(visit.foreign - before - {told}):
             self._review.trouble(origin, VISIT_OF_ANOTHER, NOT_ANY_MORE, fact_id)
-        for fact_id in before - visit.foreign:
+        for fact_id in sorted(before - visit.foreign):
             self._review.end(VISIT_OF_ANOTHER, fact_id)
         if len(before) >= MAX_FOREIGN > len(visit.foreign):
             self._review.end(VISIT_OF_MANY, *visit.at)
