@@ -35,8 +35,8 @@ def hl7() -> tuple[bytes, ...]:
 
 @cache
 def fhir() -> tuple[bytes, ...]:
-    ours = tuple(seed for seed in _files(GOLDEN / "fhir", "*.json") if b"resourceType" in seed)
-    return ours + _foreign("*.json")
+    ours = _files(GOLDEN / "fhir", "*.json") + _files(GOLDEN.parent / "fhir" / "cases", "*.json")
+    return tuple(seed for seed in ours if b"resourceType" in seed) + _foreign("*.json")
 
 
 @cache
