@@ -3,11 +3,13 @@
 import asyncio
 import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from bus.sqlite import schema
 
 _SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
@@ -44,3 +46,17 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     wanted = pyfuncitem._fixtureinfo.argnames
     asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in wanted}))
     return True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def without_flushing() -> Iterator[None]:
+    """Nothing in the tests' own processes waits for the disk, which may take 100 ms a flush.
+
+    Only loss of power could tell. What must be flushed, and before which answer, the tests of
+    durability see in the system calls of a child (``tests/bus/test_durability.py``); children,
+    the service among them, flush as they do in production.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema, "SYNCHRONOUS", "OFF")
+        patch.setattr(os, "fsync", lambda _handle: None)
+        yield

@@ -26,6 +26,7 @@ from schemas.topics import LOG_VERSION, Topic
 
 APPLICATION_ID: Final = 0x77626C67  # "wblg" (SQLite documentation, "PRAGMA application_id")
 OFFSET_BITS: Final = 44
+SYNCHRONOUS: Final = "FULL"
 BUSY_TIMEOUT_MS: Final = 10_000
 CHECKPOINT_PAGES: Final = 4_000  # rarer, larger checkpoints: fewer stalls between commits
 CACHE_KIB: Final = 64 * 1024  # of the writer: state rows are replaced all over their tables
@@ -122,8 +123,8 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     connection = connect(path, read_only=False)
     try:
         _version(connection)  # before anything is changed in a file that may not be ours
+        connection.execute(f"PRAGMA synchronous={SYNCHRONOUS}")
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         connection.execute(f"PRAGMA journal_size_limit={WAL_KEPT_BYTES}")

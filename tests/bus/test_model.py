@@ -160,7 +160,7 @@ class KafkaModel(LogModel):
 
 
 TestMemoryModel = MemoryModel.TestCase
-TestSqliteModel = pytest.mark.timeout(1_200)(SqliteModel.TestCase)  # it waits for the disk
+TestSqliteModel = SqliteModel.TestCase
 TestKafkaModel = KafkaModel.TestCase
 # A call takes a broker milliseconds, and a restart more: fewer histories, the rest is a campaign's.
 TestKafkaModel.settings = settings(

@@ -398,7 +398,7 @@ MUTATIONS: Final = (
     M("numbers that were too many are tied when they are told again", "observe.py",
       "self._recogniser(said).tie_again(visit, fact) if fact.others else set()", "set()"),
     M("what counts at last is in review no more", "recognise.py",
-      "for fact_id in before - visit.foreign:", "for fact_id in ():"),
+      "for fact_id in sorted(before - visit.foreign):", "for fact_id in ():"),
     M("a visit of few others is a visit of many no more", "recognise.py",
       "if len(before) >= MAX_FOREIGN > len(visit.foreign):", "if False:"),
     M("a dispute that a merge ends is in review no more", "recognise.py",
