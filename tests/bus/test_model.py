@@ -68,6 +68,15 @@ class LogModel(RuleBasedStateMachine):
         waiting = sum(len(values) - cursor[p] for p, values in self.values.items())
         assert len(batch.records) == limit or waiting == 0
 
+    def read_all(self, group: str) -> dict[TopicPartition, int]:
+        """Read to the end; the positions to commit. One read is enough but where a client fetches ahead."""
+        positions: dict[TopicPartition, int] = {}
+        while True:
+            batch = self.log.read(group, [RAW], 100, 0.0)
+            positions |= batch.positions
+            if not batch.records:
+                return positions
+
     def assert_lost(self, group: str, limit: int) -> None:
         # Noticed when there is something to read; a cursor at the very end of what went is harmless
         behind = any(
@@ -82,11 +91,11 @@ class LogModel(RuleBasedStateMachine):
     def read_and_commit(self, group: str, route: str, rows: Rows) -> None:
         if self.is_lost(group):
             return
-        batch = self.log.read(group, [RAW], 100, 0.0)
+        positions = self.read_all(group)
         for partition in range(PARTITIONS):
             self.cursor[group][partition] = len(self.values[partition])
-        self.log.commit(group, batch.positions, self.written(route, [], rows))
-        for at in batch.positions:
+        self.log.commit(group, positions, self.written(route, [], rows))
+        for at in positions:
             self.committed[group][at.partition] = self.cursor[group][at.partition]
 
     @rule(group=GROUPS)
@@ -154,9 +163,31 @@ class SqliteModel(LogModel):
 
 
 class KafkaModel(LogModel):
+    """Its client fetches ahead: what it holds it gives first, also when retention removed it since."""
+
     def __init__(self) -> None:
         self.engine = KafkaEngine(Path(), (RAW, STATE))
         super().__init__()
+
+    @rule(group=GROUPS, limit=st.integers(1, 4))
+    def read(self, group: str, limit: int) -> None:
+        cursor = self.cursor[group]
+        for partition in range(PARTITIONS):
+            cursor.setdefault(partition, self.removed[partition])
+        try:
+            batch = self.log.read(group, [RAW], limit, 0.0)
+        except PositionLostError:
+            assert self.is_lost(group)
+            return
+        assert batch.records or all(cursor[p] >= len(v) for p, v in self.values.items())
+        for partition, values in self.values.items():
+            found = [stored for stored in batch.records if stored.partition == partition]
+            for number, stored in enumerate(found):
+                assert stored.offset == found[0].offset + number
+                assert stored.value == values[stored.offset]
+            if found:
+                assert found[0].offset in {cursor[partition], self.removed[partition]}
+                cursor[partition] = found[-1].offset + 1
 
 
 TestMemoryModel = MemoryModel.TestCase
