@@ -85,6 +85,7 @@ class Dispatcher:
         self._positions: dict[int, int] = {}
         self._ledger = Ledger(log)
         self._ended: list[Record] = []
+        self._committing = 0
         self._changed: dict[str, Account] = {}
         self._committed_at_s = clock()
         self._is_suspect = False
@@ -125,7 +126,7 @@ class Dispatcher:
     def may_begin(self) -> bool:
         """Whether one more notice may end before the next commit."""
         is_ending = self._is_stopping or self._is_leaving
-        return len(self._ended) < UNCOMMITTED_NOTICES and not is_ending
+        return self._uncommitted() < UNCOMMITTED_NOTICES and not is_ending
 
     def note_ended(self, account: Account, ended: Ended) -> None:
         """A notice has ended: it is kept with the next commit."""
@@ -380,6 +381,7 @@ class Dispatcher:
         ended, changed, asked = self._ended, self._changed, self._asked_to_commit
         self._ended, self._changed, self._asked_to_commit = [], {}, []
         states = [account.row() for account in changed.values()]
+        self._committing = len(ended)  # a kill amid the commit repeats these, too
         try:
             run = in_thread or self._in_thread
             await run(self._ledger.commit, dict(self._positions), ended, states)
@@ -387,10 +389,16 @@ class Dispatcher:
             self._ended, self._changed = ended + self._ended, changed | self._changed
             _tell(asked, error)
             raise
+        finally:
+            was_full, self._committing = self._uncommitted() >= UNCOMMITTED_NOTICES, 0
         self._committed_at_s = self._clock()
         _tell(asked, None)
-        if len(ended) >= UNCOMMITTED_NOTICES:
+        if was_full:
             self._wake(list(self.senders))
+
+    def _uncommitted(self) -> int:
+        """Notices that have ended and of which the log may not know."""
+        return len(self._ended) + self._committing
 
     def _note_failure(self, error: LogError) -> None:
         self.log_trouble = str(error)

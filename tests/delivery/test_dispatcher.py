@@ -152,12 +152,17 @@ async def test_a_kill_repeats_what_was_not_committed_and_nothing_else() -> None:
     assert max(Counter(each.sequence for each in receipts(log)).values()) == 1
 
 
-async def test_while_nothing_is_committed_a_bounded_number_is_sent() -> None:
-    log, endpoint = FailingLog(), Endpoint()
-    log.append([queued("s", f"W{n % 50}", n) for n in range(1, 1001)])
-    terms = Terms(concurrency=8)
+@pytest.mark.parametrize("first", [1, 8, 200])
+async def test_while_nothing_is_committed_a_bounded_number_is_sent(first: int) -> None:
+    """Also where the commit that hangs is of many notices: a kill repeats those, too."""
+    log, endpoint = FailingLog(), Hanging(lambda outgoing: outgoing.sequence <= first)
+    log.append([queued("s", f"W{n}", n) for n in range(1, first + 1)])
+    terms = Terms(concurrency=first)
     log.committing.clear()
     async with dispatching(log, sender_to(endpoint, terms=terms)):
+        await until(lambda: len(endpoint.sent) == first)
+        log.append([queued("s", f"W{n % 250}", n) for n in range(first + 1, 1001)])
+        endpoint.go.set()
         await until(lambda: len(endpoint.taken) >= UNCOMMITTED_NOTICES)
         await asyncio.sleep(0.1)
         assert len(endpoint.sent) <= UNCOMMITTED_NOTICES + terms.concurrency
