@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -82,42 +82,35 @@ async def guarded() -> AsyncIterator[FastAPI]:
         yield running.app
 
 
+async def each(
+    app: FastAPI, rules: Iterable[str], headers: dict[str, str]
+) -> dict[str, tuple[int, int]]:
+    """For each route: the status, and how many bytes were asked for."""
+    sent = {rule: await ask(app, rule, headers) for rule in rules}
+    return {rule: (sending.status, sending.asked) for rule, sending in sent.items()}
+
+
 @pytest.mark.parametrize("headers", [CHUNKED, ANNOUNCED, CHUNKED | {"Authorization": "Bearer x"}])
-@pytest.mark.parametrize("rule", ASKED)
-def test_who_is_not_known_is_refused_before_anything_is_read(
-    rule: str, headers: dict[str, str]
-) -> None:
-    async def check() -> None:
-        async with guarded() as app:
-            sending = await ask(app, rule, headers)
-            assert (sending.status, sending.asked) == (401, 0)
-
-    asyncio.run(check())
+async def test_who_is_not_known_is_refused_before_anything_is_read(headers: dict[str, str]) -> None:
+    async with guarded() as app:
+        assert await each(app, ASKED, headers) == dict.fromkeys(ASKED, (401, 0))
 
 
-@pytest.mark.parametrize("rule", ASKED)
-def test_who_may_not_is_refused_before_anything_is_read(rule: str) -> None:
-    async def check() -> None:
-        async with surface(gate=gate_for(Grant(may=frozenset()))) as running:
-            sending = await ask(running.app, rule, CHUNKED | BEARER)
-            assert (sending.status, sending.asked) == (403, 0)
-
-    asyncio.run(check())
+async def test_who_may_not_is_refused_before_anything_is_read() -> None:
+    async with surface(gate=gate_for(Grant(may=frozenset()))) as running:
+        found = await each(running.app, ASKED, CHUNKED | BEARER)
+        assert found == dict.fromkeys(ASKED, (403, 0))
 
 
-@pytest.mark.parametrize("rule", sorted(RULES))
-def test_no_route_reads_more_than_its_limit(rule: str) -> None:
-    async def check() -> None:
-        async with guarded() as app:
-            sending = await ask(app, rule, ANNOUNCED | BEARER)
-            assert (sending.status, sending.asked) == (413, 0)
-            sending = await ask(app, rule, CHUNKED | BEARER)
+async def test_no_route_reads_more_than_its_limit() -> None:
+    async with guarded() as app:
+        announced = await each(app, RULES, ANNOUNCED | BEARER)
+        assert announced == dict.fromkeys(RULES, (413, 0))
+        for rule, (status, asked) in (await each(app, RULES, CHUNKED | BEARER)).items():
             limit = RULES[rule].body_bytes
-            assert sending.asked <= limit + len(PIECE)
-            assert sending.asked <= BODY_BYTES + len(PIECE)
-            assert limit or sending.status == 413
-
-    asyncio.run(check())
+            assert asked <= limit + len(PIECE), rule
+            assert asked <= BODY_BYTES + len(PIECE), rule
+            assert limit or status == 413, rule
 
 
 @pytest.mark.parametrize(

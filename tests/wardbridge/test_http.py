@@ -132,7 +132,7 @@ class Surface:
         self.runner.run_once()
         self.router = RouterComponent(self.runner)
         progress = RouterProgress(log, self.router, 60.0)
-        self.review = ReviewFollower(log)
+        self.review = ReviewFollower(log, wait_s=0.02)
         self.view = View(
             log,
             self.hub,

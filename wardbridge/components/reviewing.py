@@ -29,9 +29,10 @@ class ReviewFollower:
 
     name = "review"
 
-    def __init__(self, log: Log, index: Index | None = None) -> None:
+    def __init__(self, log: Log, index: Index | None = None, wait_s: float = WAIT_S) -> None:
         self.index = index or Index()
         self._follower = Follower(log, (topics.REVIEWED, topics.REVIEW))
+        self._wait_s = wait_s
         self._caught_up = threading.Event()
         self._stopping = threading.Event()
         self._failure: Exception | None = None
@@ -77,7 +78,7 @@ class ReviewFollower:
                 self.index.clear()
                 self._follower.begin_again()
             else:
-                self._follower.wait(WAIT_S)
+                self._follower.wait(self._wait_s)
         except LogError:  # it is away, and others say so
             self._stopping.wait(LOG_PAUSE_S)
 
