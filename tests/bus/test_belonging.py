@@ -114,7 +114,7 @@ def mended(log: Log) -> list[str]:
         assert each.kind == "mendable"
         mender.mend(each)
     # A commit that has returned shows itself a little later; nothing undoes it.
-    shown = Retrying(retry=retry_if_result(bool), stop=stop_after_delay(90), wait=wait_fixed(0.02))
+    shown = Retrying(retry=retry_if_result(bool), stop=stop_after_delay(180), wait=wait_fixed(0.02))
     shown(lambda: {each.kind for each in mender.findings()} - {"together"})
     log.leave("g")
     return [reason for each in found for reason in each.reasons]

@@ -231,7 +231,9 @@ def looping() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 @retry(
-    retry=retry_if_result(lambda is_so: not is_so), wait=wait_fixed(0.01), stop=stop_after_delay(90)
+    retry=retry_if_result(lambda is_so: not is_so),
+    wait=wait_fixed(0.01),
+    stop=stop_after_delay(180),
 )
 def until_so(condition: Callable[[], bool]) -> bool:
     """The same as :func:`until`, outside of an event loop."""

@@ -55,7 +55,7 @@ def running(
 
 
 @retry(
-    stop=stop_after_delay(90),
+    stop=stop_after_delay(180),
     wait=wait_fixed(0.1),
     retry=retry_if_result(lambda answer: answer.refusal == "nobody listens there"),
     retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
@@ -89,7 +89,9 @@ def kept(folder: Path, name: str) -> list[int]:
 
 
 @retry(
-    stop=stop_after_delay(20), wait=wait_fixed(0.05), retry=retry_if_result(lambda is_so: not is_so)
+    stop=stop_after_delay(180),
+    wait=wait_fixed(0.05),
+    retry=retry_if_result(lambda is_so: not is_so),
 )
 def until_said(folder: Path, *texts: str) -> bool:
     said = (folder / "said").read_text(encoding="utf-8")

@@ -54,7 +54,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
 
 
 @retry(
-    stop=stop_after_delay(60), wait=wait_fixed(0.2),
+    stop=stop_after_delay(180), wait=wait_fixed(0.2),
     retry=retry_if_exception_type(AssertionError), reraise=True,
 )  # fmt: skip
 def at_rest(service: Service) -> Seen:

@@ -119,7 +119,7 @@ key_file = "{folder}/server.key"
 
 
 @retry(
-    stop=stop_after_delay(60),
+    stop=stop_after_delay(180),
     wait=wait_fixed(0.2),
     retry=retry_if_exception_type(AssertionError),
     reraise=True,

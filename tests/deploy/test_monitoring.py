@@ -106,7 +106,7 @@ def an_export_that_cannot_be_moved(inbox: Path) -> None:
 
 
 @retry(
-    stop=stop_after_delay(90), wait=wait_fixed(0.1),
+    stop=stop_after_delay(180), wait=wait_fixed(0.1),
     retry=retry_if_exception_type((AssertionError, KeyError)), reraise=True,
 )  # fmt: skip
 def samples_of(service: Service) -> dict[str, list[dict[str, str]]]:

@@ -279,7 +279,7 @@ def test_what_a_person_asks_is_carried_out_and_kept(lab: Lab, tmp_path: Path) ->
 @retry(
     retry=retry_if_exception_type(AssertionError),
     wait=wait_fixed(0.1),
-    stop=stop_after_delay(60),
+    stop=stop_after_delay(180),
     reraise=True,
 )
 def _when_it_can(
@@ -298,7 +298,7 @@ def _waiting(found: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 @retry(
     retry=retry_if_exception_type(AssertionError),
     wait=wait_fixed(0.1),
-    stop=stop_after_delay(60),
+    stop=stop_after_delay(180),
     reraise=True,
 )
 def _until_paused(service: Service) -> None:
@@ -355,7 +355,7 @@ def _wait_until_told(service: Service) -> None:
 @retry(
     retry=retry_if_exception_type(AssertionError),
     wait=wait_fixed(0.1),
-    stop=stop_after_delay(60),
+    stop=stop_after_delay(180),
     reraise=True,
 )
 def _until_nothing_waits(log: Log) -> None:

@@ -27,7 +27,7 @@ allow_private = true
 
 
 @retry(
-    stop=stop_after_delay(60), wait=wait_fixed(0.1), retry=retry_if_result(lambda is_so: not is_so)
+    stop=stop_after_delay(180), wait=wait_fixed(0.1), retry=retry_if_result(lambda is_so: not is_so)
 )
 def until_kept(folder: Path, name: str, numbers: set[int]) -> bool:
     return (folder / KEEPS[name]).exists() and set(kept(folder, name)) == numbers

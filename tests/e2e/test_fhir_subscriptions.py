@@ -67,7 +67,7 @@ def mark(service: Service, visit: str, ward: str, trigger: str = "A14") -> None:
 
 
 @retry(
-    retry=retry_if_exception_type(AssertionError), wait=wait_fixed(0.05), stop=stop_after_delay(90),
+    retry=retry_if_exception_type(AssertionError), wait=wait_fixed(0.05), stop=stop_after_delay(180),
     reraise=True,
 )  # fmt: skip
 def until_status(subscribed: Any, expected: str) -> None:

@@ -107,7 +107,7 @@ def test_whichever_broker_is_killed_amid_a_transaction_nothing_is_lost_or_double
 
 @retry(
     retry=retry_if_exception_type((KafkaError, StopIteration)), wait=wait_none(),
-    stop=stop_after_delay(60), reraise=True,
+    stop=stop_after_delay(180), reraise=True,
 )  # fmt: skip
 def _killed(service: Service, brokers: KafkaDev, choice: Choice) -> str:
     """Kill the broker as soon as the router has a transaction open; the transaction's state."""

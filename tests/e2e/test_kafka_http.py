@@ -94,7 +94,7 @@ def listed(service: Service) -> list[dict[str, Any]]:
 
 soon = retry(
     retry=retry_if_exception_type((AssertionError, ValueError)),
-    wait=wait_fixed(0.02), stop=stop_after_delay(60), reraise=True,
+    wait=wait_fixed(0.02), stop=stop_after_delay(180), reraise=True,
 )  # fmt: skip
 
 

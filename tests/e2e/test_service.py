@@ -28,7 +28,7 @@ AT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 
 
 soon = retry(
-    stop=stop_after_delay(90), wait=wait_fixed(0.02),
+    stop=stop_after_delay(180), wait=wait_fixed(0.02),
     retry=retry_if_exception_type(AssertionError), reraise=True,
 )  # fmt: skip
 
@@ -252,7 +252,7 @@ def test_what_is_in_review_is_asked_of_the_service_which_notes_it_only_where_it_
 @retry(
     retry=retry_if_exception_type(AssertionError),
     wait=wait_fixed(0.05),
-    stop=stop_after_delay(90),
+    stop=stop_after_delay(180),
     reraise=True,
 )
 def until_notes_are_taken_in(service: Service) -> None:

@@ -219,7 +219,7 @@ def test_a_producer_that_fails_whatever_it_is_given_is_replaced(opened: Opens) -
 
 
 @retry(
-    retry=retry_if_exception_type(LogError), wait=wait_fixed(0.01), stop=stop_after_delay(90),
+    retry=retry_if_exception_type(LogError), wait=wait_fixed(0.01), stop=stop_after_delay(180),
     reraise=True,
 )  # fmt: skip
 def retried(call: Callable[[], None]) -> None:

@@ -83,7 +83,7 @@ def test_what_was_read_is_lost_to_a_member_that_takes_over(settings: KafkaSettin
 
 @retry(
     retry=retry_if_exception_type(AssertionError), wait=wait_fixed(0.05),
-    stop=stop_after_delay(90), reraise=True,
+    stop=stop_after_delay(180), reraise=True,
 )  # fmt: skip
 def _until_lost(log: Log) -> None:
     assert not log.keep("g")

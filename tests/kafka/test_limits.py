@@ -47,7 +47,7 @@ def learnt(log: KafkaLog) -> None:
     with pytest.raises(RecordTooLargeError):
         append(log, LARGE)
     again = Retrying(
-        retry=retry_if_exception_type(LogError), stop=stop_after_delay(90), wait=wait_fixed(0.05),
+        retry=retry_if_exception_type(LogError), stop=stop_after_delay(180), wait=wait_fixed(0.05),
         reraise=True,
     )  # fmt: skip
     again(lambda: append(log, 10, topic=OBSERVATIONS))

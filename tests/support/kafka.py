@@ -123,7 +123,7 @@ def read_downstream(
     )
     found: list[Any] = []
 
-    @retry(retry=retry_if_result(lambda enough: not enough), stop=stop_after_delay(90))
+    @retry(retry=retry_if_result(lambda enough: not enough), stop=stop_after_delay(180))
     def read() -> bool:
         found.extend(each for batch in consumer.poll(200).values() for each in batch)
         return is_enough(found)
@@ -144,7 +144,7 @@ def alter_topic(admin: KafkaAdminClient, topic: str, setting: str, value: str) -
 
 @retry(
     retry=retry_if_exception_type(AssertionError), wait=wait_fixed(0.02),
-    stop=stop_after_delay(90), reraise=True,
+    stop=stop_after_delay(180), reraise=True,
 )  # fmt: skip
 def _wait_until_altered(admin: KafkaAdminClient, topic: str, setting: str, value: str) -> None:
     asked = [ConfigResource(ConfigResourceType.TOPIC, topic)]

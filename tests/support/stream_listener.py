@@ -78,7 +78,7 @@ class StreamListener:
         return found
 
     @retry(retry=retry_if_exception_type(AssertionError), wait=wait_fixed(0.05),
-           stop=stop_after_delay(60), reraise=True)  # fmt: skip
+           stop=stop_after_delay(180), reraise=True)  # fmt: skip
     def wait_for(self, sequence: int) -> None:
         assert max(self.distinct(), default=0) >= sequence, (self.ward, self.how)
 

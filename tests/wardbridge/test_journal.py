@@ -202,7 +202,7 @@ def play(tmp_path: Path, receiver: Receiver, is_alive: list[bool]) -> None:
 
 
 @retry(
-    stop=stop_after_delay(60), wait=wait_fixed(0.1),
+    stop=stop_after_delay(200), wait=wait_fixed(0.1),
     retry=retry_if_exception_type(AssertionError), reraise=True,
 )  # fmt: skip
 def until_said(service: Service, event: str, name: str) -> None:

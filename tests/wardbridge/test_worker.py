@@ -38,7 +38,7 @@ from wardbridge.secret import DEFAULT_NAME, made_once
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 
 soon = retry(
-    stop=stop_after_delay(90), wait=wait_fixed(0.02),
+    stop=stop_after_delay(180), wait=wait_fixed(0.02),
     retry=retry_if_exception_type(AssertionError), reraise=True,
 )  # fmt: skip
 
