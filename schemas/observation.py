@@ -9,7 +9,8 @@ Invariants
   is none (**cleared**), anything else is the **value**. On the wire and in ``model_fields_set``
   absent means not there; always serialise with ``exclude_unset`` (:meth:`Envelope.to_json`).
 * A statement that is read again, with another profile or ward register, keeps its ``id`` and has a
-  higher ``revision``; of all readings the one with the highest counts.
+  higher ``revision``; of all readings by one feed the one with the highest counts. Of several feeds
+  what either can read counts.
 * All observations of one input travel in one :class:`Envelope`: an input is whole or absent.
 """
 

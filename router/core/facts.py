@@ -4,8 +4,9 @@ A row is a JSON array in the order of :class:`Fact`'s fields; absent claims are 
 cleared ones are null. Restart reads a million of them, so a visit keeps its rows as bytes and
 parses them when it is first touched.
 
-A fact is known by its id. Said twice, it is one fact: the higher revision says what it claims and
-when, and it keeps the place of its first receipt, so that the order of arrival decides nothing.
+A fact is known by its id. Said twice, it is one fact: of one feed the higher revision says what it
+claims and when, of several feeds see ``readings``, and it keeps the place of its first receipt. So
+the order of arrival decides nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final, NamedTuple
 from pydantic import TypeAdapter
 
 from bus.port import Stored
+from router.core.readings import Reading, claims_of, newest
 from schemas.base import YEARS
 from schemas.observation import Claims, Movement, Observation, What
 
@@ -53,11 +55,14 @@ class Fact(NamedTuple):
     ``occurs``: microseconds of the time that it is about, where that decides its place in the
     history: a later time than its stamp's lies ahead, an earlier one in the past.
     ``series``: what its sequence counts (``versions``).
+    ``feed``: which one's reading it is; of several feeds that whose name sorts first leads, and ``readings``
+    are what each of them claims.
     ``others``: the patient's other numbers. ``corrects``: the visit is this patient's from now on.
     """
 
     id: str
     revision: int
+    feed: str
     stamp: Stamp
     what: What
     is_state: bool
@@ -72,6 +77,7 @@ class Fact(NamedTuple):
     others: tuple[str, ...] = ()
     corrects: bool = False
     series: str | None = None
+    readings: tuple[Reading, ...] = ()
 
     @property
     def order(self) -> Order:
@@ -118,15 +124,28 @@ class Fact(NamedTuple):
         Sequence and receipt are the smallest of all tellings: what a sender repeats, or a person has
         read again, stays where it was said first.
         """
-        best = other if other.revision > self.revision else self
-        same = (each.stamp for each in (self, other) if each.revision == best.revision)
+        best = other if other.leads(self) else self
+        same = (each.stamp for each in (self, other) if not best.leads(each))
         _, sequences, receipts, _ = zip(self.stamp, other.stamp, strict=True)
         stamp = (min(same)[0], min(sequences), min(receipts), best.stamp[3])
-        return best._replace(stamp=stamp)
+        told = best._replace(stamp=stamp)
+        if self.feed == other.feed and not (self.readings or other.readings):  # nearly always
+            return told
+        readings = newest((*self._read_as(), *other._read_as()))
+        return told._replace(claims=claims_of(readings), readings=readings)
+
+    def leads(self, other: Fact) -> bool:
+        """Whether this telling says what happened and of whom: the newer of one feed's, of two the first feed's."""
+        if self.feed == other.feed:
+            return self.revision > other.revision
+        return self.feed < other.feed
+
+    def _read_as(self) -> tuple[Reading, ...]:
+        return self.readings or (Reading(self.feed, self.revision, self.claims),)
 
 
 _ROW: Final = TypeAdapter(Fact)
-_USUAL_END: Final = b",null,false,null,false,false,null,[],false,null]"
+_USUAL_END: Final = b",null,false,null,false,false,null,[],false,null,[]]"
 """Of a row: neither a movement nor a merge, and of now. These are the defaults."""
 
 _LEFT: Final = frozenset({"place", "responsible_ward"})
@@ -159,6 +178,7 @@ def fact_of(said: Observation) -> Fact:
     return Fact(
         said.id,
         said.revision,
+        said.feed,
         (microseconds(stamp.at), stamp.sequence, microseconds(stamp.received_at), stamp.rank),
         said.what,
         said.shape == "state",

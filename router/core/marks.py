@@ -84,7 +84,7 @@ def _marks_in(visit: Visit) -> Iterator[Fact]:
 def _mark(patient: str, order: Order, level: Protection) -> Fact:
     """What is said of a person's protection, as a fact of its own."""
     stamp, fact_id = order
-    return Fact(fact_id, 0, stamp, What.PERSON_UPDATED, is_state=False, patient=patient,
+    return Fact(fact_id, 0, "", stamp, What.PERSON_UPDATED, is_state=False, patient=patient,
                 claims=Claims(protection=level))  # fmt: skip
 
 

@@ -126,7 +126,7 @@ class Observer:
         touched = set[str]()
         elsewhere = held_elsewhere(self._realm, (said.source, said.visit or ""), fact)
         if elsewhere is not None:
-            if elsewhere.fact.revision >= fact.revision:
+            if not fact.leads(elsewhere.fact):
                 return self._told_again(elsewhere.visit, said, fact, elsewhere.fact)
             fact = elsewhere.fact.told_again(fact)
             touched |= self._take_out(said, *elsewhere)
