@@ -17,7 +17,7 @@ from router.core.clock import Clock
 from router.core.designations import Name
 from router.core.fulfilment import BY_PLACE, Fulfilment
 from router.core.outbox import Outbox
-from router.core.passing import pass_time
+from router.core.passing import pass_time, undo
 from router.core.patient import believed_for, everyone_known_as
 from router.core.retention import sweep
 from router.core.state import Realm
@@ -48,6 +48,8 @@ class Follower:
         was = realm.seen
         is_back = self._see(was.ticked(tick.at, interval) if was else Clock(tick.at))
         is_later = self._pass_time(tick.at, is_back=is_back)
+        if not is_later:
+            self._undo(tick.at)
         self._follow_register(fulfilment)
         self.look_again(tick.at)
         if is_later and realm.seen is not None:
@@ -109,10 +111,19 @@ class Follower:
         if realm.clock is not None and at <= realm.clock and not set_back:
             return False
         self._go_by(at, None)
-        happened = pass_time(realm, self._outbox, at, set_back=set_back)
-        touched = everyone_known_as(realm, happened)
-        Announcer(realm, self._register, self._outbox, at).reconcile(touched)
+        self._bring_in_line(pass_time(realm, self._outbox, at, set_back=set_back), at)
         return True
+
+    def _undo(self, at: datetime) -> None:
+        """Go on with what a clock that was ahead had made happen too early."""
+        self._bring_in_line(undo(self._realm, self._outbox), at)
+
+    def _bring_in_line(self, patients: set[str], at: datetime) -> None:
+        realm = self._realm
+        touched = everyone_known_as(realm, patients)
+        Announcer(realm, self._register, self._outbox, at).reconcile(touched)
+        if realm.agenda.early is not None:
+            self._outbox.tick(realm.clock or at)
 
     def _contradicts(self, at: datetime) -> bool:
         """Whether a tick was ahead of the time that is believed, which has gone on for a while without it."""

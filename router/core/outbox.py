@@ -24,6 +24,7 @@ class Outbox:
     def __init__(self, realm: str) -> None:
         self.records: list[Record] = []
         self._realm = realm
+        self._goes_on = False
 
     def state(self, key: str, row: bytes | None) -> None:
         """A row of state, or its end."""
@@ -63,7 +64,10 @@ class Outbox:
         self.records.append(Record(topics.REVIEWED, self._realm, step.key, value))
 
     def tick(self, at: datetime) -> None:
-        """Have the router go on at once, at the same time, with what is left to do."""
+        """Have the router go on at once, at the same time, with what is left to do: asked again, once."""
+        if self._goes_on:
+            return
+        self._goes_on = True
         value = Tick(realm=self._realm, at=at).model_dump_json().encode()
         self.records.append(Record(topics.TICKS, self._realm, self._realm, value))
 

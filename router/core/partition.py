@@ -13,7 +13,7 @@ from router.core import clock
 from router.core.bonds import KEPT_MERGE
 from router.core.clock import Clock
 from router.core.designations import Name
-from router.core.due import BEHIND, DUE
+from router.core.due import BEHIND, DUE, EARLY
 from router.core.facts import microseconds, moment
 from router.core.fulfilment import ALL_BY_PLACE, BY_PLACE, Fulfilment
 from router.core.keys import parted
@@ -132,10 +132,14 @@ def _restore_behind(realm: Realm, _about: list[str], row: bytes) -> None:
     realm.agenda.restore_behind(row)
 
 
+def _restore_early(realm: Realm, _about: list[str], row: bytes) -> None:
+    realm.agenda.restore_early(row)
+
+
 _PARTS: Final = {
     "fact": 5, "merge": 2, "number": 3, "crowded": 2, "person": 3, "told": 3, "ward": 1, DUE: 2,
     "withheld": 1,
-    **dict.fromkeys(("authority", "clock", "seen", "backlog", "register", "reviewed", BEHIND), 0),
+    **dict.fromkeys(("authority", "clock", "seen", "backlog", "register", "reviewed", BEHIND, EARLY), 0),
 }  # fmt: skip
 """By the kind of row, how many parts of its key say what it is about."""
 
@@ -155,4 +159,5 @@ _RESTORERS: Final = {
     "reviewed": _restore_reviewed,
     DUE: _restore_due,
     BEHIND: _restore_behind,
+    EARLY: _restore_early,
 }

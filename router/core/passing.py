@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from router.core.due import BEHIND
+from router.core.due import BEHIND, EARLY
 from router.core.facts import microseconds
 from router.core.keys import VisitKey
 from router.core.outbox import Outbox
@@ -18,20 +18,32 @@ DUE_PER_TICK: Final = 200
 
 def pass_time(realm: Realm, outbox: Outbox, at: datetime, *, set_back: bool) -> set[str]:
     """The patients of whom something has happened by now, or not yet if the clock was ahead."""
-    early = _set_back(realm, at) if set_back else set()
+    if set_back:
+        _set_back(realm, outbox, at)
+    undone = undo(realm, outbox)
     before = realm.agenda.behind
     due = realm.agenda.pass_to(microseconds(at), DUE_PER_TICK)
     behind = realm.agenda.behind
     if behind != before:
         outbox.state(realm.key(BEHIND), behind)
-    return _patients(realm, outbox, [*sorted(early), *due])
+    return undone | _patients(realm, outbox, due)
 
 
-def _set_back(realm: Realm, at: datetime) -> set[VisitKey]:
-    early = realm.agenda.set_back(microseconds(at))
-    for visit in filter(None, map(realm.visits.get, early)):
+def undo(realm: Realm, outbox: Outbox) -> set[str]:
+    """The next patients of whom a clock that was ahead had made something happen too early."""
+    before = realm.agenda.early
+    if before is None:  # nearly always
+        return set()
+    early = realm.agenda.undo(DUE_PER_TICK)
+    outbox.state(realm.key(EARLY), realm.agenda.early)
+    return _patients(realm, outbox, early)
+
+
+def _set_back(realm: Realm, outbox: Outbox, at: datetime) -> None:
+    """Have no visit happen before its time; the lists follow bit by bit."""
+    for visit in filter(None, map(realm.visits.get, realm.agenda.set_back(microseconds(at)))):
         visit.fold_ = None
-    return early
+    outbox.state(realm.key(EARLY), realm.agenda.early)
 
 
 def _patients(realm: Realm, outbox: Outbox, visits: Iterable[VisitKey]) -> set[str]:

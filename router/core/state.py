@@ -11,7 +11,7 @@ Kinds of row, each keyed by the realm, the kind and what it is about:
 * ``ward``: ward: the sequence number of its last notification, and the highest version that is not kept any more.
 * ``authority``, ``clock`` and ``seen``: one each: the last tick, and how far time is believed to have passed.
 * ``withheld`` and ``reviewed``: see ``review``.
-* ``due`` and ``behind``: see ``due``. ``backlog`` and ``register``: see ``backlog``.
+* ``due``, ``behind`` and ``early``: see ``due``. ``backlog`` and ``register``: see ``backlog``.
 
 Visits are parsed and folded when first touched. The indexes by patient and by ward hold every
 visit that ever named them, so what they find is checked against the fold.

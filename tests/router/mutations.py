@@ -241,7 +241,11 @@ MUTATIONS: Final = (
     M("the rest is left for the next", "due.py",
       "return _row((time, *at)) if time <= self.now else None", "return None"),
     M("what a clock made happen too early has not happened", "passing.py",
-      "    early = _set_back(realm, at) if set_back else set()\n", "    early: set = set()\n"),
+      "    if set_back:\n", "    if False:\n"),
+    M("a set back changes no more than its limit", "due.py",
+      "range(min(limit, len(early)))", "range(len(early))"),
+    M("the rest of a set back is left for the next", "due.py",
+      "self._undoing = self._undoing._replace(first=early[-1])", "self._undoing = None"),
     # -- fold 1: order
     M("a late fact is folded where it belongs", "visit.py",
       "in_order = self.reached is None or fact.order > self.reached", "in_order = True"),

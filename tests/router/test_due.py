@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from router.core import passing
-from router.core.due import BEHIND, DUE, Agenda
+from router.core.due import BEHIND, DUE, EARLY, Agenda
 from schemas import topics
 from schemas.observation import Observation
 from tests.router.hearing import Router, rows
@@ -92,6 +92,29 @@ def test_what_a_clock_that_was_ahead_made_happen_has_not_happened(*, restarts: b
     assert router.words[4:] == ["W designated reopened"] * 2
     assert {router.encounters[f"ehr|v{n}"]["phase"] for n in range(2)} == {"active"}
     assert ticked(router, minutes(94), 70).words[6:] == ["W withdrawn discharged"] * 2
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_set_back_changes_no_more_visits_at_once_than_the_limit(
+    monkeypatch: pytest.MonkeyPatch, *, restarts: bool
+) -> None:
+    """It goes on by itself; what is said meanwhile is decided by the time that counts."""
+    router = Router().hear(*stays(8)).tick(NOON + timedelta(days=3)).tick(minutes(90))
+    monkeypatch.setattr(passing, "DUE_PER_TICK", 3)
+    router.goes_on = False
+    router.hear(Source(visit="other", patient="q", at=minutes(90)).a01("V"))
+    left = [len(router.open)]
+    router.hear(Source(visit="v7", patient="p7", at=minutes(91)).a08(admitting_doctor="D"))
+    assert len(router.open) == left[0] + 1, "whoever is spoken of need not wait"
+    while router.go_on():
+        left.append(len(router.open))
+        if restarts:
+            router.restart()
+    assert left == [3, 7, 8]
+    assert not due_rows(router, EARLY)
+    assert {router.encounters[f"ehr|v{n}"]["phase"] for n in range(8)} == {"active"}
+    router.restart().tick(NOON)
+    assert len(router.open) == 5, "what is due is due again"
 
 
 def test_a_discharge_that_is_said_anew_at_another_time_has_both_times_in_its_row() -> None:
