@@ -139,6 +139,10 @@ def is_in_parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     return bool(request.param)
 
 
+_READ = st.lists(readings(), min_size=6, max_size=20, unique_by=lambda read: read[0].id)
+"""One reading is one: the same revision of a statement says the same, however often it comes."""
+
+
 def _until_all_is_due(router: Router, now: datetime, visits: int) -> Router:
     """As many ticks as there may be visits for each of which something is due."""
     for count in range(visits + 1):
@@ -150,7 +154,7 @@ def test_whatever_is_said_nothing_raises_and_order_decides_nothing(*, is_in_part
     tally = Tally("totality")
 
     @settings(max_examples=2 * settings().max_examples)
-    @given(st.lists(readings(), min_size=6, max_size=20), RANDOMS, _FULFILLED, _NOW)
+    @given(_READ, RANDOMS, _FULFILLED, _NOW)
     def holds(
         read: list[list[Observation]], random: Random, by: FulfilledBy, now: datetime
     ) -> None:
