@@ -265,6 +265,7 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
         }),
         Bounds("router.core.review", {"MAX_WITHHELD": "tests/router/test_review.py::test_what_is_withheld_for_long_is_forgotten_by_the_router_and_waits_for_a_person"}),
         Bounds("router.core.long_visits", {"MAX_PARSED": f"{_REPLAYED}test_of_many_long_visits_those_that_were_used_last_stay_parsed"}),
+        Bounds("router.core.spoken", {"MAX_SPOKEN": f"{_IDENTITY}test_of_one_person_only_so_many_statements_are_kept_whole"}),
         Bounds("router.core.state", {"MAX_VISITS": f"{_IDENTITY}test_a_patient_with_as_many_visits_as_nobody_has_is_set_aside_and_others_go_on"}),
     ),
 }  # fmt: skip

@@ -2,9 +2,9 @@
 
 Kinds of row, each keyed by the source and what it is about:
 
-* ``number``: number, owner. Its value is empty (``[]``) while kept visits say so; what was said of a person
-  apart from visits, and of visits that are dropped, is in it by the first and the last recorded time of all that.
-* ``merge``: observation id.
+* ``number``: number, owner. Its value is empty (``[]``) while kept visits, statements or merges say so; what
+  those had said that are dropped is in it by the first and the last recorded time of all that.
+* ``merge``: observation id. ``spoken``: see there.
 * ``crowded``: a number that so many others stand beside that it is nobody's; when that was said last.
 
 The pairs stand in the keys, so that restart indexes a million of them without parsing one.
@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 
 from router.core.facts import Fact, Order
 from router.core.people import Merge, Statement
+from router.core.spoken import Spoken
 from schemas.observation import RawPointer
 
 MAX_BESIDE: Final = 50
@@ -34,12 +35,16 @@ Pair = tuple[str, str]
 
 
 class KeptMerge(NamedTuple):
-    """A merge, and the input that said so, which is in review if the merge is refused."""
+    """A merge, and the input that said so, which is in review if the merge is refused.
+
+    ``others``: more numbers of the survivor, as the same reading gives them.
+    """
 
     fact: Fact
     feed: str
     trigger: str
     raw: RawPointer | None
+    others: tuple[str, ...] = ()
 
     @property
     def merge(self) -> Merge:
@@ -47,16 +52,27 @@ class KeptMerge(NamedTuple):
         fact = self.fact
         return Merge(fact.order, (fact.patient, *fact.others), fact.merged_into or fact.patient)
 
+    @property
+    def survivor(self) -> Statement:
+        """What it says of the survivor's numbers."""
+        return Statement(self.fact.order, self.merge.survivor, self.others)
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Every number in it."""
+        return (*self.merge.named, *self.others)
+
 
 KEPT_MERGE: Final = TypeAdapter(KeptMerge)
 
 
 class Bonds:
-    """The pairs, merges and crowded numbers of one source."""
+    """The pairs, merges, statements about persons and crowded numbers of one source."""
 
     def __init__(self) -> None:
         self.crowded: dict[str, int] = {}
         self.merges: dict[str, KeptMerge] = {}
+        self.spoken = Spoken()
         self._owners: dict[str, tuple[str, ...]] = {}
         self._owned: dict[str, tuple[str, ...]] = {}
         self._spans: dict[Pair, bytes] = {}
@@ -74,7 +90,7 @@ class Bonds:
 
     def is_held(self, number: str) -> bool:
         """Whether anything is kept of the number."""
-        return self.is_bound(number) or number in self.crowded
+        return self.is_bound(number) or number in self.crowded or self.spoken.is_of(number)
 
     def only_owner(self, number: str) -> str | None:
         """The owner of a number that nothing else was ever said of."""
@@ -117,8 +133,15 @@ class Bonds:
         """Whether more stand beside the number than beside any patient's."""
         return len(set(self.neighbours(number)) - {number}) > MAX_BESIDE
 
+    def said(self, owner: str, but: KeptMerge | None = None) -> Iterator[Statement]:
+        """What is kept whole of statements about the owner that no visit holds, without those of one merge."""
+        yield from self.spoken.of(owner)
+        for kept in map(self.merges.__getitem__, self._merges_of.get(owner, ())):
+            if kept.others and kept.survivor.owner == owner and kept is not but:
+                yield kept.survivor
+
     def spans(self, owner: str) -> Iterator[Statement]:
-        """What is left of statements about the owner that no kept visit holds."""
+        """What is left of statements about the owner that nothing holds any more."""
         for number in self._owned.get(owner, ()):
             for order in _orders(self._spans.get((number, owner))):
                 yield Statement(order, owner, (number,))
@@ -134,12 +157,13 @@ class Bonds:
         for number in numbers:
             newest += [merge.order[0][0] for merge in self.merges_among((number,))]
             newest += [said.order[0][0] for said in self.spans(number)]
+            newest += [said.order[0][0] for said in self.spoken.of(number)]
             newest.append(self.crowded.get(number, 0))
         return max(newest)
 
     def everyone(self) -> list[str]:
         """Every number that takes up room."""
-        return [*self._owners, *self._merges_of, *self.crowded]
+        return [*self._owners, *self._merges_of, *self.crowded, *self.spoken.owners()]
 
     def merge_ids(self, number: str) -> tuple[str, ...]:
         """Of every merge that names the number."""
@@ -166,14 +190,14 @@ class Bonds:
             self._spans[number, owner] = row
 
     def extend(self, number: str, owner: str, order: Order) -> bytes | None:
-        """Keep that it was said at the order, though no kept visit holds that; the row if it is new."""
+        """Keep that it was said at the order, though nothing holds that; the row if it is new."""
         held = self._spans.get((number, owner))
         row = _row_of(_extended(_orders(held), order))
         self._spans[number, owner] = row
         return row if row != held else None
 
     def has_span(self, number: str, owner: str) -> bool:
-        """Whether it was said apart from kept visits."""
+        """Whether it was said by what is not kept any more."""
         return (number, owner) in self._spans
 
     def remove(self, number: str, owner: str) -> None:

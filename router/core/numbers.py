@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from router.core.bonds import MAX_BESIDE, Bonds, KeptMerge, Pair
+from router.core.facts import Fact
 from router.core.people import Merge, People, Pointer, Statement, folded
+from router.core.spoken import statement_of
 
 MAX_TOGETHER: Final = 1_000
 """Numbers that may hang together. Somebody who was merged a hundred times has a few hundred."""
@@ -33,7 +35,8 @@ class Change:
 
     ``moved``: number to the patients whose it was and is. ``pointers``: where numbers lead now.
     ``tied``: numbers that are tied to others now or no longer, whosever they are: what protects may be another.
-    ``rows``: pairs to write (None: to remove). ``gone``: merges that count no more. ``disputed`` and ``refused``:
+    ``rows``: pairs to write (None: to remove); ``spoken``: statements about persons, by owner and id.
+    ``gone``: merges that count no more. ``disputed`` and ``refused``:
     numbers and merges that are so from now on, ``undisputed`` and ``followed``: no longer. ``crowded``: numbers
     that are nobody's from now on; ``in_use``: when those and older ones were last said, where it is to be
     kept (None: it is kept no longer).
@@ -44,6 +47,7 @@ class Change:
     pointers: dict[str, Pointer | None] = field(default_factory=dict)
     tied: set[str] = field(default_factory=set)
     rows: dict[Pair, bytes | None] = field(default_factory=dict)
+    spoken: dict[Pair, bytes | None] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
     disputed: set[str] = field(default_factory=set)
     undisputed: set[str] = field(default_factory=set)
@@ -58,6 +62,7 @@ class _Told(NamedTuple):
     """What is said, and how it stands to what is held.
 
     ``gone``: pairs that nothing says any more. ``was``: the numbers that it named as it was held before.
+    ``let_go``: an older statement about the same owner that is kept whole no longer.
     ``is_anew``: it changes what was said at its place, and not only what sorts after it.
     """
 
@@ -65,7 +70,7 @@ class _Told(NamedTuple):
     kept: KeptMerge | None = None
     gone: Sequence[Pair] = ()
     was: Sequence[str] = ()
-    in_visit: bool = False
+    let_go: Statement | None = None
     is_anew: bool = False
 
 
@@ -122,7 +127,7 @@ class Numbers:
     # -- taking in ------------------------------------------------------------------------------
 
     def prepare(self, statement: Statement, instead_of: Statement | None) -> None:
-        """Fold what a visit says by now, before it holds the statement: :meth:`say` tells the difference."""
+        """Fold what is said by now, before the statement is held: :meth:`say` tells the difference."""
         if not statement.numbers and instead_of is None:
             return
         said = [statement] if instead_of is None else [statement, instead_of]
@@ -131,28 +136,56 @@ class Numbers:
                 self.people(number)
 
     def say(
-        self, said: Statement, *, in_visit: bool, instead_of: Statement | None = None
+        self,
+        said: Statement,
+        *,
+        instead_of: Statement | None = None,
+        let_go: Statement | None = None,
     ) -> Change:
-        """A statement, held by a visit or not; ``instead_of``: the same one, as it was held before."""
+        """A statement that is held by now.
+
+        ``instead_of``: the same one, as it was held before. ``let_go``: an older one about its owner, held no more.
+        """
         change = Change()
         statement = self._of_somebody(said, change)
         if instead_of is not None:
             gone, was = self._no_longer_said(instead_of), (instead_of.owner, *instead_of.numbers)
-            return self._told(change, _Told(statement, None, gone, was, in_visit, is_anew=True))
-        is_anew = not in_visit and self._has_rivals(statement)
+            return self._told(change, _Told(statement, None, gone, was, let_go, is_anew=True))
+        is_anew = let_go is not None and self._has_rivals(let_go)
         if self._is_plain(statement, is_anew=is_anew):
-            self._add(statement, change, in_visit=in_visit)
+            self._add(statement, change)
+            self._keep_ties(let_go, change)
             return change
-        return self._told(change, _Told(statement, in_visit=in_visit, is_anew=is_anew))
+        return self._told(change, _Told(statement, let_go=let_go, is_anew=is_anew))
 
-    def merge(self, kept: KeptMerge, survivor: Statement) -> Change:
+    def say_of_person(self, fact: Fact, held: Fact | None) -> Change:
+        """A statement that no visit holds. ``held``: the same one, as it was held before."""
+        if fact == held:
+            return self.say(statement_of(fact))
+        spoken, statement = self.bonds.spoken, statement_of(fact)
+        before = statement_of(held) if held is not None and held.others else None
+        self.prepare(statement, before)
+        rows: dict[Pair, bytes | None] = {}
+        if held is not None:
+            rows[held.patient, held.id] = None
+        rows[fact.patient, fact.id] = spoken.hold(fact)
+        let_go = spoken.oldest_beyond(fact.patient)
+        if let_go is not None:
+            rows[let_go.owner, let_go.order[1]] = None
+            spoken.let_go(let_go.order[1])
+        change = self.say(statement, instead_of=before, let_go=let_go)
+        change.spoken |= rows
+        return change
+
+    def merge(self, kept: KeptMerge) -> Change:
         """A merge, or another telling of one, and all numbers that it gives for the survivor."""
         change = Change()
-        statement = self._of_somebody(survivor, change)
+        statement = self._of_somebody(kept.survivor, change)
         held = self.bonds.merges.get(kept.fact.id)
-        was = held.merge.named if held else ()
-        is_anew = held is not None or self._has_rivals(statement)
-        return self._told(change, _Told(statement, kept, was=was, is_anew=is_anew))
+        if held is None:
+            return self._told(change, _Told(statement, kept))
+        gone = self._no_longer_said(held.survivor, held)
+        return self._told(change, _Told(statement, kept, gone, held.named, is_anew=True))
 
     def forget(self, numbers: Iterable[str]) -> Change:
         """Untie numbers of whom nothing is kept any more: all that hang together."""
@@ -162,6 +195,9 @@ class Numbers:
             self._untie(number, change)
             if self.bonds.crowded.pop(number, None) is not None:
                 change.in_use[number] = None
+            for fact_id in self.bonds.spoken.ids(number):
+                self.bonds.spoken.let_go(fact_id)
+                change.spoken[number, fact_id] = None
             self._people.pop(number, None)
         return change
 
@@ -196,7 +232,7 @@ class Numbers:
     def _said_of(self, owner: str) -> Iterable[Statement]:
         if not (owned := self.bonds.owned(owner)):
             return
-        for said in self._said_in_visits(owner):
+        for said in (*self._said_in_visits(owner), *self.bonds.said(owner)):
             numbers = tuple(number for number in said.numbers if number in owned)
             yield said._replace(numbers=numbers)
         yield from self.bonds.spans(owner)
@@ -218,7 +254,7 @@ class Numbers:
         """Whether nobody disputes what it says, now or by anything that was said later."""
         owner, numbers, bonds = statement.owner, statement.numbers, self.bonds
         if not numbers:
-            return True
+            return not is_anew
         people = self._people.get(owner)
         if people is not None:
             return not is_anew and people.is_repeated(statement)
@@ -228,20 +264,21 @@ class Numbers:
             beside <= MAX_BESIDE and bonds.is_plain(owner) and not any(map(bonds.is_bound, fresh))
         )
 
-    def _add(self, statement: Statement, change: Change, *, in_visit: bool) -> None:
+    def _add(self, statement: Statement, change: Change) -> None:
         for number in statement.numbers:
             if not self.bonds.has(number, statement.owner):
                 change.moved[number] = (number, statement.owner)
                 change.pointers[number] = Pointer(statement.owner, merged=False)
-        self._tie(statement, change, in_visit=in_visit)
+        self._tie(statement, change)
 
     def _has_rivals(self, statement: Statement) -> bool:
         """Whether another owner claims one of the numbers: then every order between counts."""
         return any(self.bonds.has_rivals(number, statement.owner) for number in statement.numbers)
 
-    def _no_longer_said(self, before: Statement) -> list[Pair]:
-        """Which pairs of an earlier reading nothing says any more."""
-        said = {number for each in self._said_in_visits(before.owner) for number in each.numbers}
+    def _no_longer_said(self, before: Statement, held: KeptMerge | None = None) -> list[Pair]:
+        """Which pairs of an earlier reading nothing says any more. ``held``: the merge that it is of."""
+        kept = (*self._said_in_visits(before.owner), *self.bonds.said(before.owner, but=held))
+        said = {number for each in kept for number in each.numbers}
         return [
             (number, before.owner)
             for number in before.numbers
@@ -258,7 +295,8 @@ class Numbers:
         before = _Before(self, named)
         for pair in told.gone:
             self._remove(pair, change)
-        self._tie(statement, change, in_visit=told.in_visit)
+        self._tie(statement, change)
+        self._keep_ties(told.let_go, change)
         if kept is not None:
             self.bonds.add_merge(kept)
             change.tied.update(told.was, kept.merge.named)
@@ -283,14 +321,21 @@ class Numbers:
         numbers = tuple(number for number in said.numbers if self.bonds.has(number, said.owner))
         return said._replace(numbers=numbers)
 
-    def _tie(self, statement: Statement, change: Change, *, in_visit: bool) -> None:
+    def _tie(self, statement: Statement, change: Change) -> None:
         bonds, owner = self.bonds, statement.owner
         for number in statement.numbers:
             if not bonds.has(number, owner):
                 change.rows[number, owner] = bonds.add(number, owner)
                 change.tied |= {number, owner}
-            if not in_visit and (row := bonds.extend(number, owner, statement.order)):
-                change.rows[number, owner] = row
+
+    def _keep_ties(self, let_go: Statement | None, change: Change) -> None:
+        """Keep of what nothing holds any more that it was said."""
+        if let_go is None:
+            return
+        for number in filter(lambda each: self.bonds.has(each, let_go.owner), let_go.numbers):
+            row = self.bonds.extend(number, let_go.owner, let_go.order)
+            if row is not None:
+                change.rows[number, let_go.owner] = row
 
     def _remove(self, pair: Pair, change: Change) -> None:
         self.bonds.remove(*pair)
@@ -306,8 +351,10 @@ class Numbers:
         for pair in self.bonds.pairs_of(number):
             self._remove(pair, change)
         for merge_id in self.bonds.merge_ids(number):
-            change.tied.update(self.bonds.merges[merge_id].merge.named)
+            kept = self.bonds.merges[merge_id]
+            change.tied.update(kept.merge.named)
             self.bonds.remove_merge(merge_id)
+            self._keep_ties(kept.survivor, change)
             change.gone.append(merge_id)
 
 

@@ -232,14 +232,16 @@ class Observer:
         if said.merged_into is None:
             self._review.refuse(said, NO_SURVIVOR, "names no surviving patient")
             return set()
+        others = said.merged_into.other_keys
         held = self._realm.numbers_of(said.source).bonds.merges.get(fact.id)
         if held is not None:
+            others = others if fact.leads(held.fact) else held.others
             fact = held.fact.told_again(fact)
             if fact == held.fact:
                 self._recogniser(said).say_if_refused(said.source, fact.id)
                 return set()
-        kept = KeptMerge(fact, said.feed, said.trigger, self._envelope.raw)
-        return self._recogniser(said).merge(said.source, kept, said.merged_into.other_keys)
+        kept = KeptMerge(fact, said.feed, said.trigger, self._envelope.raw, others)
+        return self._recogniser(said).merge(said.source, kept)
 
     def _recogniser(self, said: Observation) -> Recogniser:
         return Recogniser(self._realm, self._outbox, self._review, self._origin(said))

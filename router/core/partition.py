@@ -73,6 +73,11 @@ def _restore_number(realm: Realm, about: list[str], row: bytes) -> None:
     realm.numbers_of(source).bonds.restore(number, owner, row)
 
 
+def _restore_spoken(realm: Realm, about: list[str], row: bytes) -> None:
+    source, owner, fact_id = about
+    realm.numbers_of(source).bonds.spoken.restore(owner, fact_id, row)
+
+
 def _restore_crowded(realm: Realm, about: list[str], row: bytes) -> None:
     source, number = about
     realm.numbers_of(source).bonds.crowded[number] = int(row)
@@ -137,7 +142,7 @@ def _restore_early(realm: Realm, _about: list[str], row: bytes) -> None:
 
 
 _PARTS: Final = {
-    "fact": 5, "merge": 2, "number": 3, "crowded": 2, "person": 3, "told": 3, "ward": 1, DUE: 2,
+    "fact": 5, "merge": 2, "number": 3, "spoken": 3, "crowded": 2, "person": 3, "told": 3, "ward": 1, DUE: 2,
     "withheld": 1,
     **dict.fromkeys(("authority", "clock", "seen", "backlog", "register", "reviewed", BEHIND, EARLY), 0),
 }  # fmt: skip
@@ -146,6 +151,7 @@ _PARTS: Final = {
 _RESTORERS: Final = {
     "merge": _restore_merge,
     "number": _restore_number,
+    "spoken": _restore_spoken,
     "crowded": _restore_crowded,
     "person": _restore_person,
     "told": _restore_told,

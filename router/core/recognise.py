@@ -31,6 +31,7 @@ from router.core.reasons import (
     VISIT_OF_MANY,
 )
 from router.core.review import Origin, Review
+from router.core.spoken import statement_of
 from router.core.state import Realm
 
 
@@ -46,8 +47,8 @@ class Recogniser:
     def prepare(self, visit: Visit, fact: Fact, held: Fact | None) -> None:
         """To be called before the visit holds the fact; :meth:`in_visit` after that."""
         numbers = self._realm.numbers_of(visit.source)
-        self._look_first(visit.source, fact, held)
-        numbers.prepare(_statement(fact), _others_of(held))
+        self._look_first(visit.source, _numbers_in(fact) | _numbers_in(held))
+        numbers.prepare(statement_of(fact), _others_of(held))
 
     def in_visit(self, visit: Visit, fact: Fact, held: Fact | None) -> set[str]:
         """The numbers of a fact that the visit holds by now. The patients that it touches.
@@ -56,7 +57,7 @@ class Recogniser:
         """
         before = _others_of(held)
         numbers = self._realm.numbers_of(visit.source)
-        change = numbers.say(_statement(fact), in_visit=True, instead_of=before)
+        change = numbers.say(statement_of(fact), instead_of=before)
         if before is not None:  # what was in review stays there while it is so
             change.disputed |= numbers.people(fact.patient).disputed.intersection(fact.others)
         if fact.corrects:
@@ -70,35 +71,44 @@ class Recogniser:
         if owner in crowded or all(n in crowded or tied(n, owner) for n in fact.others):
             return set()
         self.prepare(visit, fact, None)
-        change = numbers.say(_statement(fact), in_visit=True)
+        change = numbers.say(statement_of(fact))
         if not change.is_refused:
             self._review.end(TOO_MANY_NUMBERS, visit.source, owner)
         return self._follow(visit.source, change, owner)
 
     def out_of_visit(self, visit: Visit, held: Fact) -> set[str]:
         """The visit does not hold the fact any more; the rest as :meth:`in_visit`."""
-        said = _statement(held)
+        said = statement_of(held)
         numbers = self._realm.numbers_of(visit.source)
-        change = numbers.say(said._replace(numbers=()), in_visit=True, instead_of=said)
+        change = numbers.say(said._replace(numbers=()), instead_of=said)
         return self._follow(visit.source, change, held.patient, visit)
 
     def of_person(self, source: str, fact: Fact) -> set[str]:
-        """The numbers of a fact that no visit holds. The patients that it touches."""
-        if not fact.others:
+        """The numbers of a fact that no visit holds, or another reading of one. The patients that it touches.
+
+        A reading without other numbers is kept only where it replaces one that is.
+        """
+        numbers = self._realm.numbers_of(source)
+        held = numbers.bonds.spoken.known(fact.id)
+        if held is not None:
+            fact = held.told_again(fact)
+        elif not fact.others:
             return set()
-        self._look_first(source, fact, None)
-        change = self._realm.numbers_of(source).say(_statement(fact), in_visit=False)
+        self._look_first(source, _numbers_in(fact) | _numbers_in(held))
+        change = numbers.say_of_person(fact, held)
+        if held is not None and fact != held:  # what was in review stays there while it is so
+            change.disputed |= numbers.people(fact.patient).disputed.intersection(fact.others)
         return self._follow(source, change, fact.patient)
 
-    def merge(self, source: str, kept: KeptMerge, others: Iterable[str]) -> set[str]:
-        """A merge; ``others``: more numbers of the survivor. The patients that it touches."""
+    def merge(self, source: str, kept: KeptMerge) -> set[str]:
+        """A merge, or another reading of one. The patients that it touches."""
         numbers, merge = self._realm.numbers_of(source), kept.merge
         if numbers.is_nobodys(merge):
             self._not_merged(NUMBER_OF_MANY, f"{kept.trigger} {MERGES_NOBODY}", merge.id)
             return set()
         held = numbers.bonds.merges.get(merge.id)
-        self._look_first(source, kept.fact, held and held.fact)
-        change = numbers.merge(kept, Statement(merge.order, merge.survivor, tuple(others)))
+        self._look_first(source, {*kept.named, *(held.named if held else ())})
+        change = numbers.merge(kept)
         if change.is_refused:
             self._not_merged(TOO_MANY_NUMBERS, TOO_MANY, merge.id)
             return set()
@@ -188,10 +198,10 @@ class Recogniser:
                 self._outbox.encounter(visit)
         return touched
 
-    def _look_first(self, source: str, fact: Fact, held: Fact | None) -> None:
+    def _look_first(self, source: str, named: Iterable[str]) -> None:
         """Know which facts count before numbers change hands, also of visits not looked at since the start."""
         numbers = self._realm.numbers_of(source)
-        for number in {n for each in (fact, held) if each for n in _numbers_in(each)}:
+        for number in named:
             for together in numbers.connected(number):
                 for at in self._realm.by_patient.get(together, ()):
                     visit = self._realm.visits[at]
@@ -209,6 +219,8 @@ def write(realm: Realm, outbox: Outbox, source: str, change: Change) -> None:
     """Write down what became different of a source's numbers, in an order that does not change from run to run."""
     for pair, row in sorted(change.rows.items()):
         outbox.state(realm.key("number", source, *pair), row)
+    for spoken, row in sorted(change.spoken.items()):
+        outbox.state(realm.key("spoken", source, *spoken), row)
     for number, at in sorted(change.in_use.items()):
         row = None if at is None else str(at).encode()
         outbox.state(realm.key("crowded", source, number), row)
@@ -218,14 +230,9 @@ def write(realm: Realm, outbox: Outbox, source: str, change: Change) -> None:
         outbox.alias(source, number, pointer)
 
 
-def _numbers_in(fact: Fact) -> tuple[str, ...]:
-    survivor = (fact.merged_into,) if fact.merged_into else ()
-    return (fact.patient, *fact.others, *survivor)
+def _numbers_in(fact: Fact | None) -> set[str]:
+    return {fact.patient, *fact.others} if fact else set()
 
 
 def _others_of(held: Fact | None) -> Statement | None:
-    return _statement(held) if held is not None and held.others else None
-
-
-def _statement(fact: Fact) -> Statement:
-    return Statement(fact.order, fact.patient, fact.others)
+    return statement_of(held) if held is not None and held.others else None

@@ -4,7 +4,7 @@ Kinds of row, each keyed by the realm, the kind and what it is about:
 
 * ``fact``: source, visit, patient, marked ward, observation id. Patient and ward stand in the key
   so that restart can index a million rows without parsing one.
-* ``merge``, ``number`` and ``crowded``: source, and what ``bonds`` says.
+* ``merge``, ``number``, ``spoken`` and ``crowded``: source, and what ``bonds`` says.
 * ``person``: source, patient, observation id.
 * ``told``: source, visit, ward: an announced designation; stays when it closes, while its visit is kept,
   because its version must go on from there.

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from router.core import bonds, kept, numbers, reasons, state
+from router.core import bonds, kept, numbers, reasons, spoken, state
 from router.core.facts import fact_of
 from router.core.people import Merge, Statement, folded
 from schemas import topics
 from schemas.observation import Observation, Protection
 from tests.router.hearing import Router, rows
-from tests.router.saying import REALM, Source, again, minutes, patient
+from tests.router.saying import REALM, START, Source, again, minutes, patient
 from tests.router.test_invariants import Tally, assert_well_formed
 
 
@@ -230,6 +230,39 @@ def test_another_telling_of_a_merge_lets_those_go_whom_it_does_not_name() -> Non
     assert patients(router) == patients(router.restart()) == {"ehr|v1": "a"}
 
 
+def test_numbers_by_a_wrong_profile_are_no_longer_tied_once_they_are_read_anew() -> None:
+    """Of persons and of survivors, in every order of arrival."""
+    s = Source(visit="v2").of("p2")
+    visit, person, merge = s.a14("W1"), s.of("p1", "n1").a31(), s.of("x").merged("p3", "n3")
+    wrong = person.model_copy(update={"revision": -1, "patient": patient("p1", "p2")})
+    wrong_owner = person.model_copy(update={"revision": -2, "patient": patient("p2", "n1", "n3")})
+    wrong_survivor = merge.model_copy(update={"revision": -1, "merged_into": patient("p1", "p2")})
+    for order in permutations((visit, person, wrong, wrong_owner, merge, wrong_survivor)):
+        router = Router().hear(*order)
+        for each in (router, router.restart()):
+            of_number = each.state.realm(REALM).numbers_of("ehr")
+            assert {n: of_number.resolve(n) for n in ("p2", "n1", "n3", "x")} == {
+                "p2": "p2", "n1": "p1", "n3": "p3", "x": "p3",
+            }  # fmt: skip
+
+
+def test_of_one_person_only_so_many_statements_are_kept_whole() -> None:
+    s = Source().of("p1", "n")
+    said = [s.a31() for _ in range(3 * spoken.MAX_SPOKEN)]
+    router = Router().hear(*said).restart()
+    kept_whole = [key for key in rows(router.records, topics.STATE) if "|spoken|" in key]
+    newest = said[-spoken.MAX_SPOKEN :]
+    assert sorted(kept_whole) == sorted(f"{REALM}|spoken|ehr|p1|{each.id}" for each in newest)
+    anew = {"revision": 1, "patient": patient("p1", "m")}
+    router.hear(*(each.model_copy(update=anew) for each in newest))
+    of_number = router.restart().state.realm(REALM).numbers_of("ehr")
+    assert (of_number.resolve("n"), of_number.resolve("m")) == ("p1", "p1")
+    router.tick(START)
+    for minute in range(70):  # until a jump is believed
+        router.tick(START + timedelta(days=40, minutes=minute))
+    assert [key for key in rows(router.records, topics.STATE) if "ehr" in key] == []
+
+
 def test_what_is_said_no_more_is_untied_also_where_the_rest_would_be_too_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -398,12 +431,24 @@ def stories(draw: st.DrawFn) -> list[Observation]:
         s = Source(visit=f"v{random.randint(0, 3)}", said=each)
         owner, *others = random.sample(KEYS, random.randint(1, 3))
         at = minutes(random.randint(0, 9))
-        if random.random() < 0.3:
-            s.of(owner, *others)
+        s.of(owner, *others)
+        way = random.random()
+        if way < 0.3:
             said.append(s.merged(*random.sample(KEYS, random.randint(1, 2)), at=at))
+        elif way < 0.5 and others:
+            said.append(s.a31(at=at))
         else:
-            said.append(s.of(owner, *others).a14(f"W{random.randint(1, 3)}", at))
-    return said
+            said.append(s.a14(f"W{random.randint(1, 3)}", at))
+    return [each.model_copy(update={"revision": 1}) for each in said]
+
+
+def misread(random: Random, said: Observation) -> Observation:
+    """The same by a wrong profile, before: other numbers, mainly another, and of a merge another survivor."""
+    wrong = patient(*random.sample(KEYS, random.randint(1, 3)))
+    read: dict[str, object] = {"revision": said.revision - 1, "patient": wrong}
+    if said.merged_into is not None:
+        read["merged_into"] = patient(*random.sample(KEYS, random.randint(1, 2)))
+    return said.model_copy(update=read)
 
 
 def model(said: Sequence[Observation]) -> dict[str, str]:
@@ -428,7 +473,8 @@ def test_whose_numbers_and_visits_are_is_a_function_of_what_was_said() -> None:
     @given(stories(), st.integers(0, 2**32))
     def holds(said: list[Observation], seed: int) -> None:
         random = Random(seed)
-        arriving = [*said, *map(again, random.sample(said, len(said) // 2))]
+        older = [misread(random, each) for each in said if random.random() < 0.3]
+        arriving = [*said, *older, *map(again, random.sample(said, len(said) // 2))]
         random.shuffle(arriving)
         crooked, straight = Router(), Router().hear(*sorted(said, key=Observation.sort_key))
         for each in arriving:
@@ -458,7 +504,9 @@ def heard(router: Router, said: Sequence[Observation]) -> set[str]:
     """Which of the said count in a visit or among the merges, or are in review: there is nothing else."""
     realm = router.state.realm(REALM)
     found = {item.id.rpartition("|")[2] for item in router.review}
-    found |= set(realm.numbers_of("ehr").bonds.merges)
+    tied = realm.numbers_of("ehr").bonds
+    found |= set(tied.merges)
+    found |= {n for owner in tied.spoken.owners() for n in tied.spoken.ids(owner)}
     for visit in realm.visits.values():
         visit.fold()
         found |= {fact.id for fact in visit.facts()} - visit.foreign

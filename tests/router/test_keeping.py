@@ -311,7 +311,7 @@ def test_over_months_what_is_kept_is_bounded_by_what_is_open_and_kept() -> None:
         assert count <= allowed, f"{kind}: {[each[kind] for each in measured.values()]}"
 
 
-_WITH_MARKS = ("person", "index: persons", "number", "merge", "index: numbers", "aliases",
+_WITH_MARKS = ("person", "spoken", "index: persons", "number", "merge", "index: numbers", "aliases",
                "index: folded people")  # fmt: skip
 """What is kept with the mark of a protected person: it would be found under no other number."""
 
