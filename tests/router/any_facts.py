@@ -6,6 +6,7 @@ what corrects come together. What is right of these is right of anything that a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from random import Random
 
@@ -20,18 +21,28 @@ WARDS = ("W1", "W2", "W3")
 OF_PERSONS = (What.PERSON_UPDATED, What.PATIENTS_MERGED)
 KINDS = tuple(what for what in What if what not in OF_PERSONS)
 IN_TURNS = (*ANNULS, *ANNULS.values())
+MOVES = (What.TRANSFERRED, What.DISCHARGED)
+"""Of few kinds, so that one is said anew often while it lies ahead."""
 
 
 class Teller:
     """Tells anything. ``kinds``: what is told, often few kinds, so that they have to do with each other."""
 
-    def __init__(self, random: Random, patients: int = 1) -> None:
+    def __init__(
+        self,
+        random: Random,
+        patients: int = 1,
+        *,
+        kinds: Sequence[What] | None = None,
+        ahead: float | None = None,
+        movements: float | None = None,
+    ) -> None:
         self._random = random
         self._source = Source(counts=random.random() < 0.5)
         self._patients = patients
-        self._kinds = random.choice((KINDS, IN_TURNS, random.sample(KINDS, 4)))
-        self._ahead = random.choice((0.0, 0.1, 0.5))
-        self._movements = random.choice((0.0, 0.5, 0.9))
+        self._kinds = kinds or random.choice((KINDS, IN_TURNS, MOVES, random.sample(KINDS, 4)))
+        self._ahead = random.choice((0.0, 0.1, 0.5)) if ahead is None else ahead
+        self._movements = random.choice((0.0, 0.5, 0.9)) if movements is None else movements
         self._is_close = random.random() < 0.5
 
     def observe(self) -> Observation:
@@ -66,7 +77,7 @@ class Teller:
     def _movement(self) -> Movement:
         random = self._random
         return Movement(
-            id=random.choice(("m1", "m2", "m3", "m4")),
+            id=random.choice(("m1", "m2", "m3", "m4", "")),
             action=random.choice(("insert", "insert", "update", "cancel")),
             historic=random.random() < 0.2,
         )

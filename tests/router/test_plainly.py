@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from random import Random
 
 from hypothesis import given
+from hypothesis import strategies as st
 
 from router.core.annulment import annulled
 from router.core.corrections import Event, corrected
 from router.core.facts import Fact
 from router.core.history import Happened, history
 from router.core.memory import Memory
+from router.core.restating import replaced_at, replaced_by
 from router.core.versions import in_server_order
 from router.core.visit import folded
 from schemas.observation import Claims
 from tests.router import plainly
-from tests.router.any_facts import facts
+from tests.router.any_facts import MOVES, Teller, facts
 
 Exact = tuple[object, ...]
 """What is compared: two claims are equal where one is cleared in the one and absent in the other."""
@@ -66,3 +70,29 @@ def test_with_what_was_made_before_the_same_has_happened(said: list[Fact]) -> No
     for known in range(len(said)):
         heard = in_server_order(said[: known + 1])
         assert exactly(history(heard, memory)) == exactly(history(heard))
+
+
+def densely(random: Random) -> list[Fact]:
+    """Moves and discharges, of which half lie ahead and some are of the past."""
+    teller = Teller(random, kinds=MOVES, ahead=0.5, movements=0.9)
+    return [teller.fact() for _ in range(random.randint(1, 40))]
+
+
+def test_what_is_said_anew_is_replaced_where_that_stands_first() -> None:
+    found: Counter[str] = Counter()
+
+    @given(st.randoms(use_true_random=False))
+    def holds(random: Random) -> None:
+        said = densely(random)
+        later = random.sample(said, random.randint(0, len(said)))
+        assert replaced_by(later, said) == plainly.replaced_by(later, said)
+        places = {
+            each.id: [a.stands for a in said if plainly.replaced_by([a], [each])] for each in said
+        }
+        assert replaced_at(said) == {each: min(found) for each, found in places.items() if found}
+        found["replaced"] += sum(map(bool, places.values()))
+        found["more than once"] += sum(len(each) > 1 for each in places.values())
+
+    holds()
+    print(f"\n{dict(found)}")
+    assert found["more than once"] > found["replaced"] // 10 > 0
