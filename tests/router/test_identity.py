@@ -194,7 +194,10 @@ def test_what_a_few_share_is_a_dispute_that_ties_nobody() -> None:
 
 
 def test_more_numbers_than_anybody_has_are_not_tied_together() -> None:
-    chain = [Source(patient=f"p{n}", at=minutes(n)).a40(f"p{n + 1}") for n in range(1_100)]
+    chain = [
+        Source(patient=f"p{n}", at=minutes(n)).a40(f"p{n + 1}")
+        for n in range(numbers.MAX_TOGETHER + 50)
+    ]
     router = Router().hear(*chain)
     assert set(why(router)) == {reasons.TOO_MANY_NUMBERS}
     assert len(router.review) <= 100
