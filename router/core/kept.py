@@ -70,7 +70,7 @@ class Visit:
         self._fulfilment = fulfilment
         self._long_visits = long_visits or LongVisits()
         self._replay: Replay | None = None
-        self.numbers = numbers or Numbers(lambda _: ())
+        self.numbers = numbers or Numbers(lambda _: (), lambda _: False)
         self.fold_: Fold | None = None
         self._retold = 0
         self.patients: tuple[str, ...] = ()

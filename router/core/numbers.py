@@ -28,6 +28,8 @@ _DAY_US: Final = 86_400_000_000
 
 SaidInVisits = Callable[[str], Iterable[Statement]]
 """What kept visits hold of statements about an owner."""
+AreOfManyVisits = Callable[[Iterable[str]], bool]
+"""Whether numbers name more visits together than one patient ever has."""
 
 
 @dataclass(slots=True)
@@ -78,9 +80,10 @@ class _Told(NamedTuple):
 class Numbers:
     """The numbers of one source."""
 
-    def __init__(self, said_in_visits: SaidInVisits) -> None:
+    def __init__(self, said_in_visits: SaidInVisits, are_of_many_visits: AreOfManyVisits) -> None:
         self.bonds = Bonds()
         self._said_in_visits = said_in_visits
+        self._are_of_many_visits = are_of_many_visits
         self._people: dict[str, People] = {}
 
     # -- asking ---------------------------------------------------------------------------------
@@ -260,10 +263,14 @@ class Numbers:
         if people is not None:
             return not is_anew and people.is_repeated(statement)
         fresh = [number for number in numbers if not bonds.has(number, owner)]
-        beside = len(fresh) + len(bonds.owned(owner))
-        return (
-            beside <= MAX_BESIDE and bonds.is_plain(owner) and not any(map(bonds.is_bound, fresh))
-        )
+        if not fresh:
+            return bonds.is_plain(owner)
+        owned = bonds.owned(owner)
+        if len(fresh) + len(owned) > MAX_BESIDE or not bonds.is_plain(owner):
+            return False
+        if any(map(bonds.is_bound, fresh)):
+            return False
+        return not self._are_of_many_visits((owner, *owned, *fresh))
 
     def _add(self, statement: Statement, change: Change) -> None:
         for number in statement.numbers:
@@ -313,10 +320,16 @@ class Numbers:
         return change
 
     def _ties_too_many(self, told: _Told) -> bool:
-        """Whether more numbers would hang together than are ever one patient's."""
+        """Whether more numbers would hang together, or more visits be one patient's, than anybody has."""
         named = _named(told._replace(gone=(), was=()))
         together = set[str]().union(*(self.people(number).numbers for number in named))
-        return len(together) > MAX_TOGETHER
+        return len(together) > MAX_TOGETHER or self._joins_too_many_visits(named)
+
+    def _joins_too_many_visits(self, named: set[str]) -> bool:
+        patients = set(map(self.resolve, named))
+        if len(patients) <= 1:  # they are one patient's already
+            return False
+        return self._are_of_many_visits(set[str]().union(*map(self.members, patients)))
 
     def _tied_already(self, said: Statement) -> Statement:
         numbers = tuple(number for number in said.numbers if self.bonds.has(number, said.owner))

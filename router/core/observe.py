@@ -110,7 +110,7 @@ class Observer:
         fact = held.told_again(fact)
         if fact == held:
             return self._told_alike(visit, said, fact)
-        if (why := _why_too_many(visit, fact)) is not None:
+        if (why := self._why_too_many(visit, fact)) is not None:
             return self._withhold(said, *why)
         return self._add(visit, said, fact, held)
 
@@ -139,9 +139,21 @@ class Observer:
             return self._withhold(said, VISIT_OF_ANOTHER, OF_ANOTHER)
         if visit.is_full:
             return self._withhold(said, TOO_MANY_EVENTS, OF_MANY_EVENTS)
-        if (why := _why_too_many(visit, fact)) is not None:
+        if (why := self._why_too_many(visit, fact)) is not None:
             return self._withhold(said, *why)
         return self._add(visit, said, fact)
+
+    def _why_too_many(self, visit: Visit, fact: Fact) -> tuple[str, str] | None:
+        """Reason and detail, where there are as many of such a kind as no stay, or no patient, has."""
+        if visit.is_corrected_too_often_for(fact):
+            return TOO_MANY_CORRECTIONS, OF_MANY_CORRECTIONS
+        if visit.has_too_much_ahead_for(fact):
+            return TOO_MANY_AHEAD, OF_MANY_AHEAD
+        if not visit.patients or fact.patient in visit.patients:  # nearly always
+            return None
+        if self._realm.has_many_visits(visit.source, fact.patient):
+            return TOO_MANY_VISITS, OF_MANY_VISITS
+        return None
 
     def _new_visit(self, said: Observation, fact: Fact) -> set[str]:
         realm = self._realm
@@ -272,15 +284,6 @@ class Observer:
             fact = visit.known(said.id)
             if fact is not None and contradicts(fact, visit.facts()):
                 self._review.warn(said, VERSIONS_CONTRADICT, CLOCKS_DIFFER)
-
-
-def _why_too_many(visit: Visit, fact: Fact) -> tuple[str, str] | None:
-    """Reason and detail, where the visit has as many facts of such a kind as no stay has."""
-    if visit.is_corrected_too_often_for(fact):
-        return TOO_MANY_CORRECTIONS, OF_MANY_CORRECTIONS
-    if visit.has_too_much_ahead_for(fact):
-        return TOO_MANY_AHEAD, OF_MANY_AHEAD
-    return None
 
 
 _TAKERS: Final[Mapping[What, Callable[[Observer, Observation], set[str]]]] = {

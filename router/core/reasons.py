@@ -40,7 +40,7 @@ MERGES_NOBODY: Final = (
     "merges by a number that is nobody's (`number-of-many-patients`): not followed"
 )
 TOO_MANY: Final = (
-    "so many numbers would be one patient's that this cannot be: those of this message are not tied to the others; "
+    "so many numbers or visits would be one patient's that this cannot be: those of this message are not tied to the others; "
     "look at what the source merges"
 )
 OF_ANOTHER: Final = (

@@ -19,7 +19,7 @@ visit that ever named them, so what they find is checked against the fold.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, NamedTuple
@@ -43,8 +43,9 @@ from schemas.authority import Authority
 BELIEVED_AHEAD: Final = timedelta(days=1)
 """How far a receipt may be ahead of the ticks, which may have stopped, to count for what is too old."""
 MAX_VISITS: Final = 500
-"""Visits of one patient that are kept at once: somebody who comes every day for a year and a half. Each of them is
-looked at when anything is said of the patient."""
+"""Visits of one patient that are kept at once, of all sources and by all numbers: somebody who comes every day for a
+year and a half. Each of them is looked at when anything is said of the patient. A visit or an event that would be one
+more is set aside; a merge or a statement that would make more one patient's ties nothing."""
 ANNOUNCED: Final = TypeAdapter(Announced)
 
 
@@ -179,8 +180,13 @@ class Realm:
         """Whose the source's numbers are."""
         found = self.numbers.get(source)
         if found is None:
-            found = self.numbers[source] = Numbers(partial(self._said_in_visits, source))
+            said = partial(self._said_in_visits, source)
+            found = self.numbers[source] = Numbers(said, self._are_of_many_visits)
         return found
+
+    def _are_of_many_visits(self, numbers: Iterable[str]) -> bool:
+        """Whether, of one patient, these would have more visits than anybody has."""
+        return self.visits_by(numbers) > MAX_VISITS
 
     def _said_in_visits(self, source: str, owner: str) -> Iterator[Statement]:
         """What the source's kept visits say of a patient's other numbers."""
@@ -191,12 +197,18 @@ class Realm:
                         yield Statement(fact.order, owner, fact.others)
 
     def has_many_visits(self, source: str, patient: str) -> bool:
-        """Whether the source has as many visits of the patient as nobody has."""
-        if patient not in self.by_patient and not self.numbers_of(source).bonds.is_bound(patient):
-            return False  # nearly always
+        """Whether the patient, as the source knows them, has as many visits in all sources as nobody has."""
         numbers = self.numbers_of(source)
-        members = numbers.members(numbers.resolve(patient))
-        return sum(len(self.by_patient.get(number, ())) for number in members) >= MAX_VISITS
+        if patient not in self.by_patient and not numbers.bonds.is_bound(patient):
+            return False  # nearly always
+        resolved, members = numbers.resolve(patient), {patient}
+        for each in self.numbers.values():
+            members |= each.members(resolved)
+        return self.visits_by(members) >= MAX_VISITS
+
+    def visits_by(self, numbers: Iterable[str]) -> int:
+        """How many visits of all sources name these numbers; one that names several counts for each."""
+        return sum(len(self.by_patient.get(number, ())) for number in numbers)
 
     def person(self, source: str, patient: str) -> dict[str, bytes]:
         """Rows of what the source said about the patient apart from any visit, by id."""

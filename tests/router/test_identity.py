@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from router.core import bonds, kept, numbers, reasons, spoken, state
 from router.core.facts import fact_of
+from router.core.patient import visits_of
 from router.core.people import Merge, Statement, folded
 from schemas import topics
 from schemas.observation import Observation, Protection
@@ -385,6 +386,51 @@ def test_a_patient_with_as_many_visits_as_nobody_has_is_set_aside_and_others_go_
     assert ("X", "ehr", "x") in router.open
     router.hear(Source(visit="y", patient="p3", at=minutes(61)).of("p3", "p1").a14("X"))
     assert len(router.open) == 21  # it was a patient of its own when it came
+    assert patients(router)["ehr|y"] == "p3"
+    assert reasons.TOO_MANY_NUMBERS in why(router)
+
+
+def with_many_visits(*counts: int) -> Router:
+    """p0, p1, … of so many visits each, every second of another source."""
+    router = Router()
+    for patient_, count in enumerate(counts):
+        for n in range(count):
+            s = Source(
+                "elvis" if n % 2 else "ehr", visit=f"v{patient_}-{n}", patient=f"p{patient_}"
+            )
+            router.hear(s.a14(f"W{n}"))
+    return router
+
+
+_MORE = Source(at=minutes(90))
+BEYOND: dict[str, Observation] = {
+    "a merge": _MORE.of("p0").a40("p1"),
+    "a merge of others": _MORE.of("q").merged("p0", "p1"),
+    "a statement about a person": _MORE.of("p0", "p1").a31(),
+    "about one who is new": _MORE.of("q", "p0", "p1").a31(),
+    "an event of a visit": Source(visit="v0-0", at=minutes(95)).of("p0", "p1").a08(),
+    "an event of somebody else": Source(visit="v1-0", at=minutes(95)).of("p2").a08(),
+}
+
+
+@pytest.mark.parametrize("name", BEYOND)
+def test_nothing_gives_a_patient_more_visits_than_anybody_has(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(state, "MAX_VISITS", 12)
+    router = with_many_visits(7, 6, 12)
+    told = len(router.told)
+    router.hear(BEYOND[name], again(BEYOND[name])).restart().hear(again(BEYOND[name], 9))
+    assert set(why(router)) <= {reasons.TOO_MANY_NUMBERS, reasons.TOO_MANY_VISITS}
+    assert len(why(router)) == 1
+    assert len(router.told) == told
+    of_number = router.state.realm(REALM).numbers_of("ehr")
+    assert of_number.resolve("p0") != of_number.resolve("p1")
+    assert len(visits_of(router.state.realm(REALM), "p2")) == 12
+    monkeypatch.setattr(state, "MAX_VISITS", 13)
+    router.hear(again(BEYOND[name], 12))
+    if name != "an event of somebody else":
+        assert of_number.resolve("p0") == of_number.resolve("p1")
 
 
 def test_a_visit_with_as_many_events_as_no_stay_has_is_set_aside(
