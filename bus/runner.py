@@ -10,8 +10,8 @@ throughput grows with load.
 
 No record can stop a partition: one at which the step raises, or whose outputs no log would take,
 is handed to ``on_failure``, and the review records that this returns take their place. The
-partition's state may be half changed by then, so it is loaded again and the batch decided anew
-without that record.
+partition's state may be half changed by then, so it is built again: from its committed rows, which
+are read once a batch, and the rows that the batch has led to until then. Nothing is decided twice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Generic, Protocol, Self, TypeVar
 
 import structlog
@@ -40,6 +42,8 @@ from bus.port import (
 )
 
 State = TypeVar("State")
+Rows = dict[tuple[str, str], Stored]
+"""Rows of state by topic and key."""
 
 BATCH_RECORDS: Final = 500
 READ_WAIT_S: Final = 0.5  # how long `stop` may have to wait for an idle runner
@@ -314,30 +318,45 @@ class StepRunner(Generic[State]):
         return [output for of_one in own.values() for output in self._decide_partition(of_one)]
 
     def _decide_partition(self, records: Sequence[Stored]) -> list[Record]:
-        failed: dict[str, Sequence[Record]] = {}
-        while True:
-            outputs: list[Record] = []
-            if all(self._decides(stored, outputs, failed) for stored in records):
-                return outputs
-            partition = records[0].partition
-            self._states[partition] = self._restored(partition)
+        outputs: list[Record] = []
+        rows: Rows | None = None
+        partition = records[0].partition
+        for stored in records:
+            if _place(stored) in self._too_large:
+                outputs += self._review(stored, RecordTooLargeError())
+                continue
+            decided = self._attempt(partial(self._step.decide, self._states[partition], stored))
+            if not isinstance(decided, Exception):
+                outputs += decided
+                continue
+            rows = self._committed_rows(partition) if rows is None else rows
+            self._states[partition] = self._built(partition, rows, outputs)
+            outputs += self._review(stored, decided)
+        return outputs
 
-    def _decides(
-        self, stored: Stored, outputs: list[Record], failed: dict[str, Sequence[Record]]
-    ) -> bool:
-        if failed and _place(stored) in failed:
-            outputs += failed[_place(stored)]
-            return True
-        state = self._states[stored.partition]
-        if _place(stored) in self._too_large:
-            outputs += self._review(stored, RecordTooLargeError())
-            return True
-        decided = self._attempt(lambda: self._step.decide(state, stored))
-        if isinstance(decided, Exception):
-            failed[_place(stored)] = self._review(stored, decided)
-            return False
-        outputs += decided
-        return True
+    def _committed_rows(self, partition: int) -> Rows:
+        return {
+            (topic, stored.key or ""): stored
+            for topic in self._step.state_topics
+            for stored in self._log.load(TopicPartition(topic, partition))
+            if not stored.is_foreign and not self._position_rows.is_one(stored)
+        }
+
+    def _built(self, partition: int, committed: Rows, outputs: Sequence[Record]) -> State:
+        """The state of the committed rows and of those that a batch has led to until now."""
+        rows = committed.copy()
+        for each in outputs:
+            at = each.topic, each.key or ""
+            if each.topic not in self._step.state_topics:
+                continue
+            if self._log.partition_of(each.topic, each.route) == partition:
+                rows[at] = Stored(each.topic, partition, 0, each.key, each.value, each.headers, 0)
+        state = self._step.empty(partition)
+        for stored in rows.values():
+            if stored.value is not None:
+                with suppress(ForeignRowError):  # it went to review when the state was loaded
+                    self._step.restore(state, stored)
+        return state
 
     def _review(self, stored: Stored, error: Exception) -> Sequence[Record]:
         self._failures += 1

@@ -34,7 +34,7 @@ class Counting:
 
     def __init__(self, inputs: Sequence[str] = (RAW, AUTHORITY)) -> None:
         self.inputs = inputs
-        self.restored = 0
+        self.restored = self.decided = 0
 
     def empty(self, partition: int) -> dict[str, int]:
         assert partition >= 0
@@ -46,6 +46,10 @@ class Counting:
 
     def decide(self, state: dict[str, int], stored: Stored) -> Sequence[Record]:
         word = (stored.value or b"").decode()
+        self.decided += 1
+        if word.startswith("-"):
+            del state[word[1:]]
+            return [Record(STATE, "r", word[1:], None)]
         state[word] = count = state.get(word, 0) + 1
         if word == "poison":
             raise ZeroDivisionError(word)
@@ -108,6 +112,29 @@ def test_a_step_that_raises_sends_its_record_to_review_and_keeps_no_half_state(
     rows = log.load(TopicPartition(STATE, 0))
     assert [s.key for s in rows if not (s.key or "").startswith("%")] == ["a"]
     assert (runner.figures().failures, runner.figures().unreviewed) == (2, 0)
+
+
+def test_records_that_raise_cost_one_look_at_the_log_a_batch_and_no_other_record_anything(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, loads = engine(1), list[TopicPartition]()
+    log.append([raw("r", word) for word in ("a", "b", "b")])
+    step = Counting()
+    runner = StepRunner(log, "g", step, to_review)
+    runner.run_once()
+    load, step.decided = log.load, 0
+
+    def counted(at: TopicPartition) -> Iterator[Stored]:
+        loads.append(at)
+        return load(at)
+
+    monkeypatch.setattr(log, "load", counted)
+    words = ["poison", "a", "-b", "poison", "c", "poison", "b", "-a", "poison", "a", "c"]
+    log.append([raw("r", word) for word in words])
+    runner.run_once()
+    assert told(log) == ["a1", "b1", "b2", "a2", "c1", "b1", "a1", "c2"]
+    assert (step.decided, len(loads)) == (len(words), 1)
+    assert runner.figures().failures == words.count("poison")
 
 
 def test_what_is_looked_up_before_a_batch_is_decided_is_no_older_than_its_records() -> None:
