@@ -22,8 +22,15 @@ from tests.reviewing.test_replay import WARDS
 from tests.support.service import free_offset
 from tests.wardbridge.support import command
 from wardbridge.commands._noted import who
-from wardbridge.commands._told import plain, shown_lines
-from wardbridge.http.review_language import InputShown, ItemShown
+from wardbridge.commands._told import plain, replayed_lines, shown_lines
+from wardbridge.commands.review import exit_of
+from wardbridge.http.review_language import (
+    Became,
+    InputShown,
+    ItemReplayed,
+    ItemShown,
+    ReplayReport,
+)
 from wardbridge.log import log_path
 from wardbridge.notes import left
 
@@ -128,6 +135,23 @@ def test_a_replay_is_previewed_then_done_and_tells_once(machine: Machine) -> Non
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("became", "code"),
+    [
+        (["resolved"], 0), (["resolved", "asked"], 1), (["asked", "remains"], 3), (["cannot"], 3), ([], 0),
+    ],
+)  # fmt: skip
+def test_a_replay_ends_well_only_if_it_is_known_that_nothing_remains(
+    became: list[Became], code: int
+) -> None:
+    items = tuple(
+        ItemReplayed(item="1", feed="hl7", reason="ward-unknown", became=each) for each in became
+    )
+    report = ReplayReport(is_preview=False, items=items, has_more=False)
+    assert exit_of(report) == code
+    assert any("has not decided" in line for line in replayed_lines(report)) == ("asked" in became)
+
+
 @pytest.mark.parametrize(("name", "deed"), [("resolve", "resolved"), ("discard", "discarded")])
 def test_items_end_with_who_and_why(machine: Machine, name: str, deed: str) -> None:
     (one, *others) = machine.listed()
@@ -155,6 +179,9 @@ WRONG: Final[list[tuple[list[str], str]]] = [
     (["replay", "gone"], "there is no review item 'gone'"),
     (["show", "gone"], "there is no review item 'gone'"),
     (["list", "--since", "yesterday"], "since: "),
+    (["list", "--feed", "nope"], "no feed 'nope'; of what is kept here there is elvis, fhir, hl7"),
+    (["replay", "--reason", "visit-mising"], "'visit-mising' (is 'visit-missing' meant?)"),
+    (["resolve", "--reason", "nope", "--because", "x"], "there is visit-missing, ward-unknown"),
     (["list", "--since", "2026-01-20T08:00"], "since: "),
     (["discard", "--all", "--because", ""], "because: "),
     (["resolve", "--because", "x"], "say which"),

@@ -22,6 +22,7 @@ from schemas.review import ReviewItem, ReviewStep
 from tests.reviewing.hospital import CONFIG, Hospital
 from tests.reviewing.saying import after, item, record, step
 from tests.reviewing.test_replay import MARKED, WARDS, encounter_of, listing
+from tests.reviewing.test_routers_items import merge
 from tests.support.histories import Visit, message
 from tests.wardbridge.test_http import Surface, over, until
 from wardbridge.http.access.gate import Gate, Known
@@ -174,11 +175,18 @@ def test_ten_thousand_are_listed_in_pages_none_twice_and_ended_at_once(hospital:
         {"state": "x"},
         {"since": "x"},
         {"feeds": "hl7"},
+        {"feed": "nope"},
+        {"reason": "nope"},
     ],
 )
 def test_what_is_asked_wrongly_is_refused(hospital: Hospital, asked: dict[str, Any]) -> None:
     async def check(desk: Desk) -> None:
         assert (await desk.get(**asked)).status_code == 422
+        if asked.keys() <= {"feed", "reason"}:
+            for path in ("replay", "resolve", "discard"):
+                because = {} if path == "replay" else {"because": "x"}
+                answer = await desk.post(path, **asked, **because)
+                assert (answer.status_code, "there is no" in answer.text) == (422, True)
 
     run(hospital, check)
 
@@ -416,6 +424,59 @@ def test_an_export_is_handed_to_its_feed_which_then_decides(hospital: Hospital) 
         await desk.until_open(0)
 
     run(hospital, check)
+
+
+@pytest.mark.parametrize(
+    ("name", "mended", "became"),
+    [
+        ("an export", ("E9",), "resolved"),
+        ("an export", (), "remains"),
+        ("a merge", (), "remains"),
+        ("a message", ("W9",), "resolved"),
+        ("a message of another", ("W9",), "resolved remains"),
+        ("an export", (), "asked"),
+    ],
+)
+def test_what_feeds_and_router_make_of_a_replay_is_waited_for(
+    hospital: Hospital, name: str, mended: tuple[str, ...], became: str
+) -> None:
+    DECIDED_LATER[name](hospital)
+    hospital.route()
+    hospital.restart(*WARDS, *mended)
+
+    async def check(desk: Desk) -> None:
+        wait_s = 0.2 if became == "asked" else 60
+        asked = asyncio.create_task(desk.post("replay", all=True, by="Anna", wait_s=wait_s))
+        while not asked.done():
+            if became != "asked":
+                hospital.exports()
+                hospital.route()
+            await asyncio.sleep(0.02)
+        done = (await asked).raise_for_status().json()
+        assert " ".join(each["became"] for each in done["items"]) == became
+        assert done["met"] == []
+
+    run(hospital, check)
+
+
+def _of_another(hospital: Hospital) -> None:
+    """The visit is somebody else's: the router says so as soon as the message can be read."""
+    hospital.say("A01", "V7", place="AKM", minute=1)
+    other = message(Visit("V7", hospital.start, "AKM"), "A14", "M2", ward="W9")
+    hospital.hl7(other.replace(b"PV7^", b"PX7^"))
+
+
+def _circle(hospital: Hospital) -> None:
+    merge(hospital, "D", "C", 1)
+    merge(hospital, "C", "D", 2)
+
+
+DECIDED_LATER: Final[dict[str, Callable[[Hospital], None]]] = {
+    "an export": lambda hospital: hospital.export(listing(MARKED, start=hospital.start)),
+    "a merge": _circle,
+    "a message": lambda hospital: hospital.say("A14", "V7", "W9"),
+    "a message of another": _of_another,
+}
 
 
 def test_what_is_met_again_or_instead_is_said(hospital: Hospital) -> None:

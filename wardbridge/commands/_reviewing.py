@@ -37,7 +37,7 @@ from wardbridge.http.review_language import (
 from wardbridge.log import is_on_kafka, log_path, open_log, open_to_read
 from wardbridge.reviewing.desk import Chosen, Desk, index_of
 from wardbridge.reviewing.planned import Cannot
-from wardbridge.reviewing.selection import Selection
+from wardbridge.reviewing.selection import Filter, Selection
 from wardbridge.roles import utc_now
 
 TIMEOUT_S: Final = 600.0
@@ -189,6 +189,7 @@ class Here:
 
     def page(self, wanted: Listing) -> ItemList:
         """Some items."""
+        self._refuse_unknown(wanted)
         self._note("review list", wanted=words_of(wanted))
         try:
             after = place_of(wanted.after) if wanted.after else None
@@ -212,7 +213,7 @@ class Here:
         return item_shown(known, evidence, with_content=content)
 
     def replay(self, wanted: Replaying) -> ReplayReport:
-        """Read inputs again."""
+        """Read inputs again; what the feed or the router has to do, they do when they run."""
         chosen = self._chosen(wanted)
         if not wanted.preview:
             self._note("review replay", words_of(wanted), Action.REPLAYED)
@@ -236,11 +237,17 @@ class Here:
         self._log.close()
 
     def _chosen(self, wanted: Selection) -> Chosen:
+        self._refuse_unknown(wanted)
         chosen = _read(lambda: self._desk.chosen(wanted))
         missing = set(wanted.ids) - {each.id for each in chosen.items}
         if missing:
             refuse(f"there is no review item {min(missing)!r}")
         return chosen
+
+    def _refuse_unknown(self, wanted: Filter) -> None:
+        refusal = _read(lambda: self._desk.refusal(wanted))
+        if refusal:
+            refuse(refusal)
 
     def _note(
         self, command: str, wanted: str, action: Action = Action.LOOKED_UP,

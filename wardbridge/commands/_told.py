@@ -58,6 +58,8 @@ def replayed_lines(report: ReplayReport) -> Iterator[str]:
     if report.notices is not None:
         yield f"wards would be told {len(report.notices)}:"
         yield from (f"  {_notice(each)}" for each in report.notices)
+    if any(each.became == "asked" for each in report.items):
+        yield "asked: the feed or the router has not decided yet; `review show ID` says what became of it"
     if report.has_more:
         yield "there are more: do it again"
 

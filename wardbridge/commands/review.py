@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from pydantic import BaseModel, ValidationError
@@ -21,7 +21,14 @@ from wardbridge.commands._shared import (
 )
 from wardbridge.commands._told import replayed_lines, shown_lines
 from wardbridge.commands.normalise import SOME_IN_REVIEW
-from wardbridge.http.review_language import MAX_PAGE, Ending, Listing, Replaying
+from wardbridge.http.review_language import (
+    LONGEST_WAIT_S,
+    MAX_PAGE,
+    Ending,
+    Listing,
+    Replaying,
+    ReplayReport,
+)
 from wardbridge.reviewing.selection import State
 
 FeedOption = Annotated[str | None, typer.Option("--feed", help="only this feed's")]
@@ -36,6 +43,12 @@ MarkOption = Annotated[
 StateOption = Annotated[State, typer.Option("--state", help="`open`, `settled` or `all`")]
 AllOption = Annotated[bool, typer.Option("--all", help="all that is open")]
 PreviewOption = Annotated[bool, typer.Option("--preview", help="only say what would come of it")]
+WaitOption = Annotated[
+    float,
+    typer.Option(
+        "--wait-s", min=0, max=LONGEST_WAIT_S, help="wait so long for what feeds and router decide"
+    ),
+]
 ContentOption = Annotated[
     bool, typer.Option("--content", help="what the input says: it names a patient, and is audited")
 ]
@@ -45,6 +58,8 @@ ItemId = Annotated[str, typer.Argument(metavar="ID", help="as `review list` give
 ItemIds = Annotated[
     list[str] | None, typer.Argument(metavar="[ID]...", help="as `review list` gives them")
 ]
+NOT_KNOWN_YET: Final = 1
+"""Exit of a replay of which something is not decided yet."""
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -121,23 +136,33 @@ def replay(  # noqa: PLR0913 - a command's options
     mark_unread: MarkOption = False,
     everything: AllOption = False,
     preview: PreviewOption = False,
+    wait_s: WaitOption = 30.0,
     as_json: JsonOption = False,
 ) -> None:
     """Read kept inputs again by today's configuration; wards are told what they were not told.
 
-    Exit 0: nothing remains of what was named; 3: some does; 2: could not run.
+    Exit 0: nothing remains of what was named; 3: some does, or something else was met; 1: of some
+    (`asked`) it is not known yet, for the feed or the router has not decided; 2: could not run.
     """
     asked = _filter(feed, reason, since, until, mark_unread=mark_unread)
     wanted = _of(
-        Replaying, **asked, ids=tuple(item_ids or ()), all=everything, preview=preview, by=who()
-    )
+        Replaying, **asked, ids=tuple(item_ids or ()), all=everything, preview=preview, wait_s=wait_s,
+        by=who(),
+    )  # fmt: skip
     with closing(way_to(Asked(config, data, port_offset, token_file), writes=True)) as way:
         report = way.replay(wanted)
     lines = [report.model_dump_json(indent=2)] if as_json else replayed_lines(report)
     for line in lines:
         typer.echo(line)
-    remains = any(each.became in {"remains", "cannot"} for each in report.items)
-    raise typer.Exit(SOME_IN_REVIEW if remains or report.met or report.has_more else 0)
+    raise typer.Exit(exit_of(report))
+
+
+def exit_of(report: ReplayReport) -> int:
+    """What a replay ends with: what remains weighs more than what is not known yet."""
+    became = {each.became for each in report.items}
+    if became & {"remains", "cannot"} or report.met or report.has_more:
+        return SOME_IN_REVIEW
+    return NOT_KNOWN_YET if "asked" in became else 0
 
 
 def resolve(  # noqa: PLR0913 - a command's options

@@ -101,6 +101,13 @@ class ElvisFiles:
         except OSError as error:
             raise NotReadError(f"the file cannot be handed back: {error.strerror}") from None
 
+    def has(self, sha256: str) -> bool:
+        """Whether it is kept: not while it is handed back and unread. Raises NotReadError."""
+        try:
+            return self._kept.find(sha256) is not None
+        except OSError as error:
+            raise NotReadError(f"the file cannot be looked for: {error.strerror}") from None
+
     def bytes_of(self, sha256: str) -> bytes:
         """What is in it. Raises NotReadError."""
         try:

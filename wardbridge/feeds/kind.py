@@ -131,6 +131,10 @@ class KeptFiles(Protocol):
         """Have the feed read it again. Raises NotReadError."""
         ...
 
+    def has(self, sha256: str) -> bool:
+        """Whether it is kept: not while it is handed back and unread. Raises NotReadError."""
+        ...
+
     def bytes_of(self, sha256: str) -> bytes:
         """What is in it. Raises NotReadError."""
         ...

@@ -40,7 +40,7 @@ from wardbridge.http.review_language import (
 from wardbridge.reviewing.desk import Chosen, Desk, Replayed
 from wardbridge.reviewing.planned import Cannot
 from wardbridge.reviewing.replay import NobodyAsksError
-from wardbridge.reviewing.selection import Selection
+from wardbridge.reviewing.selection import Filter, Selection
 
 REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     404: {"description": "no such item is kept"},
@@ -72,6 +72,7 @@ class ReviewRoutes:
     async def listed(self, wanted: Annotated[Listing, Query()], asking: Asking) -> ItemList:
         """What waits for a person, and what became of what waited; oldest first."""
         self._refuse_until_whole()
+        await self._refuse_unknown(wanted)
         try:
             after = place_of(wanted.after) if wanted.after else None
         except ValueError:
@@ -106,7 +107,8 @@ class ReviewRoutes:
     ) -> ReplayReport:
         """Read kept inputs again by today's configuration. Wards are told what they were not told.
 
-        Done twice, it tells nobody twice. Of exports the feed reads the file again.
+        Done twice, it tells nobody twice. Of exports the feed reads the file again. With `wait_s` it is answered
+        when feeds and router have decided, or that time is over.
         """
         by = _person(asking, wanted.by)
         chosen = await self._chosen(wanted)
@@ -116,7 +118,7 @@ class ReviewRoutes:
             await self._noted(asking, Action.PREVIEWED, words_of(wanted), seen)
             return report
         await self._noted(asking, Action.REPLAYED, words_of(wanted))
-        return report_of(await _held(self._desk.replay(chosen, by)))
+        return report_of(await _held(self._desk.replay(chosen, by, wanted.wait_s)))
 
     async def _previewed(self, chosen: Chosen, by: str, request: Request) -> Replayed:
         """For as long as whoever asked waits: thousands of inputs are read."""
@@ -143,11 +145,17 @@ class ReviewRoutes:
 
     async def _chosen(self, wanted: Selection) -> Chosen:
         self._refuse_until_whole()
+        await self._refuse_unknown(wanted)
         chosen = await _asked(self._desk.chosen, wanted)
         missing = set(wanted.ids) - {item.id for item in chosen.items}
         if missing:
             raise HTTPException(404, f"there is no review item {min(missing)!r}")
         return chosen
+
+    async def _refuse_unknown(self, wanted: Filter) -> None:
+        refusal = await _asked(self._desk.refusal, wanted)
+        if refusal:
+            raise HTTPException(422, refusal)
 
     def _refuse_until_whole(self) -> None:
         if not self._review.is_whole:

@@ -23,7 +23,8 @@ from wardbridge.reviewing.showing import Evidence, Exhibit
 MAX_PAGE: Final = 1_000
 """Items of a page: some 400 kB."""
 
-_NOT_WHICH: Final = {"by", "because", "after", "limit"}
+_NOT_WHICH: Final = {"by", "because", "after", "limit", "wait_s"}
+LONGEST_WAIT_S: Final = 300.0
 MAX_NAMED: Final = 10
 """Items that an entry of the audit names; each step names its own."""
 
@@ -50,6 +51,10 @@ class Replaying(Selection):
     """Which items' inputs to read again."""
 
     preview: bool = Field(default=False, description="only say what would come of it")
+    wait_s: float = Field(
+        0.0, ge=0, le=LONGEST_WAIT_S,
+        description="answer after so many seconds at most with what feeds and router made of it",
+    )  # fmt: skip
     by: By = ""
 
 
@@ -112,7 +117,7 @@ class ItemReplayed(Frozen):
     reason: str
     became: Became = Field(
         description="`resolved`; `remains`: the same trouble is met again; `asked`: the feed or the "
-        "router decides in a moment; `cannot`: see `why`"
+        "router has not decided yet; `cannot`: see `why`"
     )
     why: str | None = Field(None, description="why it cannot be read again, and what to do")
 
@@ -178,25 +183,32 @@ def report_of(replayed: Replayed) -> ReplayReport:
     own = {each.id for each, _ in found}
     met = {item.id: item for one in replayed.inputs for item in one.met}
     met |= {item.id: item for item in (ahead.met if ahead else ())}
+    met |= {item.id: item for item in (replayed.settled.met if replayed.settled else ())}
     return ReplayReport(
         is_preview=ahead is not None,
-        items=tuple(_replayed(each, one, ahead) for each, one in found),
+        items=tuple(_replayed(each, one, replayed) for each, one in found),
         met=tuple(item for item in met.values() if item.id not in own),
         notices=tuple(each.data for each in ahead.notices) if ahead else None,
         has_more=replayed.has_more,
     )
 
 
-def _replayed(item: ReviewItem, planned: Planned, ahead: Foreseen | None) -> ItemReplayed:
+def _replayed(item: ReviewItem, planned: Planned, replayed: Replayed) -> ItemReplayed:
     return ItemReplayed(
-        item=item.id, feed=item.feed, reason=item.reason, became=_became(item, planned, ahead),
+        item=item.id, feed=item.feed, reason=item.reason, became=_became(item, planned, replayed),
         why=planned.cannot and planned.cannot.advice,
     )  # fmt: skip
 
 
-def _became(item: ReviewItem, planned: Planned, ahead: Foreseen | None) -> Became:
+def _became(item: ReviewItem, planned: Planned, replayed: Replayed) -> Became:
     if planned.cannot is not None:
         return "cannot"
+    if replayed.settled is not None:
+        return "remains" if item.id in replayed.settled.open else "resolved"
+    return _foreseen(item, planned, replayed.ahead)
+
+
+def _foreseen(item: ReviewItem, planned: Planned, ahead: Foreseen | None) -> Became:
     if ahead is None and planned.sha256:
         return "asked"
     is_routers = item.id.startswith(ROUTER) and (planned.envelopes or planned.sha256)

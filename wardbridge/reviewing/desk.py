@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Final, NamedTuple
 
 from adapters.common.review import step_record
@@ -16,15 +18,19 @@ from bus.port import Log
 from schemas import topics
 from schemas.review import Deed, ReviewItem, ReviewStep
 from wardbridge.config.models import Installation
+from wardbridge.feeds.kind import KeptFiles, NotReadError
 from wardbridge.reviewing.following import Follower
 from wardbridge.reviewing.index import Index, Place
 from wardbridge.reviewing.planned import Cannot, Planned
 from wardbridge.reviewing.preview import Foreseen
+from wardbridge.reviewing.reasons import REASONS
 from wardbridge.reviewing.records import Known, every
 from wardbridge.reviewing.replay import Replay
 from wardbridge.reviewing.selection import Filter, Selection, State
+from wardbridge.reviewing.settling import Settled, Settling
 from wardbridge.reviewing.showing import Evidence, Showing
 from wardbridge.roles import Clock
+from wardbridge.secret import SecretError
 
 MAX_AT_ONCE: Final = 10_000
 """Items that one call does something about: the oldest first, and it says that there are more."""
@@ -40,11 +46,15 @@ class Chosen(NamedTuple):
 
 
 class Replayed(NamedTuple):
-    """What became, or would become, of the inputs; what wards are told; whether there are more."""
+    """What became, or would become, of the inputs; what wards are told; whether there are more.
+
+    ``settled``: what feeds and router have made of it, where that was waited for and is known.
+    """
 
     inputs: Sequence[Planned]
     ahead: Foreseen | None
     has_more: bool
+    settled: Settled | None = None
 
 
 class Desk:
@@ -55,7 +65,18 @@ class Desk:
         self._installation = installation
         self._clock = clock
         self._index = index
+        self._feeds = {feed.identity.name for feed in installation.feeds}
         self._busy = asyncio.Lock()
+
+    def refusal(self, wanted: Filter) -> str | None:
+        """Why a feed or reason that is asked for is none, with those that there are. Raises LogError."""
+        is_known = wanted.reason is None or wanted.reason in REASONS
+        if is_known and (wanted.feed is None or wanted.feed in self._feeds):
+            return None
+        kept = [each.item for each in every(self._log)]
+        return _unknown(
+            "feed", wanted.feed, {item.feed for item in kept} | self._feeds
+        ) or _unknown("reason", wanted.reason, {item.reason for item in kept}, REASONS)
 
     # -- looking -------------------------------------------------------------------------------------
 
@@ -93,10 +114,30 @@ class Desk:
         found = self._index.items(selection.takes, None, MAX_AT_ONCE + 1)
         return Chosen(found[:MAX_AT_ONCE], len(found) > MAX_AT_ONCE)
 
-    async def replay(self, chosen: Chosen, by: str) -> Replayed:
-        """Read the inputs of items again. Raises LogError."""
+    async def replay(self, chosen: Chosen, by: str, wait_s: float = 0.0) -> Replayed:
+        """Read the inputs of items again, and wait for what feeds and router make of it. Raises LogError."""
+        began_at = self._clock()
         async with self._busy:  # in a thread: nobody's board waits while thousands are read
-            return await asyncio.to_thread(asyncio.run, self._replayed(chosen, by))
+            done = await asyncio.to_thread(asyncio.run, self._replayed(chosen, by))
+        return (
+            done._replace(settled=await self._settled(done, began_at, wait_s)) if wait_s else done
+        )
+
+    async def _settled(self, done: Replayed, began_at: datetime, wait_s: float) -> Settled | None:
+        try:
+            files = await asyncio.to_thread(self._files_of, done.inputs)
+            return await Settling(self._log, done.inputs, began_at, files).within(wait_s)
+        except (
+            SecretError,
+            OSError,
+            NotReadError,
+        ):  # the replay is done, and this says nothing of it
+            return None
+
+    def _files_of(self, inputs: Sequence[Planned]) -> dict[str, KeptFiles]:
+        showing = Showing(self._log, self._installation, self._clock)
+        names = {each.items[0].feed for each in inputs if each.sha256}
+        return {name: files for name in names if (files := showing.files_of(name))}
 
     async def preview(
         self, chosen: Chosen, by: str, has_gone: Callable[[], bool] = lambda: False
@@ -140,6 +181,18 @@ class Desk:
     def _named(self, ids: Sequence[str]) -> Sequence[Known]:
         wanted = set(ids)
         return [each for each in every(self._log) if each.item.id in wanted]
+
+
+def _unknown(
+    what: str, name: str | None, kept: AbstractSet[str], others: AbstractSet[str] = frozenset()
+) -> str | None:
+    """Why the name is none: neither among those of what is kept nor among the others."""
+    if name is None or name in kept or name in others:
+        return None
+    near = get_close_matches(name, [*kept, *others], 1)
+    meant = f" (is {near[0]!r} meant?)" if near else ""
+    there = ", ".join(sorted(kept)) or "none"
+    return f"there is no {what} {name!r}{meant}; of what is kept here there is {there}"
 
 
 def index_of(log: Log) -> Index:

@@ -95,6 +95,15 @@ class Showing:
         except (SecretError, OSError, NotReadError) as error:
             return Cannot(NOT_READ, str(error))
 
+    def files_of(self, name: str) -> KeptFiles | None:
+        """The handled files of a feed whose inputs are files. Raises LogError, SecretError or OSError."""
+        feed = self._feeds.get(name)
+        return self._files(feed, self._reading(feed)) if feed else None
+
+    def _files(self, feed: Feed, reading: Reading) -> KeptFiles | None:
+        kind, place = KINDS[feed.kind], Place(self._log, self._installation.data)
+        return kind.kept_files and kind.kept_files(reading, place, feed.settings)
+
     def _of_no_feed(self, item: ReviewItem) -> Evidence | Cannot:
         """How it was read, nobody knows any more."""
         payload = self._kept(item)
@@ -102,9 +111,7 @@ class Showing:
 
     def _of_feed(self, item: ReviewItem, feed: Feed, kind: FeedKind[Any]) -> Evidence | Cannot:
         reading = self._reading(feed)
-        files = kind.kept_files and kind.kept_files(
-            reading, Place(self._log, self._installation.data), feed.settings
-        )
+        files = self._files(feed, reading)
         payload = self._in_files(item, files) if files else self._kept(item)
         if payload is None:
             return NO_BYTES
