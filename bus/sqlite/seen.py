@@ -2,18 +2,28 @@
 
 A clock is evidence, not truth: one that is a hundred days ahead for a minute must not delete a hundred
 days of notices. So the time that retention goes by follows the clock at most twice as fast as time
-passes here, and is never ahead of it. An error of the clock costs at most as much history as the time
-for which it lasted; after a stop of some days as many days go by until retention is abreast again, and
-meanwhile more is kept than need be.
+passes here, and what is deleted is never younger by it than the clock says. An error of the clock costs at most as
+much history as the time for which it lasted; after a stop of some days as many days go by until retention is
+abreast again, and meanwhile more is kept than need be.
+
+A new log has seen nothing and believes the clock. Where that one was wrong at the first start, a year behind or
+ahead, retention is behind for a year, or believes the next clock that is a year ahead: :func:`believe` is a person's
+word that the clock is right now.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Final
 
 import structlog
 
+from bus.port import LogError
+from bus.sqlite import schema
+from bus.sqlite.errors import opening
+from bus.sqlite.lock import WriterLock
 from bus.sqlite.timing import Timing
 
 SAVED_EVERY_MS: Final = 600_000  # a crash forgets so much of it, and retention waits so much longer
@@ -64,3 +74,27 @@ class SeenTime:
         self._doubted = doubted
         event = "retention_doubts_the_clock" if doubted else "retention_believes_the_clock"
         structlog.get_logger().warning(event, ahead_s=self.clock_ahead_ms // 1000)
+
+
+def believed_ms(path: Path) -> int:
+    """The time that retention goes by in a log that nobody writes now. Raises LogError."""
+    return _at_rest(path, None)
+
+
+def believe(path: Path, at_ms: int) -> None:
+    """Have retention go by this time, in a log that nobody writes now. Raises LogError."""
+    _at_rest(path, at_ms)
+
+
+def _at_rest(path: Path, at_ms: int | None) -> int:
+    if not path.exists():
+        raise LogError(f"{path}: there is no log")
+    with opening(path):
+        lock = WriterLock(path)
+        try:
+            with closing(schema.connect_writer(path)) as connection:
+                if at_ms is not None:
+                    connection.execute(_SAVE, (at_ms,))
+                return int(connection.execute(_READ).fetchone()[0])
+        finally:
+            lock.release()

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bus.port import LogBusyError, LogError
 from bus.sqlite import SqliteLog
-from bus.sqlite.seen import DOUBTED_MS, SAVED_EVERY_MS, SeenTime
+from bus.sqlite.seen import DOUBTED_MS, SAVED_EVERY_MS, SeenTime, believe, believed_ms
 from bus.sqlite.timing import Timing
 from schemas.topics import RAW, TOPICS
 from tests.bus.engines import Clock
@@ -110,26 +111,60 @@ def test_that_the_clock_is_doubted_is_said_once_and_its_end_too(
     assert said.count("retention_believes_the_clock") == 1
 
 
+@pytest.mark.parametrize("error_days", [-365, 100])
+def test_a_first_start_with_a_wrong_clock_is_mended_by_a_persons_word(
+    tmp_path: Path, machine: Machine, error_days: int
+) -> None:
+    path, right_ms = tmp_path / "log.db", machine.clock.now_ms
+    machine.clock.now_ms += error_days * DAY_MS
+    log = opened(tmp_path, machine)
+    with pytest.raises(LogBusyError):
+        believe(path, right_ms)
+    log.close()
+    assert believed_ms(path) == right_ms + error_days * DAY_MS
+    machine.clock.now_ms = right_ms
+    believe(path, right_ms)
+    assert believed_ms(path) == right_ms
+    log = opened(tmp_path, machine)
+    log.append([raw("r", "a")])
+    assert log.clock_ahead_s == 0
+    machine.clock.now_ms += 100 * DAY_MS  # and the next wrong clock is not believed
+    assert tidied(log) == 1
+    log.close()
+
+
+def test_of_a_log_that_is_not_there_nobody_says_the_time(tmp_path: Path) -> None:
+    with pytest.raises(LogError, match="there is no log"):
+        believe(tmp_path / "log.db", 0)
+    assert not list(tmp_path.iterdir())
+
+
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["live", "jump", "restart"]),
+            st.sampled_from(["live", "jump", "restart", "set right"]),
             st.integers(-400 * DAY_MS, 400 * DAY_MS) | st.integers(0, 2 * SAVED_EVERY_MS),
         ),
         max_size=30,
-    )
+    ),
+    st.sampled_from([0, -365, 100]) | st.integers(-1000, 1000),
 )
 def test_it_is_never_ahead_of_the_clock_nor_faster_than_twice_what_passed(
-    steps: list[tuple[str, int]],
+    steps: list[tuple[str, int]], error_days: int
 ) -> None:
+    """Whatever the clock was when the log was made, and whenever it was set right."""
     machine, rows = Machine(Clock(), Clock(0)), Rows()
+    machine.clock.now_ms += error_days * DAY_MS
     seen, begun, passed = SeenTime(rows, machine.timing()), machine.clock.now_ms, 0  # type: ignore[arg-type]
+    wrong_ms = error_days * DAY_MS
     for step, ms in steps:
         if step == "live":
             machine.live(abs(ms))
             passed += abs(ms)
         elif step == "jump":
             machine.clock.now_ms += ms
+        elif step == "set right":
+            machine.clock.now_ms, wrong_ms = machine.clock.now_ms - wrong_ms, 0
         else:
             seen = SeenTime(rows, machine.timing())  # type: ignore[arg-type]
         now = seen.now_ms()

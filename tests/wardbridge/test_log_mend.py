@@ -1,4 +1,4 @@
-"""``wardbridge log mend`` on a file whose positions somebody moved, and on one whose state is gone."""
+"""``wardbridge log mend`` on a file whose positions somebody moved, and on one whose state is gone; ``log clock``."""
 
 import sqlite3
 from contextlib import closing
@@ -86,3 +86,17 @@ def test_a_service_that_runs_is_named(data: Path) -> None:
         code, said = mend(data)
     assert code == 2
     assert "stop that first" in said
+
+
+@pytest.mark.parametrize(("days", "way"), [(365, "behind"), (-100, "ahead of")])
+def test_retention_goes_by_the_clock_once_a_person_says_that_it_is_right(
+    data: Path, days: int, way: str
+) -> None:
+    change(data, f"UPDATE seen SET at_ms = at_ms - {days} * 86400000")  # noqa: S608 - our number
+    said = f"the time that retention goes by is {abs(days)}.0 days {way} this machine's clock\n"
+    ask = ("log", "clock", "--config", data / "test.toml", "--data", data)
+    done = command(*ask)
+    assert (done.returncode, done.stdout) == (1, said + "nothing was changed; --yes does it\n")
+    done = command(*ask, "--yes")
+    assert (done.returncode, done.stdout) == (0, said + "done: start the service\n")
+    assert command(*ask).stdout == "retention goes by this machine's clock\n"

@@ -40,6 +40,7 @@ READS_NOTHING: Final[Mapping[str, str]] = {
     "deliveries skip": "likewise",
     "deliveries test": "likewise",
     "demo": "what it makes itself",
+    "log clock": "times",
     "log copy": "how many records there are",
     "log mend": "positions",
     "normalise": "files that whoever asks has",

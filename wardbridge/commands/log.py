@@ -9,9 +9,11 @@ from typing import Annotated, Final
 
 import typer
 
+from bus.local import system_clock_ms
 from bus.mending import Finding, Kind, Mender
 from bus.port import Log, LogError
 from bus.sqlite.lock import WriterLock
+from bus.sqlite.seen import believe, believed_ms
 from router.core.step import RouterStep
 from router.delivery import queue
 from schemas.topics import OUTGOING, STATE, SUBSCRIBERS
@@ -20,12 +22,16 @@ from wardbridge.log import is_on_kafka, log_path, open_for_moving, open_log, ope
 from wardbridge.moving import move
 from wardbridge.routing import GROUP
 
+AGREE_S: Final = 3_600
+"""The time that retention goes by is saved every ten minutes, and a stop of some minutes is nothing to mend."""
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(no_args_is_help=True, help="The log as a whole.")
     group.command("copy")(copy)
     group.command("mend")(mend)
+    group.command("clock")(clock)
     group.callback()(_group)
     app.add_typer(group, name="log")
 
@@ -78,6 +84,42 @@ def mend(
     except LogError as error:
         refuse(str(error))
     _conclude({finding.kind for finding in looked}, done=yes)
+
+
+def clock(
+    config: ConfigOption,
+    data: DataOption = HERE,
+    yes: Annotated[bool, typer.Option("--yes", help="do it; without it only say what")] = False,  # noqa: FBT002 - typer's
+) -> None:
+    """Have retention go by this machine's clock, where that one was wrong when the log was made (SQLite only).
+
+    The service must have ended, and the clock must be right: what is too old by it is deleted. Exit 0 where
+    both agree, or do now; 1 where something is to be done.
+    """
+    if is_on_kafka(installation(config, data)):
+        refuse(f"{config}: the brokers delete what is too old, by their own clocks")
+    now_ms = system_clock_ms()
+    try:
+        ahead_s = (believed_ms(log_path(data)) - now_ms) // 1000
+        typer.echo(_standing(ahead_s))
+        if abs(ahead_s) < AGREE_S:
+            return
+        if yes:
+            believe(log_path(data), now_ms)
+    except LogError as error:
+        refuse(str(error))
+    if not yes:
+        typer.echo("nothing was changed; --yes does it")
+        raise typer.Exit(1)
+    typer.echo("done: start the service")
+
+
+def _standing(ahead_s: int) -> str:
+    if abs(ahead_s) < AGREE_S:
+        return "retention goes by this machine's clock"
+    days = abs(ahead_s) / 86_400
+    way = "ahead of" if ahead_s > 0 else "behind"
+    return f"the time that retention goes by is {days:.1f} days {way} this machine's clock"
 
 
 _GROUPS: Final = (
