@@ -20,7 +20,8 @@ from typing import Final, NamedTuple
 CLOSE: Final = timedelta(minutes=5)
 """Between two ticks, or between a tick and what is recorded meanwhile: several usual intervals."""
 LATE: Final = timedelta(minutes=1)
-"""A tick so far behind has come late, or from another machine's clock: it says nothing."""
+"""A tick so far behind has come late, or from another machine's clock: it moves nothing, and contradicts a pending
+jump."""
 ALONE: Final = timedelta(hours=1)
 """How long ticks must go on from a jump that nothing else confirms."""
 _INTERVALS: Final = 3

@@ -2,6 +2,11 @@
 
 The router's own (``annulment``, ``standing``, ``heads``, ``corrections``, ``history``, ``restating``) must come
 to the same; it looks at each fact a few times only.
+
+What is said of one fact or of one event alone is taken from the router, and is not compared here: which kinds a
+cancel may mean (``ANNULS``, ``cancels``, ``may_mean``), what an event is once it was told again (``_events``), what is
+left of one of the past (``of_the_past``, ``only``), and the ``Fold``. Those have stories: ``stories_told_again``,
+``stories_ahead`` and ``stories``.
 """
 
 from __future__ import annotations
@@ -16,7 +21,6 @@ from router.core.fulfilment import BY_PLACE, Fulfilment
 from router.core.heads import kind as kind_of
 from router.core.history import Happened
 from router.core.memory import Memory
-from router.core.restating import destination
 from router.core.visit import Fold
 from schemas.observation import Claims, Location, What
 
@@ -41,7 +45,7 @@ def says_the_same(fact: Fact, earlier: Fact) -> bool:
     if fact.what is not earlier.what:
         return False
     if fact.what is What.TRANSFERRED:
-        return destination(fact) == destination(earlier)
+        return all(_ward(fact.claims, name) == _ward(earlier.claims, name) for name in _LED_TO)
     return True
 
 

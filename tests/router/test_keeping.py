@@ -12,7 +12,9 @@ from pydantic import BaseModel
 
 from bus.port import Record
 from router.core import backlog, retention
+from router.core.kept import Visit
 from router.core.state import Realm
+from router.core.visit import Fold
 from schemas import topics
 from schemas.observation import OF_OUR_CLOCK, Observation, Protection
 from tests.router.hearing import Router, authority, rows
@@ -329,6 +331,20 @@ def compacted(router: Router, topic: str) -> list[Record]:
 def test_a_tick_looks_at_a_bounded_number_of_things(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "SWEPT", 3)
     router = Router().hear(*crowded(20)).tick(minutes(1)).restart()
-    router.tick(minutes(2))
-    folded = [visit for visit in realm(router).visits.values() if visit.fold_ is not None]
-    assert not folded
+    looked: list[Visit] = []
+    glance = Visit.glance
+
+    def noted(visit: Visit) -> Fold:
+        looked.append(visit)
+        return glance(visit)
+
+    monkeypatch.setattr(Visit, "glance", noted)
+    visits = realm(router).visits
+    ticks = -(-len(visits) // 3)
+    for minute in range(ticks):
+        before = len(looked)
+        router.tick(minutes(2 + minute))
+        assert 0 < len(looked) - before <= 3
+    assert {visit.at for visit in looked} == visits.keys(), "all have their turn"
+    assert len(looked) == len(visits)
+    assert not [visit for visit in visits.values() if visit.fold_ is not None]
