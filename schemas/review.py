@@ -52,6 +52,10 @@ class ReviewItem(Frozen):
         description="false: its sender was refused for how it was sent, and must send it rightly",
     )
     statement: str = Field("", description="hash of what was said, as sent")
+    name: str = Field(
+        "", description="hash of what names the statement through its corrections; empty: nothing"
+    )
+    nth: int = Field(0, description="its version, where the sender counts them")
     revision: int = Field(0, description="of the reading that met the trouble")
     raw: RawPointer | None = None
 

@@ -7,9 +7,9 @@ carry no patient data.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from adapters.common.origin import Origin
 from schemas.observation import Observation
@@ -54,6 +54,16 @@ class Trouble:
     within: str | None = None
 
 
+class Named(NamedTuple):
+    """What names a statement through its corrections: of two of one name the newer takes the place of the other.
+
+    ``nth`` is its version where the sender counts them; 0: what was received later is newer.
+    """
+
+    name: str
+    nth: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What one input means. ``warnings`` are troubles beside an accepted rest.
@@ -61,7 +71,8 @@ class Outcome:
     ``degraded``: a stricter reader refuses the input, here, for a reason that does not touch us.
     ``origins``: where each observation's values come from, one after the other, if asked for.
     ``patients``: who they are about, where the installation keeps that. ``trouble``: why all of it
-    waits, if it does. ``parts``: hashes of the parts that stand by themselves and were looked at.
+    waits, if it does. ``parts``: hashes of the parts that stand by themselves and were looked at,
+    ``named``: those of them that have a name.
     """
 
     verdict: Verdict
@@ -75,6 +86,7 @@ class Outcome:
     patients: tuple[PatientRow, ...] = ()
     trouble: Trouble | None = None
     parts: tuple[str, ...] = ()
+    named: Mapping[str, Named] = field(default_factory=dict)
 
 
 def accepted(

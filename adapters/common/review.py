@@ -3,7 +3,8 @@
 Invariant: a reading of a statement says everything that is wrong with it now. Troubles that are not
 open yet become items; what is open of the statement and is not met again is resolved. So a statement
 that is sent every minute, or is in a thousand inputs, is one item for each trouble, and one that is
-understood at last ends them by itself, whoever sends or replays it.
+understood at last ends them by itself, whoever sends or replays it. So does a newer statement of the
+same name in which nothing is wrong: the sender has corrected what it said.
 
 A feed's process knows the open items of its feed from the log when it starts, its own since, and hears
 which of them others have ended. On Kafka another process of the same feed may know others: what it
@@ -15,12 +16,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
 from adapters.common.feed import FeedIdentity, Input
-from adapters.common.outcome import Outcome, Trouble
+from adapters.common.outcome import Named, Outcome, Trouble, Verdict
 from bus.port import Record
 from schemas import topics
 from schemas.review import ReviewItem, ReviewStep
@@ -42,12 +44,28 @@ def statement_of(*parts: bytes) -> str:
     return digest.hexdigest()
 
 
+class Waiting(NamedTuple):
+    """An open item: what it is about, what names that, and when the input was received."""
+
+    statement: str
+    item: str
+    named: Named | None = None
+    at: datetime | None = None
+
+
+def waiting(item: ReviewItem) -> Waiting:
+    """An open item as a feed holds it."""
+    named = Named(item.name, item.nth) if item.name else None
+    return Waiting(item.statement, item.id, named, item.at)
+
+
 @dataclass(frozen=True, slots=True)
 class Findings:
     """What is to be written beside an input's other records, and what is open of it then."""
 
     records: Sequence[Record]
     open: Mapping[str, frozenset[str]]
+    named: Sequence[Waiting] = ()
 
 
 NOTHING: Final = Findings((), {})
@@ -56,13 +74,16 @@ NOTHING: Final = Findings((), {})
 class Review:
     """The open items of one feed, as far as its process knows them."""
 
-    def __init__(self, feed: FeedIdentity, items: Iterable[tuple[str, str]] = ()) -> None:
-        """``items``: statement and id of each that is open."""
+    def __init__(self, feed: FeedIdentity, items: Iterable[Waiting] = ()) -> None:
+        """``items``: those that are open."""
         self._feed = feed
         self._open: OrderedDict[str, frozenset[str]] = OrderedDict()
         self._about: dict[str, str] = {}
+        self._named: defaultdict[str, dict[str, Waiting]] = defaultdict(dict)
+        self._name_of: dict[str, str] = {}
         self._lock = threading.Lock()
-        self.note(Findings((), _by_statement(items)))
+        held = [Waiting(*each) for each in items]
+        self.note(Findings((), _by_statement((each.statement, each.item) for each in held), held))
 
     @property
     def has_open(self) -> bool:
@@ -73,8 +94,14 @@ class Review:
         """Whether an item waits still."""
         return item in self._about
 
-    def findings(self, taken: Input, outcome: Outcome, statement: Callable[[], str]) -> Findings:
-        """What a reading says of the statements in an input. ``statement``: of the input as a whole.
+    def findings(
+        self,
+        taken: Input,
+        outcome: Outcome,
+        statement: Callable[[], str],
+        named: Callable[[], Named | None] = lambda: None,
+    ) -> Findings:
+        """What a reading says of the statements in an input. ``statement``, ``named``: of the input as a whole.
 
         Most inputs have no trouble and, where nothing is open, are not looked at.
         """
@@ -82,7 +109,10 @@ class Review:
         if not troubles and not self._open:
             return NOTHING
         with self._lock:
-            return self._findings(taken, outcome, troubles, statement())
+            whole = statement()
+            if name := named():
+                outcome = replace(outcome, named={**outcome.named, whole: name})
+            return self._findings(taken, outcome, troubles, whole)
 
     def _findings(
         self, taken: Input, outcome: Outcome, troubles: Sequence[Trouble], whole: str
@@ -91,18 +121,35 @@ class Review:
         about = dict.fromkeys((whole, *outcome.parts, *(item.statement for item in met)))
         ids = _by_statement((item.statement, item.id) for item in met)
         now = {each: ids.get(each, frozenset()) for each in about}
+        if outcome.verdict is Verdict.ACCEPTED:
+            now |= self._corrected(taken, outcome, ids)
         records = [
             *(_record(item) for item in met if item.id not in self._open_of(item.statement)),
             *(self._resolved(each, taken) for each in self._not_met(now)),
         ]
         changed = {key: ids for key, ids in now.items() if ids != self._open_of(key)}
-        return Findings(records, changed)
+        return Findings(records, changed, [waiting(item) for item in met if item.name])
+
+    def _corrected(
+        self, taken: Input, outcome: Outcome, met: Mapping[str, frozenset[str]]
+    ) -> dict[str, frozenset[str]]:
+        """What stays open of older statements whose place one takes in which nothing is wrong."""
+        over: defaultdict[str, set[str]] = defaultdict(set)
+        for statement, named in outcome.named.items():
+            for each in () if statement in met else self._named.get(named.name, {}).values():
+                if each.statement not in met and _is_newer(named, taken.received_at, each):
+                    over[each.statement].add(each.item)
+        return {each: self._open_of(each) - ended for each, ended in over.items()}
 
     def note(self, findings: Findings) -> None:
         """They are durable."""
         with self._lock:
             for statement, ids in findings.open.items():
                 self._set(statement, ids)
+            for each in findings.named:
+                if each.named is not None and each.item in self._about:
+                    self._named[each.named.name][each.item] = each
+                    self._name_of[each.item] = each.named.name
             while len(self._open) > MAX_KNOWN_STATEMENTS:
                 self._set(next(iter(self._open)), frozenset())
 
@@ -114,11 +161,21 @@ class Review:
                 self._set(statement, self._open_of(statement) - {item})
 
     def _set(self, statement: str, ids: frozenset[str]) -> None:
-        for gone in self._open.pop(statement, frozenset()):
+        before = self._open.pop(statement, frozenset())
+        for gone in before:
             del self._about[gone]
+        for gone in before - ids:
+            self._forget_name(gone)
         if ids:
             self._open[statement] = ids
             self._about |= dict.fromkeys(ids, statement)
+
+    def _forget_name(self, item: str) -> None:
+        name = self._name_of.pop(item, None)
+        if name is not None:
+            del self._named[name][item]
+            if not self._named[name]:
+                del self._named[name]
 
     def _open_of(self, statement: str) -> frozenset[str]:
         return self._open.get(statement, frozenset())
@@ -134,6 +191,8 @@ class Review:
         for trouble in troubles:
             withheld = trouble.withholds or trouble is outcome.trouble
             item = self._item(taken, trouble, trouble.statement or whole, withheld=withheld)
+            if named := outcome.named.get(item.statement):
+                item = item.model_copy(update=named._asdict())
             made.setdefault(item.id, item)
         return list(made.values())
 
@@ -171,6 +230,15 @@ class Review:
             revision=self._feed.revision,
         )
         return step_record(step)
+
+
+def _is_newer(named: Named, received_at: datetime, than: Waiting) -> bool:
+    """Whether a statement takes the place of the other of its name: where that is certain."""
+    if than.named is None or than.at is None:
+        return False
+    if named.nth or than.named.nth:
+        return named.nth > than.named.nth > 0
+    return received_at > than.at
 
 
 def _by_statement(items: Iterable[tuple[str, str]]) -> Mapping[str, frozenset[str]]:

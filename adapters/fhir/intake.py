@@ -30,7 +30,7 @@ from adapters.fhir.mapping import Normaliser
 from adapters.fhir.names import Object
 from adapters.fhir.references import Resources
 from adapters.fhir.refusal import RefusedError
-from adapters.fhir.said import may_mark, statement_of_input
+from adapters.fhir.said import may_mark, named_of, statement_of_input
 from bus.port import Log, LogError, Record, RecordTooLargeError
 
 Check = Callable[[Object], None]
@@ -158,7 +158,10 @@ class Intake:
         feed, (outcome, document) = self._normaliser.feed, taken
         taken_at = Input(raw_pointer(payload, at, feed.name), at)
         found = self._review.findings(
-            taken_at, outcome, lambda: statement_of_input(payload, document)
+            taken_at,
+            outcome,
+            lambda: statement_of_input(payload, document),
+            lambda: named_of(document),
         )
         return found, records_of(feed, taken_at, payload, outcome, found.records)
 

@@ -11,6 +11,7 @@ Invariants
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,7 +20,7 @@ from adapters.common.describing import Describer
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
 from adapters.common.origin import Origins
-from adapters.common.outcome import Outcome, Trouble, accepted, ignored, to_review
+from adapters.common.outcome import Named, Outcome, Trouble, accepted, ignored, to_review
 from adapters.common.said import Said
 from adapters.common.stamp import Moment
 from adapters.fhir.bundle import read_bundle
@@ -34,7 +35,7 @@ from adapters.fhir.person import person_of
 from adapters.fhir.profile import FhirProfile
 from adapters.fhir.references import Resources
 from adapters.fhir.refusal import RefusedError
-from adapters.fhir.said import about, statement_of_encounter
+from adapters.fhir.said import about, named_of, statement_of_encounter
 from adapters.fhir.stamp import Receipt, observation_id, order_stamp, recorded, sequence_from
 from adapters.fhir.statement import Statement
 from adapters.fhir.strict import first_fault
@@ -103,7 +104,7 @@ class Normaliser:
         part = statement_of_encounter(statement.encounter)
         warnings = [about(each, statement.encounter, part) for each in warnings]
         accepted_one = self._accepted([observation], warnings, [statement], origins)
-        return replace(accepted_one, parts=(part,))
+        return replace(accepted_one, parts=(part,), named=_names([statement], [part]))
 
     def _bundle(self, bundle: Element, received_at: datetime, known: Resources | None) -> Outcome:
         found = read_bundle(bundle, known)
@@ -126,9 +127,10 @@ class Normaliser:
                 used.append(statement)
                 warnings += [about(each, encounter, parts[-1]) for each in doubts]
         if not observations:
-            return _of_nothing(bundle, refused, warnings)
+            outcome = _of_nothing(bundle, refused, warnings)
+            return replace(outcome, named=_names(found.statements, parts))
         outcome = self._accepted(observations, [*refused, *warnings], used, origins)
-        return replace(outcome, parts=tuple(parts))
+        return replace(outcome, parts=tuple(parts), named=_names(found.statements, parts))
 
     def _supervised(
         self, statement: Statement, received_at: datetime, origins: Origins
@@ -249,6 +251,12 @@ def _described(
         rows += describer.rows([observation], known)
         troubles += [each for each in doubts if each not in troubles]
     return tuple(rows), troubles
+
+
+def _names(statements: Sequence[Statement], parts: Sequence[str]) -> dict[str, Named]:
+    """The names of those that have one."""
+    told = zip(parts, statements, strict=True)
+    return {part: named for part, said in told if (named := named_of(said.encounter.content))}
 
 
 def _of_nothing(bundle: Element, refused: list[Trouble], warnings: list[Trouble]) -> Outcome:

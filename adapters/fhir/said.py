@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from adapters.common.outcome import Trouble
+from adapters.common.outcome import Named, Trouble
 from adapters.common.review import statement_of
+from adapters.common.stamp import counted
 from adapters.fhir.canonical import canonical
 from adapters.fhir.element import Element
-from adapters.fhir.names import Object
+from adapters.fhir.names import ID, Object
 
 OF_THE_ANSWER: Final = frozenset({"id", "link", "meta", "timestamp", "total"})
 """What differs between two Bundles that say the same."""
@@ -32,6 +33,18 @@ def statement_of_input(payload: bytes, document: Object | None) -> str:
 def statement_of_encounter(encounter: Element) -> str:
     """Of one Encounter, in whatever it came."""
     return statement_of(encounter.canonical())
+
+
+def named_of(document: object) -> Named | None:
+    """What names a version of an Encounter at its server; None where the server counts no versions. Total."""
+    if not isinstance(document, dict) or document.get("resourceType") != "Encounter":
+        return None
+    number, meta = document.get("id"), document.get("meta")
+    version = meta.get("versionId") if isinstance(meta, dict) else None
+    nth = counted(version) if isinstance(version, str) else None
+    if not (nth and isinstance(number, str) and ID.fullmatch(number)):
+        return None
+    return Named(statement_of(b"Encounter", number.encode()), nth)
 
 
 def about(trouble: Trouble, encounter: Element, statement: str) -> Trouble:

@@ -37,7 +37,7 @@ from adapters.hl7v2.header import header_of
 from adapters.hl7v2.mapping import Normaliser, Reading, read_frame
 from adapters.hl7v2.profile import Listener
 from adapters.hl7v2.reader import Message
-from adapters.hl7v2.statement import statement
+from adapters.hl7v2.statement import named, statement
 from bus.port import Record
 
 KEEPALIVE_IDLE_S: Final = 60  # the system's own two hours would fill the port with the dead
@@ -246,7 +246,9 @@ class Connection(asyncio.Protocol):
         feed, profile = host.normaliser.feed, host.normaliser.profile
         pointer = raw_pointer(payload, at, feed.name)
         taken, outcome = Input(pointer, at), reading.outcome
-        found = host.review.findings(taken, outcome, lambda: statement(payload))
+        found = host.review.findings(
+            taken, outcome, lambda: statement(payload), lambda: named(payload)
+        )
         records = records_of(feed, taken, payload, outcome, found.records)
         place = Place(
             self, len(payload), reading.message or header_of(payload), _verdict(reading, profile.review_answer), at,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from adapters.common import review
 from adapters.common.feed import FeedIdentity, Input
 from adapters.common.outcome import Outcome, Trouble, accepted, ignored, to_review
-from adapters.common.review import NOTHING, Findings, Review
+from adapters.common.review import NOTHING, Findings, Review, Waiting, waiting
 from bus.port import Record
 from schemas import topics
 from schemas.observation import RawPointer
@@ -59,7 +59,7 @@ class Kept:
                 self.steps[record.key] = step
 
     def restart(self) -> None:
-        self.review = Review(FEED, [(item.statement, item.id) for item in self.open_items()])
+        self.review = Review(FEED, map(waiting, self.open_items()))
 
     def open_items(self) -> list[ReviewItem]:
         return [
@@ -244,7 +244,7 @@ def test_the_work_grows_with_the_troubles_and_not_with_their_square(apart: bool)
 
 
 def test_what_is_open_at_a_start_is_taken_up_once_each() -> None:
-    items = [("s", str(each)) for each in range(400)]
+    items = [Waiting("s", str(each)) for each in range(400)]
     few, many = steps_of(lambda: Review(FEED, items[:200])), steps_of(lambda: Review(FEED, items))
     assert many < 2.2 * few
-    assert all(Review(FEED, items).is_open(item) for _, item in items)
+    assert all(Review(FEED, items).is_open(each.item) for each in items)

@@ -17,12 +17,12 @@ from adapters.common.keys import raw_pointer
 from adapters.common.review import Review
 from adapters.elvis.feed import ElvisDirectoryFeed
 from adapters.elvis.settings import ElvisSettings
-from adapters.fhir.belongs import is_encounter
+from adapters.fhir.belongs import is_bundle, is_encounter
 from adapters.fhir.intake import Intake
 from adapters.fhir.mapping import Normaliser as FhirNormaliser
 from adapters.hl7v2.mapping import Normaliser as Hl7Normaliser
 from adapters.hl7v2.mapping import read_frame
-from adapters.hl7v2.statement import statement
+from adapters.hl7v2.statement import named, statement
 from bus.memory import MemoryLog
 from bus.port import Log
 from bus.records import records_of as every
@@ -129,7 +129,7 @@ class Hospital:
         at = self.clock()
         outcome = read_frame(normaliser, payload, at).outcome
         taken = Input(raw_pointer(payload, at, "hl7"), at)
-        found = review.findings(taken, outcome, lambda: statement(payload))
+        found = review.findings(taken, outcome, lambda: statement(payload), lambda: named(payload))
         self.log.append(records_of(reading.identity, taken, payload, outcome, found.records))
         review.note(found)
 
@@ -144,7 +144,8 @@ class Hospital:
         reading, review = self._of("fhir")
         normaliser = reading.by(FhirNormaliser, self._settings("fhir").profile)
         intake = Intake(normaliser, self.log, self.clock, 10, review)
-        asyncio.run(intake.take(json.dumps(document).encode(), is_encounter))
+        meant = is_bundle("collection") if document["resourceType"] == "Bundle" else is_encounter
+        asyncio.run(intake.take(json.dumps(document).encode(), meant))
 
     def export(self, payload: bytes, name: str = "export.csv") -> None:
         self.exports()

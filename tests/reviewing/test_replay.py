@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -115,6 +116,72 @@ def steps(hospital: Hospital) -> list[ReviewStep]:
 
 
 BY_PATIENT = CONFIG + '[feeds.hl7.profile]\nvisit = "PID-3"\n'
+
+
+MENDED: list[tuple[str, dict[str, str], bool]] = [
+    ("the ward", {"W9": "W1"}, True),
+    ("the ward, and sent later", {"W9": "W1", "|SENT|": "|20260120060500+0000|"}, True),
+    ("another control id", {"W9": "W1", "CID1": "CID2"}, False),
+    ("another time of the event", {"W9": "W1", "EVN||202601200500": "EVN||202601200501"}, False),
+    ("another visit", {"W9": "W1", "|V7|": "|V8|"}, False),
+    ("another patient", {"W9": "W1", "PV7^": "PX7^"}, False),
+    ("another event", {"W9": "W1", "ADT^A14": "ADT^A15"}, False),
+    ("another sender", {"W9": "W1", "|EHR|": "|LIS|"}, False),
+    ("still wrong", {"W9": "W8"}, False),
+    ("wrong otherwise", {"W9": "W1", "\rPID": "|soon\rPID"}, False),
+]
+
+
+@pytest.mark.parametrize(("name", "changed", "ends"), MENDED, ids=[name for name, _, _ in MENDED])
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_message_sent_again_in_mended_form_ends_the_item_and_no_other_does(
+    hospital: Hospital, name: str, changed: dict[str, str], *, ends: bool, restarts: bool
+) -> None:
+    said = message(
+        Visit("V7", START - timedelta(hours=1), "AKM"), "A14", "CID1", ward="W9"
+    ).decode()
+    said = said.replace("|REG|20260120050000+0000|", "|REG|SENT|")
+    hospital.hl7(said.replace("SENT", "20260120050000+0000").encode())
+    (before,) = hospital.open()
+    if restarts:
+        hospital.restart("AKM", "W1")
+    for old, new in changed.items():
+        assert old in said, name
+        said = said.replace(old, new)
+    hospital.hl7(said.replace("SENT", "20260120050000+0000").encode())
+    assert (before.id not in {each.id for each in hospital.open()}) == ends
+
+
+def version_of(ward: str, number: str = "1", minutes: int = 0, **said: object) -> dict[str, Any]:
+    stay = encounter_of("V7", ward)
+    assert isinstance(stay, dict)
+    at = START - timedelta(minutes=60 - minutes)
+    meta = {"versionId": number, "lastUpdated": at.isoformat()}
+    return {**stay, "id": "e7", "meta": meta, **said}
+
+
+VERSIONS: list[tuple[str, list[dict[str, Any]], int]] = [
+    ("a later one", [version_of("W9"), version_of("W1", "2", 1)], 0),
+    ("a later one, by its count", [version_of("W9", "9"), version_of("W1", "10", 1)], 0),
+    ("the older one comes later", [version_of("W9", "2", 1), version_of("W1")], 1),
+    ("another Encounter", [version_of("W9"), version_of("W1", "2", 1, id="e8")], 1),
+    ("no count", [version_of("W9", "a"), version_of("W1", "b", 1)], 1),
+    ("still wrong", [version_of("W9"), version_of("W8", "2", 1)], 2),
+    ("wrong twice, then right", [version_of("W9"), version_of("W8", "2", 1), version_of("W1", "3", 2)], 0),
+    ("refused, then right", [version_of("W9", status="odd"), version_of("W1", "2", 1)], 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "versions", "left"), VERSIONS, ids=[each[0] for each in VERSIONS])
+@pytest.mark.parametrize("bundled", [False, True])
+def test_a_later_version_without_trouble_ends_the_items_of_those_before(
+    hospital: Hospital, name: str, versions: list[dict[str, Any]], left: int, *, bundled: bool
+) -> None:
+    for each in versions:
+        entry = {"resource": each}
+        whole = {"resourceType": "Bundle", "type": "collection", "entry": [entry]}
+        hospital.fhir(whole if bundled else each)
+    assert len(hospital.open()) == left, name
 
 
 def test_a_message_that_was_withheld_is_used_by_another_profile(hospital: Hospital) -> None:

@@ -97,7 +97,7 @@ def test_so_many_open_statements_are_known_and_the_oldest_goes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(review, "MAX_KNOWN_STATEMENTS", 10)
-    known = review.Review(FEED, [(f"s{number}", str(number)) for number in range(15)])
+    known = review.Review(FEED, [review.Waiting(f"s{number}", str(number)) for number in range(15)])
     assert [number for number in range(15) if known.is_open(str(number))] == list(range(5, 15))
 
 

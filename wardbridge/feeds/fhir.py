@@ -26,7 +26,7 @@ from adapters.fhir.positions import Positions
 from adapters.fhir.profile import FhirProfile
 from adapters.fhir.references import Resources
 from adapters.fhir.remote import Remote
-from adapters.fhir.said import statement_of_input
+from adapters.fhir.said import named_of, statement_of_input
 from adapters.fhir.surface import Surface
 from wardbridge.calls import Calls
 from wardbridge.components.base import describe
@@ -164,7 +164,7 @@ class FhirRereader:
                 f"what it refers to could not be asked for: {error}; try again"
             ) from None
         outcome, document = read_body(self._normaliser, payload, received_at, anything, beside)
-        return Reread(outcome, statement_of_input(payload, document))
+        return Reread(outcome, statement_of_input(payload, document), named_of(document))
 
     async def _beside(self, payload: bytes) -> Resources | None:
         if self._lookup is None:

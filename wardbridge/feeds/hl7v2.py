@@ -18,7 +18,7 @@ from adapters.hl7v2.mapping import Normaliser, read_frame
 from adapters.hl7v2.profile import Hl7Profile, Listener
 from adapters.hl7v2.rules import in_words
 from adapters.hl7v2.server import MllpServer
-from adapters.hl7v2.statement import statement
+from adapters.hl7v2.statement import named, statement
 from adapters.hl7v2.structure import findings
 from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading, Reread, holds_port
 
@@ -66,7 +66,7 @@ class Hl7Rereader:
     async def read(self, payload: bytes, received_at: datetime) -> Reread:
         """What a frame means now."""
         outcome = read_frame(self._normaliser, payload, received_at).outcome
-        return Reread(outcome, statement(payload))
+        return Reread(outcome, statement(payload), named(payload))
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -15,7 +15,7 @@ from adapters.common.doubt import Doubt
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
 from adapters.common.locating import Located, Span, whole
-from adapters.common.outcome import Outcome
+from adapters.common.outcome import Named, Outcome
 from adapters.common.review import Review
 from adapters.common.settings import Port
 from bus.port import Log, Record
@@ -98,10 +98,11 @@ class RunningFeed(Protocol):
 
 
 class Reread(NamedTuple):
-    """What kept bytes mean, and the statement that they are."""
+    """What kept bytes mean, the statement that they are, and what names it, if anything does."""
 
     outcome: Outcome
     statement: str
+    named: Named | None = None
 
 
 class NotReadError(Exception):

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from adapters.common.feed import Input, Replay, envelope_record, patient_records
 from adapters.common.outcome import Outcome
-from adapters.common.review import REPLAYED, Review, step_record
+from adapters.common.review import REPLAYED, Review, step_record, waiting
 from bus.port import Log, Record
 from schemas import topics
 from schemas.observation import Observation
@@ -47,9 +47,7 @@ class FeedAgain:
             for item in open_items(log, self._identity.realm)
             if item.feed == self._identity.name
         ]
-        self._review = Review(
-            self._identity, [(i.statement, i.id) for i in self._own if i.statement]
-        )
+        self._review = Review(self._identity, [waiting(i) for i in self._own if i.statement])
         self._rereader, self._files = self._made(KINDS[feed.kind], installation, feed, clock)
 
     def _made(
@@ -96,11 +94,11 @@ class FeedAgain:
         self, kept: KeptInput, payload: bytes, who: Who, rereader: Rereader
     ) -> Planned:
         try:
-            outcome, statement = await rereader.read(payload, kept.received_at)
+            outcome, statement, named = await rereader.read(payload, kept.received_at)
         except NotReadError as error:
             return Planned(kept.items, cannot=Cannot(NOT_READ, str(error)))
         taken = Input(kept.raw, kept.received_at, Replay(*who, self._of_router(kept)))
-        found = self._review.findings(taken, outcome, lambda: statement)
+        found = self._review.findings(taken, outcome, lambda: statement, lambda: named)
         self._review.note(found)
         envelopes = self._envelopes(taken, outcome)
         remains = frozenset(each.id for each in kept.items if self._review.is_open(each.id))

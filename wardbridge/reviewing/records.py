@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from adapters.common.feed import FeedIdentity
+from adapters.common.review import Waiting, waiting
 from bus.port import Log, TopicPartition
 from bus.records import parsed
 from schemas import topics
@@ -47,11 +48,11 @@ def open_items(log: Log, realm: str) -> Iterator[ReviewItem]:
     return (each.item for each in known if each.item.realm == realm)
 
 
-def open_statements(log: Log, feed: FeedIdentity) -> Iterator[tuple[str, str]]:
-    """Statement and id of each item of the feed that is open. Raises LogError."""
+def open_statements(log: Log, feed: FeedIdentity) -> Iterator[Waiting]:
+    """The open items of the feed that are about a statement. Raises LogError."""
     for item in open_items(log, feed.realm):
         if item.feed == feed.name and item.statement:
-            yield item.statement, item.id
+            yield waiting(item)
 
 
 def _rows(log: Log, topic: str, partition: int, model: type[Model]) -> Iterator[Model]:
