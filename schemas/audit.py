@@ -41,7 +41,10 @@ class Action(StrEnum):
 
 
 class Seen(Frozen):
-    """Of whom. ``patient`` is their key, where it is known; of what is of no visit its number is empty."""
+    """Of whom. ``patient`` is their key, where it is known; of what is of no visit its number is empty.
+
+    With neither it is unknown of whom what was shown is.
+    """
 
     visit: VisitRef
     patient: str | None = None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from adapters.common.outcome import Outcome, Trouble, accepted, ignored, to_review
 from adapters.elvis.compare import Context
-from adapters.elvis.handle import handle, incoming, judge
+from adapters.elvis.handle import Incoming, handle, incoming, judge
+from adapters.elvis.row import RowReader
 from adapters.elvis.state import SnapshotState
-from schemas.observation import Observation
+from schemas.observation import Observation, Patient
 
 
 def outcomes(
@@ -35,6 +36,17 @@ def outcomes(
         (number, _row_outcome(observed.get(number, []), troubles.get(number, [])))
         for number in range(len(file.parsed.rows))
     ]
+
+
+def patients(file: Incoming, line: int, context: Context) -> Iterator[Patient]:
+    """Whose number the row in a line of an export has, also where the row or the export is not used."""
+    if isinstance(file.parsed, Trouble):
+        return
+    reader = RowReader(context.sheet, file.parsed)
+    for row in file.parsed.rows:
+        found = reader.patient(row) if row.line == line and reader.is_whole(row) else None
+        if isinstance(found, Patient):
+            yield found
 
 
 def _row_outcome(observations: Sequence[Observation], troubles: Sequence[Trouble]) -> Outcome:

@@ -141,15 +141,21 @@ class RowReader:
         """Whom the row is about, or why it is not used."""
         if not self.is_whole(row):
             return self._misshapen(row)
+        patient = self.patient(row)
+        if isinstance(patient, Trouble):
+            return patient
+        return (
+            self._visit_of(row, patient) if "visit" in self._columns else Who(patient.key, patient)
+        )
+
+    def patient(self, row: Row) -> Patient | Trouble:
+        """Whose number a whole row has, or why it is none."""
         number = self._cell(row, "patient")
         fault = cells.number_fault(number, is_national=not self._form.local_assigner)
         if fault is not None:
             return self._unused(row, "patient", PATIENT_UNREADABLE, f"{fault}; {_ENDS_NOBODY}")
         identifier = cells.identifier(number, self._form.local_assigner)
-        patient = Patient(key=self._numbers.key(identifier), identifiers=(identifier,))
-        return (
-            self._visit_of(row, patient) if "visit" in self._columns else Who(patient.key, patient)
-        )
+        return Patient(key=self._numbers.key(identifier), identifiers=(identifier,))
 
     def _visit_of(self, row: Row, patient: Patient) -> Who | Trouble:
         number = self._cell(row, "visit")

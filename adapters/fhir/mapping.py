@@ -11,7 +11,8 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -41,7 +42,7 @@ from adapters.fhir.statement import Statement
 from adapters.fhir.strict import first_fault
 from adapters.fhir.times import read_time, span_of
 from adapters.fhir.visit import VisitReader
-from schemas.observation import MAY_BE_UNREAD, Claims, Observation, What
+from schemas.observation import MAY_BE_UNREAD, Claims, Observation, Patient, What
 from schemas.patient import PatientRow
 from schemas.ward import WardRegister
 
@@ -84,6 +85,17 @@ class Normaliser:
             return self.outcome_of(read(payload, self.profile.edition), received_at, known)
         except RefusedError as refused:
             return to_review(refused.trouble)
+
+    def patients(self, payload: bytes, received_at: datetime) -> Iterator[Patient]:
+        """Whom the Encounters of an input name, also where they cannot be used. Total."""
+        try:
+            statements = _stated_in(resource(read(payload, self.profile.edition)))
+        except RefusedError:
+            return
+        for each in statements:
+            with suppress(RefusedError):
+                found, _ = self._patients.read(each.encounter, each.resources, received_at)
+                yield found.patient
 
     def outcome_of(
         self, document: Object, received_at: datetime, known: Resources | None = None
@@ -251,6 +263,17 @@ def _described(
         rows += describer.rows([observation], known)
         troubles += [each for each in doubts if each not in troubles]
     return tuple(rows), troubles
+
+
+def _stated_in(top: Element) -> list[Statement]:
+    """The Encounters of a resource. Raises RefusedError."""
+    match top.resource_type:
+        case "Encounter":
+            return [Statement(top, Resources())]
+        case "Bundle":
+            return read_bundle(top).statements
+        case _:
+            return []
 
 
 def _names(statements: Sequence[Statement], parts: Sequence[str]) -> dict[str, Named]:

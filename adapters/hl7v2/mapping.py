@@ -12,7 +12,7 @@ Invariants
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -117,6 +117,17 @@ class Normaliser:
             return Reading(self._outcome(message, received_at), message)
         except WithheldError as withheld:
             return Reading(self._withheld(withheld.trouble, payload), message)
+
+    def patients(self, payload: bytes, received_at: datetime) -> Iterator[Patient]:
+        """Whom a message names (PID-3), also where it cannot be used. Total."""
+        try:
+            message = reader.read(payload, self._charsets)
+        except Hl7Error:
+            return
+        for _, segment in message.sequence("PID"):
+            found, _ = self._patients.read(segment, 3, "PID-3", received_at)
+            if not isinstance(found, Trouble):
+                yield found.patient
 
     def _withheld(self, trouble: Trouble, payload: bytes) -> Outcome:
         return to_review(replace(trouble, mark_unread=self.may_mark(payload)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -233,6 +233,50 @@ def test_who_may_inspect_sees_the_value_that_failed_and_is_noted_first(
         (entry,) = desk.audit()
         assert (entry.action, entry.reader, entry.about) == (Action.INPUT_READ, "chief", waiting.id)
         assert [each.patient is not None for each in entry.seen] == [True]
+
+    run(hospital, check)
+
+
+def _refused(hospital: Hospital, **said: object) -> None:
+    stay = encounter_of("V7", "W1", hospital.start)
+    assert isinstance(stay, dict)
+    hospital.fhir(stay | said)
+
+
+def _said(hospital: Hospital, event: str, visit: str = "V7", ward: str = "") -> bytes:
+    return message(Visit(visit, hospital.start - timedelta(hours=1)), event, "1", ward=ward)
+
+
+NAMED: Final[dict[str, tuple[Callable[[Hospital], None], bool]]] = {
+    "a plan without a ward": (lambda h: h.hl7(_said(h, "A15").replace(b"AKM^1^A", b"")), True),
+    "a stay without a visit": (lambda h: h.hl7(_said(h, "A01").replace(b"|V7|", b"||")), True),
+    "a swap": (lambda h: h.hl7(_said(h, "A17")), True),
+    "a stay of nobody": (lambda h: h.hl7(_said(h, "A01").replace(b"PV7^^^LAB^MR", b"")), False),
+    "no message": (lambda h: h.hl7(b"PV7, please"), False),
+    "a status that is none": (lambda h: _refused(h, status="odd"), True),
+    "a resource of nobody": (lambda h: _refused(h, subject=None), False),
+    "a row with too many cells": (
+        lambda h: h.export(listing(MARKED, start=h.start).replace(b";TEST-1;", b";TEST-1;;")), False,
+    ),
+    "two rows of one patient": (
+        lambda h: h.export(listing(MARKED._replace(bed="2"), MARKED, start=h.start)), True,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_of_what_could_not_be_used_the_patient_is_noted_whom_its_bytes_name(
+    hospital: Hospital, name: str
+) -> None:
+    send, is_named = NAMED[name]
+    send(hospital)
+    waiting = next(each for each in hospital.open() if each.withheld)
+
+    async def check(desk: Desk) -> None:
+        (await desk.get(f"/inputs/{waiting.id}")).raise_for_status()
+        (entry,) = desk.audit()
+        assert {each.visit.visit for each in entry.seen} == {""}
+        assert [each.patient is not None for each in entry.seen] == [is_named]
 
     run(hospital, check)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,17 +14,19 @@ from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Outcome
 from adapters.elvis import locating, tried
 from adapters.elvis.feed import ElvisDirectoryFeed
-from adapters.elvis.handle import make_context
+from adapters.elvis.handle import incoming, make_context
 from adapters.elvis.kept import KeptExports, foreseen
-from adapters.elvis.outcomes import outcomes
+from adapters.elvis.outcomes import outcomes, patients
 from adapters.elvis.row import RULES
 from adapters.elvis.settings import ElvisSettings
 from adapters.elvis.state import SnapshotState, apply
 from adapters.elvis.taking import state_in
 from bus.port import Record
+from schemas.observation import Patient
 from wardbridge.components.base import describe
-from wardbridge.feeds.kind import FeedKind, FeedStatus, Held, NotReadError, Place, Reading
+from wardbridge.feeds.kind import FeedKind, FeedStatus, Held, NotReadError, Place, Reading, Shown
 
+_LINE: Final = re.compile(r"line (\d+)")
 GONE: Final = "the file is in neither rejected/ nor done/ of the feed's directory on this machine"
 
 
@@ -130,6 +133,14 @@ def _outcomes(
     yield from outcomes(payload, path.name, reading.clock(), context, _mtime_ns(path))
 
 
+def _patients(reading: Reading, settings: ElvisSettings, shown: Shown) -> Iterator[Patient]:
+    line = _LINE.match(shown.where)
+    context = make_context(reading.identity, settings, reading.register, reading.keyer)
+    file = incoming(shown.payload, shown.path.name, reading.clock(), context)
+    if line is not None:
+        yield from patients(file, int(line[1]), context)
+
+
 def _mtime_ns(path: Path) -> int | None:
     try:
         return path.stat().st_mtime_ns
@@ -164,5 +175,6 @@ KIND = FeedKind(
     rules=RULES,
     locate=lambda settings, payload, where: locating.locate(payload, where, settings.format),
     kept=lambda settings, payload: locating.kept(payload, settings.format),
+    patients=_patients,
     is_alone=lambda _settings: True,  # a share hangs, and so may a commit
 )

@@ -223,6 +223,9 @@ KIND = FeedKind(
     reads_by=lambda settings: settings.profile,
     locate=lambda _settings, payload, where: locating.locate(payload, where),
     kept=lambda _settings, payload: locating.kept(payload),
+    patients=lambda reading, settings, shown: reading.by(Normaliser, settings.profile).patients(
+        shown.payload, reading.clock()
+    ),
     is_alone=lambda settings: (
         settings.pull is not None
     ),  # its position is committed, which may hang

@@ -108,6 +108,9 @@ KIND = FeedKind(
     told=_told,
     locate=lambda _settings, payload, where: locating.locate(payload, where),
     kept=lambda _settings, payload: locating.kept(payload),
+    patients=lambda reading, settings, shown: reading.by(Normaliser, settings.profile).patients(
+        shown.payload, reading.clock()
+    ),
     doors=lambda settings: [listening(settings, "messages over MLLP")],
     doubts=lambda settings, _source, _register: tried.doubts(settings.profile),
 )

@@ -19,6 +19,7 @@ from adapters.common.outcome import Named, Outcome
 from adapters.common.review import Review
 from adapters.common.settings import Port
 from bus.port import Log, Record
+from schemas.observation import Patient
 from schemas.ward import WardRegister
 
 Options = TypeVar("Options", bound=BaseModel)
@@ -195,6 +196,18 @@ def _nowhere(_settings: BaseModel, payload: bytes, _where: str) -> Located:
     return Located(whole(payload))
 
 
+class Shown(NamedTuple):
+    """Part of an input that a person sees, under the input's name, and the place that failed."""
+
+    payload: bytes
+    path: Path
+    where: str
+
+
+def _names_nobody(_reading: Reading, _settings: BaseModel, _shown: Shown) -> Iterable[Patient]:
+    return ()
+
+
 def _keeps_nothing(_settings: BaseModel, _payload: bytes) -> Iterable[Span]:
     return ()
 
@@ -211,7 +224,7 @@ class FeedKind(Generic[Options]):
     otherwise. ``structure`` tells a person what the standard says of one input's structure, without
     anything of a patient. ``told`` is what ``check`` tells of right settings, a line each. ``locate`` finds
     in an input's bytes what a trouble's ``where`` names, ``kept`` what of them names parts and never a
-    patient. ``doors`` are its ways in and out; ``doubts`` what is found by trying its settings against each
+    patient, ``patients`` whom the bytes that are shown name, also where nothing of them can be used. ``doors`` are its ways in and out; ``doubts`` what is found by trying its settings against each
     other, and the ward register by the feed's source. ``is_alone``: it calls what can hang and cannot be
     interrupted (a network share, a commit on a broker), so that it needs a process in which nothing else waits.
     """
@@ -231,4 +244,5 @@ class FeedKind(Generic[Options]):
     told: Callable[[Options], Iterable[str]] = _clears_nothing
     locate: Callable[[Options, bytes, str], Located] = _nowhere
     kept: Callable[[Options, bytes], Iterable[Span]] = _keeps_nothing
+    patients: Callable[[Reading, Options, Shown], Iterable[Patient]] = _names_nobody
     is_alone: Callable[[Options], bool] = _with_others

@@ -19,7 +19,7 @@ from schemas.audit import Seen
 from schemas.base import VisitRef
 from schemas.review import ReviewItem
 from wardbridge.config.models import Feed, Installation
-from wardbridge.feeds.kind import FeedKind, KeptFiles, NotReadError, Place, Reading
+from wardbridge.feeds.kind import FeedKind, KeptFiles, NotReadError, Place, Reading, Shown
 from wardbridge.feeds.kinds import KINDS
 from wardbridge.reviewing.inputs import find
 from wardbridge.reviewing.planned import NO_BYTES, NO_INPUT, NOT_READ, Cannot
@@ -107,7 +107,10 @@ class Showing:
     def _of_no_feed(self, item: ReviewItem) -> Evidence | Cannot:
         """How it was read, nobody knows any more."""
         payload = self._kept(item)
-        return NO_BYTES if payload is None else Evidence(payload, Located(whole(payload)))
+        if payload is None:
+            return NO_BYTES
+        unknown = Seen(visit=VisitRef(source=item.source, visit=""))
+        return Evidence(payload, Located(whole(payload)), seen=(unknown,))
 
     def _of_feed(self, item: ReviewItem, feed: Feed, kind: FeedKind[Any]) -> Evidence | Cannot:
         reading = self._reading(feed)
@@ -148,9 +151,10 @@ def _path_of(item: ReviewItem) -> Path:
 def _of_whom(
     kind: FeedKind[Any], reading: Reading, settings: BaseModel, part: _Part
 ) -> tuple[Seen, ...]:
-    """The visits and patients that a plain reading finds in what is shown.
+    """The visits and patients that a plain reading finds in what is shown; else the patients whom its bytes name.
 
-    A resource of a Bundle can be read by itself; a line of a file only with all others.
+    A resource of a Bundle can be read by itself; a line of a file only with all others. Where nobody is found,
+    that is said: somebody's data may have been shown.
     """
     is_line = part.located.head is not None
     read = part.payload if is_line else part.payload[slice(*part.located.part)]
@@ -162,7 +166,12 @@ def _of_whom(
         for outcome in shown
         for said in outcome.observations
     )
-    return tuple(found)
+    if found:
+        return tuple(found)
+    nobody = VisitRef(source=source, visit="")
+    named = kind.patients(reading, settings, Shown(read, part.path, part.where))
+    keys = dict.fromkeys(each.key for each in named)
+    return tuple(Seen(visit=nobody, patient=key) for key in keys) or (Seen(visit=nobody),)
 
 
 def _meets(outcome: Outcome, where: str) -> bool:
