@@ -37,7 +37,8 @@ class Trouble:
     part of the input that stands by itself (an entry of a batch) is not used because of it.
     ``mark_unread``: a mark or its withdrawal, or what may hold one, tells nobody because of it.
     ``repeatable``: reading the same bytes again may do better; not where the request around them was
-    refused.
+    refused. ``of_feed``: it is one of all that the feed sends now, such as a clock that is wrong: one item says
+    so, until a person ends it.
 
     ``statement`` is the hash of the part that it is about, empty for the whole input, and ``within``
     the place in that part, where it is not ``where``: they make the same trouble of the same part one
@@ -52,6 +53,7 @@ class Trouble:
     repeatable: bool = True
     statement: str = ""
     within: str | None = None
+    of_feed: bool = False
 
 
 class Named(NamedTuple):

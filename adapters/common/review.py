@@ -59,13 +59,22 @@ def waiting(item: ReviewItem) -> Waiting:
     return Waiting(item.statement, item.id, named, item.at)
 
 
+def of_feed(reason: str) -> str:
+    """The statement of an item that is about all that its feed sends."""
+    return statement_of(b"feed", reason.encode())
+
+
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What is to be written beside an input's other records, and what is open of it then."""
+    """What is to be written beside an input's other records, and what is open of it then.
+
+    ``met``: the statements in which something is wrong.
+    """
 
     records: Sequence[Record]
     open: Mapping[str, frozenset[str]]
     named: Sequence[Waiting] = ()
+    met: frozenset[str] = frozenset()
 
 
 NOTHING: Final = Findings((), {})
@@ -128,7 +137,9 @@ class Review:
             *(self._resolved(each, taken) for each in self._not_met(now)),
         ]
         changed = {key: ids for key, ids in now.items() if ids != self._open_of(key)}
-        return Findings(records, changed, [waiting(item) for item in met if item.name])
+        return Findings(
+            records, changed, [waiting(item) for item in met if item.name], frozenset(ids)
+        )
 
     def _corrected(
         self, taken: Input, outcome: Outcome, met: Mapping[str, frozenset[str]]
@@ -190,7 +201,8 @@ class Review:
         made: dict[str, ReviewItem] = {}
         for trouble in troubles:
             withheld = trouble.withholds or trouble is outcome.trouble
-            item = self._item(taken, trouble, trouble.statement or whole, withheld=withheld)
+            statement = of_feed(trouble.reason) if trouble.of_feed else trouble.statement or whole
+            item = self._item(taken, trouble, statement, withheld=withheld)
             if named := outcome.named.get(item.statement):
                 item = item.model_copy(update=named._asdict())
             made.setdefault(item.id, item)
@@ -251,6 +263,8 @@ def _by_statement(items: Iterable[tuple[str, str]]) -> Mapping[str, frozenset[st
 def item_id(feed: str, statement: str, trouble: Trouble) -> str:
     """The same for the same trouble of the same statement, whichever input has it."""
     place = trouble.within if trouble.within is not None else trouble.where or ""
+    if trouble.of_feed:
+        place = ""
     parts = f"{feed}\0{statement}\0{trouble.reason}\0{place}"
     return blake2b(parts.encode(), digest_size=ITEM_ID_BYTES).hexdigest()
 

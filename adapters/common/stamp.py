@@ -35,9 +35,10 @@ def sorts_at(
     ahead = recorded_at - received_at
     detail = (
         f"{_in_words(ahead)} ahead of its receipt, so it is sorted by that: set the sender's clock, or the feed's "
-        "`zone` where the time is another zone's"
+        "`zone` where the time is another zone's, then resolve this; it is one item for all that the feed sends so, "
+        "and its outcomes in /metrics count them"
     )
-    return received_at, [Trouble("recorded-in-the-future", detail, where)]
+    return received_at, [Trouble("recorded-in-the-future", detail, where, of_feed=True)]
 
 
 def _in_words(ahead: timedelta) -> str:

@@ -17,6 +17,7 @@ from adapters.common import review
 from adapters.common.feed import FeedIdentity, Input
 from adapters.common.outcome import Outcome, Trouble, accepted, ignored, to_review
 from adapters.common.review import NOTHING, Findings, Review, Waiting, waiting
+from adapters.common.stamp import sorts_at
 from bus.port import Record
 from schemas import topics
 from schemas.observation import RawPointer
@@ -241,6 +242,21 @@ def test_the_work_grows_with_the_troubles_and_not_with_their_square(apart: bool)
     few, many = steps_of(reading(200)), steps_of(reading(400))
     assert few > 200
     assert many < 2.2 * few
+
+
+def test_a_trouble_of_all_that_a_feed_sends_is_one_item_until_a_person_ends_it() -> None:
+    kept, late = Kept(), datetime(2026, 3, 2, tzinfo=UTC)
+    for number in range(50):
+        _, ahead = sorts_at(late + timedelta(minutes=number), late, timedelta(0), "EVN-2")
+        kept.read(accepted([], ahead), f"s{number}")
+        if number % 10 == 0:
+            kept.restart()
+    assert (kept.open(), kept.written) == ([("recorded-in-the-future", "EVN-2")], 1)
+    (one,) = kept.open_items()
+    assert "1 min ahead" in one.detail
+    assert "resolve" in one.detail
+    kept.read(accepted([]), "on time")
+    assert kept.open_items() == [one], "one that is on time says nothing of the clock"
 
 
 def test_what_is_open_at_a_start_is_taken_up_once_each() -> None:

@@ -118,6 +118,20 @@ def steps(hospital: Hospital) -> list[ReviewStep]:
 BY_PATIENT = CONFIG + '[feeds.hl7.profile]\nvisit = "PID-3"\n'
 
 
+@pytest.mark.parametrize(("zone", "left"), [("Asia/Tokyo", 0), ("Europe/Stockholm", 1)])
+def test_a_clock_ahead_is_one_item_which_ends_when_its_input_is_read_in_the_right_zone(
+    hospital: Hospital, zone: str, left: int
+) -> None:
+    for visit in ("V1", "V2", "V3"):
+        payload = message(Visit(visit, START + timedelta(hours=3), "AKM"), "A01", visit)
+        hospital.hl7(payload.replace(b"+0000", b""))
+    assert hospital.reasons() == ["recorded-in-the-future"]
+    profile = f'[feeds.hl7.profile]\nzone = "{zone}"\n'
+    hospital.restart("AKM", "W1", config=CONFIG + profile)
+    hospital.replay()
+    assert len(hospital.open()) == left
+
+
 MENDED: list[tuple[str, dict[str, str], bool]] = [
     ("the ward", {"W9": "W1"}, True),
     ("the ward, and sent later", {"W9": "W1", "|SENT|": "|20260120060500+0000|"}, True),

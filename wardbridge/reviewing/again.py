@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from adapters.common.feed import Input, Replay, envelope_record, patient_records
 from adapters.common.outcome import Outcome
-from adapters.common.review import REPLAYED, Review, step_record, waiting
+from adapters.common.review import REPLAYED, Findings, Review, of_feed, step_record, waiting
 from bus.port import Log, Record
 from schemas import topics
 from schemas.observation import Observation
@@ -100,13 +100,27 @@ class FeedAgain:
         taken = Input(kept.raw, kept.received_at, Replay(*who, self._of_router(kept)))
         found = self._review.findings(taken, outcome, lambda: statement, lambda: named)
         self._review.note(found)
+        over = self._of_feed_no_more(kept, found)
         envelopes = self._envelopes(taken, outcome)
         remains = frozenset(each.id for each in kept.items if self._review.is_open(each.id))
         records = (
             *envelopes, *patient_records(outcome), *found.records,
-            *self._settled(taken, outcome), *self._replayed(kept, remains, who),
+            *self._settled(taken, outcome), *(self._step(each, "resolved", who) for each in over),
+            *self._replayed(kept, remains, who),
         )  # fmt: skip
         return Planned(kept.items, records, envelopes, remains, _met(found.records))
+
+    def _of_feed_no_more(self, kept: KeptInput, found: Findings) -> list[str]:
+        """The items about all that the feed sends, where the input that they came with is read without them now."""
+        held = [
+            i.id
+            for i in kept.items
+            if i.statement == of_feed(i.reason) and i.statement not in found.met
+        ]
+        over = [each for each in held if self._review.is_open(each)]
+        for each in over:
+            self._review.ended(each)
+        return over
 
     def _envelopes(self, taken: Input, outcome: Outcome) -> tuple[Record, ...]:
         if not outcome.observations:
