@@ -114,7 +114,7 @@ def test_a_step_that_raises_sends_its_record_to_review_and_keeps_no_half_state(
     assert (runner.figures().failures, runner.figures().unreviewed) == (2, 0)
 
 
-def test_records_that_raise_cost_one_look_at_the_log_a_batch_and_no_other_record_anything(
+def test_records_that_raise_cost_little_and_what_was_decided_before_is_told_meanwhile(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log, loads = engine(1), list[TopicPartition]()
@@ -131,9 +131,12 @@ def test_records_that_raise_cost_one_look_at_the_log_a_batch_and_no_other_record
     monkeypatch.setattr(log, "load", counted)
     words = ["poison", "a", "-b", "poison", "c", "poison", "b", "-a", "poison", "a", "c"]
     log.append([raw("r", word) for word in words])
-    runner.run_once()
+    assert runner.run_once() == 6, "the third that raises ends the batch"
+    assert told(log) == ["a1", "b1", "b2", "a2", "c1"]
+    assert runner.run_once() == 5
     assert told(log) == ["a1", "b1", "b2", "a2", "c1", "b1", "a1", "c2"]
-    assert (step.decided, len(loads)) == (len(words), 1)
+    assert (step.decided, len(loads)) == (len(words), 2), "nothing twice, one look a batch"
+    assert runner.run_once() == 0
     assert runner.figures().failures == words.count("poison")
 
 
