@@ -220,6 +220,7 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
             "MAX_PAGES": "tests/fhir/test_address.py::test_pages_without_end_end", "MAX_EMPTY_PAGES": f"{_FBOUNDS}test_only_so_many_empty_pages_are_gone_through",
             "MAX_LINK_CHARS": "tests/fhir/test_address.py::test_a_link_that_nobody_can_follow_ends_the_search_with_a_reason",
             "MAX_SKIPPED_BYTES": f"{_PULL}test_a_page_that_is_larger_than_anything_ends_the_round_with_a_reason", "MAX_WAIT_S": f"{_PULL}test_no_server_makes_us_wait_for_ever",
+            "MAX_FETCHED": f"{_PULL}test_so_many_of_what_a_notification_names_are_fetched_and_the_others_are_in_review",
             "MAX_REMEMBERED": f"{_FBOUNDS}test_only_so_much_of_what_is_fetched_is_remembered", "MAX_REMEMBERED_BYTES": f"{_FBOUNDS}test_what_is_large_is_asked_for_each_time",
         }),
     ),

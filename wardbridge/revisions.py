@@ -41,6 +41,14 @@ def revised(
         structlog.get_logger().info("revision_claimed", feed=feed.name, revision=number)
 
 
+def foreseen(log: Log, feed: FeedIdentity, fingerprint: str) -> FeedIdentity:
+    """The feed with the number that its reading has, or would have; nothing is claimed. Raises LogError."""
+    newest = newest_of(log, feed.name)
+    is_known = newest is not None and newest.fingerprint == fingerprint
+    number = newest.revision + (not is_known) if newest else FIRST
+    return replace(feed, revision=number, fingerprint=fingerprint)
+
+
 def check_of(log: Log) -> str | None:
     """The check of the secret that the keys in the log are made with: the first claimed. Raises LogError."""
     first = newest_of(log, ALL)

@@ -156,6 +156,6 @@ def not_shrunk(
         return None
     detail = (
         f"more than {guards.shrink_share:.0%} of the patients of {_shown(emptied)} are gone since the last "
-        "export: if that is true, move the file to approved/"
+        "export: if that is true, move the file as it is from rejected/ to approved/ of the feed's directory"
     )
     return Trouble("shrunk", detail)

@@ -72,6 +72,10 @@ MAX_SKIPPED_BYTES: Final = 20_000_000
 MAX_WAIT_S: Final = 120.0
 """Between two tries, whatever ``Retry-After`` says: a server must not silence a feed for a day."""
 
+MAX_FETCHED: Final = 100
+"""Encounters that one notification only names: each is asked for while its sender waits for the answer. The others
+are in review."""
+
 MAX_REMEMBERED: Final = 10_000
 """Locations and Organizations, and hashes of pages: a region has some thousand beds."""
 

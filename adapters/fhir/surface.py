@@ -40,6 +40,7 @@ from adapters.fhir.document import read
 from adapters.fhir.element import resource
 from adapters.fhir.gate import Rate, Senders, refuse_conditions, refuse_packed, refuse_unread_type
 from adapters.fhir.intake import Check, Grow, Intake, NotTakenError, Taken
+from adapters.fhir.limits import MAX_FETCHED
 from adapters.fhir.listener import Deed, FhirListener
 from adapters.fhir.names import ID_PATTERN, EditionName, Object
 from adapters.fhir.notification import named_in
@@ -214,7 +215,8 @@ class Surface:
             return found
 
         try:
-            for name in await aside(payload, lambda: _names_in(payload, self._edition)):
+            names = await aside(payload, lambda: _names_in(payload, self._edition))
+            for name in names[:MAX_FETCHED]:
                 if (each := await fetch.read(name)) is not None:
                     taken = await self._intake.take(each, is_encounter, beside=fetch.beside)
                     named += [(name, taken.document)] if taken.document else []

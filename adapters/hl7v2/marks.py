@@ -110,7 +110,10 @@ def _segments(case: Case, choice: Choice) -> Iterator[Segment]:
         yield case.message.first(name)
         return
     if case.message.count(name) > MAX_ALTERNATIVES:
-        detail = f"more than {MAX_ALTERNATIVES} segments to choose from: see the profile"
+        detail = (
+            f"a `when` of the profile (`marks`, `cancels`) chooses among at most {MAX_ALTERNATIVES} segments of "
+            "a name, and the message has more: have only those of this event sent"
+        )
         raise WithheldError("segments-too-many", detail, name)
     for _, segment in case.message.sequence(name):
         if _counts(case, choice, segment):

@@ -421,6 +421,18 @@ def test_one_that_is_named_beside_one_that_is_given_is_not_forgotten(
     assert endpoint.kept() == kept
 
 
+def test_so_many_of_what_a_notification_names_are_fetched_and_the_others_are_in_review(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("adapters.fhir.surface.MAX_FETCHED", 3)
+    server = Server({f"Encounter/e{number}": STAY for number in range(6)} | {"Patient/p": PATIENT})
+    endpoint = Endpoint(fetch=_beside(server, Clock()))
+    names = _names_only(*(f"Encounter/e{number}" for number in range(6)))
+    response = endpoint.send("POST", "/fhir/notifications", names)
+    assert (response.status_code, told(response)[0][1]) == (422, "notification-without-content")
+    assert (endpoint.kept()[0], endpoint.kept()[2]) == (4, 1)
+
+
 def test_a_notification_whose_names_cannot_be_fetched_is_to_be_sent_again() -> None:
     server = Server({"Encounter/e1": httpx.Response(503)})
     lookup = Lookup(server.client(give_up_s=0.001), 60, Clock())

@@ -14,7 +14,7 @@ import pytest
 
 from adapters.common.tokens import hash_of
 from bus.memory import MemoryLog
-from bus.port import LogError, Record
+from bus.port import Log, LogError, Record
 from bus.records import records_of
 from schemas import topics
 from schemas.audit import Action, AuditEntry
@@ -419,7 +419,9 @@ def test_a_preview_says_whom_a_replay_tells_and_a_replay_tells_them_once(
     hospital.restart(*WARDS, "W9")
 
     async def check(desk: Desk) -> None:
+        before = everything_in(hospital.log)
         ahead = (await desk.post("replay", all=True, preview=True)).raise_for_status().json()
+        assert everything_in(hospital.log) == before, "it writes nothing but who asked"
         assert [each["became"] for each in ahead["items"]] == ["resolved"]
         assert [(n["ward"], n["kind"], n["visit"]["visit"]) for n in ahead["notices"]] == [
             ("W9", "designated", "V7")
@@ -450,6 +452,12 @@ def steps(hospital: Hospital) -> list[ReviewStep]:
         ReviewStep.model_validate_json(each.value or b"")
         for each in records_of(hospital.log, topics.REVIEWED)
     ]
+
+
+def everything_in(log: Log) -> dict[str, dict[int, int]]:
+    return {
+        each.name: dict(log.ends(each.name)) for each in topics.TOPICS if each.name != topics.AUDIT
+    }
 
 
 def test_an_export_is_handed_to_its_feed_which_then_decides(hospital: Hospital) -> None:

@@ -25,7 +25,7 @@ from wardbridge.feeds.kinds import KINDS
 from wardbridge.reviewing.inputs import find
 from wardbridge.reviewing.planned import NO_BYTES, NOT_READ, Cannot, KeptInput, Planned, Who
 from wardbridge.reviewing.records import open_items
-from wardbridge.revisions import revised
+from wardbridge.revisions import foreseen, revised
 from wardbridge.roles import Clock, fingerprint_of
 from wardbridge.secret import keyer_of
 
@@ -36,12 +36,27 @@ TICK: Final = timedelta(microseconds=1)
 
 
 class FeedAgain:
-    """Plans the replay of one feed's inputs. Raises LogError, SecretError or OSError when made."""
+    """Plans the replay of one feed's inputs. Raises LogError, SecretError or OSError when made.
 
-    def __init__(self, log: Log, installation: Installation, feed: Feed, clock: Clock) -> None:
+    ``is_done``: what is planned is to be written. For a look ahead nothing is, not even the reading's number.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        installation: Installation,
+        feed: Feed,
+        clock: Clock,
+        *,
+        is_done: bool = True,
+    ) -> None:
         fingerprint = fingerprint_of(feed, installation)
         self._log = log
-        self._identity = revised(log, feed.identity, fingerprint, clock)
+        self._identity = (
+            revised(log, feed.identity, fingerprint, clock)
+            if is_done
+            else foreseen(log, feed.identity, fingerprint)
+        )
         self._own = [
             item
             for item in open_items(log, self._identity.realm)

@@ -155,7 +155,8 @@ class Desk:
             return Replayed(replay.do(plan), None, chosen.has_more)
 
     async def _foreseen(self, chosen: Chosen, by: str, has_gone: Callable[[], bool]) -> Replayed:
-        async with Replay(self._log, self._installation, self._clock, has_gone) as replay:
+        log, installation, clock = self._log, self._installation, self._clock
+        async with Replay(log, installation, clock, has_gone, is_done=False) as replay:
             plan = await replay.plan(chosen.items, by)
             return Replayed(plan, replay.look_ahead(plan), chosen.has_more)
 

@@ -40,7 +40,7 @@ class NobodyAsksError(Exception):
 
 
 class Replay:
-    """One replay: planned, perhaps looked at, perhaps done; it is closed when its context ends.
+    """One replay: planned, looked at, or done if ``is_done``; it is closed when its context ends.
 
     ``has_gone`` is asked between one input and the next, from whatever thread reads them: whether nobody waits for it
     any more. It is for looking only; what is done is done to its end.
@@ -52,8 +52,11 @@ class Replay:
         installation: Installation,
         clock: Clock,
         has_gone: Callable[[], bool] = lambda: False,
+        *,
+        is_done: bool = True,
     ) -> None:
         self._has_gone = has_gone
+        self._is_done = is_done
         self._log = log
         self._installation = installation
         self._clock = clock
@@ -121,7 +124,13 @@ class Replay:
             raise NobodyAsksError
 
     def _made(self, name: str) -> FeedAgain:
-        made = FeedAgain(self._log, self._installation, self._configured[name], self._clock)
+        made = FeedAgain(
+            self._log,
+            self._installation,
+            self._configured[name],
+            self._clock,
+            is_done=self._is_done,
+        )
         self._feeds[name] = made
         return made
 
