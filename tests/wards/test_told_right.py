@@ -165,3 +165,17 @@ def test_cancelled_by_its_movement_under_any_event_is_cancelled(story: str, at: 
     if event in _PLANS | {"A16", "A03"}:
         found.append(ends(Hospital().send(*told(steps), own).router))
     assert all(each == found[0] for each in found)
+
+
+@pytest.mark.parametrize(
+    ("after", "waits"), [([], True), ([Step("A38")], False), ([Step("A11")], False)]
+)
+def test_a_plan_that_became_a_clinic_s_is_taken_back_by_a_cancel_alone(
+    after: list[Step], *, waits: bool
+) -> None:
+    hospital = Hospital().send(message(0, Step("A05", "W1")))
+    hospital.send(message(1, Step("A05", "W1")).replace(b"PV1|1|I|", b"PV1|1|O|"))
+    hospital.send(*(message(at, step) for at, step in enumerate(after, 2)))
+    assert [each.split()[1] for each in hospital.words] == (
+        ["designated"] if waits else ["designated", "withdrawn"]
+    )
