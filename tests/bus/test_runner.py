@@ -260,9 +260,10 @@ def test_a_member_skips_its_own_lost_positions_whatever_others_lost() -> None:
     log.forget(TICKS)
     log.append([raw(mine, "a")])
     runner = StepRunner(log, "g", Counting((RAW, TICKS)), to_review, may_skip=(TICKS,))
-    thread = run_in_thread(runner, "counting")
     at = TopicPartition(DESIGNATIONS, log.partition_of(DESIGNATIONS, "r"))
-    log.wait([DESIGNATIONS], {at: log.ends(DESIGNATIONS)[at.partition]}, 30)
+    before = {at: log.ends(DESIGNATIONS)[at.partition]}
+    thread = run_in_thread(runner, "counting")
+    log.wait([DESIGNATIONS], before, 30)
     runner.stop()
     thread.join(30)
     assert told(log, at.partition) == ["01", "01", "a1"]
