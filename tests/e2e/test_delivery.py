@@ -139,6 +139,7 @@ def test_every_notice_reaches_every_subscriber_in_its_wards_order(lab: Lab, tmp_
         Receiver(_misbehaving(chance)) as bad,
         LabReceiver(_lab_misbehaving(chance)) as lab_system,
         Receiver(_misbehaving(chance)) as fhir,
+        ExitStack() as stack,  # its listeners read until the service ends
         telling(
             lab,
             tmp_path,
@@ -147,7 +148,6 @@ def test_every_notice_reaches_every_subscriber_in_its_wards_order(lab: Lab, tmp_
             LAB_SYSTEM.format(port=lab_system.port),
             TOPIC.format(url=fhir.url),
         ) as service,
-        ExitStack() as stack,
     ):
         sender = Sender(service.mllp_port, Histories(seed, "v"), stopping)
         thread = threading.Thread(target=sender.run)
