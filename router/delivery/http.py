@@ -21,6 +21,7 @@ WANTS_TLS: Final = "it speaks TLS at this port: set tls, or https"
 SPEAKS_NO_TLS: Final = "it speaks no TLS at this port"
 CLOSED: Final = "it closed the connection before the answer"
 _PROBE_WITHIN_S: Final = 2.0
+_SURE_AFTER: Final = 10
 
 
 def session(
@@ -55,8 +56,37 @@ def reason_of(error: Exception) -> str:
     return _PLAIN.get(type(known), type(known).__name__)
 
 
-async def speaks_tls(policy: Policy, host: str, port: int) -> bool:
-    """Whether a port that closed a plain connection without a word speaks TLS: it is greeted once, and left."""
+class PlainPort:
+    """A port that is spoken to without TLS and closes connections without a word: it may want TLS.
+
+    Asking is a connection and up to two seconds, which the next notice waits for. So it is asked once: at
+    the first such closing where there never was an answer, else at the tenth in a row.
+    """
+
+    def __init__(self, policy: Policy, host: str, port: int) -> None:
+        self._policy = policy
+        self._host = host
+        self._port = port
+        self._closings = _SURE_AFTER - 1
+        self._wants_tls = False
+
+    def answered(self) -> None:
+        """It has answered something: it does speak as it is spoken to."""
+        self._closings = 0
+        self._wants_tls = False
+
+    async def explained(self, refusal: str) -> str:
+        """What is told of an attempt without answer."""
+        if refusal != CLOSED:
+            return refusal
+        self._closings += 1
+        if self._closings == _SURE_AFTER:
+            self._wants_tls = await _speaks_tls(self._policy, self._host, self._port)
+        return WANTS_TLS if self._wants_tls else refusal
+
+
+async def _speaks_tls(policy: Policy, host: str, port: int) -> bool:
+    """Whether a greeting of TLS is answered; the connection is left at once."""
     greeting = ssl.create_default_context()
     greeting.check_hostname, greeting.verify_mode = False, ssl.CERT_NONE  # nothing is told
     try:

@@ -20,7 +20,7 @@ import yarl
 
 from router.delivery.addresses import Policy
 from router.delivery.channel import Answer
-from router.delivery.http import CLOSED, WANTS_TLS, reason_of, session, speaks_tls
+from router.delivery.http import PlainPort, reason_of, session
 from router.delivery.said import BODY_BYTES, of_body
 
 ANSWER_BYTES: Final = 65_536
@@ -57,23 +57,21 @@ class Poster:
         self._to = to
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
+        self._plain = _plain_port(to)
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Make one attempt, within the time limit however slowly the other side answers."""
         try:
             async with asyncio.timeout(self._to.timeout_s):
-                return await self._post(body, headers)
+                answer = await self._post(body, headers)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is one
-            return Answer(await self._explained(reason_of(error)))
+            reason = reason_of(error)
+            return Answer(await self._plain.explained(reason) if self._plain else reason)
         except ValueError as error:  # the client will not have it; its text may quote the address
             return Answer(f"{type(error).__name__}: no such request can be made")
-
-    async def _explained(self, refusal: str) -> str:
-        url = yarl.URL(self._to.url)
-        if refusal != CLOSED or url.scheme == "https" or url.host is None or url.port is None:
-            return refusal
-        wants_tls = await speaks_tls(Policy(self._to.allow_private), url.host, url.port)
-        return WANTS_TLS if wants_tls else refusal
+        if self._plain is not None:
+            self._plain.answered()
+        return answer
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -87,6 +85,13 @@ class Poster:
             self._to.url, data=body, headers=headers, allow_redirects=False
         ) as response:
             return _judged(response, await _read_some(response))
+
+
+def _plain_port(to: Receiver) -> PlainPort | None:
+    url = yarl.URL(to.url)
+    if url.scheme == "https" or url.host is None or url.port is None:
+        return None
+    return PlainPort(Policy(to.allow_private), url.host, url.port)
 
 
 def _judged(response: aiohttp.ClientResponse, body: bytes) -> Answer:

@@ -15,9 +15,10 @@ from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.parser import parse_message
 
 from adapters.common.settings import Tls
+from router.delivery.addresses import Policy
 from router.delivery.channel import Answer, Channel, Outgoing
 from router.delivery.channels.mllp import verdict_of
-from router.delivery.http import SPEAKS_NO_TLS, WANTS_TLS
+from router.delivery.http import CLOSED, SPEAKS_NO_TLS, WANTS_TLS, PlainPort
 from tests.delivery.channels import opened
 from tests.delivery.notices import AT, notice
 from tests.support.certificates import self_signed
@@ -113,6 +114,40 @@ def test_a_receiver_of_the_other_kind_is_named_as_that(tmp_path: Path) -> None:
     own = self_signed(tmp_path, "server")
     with TlsListener(Tls(certificate_file=own.file, key_file=own.key).context()) as port:
         assert attempt(port)[0].refusal == WANTS_TLS
+
+
+@pytest.mark.parametrize(
+    ("course", "asked_at"),
+    [
+        ("-" * 30, [0]),  # never an answer: at once, and never again
+        ("+" + "-" * 9, []),
+        ("+" + "-" * 30, [10]),
+        ("+-" * 30, []),
+        ("+" + "----------" + "+" + "----------", [10, 21]),
+    ],
+)
+def test_it_is_asked_once_whether_a_port_that_closes_connections_wants_tls(
+    course: str, asked_at: list[int]
+) -> None:
+    """Each time is a connection more and a wait of seconds, at which the next notices wait."""
+
+    async def asked() -> list[int]:
+        connections: list[int] = []
+
+        def closes(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connections.append(at)
+            writer.close()
+
+        async with await asyncio.start_server(closes, "127.0.0.1", 0) as server:
+            plain = PlainPort(Policy(allow_private=True), *server.sockets[0].getsockname())
+            for at, answered in enumerate(course):  # noqa: B007 - `closes` reads it
+                if answered == "+":
+                    plain.answered()
+                else:
+                    assert await plain.explained(CLOSED) == CLOSED
+        return connections
+
+    assert asyncio.run(asked()) == asked_at
 
 
 def test_messages_share_a_connection_until_it_is_closed() -> None:

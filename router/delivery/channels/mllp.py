@@ -46,7 +46,7 @@ from router.delivery.channels.kind import (
     endpoint_of,
     shown_to,
 )
-from router.delivery.http import CLOSED, WANTS_TLS, reason_of, speaks_tls
+from router.delivery.http import CLOSED, PlainPort, reason_of
 from router.delivery.said import of_acknowledgement
 from schemas.addresses import check_host, is_loopback
 from schemas.door import ENCRYPTED, PLAIN, Door, Open, address_of
@@ -164,6 +164,7 @@ class Mllp:
         self._settings = settings
         self._policy = Policy(settings.allow_private)
         self._tls = tls
+        self._plain = None if tls else PlainPort(self._policy, settings.host, settings.port)
         self._style = settings.style()
         self._open: Connection | None = None
         self._alone = asyncio.Lock()
@@ -192,15 +193,11 @@ class Mllp:
                 self._drop()
                 raise
             if isinstance(answer, Answer):
+                if self._plain is not None:
+                    self._plain.answered()
                 return answer
             self._drop()
-            return Answer(await self._explained(answer))
-
-    async def _explained(self, refusal: str) -> str:
-        to = self._settings
-        is_silent = refusal == CLOSED and self._tls is None
-        wants_tls = is_silent and await speaks_tls(self._policy, to.host, to.port)
-        return WANTS_TLS if wants_tls else refusal
+            return Answer(await self._plain.explained(answer) if self._plain else answer)
 
     async def _answer(self, message: bytes, number: str) -> Answer | str:
         """The answer, or why there is none."""
