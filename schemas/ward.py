@@ -141,6 +141,12 @@ class WardRegister:
         """Whether a source's name of a facility tells which hospital it is."""
         return bool(self._facilities.hospitals(source, _folded(name)))
 
+    def is_elsewhere(self, source: str, ward: str, facilities: Iterable[str]) -> bool:
+        """Whether one of the source's names of a facility is another hospital's than the ward's."""
+        hospital = self.hospital_of(ward)
+        given = {_folded(name) for name in facilities} - {""}
+        return hospital is not None and self._is_denied(source, hospital, given)
+
     def doubts(self) -> list[RegisterFault]:
         """What may be meant as it stands, and is probably a mistake."""
         return list(self._facilities.of_other_hospitals())

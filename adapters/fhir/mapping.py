@@ -46,6 +46,9 @@ from schemas.observation import MAY_BE_UNREAD, Claims, Observation, Patient, Wha
 from schemas.patient import PatientRow
 from schemas.ward import WardRegister
 
+RULES: Final = 1
+"""Raise it when an input is read otherwise than before by the same profile: `tests/golden` notices."""
+
 TRIGGER: Final = "Encounter"
 _SUBSETTED: Final = "SUBSETTED"
 _TEST_DATA: Final = "HTEST"  # v3 ActReason

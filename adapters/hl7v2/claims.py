@@ -22,6 +22,7 @@ from adapters.hl7v2.marks import (
     WardChoices,
     choices_of,
     filled_of,
+    first_that_names,
     names_no_ward,
     unknown_ward,
 )
@@ -116,15 +117,16 @@ class ClaimsReader:
 
     def _cancelled_ward(self, case: Case, said: Said) -> None:
         """The ward a cancel names; a location without a ward names none, and the next may."""
-        for path, segment in filled_of(case, self._cancels_name):
-            location = self._locations.read(segment, path, case)
-            if isinstance(location, Location):
-                said.say("mark", location, path.text, "profile.cancels_name")
-                return
-            if unknown := unknown_ward(location):
-                raise WithheldError(_OF_UNKNOWN, unknown.detail, path.text)
-            if isinstance(location, Trouble):
-                case.warnings.append(location)
+        found = first_that_names(filled_of(case, self._cancels_name), case, self._locations)
+        if found is None:
+            return
+        path, said_of_it = found
+        if isinstance(said_of_it, Location):
+            said.say("mark", said_of_it, path.text, "profile.cancels_name")
+        elif unknown := unknown_ward(said_of_it):
+            raise WithheldError(_OF_UNKNOWN, unknown.detail, path.text)
+        elif isinstance(said_of_it, Trouble):
+            case.warnings.append(said_of_it)
 
     def taken_back(self, case: Case) -> Claims | None:
         """The plan that an event takes back beside what else it says; None where it takes none."""

@@ -69,6 +69,17 @@ class LocationReader:
             case.note(was_cleaned(path.text))
         return found.location
 
+    def facilities(self, segment: Segment, path: FieldPath) -> tuple[str, ...]:
+        """The names of the facility that a whole location gives by itself."""
+        if path.component:
+            return ()
+        components = segment.components(next(iter(segment.repetitions(path.field)), ""))
+        return self._said(segment, components, self._facility)
+
+    def is_elsewhere(self, ward: str, facilities: tuple[str, ...]) -> bool:
+        """Whether the facilities' names tell another hospital than the ward's."""
+        return self._wards.is_elsewhere(self._source, ward, facilities)
+
     def _of_place(self, raw: str, where: str, encoding: Encoding) -> _Found:
         segment = Segment(["", raw], *encoding)
         components = segment.components(segment.repetitions(1)[0])
@@ -117,11 +128,14 @@ class LocationReader:
         self, segment: Segment, components: list[str], position: int | None
     ) -> tuple[str, ...]:
         """The names of the place's facility; the feed's own where the place gives none."""
-        said: tuple[str, ...] = ()
-        if position is not None and position <= len(components):
-            names = segment.subcomponents(components[position - 1])[:_HD_NAMES]
-            said = tuple(name for name in names if name and name != NULL)
-        return said or self._default
+        return self._said(segment, components, position) or self._default
+
+    @staticmethod
+    def _said(segment: Segment, components: list[str], position: int | None) -> tuple[str, ...]:
+        if position is None or position > len(components):
+            return ()
+        names = segment.subcomponents(components[position - 1])[:_HD_NAMES]
+        return tuple(name for name in names if name and name != NULL)
 
     def _resolve(self, code: str, facilities: tuple[str, ...], where: str) -> str | Trouble:
         is_time = _DATE.fullmatch(code) is not None

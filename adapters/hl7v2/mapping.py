@@ -59,6 +59,9 @@ from adapters.hl7v2.triggers import (
 from schemas.observation import Observation, Patient, Rank, What
 from schemas.ward import WardRegister
 
+RULES: Final = 2
+"""Raise it when an input is read otherwise than before by the same profile: `tests/golden` notices."""
+
 _ONCE: Final = frozenset({"EVN", "PID", "PD1", "PV1", "PV2", "ZBE"})
 """Segments that a message about one patient and one visit has once (HL7 v2.5.1 chapter 3, IHE PAM)."""
 _FIELD_NAMES: Final = re.compile(r"\b([A-Z][A-Z0-9]{2})-[1-9]")

@@ -1,7 +1,9 @@
 """Which ward a message marks or takes back, by the rules of the feed's profile.
 
-Invariant: the first field that is filled, and counts, decides; another that names a different ward is a
-warning. PV1-3 is where the patient is as long as any other field names a ward, and no other word on it.
+Invariant: the first field that counts and names a ward, or is cleared, decides. A field that holds a
+time, or a place without a ward, names none: the next may, but not a ward of another hospital than that
+place's. A later field that names a different ward is a warning. PV1-3 is where the patient is as long as
+any other field names a ward, and no other word on it.
 """
 
 from __future__ import annotations
@@ -67,18 +69,19 @@ class WardChoices:
         )
 
     def read(self, case: Case, locations: LocationReader) -> Found | None:
-        """What the first filled field says."""
+        """What the first field says that names a ward or is cleared; where none does, the first filled one."""
         if self._is_plain:  # nearly always
             found = case.filled(self.paths)
-            return (found[0], locations.read(found[1], found[0], case)) if found else None
+            if found is None:
+                return None
+            said = locations.read(found[1], found[0], case)
+            if not _is_nameless(said):
+                return found[0], said
         filled = filled_of(case, self._choices)
-        first = next(filled, None)
-        if first is None:
-            return None
-        said = locations.read(first[1], first[0], case)
-        if isinstance(said, Location):
-            self._compare(case, locations, (first[0], said), filled)
-        return first[0], said
+        decides = first_that_names(filled, case, locations)
+        if decides is not None and isinstance(decides[1], Location) and not self._is_plain:
+            self._compare(case, locations, (decides[0], decides[1]), filled)
+        return decides
 
     @staticmethod
     def _compare(
@@ -102,6 +105,29 @@ def filled_of(case: Case, choices: Sequence[Choice]) -> Iterator[tuple[FieldPath
         for segment in _segments(case, choice):
             if says(segment, choice.path):
                 yield choice.path, segment
+
+
+def first_that_names(
+    filled: Iterator[tuple[FieldPath, Segment]], case: Case, locations: LocationReader
+) -> Found | None:
+    """The first field that names a ward or is cleared, else the first of all; those passed over are warnings."""
+    passed: list[tuple[FieldPath, Trouble]] = []
+    facilities: tuple[str, ...] = ()
+    for path, segment in filled:
+        said = locations.read(segment, path, case)
+        if isinstance(said, Trouble) and _is_nameless(said):
+            passed.append((path, said))
+            facilities += locations.facilities(segment, path)
+        elif isinstance(said, Location) and locations.is_elsewhere(said.ward, facilities):
+            break
+        else:
+            case.warnings.extend(trouble for _, trouble in passed)
+            return path, said
+    return passed[0] if passed else None
+
+
+def _is_nameless(said: Location | Trouble | None) -> bool:
+    return isinstance(said, Trouble) and said.reason in NO_WARD
 
 
 def _segments(case: Case, choice: Choice) -> Iterator[Segment]:
@@ -201,7 +227,7 @@ _WHICH_PLAN: Final = Trouble(
 def names_no_ward(found: Found | None) -> bool:
     """Whether there is none to ask for: a code that nobody knows does name one."""
     said = found[1] if found else None
-    return said is None or (isinstance(said, Trouble) and said.reason in NO_WARD)
+    return said is None or _is_nameless(said)
 
 
 def unknown_ward(said: Location | Trouble | None) -> Trouble | None:

@@ -158,6 +158,26 @@ def test_a_cancel_of_a_ward_that_cannot_be_told_cancels_nothing_else(
     assert (found.verdict, marks[0].ward if marks else found.reason) == outcome
 
 
+@pytest.mark.parametrize(
+    ("named", "lies", "outcome"),
+    [
+        ("^^^SODER", "52^^^SODER", ("accepted", "SODER-52")),
+        ("^^^SODER", "52^^^NORR", ("review", "plan-without-ward")),
+        ("^^^SODER", "K52", ("accepted", "SODER-52")),
+        ("^^^VAST", "52^^^NORR", ("accepted", "NORR-52")),
+        ("20210330", "52^^^NORR", ("accepted", "NORR-52")),
+    ],
+)
+def test_a_plan_for_a_hospital_marks_no_ward_of_another(
+    wards: WardRegister, named: str, lies: str, outcome: tuple[str, str]
+) -> None:
+    found = read(wards, message("A14", {3: lies, 42: named}))
+    marks = [each.claims.mark for each in found.observations if each.claims.mark]
+    assert (found.verdict, marks[0].ward if marks else found.reason) == outcome
+    if marks:
+        assert "PV1-42" in [warning.where for warning in found.warnings]
+
+
 def test_what_is_said_of_it_names_no_code_and_says_what_to_do(wards: WardRegister) -> None:
     details: Mapping[str, str] = {
         trouble.reason: trouble.detail

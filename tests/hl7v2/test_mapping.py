@@ -114,7 +114,8 @@ def test_marked_ward(event: str, pv1: dict[int, str], mark: Location | None) -> 
         ("A14", {3: '""'}),
         ("A14", {42: '""^""'}),
         ("A14", {42: "^^^FAC"}),
-        ("A14", {3: "W1", 42: "^^^FAC"}),
+        ("A14", {3: '""', 42: "20210330"}),
+        ("A14", {3: "W1", 42: '""'}),
         ("A14", {42: "~W1"}),
         ("A15", {42: "20210330"}),
     ],
@@ -137,6 +138,25 @@ def test_cancelled_ward(event: str, pv1: dict[int, str], pv2: str, named: str | 
     claims = claimed(message(event, pv1, segment("PV2", {1: pv2})))
     assert (claims.mark and claims.mark.ward) == named
     assert claims.says("mark") == (named is not None)
+
+
+@pytest.mark.parametrize("passed", ["^^^FAC", "^2^A", "20210330", "202103301015+0100"])
+@pytest.mark.parametrize(
+    ("event", "pv1", "pv2", "mark"),
+    [
+        ("A14", {3: "W1^2^A"}, "", W1),
+        ("A05", {3: "W1^2^A"}, "", W1),
+        ("A27", {3: "W1^2^A"}, "W3", Location(ward="W3")),
+        ("A27", {3: "W1^2^A"}, "", None),
+    ],
+)
+def test_a_field_that_names_no_ward_leaves_it_to_the_next(
+    passed: str, event: str, pv1: dict[int, str], pv2: str, mark: Location | None
+) -> None:
+    payload = message(event, {**pv1, 42: passed}, segment("PV2", {1: pv2}))
+    outcome = normaliser().normalise(payload, RECEIVED_AT)
+    assert outcome.observations[0].claims.mark == mark
+    assert [warning.where for warning in outcome.warnings] == ["PV1-42"]
 
 
 CLOSED = WardRegister([Ward(id="M51", name="M51", hospital="N", aliases={"ehr": ("W51",)})])

@@ -3,23 +3,81 @@
 ``tests/golden/<adapter>/<story>/NN_name.<kind>`` are a story's inputs, numbered from one in the
 order in which they are read; ``NN_name.json`` is what comes of each. A story's ``feed.json``
 (optional) holds what its feed has set otherwise than by default.
+
+``tests/golden/readings.json`` pins the outcomes to the numbers of the adapters' rules; ``python -m
+tests.support.golden`` writes it anew, once the number is raised where an input is read otherwise.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
 
 from adapters.common.outcome import Outcome
+from adapters.elvis.row import RULES as ELVIS
+from adapters.fhir.mapping import RULES as FHIR
+from adapters.hl7v2.mapping import RULES as HL7V2
 from schemas.observation import Observation
 from schemas.ward import Ward, WardRegister
 
 GOLDEN: Final = Path(__file__).parents[1] / "golden"
+PINS: Final = GOLDEN / "readings.json"
+RULES: Final = {"elvis": ELVIS, "fhir": FHIR, "hl7v2": HL7V2}
+_READ: Final = ("outcome", "reason", "observations")
 FEED: Final = "feed.json"
+
+
+class Readings(NamedTuple):
+    """What comes of each input of one adapter's stories, as digests, and the number of its rules."""
+
+    rules: int
+    outcomes: dict[str, str]
+
+    @classmethod
+    def of(cls, folder: Path, rules: int) -> Readings:
+        """As the stories have it."""
+        paths = sorted(path for path in folder.glob("*/*.json") if path.name != FEED)
+        return cls(rules, {_named(path): _digest(path) for path in paths})
+
+    @classmethod
+    def kept(cls, adapter: str) -> Readings:
+        """As they are pinned."""
+        found = json.loads(PINS.read_text(encoding="utf-8"))[adapter]
+        return cls(found["rules"], found["outcomes"])
+
+    def faults(self, now: Readings) -> list[str]:
+        """What is not as it is pinned here, and what to do."""
+        if self.rules != now.rules:
+            return [f"RULES is {now.rules} and not {self.rules}: run tests.support.golden"]
+        both = sorted(self.outcomes.keys() & now.outcomes)
+        return [
+            *(
+                f"{name} is read otherwise: raise RULES from {self.rules}"
+                for name in both
+                if self.outcomes[name] != now.outcomes[name]
+            ),
+            *(
+                f"{name} is new: run tests.support.golden"
+                for name in sorted(now.outcomes.keys() - self.outcomes)
+            ),
+        ]
+
+
+def _named(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem}"
+
+
+def _digest(path: Path) -> str:
+    """Of what is observed and why; not of sentences, which may be put better."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    said = {name: found[name] for name in _READ if name in found} or found
+    return blake2b(json.dumps(said, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 class Stories(NamedTuple):
@@ -109,3 +167,24 @@ def written(outcome: Outcome) -> str:
         ],
     }
     return json.dumps(shown, indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> int:
+    """Pin the outcomes as they are; where an input is read otherwise under the same number, say so instead."""
+    found = {name: Readings.of(GOLDEN / name, number) for name, number in RULES.items()}
+    faults = [
+        f"{name}: {fault}"
+        for name, now in found.items()
+        for fault in Readings.kept(name).faults(now)
+        if "otherwise" in fault
+    ]
+    if faults:
+        print(*faults, sep="\n")
+        return 1
+    pins = {name: readings._asdict() for name, readings in found.items()}
+    PINS.write_text(json.dumps(pins, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

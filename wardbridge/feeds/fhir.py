@@ -20,7 +20,7 @@ from adapters.fhir.grant import Grant
 from adapters.fhir.intake import Intake, anything, document_in, read_body
 from adapters.fhir.listener import FhirListener
 from adapters.fhir.lookup import Lookup
-from adapters.fhir.mapping import Normaliser
+from adapters.fhir.mapping import RULES, Normaliser
 from adapters.fhir.poller import Poller
 from adapters.fhir.positions import Positions
 from adapters.fhir.profile import FhirProfile
@@ -221,6 +221,7 @@ KIND = FeedKind(
     clears=lambda settings: settings.profile.claims,
     rereader=FhirRereader,
     reads_by=lambda settings: settings.profile,
+    rules=RULES,
     locate=lambda _settings, payload, where: locating.locate(payload, where),
     kept=lambda _settings, payload: locating.kept(payload),
     patients=lambda reading, settings, shown: reading.by(Normaliser, settings.profile).patients(

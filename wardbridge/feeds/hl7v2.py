@@ -14,7 +14,7 @@ from adapters.common.receipt import ReceiptClock
 from adapters.hl7v2 import locating, tried
 from adapters.hl7v2.batch import split
 from adapters.hl7v2.charset import Charsets
-from adapters.hl7v2.mapping import Normaliser, read_frame
+from adapters.hl7v2.mapping import RULES, Normaliser, read_frame
 from adapters.hl7v2.profile import Hl7Profile, Listener
 from adapters.hl7v2.rules import in_words
 from adapters.hl7v2.server import MllpServer
@@ -104,6 +104,7 @@ KIND = FeedKind(
     holds=holds_port,
     rereader=Hl7Rereader,
     reads_by=lambda settings: settings.profile,
+    rules=RULES,
     structure=_structure,
     told=_told,
     locate=lambda _settings, payload, where: locating.locate(payload, where),
