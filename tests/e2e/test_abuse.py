@@ -38,10 +38,12 @@ class Listener(threading.Thread):
         super().__init__(daemon=True)
         self._url = f"{service.url}/v1/wards/{WARD}/stream"
         self.heard: dict[str, float] = {}
+        self.is_connected = threading.Event()
 
     def run(self) -> None:
         with httpx.stream("GET", self._url, timeout=None, trust_env=False) as stream:  # noqa: S113
             for line in stream.iter_lines():
+                self.is_connected.set()  # a stream begins with `retry`
                 if line.startswith("data:") and '"designated"' in line:
                     self.heard[line.partition('"visit":"')[2].partition('"')[0]] = time.monotonic()
 
@@ -89,6 +91,7 @@ def test_a_steady_feed_beside_all_abuse_at_once(tmp_path: Path) -> None:
     processes = set(service.children())
     listener, answered, memory = Listener(service), dict[str, float](), 0
     listener.start()
+    assert listener.is_connected.wait(60)
     try:
         with abused(service, tmp_path), MllpClient(service.mllp_port) as sender:
             begun = time.monotonic()

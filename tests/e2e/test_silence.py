@@ -54,10 +54,18 @@ def a_process(number: int) -> Fault:
 
     def fail(service: Service) -> str:
         before = len(_ended(service))
-        os.kill(service.children()[number], signal.SIGKILL)
+        os.kill(_child(service, number), signal.SIGKILL)
         return f"{_until_one_more(service, before)} is killed"
 
     return fail
+
+
+@soon
+def _child(service: Service, number: int) -> int:
+    """One of its processes, once there are as many: one that was killed is started with a pause."""
+    children = service.children()
+    assert number < len(children)
+    return children[number]
 
 
 def every_process(service: Service) -> str:
