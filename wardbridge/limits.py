@@ -262,6 +262,7 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
         }),
         Bounds("router.core.kept", {
             "MAX_RETOLD": f"{_REPLAYED}test_what_tells_as_much_again_as_nobody_does_is_set_aside_and_the_rest_goes_on",
+            "MAX_CANCELS": f"{_REPLAYED}test_what_is_taken_back_more_often_than_in_any_stay_is_set_aside",
             "MAX_AHEAD": f"{_REPLAYED}test_what_lies_ahead_more_often_than_anybody_plans_is_set_aside",
         }),
         Bounds("router.core.review", {"MAX_WITHHELD": "tests/router/test_review.py::test_what_is_withheld_for_long_is_forgotten_by_the_router_and_waits_for_a_person"}),

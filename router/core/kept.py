@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from router.core.annulment import cancels
 from router.core.due import Agenda
 from router.core.facts import Fact, parsed, row_of
 from router.core.fulfilment import BY_PLACE, Fulfilment
@@ -28,6 +29,8 @@ MAX_RETOLD: Final = 5_000
 """Events that the corrections of one visit tell again, each as often as it is meant: a thousand updates that name one
 movement, corrected five times."""
 
+MAX_CANCELS: Final = 500
+"""Cancels of one visit that annul another event: each makes the whole visit be looked through again."""
 
 MAX_AHEAD: Final = 100
 """Facts of one visit that lay ahead when they were said: a transfer and a discharge, each planned anew fifty times."""
@@ -107,6 +110,12 @@ class Visit:
         if self._retold < MAX_RETOLD:
             return False
         return fact.retells or fact.movement in self.fold().awaited
+
+    def is_cancelled_too_often_for(self, fact: Fact) -> bool:
+        """Whether the fact annuls another, and as many do as no stay has."""
+        if not cancels(fact) or self._size < MAX_CANCELS:
+            return False
+        return sum(1 for each in self.facts() if cancels(each)) >= MAX_CANCELS
 
     def has_too_much_ahead_for(self, fact: Fact) -> bool:
         """Whether the fact lies ahead, and as many do as nobody plans."""

@@ -27,12 +27,14 @@ from router.core.reasons import (
     OF_ANOTHER,
     OF_MANY,
     OF_MANY_AHEAD,
+    OF_MANY_CANCELS,
     OF_MANY_CORRECTIONS,
     OF_MANY_EVENTS,
     OF_MANY_VISITS,
     OLDER_THAN_KEPT,
     TOO_LATE,
     TOO_MANY_AHEAD,
+    TOO_MANY_CANCELS,
     TOO_MANY_CORRECTIONS,
     TOO_MANY_EVENTS,
     TOO_MANY_VISITS,
@@ -147,6 +149,8 @@ class Observer:
         """Reason and detail, where there are as many of such a kind as no stay, or no patient, has."""
         if visit.is_corrected_too_often_for(fact):
             return TOO_MANY_CORRECTIONS, OF_MANY_CORRECTIONS
+        if visit.is_cancelled_too_often_for(fact):
+            return TOO_MANY_CANCELS, OF_MANY_CANCELS
         if visit.has_too_much_ahead_for(fact):
             return TOO_MANY_AHEAD, OF_MANY_AHEAD
         if not visit.patients or fact.patient in visit.patients:  # nearly always

@@ -20,6 +20,7 @@ WITHOUT_ASSIGNER: Final = "visit-without-assigner"
 TOO_MANY_VISITS: Final = "patient-of-many-visits"
 TOO_MANY_EVENTS: Final = "visit-of-many-events"
 TOO_MANY_CORRECTIONS: Final = "visit-of-many-corrections"
+TOO_MANY_CANCELS: Final = "visit-of-many-cancels"
 TOO_MANY_AHEAD: Final = "visit-of-many-events-ahead"
 VERSIONS_CONTRADICT: Final = "versions-contradict"
 
@@ -74,6 +75,10 @@ OF_MANY_EVENTS: Final = (
 OF_MANY_CORRECTIONS: Final = (
     "tells a movement again, or is told again, in a visit whose corrections tell as much again as no stay has: it is "
     "not used; does the sender's ZBE-1 give each movement an id of its own?"
+)
+OF_MANY_CANCELS: Final = (
+    "takes an event back, in a visit of which as many were taken back as no stay has: it is not used; ask the source why, "
+    "and have it send how the stay is now"
 )
 OF_MANY_AHEAD: Final = (
     "lies ahead, in a visit in which as much was said to lie ahead as nobody plans: it is not used; is the clock of "

@@ -153,6 +153,22 @@ def test_what_tells_as_much_again_as_nobody_does_is_set_aside_and_the_rest_goes_
     assert len(router.review) == 2 * count
 
 
+def test_what_is_taken_back_more_often_than_in_any_stay_is_set_aside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each costs a look through the whole visit; what moves on, and a plan's cancel, does not."""
+    monkeypatch.setattr(kept, "MAX_CANCELS", 10)
+    s = Source()
+    said = [each for n in range(15) for each in (s.a02(f"W{n % 4}"), s.a12("W9"))]
+    router = Router().hear(s.a14("X"), *said)
+    assert why(router) == [reasons.TOO_MANY_CANCELS] * 5
+    assert all(item.withheld and item.raw for item in router.review)
+    router.restart().hear(*map(again, said))
+    assert len(router.review) == 2 * 5  # what is held is told again, and nothing more is
+    assert router.hear(s.a27(), s.a02("W1"), s.a14("Y")).wards == ["Y"]
+    assert len(router.review) == 2 * 5
+
+
 def test_what_lies_ahead_more_often_than_anybody_plans_is_set_aside(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

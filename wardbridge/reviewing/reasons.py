@@ -137,6 +137,7 @@ REASONS: Final = frozenset(
         "visit-deletion-not-read",
         "visit-missing",
         "visit-of-another-patient",
+        "visit-of-many-cancels",
         "visit-of-many-corrections",
         "visit-of-many-events",
         "visit-of-many-events-ahead",
