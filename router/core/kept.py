@@ -29,7 +29,7 @@ MAX_RETOLD: Final = 5_000
 """Events that the corrections of one visit tell again, each as often as it is meant: a thousand updates that name one
 movement, corrected five times."""
 
-MAX_CANCELS: Final = 500
+MAX_CANCELS: Final = 200
 """Cancels of one visit that annul another event: each makes the whole visit be looked through again."""
 
 MAX_AHEAD: Final = 100
