@@ -37,6 +37,12 @@ def heard(said: Iterator[Observation], size: int) -> Router:
     return router.hear(*islice(said, 2))
 
 
+@pytest.fixture(autouse=True)
+def no_bound_of_cancels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What each costs is looked at far beyond their bound."""
+    monkeypatch.setattr(kept, "MAX_CANCELS", MANY)
+
+
 class Calls:
     """Counts the calls of Python functions."""
 
