@@ -110,10 +110,10 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
             "LINGER_BYTES": f"{_CONNECTIONS}test_who_goes_on_sending_without_end_is_cut_off",
             "LINGER_S": f"{_CONNECTIONS}test_who_is_refused_and_stays_is_ended", "SWEEP_S": _REQUEST,
         }),
-        Bounds("wardbridge.http.fhir.events", {"MAX_EVENTS": f"{_SURFACE}test_one_answer_has_so_many_events_and_the_rest_is_asked_for_by_number"}),
-        Bounds("wardbridge.http.fhir.subscription", {"MAX_INT": f"{_SURFACE}test_what_cannot_be_done_as_asked_is_refused_with_the_element_that_asks_it"}),
-        Bounds("wardbridge.http.replaying", {"MAX_NOTICES": "tests/wardbridge/test_replaying.py::test_one_answer_has_so_many_of_them_at_most"}),
-        Bounds("wardbridge.http.subscribers", {"MAX_SEQUENCE": f"{_BOUNDS}test_a_number_of_a_notice_has_an_end"}),
+        Bounds("wardbridge.api.fhir.events", {"MAX_EVENTS": f"{_SURFACE}test_one_answer_has_so_many_events_and_the_rest_is_asked_for_by_number"}),
+        Bounds("wardbridge.api.fhir.subscription", {"MAX_INT": f"{_SURFACE}test_what_cannot_be_done_as_asked_is_refused_with_the_element_that_asks_it"}),
+        Bounds("wardbridge.api.replaying", {"MAX_NOTICES": "tests/wardbridge/test_replaying.py::test_one_answer_has_so_many_of_them_at_most"}),
+        Bounds("wardbridge.api.subscribers", {"MAX_SEQUENCE": f"{_BOUNDS}test_a_number_of_a_notice_has_an_end"}),
     ),
     "Subscribers that register themselves": (
         Settings("registrations", RegistrationsSection, {"max_per_owner": f"{_SURFACE}test_somebody_has_only_so_many"}),
@@ -124,7 +124,7 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
         Bounds("wardbridge.reviewing.index", {"MAX_ITEMS": "tests/reviewing/test_index.py::test_more_than_it_holds_are_counted_and_read_when_there_is_room"}),
         Bounds("wardbridge.reviewing.desk", {"MAX_AT_ONCE": "tests/wardbridge/test_review_routes.py::test_ten_thousand_are_listed_in_pages_none_twice_and_ended_at_once"}),
         Bounds("wardbridge.reviewing.selection", {"MAX_IDS": f"{_BOUNDS}test_so_many_items_are_named_at_once_and_no_more"}),
-        Bounds("wardbridge.http.review_language", {
+        Bounds("wardbridge.api.review_language", {
             "MAX_PAGE": "tests/wardbridge/test_review_routes.py::test_what_is_asked_wrongly_is_refused",
             "MAX_NAMED": f"{_BOUNDS}test_an_entry_of_the_audit_names_so_many_items",
         }),
@@ -137,22 +137,22 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
         Bounds("bus.kafka.appender", {"MAX_WAITING_BYTES": "tests/kafka/test_appender.py::test_senders_are_refused_while_too_much_waits"}),
     ),
     "Who is asked": (
-        Bounds("wardbridge.http.access.oidc", {
+        Bounds("wardbridge.security.oidc", {
             "MAX_CHARS": f"{_OIDC}test_a_token_that_is_not_good_is_nobody", "MAX_LIFE": f"{_OIDC}test_however_long_a_token_lives_its_streams_end_in_a_day",
             "LAST_TIME": f"{_OIDC}test_a_time_that_is_none_is_nobody",
             "MAX_NAME_CHARS": f"{_OIDC}test_a_token_of_another_structure_is_nobody",
         }),
-        Bounds("wardbridge.http.access.keys", {
+        Bounds("wardbridge.security.keys", {
             "MAX_BYTES": f"{_OIDC}test_an_answer_that_is_not_plainly_the_keys_is_none",
             "MAX_KEYS": f"{_OIDC}test_what_is_no_set_of_keys_is_none_and_nobody_is_said_to_be_a_stranger",
             "RETRY_S": f"{_OIDC}test_tokens_that_name_unknown_keys_do_not_have_the_provider_asked_each_time",
         }),
-        Bounds("wardbridge.http.access.session", {"MAX_CHARS": f"{_BOUNDS}test_a_cookie_without_end_is_none"}),
-        Bounds("wardbridge.http.refusals", {
+        Bounds("wardbridge.security.session", {"MAX_CHARS": f"{_BOUNDS}test_a_cookie_without_end_is_none"}),
+        Bounds("wardbridge.security.refusals", {
             "MAX_OF_SOURCE": f"{_REFUSALS}test_of_one_address_few_kinds_are_told_apart",
             "MAX_KINDS": f"{_REFUSALS}test_however_many_come_few_are_noted_and_all_are_counted",
         }),
-        Bounds("wardbridge.http.audit", {"MAX_REMEMBERED": None, "MAX_SEEN": None, "MAX_NOTED": None},
+        Bounds("wardbridge.security.audit", {"MAX_REMEMBERED": None, "MAX_SEEN": None, "MAX_NOTED": None},
                "tests/wardbridge/test_audit.py::test_what_is_remembered_is_bounded_and_so_is_an_entry"),
     ),
     "Streams": (
@@ -160,19 +160,19 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
             "max_streams": f"{_STREAMS}test_streams_beyond_the_limit_are_refused_and_the_probes_are_not",
             "max_streams_per_reader": f"{_STREAMS}test_no_reader_takes_the_streams_of_all_others",
         }),
-        Bounds("wardbridge.http.hub", {
+        Bounds("wardbridge.readmodels.hub", {
             "QUEUE_EVENTS": f"{_STREAMS}test_a_listener_for_whom_too_much_else_waits_is_ended_and_delays_nobody",
         }),
-        Bounds("wardbridge.http.kept", {"RECENT_NOTICES": None, "RECENT_BYTES": None},
+        Bounds("wardbridge.readmodels.kept", {"RECENT_NOTICES": None, "RECENT_BYTES": None},
                f"{_HISTORY}test_what_is_kept_in_memory_is_bounded"),
-        Bounds("wardbridge.http.history", {
+        Bounds("wardbridge.readmodels.history", {
             "BLOCK_OFFSETS": f"{_HISTORY}test_many_readers_who_are_far_behind_have_the_log_read_once",
             "BLOCKS_KEPT": f"{_HISTORY}test_what_is_kept_in_memory_is_bounded",
             "PAGE_BYTES": f"{_HISTORY}test_a_page_is_of_bounded_size_and_goes_on_where_the_last_one_ended",
             "PAGES_AT_ONCE": f"{_HISTORY}test_many_readers_who_are_far_behind_have_the_log_read_once",
         }),
-        Bounds("wardbridge.http.several", {"AT_ONCE": f"{_SEVERAL}test_more_than_is_told_at_once_is_told_too"}),
-        Bounds("wardbridge.http.directory", {"MAX_WARDS": f"{_SEVERAL}test_a_stream_has_only_so_many_wards"}),
+        Bounds("wardbridge.api.several", {"AT_ONCE": f"{_SEVERAL}test_more_than_is_told_at_once_is_told_too"}),
+        Bounds("wardbridge.api.directory", {"MAX_WARDS": f"{_SEVERAL}test_a_stream_has_only_so_many_wards"}),
     ),
     "HL7 v2 over MLLP": (
         Settings("feeds.<name> (hl7v2-mllp)", Listener, {
@@ -244,7 +244,7 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
         Bounds("router.delivery.account", {"LANES": f"{_ACCOUNT}test_so_many_lanes_bound_the_row"}),
         Bounds("router.delivery.posting", {"LONGEST_RETRY_AFTER_S": "tests/delivery/test_webhook.py::test_how_long_an_endpoint_asks_to_be_left_alone"}),
         Bounds("router.delivery.said", {"MAX_ISSUES": f"{_BOUNDS}test_of_an_outcome_so_many_issues_are_told"}),
-        Bounds("wardbridge.calls", {"MOST_BYTES": f"{_BOUNDS}test_an_answer_without_end_is_none"}),
+        Bounds("wardbridge.net.calls", {"MOST_BYTES": f"{_BOUNDS}test_an_answer_without_end_is_none"}),
         Bounds("router.delivery.posting", {"ANSWER_BYTES": f"{_BOUNDS}test_of_a_receivers_answer_little_is_read"}),
         Bounds("router.delivery.channels.mllp", {"ANSWER_BYTES": "tests/delivery/test_mllp.py::test_what_is_not_a_yes_to_this_message_is_a_refusal"}),
     ),

@@ -39,7 +39,7 @@ from tests.support.receiver import (
     hanging,
     resetting,
 )
-from wardbridge.http.kept import kept_of
+from wardbridge.readmodels.kept import kept_of
 
 OUTGOING = Outgoing(7, notice("MED", 3), 0.0)
 

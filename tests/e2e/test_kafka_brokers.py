@@ -32,8 +32,8 @@ from tests.support.labs import lab_on_three_brokers
 from tests.support.load import Load, check_that_nothing_is_lost_or_doubled
 from tests.support.service import Service
 from wardbridge.config.load import load as load_config
-from wardbridge.kafka import kafka_settings
-from wardbridge.routing import GROUP
+from wardbridge.logstore.kafka import kafka_settings
+from wardbridge.routing.step import GROUP
 
 KILLS = int(os.environ.get("WARDBRIDGE_FAULTS", "1"))
 AWAY_S = (0.2, 14.0 if KILLS > 1 else 3.0)

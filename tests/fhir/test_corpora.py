@@ -20,8 +20,8 @@ from tests.fhir.corpora import ALERTS, CONVERTER, MAPPING, found_in, present
 from tests.fhir.lab import RECEIVED_AT, normaliser
 from tests.wardbridge.support import configured, lab_text
 from wardbridge.config.load import load
-from wardbridge.feeds.kind import Reading
-from wardbridge.feeds.kinds import KINDS
+from wardbridge.ingest.kind import Reading
+from wardbridge.ingest.kinds import KINDS
 
 NOTIFICATIONS: Final = """
 unversioned = "receipt"

@@ -27,7 +27,7 @@ _CONSTANT: Final = re.compile(
 _FILES: Final = (
     *sorted(Path(refusal.__file__).parent.glob("*.py")),
     *(ROOT / "adapters/common" / name for name in ("identity.py", "stamp.py", "ward.py")),
-    ROOT / "wardbridge/feeds/fhir.py",
+    ROOT / "wardbridge/ingest/fhir.py",
 )
 
 

@@ -11,7 +11,7 @@ import pytest
 from adapters.common.outcome import Outcome
 from schemas.ward import WardRegister
 from tests.fhir.lab import RECEIVED_AT, Json, at, bundle, encounter, normaliser
-from wardbridge.wards import read_register
+from wardbridge.config.wards import read_register
 
 REGISTER = """\
 id;name;hospital;alias:ehr;facility:ehr

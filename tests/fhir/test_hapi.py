@@ -32,11 +32,11 @@ from tests.delivery.notifications import BASE, outgoing, said, speaker
 from tests.fhir.lab import Json, at, bundle, encounter, encounter_r5, normaliser
 from tests.fhir.test_surface import Clock, Endpoint
 from tests.support import hapi
-from wardbridge.calls import Calls
-from wardbridge.http.fhir.answer import outcome
-from wardbridge.http.fhir.capability import capability_statement, topic
-from wardbridge.http.fhir.events import searchset
-from wardbridge.http.fhir.subscription import resource_of
+from wardbridge.api.fhir.answer import outcome
+from wardbridge.api.fhir.capability import capability_statement, topic
+from wardbridge.api.fhir.events import searchset
+from wardbridge.api.fhir.subscription import resource_of
+from wardbridge.net.calls import Calls
 
 pytestmark = pytest.mark.timeout(600)  # the first run fetches the server
 

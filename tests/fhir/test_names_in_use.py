@@ -10,7 +10,7 @@ import pytest
 
 from schemas.ward import WardRegister
 from tests.fhir.lab import Json, at, encounter, outcome
-from wardbridge.wards import read_register
+from wardbridge.config.wards import read_register
 
 REGISTER: Final = """\
 id;name;hospital;alias:ehr;facility:ehr

@@ -27,7 +27,7 @@ from tests.fhir.lab import FEED, Json, at, bundle, encounter, normaliser
 from tests.fhir.test_markup import ENCOUNTER as XML
 from tests.support.certificates import self_signed
 from tests.support.logs import PickyLog
-from wardbridge.http.server import HttpServer
+from wardbridge.net.server import HttpServer
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 FHIR = {"Content-Type": "application/fhir+json", "Prefer": "return=OperationOutcome"}

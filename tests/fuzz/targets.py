@@ -31,9 +31,9 @@ from schemas import topics
 from schemas.ward import WardRegister
 from tests.fuzz import seeds
 from tests.wardbridge.support import LAB
-from wardbridge.commands.normalise import chosen, reading_of
+from wardbridge.cli.normalise import chosen, reading_of
 from wardbridge.config.load import load
-from wardbridge.feeds.kinds import KINDS
+from wardbridge.ingest.kinds import KINDS
 
 NOW: Final = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 A_FEW_INPUTS: Final = 50

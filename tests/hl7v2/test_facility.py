@@ -13,7 +13,7 @@ from adapters.common.outcome import Outcome
 from adapters.hl7v2.profile import Hl7Profile
 from schemas.ward import WardRegister
 from tests.hl7v2.lab import RECEIVED_AT, message, normaliser, segment
-from wardbridge.wards import read_register
+from wardbridge.config.wards import read_register
 
 WARDS = """\
 id;name;hospital;alias:ehr;facility:ehr

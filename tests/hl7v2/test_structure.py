@@ -168,7 +168,7 @@ def test_the_work_is_bounded() -> None:
 
 def test_nobody_waits_for_hl7apy_who_does_not_ask() -> None:
     code = (
-        "import sys, wardbridge.feeds.kinds, adapters.hl7v2.structure\n"
+        "import sys, wardbridge.ingest.kinds, adapters.hl7v2.structure\n"
         "assert not [name for name in sys.modules if name.partition('.')[0] == 'hl7apy']"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

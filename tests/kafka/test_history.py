@@ -14,8 +14,8 @@ from schemas import topics
 from tests.bus.engines import one_broker
 from tests.support.kafka import brokers
 from tests.wardbridge.test_http import OPEN, Surface, ids, notice, notices, stream
-from wardbridge.http import kept
-from wardbridge.http.history import BLOCK_OFFSETS
+from wardbridge.readmodels import kept
+from wardbridge.readmodels.history import BLOCK_OFFSETS
 
 WARDS = [f"W{number}" for number in range(10)]
 MISSED = 250

@@ -11,7 +11,7 @@ from bus.port import LogError, Record, RecordTooLargeError, TopicPartition
 from schemas.topics import DESIGNATIONS, OBSERVATIONS, RAW, TICKS
 from tests.bus.engines import KafkaEngine
 from tests.support.kafka import alter_topic
-from wardbridge.components.ticker import Ticker
+from wardbridge.routing.ticker import Ticker
 
 LOWERED = 1_000
 LARGE = 5_000

@@ -20,7 +20,14 @@ from jsonschema import Draft7Validator
 from schemas.documents import CARRIED, json_schema
 from tests.support.registry import registry
 from wardbridge.config.log import KafkaSection, RegistrySection
-from wardbridge.registry import DRAFT_07, MEDIA_TYPE, Registry, RegistryError, Subject, subjects
+from wardbridge.logstore.schema_registry import (
+    DRAFT_07,
+    MEDIA_TYPE,
+    Registry,
+    RegistryError,
+    Subject,
+    subjects,
+)
 
 REAL = "WARDBRIDGE_REGISTRY" in os.environ
 DRAFT = {"$schema": DRAFT_07}

@@ -15,8 +15,8 @@ from schemas.ward import Unresolved
 from tests.packaging.project import ROOT, make_targets, tracked_files
 from tests.wardbridge.support import command
 from wardbridge.config.load import load
-from wardbridge.routing import FAULT
-from wardbridge.wards import read_register
+from wardbridge.config.wards import read_register
+from wardbridge.routing.step import FAULT
 
 DOCUMENTS = sorted(str(path.relative_to(ROOT)) for path in tracked_files() if path.suffix == ".md")
 ENTRANCES = ("README.md", "CONTRIBUTING.md")

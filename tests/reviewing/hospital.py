@@ -36,16 +36,16 @@ from tests.support.histories import Visit, message
 from tests.support.registered import COLUMNS
 from wardbridge.config.load import load
 from wardbridge.config.models import Feed
-from wardbridge.feeds.kind import Reading
+from wardbridge.ingest.kind import Reading
+from wardbridge.logstore.revisions import revised
 from wardbridge.reviewing.planned import Planned
 from wardbridge.reviewing.preview import Foreseen
 from wardbridge.reviewing.records import open_items, open_statements
 from wardbridge.reviewing.replay import Replay
-from wardbridge.revisions import revised
-from wardbridge.roles import fingerprint_of
-from wardbridge.routing import GROUP, make_runner
-from wardbridge.secret import keyer_of, made_once
-from wardbridge.service import write_authority
+from wardbridge.routing.step import GROUP, make_runner
+from wardbridge.runtime.roles import fingerprint_of
+from wardbridge.runtime.service import write_authority
+from wardbridge.security.secret import keyer_of, made_once
 
 START: Final = datetime(2026, 1, 20, 6, tzinfo=UTC)
 CONFIG: Final = """

@@ -16,7 +16,7 @@ from bus.port import Stored
 from schemas import topics
 from schemas.review import ReviewItem, ReviewStep, is_open
 from tests.reviewing.saying import after, item, record, step
-from wardbridge.components.reviewing import ReviewFollower
+from wardbridge.reviewing.component import ReviewFollower
 from wardbridge.reviewing.following import Follower
 from wardbridge.reviewing.index import Index, Place, Waiting
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.reviewing.hospital import Hospital
 from tests.support.histories import Visit, message
-from wardbridge.http.review_language import report_of
+from wardbridge.api.review_language import report_of
 from wardbridge.reviewing.desk import Replayed
 
 PERSONS: Final = {"A": "1102", "B": "1109", "C": "2303", "D": "2302"}

@@ -14,7 +14,7 @@ from schemas.review import ReviewItem
 from schemas.ward import WardRegister
 from tests.router.hearing import authority
 from tests.router.saying import REALM, START, Source, envelope
-from wardbridge.routing import review_of_failure
+from wardbridge.routing.step import review_of_failure
 
 FOREIGN = b"\xffrealm".decode("utf-8", "surrogateescape")
 TICK = Tick(realm="vgr", at=START).model_dump_json().encode()

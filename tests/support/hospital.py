@@ -32,10 +32,10 @@ from schemas.authority import Authority, AuthorityEntry
 from schemas.fields import Beside
 from schemas.review import ReviewItem
 from schemas.ward import WardRegister
-from wardbridge.fields.census import Census
-from wardbridge.fields.identities import Identities
-from wardbridge.fields.known import Known
-from wardbridge.http.board import Board
+from wardbridge.readmodels.board import Board
+from wardbridge.readmodels.census import Census
+from wardbridge.readmodels.identities import Identities
+from wardbridge.readmodels.known import Known
 
 REALM = "lab"
 KEYER = PatientKeyer(b"a secret of the tests")

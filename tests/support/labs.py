@@ -13,7 +13,7 @@ from tests.support.exports import WARDS
 from tests.support.kafka import brokers
 from tests.support.service import LAB, Service
 from wardbridge.config.load import load
-from wardbridge.log import open_to_read
+from wardbridge.logstore.log import open_to_read
 
 LAB_KAFKA: Final = LAB.with_name("lab-kafka.toml")
 CLUSTER, BELIEVED = "[log.kafka]\n", "[authority.lab.wards]\n"

@@ -22,7 +22,7 @@ from tests.support.mllp import MllpClient, code_of, control_id_of, fields_of
 from tests.support.replay import everything, replayed_notifications
 from tests.support.service import Service
 from wardbridge.config.load import load
-from wardbridge.log import open_log
+from wardbridge.logstore.log import open_log
 
 CONNECTIONS: Final = 8
 EXPORT_EVERY_S: Final = 0.4

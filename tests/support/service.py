@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from wardbridge.ports import all_free
+from wardbridge.net.ports import all_free
 
 LAB = Path(__file__).parents[2] / "deploy" / "examples" / "lab.toml"
 MLLP_PORT, HTTP_PORT, FHIR_PORT = 2575, 8080, 8090

@@ -25,13 +25,13 @@ from schemas.fields import Level
 from schemas.ward import Ward, WardRegister
 from tests.support.certificates import self_signed
 from tests.wardbridge.test_http import surface
+from wardbridge.api.stream import while_allowed
 from wardbridge.config.access import HttpTls
-from wardbridge.http.access.certificate import alternative_name, subject_name
-from wardbridge.http.access.gate import Gate, Known
-from wardbridge.http.access.rights import Deed, Grant, Reader
-from wardbridge.http.access.rules import RULES
-from wardbridge.http.access.session import COOKIE, Session, opened, sealed
-from wardbridge.http.stream import while_allowed
+from wardbridge.config.certificate import alternative_name, subject_name
+from wardbridge.config.rights import Deed, Grant, Reader
+from wardbridge.security.gate import Gate, Known
+from wardbridge.security.rules import RULES
+from wardbridge.security.session import COOKIE, Session, opened, sealed
 
 NOW = datetime(2026, 1, 15, 8, tzinfo=UTC)
 TOKEN, OTHER = "a-token-for-the-tests", "another-token-for-the-tests"

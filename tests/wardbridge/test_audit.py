@@ -21,11 +21,11 @@ from schemas.identifiers import IdentifierKind
 from schemas.notification import DesignationData
 from tests.wardbridge.test_acknowledging import path, row
 from tests.wardbridge.test_http import AT, data, notice, notices, refuse, stream, surface
-from wardbridge.fields.census import Census
-from wardbridge.http import audit
-from wardbridge.http.access.gate import Gate, Known
-from wardbridge.http.access.rights import ANYBODY, Grant, Reader
-from wardbridge.http.audit import MAX_REMEMBERED, MAX_SEEN, Row, Trail
+from wardbridge.config.rights import ANYBODY, Grant, Reader
+from wardbridge.readmodels.census import Census
+from wardbridge.security import audit
+from wardbridge.security.audit import MAX_REMEMBERED, MAX_SEEN, Row, Trail
+from wardbridge.security.gate import Gate, Known
 
 TOKEN = "a-token-for-the-tests"  # noqa: S105 - it opens nothing
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

@@ -9,7 +9,7 @@ import pytest
 
 from wardbridge.bench.cpu import cpu_s, descendants
 from wardbridge.bench.engine import Engine
-from wardbridge.commands.bench import engines
+from wardbridge.cli.bench import engines
 from wardbridge.config.load import load
 
 

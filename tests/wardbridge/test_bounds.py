@@ -35,12 +35,12 @@ from tests.elvis.exports import export as exported
 from tests.fhir.test_pull import NOW, _grant
 from tests.fhir.test_pull import run as run_call
 from tests.hl7v2.lab import RECEIVED_AT, message, normaliser
-from wardbridge import calls
-from wardbridge.http.access import session
-from wardbridge.http.access.session import Session, opened, sealed
-from wardbridge.http.review_language import MAX_NAMED, words_of
-from wardbridge.http.subscribers import MAX_SEQUENCE, Sequence
+from wardbridge.api.review_language import MAX_NAMED, words_of
+from wardbridge.api.subscribers import MAX_SEQUENCE, Sequence
+from wardbridge.net import calls
 from wardbridge.reviewing.selection import MAX_IDS, Selection
+from wardbridge.security import session
+from wardbridge.security.session import Session, opened, sealed
 
 FEED = FeedIdentity("hl7", "ehr", "lab")
 

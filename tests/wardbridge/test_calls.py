@@ -33,12 +33,12 @@ from tests.support.receiver import (
 )
 from tests.wardbridge.support import configured, in_process
 from tests.wardbridge.test_config import problems
-from wardbridge.calls import Answer, Calls, answer_to, ask, lines
-from wardbridge.commands._shared import reached_at
+from wardbridge.cli._shared import reached_at
 from wardbridge.config.load import load
 from wardbridge.config.log import RegistrySection
-from wardbridge.http.access.keys import fetch_from
-from wardbridge.registry import Registry, RegistryError, Subject
+from wardbridge.logstore.schema_registry import Registry, RegistryError, Subject
+from wardbridge.net.calls import Answer, Calls, answer_to, ask, lines
+from wardbridge.security.keys import fetch_from
 
 LEADS_OUT = {
     "log.kafka.registry.url": '[log]\nengine = "kafka"\n[log.kafka]\nbrokers = "localhost:9092"\n'

@@ -21,8 +21,8 @@ from schemas.observation import Location, Protection
 from schemas.ward import Ward, WardRegister
 from tests.wardbridge.test_audit import BEARER, gate
 from tests.wardbridge.test_http import AT, data, row, surface
-from wardbridge.fields.census import Census, believed_by
-from wardbridge.fields.known import Known
+from wardbridge.readmodels.census import Census, believed_by
+from wardbridge.readmodels.known import Known
 
 LEAVES = AT + timedelta(hours=6)
 REGISTER = WardRegister(

@@ -26,9 +26,9 @@ from wardbridge.config.load import load
 from wardbridge.config.models import Settings
 from wardbridge.config.problems import ConfigError, Problem
 from wardbridge.config.reference import _fields, _inner
-from wardbridge.feeds.kinds import KINDS
-from wardbridge.log import log_path
-from wardbridge.secret import claimed_keyer_of, made_once
+from wardbridge.ingest.kinds import KINDS
+from wardbridge.logstore.log import log_path
+from wardbridge.security.secret import claimed_keyer_of, made_once
 
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 REGISTER = "id;name;hospital;alias:elvis\nMED;Medicin;Norr;M1\nKIR;Kirurgi;Norr;K1\n"

@@ -9,8 +9,8 @@ import pytest
 
 from adapters.common.feed import FeedIdentity
 from tests.wardbridge.test_check import errors
-from wardbridge.feeds.kind import HOLDS_BY, FeedKind
-from wardbridge.feeds.kinds import KINDS
+from wardbridge.ingest.kind import HOLDS_BY, FeedKind
+from wardbridge.ingest.kinds import KINDS
 
 CLASH = """
 [realms.lab]

@@ -17,7 +17,7 @@ from tests.wardbridge.support import configured
 from wardbridge.config.load import load
 from wardbridge.config.models import Installation
 from wardbridge.config.problems import ConfigError
-from wardbridge.kafka import kafka_settings
+from wardbridge.logstore.kafka import kafka_settings
 
 LAB_KAFKA = Path(__file__).parents[2] / "deploy" / "examples" / "lab-kafka.toml"
 HEAD = "[log.kafka]\n"

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from adapters.common.limits import LINGER_BYTES, PIECES_AT_ONCE
 from tests.wardbridge.test_access import ALL, gate_for
 from tests.wardbridge.test_http import Surface, notice, surface
-from wardbridge.http import connection, server
-from wardbridge.http.access.rights import Grant
-from wardbridge.http.connection import HeldConnection, Phase
+from wardbridge.config.rights import Grant
+from wardbridge.net import connection, server
+from wardbridge.net.connection import HeldConnection, Phase
 
 SOON_S = 0.2
 HEAD = b"GET /livez HTTP/1.1\r\nHost: bridge\r\n\r\n"

@@ -14,8 +14,8 @@ from jsonschema import Draft202012Validator
 from schemas.documents import json_schema
 from tests.wardbridge.test_fhir_surface import ACCESS, REGISTER, bearer, gate
 from tests.wardbridge.test_http import Surface, surface
-from wardbridge.http.described import TEXTS
-from wardbridge.http.problems import MEDIA_TYPE, Problem
+from wardbridge.api.described import TEXTS
+from wardbridge.api.problems import MEDIA_TYPE, Problem
 
 Json = dict[str, Any]
 

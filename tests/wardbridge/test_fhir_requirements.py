@@ -25,8 +25,8 @@ from tests.delivery.test_fhir import hook, kinds, parameter
 from tests.support.receiver import Receiver, answering
 from tests.wardbridge.test_fhir_surface import asked, bearer, extension, get, post, subscription
 from tests.wardbridge.test_http import Surface
-from wardbridge.http.fhir.capability import IG
-from wardbridge.http.fhir.subscription import FILTER, MAX_COUNT, filters_in
+from wardbridge.api.fhir.capability import IG
+from wardbridge.api.fhir.subscription import FILTER, MAX_COUNT, filters_in
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "reference" / "fhir-requirements.md"

@@ -30,13 +30,9 @@ from tests.delivery.backport import faults_of_bundle, faults_of_status, faults_o
 from tests.delivery.notices import queued
 from tests.wardbridge.leaving import Leaving
 from tests.wardbridge.test_http import AT, Surface, data, surface, until
-from wardbridge.config.access import AccessSection
-from wardbridge.fields.census import Census
-from wardbridge.http.access.gate import Gate, Known
-from wardbridge.http.access.rights import Deed, Grant, Reader
-from wardbridge.http.fhir.answer import RefusedError
-from wardbridge.http.fhir.events import MAX_EVENTS
-from wardbridge.http.fhir.subscription import (
+from wardbridge.api.fhir.answer import RefusedError
+from wardbridge.api.fhir.events import MAX_EVENTS
+from wardbridge.api.fhir.subscription import (
     CONTENT,
     FILTER,
     HEARTBEAT,
@@ -45,9 +41,13 @@ from wardbridge.http.fhir.subscription import (
     TIMEOUT,
     wanted_by,
 )
-from wardbridge.http.fhir.surface import Surface as FhirSurface
-from wardbridge.http.registrar import NotRegisteredError, owner_of
-from wardbridge.roles import utc_now
+from wardbridge.api.fhir.surface import Surface as FhirSurface
+from wardbridge.config.access import AccessSection
+from wardbridge.config.rights import Deed, Grant, Reader
+from wardbridge.readmodels.census import Census
+from wardbridge.runtime.roles import utc_now
+from wardbridge.security.gate import Gate, Known
+from wardbridge.subscriptions.registrar import NotRegisteredError, owner_of
 
 Json = dict[str, Any]
 ENDPOINT = "https://93.184.216.34/hook/geheim-1"

@@ -13,11 +13,11 @@ from bus.memory import MemoryLog
 from bus.port import Log, LogError, PositionLostError, Stored, TopicPartition
 from schemas import topics
 from tests.wardbridge.test_http import Surface, ids, notice, notices, stream, surface, until
-from wardbridge.http import kept
-from wardbridge.http.board import Board
-from wardbridge.http.event_id import EventId
-from wardbridge.http.history import BLOCK_OFFSETS, BLOCKS_KEPT, PAGE_BYTES, GoneError, Pages
-from wardbridge.http.kept import Kept, Recent, kept_of
+from wardbridge.readmodels import kept
+from wardbridge.readmodels.board import Board
+from wardbridge.readmodels.event_id import EventId
+from wardbridge.readmodels.history import BLOCK_OFFSETS, BLOCKS_KEPT, PAGE_BYTES, GoneError, Pages
+from wardbridge.readmodels.kept import Kept, Recent, kept_of
 
 PATH = "/v1/wards/MED/stream"
 MANY = 3 * BLOCK_OFFSETS + 50

@@ -24,31 +24,31 @@ from schemas.base import VisitRef
 from schemas.notification import DesignationData, Kind, Notification, Reason
 from schemas.ward import Ward, WardRegister
 from tests.wardbridge.steps import IdleStep
-from wardbridge.components.progress import RouterProgress
-from wardbridge.components.reviewing import ReviewFollower
-from wardbridge.components.router import RouterComponent
-from wardbridge.components.tail import Tail
+from wardbridge.api.app import Noted, Serving, make_app
+from wardbridge.api.view import View
 from wardbridge.config.access import AccessSection
 from wardbridge.config.load import load
 from wardbridge.config.models import Installation, RegistrationsSection
-from wardbridge.fields.census import Census
-from wardbridge.fields.identities import Identities
-from wardbridge.fields.known import Known
-from wardbridge.http.access.gate import Gate
-from wardbridge.http.app import Noted, Serving, make_app
-from wardbridge.http.audit import Trail
-from wardbridge.http.board import Board
-from wardbridge.http.history import Pages
-from wardbridge.http.hub import Hub, Seats
-from wardbridge.http.occupancy import occupancies
-from wardbridge.http.refusals import Refusals
-from wardbridge.http.registrar import Registrar
-from wardbridge.http.server import HttpServer
-from wardbridge.http.view import View
-from wardbridge.registrations import Registrations
+from wardbridge.net.server import HttpServer
+from wardbridge.readmodels.board import Board
+from wardbridge.readmodels.census import Census
+from wardbridge.readmodels.history import Pages
+from wardbridge.readmodels.hub import Hub, Seats
+from wardbridge.readmodels.identities import Identities
+from wardbridge.readmodels.known import Known
+from wardbridge.readmodels.occupancy import occupancies
+from wardbridge.readmodels.tail import Tail
+from wardbridge.reviewing.component import ReviewFollower
 from wardbridge.reviewing.desk import Desk
-from wardbridge.roles import Clock, utc_now
-from wardbridge.sealing import Seal
+from wardbridge.routing.component import RouterComponent
+from wardbridge.routing.progress import RouterProgress
+from wardbridge.runtime.roles import Clock, utc_now
+from wardbridge.security.audit import Trail
+from wardbridge.security.gate import Gate
+from wardbridge.security.refusals import Refusals
+from wardbridge.security.sealing import Seal
+from wardbridge.subscriptions.registrar import Registrar
+from wardbridge.subscriptions.registrations import Registrations
 
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 OPEN = WardRegister(open_register=True)

@@ -15,7 +15,7 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-import wardbridge.http
+import wardbridge.api
 from bus.port import Record, Stored
 from bus.records import records_of
 from schemas import topics
@@ -28,9 +28,9 @@ from schemas.patient import PatientRow, Person, Sex
 from tests.wardbridge.test_audit import BEARER, gate
 from tests.wardbridge.test_census import REGISTER, kept, view
 from tests.wardbridge.test_http import AT, Surface, data, notice, notices, refuse, stream, surface
-from wardbridge.fields.aliases import Aliases, aliases_of
-from wardbridge.fields.census import Census
-from wardbridge.fields.identities import Identities
+from wardbridge.readmodels.aliases import Aliases, aliases_of
+from wardbridge.readmodels.census import Census
+from wardbridge.readmodels.identities import Identities
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 NAME = "Testsson"
@@ -294,7 +294,7 @@ def test_who_comes_is_on_no_stream(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_the_board_has_a_word_for_every_kind_of_number_and_sex() -> None:
-    texts = (files(wardbridge.http) / "pages" / "texts.js").read_text(encoding="utf-8")
+    texts = (files(wardbridge.api) / "pages" / "texts.js").read_text(encoding="utf-8")
     kinds = {kind.value for kind in IdentifierKind} - {IdentifierKind.LOCAL.value}
     for table, words in (("numbers", kinds), ("sexes", set(get_args(Sex)))):
         tables = re.findall(rf"\b{table}: {{([^}}]*)}}", texts)

@@ -20,9 +20,9 @@ from tests.support.labs import lab_on_sqlite
 from tests.support.mllp import MllpClient
 from tests.support.receiver import Receiver, answering
 from tests.support.service import Service
-from wardbridge.components.journal import LOOK_EVERY_S, START_WITHIN_S, Journal
-from wardbridge.components.steadiness import STEADY_S
-from wardbridge.http.view import _unquoted
+from wardbridge.api.view import _unquoted
+from wardbridge.parts.steadiness import STEADY_S
+from wardbridge.runtime.journal import LOOK_EVERY_S, START_WITHIN_S, Journal
 
 Said = list[tuple[str, str, str | None]]
 

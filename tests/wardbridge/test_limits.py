@@ -61,8 +61,8 @@ NOT_A_STRANGERS = {
     "adapters.hl7v2.lines.MOST_MARKS_BYTES": "how far back a line's beginning is looked for",
     "adapters.elvis.rows.MAX_FIELD_CHARS": "no bound: the file's size is one",
     "bus.kafka.topics.MOST_MESSAGE_BYTES": "what we ask of a broker",
-    "wardbridge.http.fhir.subscription.MAX_COUNT": "the address of a parameter",
-    "wardbridge.wards.MAX_CHARS": "of our own register",
+    "wardbridge.api.fhir.subscription.MAX_COUNT": "the address of a parameter",
+    "wardbridge.config.wards.MAX_CHARS": "of our own register",
 }
 """Constants whose names look like a bound's, and that bound nothing that comes from outside."""
 LIKE_A_BOUND = re.compile(r"^(?:MAX|MOST|FARTHEST)_|^LANES$")

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from wardbridge.logs import ALLOWED_KEYS
+from wardbridge.observability.logs import ALLOWED_KEYS
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("adapters", "bus", "router", "schemas", "wardbridge")

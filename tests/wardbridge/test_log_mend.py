@@ -14,8 +14,8 @@ from tests.delivery.dispatching import Endpoint, at_work, receipts, sender_to, u
 from tests.delivery.notices import queued
 from tests.wardbridge.support import command, configured, lab_text
 from wardbridge.config.load import load
-from wardbridge.log import log_path
-from wardbridge.routing import make_runner
+from wardbridge.logstore.log import log_path
+from wardbridge.routing.step import make_runner
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from wardbridge.logs import configure_logs
+from wardbridge.observability.logs import configure_logs
 
 NUMBER = "200001012384"
 

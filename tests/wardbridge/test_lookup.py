@@ -23,13 +23,13 @@ from tests.delivery.dispatching import QUICK, Endpoint, dispatching, sender_to
 from tests.wardbridge.test_census import LEAVES, REGISTER, kept, stored, view
 from tests.wardbridge.test_http import data, notice, until
 from tests.wardbridge.test_identities import NAME, alias_record, described, record, stands_for
-from wardbridge.components.tail import Tail
-from wardbridge.fields.census import Census
-from wardbridge.fields.identities import Identities
-from wardbridge.fields.known import Known
-from wardbridge.fields.lookup import Lookup
-from wardbridge.http.board import Board
-from wardbridge.http.hub import Hub
+from wardbridge.readmodels.board import Board
+from wardbridge.readmodels.census import Census
+from wardbridge.readmodels.hub import Hub
+from wardbridge.readmodels.identities import Identities
+from wardbridge.readmodels.known import Known
+from wardbridge.readmodels.lookup import Lookup
+from wardbridge.readmodels.tail import Tail
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 

@@ -17,9 +17,9 @@ from schemas import topics
 from schemas.topics import TOPICS
 from tests.delivery.dispatching import REFUSED, Endpoint, at_work, sender_to, until_so
 from tests.delivery.notices import decided
-from wardbridge import moving
-from wardbridge.moving import move, records_of
-from wardbridge.routing import GROUP
+from wardbridge.logstore import moving
+from wardbridge.logstore.moving import move, records_of
+from wardbridge.routing.step import GROUP
 
 PARTITIONS = 2
 HEADERS = (("received", b"now"),)

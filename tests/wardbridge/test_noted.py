@@ -27,11 +27,10 @@ from tests.support.service import free_offset
 from tests.wardbridge.test_census import kept as kept_view
 from tests.wardbridge.test_census import view
 from tests.wardbridge.test_http import AT
-from wardbridge.cli import make_app
-from wardbridge.commands import _noted
-from wardbridge.commands._noted import READS, READS_NOTHING, Line, Looking, who
-from wardbridge.log import log_path
-from wardbridge.notes import FOLDER, Collector, left, note
+from wardbridge.cli import _noted, make_app
+from wardbridge.cli._noted import READS, READS_NOTHING, Line, Looking, who
+from wardbridge.logstore.log import log_path
+from wardbridge.security.notes import FOLDER, Collector, left, note
 
 VISIT = Seen(visit=VisitRef(source="ehr", visit="4711"))
 ARGUMENTS = {

@@ -20,9 +20,9 @@ from schemas.ward import Ward, WardRegister
 from tests.wardbridge.test_audit import BEARER, gate
 from tests.wardbridge.test_census import census, kept, stored, view
 from tests.wardbridge.test_http import AT, Surface, notice, row, stream, surface, until
-from wardbridge.fields.census import Census
-from wardbridge.http.board import Board
-from wardbridge.http.occupancy import Occupancy, occupancies
+from wardbridge.readmodels.board import Board
+from wardbridge.readmodels.census import Census
+from wardbridge.readmodels.occupancy import Occupancy, occupancies
 
 HERE = Location(ward="MED")
 REGISTER = WardRegister([Ward(id="MED", name="Medicin", hospital="Norr", places=2),

@@ -22,8 +22,10 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from adapters.common.calls import NoAnswerError
 from tests.wardbridge.test_access import REGISTER
 from tests.wardbridge.test_http import surface
-from wardbridge.http.access.gate import Gate, Known
-from wardbridge.http.access.keys import (
+from wardbridge.config.rights import Grant, Reader
+from wardbridge.net.server import HttpServer
+from wardbridge.security.gate import Gate, Known
+from wardbridge.security.keys import (
     MAX_BYTES,
     MAX_KEYS,
     RETRY_S,
@@ -32,9 +34,7 @@ from wardbridge.http.access.keys import (
     KeysUnavailableError,
     fetch_from,
 )
-from wardbridge.http.access.oidc import MAX_LIFE, Provider, Verifier
-from wardbridge.http.access.rights import Grant, Reader
-from wardbridge.http.server import HttpServer
+from wardbridge.security.oidc import MAX_LIFE, Provider, Verifier
 
 ISSUER, AUDIENCE = "https://id.example/region", "wardbridge"
 SIGNER, STRANGER, CURVE = (

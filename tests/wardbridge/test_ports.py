@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from wardbridge.ports import LOOPBACK, all_free
+from wardbridge.net.ports import LOOPBACK, all_free
 
 
 def test_a_port_that_somebody_listens_on_is_not_free() -> None:

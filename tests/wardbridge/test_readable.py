@@ -21,15 +21,15 @@ from tests.wardbridge.test_forgetting import log_of, stay
 from tests.wardbridge.test_http import OPEN, notice, row
 from tests.wardbridge.test_identities import alias_record, described, record, stands_for
 from tests.wardbridge.test_lookup import as_stored
-from wardbridge.components.forgetting import forget
-from wardbridge.components.tail import News
-from wardbridge.fields.census import Census
-from wardbridge.fields.identities import Identities
-from wardbridge.fields.known import Known
-from wardbridge.http.board import Board
-from wardbridge.http.hub import Hub
-from wardbridge.revisions import newest_of, revised
-from wardbridge.service import write_authority
+from wardbridge.logstore.revisions import newest_of, revised
+from wardbridge.readmodels.board import Board
+from wardbridge.readmodels.census import Census
+from wardbridge.readmodels.hub import Hub
+from wardbridge.readmodels.identities import Identities
+from wardbridge.readmodels.known import Known
+from wardbridge.readmodels.tail import News
+from wardbridge.runtime.forgetting import forget
+from wardbridge.runtime.service import write_authority
 
 JUNK: Final = {
     "nothing": b"",

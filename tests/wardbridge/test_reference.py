@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 from tests.wardbridge.support import cli
+from wardbridge.api import metrics
 from wardbridge.config import doorspage
 from wardbridge.config.reference import reference
-from wardbridge.http import metrics
 from wardbridge.reviewing.reasons import REASONS
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"

@@ -20,10 +20,17 @@ from tests.wardbridge.test_audit import entries
 from tests.wardbridge.test_fhir_surface import address
 from tests.wardbridge.test_http import AT, Surface, data, notice, refuse, row, surface
 from tests.wardbridge.test_oidc import SIGNER, STRANGER, signed, verifier
-from wardbridge.http.access.gate import Gate, Known
-from wardbridge.http.access.rights import Grant, Reader
-from wardbridge.http.access.session import COOKIE, Session, sealed
-from wardbridge.http.refusals import MAX_KINDS, MAX_OF_SOURCE, Attempt, Refusals, Window, source_of
+from wardbridge.config.rights import Grant, Reader
+from wardbridge.security.gate import Gate, Known
+from wardbridge.security.refusals import (
+    MAX_KINDS,
+    MAX_OF_SOURCE,
+    Attempt,
+    Refusals,
+    Window,
+    source_of,
+)
+from wardbridge.security.session import COOKIE, Session, sealed
 
 TOKEN, OTHER = "a-token-for-the-tests", "another-token-that-is-nobodys"
 REGISTER = WardRegister([Ward(id=ward, name=ward, hospital="Norr") for ward in ("MED", "KIR")])
@@ -229,7 +236,7 @@ def test_of_one_address_few_kinds_are_told_apart() -> None:
 
 
 def test_each_minute_what_was_counted_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wardbridge.http.refusals.WINDOW_S", 0.01)
+    monkeypatch.setattr("wardbridge.security.refusals.WINDOW_S", 0.01)
 
     async def check() -> None:
         log = MemoryLog(1)

@@ -42,17 +42,17 @@ from tests.support.receiver import Receiver, answering
 from tests.wardbridge.support import configured, in_process
 from tests.wardbridge.test_fhir_surface import ACCESS, REGISTER
 from tests.wardbridge.test_http import until
+from wardbridge.api.fhir.book import Book
+from wardbridge.api.fhir.subscription import resource_of
 from wardbridge.config.access import AccessSection
 from wardbridge.config.load import load
 from wardbridge.config.models import RegistrationsSection
-from wardbridge.delivery import delivery_of
-from wardbridge.http.access.rights import ANYBODY, Deed, Grant, Reader
-from wardbridge.http.fhir.book import Book
-from wardbridge.http.fhir.subscription import resource_of
-from wardbridge.http.registrar import NotRegisteredError, Registrar, Wanted
-from wardbridge.registrations import Registrations, may_read_as, revealed
-from wardbridge.roles import utc_now
-from wardbridge.sealing import Seal, SealError
+from wardbridge.config.rights import ANYBODY, Deed, Grant, Reader
+from wardbridge.runtime.delivery import delivery_of
+from wardbridge.runtime.roles import utc_now
+from wardbridge.security.sealing import Seal, SealError
+from wardbridge.subscriptions.registrar import NotRegisteredError, Registrar, Wanted
+from wardbridge.subscriptions.registrations import Registrations, may_read_as, revealed
 
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 URL = "https://93.184.216.34/hook/geheim-1"

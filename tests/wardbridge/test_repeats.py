@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from tests.wardbridge.test_logs import stream
-from wardbridge.repeats import REPEATED, WINDOW_S, OncePerWindow
+from wardbridge.observability.repeats import REPEATED, WINDOW_S, OncePerWindow
 
 __all__ = ["stream"]
 Told = tuple[str, int]

@@ -21,7 +21,7 @@ from tests.delivery.notices import queued
 from tests.wardbridge.test_fhir_surface import ACCESS, REGISTER, bearer, gate
 from tests.wardbridge.test_http import Surface, surface
 from tests.wardbridge.test_registering import put
-from wardbridge.http.replaying import MAX_NOTICES
+from wardbridge.api.replaying import MAX_NOTICES
 
 WARDS = ["MED", "KIR", "MED", "MED", "KIR", "MED"]
 

@@ -21,18 +21,12 @@ from tests.reviewing.saying import item
 from tests.reviewing.test_replay import WARDS
 from tests.support.service import free_offset
 from tests.wardbridge.support import command
-from wardbridge.commands._noted import who
-from wardbridge.commands._told import plain, replayed_lines, shown_lines
-from wardbridge.commands.review import exit_of
-from wardbridge.http.review_language import (
-    Became,
-    InputShown,
-    ItemReplayed,
-    ItemShown,
-    ReplayReport,
-)
-from wardbridge.log import log_path
-from wardbridge.notes import left
+from wardbridge.api.review_language import Became, InputShown, ItemReplayed, ItemShown, ReplayReport
+from wardbridge.cli._noted import who
+from wardbridge.cli._told import plain, replayed_lines, shown_lines
+from wardbridge.cli.review import exit_of
+from wardbridge.logstore.log import log_path
+from wardbridge.security.notes import left
 
 HTTP: Final = "[http]\nport = 8080\n"
 

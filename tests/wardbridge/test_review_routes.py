@@ -24,8 +24,8 @@ from tests.reviewing.saying import after, item, record, step
 from tests.reviewing.test_replay import MARKED, WARDS, encounter_of, listing
 from tests.support.histories import Visit, message
 from tests.wardbridge.test_http import Surface, over, until
-from wardbridge.http.access.gate import Gate, Known
-from wardbridge.http.access.rights import Deed, Grant, Reader
+from wardbridge.config.rights import Deed, Grant, Reader
+from wardbridge.security.gate import Gate, Known
 
 FAR: Final = datetime(2100, 1, 1, tzinfo=UTC)
 MAY: Final[dict[str, frozenset[Deed]]] = {

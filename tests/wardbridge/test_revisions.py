@@ -15,7 +15,7 @@ from bus.port import Log, Record, TopicPartition
 from schemas import topics
 from schemas.revision import FeedRevision
 from tests.bus.engines import ENGINES, Engine, KafkaEngine
-from wardbridge.revisions import newest_of, revised
+from wardbridge.logstore.revisions import newest_of, revised
 
 FEED = FeedIdentity("hl7", "ehr", "lab")
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)

@@ -10,7 +10,7 @@ from tests.router.hearing import authority, open_after
 from tests.router.saying import REALM, Source, envelope
 from tests.wardbridge.support import configured, in_process
 from wardbridge.config.load import load
-from wardbridge.routing import make_runner
+from wardbridge.routing.step import make_runner
 
 REGISTER = "id;name;hospital\nMED;Medicin;Norr\nKIR;Kirurgi;Söder\n"
 CHOICE = """[realms.lab]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.wardbridge.support import LAB, cli
-from wardbridge.commands.run import stop_signals
+from wardbridge.cli.run import stop_signals
 from wardbridge.config.load import load
-from wardbridge.files import FILES, allow_more_files, too_few_files
+from wardbridge.runtime.files import FILES, allow_more_files, too_few_files
 
 
 @pytest.fixture

@@ -13,8 +13,14 @@ from schemas import topics
 from tests.wardbridge.support import configured, in_process
 from wardbridge.config.load import load
 from wardbridge.config.models import Installation
-from wardbridge.revisions import claim_check
-from wardbridge.secret import SecretError, claimed_keyer_of, keyer_of, make_first, patient_keyer
+from wardbridge.logstore.revisions import claim_check
+from wardbridge.security.secret import (
+    SecretError,
+    claimed_keyer_of,
+    keyer_of,
+    make_first,
+    patient_keyer,
+)
 
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 

@@ -15,18 +15,18 @@ from bus.sqlite import SqliteLog
 from schemas import topics
 from schemas.authority import Authority, AuthorityEntry, Tick
 from tests.wardbridge.support import configured, in_process
-from wardbridge import service as service_module
-from wardbridge.components.forgetting import Forgetting
-from wardbridge.components.ticker import Ticker
+from wardbridge.api import app
+from wardbridge.api.metrics import ViewCollector
 from wardbridge.config.load import load
-from wardbridge.feeds import kinds
-from wardbridge.feeds.kind import FeedKind, FeedStatus, Place, Reading
-from wardbridge.http import app
-from wardbridge.http.metrics import ViewCollector
-from wardbridge.log import log_path
-from wardbridge.roles import Role
-from wardbridge.routing import review_of_failure
-from wardbridge.service import Service, write_authority
+from wardbridge.ingest import kinds
+from wardbridge.ingest.kind import FeedKind, FeedStatus, Place, Reading
+from wardbridge.logstore.log import log_path
+from wardbridge.routing.step import review_of_failure
+from wardbridge.routing.ticker import Ticker
+from wardbridge.runtime import service as service_module
+from wardbridge.runtime.forgetting import Forgetting
+from wardbridge.runtime.roles import Role
+from wardbridge.runtime.service import Service, write_authority
 
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 OBSERVATIONS = TopicPartition(topics.OBSERVATIONS, 0)

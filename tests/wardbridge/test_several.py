@@ -16,8 +16,8 @@ from bus.port import Record, TopicPartition
 from schemas import topics
 from tests.wardbridge.test_fhir_surface import ACCESS, REGISTER, bearer, gate
 from tests.wardbridge.test_http import Surface, notice, notices, parsed, stream, surface, until
-from wardbridge.http.directory import MAX_WARDS
-from wardbridge.http.several import AT_ONCE, PATTERN, Place, Spot
+from wardbridge.api.directory import MAX_WARDS
+from wardbridge.api.several import AT_ONCE, PATTERN, Place, Spot
 
 WARDS = ("MED", "KIR", "IVA")
 

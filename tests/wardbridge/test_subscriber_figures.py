@@ -12,9 +12,9 @@ from bus.memory import MemoryLog
 from router.delivery.sender import Sender
 from tests.delivery.dispatching import REFUSED, SLOW, TAKEN, Endpoint, dispatching, sender_to, until
 from tests.delivery.notices import queued
-from wardbridge.http.metrics import subscriber_metrics
-from wardbridge.http.subscriber_health import subscriber_health
-from wardbridge.http.waiting import waiting_in
+from wardbridge.api.metrics import subscriber_metrics
+from wardbridge.api.subscriber_health import subscriber_health
+from wardbridge.api.waiting import waiting_in
 
 
 async def test_wards_whose_oldest_notice_is_refused_are_named_and_counted_until_it_is_taken() -> (

@@ -16,20 +16,20 @@ from structlog.testing import capture_logs
 
 from bus.sqlite import SqliteLog
 from tests.wardbridge.support import EXPORT, configured, in_process, lab_text
-from wardbridge.components import feed as feed_module
-from wardbridge.components import steadiness
-from wardbridge.components import worker as worker_module
-from wardbridge.components.feed import FeedComponent
-from wardbridge.components.steadiness import STEADY_S, Change, Condition
-from wardbridge.components.together import Together
-from wardbridge.components.worker import Job, RemoteFeed, WorkerProcess
+from wardbridge.api.view import View
 from wardbridge.config.load import load
 from wardbridge.config.models import Installation
-from wardbridge.feeds.kind import FeedStatus
-from wardbridge.http.view import View
-from wardbridge.log import log_path
-from wardbridge.roles import Role, processes_of
-from wardbridge.secret import DEFAULT_NAME, made_once
+from wardbridge.ingest import component as feed_module
+from wardbridge.ingest.component import FeedComponent
+from wardbridge.ingest.kind import FeedStatus
+from wardbridge.logstore.log import log_path
+from wardbridge.parts import steadiness
+from wardbridge.parts.steadiness import STEADY_S, Change, Condition
+from wardbridge.parts.together import Together
+from wardbridge.runtime import processes as worker_module
+from wardbridge.runtime.processes import Job, RemoteFeed, WorkerProcess
+from wardbridge.runtime.roles import Role, processes_of
+from wardbridge.security.secret import DEFAULT_NAME, made_once
 
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 SOON_S = 20.0

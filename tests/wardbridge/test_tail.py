@@ -20,7 +20,7 @@ from tests.delivery.notices import decided
 from tests.wardbridge.test_census import kept, view
 from tests.wardbridge.test_http import row, until
 from tests.wardbridge.test_identities import described, record
-from wardbridge.components.tail import SCAN_RECORDS, News, Tail
+from wardbridge.readmodels.tail import SCAN_RECORDS, News, Tail
 
 FOLLOWED = (
     topics.DESIGNATIONS, topics.INBOUND, topics.ENCOUNTERS, topics.PATIENTS, topics.ACKNOWLEDGEMENTS,

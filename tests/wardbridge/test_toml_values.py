@@ -19,7 +19,7 @@ from adapters.common.settings import Section
 from wardbridge.config.models import Settings
 from wardbridge.config.problems import is_model
 from wardbridge.config.reference import may_be_empty, reference
-from wardbridge.feeds.kinds import KINDS
+from wardbridge.ingest.kinds import KINDS
 
 
 class Key(NamedTuple):

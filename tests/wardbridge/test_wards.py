@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.ward import Unresolved
 from wardbridge.config.problems import Problem
-from wardbridge.wards import RegisterError, read_register
+from wardbridge.config.wards import RegisterError, read_register
 
 
 def written(folder: Path, text: str) -> Path:

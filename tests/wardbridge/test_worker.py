@@ -19,21 +19,15 @@ from bus.records import records_of
 from bus.sqlite import SqliteLog
 from schemas import topics
 from tests.wardbridge.support import configured, in_process
-from wardbridge.components import worker as worker_module
-from wardbridge.components.base import CannotStartError
-from wardbridge.components.ticker import ticks
-from wardbridge.components.worker import (
-    ENDED,
-    Job,
-    RemoteFeed,
-    RemoteRouter,
-    WorkerProcess,
-)
 from wardbridge.config.load import load
 from wardbridge.config.models import Installation
-from wardbridge.log import log_path
-from wardbridge.roles import Role
-from wardbridge.secret import DEFAULT_NAME, made_once
+from wardbridge.logstore.log import log_path
+from wardbridge.parts.base import CannotStartError
+from wardbridge.routing.ticker import ticks
+from wardbridge.runtime import processes as worker_module
+from wardbridge.runtime.processes import ENDED, Job, RemoteFeed, RemoteRouter, WorkerProcess
+from wardbridge.runtime.roles import Role
+from wardbridge.security.secret import DEFAULT_NAME, made_once
 
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 
@@ -94,16 +88,14 @@ def tick(log: SqliteLog) -> None:
 
 
 def test_the_router_s_process_reads_no_adapter_and_no_web_server() -> None:
-    asked = (
-        "import sys, wardbridge.worker; print({'adapters.fhir', 'fastapi'} & sys.modules.keys())"
-    )
+    asked = "import sys, wardbridge.runtime.worker; print({'adapters.fhir', 'fastapi'} & sys.modules.keys())"
     said = subprocess.run([sys.executable, "-P", "-c", asked], capture_output=True, check=True)
     assert said.stdout == b"set()\n"
 
 
 def test_the_process_of_one_kind_of_feed_reads_no_other_adapter() -> None:
     asked = (
-        "import sys, wardbridge.worker; from wardbridge.feeds.kinds import KINDS; "
+        "import sys, wardbridge.runtime.worker; from wardbridge.ingest.kinds import KINDS; "
         "assert len(KINDS) == len([*KINDS]); KINDS['elvis-directory'];"
         "print({'adapters.fhir', 'adapters.hl7v2', 'fastapi'} & sys.modules.keys())"
     )

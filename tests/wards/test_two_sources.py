@@ -33,10 +33,10 @@ from schemas.observation import Observation, What
 from schemas.review import ReviewItem
 from tests.bus.engines import ENGINES, Engine, KafkaEngine
 from tests.wards.two_sources import REGISTER, SOURCES, RecordSystem, protected
-from wardbridge.fields.census import Census
-from wardbridge.fields.identities import Identities
-from wardbridge.fields.known import Known
-from wardbridge.http.board import Board
+from wardbridge.readmodels.board import Board
+from wardbridge.readmodels.census import Census
+from wardbridge.readmodels.identities import Identities
+from wardbridge.readmodels.known import Known
 
 REALM = "lab"
 TOPICS = (

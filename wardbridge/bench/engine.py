@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from bus.port import Log
 from wardbridge.config.load import load
-from wardbridge.log import open_log
+from wardbridge.logstore.log import open_log
 
 COPIES: Final = 3
 

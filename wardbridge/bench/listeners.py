@@ -20,7 +20,7 @@ from typing import Final, cast
 
 import uvloop
 
-from wardbridge.files import allow_more_files
+from wardbridge.runtime.files import allow_more_files
 
 READY: Final = "listening"
 WITHIN_S: Final = 60.0

@@ -27,7 +27,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from adapters.common.calls import Asked, NoAnswerError
 from wardbridge.bench.engine import Engine
 from wardbridge.bench.figure import Figure
-from wardbridge.calls import Calls, got, lines
+from wardbridge.net.calls import Calls, got, lines
 
 MLLP_PORT: Final = 2575
 HTTP_PORT: Final = 8080

@@ -43,7 +43,7 @@ from schemas.ward import WardRegister
 from wardbridge.bench.engine import Engine
 from wardbridge.bench.figure import Figure
 from wardbridge.bench.memory import peak_mb
-from wardbridge.components.ticker import ticks
+from wardbridge.routing.ticker import ticks
 
 REALM, SOURCE, GROUP = "bench", "ehr", "router"
 VISITS, FACTS = 100_000, 10

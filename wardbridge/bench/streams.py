@@ -14,7 +14,7 @@ from wardbridge.bench.figure import Figure
 from wardbridge.bench.listeners import READY
 from wardbridge.bench.live import PACED_FOR_S, PACED_PER_S, pace, service, waited
 from wardbridge.bench.memory import peak_mb
-from wardbridge.calls import got
+from wardbridge.net.calls import got
 
 LISTENERS: Final = 2_000
 WARDS: Final = 200

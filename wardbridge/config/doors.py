@@ -23,7 +23,7 @@ from wardbridge.config.access import AccessSection
 from wardbridge.config.log import KafkaSection
 from wardbridge.config.models import HttpSection, Installation
 from wardbridge.config.problems import Place
-from wardbridge.feeds.kinds import KINDS
+from wardbridge.ingest.kinds import KINDS
 
 __all__ = ["Door", "doors"]
 

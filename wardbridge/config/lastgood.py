@@ -18,7 +18,7 @@ from schemas.ward import WardRegister
 from wardbridge.config.load import load
 from wardbridge.config.models import Installation
 from wardbridge.config.problems import Problem
-from wardbridge.wards import RegisterError, read_register, register_in
+from wardbridge.config.wards import RegisterError, read_register, register_in
 
 SUFFIX: Final = ".last-good"
 """Behind the register's own name, in the data folder: what is kept of another file is not used for this one."""

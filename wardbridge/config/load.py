@@ -44,10 +44,10 @@ from wardbridge.config.references import (
 from wardbridge.config.secretfiles import about_secrets, damaged_files, missing_files, open_folders
 from wardbridge.config.substitution import Substitution
 from wardbridge.config.toml import Table, TomlFile
+from wardbridge.config.wards import RegisterError, read_register, sources_in
 from wardbridge.config.warned import warnings_of
-from wardbridge.feeds.kind import HOLDS_BY, Held, held_port
-from wardbridge.feeds.kinds import KINDS
-from wardbridge.wards import RegisterError, read_register, sources_in
+from wardbridge.ingest.kind import HOLDS_BY, Held, held_port
+from wardbridge.ingest.kinds import KINDS
 
 _NAME = re.compile(r"[\w.-]+")
 

@@ -1,6 +1,6 @@
 """What may stand in the configuration file. Unknown keys are errors; units are in the names.
 
-What is special to one kind of feed is checked by its adapter's own model (``wardbridge.feeds``).
+What is special to one kind of feed is checked by its adapter's own model (``wardbridge.ingest``).
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from wardbridge.config.problems import Place, Problem, did_you_mean, problems_of
 from wardbridge.config.profiles import KEY as PROFILE_FILE
 from wardbridge.config.profiles import PROFILE
 from wardbridge.config.toml import Table
-from wardbridge.feeds.kinds import KINDS
+from wardbridge.ingest.kinds import KINDS
 
 HEAD: Final = frozenset(FeedSection.model_fields)
 Model = TypeVar("Model", bound=BaseModel)

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from adapters.common.settings import none_if_empty
 from wardbridge.config.models import Settings
 from wardbridge.config.problems import is_model
-from wardbridge.feeds.kinds import KINDS
+from wardbridge.ingest.kinds import KINDS
 
 HEAD: Final = """\
 # Configuration reference

@@ -15,9 +15,9 @@ from wardbridge.config.models import Settings
 from wardbridge.config.parts import HEAD, tables_in
 from wardbridge.config.problems import Place, Problem, fields_by_key, is_model, where_paths_start
 from wardbridge.config.toml import Table
-from wardbridge.feeds.kinds import KINDS
-from wardbridge.sealing import DEFAULT_NAME as SEAL_NAME
-from wardbridge.secret import DEFAULT_NAME as SECRET_NAME
+from wardbridge.ingest.kinds import KINDS
+from wardbridge.security.sealing import DEFAULT_NAME as SEAL_NAME
+from wardbridge.security.secret import DEFAULT_NAME as SECRET_NAME
 
 _REFERENCE: Final = re.compile(r"\$\{(file:)?([^}]+)\}")
 _KEY_FILES: Final = frozenset({"key_file", "patient_key_file", "token_file"})

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.common.calls import Asked, NoAnswerError
-from wardbridge.calls import Calls, lines
+from wardbridge.net.calls import Calls, lines
 
 START: Final = b"\x0b"
 END: Final = b"\x1c\r"

@@ -24,10 +24,10 @@ from adapters.common.calls import NoAnswerError
 from bus.port import TopicPartition
 from bus.sqlite import SqliteLog
 from schemas import topics
-from wardbridge.calls import got
 from wardbridge.demo import client, story
 from wardbridge.demo.client import Listener, Notice
 from wardbridge.demo.screen import Screen
+from wardbridge.net.calls import got
 
 MLLP_PORT: Final = 2575
 HTTP_PORT: Final = 8080

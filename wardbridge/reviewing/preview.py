@@ -20,7 +20,7 @@ from router.core.step import RouterStep
 from schemas import topics
 from schemas.notification import Notification
 from schemas.review import ReviewItem, ReviewStep
-from wardbridge.routing import GROUP, review_of_failure
+from wardbridge.routing.step import GROUP, review_of_failure
 
 SCAN_RECORDS: Final = 1_000
 

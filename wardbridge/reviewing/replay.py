@@ -16,7 +16,7 @@ from typing import Self
 from bus.port import Log, Record
 from schemas.review import ReviewItem
 from wardbridge.config.models import Installation
-from wardbridge.feeds.kind import NotReadError
+from wardbridge.ingest.kind import NotReadError
 from wardbridge.reviewing.again import FeedAgain
 from wardbridge.reviewing.planned import (
     NO_FEED,
@@ -30,9 +30,9 @@ from wardbridge.reviewing.planned import (
     by_input,
 )
 from wardbridge.reviewing.preview import Foreseen, foreseen
-from wardbridge.roles import Clock
-from wardbridge.routing import step_of
-from wardbridge.secret import SecretError
+from wardbridge.routing.step import step_of
+from wardbridge.runtime.roles import Clock
+from wardbridge.security.secret import SecretError
 
 
 class NobodyAsksError(Exception):

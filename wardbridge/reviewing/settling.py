@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 from bus.port import Log, TopicPartition
 from schemas import topics
 from schemas.review import ReviewItem
-from wardbridge.feeds.kind import KeptFiles
+from wardbridge.ingest.kind import KeptFiles
 from wardbridge.reviewing.planned import Planned
 from wardbridge.reviewing.records import every
-from wardbridge.routing import GROUP
+from wardbridge.routing.step import GROUP
 
 LOOK_EVERY_S: Final = 0.1
 

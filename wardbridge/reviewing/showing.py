@@ -19,12 +19,12 @@ from schemas.audit import Seen
 from schemas.base import VisitRef
 from schemas.review import ReviewItem
 from wardbridge.config.models import Feed, Installation
-from wardbridge.feeds.kind import FeedKind, KeptFiles, NotReadError, Place, Reading, Shown
-from wardbridge.feeds.kinds import KINDS
+from wardbridge.ingest.kind import FeedKind, KeptFiles, NotReadError, Place, Reading, Shown
+from wardbridge.ingest.kinds import KINDS
 from wardbridge.reviewing.inputs import find
 from wardbridge.reviewing.planned import NO_BYTES, NO_INPUT, NOT_READ, Cannot
-from wardbridge.roles import Clock
-from wardbridge.secret import SecretError, keyer_of
+from wardbridge.runtime.roles import Clock
+from wardbridge.security.secret import SecretError, keyer_of
 
 AROUND_BYTES: Final = 8_000
 """Shown before and behind the place that failed; of it itself, and of a line with names of columns."""

@@ -1,0 +1,233 @@
+"""The FHIR adapter as a kind of feed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import Field
+
+from adapters.common.calls import Call
+from adapters.common.door import ENCRYPTED, PLAIN, SHOWS_NOTHING, Door, listening
+from adapters.common.outcome import Outcome, Trouble, to_review
+from adapters.fhir import locating, tried
+from adapters.fhir.address import normal
+from adapters.fhir.client import FhirClient, RemoteError
+from adapters.fhir.grant import Grant
+from adapters.fhir.intake import Intake, anything, document_in, read_body
+from adapters.fhir.listener import FhirListener
+from adapters.fhir.lookup import Lookup
+from adapters.fhir.mapping import RULES, Normaliser
+from adapters.fhir.poller import Poller
+from adapters.fhir.positions import Positions
+from adapters.fhir.profile import FhirProfile
+from adapters.fhir.references import Resources
+from adapters.fhir.remote import Remote
+from adapters.fhir.said import named_of, statement_of_input
+from adapters.fhir.surface import Surface
+from wardbridge.ingest.kind import (
+    FeedKind,
+    FeedStatus,
+    NotReadError,
+    Place,
+    Reading,
+    Reread,
+    holds_port,
+)
+from wardbridge.net.calls import Calls
+from wardbridge.net.server import HttpServer, Terms
+from wardbridge.parts.base import describe
+
+
+class FhirSettings(FhirListener):
+    """One FHIR endpoint, and what the Encounters sent to it mean."""
+
+    profile: FhirProfile = Field(FhirProfile(), description="what the Encounters mean")
+    pull: Remote | None = Field(None, description="a server that is asked besides")
+
+
+class FhirFeed:
+    """The endpoint and the poller, in the service's event loop.
+
+    Raises OSError where the key that signs for a server cannot be read.
+    """
+
+    def __init__(self, reading: Reading, place: Place, settings: FhirSettings) -> None:
+        normaliser = reading.by(Normaliser, settings.profile)
+        self._intake = Intake(
+            normaliser, place.log, reading.clock, settings.max_waiting, place.review
+        )
+        self._pulling = (
+            Pulling(settings.pull, self._intake, reading, place) if settings.pull else None
+        )
+        fetch = self._pulling.lookup if self._pulling else None
+        surface = Surface(self._intake, settings, reading.clock, fetch=fetch)
+        at = settings.moved(place.data, place.port_offset)
+        terms = Terms(settings.max_connections, settings.max_connections_per_peer, place.ports)
+        self._server = HttpServer(surface.app(), at.host, at.port, at.tls, terms)
+
+    async def start(self) -> None:
+        """Listen. Raises OSError where the port or a certificate cannot be had."""
+        await self._server.start()
+        if self._pulling is not None:
+            self._pulling.start()
+
+    async def stop(self) -> None:
+        """Answer what is on its way, then hang up."""
+        if self._pulling is not None:
+            await self._pulling.stop()
+        await self._server.stop()
+
+    @property
+    def port(self) -> int:
+        """The port listened on, once started."""
+        return self._server.bound_port()
+
+    def status(self) -> FeedStatus:
+        """Counts since the start, and whether the endpoint is up."""
+        figures, pulling = self._intake.figures, self._pulling
+        return FeedStatus(
+            figures.last_seen,
+            figures.last_accepted_at,
+            figures.counts()
+            | self._server.counts()
+            | ({"rounds": pulling.poller.rounds} if pulling else {}),
+            dict(figures.outcomes),
+            blocking=self._server.blocking(),
+            trouble=(pulling.poller.failure if pulling else None) or figures.trouble(),
+            failure=self._server.failure() or (pulling.ended() if pulling else None),
+        )
+
+
+class Pulling:
+    """The poller of one server, its connections and its task."""
+
+    def __init__(self, remote: Remote, intake: Intake, reading: Reading, place: Place) -> None:
+        self._calls = Calls(remote.timeout_s)
+        client = _client_of(remote, self._calls, place.data, reading.clock)
+        self.lookup = Lookup(client, remote.cache_s, time.monotonic)
+        positions = Positions(place.log, reading.identity.name, normal(remote.base_url))
+        self.poller = Poller(remote, self.lookup, intake, positions, reading.clock)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin the rounds."""
+        self._task = asyncio.create_task(self.poller.run(), name="fhir pull")
+
+    async def stop(self) -> None:
+        """End amid a round: the next start asks again."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        await self._calls.close()
+
+    def ended(self) -> str | None:
+        """The task ended by itself."""
+        if self._task is None or not self._task.done() or self._task.cancelled():
+            return None
+        error = self._task.exception()
+        return describe(error) if error else "ended by itself"
+
+
+def _client_of(remote: Remote, call: Call, data: Path, clock: Callable[[], datetime]) -> FhirClient:
+    grant = None
+    if remote.backend is not None:
+        key = (data / remote.backend.key_file).read_bytes()
+        grant = Grant(remote.backend, key, call, clock)
+    return FhirClient(remote, call, asyncio.sleep, grant)
+
+
+class FhirRereader:
+    """Reads bodies again; what they refer to is asked for where the feed has a server to ask.
+
+    Raises OSError where the key that signs for it cannot be read.
+    """
+
+    def __init__(self, reading: Reading, data: Path, settings: FhirSettings) -> None:
+        self._normaliser = reading.by(Normaliser, settings.profile)
+        self._lookup: Lookup | None = None
+        self._calls: Calls | None = None
+        if remote := settings.pull:
+            self._calls = Calls(remote.timeout_s)
+            client = _client_of(remote, self._calls, data, reading.clock)
+            self._lookup = Lookup(client, remote.cache_s, time.monotonic)
+
+    async def read(self, payload: bytes, received_at: datetime) -> Reread:
+        """What a body means now. Raises NotReadError where the server does not answer."""
+        try:
+            beside = await self._beside(payload)
+        except RemoteError as error:
+            raise NotReadError(
+                f"what it refers to could not be asked for: {error}; try again"
+            ) from None
+        outcome, document = read_body(self._normaliser, payload, received_at, anything, beside)
+        return Reread(outcome, statement_of_input(payload, document), named_of(document))
+
+    async def _beside(self, payload: bytes) -> Resources | None:
+        if self._lookup is None:
+            return None
+        return await self._lookup.beside(document_in(payload, self._normaliser))
+
+    async def close(self) -> None:
+        """Hang up."""
+        if self._calls is not None:
+            await self._calls.close()
+
+
+def _outcomes(
+    reading: Reading, settings: FhirSettings, path: Path, payload: bytes
+) -> Iterator[tuple[int, Outcome]]:
+    """One for each resource: a file holds one, or one a line (``.ndjson``)."""
+    normaliser = reading.by(Normaliser, settings.profile)
+    resources = payload.splitlines() if path.suffix == ".ndjson" else [payload]
+    inputs = [each for each in resources if each.strip()]
+    if not inputs:
+        yield 0, to_review(Trouble("no-resource", "the file has no resource in it"))
+    for index, each in enumerate(inputs):
+        yield index, normaliser.normalise(each, reading.clock())
+
+
+def _doors(settings: FhirSettings) -> Iterator[Door]:
+    yield listening(settings, "Encounters and Bundles", settings.tokens)
+    if (remote := settings.pull) is not None:
+        shown = remote.token is not None or remote.backend is not None
+        encrypted = ENCRYPTED if remote.base_url.startswith("https:") else PLAIN
+        yield Door(
+            ("pull",), "searches of a FHIR server", "out", remote.base_url,
+            "our token" if shown else SHOWS_NOTHING, encrypted,
+        )  # fmt: skip
+        if (backend := remote.backend) is not None:
+            encrypted = ENCRYPTED if backend.token_url.startswith("https:") else PLAIN
+            yield Door(
+                ("pull", "backend"),
+                "its tokens",
+                "out",
+                backend.token_url,
+                "our signature",
+                encrypted,
+            )
+
+
+KIND = FeedKind(
+    settings=FhirSettings,
+    make=FhirFeed,
+    outcomes=_outcomes,
+    holds=holds_port,
+    doors=_doors,
+    doubts=lambda settings, _source, _register: tried.doubts(settings.profile),
+    clears=lambda settings: settings.profile.claims,
+    rereader=FhirRereader,
+    reads_by=lambda settings: settings.profile,
+    rules=RULES,
+    locate=lambda _settings, payload, where: locating.locate(payload, where),
+    kept=lambda _settings, payload: locating.kept(payload),
+    patients=lambda reading, settings, shown: reading.by(Normaliser, settings.profile).patients(
+        shown.payload, reading.clock()
+    ),
+    is_alone=lambda settings: (
+        settings.pull is not None
+    ),  # its position is committed, which may hang
+)

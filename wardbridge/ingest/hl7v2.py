@@ -1,0 +1,117 @@
+"""The HL7 v2 adapter as a kind of feed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import Field
+
+from adapters.common.door import listening
+from adapters.common.outcome import Outcome, Trouble, to_review
+from adapters.common.receipt import ReceiptClock
+from adapters.hl7v2 import locating, tried
+from adapters.hl7v2.batch import split
+from adapters.hl7v2.charset import Charsets
+from adapters.hl7v2.mapping import RULES, Normaliser, read_frame
+from adapters.hl7v2.profile import Hl7Profile, Listener
+from adapters.hl7v2.rules import in_words
+from adapters.hl7v2.server import MllpServer
+from adapters.hl7v2.statement import named, statement
+from adapters.hl7v2.structure import findings
+from wardbridge.ingest.kind import FeedKind, FeedStatus, Place, Reading, Reread, holds_port
+
+
+class Hl7Settings(Listener):
+    """One MLLP port, and what the messages on it mean."""
+
+    profile: Hl7Profile = Field(Hl7Profile(), description="what the messages mean")
+
+
+class Hl7Feed:
+    """The MLLP listener, in the service's event loop."""
+
+    def __init__(self, reading: Reading, place: Place, settings: Hl7Settings) -> None:
+        listener = settings.moved(place.data, place.port_offset)
+        normaliser = reading.by(Normaliser, settings.profile)
+        self._server = MllpServer(normaliser, place.log, listener, place.review, place.ports)
+
+    async def start(self) -> None:
+        """Listen. Raises OSError where the port or a certificate cannot be had."""
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """Answer what is on its way, then hang up."""
+        await self._server.drain()
+
+    def status(self) -> FeedStatus:
+        """Counts since the start."""
+        figures = self._server.figures
+        return FeedStatus(
+            figures.last_seen,
+            figures.last_accepted_at,
+            figures.counts(),
+            dict(figures.outcomes),
+            trouble=figures.trouble(),
+        )
+
+
+class Hl7Rereader:
+    """Reads messages again."""
+
+    def __init__(self, reading: Reading, _data: Path, settings: Hl7Settings) -> None:
+        self._normaliser = reading.by(Normaliser, settings.profile)
+
+    async def read(self, payload: bytes, received_at: datetime) -> Reread:
+        """What a frame means now."""
+        outcome = read_frame(self._normaliser, payload, received_at).outcome
+        return Reread(outcome, statement(payload), named(payload))
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def _outcomes(
+    reading: Reading, settings: Hl7Settings, path: Path, payload: bytes
+) -> Iterator[tuple[int, Outcome]]:
+    """One for each message, then one for each trouble of the file as a whole."""
+    del path
+    normaliser, found = reading.by(Normaliser, settings.profile), split(payload)
+    clock = ReceiptClock(reading.clock)
+    troubles = found.troubles
+    if not found.messages and not troubles:
+        troubles = (Trouble("no-message", "the file has no message in it"),)
+    for index, message in enumerate(found.messages):
+        yield index, normaliser.normalise(message, clock())
+    for index, trouble in enumerate(troubles, len(found.messages)):
+        yield index, to_review(trouble)
+
+
+def _structure(settings: Hl7Settings, payload: bytes) -> Sequence[str]:
+    profile = settings.profile
+    return tuple(map(str, findings(payload, Charsets.of(profile.charset, profile.charsets))))
+
+
+def _told(settings: Hl7Settings) -> Sequence[str]:
+    return (in_words(settings.profile.marks),)
+
+
+KIND = FeedKind(
+    settings=Hl7Settings,
+    make=Hl7Feed,
+    outcomes=_outcomes,
+    holds=holds_port,
+    rereader=Hl7Rereader,
+    reads_by=lambda settings: settings.profile,
+    rules=RULES,
+    structure=_structure,
+    told=_told,
+    locate=lambda _settings, payload, where: locating.locate(payload, where),
+    kept=lambda _settings, payload: locating.kept(payload),
+    patients=lambda reading, settings, shown: reading.by(Normaliser, settings.profile).patients(
+        shown.payload, reading.clock()
+    ),
+    doors=lambda settings: [listening(settings, "messages over MLLP")],
+    doubts=lambda settings, _source, _register: tried.doubts(settings.profile),
+)
