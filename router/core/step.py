@@ -36,6 +36,10 @@ _MODELS: Final[Mapping[str, type[BaseModel]]] = {
 DEFAULT_KEEP: Final = timedelta(days=30)
 
 
+GROUP: Final = "router"
+"""The consumer group of the router: its positions on the log stand under this name."""
+
+
 class RouterStep:
     """The step of ``bus.runner``.
 

@@ -13,7 +13,7 @@ from adapters.common.revision import fingerprint as fingerprint_by
 from schemas.ward import RegisterFaultsError, Ward, WardRegister
 from tests.packaging.project import ROOT
 from wardbridge.config.load import load
-from wardbridge.runtime.roles import fingerprint_of
+from wardbridge.ingest.kinds import fingerprint_of
 
 HEAD = """
 [realms.r]
@@ -158,7 +158,7 @@ def test_every_process_finds_the_same(tmp_path: Path, kind: str) -> None:
     here = fingerprint(tmp_path, FEEDS[kind])
     asked = (
         "from pathlib import Path; from wardbridge.config.load import load; "
-        "from wardbridge.runtime.roles import fingerprint_of; "
+        "from wardbridge.ingest.kinds import fingerprint_of; "
         f"found = load(Path({str(tmp_path / 'wardbridge.toml')!r}), Path({str(tmp_path)!r}), {{}}); "
         "print(fingerprint_of(found.feeds[0], found))"
     )

@@ -25,6 +25,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_none
 
 from bus.kafka import KafkaSettings
 from kafka_dev import KafkaDev
+from router.core.step import GROUP
 from schemas import topics
 from tests.e2e.test_kafka_faults import ENDED, until_acknowledged, until_ready
 from tests.support.campaigns import only_in_campaigns
@@ -33,7 +34,6 @@ from tests.support.load import Load, check_that_nothing_is_lost_or_doubled
 from tests.support.service import Service
 from wardbridge.config.load import load as load_config
 from wardbridge.logstore.kafka import kafka_settings
-from wardbridge.routing.step import GROUP
 
 KILLS = int(os.environ.get("WARDBRIDGE_FAULTS", "1"))
 AWAY_S = (0.2, 14.0 if KILLS > 1 else 3.0)

@@ -27,7 +27,7 @@ from bus.memory import MemoryLog
 from bus.port import Log
 from bus.records import records_of as every
 from bus.runner import lag_of
-from router.core.step import RouterStep
+from router.core.step import GROUP, RouterStep
 from schemas import topics
 from schemas.authority import Authority
 from schemas.notification import Notification
@@ -37,13 +37,13 @@ from tests.support.registered import COLUMNS
 from wardbridge.config.load import load
 from wardbridge.config.models import Feed
 from wardbridge.ingest.kind import Reading
+from wardbridge.ingest.kinds import fingerprint_of
 from wardbridge.logstore.revisions import revised
 from wardbridge.reviewing.planned import Planned
 from wardbridge.reviewing.preview import Foreseen
 from wardbridge.reviewing.records import open_items, open_statements
 from wardbridge.reviewing.replay import Replay
-from wardbridge.routing.step import GROUP, make_runner
-from wardbridge.runtime.roles import fingerprint_of
+from wardbridge.routing.step import make_runner
 from wardbridge.runtime.service import write_authority
 from wardbridge.security.secret import keyer_of, made_once
 

@@ -29,6 +29,7 @@ from wardbridge.api.view import View
 from wardbridge.config.access import AccessSection
 from wardbridge.config.load import load
 from wardbridge.config.models import Installation, RegistrationsSection
+from wardbridge.ingest.kind import Clock
 from wardbridge.net.server import HttpServer
 from wardbridge.readmodels.board import Board
 from wardbridge.readmodels.census import Census
@@ -42,7 +43,7 @@ from wardbridge.reviewing.component import ReviewFollower
 from wardbridge.reviewing.desk import Desk
 from wardbridge.routing.component import RouterComponent
 from wardbridge.routing.progress import RouterProgress
-from wardbridge.runtime.roles import Clock, utc_now
+from wardbridge.runtime.roles import utc_now
 from wardbridge.security.audit import Trail
 from wardbridge.security.gate import Gate
 from wardbridge.security.refusals import Refusals

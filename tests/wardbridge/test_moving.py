@@ -8,7 +8,7 @@ from bus.belonging import PositionRows
 from bus.memory import MemoryLog
 from bus.port import Log, LogError, Record, Stored, TopicPartition
 from bus.runner import StepRunner, lag_of
-from router.core.step import RouterStep
+from router.core.step import GROUP, RouterStep
 from router.delivery import fanout, queue
 from router.delivery.fanout import FanOut
 from router.delivery.registry import Registry, begin_configured
@@ -19,7 +19,6 @@ from tests.delivery.dispatching import REFUSED, Endpoint, at_work, sender_to, un
 from tests.delivery.notices import decided
 from wardbridge.logstore import moving
 from wardbridge.logstore.moving import move, records_of
-from wardbridge.routing.step import GROUP
 
 PARTITIONS = 2
 HEADERS = (("received", b"now"),)

@@ -7,9 +7,9 @@ import pytest
 
 from bus.memory import MemoryLog
 from bus.port import LogError, Record, TopicPartition
+from router.core.step import GROUP
 from schemas.topics import OBSERVATIONS
 from wardbridge.routing.progress import RouterProgress
-from wardbridge.routing.step import GROUP
 
 STALLED_AFTER_S = 30.0
 WAITING = Record(OBSERVATIONS, "r", None, b"{}")

@@ -22,6 +22,9 @@ from bus.port import Log, Record
 from schemas.observation import Patient
 from schemas.ward import WardRegister
 
+Clock = Callable[[], datetime]
+"""The time now, in UTC."""
+
 Options = TypeVar("Options", bound=BaseModel)
 Normaliser = TypeVar("Normaliser")
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any, Final
 
+from adapters.common.revision import fingerprint
+from wardbridge.config.models import Feed, Installation
 from wardbridge.ingest.kind import FeedKind
 
 _MODULES: Final = {
@@ -33,3 +35,10 @@ class _Kinds(Mapping[str, FeedKind[Any]]):
 
 
 KINDS: Final[Mapping[str, FeedKind[Any]]] = _Kinds()
+
+
+def fingerprint_of(feed: Feed, installation: Installation) -> str:
+    """How the feed reads by the configuration."""
+    kind = KINDS[feed.kind]
+    profile, source = kind.reads_by(feed.settings), feed.identity.source
+    return fingerprint(feed.kind, kind.rules, profile, installation.register, source)

@@ -19,11 +19,10 @@ from typing import Final, NamedTuple, Protocol
 from bus.belonging import PositionRows
 from bus.port import Log, LogError, Stored, TopicPartition
 from bus.runner import lag_of
-from router.core.step import RouterStep
+from router.core.step import GROUP, RouterStep
 from router.delivery import fanout, history, queue, registry
 from schemas import topics
 from schemas.topics import FORMAT, STATE
-from wardbridge.routing.step import GROUP
 
 AT_ONCE_RECORDS: Final = 1_000
 DELIVERY: Final = (

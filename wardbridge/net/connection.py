@@ -32,7 +32,6 @@ from adapters.common.limits import (
     WRITE_WITHIN_S,
 )
 from adapters.common.listening import Guest
-from wardbridge.security.gate import CERTIFICATE
 
 _CLOSE: Final = (b"connection", b"close")
 
@@ -48,6 +47,9 @@ class Phase(Enum):
 
 
 UNREAD: Final = "unread"
+CERTIFICATE: Final = "certificate"
+"""In a request's state: its client's certificate, DER."""
+
 WITHIN_S: Final = {
     Phase.HEAD: REQUEST_WITHIN_S,
     Phase.BODY: BODY_WITHIN_S,

@@ -7,7 +7,6 @@ from typing import Protocol
 
 from bus.port import LogError
 from bus.runner import Figures
-from wardbridge.security.secret import SecretError
 
 
 class Watched(Protocol):
@@ -51,6 +50,10 @@ class RouterPart(Component, Protocol):
         ...
 
 
+class TellableError(Exception):
+    """Its text says what to do and quotes no input: health may tell it."""
+
+
 class CannotStartError(OSError):
     """A part cannot start; the text names it and says why."""
 
@@ -72,11 +75,8 @@ async def stop_all(parts: Sequence[Component]) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """An error as health may tell it: its type, and a log's or a secret's text, which says what to do.
-
-    Of any other error the text may quote an input.
-    """
-    if isinstance(error, SecretError):
+    """An error as health may tell it: of a log's error its type and text, of others that may quote an input the type."""
+    if isinstance(error, TellableError):
         return str(error)
     name = type(error).__name__
     return f"{name}: {error}" if isinstance(error, LogError) else name

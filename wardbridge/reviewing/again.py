@@ -20,13 +20,20 @@ from schemas import topics
 from schemas.observation import Observation
 from schemas.review import Deed, ReviewItem, ReviewStep
 from wardbridge.config.models import Feed, Installation
-from wardbridge.ingest.kind import FeedKind, KeptFiles, NotReadError, Place, Reading, Rereader
-from wardbridge.ingest.kinds import KINDS
+from wardbridge.ingest.kind import (
+    Clock,
+    FeedKind,
+    KeptFiles,
+    NotReadError,
+    Place,
+    Reading,
+    Rereader,
+)
+from wardbridge.ingest.kinds import KINDS, fingerprint_of
 from wardbridge.logstore.revisions import foreseen, revised
 from wardbridge.reviewing.inputs import find
 from wardbridge.reviewing.planned import NO_BYTES, NOT_READ, Cannot, KeptInput, Planned, Who
 from wardbridge.reviewing.records import open_items
-from wardbridge.runtime.roles import Clock, fingerprint_of
 from wardbridge.security.secret import keyer_of
 
 ROUTER: Final = "router|"

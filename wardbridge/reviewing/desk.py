@@ -18,7 +18,7 @@ from bus.port import Log
 from schemas import topics
 from schemas.review import Deed, ReviewItem, ReviewStep
 from wardbridge.config.models import Installation
-from wardbridge.ingest.kind import KeptFiles, NotReadError
+from wardbridge.ingest.kind import Clock, KeptFiles, NotReadError
 from wardbridge.reviewing.following import Follower
 from wardbridge.reviewing.index import Index, Place
 from wardbridge.reviewing.planned import Cannot, Planned
@@ -29,7 +29,6 @@ from wardbridge.reviewing.replay import Replay
 from wardbridge.reviewing.selection import Filter, Selection, State
 from wardbridge.reviewing.settling import Settled, Settling
 from wardbridge.reviewing.showing import Evidence, Showing
-from wardbridge.runtime.roles import Clock
 from wardbridge.security.secret import SecretError
 
 MAX_AT_ONCE: Final = 10_000

@@ -16,11 +16,11 @@ from bus.belonging import PositionRows
 from bus.port import Log, Record, Stored, TopicPartition
 from bus.records import parsed
 from router.core.partition import RouterState
-from router.core.step import RouterStep
+from router.core.step import GROUP, RouterStep
 from schemas import topics
 from schemas.notification import Notification
 from schemas.review import ReviewItem, ReviewStep
-from wardbridge.routing.step import GROUP, review_of_failure
+from wardbridge.routing.step import review_of_failure
 
 SCAN_RECORDS: Final = 1_000
 

@@ -16,7 +16,7 @@ from typing import Self
 from bus.port import Log, Record
 from schemas.review import ReviewItem
 from wardbridge.config.models import Installation
-from wardbridge.ingest.kind import NotReadError
+from wardbridge.ingest.kind import Clock, NotReadError
 from wardbridge.reviewing.again import FeedAgain
 from wardbridge.reviewing.planned import (
     NO_FEED,
@@ -31,7 +31,6 @@ from wardbridge.reviewing.planned import (
 )
 from wardbridge.reviewing.preview import Foreseen, foreseen
 from wardbridge.routing.step import step_of
-from wardbridge.runtime.roles import Clock
 from wardbridge.security.secret import SecretError
 
 

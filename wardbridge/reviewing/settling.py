@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from bus.port import Log, TopicPartition
+from router.core.step import GROUP
 from schemas import topics
 from schemas.review import ReviewItem
 from wardbridge.ingest.kind import KeptFiles
 from wardbridge.reviewing.planned import Planned
 from wardbridge.reviewing.records import every
-from wardbridge.routing.step import GROUP
 
 LOOK_EVERY_S: Final = 0.1
 

@@ -19,11 +19,10 @@ from schemas.audit import Seen
 from schemas.base import VisitRef
 from schemas.review import ReviewItem
 from wardbridge.config.models import Feed, Installation
-from wardbridge.ingest.kind import FeedKind, KeptFiles, NotReadError, Place, Reading, Shown
+from wardbridge.ingest.kind import Clock, FeedKind, KeptFiles, NotReadError, Place, Reading, Shown
 from wardbridge.ingest.kinds import KINDS
 from wardbridge.reviewing.inputs import find
 from wardbridge.reviewing.planned import NO_BYTES, NO_INPUT, NOT_READ, Cannot
-from wardbridge.runtime.roles import Clock
 from wardbridge.security.secret import SecretError, keyer_of
 
 AROUND_BYTES: Final = 8_000

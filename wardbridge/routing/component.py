@@ -8,9 +8,8 @@ from typing import Any
 
 from bus.port import Log
 from bus.runner import Figures, StepRunner, lag_of
-from router.core.step import RouterStep
+from router.core.step import GROUP, RouterStep
 from wardbridge.parts.base import describe
-from wardbridge.routing.step import GROUP
 
 
 class RouterComponent:

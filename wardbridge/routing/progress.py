@@ -9,10 +9,9 @@ from typing import Final
 from bus.port import Log, LogError, TopicPartition
 from bus.runner import standing_of
 from bus.stall import Progress
-from router.core.step import RouterStep
+from router.core.step import GROUP, RouterStep
 from wardbridge.parts.base import Watched
 from wardbridge.parts.repeated import Repeated
-from wardbridge.routing.step import GROUP
 
 LOOK_EVERY_S: Final = 1.0
 

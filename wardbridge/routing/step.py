@@ -11,11 +11,10 @@ from bus.port import Log, Record, Stored
 from bus.runner import StepRunner
 from router.core.outbox import review_of_record
 from router.core.partition import RouterState
-from router.core.step import RouterStep
+from router.core.step import GROUP, RouterStep
 from schemas import topics
 from wardbridge.config.models import Installation
 
-GROUP: Final = "router"
 FAULT: Final = "router-fault"
 UNREADABLE: Final = "notice-unreadable"
 REST_S: Final = 0.005

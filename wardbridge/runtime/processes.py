@@ -25,13 +25,12 @@ import structlog
 from adapters.common.backoff import Backoff
 from bus.port import Log, LogError
 from bus.runner import Figures, lag_of
-from router.core.step import RouterStep
+from router.core.step import GROUP, RouterStep
 from wardbridge.config.models import Installation
 from wardbridge.ingest.kind import FeedStatus
 from wardbridge.logstore.log import access_for_another
 from wardbridge.parts.base import CannotStartError, describe
 from wardbridge.parts.steadiness import Change, Condition
-from wardbridge.routing.step import GROUP
 from wardbridge.runtime.roles import Role
 
 MODULE: Final = "wardbridge.runtime.worker"

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from adapters.common.review import Review
-from adapters.common.revision import fingerprint
 from adapters.common.settings import Port
 from bus.port import Log
 from wardbridge.config.models import Feed, Installation
 from wardbridge.ingest.component import FeedComponent
-from wardbridge.ingest.kind import Place, Reading, RunningFeed
+from wardbridge.ingest.kind import Clock, Place, Reading, RunningFeed
+from wardbridge.ingest.kinds import KINDS, fingerprint_of
 from wardbridge.logstore.revisions import revised
 from wardbridge.reviewing.component import EndsOfItems
 from wardbridge.reviewing.records import open_statements
 from wardbridge.routing.component import RouterComponent
 from wardbridge.routing.step import make_runner
 from wardbridge.security.secret import claimed_keyer_of
-
-Clock = Callable[[], datetime]
 
 
 class Role(StrEnum):
@@ -58,9 +56,6 @@ def feeds_of(
     log: Log, installation: Installation, port_offset: int, clock: Clock = utc_now
 ) -> Feeds:
     """Every configured feed, its reading numbered. Raises LogError."""
-    # Here, so that the router's process does not read what only feeds use: half of its start.
-    from wardbridge.ingest.kinds import KINDS  # noqa: PLC0415
-
     listening = sum(isinstance(feed.settings, Port) for feed in installation.feeds)
     place = Place(log, installation.data, port_offset, ports=max(1, listening))
     describe = installation.settings.identities.keep
@@ -88,8 +83,6 @@ def processes_of(feeds: Sequence[Feed]) -> Iterator[tuple[str, Sequence[Feed]]]:
 
     With each its name; the one of all others has none.
     """
-    from wardbridge.ingest.kinds import KINDS  # noqa: PLC0415 - as above
-
     others: list[Feed] = []
     for feed in feeds:
         if KINDS[feed.kind].is_alone(feed.settings):
@@ -98,12 +91,3 @@ def processes_of(feeds: Sequence[Feed]) -> Iterator[tuple[str, Sequence[Feed]]]:
             others.append(feed)
     if others:
         yield "", others
-
-
-def fingerprint_of(feed: Feed, installation: Installation) -> str:
-    """How the feed reads by the configuration."""
-    from wardbridge.ingest.kinds import KINDS  # noqa: PLC0415 - as above
-
-    kind = KINDS[feed.kind]
-    profile, source = kind.reads_by(feed.settings), feed.identity.source
-    return fingerprint(feed.kind, kind.rules, profile, installation.register, source)

@@ -30,6 +30,7 @@ from wardbridge.api.view import View
 from wardbridge.config.lastgood import trouble_of
 from wardbridge.config.models import Feed, Installation
 from wardbridge.ingest.component import FeedPart
+from wardbridge.ingest.kind import Clock
 from wardbridge.logstore.log import admits_others, is_one_file, open_log
 from wardbridge.net.server import HttpServer, Terms
 from wardbridge.parts.base import Component, RouterPart, start, stop_all
@@ -54,15 +55,7 @@ from wardbridge.runtime.forgetting import Forgetting
 from wardbridge.runtime.journal import Journal
 from wardbridge.runtime.keeping import Keeping
 from wardbridge.runtime.processes import Job, RemoteFeed, RemoteRouter, WorkerProcess
-from wardbridge.runtime.roles import (
-    ALL_ROLES,
-    Clock,
-    Role,
-    feeds_of,
-    processes_of,
-    router_of,
-    utc_now,
-)
+from wardbridge.runtime.roles import ALL_ROLES, Role, feeds_of, processes_of, router_of, utc_now
 from wardbridge.security.access import gate_of, trail_of
 from wardbridge.security.audit import no_patient
 from wardbridge.security.notes import Collector

@@ -13,7 +13,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import structlog
 
@@ -24,7 +24,6 @@ from schemas.base import VisitRef
 from schemas.fields import Identity, Level
 from schemas.notification import DesignationData
 from wardbridge.config.rights import Reader
-from wardbridge.readmodels.kept import Kept
 
 MAX_REMEMBERED: Final = 10_000
 """Readers and wards; who is forgotten is noted once too often."""
@@ -50,6 +49,15 @@ class Row(NamedTuple):
     visit: VisitRef
     version: int
     identity: Identity | None = None
+
+
+class Notice(Protocol):
+    """A notice that is about to be shown: the visit, and which state of it."""
+
+    @property
+    def told(self) -> tuple[VisitRef, int]:
+        """Of whom it is."""
+        ...
 
 
 class _What(NamedTuple):
@@ -123,12 +131,12 @@ class Trail:
             await asyncio.to_thread(self._log.append, records)
             self._remember(place, new)
 
-    def streamed(self, by: Reader, ward: str, notices: Sequence[Kept]) -> None:
+    def streamed(self, by: Reader, ward: str, notices: Sequence[Notice]) -> None:
         """Notices, minimal fields, are about to go out on a stream."""
         if by.how == _NOBODY:
             return
         place = self._place(by, ward, "minimal")
-        new = self._new(by, place, [Row(*kept.told) for kept in notices])
+        new = self._new(by, place, [Row(*notice.told) for notice in notices])
         if new:
             self._remember(place, new)
             self._write_soon(self._records(by, place, Action.STREAMED, new), place)

@@ -23,6 +23,7 @@ from adapters.common.tokens import Tokens, bearer_token, hash_of
 from schemas.audit import Action
 from wardbridge.config.certificate import names_of
 from wardbridge.config.rights import ANYBODY, NOBODY, Deed, Reader
+from wardbridge.net.connection import CERTIFICATE
 from wardbridge.security.keys import KeysUnavailableError
 from wardbridge.security.oidc import Verifier
 from wardbridge.security.refusals import Attempt, source_of
@@ -30,7 +31,6 @@ from wardbridge.security.rules import RULES
 from wardbridge.security.session import COOKIE, Session, opened, sealed, verified
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-CERTIFICATE: Final = "certificate"
 """Where the server puts a client's certificate (DER) into a request's state."""
 
 

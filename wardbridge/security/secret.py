@@ -20,6 +20,7 @@ from bus.port import Log
 from schemas import topics
 from wardbridge.config.models import Installation
 from wardbridge.logstore.revisions import check_of, claim_check
+from wardbridge.parts.base import TellableError
 
 DEFAULT_NAME: Final = "patient.key"
 _RANDOM_BYTES: Final = 32
@@ -27,7 +28,7 @@ RESTORE: Final = "restore it from the copy that belongs to this log"
 Clock = Callable[[], datetime]
 
 
-class SecretError(Exception):
+class SecretError(TellableError):
     """The secret cannot be had; the message says what to do."""
 
 
