@@ -7,21 +7,16 @@ second, where httpx posts 300.
 
 from __future__ import annotations
 
-import asyncio
-import socket
 import ssl
 from typing import Final
 
 import aiohttp
 
-from router.delivery.addresses import NotAllowedError, Policy
+from router.delivery import refusal
+from router.delivery.addresses import Policy
+from router.delivery.refusal import CLOSED
 
 USER_AGENT: Final = "wardbridge"
-WANTS_TLS: Final = "it speaks TLS at this port: set tls, or https"
-SPEAKS_NO_TLS: Final = "it speaks no TLS at this port"
-CLOSED: Final = "it closed the connection before the answer"
-_PROBE_WITHIN_S: Final = 2.0
-_SURE_AFTER: Final = 10
 
 
 def session(
@@ -45,73 +40,14 @@ def session(
 
 
 def reason_of(error: Exception) -> str:
-    """Why there is no answer: what operations need to mend it, and nothing of the request or of an address."""
+    """Why there is no answer, also where the client says so with an error of its own."""
     known = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    if isinstance(known, NotAllowedError):
-        return str(known)
-    if isinstance(known, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {known.verify_message}"
-    if isinstance(known, ssl.SSLError):
-        return SPEAKS_NO_TLS if known.reason in _NO_TLS else f"TLS: {known.reason or 'failed'}"
-    return _PLAIN.get(type(known), type(known).__name__)
+    return _OF_CLIENT.get(type(known)) or refusal.reason_of(known)
 
 
-class PlainPort:
-    """A port that is spoken to without TLS and closes connections without a word: it may want TLS.
-
-    Asking is a connection and up to two seconds, which the next notice waits for. So it is asked once: at
-    the first such closing where there never was an answer, else at the tenth in a row.
-    """
-
-    def __init__(self, policy: Policy, host: str, port: int) -> None:
-        self._policy = policy
-        self._host = host
-        self._port = port
-        self._closings = _SURE_AFTER - 1
-        self._wants_tls = False
-
-    def answered(self) -> None:
-        """It has answered something: it does speak as it is spoken to."""
-        self._closings = 0
-        self._wants_tls = False
-
-    async def explained(self, refusal: str) -> str:
-        """What is told of an attempt without answer."""
-        if refusal != CLOSED:
-            return refusal
-        self._closings += 1
-        if self._closings == _SURE_AFTER:
-            self._wants_tls = await _speaks_tls(self._policy, self._host, self._port)
-        return WANTS_TLS if self._wants_tls else refusal
-
-
-async def _speaks_tls(policy: Policy, host: str, port: int) -> bool:
-    """Whether a greeting of TLS is answered; the connection is left at once."""
-    greeting = ssl.create_default_context()
-    greeting.check_hostname, greeting.verify_mode = False, ssl.CERT_NONE  # nothing is told
-    try:
-        async with asyncio.timeout(_PROBE_WITHIN_S):
-            connected = await policy.connected(host, port)
-            _, writer = await asyncio.open_connection(
-                sock=connected, ssl=greeting, server_hostname=host
-            )
-    except (OSError, ValueError):  # TimeoutError and ssl.SSLError are OSErrors
-        return False
-    writer.transport.abort()
-    return True
-
-
-_NO_TLS: Final = frozenset(
-    {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}
-)
-_PLAIN: Final[dict[type[BaseException], str]] = {
-    ConnectionRefusedError: "nobody listens there",
-    ConnectionResetError: CLOSED,
-    BrokenPipeError: CLOSED,
+_OF_CLIENT: Final[dict[type[BaseException], str]] = {
     aiohttp.ServerDisconnectedError: CLOSED,
     aiohttp.ClientOSError: CLOSED,
     aiohttp.ClientPayloadError: "its answer breaks off",
-    socket.gaierror: "its name cannot be looked up",
     aiohttp.ClientConnectorDNSError: "its name cannot be looked up",
-    TimeoutError: "no answer within the time limit",
 }

@@ -20,7 +20,8 @@ import yarl
 
 from router.delivery.addresses import Policy
 from router.delivery.channel import Answer
-from router.delivery.http import PlainPort, reason_of, session
+from router.delivery.http import reason_of, session
+from router.delivery.refusal import PlainPort
 from router.delivery.said import BODY_BYTES, of_body
 
 ANSWER_BYTES: Final = 65_536

@@ -18,7 +18,7 @@ from adapters.common.settings import Tls
 from router.delivery.addresses import Policy
 from router.delivery.channel import Answer, Channel, Outgoing
 from router.delivery.channels.mllp import verdict_of
-from router.delivery.http import CLOSED, SPEAKS_NO_TLS, WANTS_TLS, PlainPort
+from router.delivery.refusal import CLOSED, SPEAKS_NO_TLS, WANTS_TLS, PlainPort
 from tests.delivery.channels import opened
 from tests.delivery.notices import AT, notice
 from tests.support.certificates import self_signed

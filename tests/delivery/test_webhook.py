@@ -19,8 +19,8 @@ from router.core.outbox import Outbox
 from router.delivery.addresses import NotAllowedError, Policy
 from router.delivery.channel import INCOMPLETE, Answer, Outgoing
 from router.delivery.channels.webhook import body_of
-from router.delivery.http import SPEAKS_NO_TLS, WANTS_TLS
 from router.delivery.posting import LONGEST_RETRY_AFTER_S, Poster, retry_after_s
+from router.delivery.refusal import SPEAKS_NO_TLS, WANTS_TLS
 from schemas import topics
 from schemas.addresses import check_host, is_forbidden, is_public, url_of
 from schemas.delivery import TOLD_SCHEMA_ID

@@ -22,11 +22,11 @@ from bus.sqlite import SqliteLog
 from tests.support.certificates import Certificate, self_signed
 from tests.wardbridge.support import command, configured, in_process, lab_text
 from wardbridge.config.doors import doors
+from wardbridge.config.kinds import KINDS
 from wardbridge.config.load import load
 from wardbridge.config.models import Settings
 from wardbridge.config.problems import ConfigError, Problem
 from wardbridge.config.reference import _fields, _inner
-from wardbridge.ingest.kinds import KINDS
 from wardbridge.logstore.log import log_path
 from wardbridge.security.secret import claimed_keyer_of, made_once
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from adapters.common.configured import HOLDS_BY, Configured
 from adapters.common.feed import FeedIdentity
 from tests.wardbridge.test_check import errors
-from wardbridge.ingest.kind import HOLDS_BY, FeedKind
-from wardbridge.ingest.kinds import KINDS
+from wardbridge.config.kinds import KINDS
 
 CLASH = """
 [realms.lab]
@@ -66,7 +66,7 @@ def test_a_port_that_cannot_be_told_clashes_with_none(wrong: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
-def test_what_a_feed_holds_is_told_by_a_few_settings(kind: FeedKind[Any]) -> None:
+def test_what_a_feed_holds_is_told_by_a_few_settings(kind: Configured[Any]) -> None:
     asked: set[str] = set()
 
     class Settings:

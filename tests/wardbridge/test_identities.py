@@ -15,7 +15,7 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-import wardbridge.api
+import wardbridge.web
 from bus.port import Record, Stored
 from bus.records import records_of
 from schemas import topics
@@ -294,7 +294,7 @@ def test_who_comes_is_on_no_stream(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_the_board_has_a_word_for_every_kind_of_number_and_sex() -> None:
-    texts = (files(wardbridge.api) / "pages" / "texts.js").read_text(encoding="utf-8")
+    texts = (files(wardbridge.web) / "pages" / "texts.js").read_text(encoding="utf-8")
     kinds = {kind.value for kind in IdentifierKind} - {IdentifierKind.LOCAL.value}
     for table, words in (("numbers", kinds), ("sexes", set(get_args(Sex)))):
         tables = re.findall(rf"\b{table}: {{([^}}]*)}}", texts)

@@ -67,7 +67,7 @@ NOT_A_STRANGERS = {
 """Constants whose names look like a bound's, and that bound nothing that comes from outside."""
 LIKE_A_BOUND = re.compile(r"^(?:MAX|MOST|FARTHEST)_|^LANES$")
 PACKAGES = ("adapters", "bus", "router", "schemas", "wardbridge")
-OUR_OWN = {"bench", "demo", "commands"}
+OUR_OWN = {"bench", "demo", "cli"}
 
 
 def constants() -> Iterator[str]:

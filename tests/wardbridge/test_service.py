@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from adapters.common.configured import Configured
 from bus.memory import MemoryLog
 from bus.port import LogError, Record, Stored, TopicPartition
 from bus.sqlite import SqliteLog
@@ -23,6 +24,7 @@ from wardbridge.ingest.kind import FeedKind, FeedStatus, Place, Reading
 from wardbridge.logstore.log import log_path
 from wardbridge.routing.step import review_of_failure
 from wardbridge.routing.ticker import Ticker
+from wardbridge.runtime import roles
 from wardbridge.runtime import service as service_module
 from wardbridge.runtime.forgetting import Forgetting
 from wardbridge.runtime.roles import Role
@@ -63,8 +65,9 @@ def feed(monkeypatch: pytest.MonkeyPatch) -> FakeFeed:
         return fake
 
     kind = kinds.KINDS[ELVIS]
-    replaced = FeedKind(settings=kind.settings, make=make, outcomes=kind.outcomes)
-    monkeypatch.setattr(kinds, "KINDS", {**kinds.KINDS, ELVIS: replaced})
+    settings = Configured(settings=kind.configured.settings)
+    replaced = FeedKind(configured=settings, make=make, outcomes=kind.outcomes)
+    monkeypatch.setattr(roles, "KINDS", {**kinds.KINDS, ELVIS: replaced})
     monkeypatch.setattr(service_module, "open_log", lambda _installation: fake.log)
     return fake
 

@@ -18,7 +18,7 @@ from bus.sqlite import SqliteLog
 from tests.wardbridge.support import EXPORT, configured, in_process, lab_text
 from wardbridge.api.view import View
 from wardbridge.config.load import load
-from wardbridge.config.models import Installation
+from wardbridge.config.models import PATIENT_KEY_NAME, Installation
 from wardbridge.ingest import component as feed_module
 from wardbridge.ingest.component import FeedComponent
 from wardbridge.ingest.kind import FeedStatus
@@ -29,7 +29,7 @@ from wardbridge.parts.together import Together
 from wardbridge.runtime import processes as worker_module
 from wardbridge.runtime.processes import Job, RemoteFeed, WorkerProcess
 from wardbridge.runtime.roles import Role, processes_of
-from wardbridge.security.secret import DEFAULT_NAME, made_once
+from wardbridge.security.secret import made_once
 
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 SOON_S = 20.0
@@ -260,7 +260,7 @@ def folder(tmp_path: Path) -> Path:
 
 def _installation(folder: Path, text: str) -> Installation:
     installation = load(configured(folder, text), folder / "data", {})
-    made_once(installation.data / DEFAULT_NAME)
+    made_once(installation.data / PATIENT_KEY_NAME)
     return installation
 
 

@@ -16,10 +16,10 @@ from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from adapters.common.settings import Section
+from wardbridge.config.kinds import KINDS
 from wardbridge.config.models import Settings
 from wardbridge.config.problems import is_model
 from wardbridge.config.reference import may_be_empty, reference
-from wardbridge.ingest.kinds import KINDS
 
 
 class Key(NamedTuple):

@@ -20,14 +20,14 @@ from bus.sqlite import SqliteLog
 from schemas import topics
 from tests.wardbridge.support import configured, in_process
 from wardbridge.config.load import load
-from wardbridge.config.models import Installation
+from wardbridge.config.models import PATIENT_KEY_NAME, Installation
 from wardbridge.logstore.log import log_path
 from wardbridge.parts.base import CannotStartError
 from wardbridge.routing.ticker import ticks
 from wardbridge.runtime import processes as worker_module
 from wardbridge.runtime.processes import ENDED, Job, RemoteFeed, RemoteRouter, WorkerProcess
 from wardbridge.runtime.roles import Role
-from wardbridge.security.secret import DEFAULT_NAME, made_once
+from wardbridge.security.secret import made_once
 
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
 
@@ -218,7 +218,7 @@ def feeds(log: SqliteLog, installation: Installation) -> tuple[WorkerProcess, Re
 
 
 def keep_secret(installation: Installation) -> None:
-    made_once(installation.data / DEFAULT_NAME)
+    made_once(installation.data / PATIENT_KEY_NAME)
 
 
 def test_feeds_work_once_they_have_started(log: SqliteLog, installation: Installation) -> None:

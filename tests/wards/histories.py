@@ -36,6 +36,7 @@ class Day:
 
     def act(self) -> None:
         """Do something that a record system would let one do, and send what it sends."""
+        self.sender.turn()
         deed = self.random.choice(_DEEDS)
         before = len(self.messages)
         deed(self)
@@ -117,6 +118,7 @@ class Day:
             event, temporary = self.random.choice(("A09", "A10")), self.random.choice(PLACES)
             self._send(event, self.meant.place, temporary=temporary)
             if self.random.random() < 0.5:
+                self.sender.turn()
                 cancel = {"A09": "A33", "A10": "A32"}[event]
                 self._send(cancel, self._place_after())
 

@@ -31,6 +31,11 @@ class Sender:
     now: datetime = START
     sent: int = 0
 
+    def turn(self) -> None:
+        """The clock goes on, or stands in the same second. What is said then is of one moment."""
+        if self.random.random() < 0.5:
+            self.now += timedelta(seconds=self.random.choice((1, 1, 2, 5)))
+
     def message(  # noqa: PLR0913 - what a message may say, each part named
         self,
         event: str,
@@ -43,10 +48,8 @@ class Sender:
         zbe: Zbe | None = None,
         patient_class: str = "I",
     ) -> bytes:
-        """The next message."""
+        """The next message, of now."""
         self.sent += 1
-        if self.random.random() < 0.5:
-            self.now += timedelta(seconds=self.random.choice((1, 1, 2, 5)))
         now = self.now.strftime(DTM)
         pv1 = {2: patient_class, 3: place, 11: temporary, 19: visit, 42: pending}
         lines = [

@@ -24,11 +24,11 @@ from wardbridge.cli._shared import (
     refuse,
 )
 from wardbridge.config.doors import doors
+from wardbridge.config.kinds import KINDS
 from wardbridge.config.lastgood import lost
 from wardbridge.config.load import load
 from wardbridge.config.models import Installation
 from wardbridge.config.problems import ConfigError, Problem
-from wardbridge.ingest.kinds import KINDS
 from wardbridge.logstore.log import is_on_kafka, open_to_read
 from wardbridge.security.secret import doubt_of
 

@@ -20,10 +20,10 @@ from adapters.common.door import (
 )
 from adapters.common.settings import is_loopback
 from wardbridge.config.access import AccessSection
+from wardbridge.config.kinds import KINDS
 from wardbridge.config.log import KafkaSection
 from wardbridge.config.models import HttpSection, Installation
 from wardbridge.config.problems import Place
-from wardbridge.ingest.kinds import KINDS
 
 __all__ = ["Door", "doors"]
 

@@ -19,10 +19,12 @@ from typing import NamedTuple
 
 from pydantic import BaseModel
 
+from adapters.common.configured import HOLDS_BY, Held, held_port
 from adapters.common.feed import FeedIdentity
 from router.delivery.channels import KINDS as CHANNELS
 from router.delivery.channels.kind import Around
 from schemas.ward import WardRegister
+from wardbridge.config.kinds import KINDS
 from wardbridge.config.models import Feed, FeedSection, HttpSection, Installation, Settings
 from wardbridge.config.parts import (
     Parts,
@@ -46,8 +48,6 @@ from wardbridge.config.substitution import Substitution
 from wardbridge.config.toml import Table, TomlFile
 from wardbridge.config.wards import RegisterError, read_register, sources_in
 from wardbridge.config.warned import warnings_of
-from wardbridge.ingest.kind import HOLDS_BY, Held, held_port
-from wardbridge.ingest.kinds import KINDS
 
 _NAME = re.compile(r"[\w.-]+")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
@@ -29,6 +29,10 @@ from wardbridge.config.access import AccessSection, HttpTls
 from wardbridge.config.log import LogSection
 from wardbridge.config.problems import Problem
 from wardbridge.config.subscribers import SubscriberSection
+
+PATIENT_KEY_NAME: Final = "patient.key"
+SEAL_NAME: Final = "subscribers.key"
+"""Files of secrets, below the data folder, where the configuration names none."""
 
 
 class RealmSection(Section):

@@ -11,12 +11,12 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from wardbridge.config.kinds import KINDS
 from wardbridge.config.models import FeedSection, Settings
 from wardbridge.config.problems import Place, Problem, did_you_mean, problems_of
 from wardbridge.config.profiles import KEY as PROFILE_FILE
 from wardbridge.config.profiles import PROFILE
 from wardbridge.config.toml import Table
-from wardbridge.ingest.kinds import KINDS
 
 HEAD: Final = frozenset(FeedSection.model_fields)
 Model = TypeVar("Model", bound=BaseModel)

@@ -14,9 +14,9 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from adapters.common.settings import none_if_empty
+from wardbridge.config.kinds import KINDS
 from wardbridge.config.models import Settings
 from wardbridge.config.problems import is_model
-from wardbridge.ingest.kinds import KINDS
 
 HEAD: Final = """\
 # Configuration reference

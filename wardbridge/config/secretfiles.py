@@ -11,13 +11,11 @@ from typing import Annotated, Any, Final, TypeGuard, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 
 from bus.tls import PemFiles, TlsFileError, server_context
-from wardbridge.config.models import Settings
+from wardbridge.config.kinds import KINDS
+from wardbridge.config.models import PATIENT_KEY_NAME, SEAL_NAME, Settings
 from wardbridge.config.parts import HEAD, tables_in
 from wardbridge.config.problems import Place, Problem, fields_by_key, is_model, where_paths_start
 from wardbridge.config.toml import Table
-from wardbridge.ingest.kinds import KINDS
-from wardbridge.security.sealing import DEFAULT_NAME as SEAL_NAME
-from wardbridge.security.secret import DEFAULT_NAME as SECRET_NAME
 
 _REFERENCE: Final = re.compile(r"\$\{(file:)?([^}]+)\}")
 _KEY_FILES: Final = frozenset({"key_file", "patient_key_file", "token_file"})
@@ -107,7 +105,7 @@ def _files(
     for place, name in _texts_at(table, (), _KEY_FILES.__contains__):
         if not _REFERENCE.search(name):
             yield place, data / name
-    yield ("privacy", "patient_key_file"), data / SECRET_NAME
+    yield ("privacy", "patient_key_file"), data / PATIENT_KEY_NAME
     yield ("registrations", "key_file"), data / SEAL_NAME
 
 

@@ -1,4 +1,4 @@
-"""The Elvis adapter as a kind of feed."""
+"""The Elvis adapter as a feed at work."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from adapters.common.door import Door
-from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Outcome
-from adapters.elvis import locating, tried
+from adapters.elvis import locating
+from adapters.elvis.configured import CONFIGURED
 from adapters.elvis.feed import ElvisDirectoryFeed
 from adapters.elvis.handle import incoming, make_context
 from adapters.elvis.kept import KeptExports, foreseen
@@ -23,7 +22,7 @@ from adapters.elvis.state import SnapshotState, apply
 from adapters.elvis.taking import state_in
 from bus.port import Record
 from schemas.observation import Patient
-from wardbridge.ingest.kind import FeedKind, FeedStatus, Held, NotReadError, Place, Reading, Shown
+from wardbridge.ingest.kind import FeedKind, FeedStatus, NotReadError, Place, Reading, Shown
 from wardbridge.parts.base import describe
 
 _LINE: Final = re.compile(r"line (\d+)")
@@ -148,33 +147,14 @@ def _mtime_ns(path: Path) -> int | None:
         return None
 
 
-def _holds(identity: FeedIdentity, settings: ElvisSettings) -> Iterator[Held]:
-    yield Held(f"directory {settings.directory}", "give each feed a directory of its own")
-    yield Held(
-        f"the exports of source {identity.source!r} in realm {identity.realm!r}",
-        "a patient is gone when every scope lacks them, and a feed knows its own scopes only; name "
-        "all scopes of the source in one feed, and let its directory collect the files of all",
-    )
-
-
-def _doors(settings: ElvisSettings) -> Iterator[Door]:
-    yield Door(
-        ("directory",), "exports", "in", str(settings.directory), "whoever may write there", "files"
-    )
-
-
 KIND = FeedKind(
-    settings=ElvisSettings,
+    configured=CONFIGURED,
     make=ElvisFeed,
     outcomes=_outcomes,
-    holds=_holds,
-    doors=_doors,
-    doubts=tried.doubts,
     kept_files=ElvisFiles,
     reads_by=lambda settings: settings.format,
     rules=RULES,
     locate=lambda settings, payload, where: locating.locate(payload, where, settings.format),
     kept=lambda settings, payload: locating.kept(payload, settings.format),
     patients=_patients,
-    is_alone=lambda _settings: True,  # a share hangs, and so may a commit
 )

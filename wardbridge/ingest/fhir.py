@@ -1,4 +1,4 @@
-"""The FHIR adapter as a kind of feed."""
+"""The FHIR adapter as a feed at work."""
 
 from __future__ import annotations
 
@@ -8,22 +8,18 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import Field
-
 from adapters.common.calls import Call
-from adapters.common.door import ENCRYPTED, PLAIN, SHOWS_NOTHING, Door, listening
 from adapters.common.outcome import Outcome, Trouble, to_review
-from adapters.fhir import locating, tried
+from adapters.fhir import locating
 from adapters.fhir.address import normal
 from adapters.fhir.client import FhirClient, RemoteError
+from adapters.fhir.configured import CONFIGURED, FhirSettings
 from adapters.fhir.grant import Grant
 from adapters.fhir.intake import Intake, anything, document_in, read_body
-from adapters.fhir.listener import FhirListener
 from adapters.fhir.lookup import Lookup
 from adapters.fhir.mapping import RULES, Normaliser
 from adapters.fhir.poller import Poller
 from adapters.fhir.positions import Positions
-from adapters.fhir.profile import FhirProfile
 from adapters.fhir.references import Resources
 from adapters.fhir.remote import Remote
 from adapters.fhir.said import named_of, statement_of_input
@@ -35,18 +31,10 @@ from wardbridge.ingest.kind import (
     Place,
     Reading,
     Reread,
-    holds_port,
 )
 from wardbridge.net.calls import Calls
 from wardbridge.net.server import HttpServer, Terms
 from wardbridge.parts.base import describe
-
-
-class FhirSettings(FhirListener):
-    """One FHIR endpoint, and what the Encounters sent to it mean."""
-
-    profile: FhirProfile = Field(FhirProfile(), description="what the Encounters mean")
-    pull: Remote | None = Field(None, description="a server that is asked besides")
 
 
 class FhirFeed:
@@ -190,35 +178,10 @@ def _outcomes(
         yield index, normaliser.normalise(each, reading.clock())
 
 
-def _doors(settings: FhirSettings) -> Iterator[Door]:
-    yield listening(settings, "Encounters and Bundles", settings.tokens)
-    if (remote := settings.pull) is not None:
-        shown = remote.token is not None or remote.backend is not None
-        encrypted = ENCRYPTED if remote.base_url.startswith("https:") else PLAIN
-        yield Door(
-            ("pull",), "searches of a FHIR server", "out", remote.base_url,
-            "our token" if shown else SHOWS_NOTHING, encrypted,
-        )  # fmt: skip
-        if (backend := remote.backend) is not None:
-            encrypted = ENCRYPTED if backend.token_url.startswith("https:") else PLAIN
-            yield Door(
-                ("pull", "backend"),
-                "its tokens",
-                "out",
-                backend.token_url,
-                "our signature",
-                encrypted,
-            )
-
-
 KIND = FeedKind(
-    settings=FhirSettings,
+    configured=CONFIGURED,
     make=FhirFeed,
     outcomes=_outcomes,
-    holds=holds_port,
-    doors=_doors,
-    doubts=lambda settings, _source, _register: tried.doubts(settings.profile),
-    clears=lambda settings: settings.profile.claims,
     rereader=FhirRereader,
     reads_by=lambda settings: settings.profile,
     rules=RULES,
@@ -227,7 +190,4 @@ KIND = FeedKind(
     patients=lambda reading, settings, shown: reading.by(Normaliser, settings.profile).patients(
         shown.payload, reading.clock()
     ),
-    is_alone=lambda settings: (
-        settings.pull is not None
-    ),  # its position is committed, which may hang
 )

@@ -1,4 +1,4 @@
-"""The HL7 v2 adapter as a kind of feed."""
+"""The HL7 v2 adapter as a feed at work."""
 
 from __future__ import annotations
 
@@ -6,27 +6,17 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import Field
-
-from adapters.common.door import listening
 from adapters.common.outcome import Outcome, Trouble, to_review
 from adapters.common.receipt import ReceiptClock
-from adapters.hl7v2 import locating, tried
+from adapters.hl7v2 import locating
 from adapters.hl7v2.batch import split
 from adapters.hl7v2.charset import Charsets
+from adapters.hl7v2.configured import CONFIGURED, Hl7Settings
 from adapters.hl7v2.mapping import RULES, Normaliser, read_frame
-from adapters.hl7v2.profile import Hl7Profile, Listener
-from adapters.hl7v2.rules import in_words
 from adapters.hl7v2.server import MllpServer
 from adapters.hl7v2.statement import named, statement
 from adapters.hl7v2.structure import findings
-from wardbridge.ingest.kind import FeedKind, FeedStatus, Place, Reading, Reread, holds_port
-
-
-class Hl7Settings(Listener):
-    """One MLLP port, and what the messages on it mean."""
-
-    profile: Hl7Profile = Field(Hl7Profile(), description="what the messages mean")
+from wardbridge.ingest.kind import FeedKind, FeedStatus, Place, Reading, Reread
 
 
 class Hl7Feed:
@@ -93,25 +83,17 @@ def _structure(settings: Hl7Settings, payload: bytes) -> Sequence[str]:
     return tuple(map(str, findings(payload, Charsets.of(profile.charset, profile.charsets))))
 
 
-def _told(settings: Hl7Settings) -> Sequence[str]:
-    return (in_words(settings.profile.marks),)
-
-
 KIND = FeedKind(
-    settings=Hl7Settings,
+    configured=CONFIGURED,
     make=Hl7Feed,
     outcomes=_outcomes,
-    holds=holds_port,
     rereader=Hl7Rereader,
     reads_by=lambda settings: settings.profile,
     rules=RULES,
     structure=_structure,
-    told=_told,
     locate=lambda _settings, payload, where: locating.locate(payload, where),
     kept=lambda _settings, payload: locating.kept(payload),
     patients=lambda reading, settings, shown: reading.by(Normaliser, settings.profile).patients(
         shown.payload, reading.clock()
     ),
-    doors=lambda settings: [listening(settings, "messages over MLLP")],
-    doubts=lambda settings, _source, _register: tried.doubts(settings.profile),
 )

@@ -6,18 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel
 
-from adapters.common.door import Door
-from adapters.common.doubt import Doubt
+from adapters.common.configured import Configured
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
 from adapters.common.locating import Located, Span, whole
 from adapters.common.outcome import Named, Outcome
 from adapters.common.review import Review
-from adapters.common.settings import Port
 from bus.port import Log, Record
 from schemas.observation import Patient
 from schemas.ward import WardRegister
@@ -145,50 +143,8 @@ class KeptFiles(Protocol):
         ...
 
 
-class Held(NamedTuple):
-    """What only one part of an installation can have, and what to do where two want it."""
-
-    what: str
-    advice: str
-
-
-HOLDS_BY: Final = frozenset({"host", "port", "directory"})
-"""The settings from which ``holds`` of any kind is told: what else of a feed is wrong does not change it."""
-
-
-def held_port(host: str, port: int) -> Held:
-    """A port to listen on."""
-    return Held(f"port {port} of {host}", "give each a port of its own")
-
-
-def holds_port(_identity: FeedIdentity, settings: Port) -> Iterator[Held]:
-    """What a feed that listens holds: its port, unless it takes a free one."""
-    if settings.port:
-        yield held_port(settings.host, settings.port)
-
-
-def _clears_nothing(_settings: BaseModel) -> Iterable[str]:
-    return ()
-
-
-def _with_others(_settings: BaseModel) -> bool:
-    return False
-
-
 def _by_all(settings: BaseModel) -> BaseModel:
     return settings
-
-
-def _holds_nothing(_identity: FeedIdentity, _settings: BaseModel) -> Iterable[Held]:
-    return ()
-
-
-def _no_doors(_settings: BaseModel) -> Iterable[Door]:
-    return ()
-
-
-def _no_doubts(_settings: BaseModel, _source: str, _register: WardRegister) -> Iterable[Doubt]:
-    return ()
 
 
 def _says_nothing(_settings: BaseModel, _payload: bytes) -> Sequence[str]:
@@ -217,35 +173,25 @@ def _keeps_nothing(_settings: BaseModel, _payload: bytes) -> Iterable[Span]:
 
 @dataclass(frozen=True, slots=True)
 class FeedKind(Generic[Options]):
-    """One kind of feed: its settings, how it runs, how it reads a file without the service.
+    """How one kind of feed works, and how it reads without the service.
 
-    ``outcomes`` gives, for each input in the bytes of a file, its index and what it means;
-    ``holds`` what no two feeds may share; ``clears`` the claims that an input takes back by leaving
-    them out. ``rereader`` makes what reads kept inputs again, ``kept_files`` what hands kept files back,
-    for a feed whose inputs are files. ``reads_by`` is the part of the settings that decides what an
-    input means, ``rules`` the number of the adapter's own rules, raised when these read an input
-    otherwise. ``structure`` tells a person what the standard says of one input's structure, without
-    anything of a patient. ``told`` is what ``check`` tells of right settings, a line each. ``locate`` finds
-    in an input's bytes what a trouble's ``where`` names, ``kept`` what of them names parts and never a
-    patient, ``patients`` whom the bytes that are shown name, also where nothing of them can be used. ``doors`` are its ways in and out; ``doubts`` what is found by trying its settings against each
-    other, and the ward register by the feed's source. ``is_alone``: it calls what can hang and cannot be
-    interrupted (a network share, a commit on a broker), so that it needs a process in which nothing else waits.
+    ``configured``: what may be set of it. ``outcomes`` gives, for each input in the bytes of a file, its index and
+    what it means. ``rereader`` makes what reads kept inputs again, ``kept_files`` what hands kept files back, for a
+    feed whose inputs are files. ``reads_by`` is the part of the settings that decides what an input means, ``rules``
+    the number of the adapter's own rules, raised when these read an input otherwise. ``structure`` tells a person
+    what the standard says of one input's structure, without anything of a patient. ``locate`` finds in an input's
+    bytes what a trouble's ``where`` names, ``kept`` what of them names parts and never a patient, ``patients`` whom
+    the bytes that are shown name, also where nothing of them can be used.
     """
 
-    settings: type[Options]
+    configured: Configured[Options]
     make: Callable[[Reading, Place, Options], RunningFeed]
     outcomes: Callable[[Reading, Options, Path, bytes], Iterator[tuple[int, Outcome]]]
-    holds: Callable[[FeedIdentity, Options], Iterable[Held]] = _holds_nothing
-    clears: Callable[[Options], Iterable[str]] = _clears_nothing
-    doors: Callable[[Options], Iterable[Door]] = _no_doors
-    doubts: Callable[[Options, str, WardRegister], Iterable[Doubt]] = _no_doubts
     rereader: Callable[[Reading, Path, Options], Rereader] | None = None
     kept_files: Callable[[Reading, Place, Options], KeptFiles] | None = None
     reads_by: Callable[[Options], BaseModel] = _by_all
     rules: int = 1
     structure: Callable[[Options, bytes], Sequence[str]] = _says_nothing
-    told: Callable[[Options], Iterable[str]] = _clears_nothing
     locate: Callable[[Options, bytes, str], Located] = _nowhere
     kept: Callable[[Options, bytes], Iterable[Span]] = _keeps_nothing
     patients: Callable[[Reading, Options, Shown], Iterable[Patient]] = _names_nobody
-    is_alone: Callable[[Options], bool] = _with_others

@@ -1,4 +1,4 @@
-"""The registry of adapters: which kinds of feed there are. A new source is one line here."""
+"""The kinds of feed at work: a module of this package for each that :mod:`wardbridge.config.kinds` names."""
 
 from __future__ import annotations
 
@@ -7,14 +7,9 @@ from importlib import import_module
 from typing import Any, Final
 
 from adapters.common.revision import fingerprint
+from wardbridge.config.kinds import ADAPTERS
 from wardbridge.config.models import Feed, Installation
 from wardbridge.ingest.kind import FeedKind
-
-_MODULES: Final = {
-    "hl7v2-mllp": "wardbridge.ingest.hl7v2",
-    "elvis-directory": "wardbridge.ingest.elvis",
-    "fhir": "wardbridge.ingest.fhir",
-}
 
 
 class _Kinds(Mapping[str, FeedKind[Any]]):
@@ -24,14 +19,14 @@ class _Kinds(Mapping[str, FeedKind[Any]]):
     """
 
     def __getitem__(self, name: str) -> FeedKind[Any]:
-        kind: FeedKind[Any] = import_module(_MODULES[name]).KIND
+        kind: FeedKind[Any] = import_module(f"wardbridge.ingest.{ADAPTERS[name]}").KIND
         return kind
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_MODULES)
+        return iter(ADAPTERS)
 
     def __len__(self) -> int:
-        return len(_MODULES)
+        return len(ADAPTERS)
 
 
 KINDS: Final[Mapping[str, FeedKind[Any]]] = _Kinds()

@@ -85,7 +85,7 @@ def processes_of(feeds: Sequence[Feed]) -> Iterator[tuple[str, Sequence[Feed]]]:
     """
     others: list[Feed] = []
     for feed in feeds:
-        if KINDS[feed.kind].is_alone(feed.settings):
+        if KINDS[feed.kind].configured.is_alone(feed.settings):
             yield f"feed {feed.identity.name}", [feed]
         else:
             others.append(feed)

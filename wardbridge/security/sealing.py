@@ -17,9 +17,9 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from wardbridge.config.models import SEAL_NAME
 from wardbridge.security.secret import RESTORE, made_once
 
-DEFAULT_NAME: Final = "subscribers.key"
 _NONCE_BYTES: Final = 12
 _SHORTEST: Final = 32
 _FIELD: Final = "wardbridge registration"
@@ -33,7 +33,7 @@ class Seal:
     """Seals and opens. The file is read when it is first needed: most installations never do."""
 
     def __init__(self, data: Path, configured: Path | None) -> None:
-        self._path = data / (configured or DEFAULT_NAME)
+        self._path = data / (configured or SEAL_NAME)
         self._may_be_made = configured is None
         self._cipher: AESGCM | None = None
 

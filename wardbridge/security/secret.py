@@ -18,11 +18,10 @@ from adapters.common.keys import PatientKeyer
 from bus import durable
 from bus.port import Log
 from schemas import topics
-from wardbridge.config.models import Installation
+from wardbridge.config.models import PATIENT_KEY_NAME, Installation
 from wardbridge.logstore.revisions import check_of, claim_check
 from wardbridge.parts.base import TellableError
 
-DEFAULT_NAME: Final = "patient.key"
 _RANDOM_BYTES: Final = 32
 RESTORE: Final = "restore it from the copy that belongs to this log"
 Clock = Callable[[], datetime]
@@ -69,7 +68,7 @@ def doubt_of(log: Log, installation: Installation) -> str | None:
 
 
 def _path(installation: Installation) -> Path:
-    return installation.data / (installation.settings.privacy.patient_key_file or DEFAULT_NAME)
+    return installation.data / (installation.settings.privacy.patient_key_file or PATIENT_KEY_NAME)
 
 
 def _has_keys(log: Log) -> bool:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import ClassVar, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -37,11 +37,13 @@ from router.delivery.channels.kind import (
 )
 from router.delivery.headers import headers_of
 from router.delivery.lanes import Terms
-from router.delivery.posting import Poster
 from router.delivery.resources import FHIR_JSON
 from schemas.fields import Level
 from schemas.notification import Kind
 from schemas.registration import Content
+
+if TYPE_CHECKING:
+    from router.delivery.posting import Poster
 
 _ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
 """Of a resource (http://hl7.org/fhir/R4/datatypes.html#id): the subscriber's name is one."""
@@ -138,6 +140,8 @@ class RestHook:
 
 def _open(settings: FhirSettings, opening: Opening) -> RestHook:
     speaker = Speaker(opening.fhir_base, opening.subscriber, settings.content)
+    from router.delivery.posting import Poster  # noqa: PLC0415 - the client, which reading settings needs not
+
     poster = Poster(settings, settings.tls_context(opening.data))
     return RestHook(speaker, settings, poster, opening.revision)
 

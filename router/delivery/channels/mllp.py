@@ -46,7 +46,7 @@ from router.delivery.channels.kind import (
     endpoint_of,
     shown_to,
 )
-from router.delivery.http import CLOSED, PlainPort, reason_of
+from router.delivery.refusal import CLOSED, PlainPort, reason_of
 from router.delivery.said import of_acknowledgement
 from schemas.addresses import check_host, is_loopback
 from schemas.door import ENCRYPTED, PLAIN, Door, Open, address_of

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -24,9 +24,11 @@ from router.delivery.channels.kind import (
     endpoint_of,
 )
 from router.delivery.lanes import Terms
-from router.delivery.posting import Poster
 from router.delivery.signature import new_secret, secret_of, signed
 from schemas.delivery import TOLD_SCHEMA_ID, SubscriberNotice, TestEvent, ToldData
+
+if TYPE_CHECKING:
+    from router.delivery.posting import Poster
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=UTF-8"
 
@@ -129,6 +131,8 @@ def event_of(subscriber: str, outgoing: Outgoing) -> SubscriberNotice:
 
 def _open(settings: WebhookSettings, opening: Opening) -> Webhook:
     keys = [secret_of(secret.get_secret_value()) for secret in settings.secrets]
+    from router.delivery.posting import Poster  # noqa: PLC0415 - the client, which reading settings needs not
+
     poster = Poster(settings, settings.tls_context(opening.data))
     return Webhook(opening.subscriber, settings.url, keys, poster)
 

@@ -1,0 +1,36 @@
+"""What may be set of a feed of Elvis exports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from adapters.common.configured import Configured, Held
+from adapters.common.door import Door
+from adapters.common.feed import FeedIdentity
+from adapters.elvis import tried
+from adapters.elvis.settings import ElvisSettings
+
+
+def _holds(identity: FeedIdentity, settings: ElvisSettings) -> Iterator[Held]:
+    yield Held(f"directory {settings.directory}", "give each feed a directory of its own")
+    yield Held(
+        f"the exports of source {identity.source!r} in realm {identity.realm!r}",
+        "a patient is gone when every scope lacks them, and a feed knows its own scopes only; name "
+        "all scopes of the source in one feed, and let its directory collect the files of all",
+    )
+
+
+def _doors(settings: ElvisSettings) -> Iterator[Door]:
+    yield Door(
+        ("directory",), "exports", "in", str(settings.directory), "whoever may write there", "files"
+    )
+
+
+CONFIGURED: Final = Configured(
+    settings=ElvisSettings,
+    holds=_holds,
+    doors=_doors,
+    doubts=tried.doubts,
+    is_alone=lambda _settings: True,  # a share hangs, and so may a commit
+)

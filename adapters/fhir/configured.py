@@ -1,0 +1,55 @@
+"""What may be set of a feed of FHIR Encounters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from pydantic import Field
+
+from adapters.common.configured import Configured, holds_port
+from adapters.common.door import ENCRYPTED, PLAIN, SHOWS_NOTHING, Door, listening
+from adapters.fhir import tried
+from adapters.fhir.listener import FhirListener
+from adapters.fhir.profile import FhirProfile
+from adapters.fhir.remote import Remote
+
+
+class FhirSettings(FhirListener):
+    """One FHIR endpoint, and what the Encounters sent to it mean."""
+
+    profile: FhirProfile = Field(FhirProfile(), description="what the Encounters mean")
+    pull: Remote | None = Field(None, description="a server that is asked besides")
+
+
+def _doors(settings: FhirSettings) -> Iterator[Door]:
+    yield listening(settings, "Encounters and Bundles", settings.tokens)
+    if (remote := settings.pull) is not None:
+        shown = remote.token is not None or remote.backend is not None
+        encrypted = ENCRYPTED if remote.base_url.startswith("https:") else PLAIN
+        yield Door(
+            ("pull",), "searches of a FHIR server", "out", remote.base_url,
+            "our token" if shown else SHOWS_NOTHING, encrypted,
+        )  # fmt: skip
+        if (backend := remote.backend) is not None:
+            encrypted = ENCRYPTED if backend.token_url.startswith("https:") else PLAIN
+            yield Door(
+                ("pull", "backend"),
+                "its tokens",
+                "out",
+                backend.token_url,
+                "our signature",
+                encrypted,
+            )
+
+
+CONFIGURED: Final = Configured(
+    settings=FhirSettings,
+    holds=holds_port,
+    doors=_doors,
+    doubts=lambda settings, _source, _register: tried.doubts(settings.profile),
+    clears=lambda settings: settings.profile.claims,
+    is_alone=lambda settings: (
+        settings.pull is not None
+    ),  # its position is committed, which may hang
+)

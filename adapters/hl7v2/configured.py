@@ -1,0 +1,33 @@
+"""What may be set of a feed of HL7 v2 messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from pydantic import Field
+
+from adapters.common.configured import Configured, holds_port
+from adapters.common.door import listening
+from adapters.hl7v2 import tried
+from adapters.hl7v2.profile import Hl7Profile, Listener
+from adapters.hl7v2.rules import in_words
+
+
+class Hl7Settings(Listener):
+    """One MLLP port, and what the messages on it mean."""
+
+    profile: Hl7Profile = Field(Hl7Profile(), description="what the messages mean")
+
+
+def _told(settings: Hl7Settings) -> Sequence[str]:
+    return (in_words(settings.profile.marks),)
+
+
+CONFIGURED: Final = Configured(
+    settings=Hl7Settings,
+    holds=holds_port,
+    told=_told,
+    doors=lambda settings: [listening(settings, "messages over MLLP")],
+    doubts=lambda settings, _source, _register: tried.doubts(settings.profile),
+)
