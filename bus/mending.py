@@ -19,7 +19,7 @@ Kind = Literal["together", "mendable", "state-gone"]
 NO_POSITIONS: Positions = MappingProxyType({})
 
 
-class Finding(NamedTuple):
+class PositionFinding(NamedTuple):
     """One partition number of a group: what is wrong, and the positions that mend it."""
 
     partition: int
@@ -41,27 +41,27 @@ class Mender:
         self._state = state
         self._rows = PositionRows(log, group, state)
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[PositionFinding]:
         """One for each partition number."""
         committed = self._log.committed(self._group)
         for number in range(self._log.partitions(self._state)):
             ours = {at: offset for at, offset in committed.items() if at.partition == number}
             yield self._finding(number, ours)
 
-    def mend(self, finding: Finding) -> None:
+    def mend(self, finding: PositionFinding) -> None:
         """Commit the positions of a mendable finding, and the row that repeats them."""
         rows = self._rows.after(finding.positions)
         self._log.commit(self._group, finding.positions, rows)
 
-    def _finding(self, number: int, ours: Positions) -> Finding:
+    def _finding(self, number: int, ours: Positions) -> PositionFinding:
         state = self._log.load(TopicPartition(self._state, number))
         row = next((row for row in state if row.key == self._rows.key(number)), None)
         if row is None and not ours:
-            return Finding(number, "together")
+            return PositionFinding(number, "together")
         said = self._rows.said(row) if row else None
         if said is None:
             reason = "its row of positions cannot be read" if row else "there is no state"
-            return Finding(number, "state-gone", (reason,))
+            return PositionFinding(number, "state-gone", (reason,))
         reasons: list[str] = []
         wanted: dict[TopicPartition, int] = {}
         for topic in self._inputs:
@@ -69,7 +69,9 @@ class Mender:
             wanted[at] = self._wanted(at, said.get(topic), reasons)
             if topic in said and ours.get(at) != wanted[at]:
                 reasons.append(f"{topic}: position {ours.get(at, 'none')} becomes {wanted[at]}")
-        return Finding(number, "mendable" if reasons else "together", tuple(reasons), wanted)
+        return PositionFinding(
+            number, "mendable" if reasons else "together", tuple(reasons), wanted
+        )
 
     def _wanted(self, at: TopicPartition, said: tuple[int, str] | None, reasons: list[str]) -> int:
         log = self._log

@@ -84,7 +84,7 @@ class Step(Protocol[State]):
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class RunnerFigures:
     """What the runner tells health and metrics; nothing in it is of a patient.
 
     ``failures`` counts records that went to review instead of being decided, ``unreviewed`` those
@@ -184,9 +184,9 @@ class StepRunner(Generic[State]):
         self._ready, self._last_error = True, None
         return len(batch.records)
 
-    def figures(self) -> Figures:
+    def figures(self) -> RunnerFigures:
         """What became of it so far; from any thread."""
-        return Figures(
+        return RunnerFigures(
             self._ready,
             self._records,
             self._commits,

@@ -12,7 +12,7 @@ PLAIN: Final = "not encrypted"
 ENCRYPTED: Final = "TLS"
 
 
-class Open(NamedTuple):
+class OpenDoor(NamedTuple):
     """Why a door stands open and what to do; the key of its table that closes it."""
 
     key: str
@@ -28,7 +28,7 @@ class Door(NamedTuple):
     address: str
     asks: str
     encrypted: str
-    open_to: tuple[Open, ...] = ()
+    open_to: tuple[OpenDoor, ...] = ()
 
     @property
     def key(self) -> str:

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from adapters.common.settings import Section
 from adapters.elvis.settings import Guards
 from adapters.fhir.listener import FhirListener
-from adapters.hl7v2.profile import Listener
+from adapters.hl7v2.profile import MllpListener
 from wardbridge.config.models import HttpSection, RegistrationsSection
 
 HEAD: Final = """\
@@ -40,7 +40,7 @@ class Bounds(NamedTuple):
     test: str = ""
 
 
-class Settings(NamedTuple):
+class LimitSettings(NamedTuple):
     """Keys of one table of the configuration, each with its test."""
 
     table: str
@@ -48,7 +48,7 @@ class Settings(NamedTuple):
     keys: Mapping[str, str]
 
 
-Part = Bounds | Settings
+Part = Bounds | LimitSettings
 _CROWD: Final = "tests/e2e/test_crowd.py::test_a_crowd_on_every_port_leaves_everybody_else_alone"
 _LISTENING: Final = "tests/common/test_listening.py::"
 _CONNECTIONS: Final = "tests/wardbridge/test_connections.py::"
@@ -84,12 +84,12 @@ _SHARE: Final = f"{_LISTENING}test_of_a_peer_that_has_its_share_its_own_oldest_g
 
 TABLE: Final[Mapping[str, Sequence[Part]]] = {
     "Connections, on every port": (
-        Settings("http", HttpSection, {"max_connections": _CROWD, "max_connections_per_peer": _SHARE}),
-        Settings("feeds.<name> (hl7v2-mllp)", Listener, {
+        LimitSettings("http", HttpSection, {"max_connections": _CROWD, "max_connections_per_peer": _SHARE}),
+        LimitSettings("feeds.<name> (hl7v2-mllp)", MllpListener, {
             "max_connections": f"{_MLLP}test_those_who_are_silent_keep_nobody_out",
             "max_connections_per_peer": _SHARE,
         }),
-        Settings("feeds.<name> (fhir)", FhirListener, {"max_connections": _CROWD, "max_connections_per_peer": _SHARE}),
+        LimitSettings("feeds.<name> (fhir)", FhirListener, {"max_connections": _CROWD, "max_connections_per_peer": _SHARE}),
         Bounds("adapters.common.limits", {
             "HANDSHAKE_S": f"{_LISTENING}test_a_handshake_that_does_not_end_in_time_is_ended",
             "WRITE_WITHIN_S": f"{_CONNECTIONS}test_a_stream_that_nobody_reads_any_more_is_ended",
@@ -116,7 +116,7 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
         Bounds("wardbridge.api.subscribers", {"MAX_SEQUENCE": f"{_BOUNDS}test_a_number_of_a_notice_has_an_end"}),
     ),
     "Subscribers that register themselves": (
-        Settings("registrations", RegistrationsSection, {"max_per_owner": f"{_SURFACE}test_somebody_has_only_so_many"}),
+        LimitSettings("registrations", RegistrationsSection, {"max_per_owner": f"{_SURFACE}test_somebody_has_only_so_many"}),
         Bounds("router.delivery.headers", {"MAX_HEADERS": f"{_BOUNDS}test_so_many_headers_are_sent_along_and_no_more"}),
     ),
     "Review": (
@@ -156,7 +156,7 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
                "tests/wardbridge/test_audit.py::test_what_is_remembered_is_bounded_and_so_is_an_entry"),
     ),
     "Streams": (
-        Settings("http", HttpSection, {
+        LimitSettings("http", HttpSection, {
             "max_streams": f"{_STREAMS}test_streams_beyond_the_limit_are_refused_and_the_probes_are_not",
             "max_streams_per_reader": f"{_STREAMS}test_no_reader_takes_the_streams_of_all_others",
         }),
@@ -175,7 +175,7 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
         Bounds("wardbridge.api.directory", {"MAX_WARDS": f"{_SEVERAL}test_a_stream_has_only_so_many_wards"}),
     ),
     "HL7 v2 over MLLP": (
-        Settings("feeds.<name> (hl7v2-mllp)", Listener, {
+        LimitSettings("feeds.<name> (hl7v2-mllp)", MllpListener, {
             "max_message_bytes": f"{_FRAMING}test_frames_do_not_depend_on_the_pieces",
             "max_unanswered": f"{_MLLP}test_reading_pauses_while_too_much_is_on_its_way",
             "max_unanswered_bytes": f"{_MLLP}test_reading_goes_on_when_what_was_on_its_way_is_answered",
@@ -199,7 +199,7 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
         }),
     ),
     "FHIR": (
-        Settings("feeds.<name> (fhir)", FhirListener, {
+        LimitSettings("feeds.<name> (fhir)", FhirListener, {
             "max_body_bytes": f"{_FHIR}test_a_body_over_the_limit_is_refused_while_it_comes",
             "max_requests_per_s": f"{_FHIR}test_more_requests_than_the_feed_takes_are_told_when_to_come_again",
             "max_waiting": f"{_BODIES}test_a_body_that_is_still_coming_counts_as_waiting",
@@ -225,7 +225,7 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
         }),
     ),
     "Exports": (
-        Settings("feeds.<name>.guards (elvis-directory)", Guards, {
+        LimitSettings("feeds.<name>.guards (elvis-directory)", Guards, {
             "file_bytes": "tests/elvis/test_feed.py::test_a_file_that_is_too_large_is_refused_without_being_read_whole",
         }),
         Bounds("adapters.elvis.rows", {"MAX_ROWS": "tests/elvis/test_parse.py::test_a_file_that_is_no_export_says_why_and_where"}),
@@ -273,7 +273,7 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
 }  # fmt: skip
 
 
-class Row(NamedTuple):
+class LimitRow(NamedTuple):
     """One bound."""
 
     name: str
@@ -282,19 +282,19 @@ class Row(NamedTuple):
     test: str
 
 
-def rows(part: Part) -> Iterator[Row]:
+def rows(part: Part) -> Iterator[LimitRow]:
     """The bounds of one part of the table."""
-    if isinstance(part, Settings):
+    if isinstance(part, LimitSettings):
         for key, test in part.keys.items():
             field = part.model.model_fields[key]
             name = f"`{key}` in `[{part.table}]`"
-            yield Row(name, shown(field.get_default()), field.description or "", test)
+            yield LimitRow(name, shown(field.get_default()), field.description or "", test)
         return
     module = import_module(part.module)
     reasons = reasons_in(Path(module.__file__ or ""))
     for name, own in part.names.items():
         value = shown(getattr(module, name))
-        yield Row(f"`{name}`", value, reasons.get(name, ""), own or part.test)
+        yield LimitRow(f"`{name}`", value, reasons.get(name, ""), own or part.test)
 
 
 def reasons_in(file: Path) -> dict[str, str]:
@@ -331,7 +331,7 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def _line(row: Row) -> str:
+def _line(row: LimitRow) -> str:
     cells = (row.name, row.value, row.why.replace("``", "`"), f"`{row.test}`")
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 

@@ -15,7 +15,7 @@ class NobodyThereError(NoAnswerError):
     """Nothing listens at the address."""
 
 
-class Asked(NamedTuple):
+class HttpRequest(NamedTuple):
     """A request. ``body``: bytes, or the fields of a form."""
 
     url: str
@@ -24,7 +24,7 @@ class Asked(NamedTuple):
     body: bytes | Mapping[str, str] | None = None
 
 
-class Incoming(NamedTuple):
+class HttpResponse(NamedTuple):
     """An answer of which the head has come; the rest comes in pieces. Raises NoAnswerError amid them."""
 
     status: int
@@ -37,11 +37,11 @@ class TooLongError(ValueError):
     """More bytes than were to be read."""
 
 
-Call = Callable[[Asked], AbstractAsyncContextManager[Incoming]]
+Call = Callable[[HttpRequest], AbstractAsyncContextManager[HttpResponse]]
 """Makes a request, follows no redirect, and lets go of the answer at the end. Raises NoAnswerError."""
 
 
-async def whole(incoming: Incoming, most_bytes: int) -> bytes:
+async def whole(incoming: HttpResponse, most_bytes: int) -> bytes:
     """All of the answer's body. Raises TooLongError or NoAnswerError."""
     body = bytearray()
     async for piece in incoming.pieces:

@@ -17,7 +17,7 @@ from schemas.ward import WardRegister
 Options = TypeVar("Options", bound=BaseModel)
 
 
-class Held(NamedTuple):
+class ExclusiveResource(NamedTuple):
     """What only one part of an installation can have, and what to do where two want it."""
 
     what: str
@@ -28,12 +28,12 @@ HOLDS_BY: Final = frozenset({"host", "port", "directory"})
 """The settings from which ``holds`` of any kind is told: what else of a feed is wrong does not change it."""
 
 
-def held_port(host: str, port: int) -> Held:
+def held_port(host: str, port: int) -> ExclusiveResource:
     """A port to listen on."""
-    return Held(f"port {port} of {host}", "give each a port of its own")
+    return ExclusiveResource(f"port {port} of {host}", "give each a port of its own")
 
 
-def holds_port(_identity: FeedIdentity, settings: Port) -> Iterator[Held]:
+def holds_port(_identity: FeedIdentity, settings: Port) -> Iterator[ExclusiveResource]:
     """What a feed that listens holds: its port, unless it takes a free one."""
     if settings.port:
         yield held_port(settings.host, settings.port)
@@ -47,7 +47,7 @@ def _with_others(_settings: BaseModel) -> bool:
     return False
 
 
-def _holds_nothing(_identity: FeedIdentity, _settings: BaseModel) -> Iterable[Held]:
+def _holds_nothing(_identity: FeedIdentity, _settings: BaseModel) -> Iterable[ExclusiveResource]:
     return ()
 
 
@@ -60,7 +60,7 @@ def _no_doubts(_settings: BaseModel, _source: str, _register: WardRegister) -> I
 
 
 @dataclass(frozen=True, slots=True)
-class Configured(Generic[Options]):
+class SettingsKind(Generic[Options]):
     """What the configuration needs of one kind of feed; nothing of it works, so it is read in no time.
 
     ``holds``: what no two feeds may share; ``clears``: the claims that an input takes back by leaving them out;
@@ -71,7 +71,7 @@ class Configured(Generic[Options]):
     """
 
     settings: type[Options]
-    holds: Callable[[FeedIdentity, Options], Iterable[Held]] = _holds_nothing
+    holds: Callable[[FeedIdentity, Options], Iterable[ExclusiveResource]] = _holds_nothing
     clears: Callable[[Options], Iterable[str]] = _clears_nothing
     doors: Callable[[Options], Iterable[Door]] = _no_doors
     doubts: Callable[[Options, str, WardRegister], Iterable[Doubt]] = _no_doubts

@@ -11,12 +11,12 @@ from schemas.door import (
     PLAIN,
     SHOWS_NOTHING,
     Door,
-    Open,
+    OpenDoor,
     address_of,
 )
 
 __all__ = [
-    "ENCRYPTED", "NOBODY_ASKED", "PLAIN", "SHOWS_NOTHING", "Door", "Open", "address_of", "listening",
+    "ENCRYPTED", "NOBODY_ASKED", "PLAIN", "SHOWS_NOTHING", "Door", "OpenDoor", "address_of", "listening",
 ]  # fmt: skip
 
 
@@ -31,13 +31,13 @@ def listening(port: Port, what: str, tokens: Sequence[object] = ()) -> Door:
             f"without it {read} can be read and changed on the way: give it, or listen on 127.0.0.1 behind "
             "what encrypts"
         )
-        open_to.append(Open("tls", text))
+        open_to.append(OpenDoor("tls", text))
     if not (tokens or by_certificate or is_near):
         text = (
             "whoever reaches the port can say where patients are: give client_ca_file in its tls, and let a "
             "firewall admit the sender only"
         )
-        open_to.append(Open("host", text))
+        open_to.append(OpenDoor("host", text))
     counted = f"{len(tokens)} token{'s' * (len(tokens) > 1)}" if tokens else ""
     asks = [each for each in (counted, "a certificate of client_ca_file" * by_certificate) if each]
     return Door(

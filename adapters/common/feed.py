@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from adapters.common.outcome import Outcome
+from adapters.common.outcome import InputOutcome
 from bus.port import Header, Record
 from schemas import topics
 from schemas.observation import Envelope, RawPointer
@@ -38,7 +38,7 @@ class FeedIdentity:
         return {"revision": self.revision} if self.revision else {}
 
 
-class Replay(NamedTuple):
+class ReplayRequest(NamedTuple):
     """An input is read again by a person's hand: who, when, and the router's review items of it."""
 
     by: str
@@ -51,14 +51,14 @@ class Input(NamedTuple):
 
     raw: RawPointer
     received_at: datetime
-    replay: Replay | None = None
+    replay: ReplayRequest | None = None
 
 
 def records_of(
     feed: FeedIdentity,
     taken: Input,
     raw_value: bytes,
-    outcome: Outcome,
+    outcome: InputOutcome,
     found: Sequence[Record] = (),
 ) -> list[Record]:
     """Everything to make durable before the sender is answered.
@@ -74,7 +74,7 @@ def records_of(
     return records
 
 
-def raw_record(feed: FeedIdentity, raw: RawPointer, value: bytes, outcome: Outcome) -> Record:
+def raw_record(feed: FeedIdentity, raw: RawPointer, value: bytes, outcome: InputOutcome) -> Record:
     """The input as received; headers say which feed it came by and what became of it."""
     headers: tuple[Header, ...] = (
         ("feed", feed.name.encode()),
@@ -86,7 +86,7 @@ def raw_record(feed: FeedIdentity, raw: RawPointer, value: bytes, outcome: Outco
     return Record(topics.RAW, feed.realm, raw.id, value, headers)
 
 
-def envelope_record(feed: FeedIdentity, taken: Input, outcome: Outcome) -> Record:
+def envelope_record(feed: FeedIdentity, taken: Input, outcome: InputOutcome) -> Record:
     """All observations of the input as one record: whole or absent."""
     again = taken.replay
     replayed: Mapping[str, Any] = (
@@ -107,6 +107,6 @@ def envelope_record(feed: FeedIdentity, taken: Input, outcome: Outcome) -> Recor
     return Record(topics.OBSERVATIONS, feed.realm, taken.raw.id, envelope.to_json())
 
 
-def patient_records(outcome: Outcome) -> list[Record]:
+def patient_records(outcome: InputOutcome) -> list[Record]:
     """Who the input is about; none unless the installation keeps that."""
     return [Record(topics.PATIENTS, row.realm, row.key, row.to_json()) for row in outcome.patients]

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Final
 
-from adapters.common.outcome import Outcome, Verdict
+from adapters.common.outcome import InputOutcome, Verdict
 
 MANY_IN_A_ROW: Final = 3
 """Inputs withheld one after the other: no longer one slip among others."""
 
 
 @dataclass
-class Figures:
+class FeedFigures:
     """Counted since the start.
 
     ``last_seen`` is when a sender was last heard with an input; ``last_accepted_at`` when it was last
@@ -30,7 +30,7 @@ class Figures:
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     _last_reason: str = field(default="", repr=False)
 
-    def became(self, outcome: Outcome) -> None:
+    def became(self, outcome: InputOutcome) -> None:
         """What an input turned out to be: by verdict and reason."""
         self.outcomes[outcome.verdict.value, outcome.reason] += 1
         if outcome.verdict is Verdict.ACCEPTED:

@@ -75,7 +75,7 @@ class IdentitySettings(Section):
     )
 
 
-class Number(NamedTuple):
+class PatientNumber(NamedTuple):
     """One number of a patient, and what is doubtful about it (a stable code) if anything is.
 
     ``assigners``: every name of whoever gave it, the one that the identifier carries first.
@@ -115,7 +115,7 @@ def assigner_names(names: Sequence[str], aliases: Mapping[str, str]) -> tuple[st
 
 def number(
     value: str, assigners: Sequence[str], type_code: str, kinds: Mapping[str, IdentifierKind]
-) -> Number:
+) -> PatientNumber:
     """A number with its kind: what the feed says of its assigner, else its own form.
 
     ``assigners``: the names of whoever gave it, best first; empty ones are none.
@@ -126,24 +126,24 @@ def number(
         fault = LOST_ZEROS
     kind, value, warning = _classified(value, names, kinds)
     identifier = PatientIdentifier(kind=kind, value=value, assigner=names[0] if names else None)
-    return Number(identifier, names, type_code, warning, fault)
+    return PatientNumber(identifier, names, type_code, warning, fault)
 
 
 def patient_of(
-    numbers: Sequence[Number], settings: IdentitySettings, keyer: SourceKeyer, where: str
+    numbers: Sequence[PatientNumber], settings: IdentitySettings, keyer: SourceKeyer, where: str
 ) -> Identified | Trouble:
     """The patient with these numbers, or why it cannot be told which patient that is."""
     return _patient_of(numbers, settings, keyer, where, any_of_them=False)
 
 
 def ceasing_patient_of(
-    numbers: Sequence[Number], settings: IdentitySettings, keyer: SourceKeyer, where: str
+    numbers: Sequence[PatientNumber], settings: IdentitySettings, keyer: SourceKeyer, where: str
 ) -> Identified | Trouble:
     """The patient of a list of prior numbers (HL7 v2.5.1 chapter 3, MRG-1): any of them tells who it is."""
     return _patient_of(numbers, settings, keyer, where, any_of_them=True)
 
 
-def doubts(numbers: Sequence[Number], where: str) -> list[Trouble]:
+def doubts(numbers: Sequence[PatientNumber], where: str) -> list[Trouble]:
     """What a person should look at; all other numbers are used."""
     found = [Trouble(each.warning, "the number is kept; look at it", where)
              for each in numbers if each.warning and not each.fault]  # fmt: skip
@@ -162,7 +162,7 @@ def not_a_number(fault: str) -> str:
 
 
 def _patient_of(
-    numbers: Sequence[Number],
+    numbers: Sequence[PatientNumber],
     settings: IdentitySettings,
     keyer: SourceKeyer,
     where: str,
@@ -185,14 +185,16 @@ def _patient_of(
     return Identified(_patient(chosen, usable, keyer), where, rule)
 
 
-def _no_number(given: Sequence[Number], where: str) -> Trouble:
+def _no_number(given: Sequence[PatientNumber], where: str) -> Trouble:
     for each in given:
         if each.fault:
             return Trouble(PATIENT_UNREADABLE, not_a_number(each.fault), where)
     return Trouble("patient-missing", "no identifier says who it is about", where)
 
 
-def _patient(chosen: PatientIdentifier, usable: Sequence[Number], keyer: SourceKeyer) -> Patient:
+def _patient(
+    chosen: PatientIdentifier, usable: Sequence[PatientNumber], keyer: SourceKeyer
+) -> Patient:
     key = keyer.key(chosen)
     if len(usable) == 1:  # nearly always
         return Patient(key=key, identifiers=(usable[0].identifier,))
@@ -202,7 +204,7 @@ def _patient(chosen: PatientIdentifier, usable: Sequence[Number], keyer: SourceK
 
 
 def _chosen(
-    numbers: Sequence[Number], settings: IdentitySettings
+    numbers: Sequence[PatientNumber], settings: IdentitySettings
 ) -> tuple[PatientIdentifier | None, str]:
     """The patient's number, or None where several could be; and by which setting."""
     if (only := _only(numbers)) is not None:
@@ -220,7 +222,7 @@ def _chosen(
     return None, ""
 
 
-def _primary(numbers: Sequence[Number]) -> Sequence[Number]:
+def _primary(numbers: Sequence[PatientNumber]) -> Sequence[PatientNumber]:
     """Those that are given for good and for the main purpose; all where none is."""
     return [each for each in numbers if not each.is_secondary] or numbers
 
@@ -261,12 +263,12 @@ def _doubtful(
     return kind, value, warning or "identifier-of-another-kind"
 
 
-def _matches(each: Number, choice: IdentifierChoice) -> bool:
+def _matches(each: PatientNumber, choice: IdentifierChoice) -> bool:
     of_type = choice.type is None or choice.type == each.type
     return of_type and (choice.assigner is None or choice.assigner in each.assigners)
 
 
-def _only(numbers: Sequence[Number]) -> PatientIdentifier | None:
+def _only(numbers: Sequence[PatientNumber]) -> PatientIdentifier | None:
     """The identifier that all of these are, or None where they differ."""
     first = numbers[0].identifier
     if len(numbers) == 1:  # nearly always

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 
-class Span(NamedTuple):
+class ByteSpan(NamedTuple):
     """Some of the bytes: from ``start`` up to, not including, ``end``."""
 
     start: int
@@ -23,9 +23,9 @@ class Located(NamedTuple):
     ``head``: what names the columns of the part, where that stands elsewhere.
     """
 
-    part: Span
-    failed: Span | None = None
-    head: Span | None = None
+    part: ByteSpan
+    failed: ByteSpan | None = None
+    head: ByteSpan | None = None
 
 
 _MASK: Final = bytes.maketrans(
@@ -40,7 +40,7 @@ _MASK: Final = bytes.maketrans(
 )  # fmt: skip
 
 
-def shape_of(payload: bytes, kept: Iterable[Span] = ()) -> bytes:
+def shape_of(payload: bytes, kept: Iterable[ByteSpan] = ()) -> bytes:
     """The bytes without what they say, but for the spans that are kept."""
     shape = bytearray(payload.translate(_MASK))
     for start, end in kept:
@@ -48,6 +48,6 @@ def shape_of(payload: bytes, kept: Iterable[Span] = ()) -> bytes:
     return bytes(shape)
 
 
-def whole(payload: bytes) -> Span:
+def whole(payload: bytes) -> ByteSpan:
     """All of them."""
-    return Span(0, len(payload))
+    return ByteSpan(0, len(payload))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Origin(NamedTuple):
+class ValueOrigin(NamedTuple):
     """The field (``PV1-42``) or FHIRPath expression of a value, and the rule that chose it.
 
     A rule is a setting of the feed (``profile.marks``), or a fixed one in words.
@@ -28,14 +28,14 @@ class Origins:
     __slots__ = ("_noted", "asked", "finished")
 
     def __init__(self, *, asked: bool) -> None:
-        self.finished: list[dict[str, Origin]] = []
+        self.finished: list[dict[str, ValueOrigin]] = []
         self.asked = asked
-        self._noted: dict[str, Origin] = {}
+        self._noted: dict[str, ValueOrigin] = {}
 
     def note(self, value: str, where: str, rule: str) -> None:
         """Remember where a value of the observation at hand comes from."""
         if self.asked:
-            self._noted[value] = Origin(where, rule)
+            self._noted[value] = ValueOrigin(where, rule)
 
     def finish(self) -> None:
         """The observation at hand is made."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from adapters.common.origin import Origin
+from adapters.common.origin import ValueOrigin
 from schemas.observation import Observation
 from schemas.patient import PatientRow
 
@@ -67,7 +67,7 @@ class Named(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class InputOutcome:
     """What one input means. ``warnings`` are troubles beside an accepted rest.
 
     ``degraded``: a stricter reader refuses the input, here, for a reason that does not touch us.
@@ -84,7 +84,7 @@ class Outcome:
     observations: tuple[Observation, ...] = ()
     warnings: tuple[Trouble, ...] = ()
     degraded: str | None = None
-    origins: tuple[Mapping[str, Origin], ...] = ()
+    origins: tuple[Mapping[str, ValueOrigin], ...] = ()
     patients: tuple[PatientRow, ...] = ()
     trouble: Trouble | None = None
     parts: tuple[str, ...] = ()
@@ -95,11 +95,11 @@ def accepted(
     observations: Sequence[Observation],
     warnings: Sequence[Trouble] = (),
     degraded: str | None = None,
-    origins: Sequence[Mapping[str, Origin]] = (),
-) -> Outcome:
+    origins: Sequence[Mapping[str, ValueOrigin]] = (),
+) -> InputOutcome:
     """Understood, wholly or but for the warnings (then the first one's code is the reason)."""
     reason = warnings[0].reason if warnings else ACCEPTED_WHOLE
-    return Outcome(
+    return InputOutcome(
         Verdict.ACCEPTED,
         reason,
         observations=tuple(observations),
@@ -109,11 +109,13 @@ def accepted(
     )
 
 
-def to_review(trouble: Trouble) -> Outcome:
+def to_review(trouble: Trouble) -> InputOutcome:
     """Not understood: nothing of it is used until a person has looked."""
-    return Outcome(Verdict.REVIEW, trouble.reason, trouble.detail, trouble.where, trouble=trouble)
+    return InputOutcome(
+        Verdict.REVIEW, trouble.reason, trouble.detail, trouble.where, trouble=trouble
+    )
 
 
-def ignored(reason: str, detail: str) -> Outcome:
+def ignored(reason: str, detail: str) -> InputOutcome:
     """Understood, and of no concern to bed coordination: counted, not kept beyond ``raw``."""
-    return Outcome(Verdict.IGNORED, reason, detail)
+    return InputOutcome(Verdict.IGNORED, reason, detail)

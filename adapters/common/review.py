@@ -22,7 +22,7 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from adapters.common.feed import FeedIdentity, Input
-from adapters.common.outcome import Named, Outcome, Trouble, Verdict
+from adapters.common.outcome import InputOutcome, Named, Trouble, Verdict
 from bus.port import Record
 from schemas import topics
 from schemas.review import ReviewItem, ReviewStep
@@ -44,7 +44,7 @@ def statement_of(*parts: bytes) -> str:
     return digest.hexdigest()
 
 
-class Waiting(NamedTuple):
+class OpenItem(NamedTuple):
     """An open item: what it is about, what names that, and when the input was received."""
 
     statement: str
@@ -53,10 +53,10 @@ class Waiting(NamedTuple):
     at: datetime | None = None
 
 
-def waiting(item: ReviewItem) -> Waiting:
+def waiting(item: ReviewItem) -> OpenItem:
     """An open item as a feed holds it."""
     named = Named(item.name, item.nth) if item.name else None
-    return Waiting(item.statement, item.id, named, item.at)
+    return OpenItem(item.statement, item.id, named, item.at)
 
 
 def of_feed(reason: str) -> str:
@@ -73,25 +73,25 @@ class Findings:
 
     records: Sequence[Record]
     open: Mapping[str, frozenset[str]]
-    named: Sequence[Waiting] = ()
+    named: Sequence[OpenItem] = ()
     met: frozenset[str] = frozenset()
 
 
 NOTHING: Final = Findings((), {})
 
 
-class Review:
+class FeedReview:
     """The open items of one feed, as far as its process knows them."""
 
-    def __init__(self, feed: FeedIdentity, items: Iterable[Waiting] = ()) -> None:
+    def __init__(self, feed: FeedIdentity, items: Iterable[OpenItem] = ()) -> None:
         """``items``: those that are open."""
         self._feed = feed
         self._open: OrderedDict[str, frozenset[str]] = OrderedDict()
         self._about: dict[str, str] = {}
-        self._named: defaultdict[str, dict[str, Waiting]] = defaultdict(dict)
+        self._named: defaultdict[str, dict[str, OpenItem]] = defaultdict(dict)
         self._name_of: dict[str, str] = {}
         self._lock = threading.Lock()
-        held = [Waiting(*each) for each in items]
+        held = [OpenItem(*each) for each in items]
         self.note(Findings((), _by_statement((each.statement, each.item) for each in held), held))
 
     @property
@@ -106,7 +106,7 @@ class Review:
     def findings(
         self,
         taken: Input,
-        outcome: Outcome,
+        outcome: InputOutcome,
         statement: Callable[[], str],
         named: Callable[[], Named | None] = lambda: None,
     ) -> Findings:
@@ -124,7 +124,7 @@ class Review:
             return self._findings(taken, outcome, troubles, whole)
 
     def _findings(
-        self, taken: Input, outcome: Outcome, troubles: Sequence[Trouble], whole: str
+        self, taken: Input, outcome: InputOutcome, troubles: Sequence[Trouble], whole: str
     ) -> Findings:
         met = self._items(taken, outcome, troubles, whole)
         about = dict.fromkeys((whole, *outcome.parts, *(item.statement for item in met)))
@@ -142,7 +142,7 @@ class Review:
         )
 
     def _corrected(
-        self, taken: Input, outcome: Outcome, met: Mapping[str, frozenset[str]]
+        self, taken: Input, outcome: InputOutcome, met: Mapping[str, frozenset[str]]
     ) -> dict[str, frozenset[str]]:
         """What stays open of older statements whose place one takes in which nothing is wrong."""
         over: defaultdict[str, set[str]] = defaultdict(set)
@@ -196,7 +196,7 @@ class Review:
             yield from sorted(self._open_of(statement) - ids)
 
     def _items(
-        self, taken: Input, outcome: Outcome, troubles: Sequence[Trouble], whole: str
+        self, taken: Input, outcome: InputOutcome, troubles: Sequence[Trouble], whole: str
     ) -> list[ReviewItem]:
         made: dict[str, ReviewItem] = {}
         for trouble in troubles:
@@ -244,7 +244,7 @@ class Review:
         return step_record(step)
 
 
-def _is_newer(named: Named, received_at: datetime, than: Waiting) -> bool:
+def _is_newer(named: Named, received_at: datetime, than: OpenItem) -> bool:
     """Whether a statement takes the place of the other of its name: where that is certain."""
     if than.named is None or than.at is None:
         return False
@@ -278,5 +278,5 @@ def _record(item: ReviewItem) -> Record:
     return Record(topics.REVIEW, item.realm, item.id, item.model_dump_json().encode())
 
 
-def _troubles(outcome: Outcome) -> Sequence[Trouble]:
+def _troubles(outcome: InputOutcome) -> Sequence[Trouble]:
     return (outcome.trouble, *outcome.warnings) if outcome.trouble else outcome.warnings

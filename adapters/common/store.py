@@ -20,14 +20,14 @@ from bus.port import Log, LogError, LogFullError, Record, RecordTooLargeError
 Input = TypeVar("Input")
 
 
-class Waiting(NamedTuple, Generic[Input]):
+class PendingInput(NamedTuple, Generic[Input]):
     """An input, and what is to be durable before it is settled."""
 
     input: Input
     records: Sequence[Record]
 
 
-class Settled(NamedTuple, Generic[Input]):
+class SettledInput(NamedTuple, Generic[Input]):
     """An input, and why it is not durable if it is not."""
 
     input: Input
@@ -37,18 +37,18 @@ class Settled(NamedTuple, Generic[Input]):
 class Store(Generic[Input]):
     """Stores the inputs of one event loop; ``settle`` is called in it, with as many as are done."""
 
-    def __init__(self, log: Log, settle: Callable[[Sequence[Settled[Input]]], None]) -> None:
+    def __init__(self, log: Log, settle: Callable[[Sequence[SettledInput[Input]]], None]) -> None:
         self._log = log
         self._settle = settle
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._gathered: list[Waiting[Input]] = []
-        self._done: deque[tuple[Sequence[Waiting[Input]], LogError | None]] = deque()
+        self._gathered: list[PendingInput[Input]] = []
+        self._done: deque[tuple[Sequence[PendingInput[Input]], LogError | None]] = deque()
         self._waking = False
         self._wake_lock = threading.Lock()
 
     def put(self, each: Input, records: Sequence[Record]) -> None:
         """Store the records with all else that this turn of the loop brings; call it in the loop."""
-        self._gathered.append(Waiting(each, records))
+        self._gathered.append(PendingInput(each, records))
         if len(self._gathered) == 1:
             self._loop = asyncio.get_running_loop()
             self._loop.call_soon(self._hand_over)
@@ -57,7 +57,7 @@ class Store(Generic[Input]):
         gathered, self._gathered = self._gathered, []
         self._submit(gathered)
 
-    def _submit(self, batch: Sequence[Waiting[Input]]) -> None:
+    def _submit(self, batch: Sequence[PendingInput[Input]]) -> None:
         records = [record for waiting in batch for record in waiting.records]
         try:
             self._log.submit(records, lambda error: self._completed(batch, error))
@@ -69,11 +69,11 @@ class Store(Generic[Input]):
         except LogError as error:
             self._completed(batch, error)
 
-    def _submit_each(self, batch: Sequence[Waiting[Input]]) -> None:
+    def _submit_each(self, batch: Sequence[PendingInput[Input]]) -> None:
         for waiting in batch:
             self._submit([waiting])
 
-    def _completed(self, batch: Sequence[Waiting[Input]], error: LogError | None) -> None:
+    def _completed(self, batch: Sequence[PendingInput[Input]], error: LogError | None) -> None:
         """The log is done with a batch; called from any thread."""
         self._done.append((batch, error))
         with self._wake_lock:
@@ -86,11 +86,11 @@ class Store(Generic[Input]):
     def _wake(self) -> None:
         with self._wake_lock:
             self._waking = False
-        settled: list[Settled[Input]] = []
+        settled: list[SettledInput[Input]] = []
         while self._done:
             batch, error = self._done.popleft()
             if error is not None and len(batch) > 1 and not isinstance(error, LogFullError):
                 self._submit_each(batch)  # which of them it was will show
             else:
-                settled += [Settled(waiting.input, error) for waiting in batch]
+                settled += [SettledInput(waiting.input, error) for waiting in batch]
         self._settle(settled)

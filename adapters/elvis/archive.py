@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from adapters.common.filename import shown
-from adapters.common.outcome import Outcome
+from adapters.common.outcome import InputOutcome
 
 DONE: Final = "done"
 REJECTED: Final = "rejected"
@@ -54,7 +54,7 @@ class Archive:
         self._reason(self._place(self._rejected, path, sha256)).unlink(missing_ok=True)
         return _move(path, self._place(self._done, path, sha256))
 
-    def reject(self, path: Path, sha256: str, outcome: Outcome) -> Path:
+    def reject(self, path: Path, sha256: str, outcome: InputOutcome) -> Path:
         """Move a refused file to ``rejected/``, its reason beside it; its new path. Raises OSError."""
         place = self._place(self._rejected, path, sha256)
         told = {

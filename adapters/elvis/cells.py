@@ -15,7 +15,7 @@ from adapters.common.identity import not_a_number
 from adapters.common.numbers import LOST_ZEROS, fault_of, has_lost_zeros
 from adapters.common.text import TEXT_CLEANED, TEXT_UNREADABLE, cleaned, is_readable
 from adapters.common.ward import WARD_UNKNOWN, FacilityAdvice, unresolved
-from adapters.elvis.times import TimeReader
+from adapters.elvis.times import ExportTimeReader
 from schemas.identifiers import IdentifierKind, classify
 from schemas.observation import PatientIdentifier, Protection
 from schemas.ward import Unresolved, WardRegister
@@ -41,7 +41,7 @@ class Text(NamedTuple):
     oddity: Fault | None = None
 
 
-def time(text: str, times: TimeReader) -> datetime | Fault:
+def time(text: str, times: ExportTimeReader) -> datetime | Fault:
     """A moment."""
     moment = times.read(text)
     return moment or Fault(

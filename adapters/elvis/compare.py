@@ -20,19 +20,19 @@ from typing import Final, NamedTuple
 from adapters.common.describing import Describer
 from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Trouble
-from adapters.common.review import Review
+from adapters.common.review import FeedReview
 from adapters.elvis import absence, guards
 from adapters.elvis.format import MTIME
-from adapters.elvis.observe import RECORDED_RULE, Moment, Observer
+from adapters.elvis.observe import RECORDED_RULE, SnapshotMoment, SnapshotObserver
 from adapters.elvis.parse import Export
 from adapters.elvis.row import RowReader, Sheet
 from adapters.elvis.scan import Fresh, RowTrouble, Scan, scan
 from adapters.elvis.settings import ElvisSettings
 from adapters.elvis.state import (
-    Change,
-    Listing,
     PatientState,
     ScopeState,
+    SnapshotChange,
+    SnapshotRow,
     SnapshotState,
     sequence_of,
 )
@@ -51,7 +51,7 @@ class Context(NamedTuple):
     feed: FeedIdentity
     settings: ElvisSettings
     sheet: Sheet
-    review: Review
+    review: FeedReview
     describer: Describer | None = None
 
 
@@ -70,7 +70,7 @@ class Comparison:
     ``parts``: what the rows say that were looked at anew.
     """
 
-    change: Change
+    change: SnapshotChange
     observed: tuple[tuple[int | None, Observation], ...]
     troubles: tuple[tuple[int, Trouble], ...]
     parts: tuple[str, ...] = ()
@@ -85,7 +85,7 @@ def compare(
         return scope
     last = state.scopes.get(scope)
     rule = BY_FILE if context.sheet.form.exported_at == MTIME else RECORDED_RULE
-    moment = Moment(scope, _exported_at(export, scope, last), arrival.received_at, rule)
+    moment = SnapshotMoment(scope, _exported_at(export, scope, last), arrival.received_at, rule)
     if last is not None and last.file == arrival.identity:  # read again: it is no older than itself
         moment = _as_before(moment, export, last)
     elif refused := _refused_by_time(moment, last, context):
@@ -114,7 +114,7 @@ def _exported_at(export: Export, scope: str, last: ScopeState | None) -> datetim
     return export.exported_late_at if is_past else first
 
 
-def _as_before(moment: Moment, export: Export, last: ScopeState) -> Moment:
+def _as_before(moment: SnapshotMoment, export: Export, last: ScopeState) -> SnapshotMoment:
     """The time that the file was taken for when it was accepted."""
     passes = (export.exported_at, export.exported_late_at)
     taken = (at for at in passes if sequence_of(at, moment.scope) == last.sequence)
@@ -130,13 +130,15 @@ def _settled(state: SnapshotState, scope: str) -> dict[str, str]:
     }
 
 
-def _refused_by_time(moment: Moment, last: ScopeState | None, context: Context) -> Trouble | None:
+def _refused_by_time(
+    moment: SnapshotMoment, last: ScopeState | None, context: Context
+) -> Trouble | None:
     ahead = guards.not_ahead(moment.at, moment.received_at, context.settings.guards)
     return ahead or guards.not_older(moment.sequence, last)
 
 
 def _refused_by_rows(  # noqa: PLR0913, PLR0917 - all that is known of the rows
-    before: Mapping[str, Listing],
+    before: Mapping[str, SnapshotRow],
     found: Scan,
     absent: Collection[str],
     export: Export,
@@ -150,7 +152,7 @@ def _refused_by_rows(  # noqa: PLR0913, PLR0917 - all that is known of the rows
     return guards.mostly_readable(found, rows, limits) or guards.not_shrunk(before, absent, limits)
 
 
-def _newest(before: ScopeState, moment: Moment, found: Scan, interval_s: int) -> ScopeState:
+def _newest(before: ScopeState, moment: SnapshotMoment, found: Scan, interval_s: int) -> ScopeState:
     """What the scope's state becomes, but for which bytes and wards it was."""
     told = frozenset(trouble.statement for trouble in found.unused)
     newest = replace(before, sequence=moment.sequence, told=told, left=frozenset())
@@ -170,7 +172,7 @@ class _Step:
     def __init__(
         self,
         state: SnapshotState,
-        moment: Moment,
+        moment: SnapshotMoment,
         newest: ScopeState,
         context: Context,
         rows: int,
@@ -181,7 +183,7 @@ class _Step:
         self._last = state.scopes.get(moment.scope)
         self._newest = newest
         self._is_read_alike = self._last is not None and self._last.reading == newest.reading
-        self._observer = Observer(context.feed, context.sheet.keyer, moment)
+        self._observer = SnapshotObserver(context.feed, context.sheet.keyer, moment)
         self._scopes = {**state.scopes, moment.scope: newest}
         self._asked = absence.scopes_asked(self._scopes, context.settings)
         self._grace_s = context.settings.absence_grace_s(len(self._asked))
@@ -203,13 +205,13 @@ class _Step:
             self._end_if_gone(key)
         self._forget()
         self._tell_once(found.unused)
-        change = Change({self._moment.scope: self._newest}, self._patients)
+        change = SnapshotChange({self._moment.scope: self._newest}, self._patients)
         told = tuple(self._observed), tuple(self._troubles), tuple(self._parts)
         return Comparison(change, *told)
 
     # -- patients of the file -----------------------------------------------------------------
 
-    def _see(self, key: str, fresh: Fresh, listing: Listing, reader: RowReader) -> None:
+    def _see(self, key: str, fresh: Fresh, listing: SnapshotRow, reader: RowReader) -> None:
         old = self._state.patients.get(key)
         said = reader.claims(fresh.row)
         before = old.listed.get(self._moment.scope) if old else None
@@ -227,7 +229,7 @@ class _Step:
             self._observed.append((fresh.number, told))
 
     def _sighted(
-        self, old: PatientState | None, fresh: Fresh, content: str, listing: Listing
+        self, old: PatientState | None, fresh: Fresh, content: str, listing: SnapshotRow
     ) -> PatientState:
         if old is None or old.ended:
             return self._first_sighting(old, fresh, content, listing)
@@ -239,7 +241,7 @@ class _Step:
         return _listed(said, self._moment.scope, listing)
 
     def _first_sighting(
-        self, old: PatientState | None, fresh: Fresh, content: str, listing: Listing
+        self, old: PatientState | None, fresh: Fresh, content: str, listing: SnapshotRow
     ) -> PatientState:
         episode = old.episode + 1 if old else 1
         who = fresh.who
@@ -254,7 +256,7 @@ class _Step:
         ]
         return max([patient.left, *others]) > self._moment.sequence
 
-    def _keep(self, key: str, listing: Listing) -> None:
+    def _keep(self, key: str, listing: SnapshotRow) -> None:
         # Listed as before, or twice: whoever was never known is not made a visit by two rows.
         old = self._state.patients.get(key)
         if old and not old.ended and old.listed.get(self._moment.scope) != listing:
@@ -310,7 +312,7 @@ class _Step:
         return self._context.sheet.keyer.hash(*parts)
 
 
-def _listed(patient: PatientState, scope: str, listing: Listing) -> PatientState:
+def _listed(patient: PatientState, scope: str, listing: SnapshotRow) -> PatientState:
     """Seen again: nothing is missed any more."""
     listed = {**patient.listed, scope: listing}
     return replace(patient, listed=listed, missed=0, rounds=0, round_at=0)

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from adapters.common.configured import Configured, Held
+from adapters.common.configured import ExclusiveResource, SettingsKind
 from adapters.common.door import Door
 from adapters.common.feed import FeedIdentity
 from adapters.elvis import tried
 from adapters.elvis.settings import ElvisSettings
 
 
-def _holds(identity: FeedIdentity, settings: ElvisSettings) -> Iterator[Held]:
-    yield Held(f"directory {settings.directory}", "give each feed a directory of its own")
-    yield Held(
+def _holds(identity: FeedIdentity, settings: ElvisSettings) -> Iterator[ExclusiveResource]:
+    yield ExclusiveResource(
+        f"directory {settings.directory}", "give each feed a directory of its own"
+    )
+    yield ExclusiveResource(
         f"the exports of source {identity.source!r} in realm {identity.realm!r}",
         "a patient is gone when every scope lacks them, and a feed knows its own scopes only; name "
         "all scopes of the source in one feed, and let its directory collect the files of all",
@@ -27,7 +29,7 @@ def _doors(settings: ElvisSettings) -> Iterator[Door]:
     )
 
 
-CONFIGURED: Final = Configured(
+CONFIGURED: Final = SettingsKind(
     settings=ElvisSettings,
     holds=_holds,
     doors=_doors,

@@ -26,15 +26,15 @@ import structlog
 from adapters.common.backoff import Backoff
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
-from adapters.common.outcome import Outcome, Trouble, Verdict
-from adapters.common.review import Review
+from adapters.common.outcome import InputOutcome, Trouble, Verdict
+from adapters.common.review import FeedReview
 from adapters.elvis.archive import Archive
 from adapters.elvis.figures import ExportFigures
 from adapters.elvis.guards import OLDER_THAN_LAST
-from adapters.elvis.handle import Handled, Incoming, incoming, make_context
+from adapters.elvis.handle import Handled, IncomingFile, incoming, make_context
 from adapters.elvis.inbox import Inbox, Signature
 from adapters.elvis.moving import Mover, ToMove
-from adapters.elvis.reading import Clocks, Found, Reader
+from adapters.elvis.reading import Clocks, ExportReader, Found
 from adapters.elvis.settings import ElvisSettings
 from adapters.elvis.taking import Taker
 from adapters.elvis.waiting import looks
@@ -77,7 +77,7 @@ class ElvisDirectoryFeed:
         monotonic: Callable[[], float] = time.monotonic,
         *,
         describe: bool = False,
-        review: Review | None = None,
+        review: FeedReview | None = None,
     ) -> None:
         self.identity = identity
         self.figures = ExportFigures()
@@ -91,7 +91,7 @@ class ElvisDirectoryFeed:
         self._archive = Archive(settings.directory)
         self._mover = Mover(self._inbox, self._archive, self.figures)
         limit = settings.guards.file_bytes
-        self._reader = Reader(self._incoming, limit, settings.watching, self._clocks)
+        self._reader = ExportReader(self._incoming, limit, settings.watching, self._clocks)
         self._taker = Taker(self._context, log)
         self._aside: dict[Path, tuple[Signature, Backoff]] = {}
         self._log_backoff = self._new_backoff()
@@ -228,7 +228,7 @@ class ElvisDirectoryFeed:
             self._unreadable[path] = error.strerror or "it is no file any more"
             return None
 
-    def _incoming(self, path: Path, payload: bytes, signature: Signature) -> Incoming:
+    def _incoming(self, path: Path, payload: bytes, signature: Signature) -> IncomingFile:
         return incoming(
             payload,
             path.name,
@@ -267,7 +267,7 @@ class ElvisDirectoryFeed:
 
     # -- what is counted ------------------------------------------------------------------------------
 
-    def _note(self, handled: Handled, file: Incoming) -> None:
+    def _note(self, handled: Handled, file: IncomingFile) -> None:
         outcome, figures = handled.outcome, self.figures
         figures.last_seen = self._clocks.now()
         if handled.is_known:
@@ -276,7 +276,7 @@ class ElvisDirectoryFeed:
         figures.became(outcome)
         self._note_refusal(outcome, _hospital_of(file))
 
-    def _note_refusal(self, outcome: Outcome, hospital: str) -> None:
+    def _note_refusal(self, outcome: InputOutcome, hospital: str) -> None:
         """A refusal is trouble until an export of the same hospital is accepted.
 
         One that is older than the last tells of nothing that was lost; several in a row do.
@@ -307,5 +307,5 @@ def _export_order(found: Found) -> tuple[datetime, str]:
     return (at, found.path.name)
 
 
-def _hospital_of(file: Incoming) -> str:
+def _hospital_of(file: IncomingFile) -> str:
     return "" if isinstance(file.parsed, Trouble) else file.parsed.hospital.casefold()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from adapters.common.figures import Figures
-from adapters.common.outcome import Outcome, Verdict
+from adapters.common.figures import FeedFigures
+from adapters.common.outcome import InputOutcome, Verdict
 
 
 @dataclass
-class ExportFigures(Figures):
+class ExportFigures(FeedFigures):
     """What is counted besides; ``files_waiting`` as seen at the last look."""
 
     files_waiting: int = 0
@@ -25,7 +25,7 @@ class ExportFigures(Figures):
     commits_failed: int = 0
     moves_failed: int = 0
 
-    def became(self, outcome: Outcome) -> None:
+    def became(self, outcome: InputOutcome) -> None:
         """What an export turned out to be."""
         super().became(outcome)
         self.files_refused += outcome.verdict is Verdict.REVIEW

@@ -15,7 +15,7 @@ from adapters.common.outcome import Trouble
 from adapters.elvis.parse import Export
 from adapters.elvis.scan import Scan
 from adapters.elvis.settings import Guards, Scope
-from adapters.elvis.state import Listing, ScopeState
+from adapters.elvis.state import ScopeState, SnapshotRow
 
 OLDER_THAN_LAST: Final = "older-than-last"
 IN_FUTURE: Final = "exported-in-future"
@@ -139,7 +139,7 @@ def _unused(found: Scan, rows: int) -> Trouble:
 
 
 def not_shrunk(
-    before: Mapping[str, Listing], absent: Collection[str], guards: Guards
+    before: Mapping[str, SnapshotRow], absent: Collection[str], guards: Guards
 ) -> Trouble | None:
     """No ward may lose more of its patients at once than configured.
 

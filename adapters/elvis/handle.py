@@ -24,8 +24,8 @@ from adapters.common.feed import (
 )
 from adapters.common.filename import shown
 from adapters.common.keys import PatientKeyer, raw_pointer
-from adapters.common.outcome import Outcome, Trouble, Verdict, accepted, ignored, to_review
-from adapters.common.review import NOTHING, Findings, Review, statement_of
+from adapters.common.outcome import InputOutcome, Trouble, Verdict, accepted, ignored, to_review
+from adapters.common.review import NOTHING, FeedReview, Findings, statement_of
 from adapters.elvis import guards
 from adapters.elvis import state as snapshot_state
 from adapters.elvis.archive import original_name
@@ -36,7 +36,7 @@ from adapters.elvis.outside import Outside, given_by
 from adapters.elvis.parse import Export, may_be_growing, parse
 from adapters.elvis.row import RowReader, make_sheet
 from adapters.elvis.settings import ElvisSettings
-from adapters.elvis.state import Change, FileState, SnapshotState
+from adapters.elvis.state import FileState, SnapshotChange, SnapshotState
 from bus.port import Record
 from schemas.observation import RawPointer
 from schemas.ward import WardRegister
@@ -45,7 +45,7 @@ OBSERVATIONS_IN_ENVELOPE: Final = 400
 """An observation of a row has at most some 2,000 bytes (cells are bounded): below 900 kB."""
 
 
-class Incoming(NamedTuple):
+class IncomingFile(NamedTuple):
     """A file: name, hash and size, what it says, when it was read.
 
     ``may_grow``: it is no export, perhaps because it is still being written, or nothing in it says that it
@@ -64,8 +64,8 @@ class Incoming(NamedTuple):
 class Handled(NamedTuple):
     """What becomes of a file. ``change`` is empty where it was known already."""
 
-    outcome: Outcome
-    change: Change
+    outcome: InputOutcome
+    change: SnapshotChange
     is_known: bool = False
 
 
@@ -84,12 +84,12 @@ def make_context(  # noqa: PLR0913 - all that a feed's files have in common
     keyer: PatientKeyer,
     *,
     describe: bool = False,
-    review: Review | None = None,
+    review: FeedReview | None = None,
 ) -> Context:
     """Everything that stays the same from file to file."""
     sheet = make_sheet(settings.format, register, feed.source, keyer)
     describer = Describer(feed, keyer) if describe else None
-    return Context(feed, settings, sheet, review or Review(feed), describer)
+    return Context(feed, settings, sheet, review or FeedReview(feed), describer)
 
 
 def incoming(  # noqa: PLR0913 - all that is known of a file
@@ -100,7 +100,7 @@ def incoming(  # noqa: PLR0913 - all that is known of a file
     *,
     approved: bool = False,
     mtime_ns: int | None = None,
-) -> Incoming:
+) -> IncomingFile:
     """The file's bytes, read as far as that needs no earlier snapshot. Total: nothing raises.
 
     ``name`` as the file system gives it. Of a file that is too large, ``guards.file_bytes`` and one
@@ -112,7 +112,7 @@ def incoming(  # noqa: PLR0913 - all that is known of a file
     identity = raw.sha256
     if context.settings.format.exported_at != HEADER and isinstance(parsed, Export):
         identity = f"{raw.sha256}@{parsed.exported_at.isoformat()}"
-    return Incoming(raw, parsed, received_at, approved, may_grow, identity)
+    return IncomingFile(raw, parsed, received_at, approved, may_grow, identity)
 
 
 def _parsed(payload: bytes, outside: Outside, context: Context) -> tuple[Export | Trouble, bool]:
@@ -129,7 +129,7 @@ def _parsed(payload: bytes, outside: Outside, context: Context) -> tuple[Export 
         return _fault(error), False
 
 
-def prepare(state: SnapshotState, file: Incoming, context: Context) -> Prepared:
+def prepare(state: SnapshotState, file: IncomingFile, context: Context) -> Prepared:
     """Judge one file and say what to commit. Total: a file that no record can be made of is refused."""
     handled = handle(state, file, context)
     try:
@@ -139,13 +139,13 @@ def prepare(state: SnapshotState, file: Incoming, context: Context) -> Prepared:
 
 
 def prepare_refusal(
-    state: SnapshotState, file: Incoming, trouble: Trouble, context: Context
+    state: SnapshotState, file: IncomingFile, trouble: Trouble, context: Context
 ) -> Prepared:
     """Nothing of the file is used."""
     return _prepared(_refused(state, file, trouble, context), file, context)
 
 
-def _prepared(handled: Handled, file: Incoming, context: Context) -> Prepared:
+def _prepared(handled: Handled, file: IncomingFile, context: Context) -> Prepared:
     found = NOTHING
     if not handled.is_known or handled.outcome.parts:
         taken = Input(file.raw, file.received_at)
@@ -155,7 +155,7 @@ def _prepared(handled: Handled, file: Incoming, context: Context) -> Prepared:
     return Prepared(handled, records_of(handled, file, context.feed, found.records), found)
 
 
-def handle(state: SnapshotState, file: Incoming, context: Context) -> Handled:
+def handle(state: SnapshotState, file: IncomingFile, context: Context) -> Handled:
     """Judge one file against the state; the state is left as it is. Total: nothing raises."""
     try:
         return _handled(state, file, context)
@@ -163,14 +163,14 @@ def handle(state: SnapshotState, file: Incoming, context: Context) -> Handled:
         return _refused(state, file, _fault(error), context)
 
 
-def _handled(state: SnapshotState, file: Incoming, context: Context) -> Handled:
+def _handled(state: SnapshotState, file: IncomingFile, context: Context) -> Handled:
     known = state.files.get(file.identity)
     is_taken = known is not None and known.verdict == Verdict.ACCEPTED
     if is_taken and not _is_read_otherwise(state, file, context):
         outcome = replace(
             ignored("file-known", "accepted before"), parts=_over(state, file, context)
         )
-        return Handled(outcome, Change(), is_known=True)
+        return Handled(outcome, SnapshotChange(), is_known=True)
     judged = judge(state, file, context)
     if isinstance(judged, Trouble):
         return _refused(state, file, judged, context)
@@ -185,19 +185,19 @@ def _handled(state: SnapshotState, file: Incoming, context: Context) -> Handled:
         and known.verdict == Verdict.ACCEPTED
         and not (judged.observed or judged.parts or judged.troubles)
     ):
-        return Handled(ignored("file-known", "accepted before"), Change(), is_known=True)
+        return Handled(ignored("file-known", "accepted before"), SnapshotChange(), is_known=True)
     if context.describer is not None:
         outcome = replace(outcome, patients=context.describer.rows(outcome.observations, {}))
     return Handled(outcome, replace(judged.change, files=_files(state, file, outcome, context)))
 
 
-def _is_read_otherwise(state: SnapshotState, file: Incoming, context: Context) -> bool:
+def _is_read_otherwise(state: SnapshotState, file: IncomingFile, context: Context) -> bool:
     """Whether an accepted file is the newest of its scope, and was read by another configuration."""
     is_newest = any(scope.file == file.identity for scope in state.scopes.values())
     return is_newest and state.files[file.identity].revision != context.feed.revision
 
 
-def _over(state: SnapshotState, file: Incoming, context: Context) -> tuple[str, ...]:
+def _over(state: SnapshotState, file: IncomingFile, context: Context) -> tuple[str, ...]:
     """What an older export said and the newest of its scope says no more; looked for where it matters."""
     if isinstance(file.parsed, Trouble) or not context.review.has_open:
         return ()
@@ -210,7 +210,7 @@ def _over(state: SnapshotState, file: Incoming, context: Context) -> tuple[str, 
     return tuple(said for said in map(reader.statement, file.parsed.rows) if said not in still)
 
 
-def _replaced(state: SnapshotState, change: Change, file: Incoming) -> Iterator[str]:
+def _replaced(state: SnapshotState, change: SnapshotChange, file: IncomingFile) -> Iterator[str]:
     """The refused exports whose place this one takes: of its scope, or of none known where there is one only.
 
     It is a whole picture, and newer: what it lists and cannot be read is in review for itself.
@@ -231,13 +231,15 @@ def _statement_of(sha256: str) -> str:
     return statement_of(b"export", sha256.encode())
 
 
-def _refused(state: SnapshotState, file: Incoming, trouble: Trouble, context: Context) -> Handled:
+def _refused(
+    state: SnapshotState, file: IncomingFile, trouble: Trouble, context: Context
+) -> Handled:
     is_over = trouble.reason == guards.OLDER_THAN_LAST  # a newer one has told who is to come
     trouble = replace(trouble, mark_unread=not is_over)  # of anybody that it lists
     outcome, known = to_review(trouble), state.files.get(file.identity)
     if known and known.reason == trouble.reason:
-        return Handled(outcome, Change(), is_known=True)
-    return Handled(outcome, Change(files=_files(state, file, outcome, context)))
+        return Handled(outcome, SnapshotChange(), is_known=True)
+    return Handled(outcome, SnapshotChange(files=_files(state, file, outcome, context)))
 
 
 def _fault(error: Exception) -> Trouble:
@@ -252,7 +254,7 @@ def _raised_at(error: Exception) -> str:
     return f"{Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else "unknown"
 
 
-def judge(state: SnapshotState, file: Incoming, context: Context) -> Comparison | Trouble:
+def judge(state: SnapshotState, file: IncomingFile, context: Context) -> Comparison | Trouble:
     """What the file changes, or why it is refused."""
     if isinstance(file.parsed, Trouble):
         return file.parsed
@@ -261,7 +263,7 @@ def judge(state: SnapshotState, file: Incoming, context: Context) -> Comparison 
 
 
 def _files(
-    state: SnapshotState, file: Incoming, outcome: Outcome, context: Context
+    state: SnapshotState, file: IncomingFile, outcome: InputOutcome, context: Context
 ) -> dict[str, FileState | None]:
     at = round(file.received_at.timestamp() * 1_000_000)
     kept = context.settings.remember_files - 1
@@ -276,14 +278,14 @@ def _files(
     return {**forgotten, file.identity: became}
 
 
-def _exported(outcome: Outcome, export: Export, scope: str) -> int:
+def _exported(outcome: InputOutcome, export: Export, scope: str) -> int:
     """The sequence of a refused export; a time that is to come says nothing."""
     is_believed = outcome.reason != guards.IN_FUTURE
     return snapshot_state.sequence_of(export.exported_at, scope) if is_believed else 0
 
 
 def records_of(
-    handled: Handled, file: Incoming, feed: FeedIdentity, found: Sequence[Record] = ()
+    handled: Handled, file: IncomingFile, feed: FeedIdentity, found: Sequence[Record] = ()
 ) -> list[Record]:
     """Everything to commit together: raw pointer, envelopes, what review has, snapshot rows."""
     if handled.is_known:
@@ -300,7 +302,7 @@ def records_of(
 
 
 def _envelopes(
-    outcome: Outcome, raw: RawPointer, received_at: datetime, feed: FeedIdentity
+    outcome: InputOutcome, raw: RawPointer, received_at: datetime, feed: FeedIdentity
 ) -> list[Record]:
     # A region's snapshot can exceed the size of a record: one envelope for each group of rows,
     # all in one commit. Each patient has at most one row, so no group needs another.

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from adapters.common.locating import Located, Span
+from adapters.common.locating import ByteSpan, Located
 from adapters.elvis.format import ExportFormat
 
 _PLACE: Final = re.compile(r"line (\d+)(?:, column (.+)|, byte (\d+))?")
@@ -21,7 +21,7 @@ _SHOWN_LINES: Final = 1
 
 def locate(payload: bytes, where: str, form: ExportFormat) -> Located:
     """The line, and the cell or byte that a trouble names (``line 7, column Avsedd avdelning``)."""
-    lines = [Span(*found.span()) for found in _LINE.finditer(payload) if found[0]]
+    lines = [ByteSpan(*found.span()) for found in _LINE.finditer(payload) if found[0]]
     head = _column_names(payload, lines, form)
     place = _PLACE.fullmatch(where)
     number = int(place[1]) if place else 0
@@ -30,7 +30,7 @@ def locate(payload: bytes, where: str, form: ExportFormat) -> Located:
     line = lines[number - 1]
     if place[3]:
         start = min(line.start + int(place[3]) - 1, line.end)
-        return Located(line, Span(start, min(start + 1, line.end)), head)
+        return Located(line, ByteSpan(start, min(start + 1, line.end)), head)
     names = _cells(payload, head, form) if head else []
     column = [_text(payload, each, form) for each in names]
     if place[2] not in column:
@@ -38,24 +38,24 @@ def locate(payload: bytes, where: str, form: ExportFormat) -> Located:
     cells = _cells(payload, line, form)
     at = column.index(place[2])
     end = line.start + len(_without_end(payload, line))
-    return Located(line, cells[at] if at < len(cells) else Span(end, end), head)
+    return Located(line, cells[at] if at < len(cells) else ByteSpan(end, end), head)
 
 
-def kept(payload: bytes, form: ExportFormat) -> Iterator[Span]:
+def kept(payload: bytes, form: ExportFormat) -> Iterator[ByteSpan]:
     """What stays in an export's shape: the names of its columns."""
-    lines = [Span(*found.span()) for found in _LINE.finditer(payload) if found[0]]
+    lines = [ByteSpan(*found.span()) for found in _LINE.finditer(payload) if found[0]]
     head = _column_names(payload, lines, form)
     if head is not None:
         yield head
 
 
-def _beginning(lines: Sequence[Span], head: Span | None) -> Span:
+def _beginning(lines: Sequence[ByteSpan], head: ByteSpan | None) -> ByteSpan:
     """The header rows, up to the column names."""
     end = head.end if head else (lines[_SHOWN_LINES - 1].end if lines else 0)
-    return Span(0, end)
+    return ByteSpan(0, end)
 
 
-def _column_names(payload: bytes, lines: Sequence[Span], form: ExportFormat) -> Span | None:
+def _column_names(payload: bytes, lines: Sequence[ByteSpan], form: ExportFormat) -> ByteSpan | None:
     wanted = form.columns.patient
     for line in lines:
         if wanted in {_text(payload, cell, form) for cell in _cells(payload, line, form)}:
@@ -63,13 +63,13 @@ def _column_names(payload: bytes, lines: Sequence[Span], form: ExportFormat) -> 
     return None
 
 
-def _without_end(payload: bytes, line: Span) -> bytes:
+def _without_end(payload: bytes, line: ByteSpan) -> bytes:
     return payload[line.start : line.end].rstrip(b"\r\n")
 
 
-def _cells(payload: bytes, line: Span, form: ExportFormat) -> list[Span]:
+def _cells(payload: bytes, line: ByteSpan, form: ExportFormat) -> list[ByteSpan]:
     """The cells of a line as they stand, quotes and all."""
-    mark, cells = form.delimiter.encode(form.charset), list[Span]()
+    mark, cells = form.delimiter.encode(form.charset), list[ByteSpan]()
     start, quoted = line.start, False
     end = line.start + len(_without_end(payload, line))
     at = start
@@ -77,12 +77,12 @@ def _cells(payload: bytes, line: Span, form: ExportFormat) -> list[Span]:
         if payload[at : at + 1] == b'"':
             quoted = not quoted
         elif not quoted and payload.startswith(mark, at):
-            cells.append(Span(start, at))
+            cells.append(ByteSpan(start, at))
             start = at + len(mark)
         at += 1
-    return [*cells, Span(start, end)]
+    return [*cells, ByteSpan(start, end)]
 
 
-def _text(payload: bytes, cell: Span, form: ExportFormat) -> str:
+def _text(payload: bytes, cell: ByteSpan, form: ExportFormat) -> str:
     text = payload[cell.start : cell.end].decode(form.charset, "replace")
     return text.strip().strip('"').strip("\ufeff")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from adapters.common.outcome import Outcome, Verdict
+from adapters.common.outcome import InputOutcome, Verdict
 from adapters.elvis.archive import Archive
 from adapters.elvis.figures import ExportFigures
 from adapters.elvis.inbox import Inbox, Signature
@@ -21,7 +21,7 @@ class ToMove(NamedTuple):
     path: Path
     signature: Signature
     sha256: str
-    outcome: Outcome
+    outcome: InputOutcome
 
 
 class Mover:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
 from adapters.elvis.row import RowClaims
-from adapters.elvis.rows import Row
+from adapters.elvis.rows import ExportRow
 from adapters.elvis.state import PatientState, sequence_of
 from schemas.observation import Observation, OrderStamp, Rank, What
 
@@ -23,7 +23,7 @@ TICK: Final = timedelta(microseconds=1)
 """The least by which two receipts differ."""
 
 
-class Moment(NamedTuple):
+class SnapshotMoment(NamedTuple):
     """The snapshot being compared: its scope and time, when it reached us, and what gave its time."""
 
     scope: str
@@ -37,10 +37,10 @@ class Moment(NamedTuple):
         return sequence_of(self.at, self.scope)
 
 
-class Observer:
+class SnapshotObserver:
     """Makes the observations of one snapshot."""
 
-    def __init__(self, feed: FeedIdentity, keyer: PatientKeyer, moment: Moment) -> None:
+    def __init__(self, feed: FeedIdentity, keyer: PatientKeyer, moment: SnapshotMoment) -> None:
         self._feed = feed
         self._keyer = keyer
         self._recorded_at = moment.at
@@ -49,7 +49,7 @@ class Observer:
         self._sequence = moment.sequence
 
     def described(
-        self, patient: PatientState, said: RowClaims, row: Row, number: int
+        self, patient: PatientState, said: RowClaims, row: ExportRow, number: int
     ) -> Observation:
         """What a row (``number`` from 0) says about the visit: it replaces what was said before."""
         told = Observation(

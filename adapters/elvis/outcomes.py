@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from adapters.common.outcome import Outcome, Trouble, accepted, ignored, to_review
+from adapters.common.outcome import InputOutcome, Trouble, accepted, ignored, to_review
 from adapters.elvis.compare import Context
-from adapters.elvis.handle import Incoming, handle, incoming, judge
+from adapters.elvis.handle import IncomingFile, handle, incoming, judge
 from adapters.elvis.row import RowReader
 from adapters.elvis.state import SnapshotState
 from schemas.observation import Observation, Patient
@@ -19,7 +19,7 @@ def outcomes(
     received_at: datetime,
     context: Context,
     mtime_ns: int | None = None,
-) -> list[tuple[int, Outcome]]:
+) -> list[tuple[int, InputOutcome]]:
     """One outcome for each data row, compared with an empty predecessor.
 
     A file that is refused as a whole gives one outcome, index 0. Nothing is stored.
@@ -38,7 +38,7 @@ def outcomes(
     ]
 
 
-def patients(file: Incoming, line: int, context: Context) -> Iterator[Patient]:
+def patients(file: IncomingFile, line: int, context: Context) -> Iterator[Patient]:
     """Whose number the row in a line of an export has, also where the row or the export is not used."""
     if isinstance(file.parsed, Trouble):
         return
@@ -49,7 +49,7 @@ def patients(file: Incoming, line: int, context: Context) -> Iterator[Patient]:
             yield found
 
 
-def _row_outcome(observations: Sequence[Observation], troubles: Sequence[Trouble]) -> Outcome:
+def _row_outcome(observations: Sequence[Observation], troubles: Sequence[Trouble]) -> InputOutcome:
     if observations:
         return accepted(observations, troubles)
     if troubles:

@@ -16,7 +16,7 @@ from adapters.elvis.format import HEADER, MTIME, ExportFormat
 from adapters.elvis.nametimes import FORM
 from adapters.elvis.parse import Given, Times
 from adapters.elvis.settings import ElvisSettings
-from adapters.elvis.times import FIRST_YEAR, LAST_YEAR, TimeReader
+from adapters.elvis.times import FIRST_YEAR, LAST_YEAR, ExportTimeReader
 
 
 class Outside(NamedTuple):
@@ -51,7 +51,7 @@ def _times(outside: Outside, form: ExportFormat) -> Times | None:
     text = pattern.text_in(outside.name) if pattern else None
     if text is None:
         return None
-    times = TimeReader((FORM,), form.zone)
+    times = ExportTimeReader((FORM,), form.zone)
     first, late = times.read(text), times.read_second_pass(text)
     return None if first is None or late is None else Times(first, late)
 

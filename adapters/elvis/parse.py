@@ -17,8 +17,8 @@ from adapters.common.outcome import Trouble
 from adapters.common.stamp import counted
 from adapters.common.text import is_readable
 from adapters.elvis.format import HEADER, ExportFormat
-from adapters.elvis.rows import CSV_UNREADABLE, Row, read_lines, read_rows
-from adapters.elvis.times import TimeReader
+from adapters.elvis.rows import CSV_UNREADABLE, ExportRow, read_lines, read_rows
+from adapters.elvis.times import ExportTimeReader
 
 MAX_COLUMNS: Final = 1_000
 """Of the row of column names; real exports have some dozens."""
@@ -62,7 +62,7 @@ class Export:
     exported_late_at: datetime
     columns: Mapping[str, int]
     width: int
-    rows: tuple[Row, ...]
+    rows: tuple[ExportRow, ...]
     unnamed: int = 0
 
 
@@ -89,7 +89,7 @@ _MAY_BE_ONE_QUOTE: Final = frozenset({CSV_UNREADABLE, COUNT_DIFFERS, "trailer-mi
 """A quote in the wrong place swallows rows up to the next quote, the trailer too."""
 
 
-def _read(rows: list[Row] | Trouble, form: ExportFormat, given: Given) -> Export | Trouble:
+def _read(rows: list[ExportRow] | Trouble, form: ExportFormat, given: Given) -> Export | Trouble:
     if isinstance(rows, Trouble):
         return rows
     try:
@@ -98,7 +98,7 @@ def _read(rows: list[Row] | Trouble, form: ExportFormat, given: Given) -> Export
         return unreadable.trouble
 
 
-def _said_rows(rows: Sequence[Row], form: ExportFormat) -> list[Row]:
+def _said_rows(rows: Sequence[ExportRow], form: ExportFormat) -> list[ExportRow]:
     """Without blank rows, as far as the trailer counts the others, and without a spreadsheet's ``sep=;``."""
     if rows and rows[0].cells[0].casefold() == "sep=" and not any(rows[0].cells[1:]):
         rows = rows[1:]
@@ -150,7 +150,7 @@ def _position(payload: bytes, offset: int) -> str:
     return f"line {line}, byte {offset - before}"
 
 
-def _export(rows: Sequence[Row], form: ExportFormat, given: Given) -> Export:
+def _export(rows: Sequence[ExportRow], form: ExportFormat, given: Given) -> Export:
     header, rest = _split_header(rows, form) if form.has_header_rows else ({}, rows)
     names, rest = _split_names(rest, form)
     data = _split_trailer(rest, form) if form.trailer else rest
@@ -171,10 +171,12 @@ def _export(rows: Sequence[Row], form: ExportFormat, given: Given) -> Export:
     )
 
 
-def _said(header: Mapping[str, Row], form: ExportFormat, given: Given) -> Given:
+def _said(header: Mapping[str, ExportRow], form: ExportFormat, given: Given) -> Given:
     markers = form.markers
     if form.exported_at == HEADER:
-        times = _export_time(header[markers.exported_at], TimeReader(form.time_forms, form.zone))
+        times = _export_time(
+            header[markers.exported_at], ExportTimeReader(form.time_forms, form.zone)
+        )
         given = given._replace(times=times)
     if form.has_header_rows:
         hospital = _name(_single(header[markers.hospital], "hospital"), header[markers.hospital])
@@ -182,7 +184,9 @@ def _said(header: Mapping[str, Row], form: ExportFormat, given: Given) -> Given:
     return given
 
 
-def _split_header(rows: Sequence[Row], form: ExportFormat) -> tuple[dict[str, Row], Sequence[Row]]:
+def _split_header(
+    rows: Sequence[ExportRow], form: ExportFormat
+) -> tuple[dict[str, ExportRow], Sequence[ExportRow]]:
     markers = form.markers
     expected = [markers.hospital, markers.wards]
     expected += [markers.exported_at] if form.exported_at == HEADER else []
@@ -210,7 +214,9 @@ class _Names(NamedTuple):
     unnamed: int = 0
 
 
-def _split_names(rows: Sequence[Row], form: ExportFormat) -> tuple[_Names, Sequence[Row]]:
+def _split_names(
+    rows: Sequence[ExportRow], form: ExportFormat
+) -> tuple[_Names, Sequence[ExportRow]]:
     if form.header is False:
         return _Names(form.positions(), form.width()), rows
     if not rows:
@@ -218,7 +224,7 @@ def _split_names(rows: Sequence[Row], form: ExportFormat) -> tuple[_Names, Seque
     return _columns(rows[0], form), rows[1:]
 
 
-def _columns(row: Row, form: ExportFormat) -> _Names:
+def _columns(row: ExportRow, form: ExportFormat) -> _Names:
     names = [cell.strip() for cell in row.cells[: MAX_COLUMNS + 1]]
     named = len(names)
     while named and not names[named - 1]:  # a program ends each row with a delimiter
@@ -240,7 +246,7 @@ def _columns(row: Row, form: ExportFormat) -> _Names:
     return _Names(columns, len(row.cells), unnamed)
 
 
-def _split_trailer(rows: Sequence[Row], form: ExportFormat) -> Sequence[Row]:
+def _split_trailer(rows: Sequence[ExportRow], form: ExportFormat) -> Sequence[ExportRow]:
     if not rows or rows[-1].cells[0].strip() != form.markers.count:
         raise _UnreadableError(
             "trailer-missing",
@@ -258,7 +264,7 @@ def _split_trailer(rows: Sequence[Row], form: ExportFormat) -> Sequence[Row]:
     return data
 
 
-def _single(row: Row, what: str) -> str:
+def _single(row: ExportRow, what: str) -> str:
     value = row.cells[1].strip() if len(row.cells) > 1 else ""
     if not value:
         raise _UnreadableError(
@@ -267,7 +273,7 @@ def _single(row: Row, what: str) -> str:
     return value
 
 
-def _name(text: str, row: Row) -> str:
+def _name(text: str, row: ExportRow) -> str:
     """A hospital or a ward code: it becomes a key, and stands in what people are told."""
     if not text or len(text) > MAX_NAME_CHARS or not is_readable(text):
         raise _UnreadableError(
@@ -279,12 +285,12 @@ def _name(text: str, row: Row) -> str:
     return text
 
 
-def _wards(row: Row, form: ExportFormat) -> tuple[str, ...]:
+def _wards(row: ExportRow, form: ExportFormat) -> tuple[str, ...]:
     codes = _single(row, "list of wards").split(form.ward_delimiter)
     return tuple(_name(code.strip(), row) for code in codes)
 
 
-def _export_time(row: Row, times: TimeReader) -> Times:
+def _export_time(row: ExportRow, times: ExportTimeReader) -> Times:
     text = _single(row, "export time")
     first, late = times.read(text), times.read_second_pass(text)
     if first is None or late is None:

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from adapters.elvis.handle import Incoming
+from adapters.elvis.handle import IncomingFile
 from adapters.elvis.inbox import Signature
 from adapters.elvis.settings import Watching
 
@@ -32,7 +32,7 @@ class Found(NamedTuple):
 
     path: Path
     signature: Signature
-    file: Incoming
+    file: IncomingFile
 
 
 class _Cut(NamedTuple):
@@ -42,7 +42,7 @@ class _Cut(NamedTuple):
     since_s: float
 
 
-class Reader:
+class ExportReader:
     """Reads the files of one inbox; remembers which of them were seen to be cut, and since when.
 
     ``make`` turns a path, its bytes and its signature into what the file says. No more than ``limit``
@@ -51,7 +51,7 @@ class Reader:
 
     def __init__(
         self,
-        make: Callable[[Path, bytes, Signature], Incoming],
+        make: Callable[[Path, bytes, Signature], IncomingFile],
         limit: int,
         watching: Watching,
         clocks: Clocks,

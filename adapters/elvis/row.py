@@ -23,8 +23,8 @@ from adapters.elvis import cells
 from adapters.elvis.cells import MAX_CELL_CHARS, Fault
 from adapters.elvis.format import ExportFormat
 from adapters.elvis.parse import Export
-from adapters.elvis.rows import CSV_UNREADABLE, Row
-from adapters.elvis.times import TimeReader
+from adapters.elvis.rows import CSV_UNREADABLE, ExportRow
+from adapters.elvis.times import ExportTimeReader
 from schemas.observation import (
     MAY_BE_UNREAD,
     OF_THE_MARK,
@@ -72,7 +72,7 @@ def make_sheet(
     return Sheet(form, register, source, keyer, keyer.hash("sheet", read_by))
 
 
-class Who(NamedTuple):
+class RowSubject(NamedTuple):
     """Whom a row is about. ``visit``: by a column of its own; None: nobody numbers visits.
 
     ``key``: what tells this visit from all others that are open.
@@ -106,24 +106,24 @@ class RowReader:
         self._unnamed = export.unnamed
         self._columns = export.columns
         self._ward = export.columns["ward"]
-        self._times = TimeReader(sheet.form.time_forms, sheet.form.zone)
+        self._times = ExportTimeReader(sheet.form.time_forms, sheet.form.zone)
         readers = self._every_reader()
         self._readers = [one for one in readers if one[0] in export.columns]
         self._asked = {claim for name, claim, _ in readers if name in export.columns}
         # An export repeats its ward codes: each is resolved once.
         self._resolved: dict[tuple[str, str], str | Fault] = {}
 
-    def is_whole(self, row: Row) -> bool:
+    def is_whole(self, row: ExportRow) -> bool:
         """Whether the row has as many cells as there are columns, and nothing behind those with a name."""
         if row.is_broken or len(row.cells) != self._width:
             return False
         return not (self._unnamed and any(map(str.strip, row.cells[-self._unnamed :])))
 
-    def statement(self, row: Row) -> str:
+    def statement(self, row: ExportRow) -> str:
         """Of the cells as sent, whatever the format, the register, or the file that has them."""
         return self._sheet.keyer.hash("row", *row.cells)
 
-    def is_vacant(self, row: Row) -> bool:
+    def is_vacant(self, row: ExportRow) -> bool:
         """Whether the row is a place without a patient: one whose number is missing is not."""
         if not self.is_whole(row) or not self._cell(row, "ward"):
             return False
@@ -131,13 +131,13 @@ class RowReader:
             self._cell(row, name) for name in ("patient", "visit", "admitted_at", "mark")
         )
 
-    def ward_code(self, row: Row) -> str:
+    def ward_code(self, row: ExportRow) -> str:
         """The ward code of the place, folded and cut; empty for a patient without a place."""
         if row.is_broken or len(row.cells) <= self._ward:
             return ""
         return cleaned(row.cells[self._ward].strip(BLANKS))[:MAX_CELL_CHARS].casefold()
 
-    def who(self, row: Row) -> Who | Trouble:
+    def who(self, row: ExportRow) -> RowSubject | Trouble:
         """Whom the row is about, or why it is not used."""
         if not self.is_whole(row):
             return self._misshapen(row)
@@ -145,10 +145,12 @@ class RowReader:
         if isinstance(patient, Trouble):
             return patient
         return (
-            self._visit_of(row, patient) if "visit" in self._columns else Who(patient.key, patient)
+            self._visit_of(row, patient)
+            if "visit" in self._columns
+            else RowSubject(patient.key, patient)
         )
 
-    def patient(self, row: Row) -> Patient | Trouble:
+    def patient(self, row: ExportRow) -> Patient | Trouble:
         """Whose number a whole row has, or why it is none."""
         number = self._cell(row, "patient")
         fault = cells.number_fault(number, is_national=not self._form.local_assigner)
@@ -157,21 +159,21 @@ class RowReader:
         identifier = cells.identifier(number, self._form.local_assigner)
         return Patient(key=self._numbers.key(identifier), identifiers=(identifier,))
 
-    def _visit_of(self, row: Row, patient: Patient) -> Who | Trouble:
+    def _visit_of(self, row: ExportRow, patient: Patient) -> RowSubject | Trouble:
         number = self._cell(row, "visit")
         assigner = self._cell(row, "visit_assigner") or self._form.visit_assigner
         fault = cells.visit_fault(number, assigner)
         if fault is not None:
             return self._unused(row, "visit", VISIT_UNREADABLE, f"{fault}; {_ENDS_NOBODY}")
         visit = visit_id(number, assigner)
-        return Who(self._sheet.keyer.hash("visit number", visit), patient, visit)
+        return RowSubject(self._sheet.keyer.hash("visit number", visit), patient, visit)
 
-    def about_number(self, row: Row, identifier: PatientIdentifier) -> tuple[Trouble, ...]:
+    def about_number(self, row: ExportRow, identifier: PatientIdentifier) -> tuple[Trouble, ...]:
         """What is odd about a number that is used all the same."""
         odd = cells.number_oddity(identifier)
         return (self._trouble(row, "patient", odd),) if odd else ()
 
-    def twice(self, row: Row) -> Trouble:
+    def twice(self, row: ExportRow) -> Trouble:
         """What to say of a second row of one patient, or of one visit, in one file."""
         return self._unused(
             row,
@@ -181,7 +183,7 @@ class RowReader:
             f"let one stand in the source; {_ENDS_NOBODY}",
         )
 
-    def claims(self, row: Row) -> RowClaims:
+    def claims(self, row: ExportRow) -> RowClaims:
         """What the row says about the visit, and what of it could not be read."""
         said: dict[str, Any] = {}
         faults: Faults = []
@@ -200,7 +202,9 @@ class RowReader:
             said = {claim: value for claim, value in said.items() if claim not in OF_THE_MARK}
         return RowClaims(Claims(**said), unread, troubles)
 
-    def _every_reader(self) -> tuple[tuple[str, str, Callable[[Row, str, Faults], object]], ...]:
+    def _every_reader(
+        self,
+    ) -> tuple[tuple[str, str, Callable[[ExportRow, str, Faults], object]], ...]:
         return (
             ("ward", "place", self._place),
             ("responsible_ward", "responsible_ward", self._ward_id),
@@ -214,14 +218,14 @@ class RowReader:
 
     # -- one field each: the value, None where the cell is empty, or a fault ------------------------
 
-    def _place(self, row: Row, name: str, faults: Faults) -> Location | Fault | None:
+    def _place(self, row: ExportRow, name: str, faults: Faults) -> Location | Fault | None:
         ward = self._ward_id(row, name, faults)
         if ward is None or isinstance(ward, Fault):
             return ward
         room, bed = (self._text(row, one, faults) for one in ("room", "bed"))
         return Location(ward=ward, room=room, bed=bed)
 
-    def _text(self, row: Row, name: str, faults: Faults) -> str | None:
+    def _text(self, row: ExportRow, name: str, faults: Faults) -> str | None:
         """One cell costs its own field: without a readable room the patient still lies on the ward."""
         text = cells.free_text(self._cell(row, name))
         fault = text if isinstance(text, Fault) else text.oddity
@@ -229,11 +233,11 @@ class RowReader:
             faults.append((name, fault))
         return None if isinstance(text, Fault) else text.value or None
 
-    def _mark(self, row: Row, name: str, faults: Faults) -> Location | Fault | None:
+    def _mark(self, row: ExportRow, name: str, faults: Faults) -> Location | Fault | None:
         ward = self._ward_id(row, name, faults)
         return Location(ward=ward) if isinstance(ward, str) else ward
 
-    def _ward_id(self, row: Row, name: str, _faults: Faults) -> str | Fault | None:
+    def _ward_id(self, row: ExportRow, name: str, _faults: Faults) -> str | Fault | None:
         code, facility = self._cell(row, name), self._cell(row, _FACILITIES[name])
         if not code:
             return None
@@ -242,25 +246,25 @@ class RowReader:
             self._resolved[code, facility] = cells.ward(code, facility, source, register)
         return self._resolved[code, facility]
 
-    def _time(self, row: Row, name: str, _faults: Faults) -> datetime | Fault | None:
+    def _time(self, row: ExportRow, name: str, _faults: Faults) -> datetime | Fault | None:
         text = self._cell(row, name)
         return cells.time(text, self._times) if text else None
 
-    def _leave(self, row: Row, name: str, _faults: Faults) -> bool | Fault:
+    def _leave(self, row: ExportRow, name: str, _faults: Faults) -> bool | Fault:
         return cells.code(self._cell(row, name), self._form.leave_codes, "leave_codes")
 
-    def _visit_class(self, row: Row, name: str, faults: Faults) -> str | Fault:
+    def _visit_class(self, row: ExportRow, name: str, faults: Faults) -> str | Fault:
         admitted = self._time(row, name, faults)
         if isinstance(admitted, Fault):
             return admitted
         return self._form.class_admitted if admitted else self._form.class_not_admitted
 
-    def _protection(self, row: Row, name: str, _faults: Faults) -> object:
+    def _protection(self, row: ExportRow, name: str, _faults: Faults) -> object:
         return cells.protection(self._cell(row, name), self._form.protection_codes)
 
     # -- rows that are not used ---------------------------------------------------------------------
 
-    def _misshapen(self, row: Row) -> Trouble:
+    def _misshapen(self, row: ExportRow) -> Trouble:
         reason, detail = (
             WRONG_NUMBER_OF_CELLS,
             (
@@ -286,11 +290,11 @@ class RowReader:
             within="",
         )
 
-    def _unused(self, row: Row, name: str, reason: str, detail: str) -> Trouble:
+    def _unused(self, row: ExportRow, name: str, reason: str, detail: str) -> Trouble:
         trouble = self._trouble(row, name, Fault(reason, detail))
         return replace(trouble, withholds=True, mark_unread=bool(self._cell(row, "mark")))
 
-    def _trouble(self, row: Row, name: str, fault: Fault) -> Trouble:
+    def _trouble(self, row: ExportRow, name: str, fault: Fault) -> Trouble:
         column = str(getattr(self._form.columns, name))
         return Trouble(
             fault.reason,
@@ -300,7 +304,7 @@ class RowReader:
             within=column,
         )
 
-    def _cell(self, row: Row, name: str) -> str:
+    def _cell(self, row: ExportRow, name: str) -> str:
         column = self._columns.get(name)
         return "" if column is None else row.cells[column].strip(BLANKS)
 

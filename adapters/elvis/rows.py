@@ -29,7 +29,7 @@ CSV_UNREADABLE: Final = "csv-unreadable"
 _LINE: Final = re.compile(r"[^\r\n]+")
 
 
-class Row(NamedTuple):
+class ExportRow(NamedTuple):
     """One row: its last line in the file (from 1) and its cells as written.
 
     ``is_broken``: its quoting is; the only cell is the line.
@@ -45,12 +45,12 @@ class Row(NamedTuple):
         return not any(cell.strip() for cell in self.cells)
 
 
-def read_rows(text: str, delimiter: str) -> list[Row] | Trouble:
+def read_rows(text: str, delimiter: str) -> list[ExportRow] | Trouble:
     """The rows of a text, empty lines aside, or why it has none."""
     csv.field_size_limit(MAX_FIELD_CHARS)
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        filled = (Row(reader.line_num, tuple(cells)) for cells in reader if cells)
+        filled = (ExportRow(reader.line_num, tuple(cells)) for cells in reader if cells)
         return _limited(filled)
     except csv.Error as error:
         return Trouble(
@@ -60,13 +60,13 @@ def read_rows(text: str, delimiter: str) -> list[Row] | Trouble:
         )
 
 
-def read_lines(text: str, delimiter: str) -> list[Row] | Trouble:
+def read_lines(text: str, delimiter: str) -> list[ExportRow] | Trouble:
     """The rows of a text in which no cell holds a line break, broken ones marked."""
     csv.field_size_limit(MAX_FIELD_CHARS)
     return _limited(_lines(text, delimiter))
 
 
-def _lines(text: str, delimiter: str) -> Iterator[Row]:
+def _lines(text: str, delimiter: str) -> Iterator[ExportRow]:
     number, at = 1, 0
     for line in _LINE.finditer(text):
         between = text[at : line.start()]
@@ -75,15 +75,15 @@ def _lines(text: str, delimiter: str) -> Iterator[Row]:
         yield _row(number, line[0], delimiter)
 
 
-def _row(number: int, line: str, delimiter: str) -> Row:
+def _row(number: int, line: str, delimiter: str) -> ExportRow:
     try:
         cells = next(csv.reader([line], delimiter=delimiter, strict=True))
     except csv.Error:
-        return Row(number, (line,), is_broken=True)
-    return Row(number, tuple(cells))
+        return ExportRow(number, (line,), is_broken=True)
+    return ExportRow(number, tuple(cells))
 
 
-def _limited(rows: Iterator[Row]) -> list[Row] | Trouble:
+def _limited(rows: Iterator[ExportRow]) -> list[ExportRow] | Trouble:
     found = list(islice(rows, MAX_ROWS + 1))
     if len(found) <= MAX_ROWS:
         return found

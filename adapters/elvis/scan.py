@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from adapters.common.outcome import Trouble
-from adapters.elvis.row import MISSHAPEN, RowReader, Who
-from adapters.elvis.rows import Row
-from adapters.elvis.state import Listing
+from adapters.elvis.row import MISSHAPEN, RowReader, RowSubject
+from adapters.elvis.rows import ExportRow
+from adapters.elvis.state import SnapshotRow
 
 
 class Fresh(NamedTuple):
     """A row to be read in full: its number (from 0), and whom it is about."""
 
     number: int
-    row: Row
-    who: Who
+    row: ExportRow
+    who: RowSubject
 
 
 class RowTrouble(NamedTuple):
@@ -39,7 +39,7 @@ class Scan:
     ``unreadable`` rows may be anybody's, and so may those of somebody who stands there ``twice``.
     """
 
-    listed: dict[str, Listing] = field(default_factory=dict)
+    listed: dict[str, SnapshotRow] = field(default_factory=dict)
     fresh: dict[str, Fresh] = field(default_factory=dict)
     unreadable: list[RowTrouble] = field(default_factory=list)
     twice: list[RowTrouble] = field(default_factory=list)
@@ -56,13 +56,15 @@ class Scan:
         return [one for one in self.unreadable if one.trouble.reason in MISSHAPEN]
 
 
-def scan(rows: Sequence[Row], reader: RowReader, settled: Mapping[str, str]) -> Scan:
+def scan(rows: Sequence[ExportRow], reader: RowReader, settled: Mapping[str, str]) -> Scan:
     """Go over the rows once; ``settled`` maps the statement of an unchanged row to its patient."""
     return _Scanner(rows, reader, settled).scan()
 
 
 class _Scanner:
-    def __init__(self, rows: Sequence[Row], reader: RowReader, settled: Mapping[str, str]) -> None:
+    def __init__(
+        self, rows: Sequence[ExportRow], reader: RowReader, settled: Mapping[str, str]
+    ) -> None:
         self._rows = rows
         self._reader = reader
         self._settled = settled
@@ -77,8 +79,8 @@ class _Scanner:
                 self._take(number, row, ward)
         return self._found
 
-    def _take(self, number: int, row: Row, ward: str) -> None:
-        listing = Listing(self._reader.statement(row), ward)
+    def _take(self, number: int, row: ExportRow, ward: str) -> None:
+        listing = SnapshotRow(self._reader.statement(row), ward)
         key = self._settled.get(listing.row)
         if key is not None:
             self._list(key, number, listing)
@@ -89,7 +91,7 @@ class _Scanner:
         elif self._list(who.key, number, listing):
             self._found.fresh[who.key] = Fresh(number, row, who)
 
-    def _list(self, key: str, number: int, listing: Listing) -> bool:
+    def _list(self, key: str, number: int, listing: SnapshotRow) -> bool:
         if key in self._found.listed:
             self._contradict(key, number, listing)
             return False
@@ -97,7 +99,7 @@ class _Scanner:
         self._first[key] = number
         return True
 
-    def _contradict(self, key: str, number: int, listing: Listing) -> None:
+    def _contradict(self, key: str, number: int, listing: SnapshotRow) -> None:
         # Which of the rows is right cannot be known: the patient is there, nothing more is said.
         first = self._found.listed[key]
         if not first.anew:

@@ -49,7 +49,7 @@ def is_later(sequence: int, than: int, by_s: int = 0) -> bool:
     return sequence // SCOPE_NUMBERS > than // SCOPE_NUMBERS + by_s * (1_000_000 // SCOPE_NUMBERS)
 
 
-class Listing(NamedTuple):
+class SnapshotRow(NamedTuple):
     """A patient's row in a scope's newest snapshot: the statement that it is, the ward code of its place.
 
     ``anew``: the next row is compared though it may say the same, for this one was not observed (two rows spoke
@@ -97,7 +97,7 @@ class PatientState:
     episode: int
     visit: str
     content: str
-    listed: Mapping[str, Listing]
+    listed: Mapping[str, SnapshotRow]
     left: int = 0
     missed: int = 0
     rounds: int = 0
@@ -131,13 +131,13 @@ class SnapshotState:
     scopes: dict[str, ScopeState] = field(default_factory=dict)
     patients: dict[str, PatientState] = field(default_factory=dict)
     files: dict[str, FileState] = field(default_factory=dict)
-    listed: dict[str, dict[str, Listing]] = field(default_factory=dict)
+    listed: dict[str, dict[str, SnapshotRow]] = field(default_factory=dict)
     unlisted: set[str] = field(default_factory=set)
     ended: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class SnapshotChange:
     """What one handled file changes in the state. ``None`` forgets."""
 
     scopes: Mapping[str, ScopeState] = field(default_factory=dict)
@@ -145,7 +145,7 @@ class Change:
     files: Mapping[str, FileState | None] = field(default_factory=dict)
 
 
-def apply(state: SnapshotState, change: Change) -> None:
+def apply(state: SnapshotState, change: SnapshotChange) -> None:
     """Make the change in memory, once it is durable."""
     state.scopes.update(change.scopes)
     for key, patient in change.patients.items():
@@ -181,7 +181,7 @@ def _set_patient(state: SnapshotState, key: str, new: PatientState | None) -> No
 _COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
-def records_of(feed: str, change: Change) -> list[Record]:
+def records_of(feed: str, change: SnapshotChange) -> list[Record]:
     """The change as records of topic ``snapshots``."""
     return [
         *(_record(feed, "scope", name, _scope_json(row)) for name, row in change.scopes.items()),
@@ -276,7 +276,7 @@ def _patient_from(row: dict[str, Any]) -> PatientState:
         episode=row["episode"],
         visit=row["visit"],
         content=row["content"],
-        listed={scope: Listing(*listing) for scope, listing in row["listed"].items()},
+        listed={scope: SnapshotRow(*listing) for scope, listing in row["listed"].items()},
         left=row["left"],
         missed=row["missed"],
         rounds=row["rounds"],

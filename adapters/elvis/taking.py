@@ -18,7 +18,7 @@ from typing import Final
 from adapters.common.outcome import Trouble
 from adapters.elvis import state as snapshot_state
 from adapters.elvis.compare import Context
-from adapters.elvis.handle import Handled, Incoming, prepare, prepare_refusal
+from adapters.elvis.handle import Handled, IncomingFile, prepare, prepare_refusal
 from adapters.elvis.observe import TICK
 from adapters.elvis.state import SnapshotState, moment_of
 from bus.port import Log, Record, RecordTooLargeError, TopicPartition
@@ -46,7 +46,7 @@ class Taker:
         """Read what the log knows, unless that was done. Raises LogError."""
         self._loaded()
 
-    def take(self, file: Incoming) -> Handled:
+    def take(self, file: IncomingFile) -> Handled:
         """What became of the file, once that is durable. Raises LogError; then nothing did."""
         file = file._replace(received_at=self._receipt(file.received_at))
         try:
@@ -61,7 +61,7 @@ class Taker:
     def _receipt(self, at: datetime) -> datetime:
         return max(at, self._last_receipt + TICK) if self._last_receipt else at
 
-    def _committed(self, file: Incoming) -> Handled:
+    def _committed(self, file: IncomingFile) -> Handled:
         state = self._loaded()
         prepared = prepare(state, file, self._context)
         try:

@@ -21,7 +21,7 @@ MAX_TIME_CHARS: Final = 100
 """A longer text is no time; patterns are not tried on megabytes."""
 
 
-class TimeReader:
+class ExportTimeReader:
     """Reads times into UTC; remembers what it has read (an export repeats its times)."""
 
     def __init__(self, forms: Sequence[str], zone: str) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from adapters.common.outcome import Outcome, Trouble, Verdict
+from adapters.common.outcome import InputOutcome, Trouble, Verdict
 from adapters.fhir.names import EditionName
 from adapters.fhir.refusal import answer_to
 
@@ -49,14 +49,14 @@ def refusal(trouble: Trouble) -> Json:
     return operation_outcome([issue("error", answer_to(trouble.reason).issue, trouble)])
 
 
-def status_of(outcome: Outcome) -> int:
+def status_of(outcome: InputOutcome) -> int:
     """The HTTP status for what became of an input that is durable."""
     if outcome.verdict is Verdict.REVIEW:
         return answer_to(outcome.reason).status
     return HTTPStatus.OK
 
 
-def told(outcome: Outcome) -> Json:
+def told(outcome: InputOutcome) -> Json:
     """What became of an input, as an OperationOutcome."""
     if outcome.verdict is Verdict.REVIEW:
         first = Trouble(outcome.reason, outcome.detail, outcome.where)
@@ -80,21 +80,21 @@ def _beside(trouble: Trouble) -> Json:
     return issue(severity, answer_to(trouble.reason).issue, trouble)
 
 
-def _all_well(outcome: Outcome) -> Json:
+def _all_well(outcome: InputOutcome) -> Json:
     detail = f"{len(outcome.observations)} Encounters taken in"
     return issue("information", "informational", Trouble(outcome.reason, detail))
 
 
-def is_of_entries(bundle: Json, outcome: Outcome) -> bool:
+def is_of_entries(bundle: Json, outcome: InputOutcome) -> bool:
     """Whether what refuses a batch are its entries, each for itself."""
     return bundle.get("type") == "batch" and _entry_of(_first(outcome)) is not None
 
 
-def _first(outcome: Outcome) -> Trouble:
+def _first(outcome: InputOutcome) -> Trouble:
     return Trouble(outcome.reason, outcome.detail, outcome.where, withholds=True)
 
 
-def troubles_of_entries(outcome: Outcome) -> dict[int, Trouble]:
+def troubles_of_entries(outcome: InputOutcome) -> dict[int, Trouble]:
     """By the entry's position, what is wrong with it; what withholds it goes before what does not."""
     troubles = [*outcome.warnings]
     if outcome.verdict is Verdict.REVIEW:

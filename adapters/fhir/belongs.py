@@ -8,13 +8,15 @@ from adapters.fhir.bundle import is_identified, matches_own_version
 from adapters.fhir.element import resource
 from adapters.fhir.intake import Check
 from adapters.fhir.names import Object
-from adapters.fhir.refusal import CONDITION, RefusedError
+from adapters.fhir.refusal import CONDITION, ResourceRefusedError
 
 
 def is_encounter(document: Object) -> None:
     """Any Encounter."""
     if document["resourceType"] != "Encounter":
-        raise RefusedError("resource-elsewhere", "an Encounter belongs here", "resourceType")
+        raise ResourceRefusedError(
+            "resource-elsewhere", "an Encounter belongs here", "resourceType"
+        )
 
 
 def is_encounter_of(number: str) -> Check:
@@ -24,7 +26,7 @@ def is_encounter_of(number: str) -> Check:
         is_encounter(document)
         if document.get("id") != number:
             detail = "the Encounter's id is not the one in the address"
-            raise RefusedError("id-differs", detail, "Encounter.id")
+            raise ResourceRefusedError("id-differs", detail, "Encounter.id")
 
     return check
 
@@ -36,7 +38,7 @@ def is_encounter_with(asked: Sequence[tuple[str, str]]) -> Check:
         is_encounter(document)
         if not is_identified(resource(document), asked):
             detail = "a conditional update is by one identifier that the Encounter has"
-            raise RefusedError("id-differs", detail, "Encounter.identifier")
+            raise ResourceRefusedError("id-differs", detail, "Encounter.identifier")
 
     return check
 
@@ -47,7 +49,7 @@ def is_matching(condition: str, check: Check) -> Check:
     def both(document: Object) -> None:
         check(document)
         if not matches_own_version(condition, resource(document)):
-            raise RefusedError(*CONDITION)
+            raise ResourceRefusedError(*CONDITION)
 
     return both
 
@@ -57,9 +59,11 @@ def is_bundle(*kinds: str) -> Check:
 
     def check(document: Object) -> None:
         if document["resourceType"] != "Bundle":
-            raise RefusedError("resource-elsewhere", "a Bundle belongs here", "resourceType")
+            raise ResourceRefusedError(
+                "resource-elsewhere", "a Bundle belongs here", "resourceType"
+            )
         if document.get("type") not in kinds:
             detail = f"a Bundle of type {' or '.join(kinds)} belongs here"
-            raise RefusedError("resource-elsewhere", detail, "Bundle.type")
+            raise ResourceRefusedError("resource-elsewhere", detail, "Bundle.type")
 
     return check

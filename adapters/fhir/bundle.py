@@ -29,9 +29,9 @@ from adapters.common.outcome import Trouble
 from adapters.fhir.element import Element, resource
 from adapters.fhir.notification import not_given, notification
 from adapters.fhir.references import Resources, logical_id
-from adapters.fhir.refusal import CONDITION, RefusedError
+from adapters.fhir.refusal import CONDITION, ResourceRefusedError
 from adapters.fhir.said import may_mark
-from adapters.fhir.statement import Statement
+from adapters.fhir.statement import EncounterStatement
 
 WHOLE: Final = frozenset({"transaction", "message"})
 SENT_WHEN_STAMPED: Final = frozenset({"transaction", "batch", "message", "collection"})
@@ -48,7 +48,7 @@ _CONDITIONS: Final = ("ifNoneMatch", "ifNoneExist", "ifModifiedSince")
 _LEFT_OUT: Final = frozenset({"fatal", "error", "warning"})
 
 
-class Entry(NamedTuple):
+class BundleEntry(NamedTuple):
     """One entry, as far as it is asked: its address, its resource if it has one, its place.
 
     ``refusal``: why its Encounter is not created or updated although the request says so.
@@ -68,29 +68,29 @@ class Entry(NamedTuple):
         return self.resource if is_one and self.refusal is None else None
 
 
-class Reading(NamedTuple):
+class BundleReading(NamedTuple):
     """What a Bundle states. ``whole``: one Encounter refused, all refused."""
 
-    statements: list[Statement]
+    statements: list[EncounterStatement]
     troubles: list[Trouble]
     whole: bool
 
 
-def read_bundle(bundle: Element, known: Resources | None = None) -> Reading:
+def read_bundle(bundle: Element, known: Resources | None = None) -> BundleReading:
     """Raises RefusedError where the Bundle as a whole cannot be used."""
     kind = bundle.text("type")
     if kind not in TYPES:
         detail = f"one of {', '.join(sorted(TYPES))} is read"
-        raise RefusedError("bundle-type-not-read", detail, "Bundle.type")
+        raise ResourceRefusedError("bundle-type-not-read", detail, "Bundle.type")
     bundle.refuse_modifiers()
     resources = Resources(beyond=known)
     entries, troubles = _entries(bundle, kind, resources)
     if kind in WHOLE and troubles:
-        raise RefusedError(troubles[0].reason, troubles[0].detail, troubles[0].where)
+        raise ResourceRefusedError(troubles[0].reason, troubles[0].detail, troubles[0].where)
     stating = _stating(entries, kind, resources)
     positions = range(len(stating))
     statements = [
-        Statement(each.encounter, resources, each.said_at, position)
+        EncounterStatement(each.encounter, resources, each.said_at, position)
         for position, each in zip(
             reversed(positions) if _is_newest_first(bundle, kind) else positions,
             stating,
@@ -100,7 +100,7 @@ def read_bundle(bundle: Element, known: Resources | None = None) -> Reading:
     ]
     troubles += _left_out(entries)
     troubles += _not_given(bundle, resources)
-    return Reading(statements, troubles, kind in WHOLE)
+    return BundleReading(statements, troubles, kind in WHOLE)
 
 
 def _is_newest_first(bundle: Element, kind: str) -> bool:
@@ -108,16 +108,18 @@ def _is_newest_first(bundle: Element, kind: str) -> bool:
     return kind == "history" and notification(bundle) is None
 
 
-def _entries(bundle: Element, kind: str, resources: Resources) -> tuple[list[Entry], list[Trouble]]:
+def _entries(
+    bundle: Element, kind: str, resources: Resources
+) -> tuple[list[BundleEntry], list[Trouble]]:
     """Those that can be read, made known as what others may refer to; and why the others are not used."""
-    entries: list[Entry] = []
+    entries: list[BundleEntry] = []
     troubles: list[Trouble] = []
     for position, each in enumerate(bundle.parts("entry")):
         try:
             entry = _entry(each(), position, _stamp_of(bundle, kind))
             if entry.resource is not None:
                 resources.add(entry.url, entry.resource)
-        except RefusedError as refused:
+        except ResourceRefusedError as refused:
             has_mark = may_mark(bundle.content["entry"][position])
             troubles.append(replace(refused.trouble, mark_unread=has_mark))
         else:
@@ -132,19 +134,19 @@ def _stamp_of(bundle: Element, kind: str) -> tuple[str, str] | None:
     return (text, "Bundle.timestamp") if text else None
 
 
-def _entry(each: Element, position: int, stamp: tuple[str, str] | None) -> Entry:
+def _entry(each: Element, position: int, stamp: tuple[str, str] | None) -> BundleEntry:
     """Raises RefusedError where something that is asked of the entry cannot be read."""
     each.refuse_modifiers()
     found = each.element("resource")
     if found is not None:
         if not found.resource_type:
-            raise RefusedError("not-a-resource", "resourceType says what it is", found.path)
+            raise ResourceRefusedError("not-a-resource", "resourceType says what it is", found.path)
         found = resource(found.content, found.path)
         _refuse_bundle_of_encounters(found)
     request, response = each.element("request"), each.element("response")
     search = each.element("search")
     modified = response.text("lastModified") if response else ""
-    return Entry(
+    return BundleEntry(
         url=each.uri("fullUrl"),
         resource=found,
         position=position,
@@ -159,7 +161,7 @@ def _refuse_bundle_of_encounters(found: Element) -> None:
     inner = found.readable("entry") if found.resource_type == "Bundle" else []
     if any(_kind_in(each) == "Encounter" for each in inner):
         detail = "a Bundle within a Bundle is not read: send its Encounters by themselves"
-        raise RefusedError("bundle-type-not-read", detail, found.path)
+        raise ResourceRefusedError("bundle-type-not-read", detail, found.path)
 
 
 def _kind_in(entry: Element) -> object:
@@ -230,7 +232,7 @@ def is_identified(encounter: Element, query: Sequence[tuple[str, str]]) -> bool:
     return len(asked) == 1 and asked[0][0] == "identifier" and asked[0][1] in tokens
 
 
-def _stating(entries: list[Entry], kind: str, resources: Resources) -> list[Entry]:
+def _stating(entries: list[BundleEntry], kind: str, resources: Resources) -> list[BundleEntry]:
     encounters = [entry for entry in entries if entry.encounter is not None]
     if kind == "searchset":
         return [entry for entry in encounters if entry.search_mode in {"", "match"}]
@@ -240,23 +242,23 @@ def _stating(entries: list[Entry], kind: str, resources: Resources) -> list[Entr
     return encounters
 
 
-def _focused(entries: list[Entry], resources: Resources) -> set[int]:
+def _focused(entries: list[BundleEntry], resources: Resources) -> set[int]:
     """By their content. A message that is about something else than it brings is not read."""
     header = entries[0].resource if entries else None
     if header is None or header.resource_type != "MessageHeader":
         detail = "a message begins with its MessageHeader"
-        raise RefusedError("message-header-missing", detail, "Bundle.entry[0].resource")
+        raise ResourceRefusedError("message-header-missing", detail, "Bundle.entry[0].resource")
     focused: set[int] = set()
     for each in header.elements("focus"):
         found = resources.resolve(each.uri("reference"), header)
         if found is None:
             detail = "the message does not bring what it is about"
-            raise RefusedError("reference-unresolved", detail, each.path)
+            raise ResourceRefusedError("reference-unresolved", detail, each.path)
         focused.add(id(found.content))
     return focused
 
 
-def _content_of(entry: Entry) -> int | None:
+def _content_of(entry: BundleEntry) -> int | None:
     return id(entry.resource.content) if entry.resource else None
 
 
@@ -264,11 +266,11 @@ def _not_given(bundle: Element, resources: Resources) -> list[Trouble]:
     """What a notification names and is not at hand; also where it cannot be read what it names."""
     try:
         return not_given(bundle, resources)
-    except RefusedError as refused:
+    except ResourceRefusedError as refused:
         return [refused.trouble]
 
 
-def _left_out(entries: list[Entry]) -> Iterator[Trouble]:
+def _left_out(entries: list[BundleEntry]) -> Iterator[Trouble]:
     """What a server says that it did not give."""
     detail = "the server left something out, or could not do as it was asked"
     for entry in entries:

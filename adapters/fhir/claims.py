@@ -25,11 +25,11 @@ from adapters.common.text import was_cleaned
 from adapters.fhir.current import CurrentReader, where_of
 from adapters.fhir.edition import Edition, Meaning
 from adapters.fhir.element import Element
-from adapters.fhir.location import PlaceReader, Spot, merged
+from adapters.fhir.location import LocationParts, PlaceReader, merged
 from adapters.fhir.profile import FhirProfile
 from adapters.fhir.references import logical_id, token_of
-from adapters.fhir.refusal import RefusedError
-from adapters.fhir.statement import Around, Statement
+from adapters.fhir.refusal import ResourceRefusedError
+from adapters.fhir.statement import EncounterStatement, StatementContext
 from adapters.fhir.times import FOR_EVER, read_time
 from schemas.observation import Location, OrderStamp, Protection, What, strictest
 from schemas.ward import WardRegister
@@ -43,7 +43,7 @@ _ADMITTERS: Final = ("ADM",)
 _PEOPLE: Final = ("Practitioner", "PractitionerRole", "RelatedPerson")
 
 
-class ClaimsReader:
+class EncounterClaimsReader:
     """Reads the claims of one feed's Encounters."""
 
     def __init__(
@@ -60,14 +60,14 @@ class ClaimsReader:
 
     def read(
         self,
-        statement: Statement,
+        statement: EncounterStatement,
         meaning: Meaning,
         stamp: OrderStamp,
         said: Said,
     ) -> None:
         """Say what is claimed, and what could not be read: that costs its own claim only."""
         encounter = statement.encounter
-        around = Around(encounter, statement.resources, stamp.received_at, self.zone)
+        around = StatementContext(encounter, statement.resources, stamp.received_at, self.zone)
         said.say("on_leave", meaning.on_leave, f"{encounter.path}.status", "the table of statuses")
         if meaning.what is What.DESCRIBED:
             with beside(said.troubles, mark_unread=True):
@@ -77,13 +77,13 @@ class ClaimsReader:
         for read in (self._responsible_ward, self._class, self._doctor):
             try:
                 read(around, said)
-            except RefusedError as refused:
+            except ResourceRefusedError as refused:
                 said.troubles.append(refused.beside())
         self._protect(around, said)
 
     # places
 
-    def _locations(self, around: Around, stamp: OrderStamp, said: Said) -> None:
+    def _locations(self, around: StatementContext, stamp: OrderStamp, said: Said) -> None:
         encounter = around.encounter
         current = self._current.read(encounter, stamp.at, stamp.received_at)
         if encounter.text("status") == "planned" and not self._designates(encounter, said):
@@ -114,7 +114,7 @@ class ClaimsReader:
         """Whether a planned Encounter of its class is for a ward, as HL7's A05; in doubt it is."""
         try:
             codes = {code.upper() for code in self._class_codes(encounter)}
-        except RefusedError:
+        except ResourceRefusedError:
             return True  # told where the class is claimed
         found = [self._takes(code) for code in codes]
         if any(found) or not found:
@@ -133,9 +133,9 @@ class ClaimsReader:
         return takes(_CLASSES.get(code, code), rule.classes, rule.not_classes, _KNOWN)
 
     def _place(
-        self, entries: Sequence[Element], around: Around, said: Said
+        self, entries: Sequence[Element], around: StatementContext, said: Said
     ) -> Location | Trouble | None:
-        spots: list[Spot] = []
+        spots: list[LocationParts] = []
         for entry in entries:
             entry.refuse_modifiers()
             spot = self._places.spot(entry, around)
@@ -182,7 +182,7 @@ class ClaimsReader:
 
     # who and what
 
-    def _class(self, around: Around, said: Said) -> None:
+    def _class(self, around: StatementContext, said: Said) -> None:
         encounter = around.encounter
         code = next(iter(self._class_codes(encounter)), "")
         visit_class = _CLASSES.get(code, code) or None
@@ -197,7 +197,7 @@ class ClaimsReader:
             codings = [coding] if coding else []
         return [code for each in codings if (code := each.text("code"))]
 
-    def _responsible_ward(self, around: Around, said: Said) -> None:
+    def _responsible_ward(self, around: StatementContext, said: Said) -> None:
         if not said.owns("responsible_ward"):
             return
         reference = around.encounter.element("serviceProvider")
@@ -205,7 +205,7 @@ class ClaimsReader:
         rule = "profile.place.code_from" if reference else UNSAID
         said.say("responsible_ward", ward, f"{around.encounter.path}.serviceProvider", rule)
 
-    def _doctor(self, around: Around, said: Said) -> None:
+    def _doctor(self, around: StatementContext, said: Said) -> None:
         """The admitter's identifier; where there is an admitter and none can be told, absent."""
         admitters = [
             each
@@ -219,7 +219,7 @@ class ClaimsReader:
         elif len(doctors) == 1 and "" not in doctors:
             said.say("admitting_doctor", doctors.pop(), where, "who admits (ADM)")
 
-    def _doctor_in(self, participant: Element, around: Around) -> str:
+    def _doctor_in(self, participant: Element, around: StatementContext) -> str:
         reference = participant.element(self._edition.participant)
         if reference is None:
             return ""
@@ -229,14 +229,14 @@ class ClaimsReader:
         found = around.said_by(reference, kind) or around.identifiers(around.resolve(reference))
         return found[0].text("value") if len(found) == 1 else logical_id(address)
 
-    def _protect(self, around: Around, said: Said) -> None:
+    def _protect(self, around: StatementContext, said: Said) -> None:
         """The strictest label of the Encounter and its Patient; without any label, absent.
 
         A label that cannot be read is one: who cannot tell must not show.
         """
         try:
             labels = self._labels(around)
-        except RefusedError as refused:
+        except ResourceRefusedError as refused:
             said.troubles.append(refused.beside())
             labels = [(Protection.UNKNOWN, refused.trouble.where or around.encounter.path)]
         if labels:
@@ -244,7 +244,7 @@ class ClaimsReader:
             where = next(where for each, where in labels if each is level)
             said.say("protection", level, where, "profile.protection, the strictest")
 
-    def _labels(self, around: Around) -> list[tuple[Protection, str]]:
+    def _labels(self, around: StatementContext) -> list[tuple[Protection, str]]:
         subject = around.encounter.element("subject")
         patient = around.resolve(subject) if subject else None
         return [
@@ -268,5 +268,5 @@ def beside(troubles: list[Trouble], *, mark_unread: bool = False) -> Iterator[No
     """What cannot be read within costs what it was to say, with a warning, and nothing else."""
     try:
         yield
-    except RefusedError as refused:
+    except ResourceRefusedError as refused:
         troubles.append(replace(refused.beside(), mark_unread=mark_unread))

@@ -25,12 +25,19 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from adapters.common.calls import Asked, Call, Incoming, NoAnswerError, TooLongError, whole
+from adapters.common.calls import (
+    Call,
+    HttpRequest,
+    HttpResponse,
+    NoAnswerError,
+    TooLongError,
+    whole,
+)
 from adapters.fhir.address import normal, parsed
 from adapters.fhir.aside import aside
 from adapters.fhir.document import read
 from adapters.fhir.element import Element, resource
-from adapters.fhir.grant import Grant, GrantError
+from adapters.fhir.grant import BackendToken, GrantError
 from adapters.fhir.limits import (
     MAX_BODY_BYTES,
     MAX_EMPTY_PAGES,
@@ -39,7 +46,7 @@ from adapters.fhir.limits import (
     MAX_SKIPPED_BYTES,
     MAX_WAIT_S,
 )
-from adapters.fhir.refusal import RefusedError
+from adapters.fhir.refusal import ResourceRefusedError
 from adapters.fhir.remote import Remote
 from adapters.fhir.server_time import time_of_search
 
@@ -66,7 +73,7 @@ class TryAgainError(RemoteError):
         self.after_s = after_s
 
 
-class Answer(NamedTuple):
+class ServerAnswer(NamedTuple):
     """What a server has given."""
 
     payload: bytes
@@ -84,7 +91,7 @@ class FhirClient:
     """One server. ``sleep`` waits between tries."""
 
     def __init__(
-        self, remote: Remote, call: Call, sleep: Sleep, grant: Grant | None = None
+        self, remote: Remote, call: Call, sleep: Sleep, grant: BackendToken | None = None
     ) -> None:
         self._remote = remote
         self._call = call
@@ -141,7 +148,7 @@ class FhirClient:
             raise RemoteError(f"{which} is not there")
         try:
             bundle = resource(await aside(answer.payload, lambda: read(answer.payload)))
-        except RefusedError as refused:
+        except ResourceRefusedError as refused:
             raise RemoteError(f"no page of a search: {refused.trouble.reason}") from None
         if bundle.resource_type != "Bundle":
             raise RemoteError("the answer to a search is no Bundle")
@@ -151,7 +158,7 @@ class FhirClient:
         try:
             links = [each for each in bundle.elements("link") if each.text("relation") == "next"]
             found = self.address(links[0].text("url", MAX_LINK_CHARS)) if links else ""
-        except RefusedError as refused:
+        except ResourceRefusedError as refused:
             raise RemoteError(f"no page of a search: {refused.trouble.reason}") from None
         if not links:
             return None
@@ -159,7 +166,7 @@ class FhirClient:
             raise RemoteError("the next page lies on another server")
         return found
 
-    async def _get(self, address: str, most_bytes: int = MAX_BODY_BYTES) -> Answer | None:
+    async def _get(self, address: str, most_bytes: int = MAX_BODY_BYTES) -> ServerAnswer | None:
         retrying = AsyncRetrying(
             retry=retry_if_exception_type((TryAgainError, NoAnswerError)),
             stop=stop_after_delay(self._remote.give_up_s),
@@ -172,11 +179,11 @@ class FhirClient:
         except (GrantError, NoAnswerError) as error:
             raise TryAgainError(str(error)) from None
 
-    async def _get_once(self, address: str, most_bytes: int) -> Answer | None:
-        async with self._call(Asked(address, headers=await self._headers())) as response:
+    async def _get_once(self, address: str, most_bytes: int) -> ServerAnswer | None:
+        async with self._call(HttpRequest(address, headers=await self._headers())) as response:
             return await self._content(response, most_bytes)
 
-    async def _content(self, response: Incoming, most_bytes: int) -> Answer | None:
+    async def _content(self, response: HttpResponse, most_bytes: int) -> ServerAnswer | None:
         if response.status in _GONE:
             return None
         if response.status == _NOT_OURS and self._grant is not None:
@@ -187,7 +194,7 @@ class FhirClient:
         if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
             raise RemoteError(f"status {response.status}")
         try:
-            return Answer(await whole(response, most_bytes), response.headers)
+            return ServerAnswer(await whole(response, most_bytes), response.headers)
         except TooLongError as error:
             raise TooMuchError(str(error)) from None
 

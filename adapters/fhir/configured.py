@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import Field
 
-from adapters.common.configured import Configured, holds_port
+from adapters.common.configured import SettingsKind, holds_port
 from adapters.common.door import ENCRYPTED, PLAIN, SHOWS_NOTHING, Door, listening
 from adapters.fhir import tried
 from adapters.fhir.listener import FhirListener
@@ -15,14 +15,14 @@ from adapters.fhir.profile import FhirProfile
 from adapters.fhir.remote import Remote
 
 
-class FhirSettings(FhirListener):
+class FhirFeedSettings(FhirListener):
     """One FHIR endpoint, and what the Encounters sent to it mean."""
 
     profile: FhirProfile = Field(FhirProfile(), description="what the Encounters mean")
     pull: Remote | None = Field(None, description="a server that is asked besides")
 
 
-def _doors(settings: FhirSettings) -> Iterator[Door]:
+def _doors(settings: FhirFeedSettings) -> Iterator[Door]:
     yield listening(settings, "Encounters and Bundles", settings.tokens)
     if (remote := settings.pull) is not None:
         shown = remote.token is not None or remote.backend is not None
@@ -43,8 +43,8 @@ def _doors(settings: FhirSettings) -> Iterator[Door]:
             )
 
 
-CONFIGURED: Final = Configured(
-    settings=FhirSettings,
+CONFIGURED: Final = SettingsKind(
+    settings=FhirFeedSettings,
     holds=holds_port,
     doors=_doors,
     doubts=lambda settings, _source, _register: tried.doubts(settings.profile),

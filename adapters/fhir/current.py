@@ -45,8 +45,8 @@ from zoneinfo import ZoneInfo
 
 from adapters.common.outcome import Trouble
 from adapters.fhir.element import Element
-from adapters.fhir.refusal import RefusedError
-from adapters.fhir.times import Span, span_of
+from adapters.fhir.refusal import ResourceRefusedError
+from adapters.fhir.times import TimeSpan, span_of
 
 TEMPORARY: Final = "temporary-location"
 _NEITHER: Final = frozenset({"completed", "reserved", "planned"})
@@ -55,7 +55,7 @@ Claim = Literal["place", "mark"]
 
 
 class Lasts(IntEnum):
-    """Where a period stands at a moment: the columns of a :class:`Row`."""
+    """Where a period stands at a moment: the columns of a :class:`StatusRow`."""
 
     YES = 0
     LAST_DAY = 1
@@ -81,7 +81,7 @@ class Is(Enum):
     EITHER_OF_PLANNED = auto()
 
 
-class Row(NamedTuple):
+class StatusRow(NamedTuple):
     """What the locations of one kind of status are, by where their period stands."""
 
     lasts: Is
@@ -90,20 +90,20 @@ class Row(NamedTuple):
     to_begin: Is
 
 
-_MARKING: Final = Row(Is.MARK, Is.MARK, Is.OVERDUE, Is.MARK)
-_ACTIVE: Final = Row(Is.PLACE, Is.PLACE_TODAY, Is.OUTDATED, Is.EITHER)
-_UNSAID: Final = Row(Is.UNSAID, Is.UNSAID_TODAY, Is.NEITHER, Is.NEITHER)
-_UNSAID_OF_PLANNED: Final = Row(
+_MARKING: Final = StatusRow(Is.MARK, Is.MARK, Is.OVERDUE, Is.MARK)
+_ACTIVE: Final = StatusRow(Is.PLACE, Is.PLACE_TODAY, Is.OUTDATED, Is.EITHER)
+_UNSAID: Final = StatusRow(Is.UNSAID, Is.UNSAID_TODAY, Is.NEITHER, Is.NEITHER)
+_UNSAID_OF_PLANNED: Final = StatusRow(
     Is.EITHER_OF_PLANNED, Is.EITHER_OF_PLANNED, Is.NEITHER, Is.EITHER_OF_PLANNED
 )
-_ANOTHER: Final = Row(Is.EITHER, Is.EITHER, Is.NEITHER, Is.EITHER)
-_OVER: Final = Row(Is.NEITHER, Is.NEITHER, Is.NEITHER, Is.NEITHER)
-_FOR_A_WHILE: Final = Row(Is.TEMPORARY, Is.TEMPORARY, Is.NEITHER, Is.NEITHER)
+_ANOTHER: Final = StatusRow(Is.EITHER, Is.EITHER, Is.NEITHER, Is.EITHER)
+_OVER: Final = StatusRow(Is.NEITHER, Is.NEITHER, Is.NEITHER, Is.NEITHER)
+_FOR_A_WHILE: Final = StatusRow(Is.TEMPORARY, Is.TEMPORARY, Is.NEITHER, Is.NEITHER)
 _PLACES: Final = (Is.PLACE, Is.PLACE_TODAY, Is.UNSAID, Is.UNSAID_TODAY)
 """What says where the patient is, best first."""
 
 
-class Doubt(NamedTuple):
+class LocationDoubt(NamedTuple):
     """What a location may be, which claim leaves no doubt, and what to tell.
 
     ``child``: the element that is wrong.
@@ -127,10 +127,10 @@ _UNTOLD: Final = (
     "whether the patient is there, is to come or has left cannot be told: the sender should give it the "
     "status planned, active or completed, and a period that agrees"
 )
-_DOUBTS: Final[Mapping[Is, Doubt]] = {
-    Is.EITHER: Doubt(_BOTH, None, LOCATION_UNKNOWN, _UNTOLD, "status"),
-    Is.EITHER_OF_PLANNED: Doubt(_BOTH, "mark", LOCATION_UNKNOWN, _UNTOLD, "status"),
-    Is.OUTDATED: Doubt(
+_DOUBTS: Final[Mapping[Is, LocationDoubt]] = {
+    Is.EITHER: LocationDoubt(_BOTH, None, LOCATION_UNKNOWN, _UNTOLD, "status"),
+    Is.EITHER_OF_PLANNED: LocationDoubt(_BOTH, "mark", LOCATION_UNKNOWN, _UNTOLD, "status"),
+    Is.OUTDATED: LocationDoubt(
         frozenset({"place"}),
         "place",
         LOCATION_UNKNOWN,
@@ -138,7 +138,7 @@ _DOUBTS: Final[Mapping[Is, Doubt]] = {
         "read: correct one of them in the source",
         "status",
     ),
-    Is.OVERDUE: Doubt(
+    Is.OVERDUE: LocationDoubt(
         frozenset({"mark"}),
         "mark",
         LOCATION_OVERDUE,
@@ -213,7 +213,7 @@ class Current:
     def _of(self, claim: Claim) -> Sequence[Element]:
         return self.place if claim == "place" else self.marks
 
-    def _doubts(self) -> list[tuple[Doubt, list[Element]]]:
+    def _doubts(self) -> list[tuple[LocationDoubt, list[Element]]]:
         """Those that no other location settles."""
         return [
             (doubt, self.found[kind])
@@ -250,13 +250,13 @@ class CurrentReader:
             try:
                 row = self._row(each, unsaid)
                 found.add(row[self._lasts(each, begun, at, now)], each)
-            except RefusedError as refused:
+            except ResourceRefusedError as refused:
                 found.broken.append(refused.beside())
         if Is.OVERDUE in found.found:
             _drop_arrived(found)
         return found
 
-    def _row(self, entry: Element, unsaid: Row) -> Row:
+    def _row(self, entry: Element, unsaid: StatusRow) -> StatusRow:
         status = entry.text("status")
         if "extension" in entry and is_temporary(entry):
             is_there = status == "active" or _says_none(entry, status)
@@ -287,11 +287,11 @@ class CurrentReader:
         try:
             period = encounter.element(self._period)
             start = self._bound(period, "start") if period is not None else None
-        except RefusedError:
+        except ResourceRefusedError:
             return None  # of no concern to locations with periods of their own
         return start.start if start is not None else None
 
-    def _bound(self, period: Element, name: str) -> Span | None:
+    def _bound(self, period: Element, name: str) -> TimeSpan | None:
         text = period.text(name)
         return span_of(text, self._zone) if text else None
 
@@ -314,7 +314,7 @@ def _reference(entry: Element) -> str:
     try:
         location = entry.element("location")
         return location.uri("reference") if location is not None else ""
-    except RefusedError:
+    except ResourceRefusedError:
         return ""
 
 

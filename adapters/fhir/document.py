@@ -19,7 +19,7 @@ from typing import Any, Final, NoReturn
 from adapters.fhir.limits import MAX_DEPTH, MAX_DIGITS
 from adapters.fhir.markup import read_xml
 from adapters.fhir.names import EditionName, Object, Unusable
-from adapters.fhir.refusal import RefusedError, too_deep
+from adapters.fhir.refusal import ResourceRefusedError, too_deep
 
 BOM: Final = b"\xef\xbb\xbf"
 # Possessive, and an open string reaches to the end: each byte is looked at once, whatever comes.
@@ -42,7 +42,9 @@ def _text(payload: bytes) -> str:
     try:
         return payload.decode("utf-8")
     except UnicodeError:
-        raise RefusedError("charset-unreadable", "the bytes are not UTF-8 throughout") from None
+        raise ResourceRefusedError(
+            "charset-unreadable", "the bytes are not UTF-8 throughout"
+        ) from None
 
 
 def parsed(payload: bytes) -> object:
@@ -52,19 +54,23 @@ def parsed(payload: bytes) -> object:
     try:
         document = _DECODER.decode(payload.decode("utf-8"))
     except UnicodeError:
-        raise RefusedError("charset-unreadable", "the bytes are not UTF-8 throughout") from None
+        raise ResourceRefusedError(
+            "charset-unreadable", "the bytes are not UTF-8 throughout"
+        ) from None
     except (ValueError, RecursionError):
-        raise RefusedError("not-json", "the bytes are not JSON as RFC 8259 has it") from None
+        raise ResourceRefusedError(
+            "not-json", "the bytes are not JSON as RFC 8259 has it"
+        ) from None
     return document
 
 
 def _resource(document: object) -> Object:
     if not isinstance(document, dict):
-        raise RefusedError("not-a-resource", "a resource is a JSON object", "%resource")
+        raise ResourceRefusedError("not-a-resource", "a resource is a JSON object", "%resource")
     if isinstance(document, Unusable):
-        raise RefusedError(document.reason, document.detail, "%resource")
+        raise ResourceRefusedError(document.reason, document.detail, "%resource")
     if not isinstance(document.get("resourceType"), str):
-        raise RefusedError("not-a-resource", "resourceType says what it is", "resourceType")
+        raise ResourceRefusedError("not-a-resource", "resourceType says what it is", "resourceType")
     return document
 
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from adapters.fhir.element import Element
 from adapters.fhir.names import EditionName
-from adapters.fhir.refusal import RefusedError
+from adapters.fhir.refusal import ResourceRefusedError
 from schemas.observation import Rank, What
 
 _EXTENSION: Final = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Encounter."
@@ -118,15 +118,15 @@ def meaning_of(encounter: Element, edition: Edition) -> Meaning:
     """What the status says. Raises RefusedError where it says nothing that can be used."""
     status, where = encounter.text("status"), f"{encounter.path}.status"
     if not status:
-        raise RefusedError("status-missing", "an Encounter has a status", where)
+        raise ResourceRefusedError("status-missing", "an Encounter has a status", where)
     meaning = edition.statuses.get(status)
     if meaning is not None:
         return meaning
     if any(status in other.statuses for other in EDITIONS.values()):
         raise _other(where)
-    raise RefusedError("status-unknown", "whether the visit goes on cannot be told", where)
+    raise ResourceRefusedError("status-unknown", "whether the visit goes on cannot be told", where)
 
 
-def _other(where: str) -> RefusedError:
+def _other(where: str) -> ResourceRefusedError:
     detail = "this belongs to another edition of FHIR than the feed's: see the feed's edition"
-    return RefusedError("other-fhir-version", detail, where)
+    return ResourceRefusedError("other-fhir-version", detail, where)

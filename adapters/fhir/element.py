@@ -15,7 +15,7 @@ from adapters.common.text import cleaned, is_readable, unreadable
 from adapters.fhir.canonical import canonical
 from adapters.fhir.limits import MAX_ELEMENTS, MAX_TYPE_CHARS, MAX_URI_CHARS
 from adapters.fhir.names import Object, Unusable
-from adapters.fhir.refusal import RefusedError
+from adapters.fhir.refusal import ResourceRefusedError
 
 
 class Element:
@@ -51,7 +51,7 @@ class Element:
         value = self._string(name, longest)
         if not is_readable(value):
             unseen = unreadable(f"{self.path}.{name}")
-            raise RefusedError(unseen.reason, unseen.detail, unseen.where)
+            raise ResourceRefusedError(unseen.reason, unseen.detail, unseen.where)
         return value
 
     def name(self, name: str) -> str:
@@ -71,7 +71,7 @@ class Element:
             raise self._wrong(name, "a string")
         if len(value) > longest:
             detail = f"at most {longest} characters"
-            raise RefusedError("text-unreadable", detail, f"{self.path}.{name}")
+            raise ResourceRefusedError("text-unreadable", detail, f"{self.path}.{name}")
         return value.strip()
 
     def uri(self, name: str) -> str:
@@ -109,7 +109,7 @@ class Element:
             raise self._wrong(name, "an array of objects")
         if len(value) > MAX_ELEMENTS:
             detail = f"nothing has more than {MAX_ELEMENTS} of one element"
-            raise RefusedError("too-many-elements", detail, f"{self.path}.{name}")
+            raise ResourceRefusedError("too-many-elements", detail, f"{self.path}.{name}")
         return value
 
     def readable(self, name: str) -> list[Element]:
@@ -159,13 +159,13 @@ class Element:
         for name in ("modifierExtension", "implicitRules"):
             if self.content.get(name):
                 detail = "it changes what the rest means, in a way that is not known here"
-                raise RefusedError("modifier-not-understood", detail, f"{self.path}.{name}")
+                raise ResourceRefusedError("modifier-not-understood", detail, f"{self.path}.{name}")
 
-    def _wrong(self, name: str, belongs: str, value: object = None) -> RefusedError:
+    def _wrong(self, name: str, belongs: str, value: object = None) -> ResourceRefusedError:
         where = f"{self.path}.{name}"
         if isinstance(value, Unusable):
-            return RefusedError(value.reason, value.detail, where)
-        return RefusedError("element-of-wrong-type", f"{belongs} belongs here", where)
+            return ResourceRefusedError(value.reason, value.detail, where)
+        return ResourceRefusedError("element-of-wrong-type", f"{belongs} belongs here", where)
 
 
 def resource(content: Any, path: str | None = None) -> Element:  # noqa: ANN401 - parsed JSON

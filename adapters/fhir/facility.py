@@ -18,7 +18,7 @@ from adapters.fhir.element import Element
 from adapters.fhir.limits import MAX_STEPS
 from adapters.fhir.profile import PlaceSettings
 from adapters.fhir.references import logical_id
-from adapters.fhir.statement import Around
+from adapters.fhir.statement import StatementContext
 from schemas.ward import Unresolved, WardRegister
 
 _PARTS: Final = frozenset({"bu", "wi", "wa", "lvl", "co", "ro", "bd", "ve", "ca", "area", "vi"})
@@ -52,7 +52,7 @@ class FacilityReader:
         self._source = source
         self._kind = kind
 
-    def of(self, place: Element | None, around: Around) -> Facility:
+    def of(self, place: Element | None, around: StatementContext) -> Facility:
         """The facility of a Location or an Organization; of one that is not at hand, the default."""
         if not self._from:
             return self._constant
@@ -63,7 +63,7 @@ class FacilityReader:
             return Facility(names or self._default)
         return Facility((), self._known(list(self._of_encounter(around))))
 
-    def _above(self, place: Element, around: Around) -> Iterator[_Above]:
+    def _above(self, place: Element, around: StatementContext) -> Iterator[_Above]:
         """Everything above a place that the profile asks."""
         chain = [place]
         for reference, found in _upwards(place, "partOf", around):
@@ -74,13 +74,13 @@ class FacilityReader:
             for reference, found in _upwards(each, "managingOrganization", around):
                 yield self._named(reference, found, "Organization", around)
 
-    def _of_encounter(self, around: Around) -> Iterator[str]:
+    def _of_encounter(self, around: StatementContext) -> Iterator[str]:
         if "serviceProvider" in self._from:
             for reference, found in _upwards(around.encounter, "serviceProvider", around):
                 yield from self._named(reference, found, "Organization", around).names
 
     def _named(
-        self, reference: Element, found: Element | None, kind: str, around: Around
+        self, reference: Element, found: Element | None, kind: str, around: StatementContext
     ) -> _Above:
         known = [*around.said_by(reference, kind), *around.identifiers(found)]
         said = [*(each.text("value") for each in known), logical_id(reference.uri("reference"))]
@@ -106,7 +106,9 @@ class FacilityReader:
         return self._wards.resolve(self._source, name) is not Unresolved.UNKNOWN
 
 
-def _upwards(start: Element, name: str, around: Around) -> Iterator[tuple[Element, Element | None]]:
+def _upwards(
+    start: Element, name: str, around: StatementContext
+) -> Iterator[tuple[Element, Element | None]]:
     """Each reference on the way up, the first by ``name``, and what it leads to."""
     each, inside, resources = start, around.encounter, around.resources
     for _ in range(MAX_STEPS):

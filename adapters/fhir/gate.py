@@ -13,7 +13,7 @@ from adapters.common.tokens import Tokens, bearer_token
 from adapters.fhir.answer import VERSIONS
 from adapters.fhir.listener import Deed, Token
 from adapters.fhir.names import EditionName
-from adapters.fhir.refusal import CONDITION, RefusedError
+from adapters.fhir.refusal import CONDITION, ResourceRefusedError
 
 READ_TYPES: Final = frozenset(
     f"{kind}{form}"
@@ -74,17 +74,19 @@ def refuse_unread_type(content_type: str, edition: EditionName) -> None:
     said = dict(part.partition("=")[::2] for part in parameters)
     if kind not in READ_TYPES or said.get("charset", "utf-8").strip('"') not in {"utf-8", "utf8"}:
         detail = "send application/fhir+json or application/fhir+xml in UTF-8"
-        raise RefusedError("content-type-not-read", detail)
+        raise ResourceRefusedError("content-type-not-read", detail)
     version = said.get("fhirversion", "").strip('"')
     if version and not VERSIONS[edition].startswith(version):
         detail = f"this feed speaks {edition}; Content-Type announces another edition"
-        raise RefusedError("other-fhir-version", detail)
+        raise ResourceRefusedError("other-fhir-version", detail)
 
 
 def refuse_packed(content_encoding: str) -> None:
     """Raises RefusedError where the body is compressed."""
     if content_encoding.lower() not in {"", "identity"}:
-        raise RefusedError("content-type-not-read", "send it as it is, without Content-Encoding")
+        raise ResourceRefusedError(
+            "content-type-not-read", "send it as it is, without Content-Encoding"
+        )
 
 
 def refuse_conditions(headers: Mapping[str, str]) -> None:
@@ -93,4 +95,4 @@ def refuse_conditions(headers: Mapping[str, str]) -> None:
     ``If-Match`` depends on the body too: see ``adapters.fhir.belongs``.
     """
     if any(name in headers for name in _CONDITIONS):
-        raise RefusedError(*CONDITION)
+        raise ResourceRefusedError(*CONDITION)

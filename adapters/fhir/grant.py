@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import jwt
 
-from adapters.common.calls import Asked, Call, TooLongError, whole
+from adapters.common.calls import Call, HttpRequest, TooLongError, whole
 from adapters.fhir.remote import Backend
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -33,7 +33,7 @@ class GrantError(Exception):
     """What the token endpoint answers is no token; the text never has its content."""
 
 
-class Grant:
+class BackendToken:
     """The token of one client at one server."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Grant:
             "client_assertion_type": ASSERTION_TYPE,
             "client_assertion": self.assertion(now),
         }
-        body = await self._answer(Asked(self._backend.token_url, "POST", body=form))
+        body = await self._answer(HttpRequest(self._backend.token_url, "POST", body=form))
         try:
             said: dict[str, Any] = json.loads(body)
             token, lives_s = said["access_token"], float(said.get("expires_in", USUAL_LIFE_S))
@@ -79,7 +79,7 @@ class Grant:
             raise GrantError("the answer of the token endpoint is no token") from None
         self._token = str(token)
 
-    async def _answer(self, asked: Asked) -> bytes:
+    async def _answer(self, asked: HttpRequest) -> bytes:
         try:
             async with self._call(asked) as response:
                 if response.status != HTTPStatus.OK:

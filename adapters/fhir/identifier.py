@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from adapters.common.identity import Number, assigner_names, number
+from adapters.common.identity import PatientNumber, assigner_names, number
 from adapters.common.stamp import Moment
 from adapters.fhir.element import Element
 from adapters.fhir.times import read_time
@@ -42,7 +42,7 @@ class IdentifierReader:
         plain = system.removeprefix(_OID)
         return assigner_names((plain,) if plain == system else (plain, system), self._aliases)
 
-    def number(self, identifier: Element, received_at: datetime) -> Number:
+    def number(self, identifier: Element, received_at: datetime) -> PatientNumber:
         """The patient's number, its validity judged by the receipt. Raises RefusedError."""
         codes = [coding.text("code") for coding in identifier.codings("type")]
         type_code = next(iter(codes), "")

@@ -16,20 +16,20 @@ from datetime import datetime
 from typing import NamedTuple
 
 from adapters.common.feed import Input, records_of
-from adapters.common.figures import Figures
+from adapters.common.figures import FeedFigures
 from adapters.common.keys import raw_pointer
 from adapters.common.limits import MAX_WAITING_BYTES
-from adapters.common.outcome import Outcome, Trouble, to_review
+from adapters.common.outcome import InputOutcome, Trouble, to_review
 from adapters.common.receipt import ReceiptClock
-from adapters.common.review import Findings, Review
-from adapters.common.store import Settled, Store
+from adapters.common.review import FeedReview, Findings
+from adapters.common.store import SettledInput, Store
 from adapters.fhir.aside import aside
 from adapters.fhir.document import read
 from adapters.fhir.limits import MAX_ELEMENTS
-from adapters.fhir.mapping import Normaliser
+from adapters.fhir.mapping import FhirNormaliser
 from adapters.fhir.names import Object
 from adapters.fhir.references import Resources
-from adapters.fhir.refusal import RefusedError
+from adapters.fhir.refusal import ResourceRefusedError
 from adapters.fhir.said import may_mark, named_of, statement_of_input
 from bus.port import Log, LogError, Record, RecordTooLargeError
 
@@ -38,7 +38,7 @@ Beside = Callable[[Object], Awaitable[Resources]]
 
 
 @dataclass
-class EndpointFigures(Figures):
+class EndpointFigures(FeedFigures):
     """What an endpoint counts besides."""
 
     requests: int = 0
@@ -48,7 +48,7 @@ class EndpointFigures(Figures):
     waiting: int = 0
     waiting_bytes: int = 0
 
-    def became(self, outcome: Outcome) -> None:
+    def became(self, outcome: InputOutcome) -> None:
         """What a body turned out to be, and whether a stricter reader had refused it."""
         super().became(outcome)
         self.degraded += outcome.degraded is not None
@@ -57,7 +57,7 @@ class EndpointFigures(Figures):
 class Taken(NamedTuple):
     """What became of a durable body, and the body itself where it could be read at all."""
 
-    outcome: Outcome
+    outcome: InputOutcome
     document: Object | None
 
 
@@ -78,16 +78,16 @@ class Intake:
 
     def __init__(
         self,
-        normaliser: Normaliser,
+        normaliser: FhirNormaliser,
         log: Log,
         clock: Callable[[], datetime],
         max_waiting: int,
-        review: Review | None = None,
+        review: FeedReview | None = None,
     ) -> None:
         self.figures = EndpointFigures()
         self.profile = normaliser.profile
         self._normaliser = normaliser
-        self._review = review or Review(normaliser.feed)
+        self._review = review or FeedReview(normaliser.feed)
         self._store = Store(log, _settle)
         self._receipts = ReceiptClock(clock)
         self._max_waiting = max_waiting
@@ -121,7 +121,7 @@ class Intake:
         self,
         payload: bytes,
         check: Check,
-        already: Outcome | None = None,
+        already: InputOutcome | None = None,
         beside: Beside | None = None,
         known: IsKnown | None = None,
     ) -> Taken:
@@ -186,7 +186,7 @@ class Intake:
 
 
 def read_body(
-    normaliser: Normaliser, payload: bytes, at: datetime, check: Check, known: Resources | None
+    normaliser: FhirNormaliser, payload: bytes, at: datetime, check: Check, known: Resources | None
 ) -> Taken:
     """What a body means. A fault of ours costs one body its use, never the endpoint."""
     document, is_checked = None, False
@@ -195,7 +195,7 @@ def read_body(
         check(document)
         is_checked = True
         return Taken(normaliser.outcome_of(document, at, known), document)
-    except RefusedError as refused:
+    except ResourceRefusedError as refused:
         # What the check refuses is the request around the body, which nobody reads again.
         repeatable = is_checked or document is None
         return Taken(_waiting(refused.trouble, document, repeatable=repeatable), document)
@@ -210,11 +210,11 @@ def anything(document: Object) -> None:
     del document
 
 
-def document_in(payload: bytes, normaliser: Normaliser) -> Object:
+def document_in(payload: bytes, normaliser: FhirNormaliser) -> Object:
     """The input for whoever fetches beside it; one that cannot be read refers to nothing."""
     try:
         return read(payload, normaliser.profile.edition)
-    except RefusedError:
+    except ResourceRefusedError:
         return {"resourceType": ""}
 
 
@@ -227,12 +227,12 @@ def _too_many_waiting() -> NotTakenError:
     return NotTakenError(Trouble("too-many-waiting", "too much is on its way: send it again"))
 
 
-def _waiting(trouble: Trouble, document: Object | None, *, repeatable: bool) -> Outcome:
+def _waiting(trouble: Trouble, document: Object | None, *, repeatable: bool) -> InputOutcome:
     mark_unread = may_mark(document)
     return to_review(replace(trouble, mark_unread=mark_unread, repeatable=repeatable))
 
 
-def _settle(settled: Sequence[Settled[asyncio.Future[LogError | None]]]) -> None:
+def _settle(settled: Sequence[SettledInput[asyncio.Future[LogError | None]]]) -> None:
     for done, error in settled:
         if not done.done():  # whoever waited may have gone
             done.set_result(error)

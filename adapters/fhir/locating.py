@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from adapters.common.locating import Located, Span, whole
+from adapters.common.locating import ByteSpan, Located, whole
 
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}:,]|[^\s\[\]{}:,"]++', re.DOTALL)
 _STEP: Final = re.compile(r"([A-Za-z_]\w*)(?:\[(\d+)\])?")
@@ -26,7 +26,7 @@ Step = str | int
 
 class _Value(NamedTuple):
     path: tuple[Step, ...]
-    span: Span
+    span: ByteSpan
 
 
 def locate(payload: bytes, where: str) -> Located:
@@ -52,17 +52,17 @@ def _is_alone(path: Sequence[Step]) -> bool:
     return path[:1] == ("entry",) and (len(path) == 2 or path[2:] == ("resource",))  # noqa: PLR2004
 
 
-def kept(payload: bytes) -> Iterator[Span]:
+def kept(payload: bytes) -> Iterator[ByteSpan]:
     """What stays in a body's shape: the names of its members, or of its tags."""
     if payload.lstrip()[:1] == b"<":
         for names in (_TAG, _ATTRIBUTE):
-            yield from (Span(*found.span()) for found in names.finditer(payload))
+            yield from (ByteSpan(*found.span()) for found in names.finditer(payload))
         return
-    before: Span | None = None
+    before: ByteSpan | None = None
     for found in _TOKEN.finditer(payload):
         if found[0] == b":" and before is not None:
             yield before
-        before = Span(*found.span()) if _MEMBER.fullmatch(found[0]) else None
+        before = ByteSpan(*found.span()) if _MEMBER.fullmatch(found[0]) else None
 
 
 def _steps(where: str) -> tuple[Step, ...]:
@@ -107,7 +107,7 @@ def _values(payload: bytes) -> Iterator[_Value]:
         elif sign in {b"}", b"]"}:
             if not open_:
                 return
-            yield _Value(_path(open_[:-1]), Span(open_.pop().start, found.end()))
+            yield _Value(_path(open_[:-1]), ByteSpan(open_.pop().start, found.end()))
         elif sign == b",":
             _next(open_)
         elif sign == b":":
@@ -115,7 +115,7 @@ def _values(payload: bytes) -> Iterator[_Value]:
         else:
             text = sign
             if not open_ or open_[-1].is_list or open_[-1].at:
-                yield _Value(_path(open_), Span(*found.span()))
+                yield _Value(_path(open_), ByteSpan(*found.span()))
 
 
 def _path(open_: Sequence[_Container]) -> tuple[Step, ...]:

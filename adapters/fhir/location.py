@@ -16,7 +16,7 @@ from adapters.fhir.element import Element
 from adapters.fhir.facility import Facility, FacilityReader
 from adapters.fhir.profile import PlaceSettings
 from adapters.fhir.references import logical_id
-from adapters.fhir.statement import Around
+from adapters.fhir.statement import StatementContext
 from schemas.observation import Location
 from schemas.ward import Unresolved, WardRegister
 
@@ -29,7 +29,7 @@ _PARTS: Final[dict[str, Part]] = {
 """Codes of ``location-physical-type`` that are no care unit; every other place may be one."""
 
 
-class Spot(NamedTuple):
+class LocationParts(NamedTuple):
     """What one ``Encounter.location`` says: a ward, a room, a bed, each or none.
 
     ``unread``: it is a ward or may be one, and this is why the register does not tell which.
@@ -56,12 +56,12 @@ class PlaceReader:
         self._kind = kind
         self._facilities = FacilityReader(settings, wards, source, kind)
 
-    def spot(self, entry: Element, around: Around) -> Spot:
+    def spot(self, entry: Element, around: StatementContext) -> LocationParts:
         """What an ``Encounter.location`` leads to. Raises RefusedError for a broken form."""
         reference = entry.element("location")
         if reference is None:
-            return Spot(entry.path)
-        said = Spot(reference.path)
+            return LocationParts(entry.path)
+        said = LocationParts(reference.path)
         for part, found in self._chain(entry, reference, around):
             if part in {"bed", "room"}:
                 said = _with_part(said, part, _label(found, reference, around))
@@ -74,7 +74,7 @@ class PlaceReader:
                 said = said._replace(unread=_plainest(said.unread, ward))
         return said
 
-    def ward(self, reference: Element, around: Around) -> str | Trouble:
+    def ward(self, reference: Element, around: StatementContext) -> str | Trouble:
         """The ward that a reference to an Organization names."""
         found = around.resolve(reference)
         codes = self._codes(reference, found, "Organization", around)
@@ -82,7 +82,7 @@ class PlaceReader:
         return unresolved(ward, reference.path) if isinstance(ward, Unresolved) else ward
 
     def _chain(
-        self, entry: Element, reference: Element, around: Around
+        self, entry: Element, reference: Element, around: StatementContext
     ) -> Iterator[tuple[Part, Element | None]]:
         """Each Location on the way up, and which part of a hospital it is."""
         start = around.resolve(reference)
@@ -101,7 +101,7 @@ class PlaceReader:
         return next((_PARTS[code] for code in codes if code in _PARTS), "ward")
 
     def _codes(
-        self, reference: Element | None, found: Element | None, kind: str, around: Around
+        self, reference: Element | None, found: Element | None, kind: str, around: StatementContext
     ) -> list[str]:
         """The candidates for a code, in the profile's order."""
         return [
@@ -128,7 +128,7 @@ class PlaceReader:
                 return [self._display(reference)] if reference else []
 
     def _identifiers(
-        self, reference: Element | None, found: Element | None, kind: str, around: Around
+        self, reference: Element | None, found: Element | None, kind: str, around: StatementContext
     ) -> list[str]:
         known = around.identifiers(found)
         if reference is not None:
@@ -164,7 +164,7 @@ def _plainest(one: Unresolved | None, other: Unresolved) -> Unresolved:
     return other if one in {None, Unresolved.UNKNOWN} else one
 
 
-def _with_part(spot: Spot, part: Part, called: tuple[str, str | None]) -> Spot:
+def _with_part(spot: LocationParts, part: Part, called: tuple[str, str | None]) -> LocationParts:
     """With the first room or bed on the way up, by what it is called."""
     if (spot.bed if part == "bed" else spot.room) is not None:
         return spot
@@ -173,7 +173,9 @@ def _with_part(spot: Spot, part: Part, called: tuple[str, str | None]) -> Spot:
     return spot._replace(bed=label) if part == "bed" else spot._replace(room=label)
 
 
-def _label(found: Element | None, reference: Element, around: Around) -> tuple[str, str | None]:
+def _label(
+    found: Element | None, reference: Element, around: StatementContext
+) -> tuple[str, str | None]:
     """What a room or bed is called, and where something was left out of that."""
     said = [(reference, "display")]
     if found is not None:
@@ -191,7 +193,7 @@ NO_WARD: Final = (
 )
 
 
-def merged(spots: list[Spot], where: str) -> Location | Trouble:
+def merged(spots: list[LocationParts], where: str) -> Location | Trouble:
     """The one place that several entries of the same status describe together, part by part."""
     if len(spots) == 1 and spots[0].ward:  # nearly always
         return _location(spots[0].ward, spots[0].room, spots[0].bed)

@@ -20,11 +20,11 @@ from adapters.fhir.element import Element, resource
 from adapters.fhir.limits import MAX_ABOVE, MAX_REMEMBERED, MAX_REMEMBERED_BYTES
 from adapters.fhir.names import Object
 from adapters.fhir.references import Resources, is_conditional, parents_of, references_of
-from adapters.fhir.refusal import RefusedError
-from adapters.fhir.statement import Statement
+from adapters.fhir.refusal import ResourceRefusedError
+from adapters.fhir.statement import EncounterStatement
 
 
-class Lookup:
+class ResourceLookup:
     """Fetches for one server. ``clock`` counts seconds and never goes back."""
 
     def __init__(self, client: FhirClient, cache_s: float, clock: Callable[[], float]) -> None:
@@ -45,7 +45,9 @@ class Lookup:
                 await self._follow(reference, statement, found)
         return found
 
-    async def _follow(self, reference: str, statement: Statement, found: Resources) -> None:
+    async def _follow(
+        self, reference: str, statement: EncounterStatement, found: Resources
+    ) -> None:
         """The resource, then everything that it is part of or managed by, upwards."""
         asked: set[str] = set()
         waiting = [reference]
@@ -57,7 +59,7 @@ class Lookup:
                 waiting += parents_of(resolved) if resolved is not None else []
 
     async def _resolved(
-        self, reference: str, statement: Statement, found: Resources
+        self, reference: str, statement: EncounterStatement, found: Resources
     ) -> Element | None:
         """The resource, from the input or fetched; None where neither has it."""
         known = statement.resources.resolve(reference, statement.encounter)
@@ -98,15 +100,15 @@ class Lookup:
 def _parsed(payload: bytes | None) -> Object | None:
     try:
         return None if payload is None else read(payload)
-    except RefusedError:
+    except ResourceRefusedError:
         return None  # as good as not there: what needs it says what is missing
 
 
-def _statements(document: Object) -> list[Statement]:
+def _statements(document: Object) -> list[EncounterStatement]:
     top = resource(document)
     if top.resource_type == "Encounter":
-        return [Statement(top, Resources())]
+        return [EncounterStatement(top, Resources())]
     try:
         return read_bundle(top).statements if top.resource_type == "Bundle" else []
-    except RefusedError:
+    except ResourceRefusedError:
         return []  # the mapping refuses it, and says why

@@ -21,24 +21,24 @@ from adapters.common.describing import Describer
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
 from adapters.common.origin import Origins
-from adapters.common.outcome import Named, Outcome, Trouble, accepted, ignored, to_review
+from adapters.common.outcome import InputOutcome, Named, Trouble, accepted, ignored, to_review
 from adapters.common.said import Said
 from adapters.common.stamp import Moment
 from adapters.fhir.bundle import read_bundle
-from adapters.fhir.claims import ClaimsReader, beside
+from adapters.fhir.claims import EncounterClaimsReader, beside
 from adapters.fhir.document import read
 from adapters.fhir.edition import EDITIONS, meaning_of, refuse_other_edition
 from adapters.fhir.element import Element, resource
 from adapters.fhir.names import Object
 from adapters.fhir.notification import is_failing, names_any, notification, notification_type
-from adapters.fhir.patient import PatientReader
+from adapters.fhir.patient import FhirPatientReader
 from adapters.fhir.person import person_of
 from adapters.fhir.profile import FhirProfile
 from adapters.fhir.references import Resources
-from adapters.fhir.refusal import RefusedError
+from adapters.fhir.refusal import ResourceRefusedError
 from adapters.fhir.said import about, named_of, statement_of_encounter
 from adapters.fhir.stamp import Receipt, observation_id, order_stamp, recorded, sequence_from
-from adapters.fhir.statement import Statement
+from adapters.fhir.statement import EncounterStatement
 from adapters.fhir.strict import first_fault
 from adapters.fhir.times import read_time, span_of
 from adapters.fhir.visit import VisitReader
@@ -54,7 +54,7 @@ _SUBSETTED: Final = "SUBSETTED"
 _TEST_DATA: Final = "HTEST"  # v3 ActReason
 
 
-class Normaliser:
+class FhirNormaliser:
     """Reads one feed's inputs. Keeps nothing: all requests of a feed may share it.
 
     ``describe``: whether it is to be told who the patients are, too.
@@ -75,45 +75,45 @@ class Normaliser:
         self._unasked = None if explain else Origins(asked=False)
         self._edition = EDITIONS[profile.edition]
         self._skew = timedelta(seconds=profile.future_s)
-        self._patients = PatientReader(profile, keyer.of(feed.source), feed.source)
+        self._patients = FhirPatientReader(profile, keyer.of(feed.source), feed.source)
         self._visits = VisitReader(profile)
         self._describer = Describer(feed, keyer) if describe else None
-        self._claims = ClaimsReader(profile, self._edition, wards, feed.source)
+        self._claims = EncounterClaimsReader(profile, self._edition, wards, feed.source)
 
     def normalise(
         self, payload: bytes, received_at: datetime, known: Resources | None = None
-    ) -> Outcome:
+    ) -> InputOutcome:
         """What one resource or Bundle means; ``known`` are resources fetched beside it."""
         try:
             return self.outcome_of(read(payload, self.profile.edition), received_at, known)
-        except RefusedError as refused:
+        except ResourceRefusedError as refused:
             return to_review(refused.trouble)
 
     def patients(self, payload: bytes, received_at: datetime) -> Iterator[Patient]:
         """Whom the Encounters of an input name, also where they cannot be used. Total."""
         try:
             statements = _stated_in(resource(read(payload, self.profile.edition)))
-        except RefusedError:
+        except ResourceRefusedError:
             return
         for each in statements:
-            with suppress(RefusedError):
+            with suppress(ResourceRefusedError):
                 found, _ = self._patients.read(each.encounter, each.resources, received_at)
                 yield found.patient
 
     def outcome_of(
         self, document: Object, received_at: datetime, known: Resources | None = None
-    ) -> Outcome:
+    ) -> InputOutcome:
         """What a parsed resource means. Raises RefusedError where nothing of it can be used."""
         top = resource(document)
         match top.resource_type:
             case "Encounter":
-                return self._single(Statement(top, known or Resources()), received_at)
+                return self._single(EncounterStatement(top, known or Resources()), received_at)
             case "Bundle":
                 return self._bundle(top, received_at, known)
             case _:
                 return ignored("no-encounter", "neither an Encounter nor a Bundle")
 
-    def _single(self, statement: Statement, received_at: datetime) -> Outcome:
+    def _single(self, statement: EncounterStatement, received_at: datetime) -> InputOutcome:
         origins = self._unasked or Origins(asked=True)
         observation, warnings = self._observation(statement, received_at, origins)
         part = statement_of_encounter(statement.encounter)
@@ -121,18 +121,20 @@ class Normaliser:
         accepted_one = self._accepted([observation], warnings, [statement], origins)
         return replace(accepted_one, parts=(part,), named=_names([statement], [part]))
 
-    def _bundle(self, bundle: Element, received_at: datetime, known: Resources | None) -> Outcome:
+    def _bundle(
+        self, bundle: Element, received_at: datetime, known: Resources | None
+    ) -> InputOutcome:
         found = read_bundle(bundle, known)
         origins = self._unasked or Origins(asked=True)
         observations: list[Observation] = []
-        used: list[Statement] = []
+        used: list[EncounterStatement] = []
         warnings, refused, parts = list(found.troubles), list[Trouble](), list[str]()
         for statement in found.statements:
             encounter = statement.encounter
             parts.append(statement_of_encounter(encounter))
             try:
                 observation, doubts = self._supervised(statement, received_at, origins)
-            except RefusedError as error:
+            except ResourceRefusedError as error:
                 if found.whole:
                     raise
                 origins.drop()
@@ -148,24 +150,26 @@ class Normaliser:
         return replace(outcome, parts=tuple(parts), named=_names(found.statements, parts))
 
     def _supervised(
-        self, statement: Statement, received_at: datetime, origins: Origins
+        self, statement: EncounterStatement, received_at: datetime, origins: Origins
     ) -> tuple[Observation, list[Trouble]]:
         """One of several Encounters: a fault of ours costs it its use, and no other."""
         try:
             return self._observation(statement, received_at, origins)
-        except RefusedError:
+        except ResourceRefusedError:
             raise
         except Exception as error:  # the one supervisor of an entry
             detail = f"{type(error).__name__} while reading"
-            raise RefusedError("internal-error", detail, statement.encounter.path) from error
+            raise ResourceRefusedError(
+                "internal-error", detail, statement.encounter.path
+            ) from error
 
     def _accepted(
         self,
         observations: list[Observation],
         warnings: list[Trouble],
-        used: list[Statement],
+        used: list[EncounterStatement],
         origins: Origins,
-    ) -> Outcome:
+    ) -> InputOutcome:
         fault, described = self._first_fault(used), tuple[PatientRow, ...]()
         if self._describer is not None:
             described, doubts = _described(self._describer, observations, used)
@@ -173,7 +177,7 @@ class Normaliser:
         outcome = accepted(observations, warnings, fault, origins.finished)
         return replace(outcome, patients=described) if described else outcome
 
-    def _first_fault(self, used: list[Statement]) -> str | None:
+    def _first_fault(self, used: list[EncounterStatement]) -> str | None:
         """Where the edition's own model refuses what the lean reader has accepted."""
         if self.profile.check == "lean":
             return None
@@ -181,7 +185,7 @@ class Normaliser:
         return next(filter(None, faults), None)
 
     def _observation(
-        self, statement: Statement, received_at: datetime, origins: Origins
+        self, statement: EncounterStatement, received_at: datetime, origins: Origins
     ) -> tuple[Observation, list[Trouble]]:
         encounter = statement.encounter
         self._refuse_unusable(encounter)
@@ -229,10 +233,10 @@ class Normaliser:
         for mark in marks:
             if mark.content.get("code") == _SUBSETTED:
                 detail = "a part of an Encounter would clear what was left out: ask for all of it"
-                raise RefusedError("resource-incomplete", detail, mark.path)
+                raise ResourceRefusedError("resource-incomplete", detail, mark.path)
             if mark.content.get("code") == _TEST_DATA and not self.profile.test_data:
                 detail = "marked as test data: see the profile's `test_data`"
-                raise RefusedError("not-production", detail, mark.path)
+                raise ResourceRefusedError("not-production", detail, mark.path)
 
     def _ended(
         self, encounter: Element, received_at: datetime, troubles: list[Trouble]
@@ -255,7 +259,7 @@ class Normaliser:
 
 
 def _described(
-    describer: Describer, observations: list[Observation], used: list[Statement]
+    describer: Describer, observations: list[Observation], used: list[EncounterStatement]
 ) -> tuple[tuple[PatientRow, ...], list[Trouble]]:
     """Who they are about, each told from its own statement; and what of it could not be read."""
     rows: list[PatientRow] = []
@@ -268,24 +272,24 @@ def _described(
     return tuple(rows), troubles
 
 
-def _stated_in(top: Element) -> list[Statement]:
+def _stated_in(top: Element) -> list[EncounterStatement]:
     """The Encounters of a resource. Raises RefusedError."""
     match top.resource_type:
         case "Encounter":
-            return [Statement(top, Resources())]
+            return [EncounterStatement(top, Resources())]
         case "Bundle":
             return read_bundle(top).statements
         case _:
             return []
 
 
-def _names(statements: Sequence[Statement], parts: Sequence[str]) -> dict[str, Named]:
+def _names(statements: Sequence[EncounterStatement], parts: Sequence[str]) -> dict[str, Named]:
     """The names of those that have one."""
     told = zip(parts, statements, strict=True)
     return {part: named for part, said in told if (named := named_of(said.encounter.content))}
 
 
-def _of_nothing(bundle: Element, refused: list[Trouble], warnings: list[Trouble]) -> Outcome:
+def _of_nothing(bundle: Element, refused: list[Trouble], warnings: list[Trouble]) -> InputOutcome:
     """A Bundle none of whose Encounters was used, or that has none."""
     troubles = [*refused, *warnings]
     if troubles:
@@ -296,7 +300,7 @@ def _of_nothing(bundle: Element, refused: list[Trouble], warnings: list[Trouble]
     return ignored("no-encounter", "the Bundle states no Encounter")
 
 
-def _of_notification(status: Element) -> Outcome:
+def _of_notification(status: Element) -> InputOutcome:
     """A notification without Encounters: a sign of life, or names to fetch by."""
     if is_failing(status):
         detail = "the server says that the subscription no longer works: look there"

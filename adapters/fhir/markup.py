@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from adapters.fhir.limits import MAX_DEPTH, MAX_MODELS, MAX_NODES
 from adapters.fhir.names import EditionName, Foreign, Object
-from adapters.fhir.refusal import RefusedError, too_deep
+from adapters.fhir.refusal import ResourceRefusedError, too_deep
 
 NAMESPACE: Final = "{http://hl7.org/fhir}"
 DIV: Final = "{http://www.w3.org/1999/xhtml}div"
@@ -39,13 +39,15 @@ def read_xml(text: str, edition: EditionName) -> Object:
     """The resource in the text. Raises RefusedError."""
     declared = _DECLARED.match(text)
     if declared is not None and declared[1].lower() not in {"utf-8", "utf8"}:
-        raise RefusedError("charset-unreadable", "another encoding than UTF-8 is declared")
+        raise ResourceRefusedError("charset-unreadable", "another encoding than UTF-8 is declared")
     if _FORBIDDEN.search(text):
-        raise RefusedError("not-json", "XML with a document type or entities is not read")
+        raise ResourceRefusedError("not-json", "XML with a document type or entities is not read")
     try:
         root = fromstring(text, XMLParser(target=_Bounded()))  # noqa: S314 - made safe above
     except (ParseError, ValueError, LookupError):
-        raise RefusedError("not-json", "the bytes are neither JSON nor well-formed XML") from None
+        raise ResourceRefusedError(
+            "not-json", "the bytes are neither JSON nor well-formed XML"
+        ) from None
     return _Converter(edition).resource(root, 0)
 
 
@@ -64,7 +66,7 @@ class _Bounded(TreeBuilder):
             raise too_deep()
         if self._nodes > MAX_NODES:
             detail = f"no resource has more than {MAX_NODES} XML elements"
-            raise RefusedError("too-many-elements", detail, "%resource")
+            raise ResourceRefusedError("too-many-elements", detail, "%resource")
         return super().start(tag, attributes)
 
     def end(self, tag: str, /) -> Node:
@@ -90,7 +92,7 @@ class _Converter:
     def resource(self, node: Node, depth: int) -> Object:
         name = _local(node)
         if name is None:
-            raise RefusedError(Foreign.reason, Foreign.detail, "%resource")
+            raise ResourceRefusedError(Foreign.reason, Foreign.detail, "%resource")
         content = self._object(node, _model(self._edition, name), depth)
         whole = {"resourceType": name} | content
         return Foreign(whole) if isinstance(content, Foreign) else whole

@@ -15,12 +15,12 @@ from adapters.fhir.element import Element
 from adapters.fhir.identifier import IdentifierReader
 from adapters.fhir.profile import FhirProfile
 from adapters.fhir.references import Resources, identifier_of, logical_id
-from adapters.fhir.refusal import RefusedError
+from adapters.fhir.refusal import ResourceRefusedError
 from schemas.identifiers import IdentifierKind
 from schemas.observation import Patient, PatientIdentifier
 
 
-class PatientReader:
+class FhirPatientReader:
     """Reads the patients of one feed."""
 
     def __init__(self, profile: FhirProfile, keyer: SourceKeyer, source: str) -> None:
@@ -39,7 +39,7 @@ class PatientReader:
         subject = encounter.element("subject")
         if subject is None:
             where = f"{encounter.path}.subject"
-            raise RefusedError("patient-missing", "nothing says who it is about", where)
+            raise ResourceRefusedError("patient-missing", "nothing says who it is about", where)
         reference = subject.uri("reference")
         if self._settings.by == "id":
             found = resources.resolve(reference, encounter) if reference else None
@@ -51,7 +51,7 @@ class PatientReader:
         where = f"{subject.path}.reference"
         if not value:
             detail = "the reference has no logical id, by which this feed knows patients"
-            raise RefusedError("patient-missing", detail, where)
+            raise ResourceRefusedError("patient-missing", detail, where)
         identifier = PatientIdentifier(
             kind=IdentifierKind.LOCAL, value=value, assigner=self._server_ids
         )
@@ -66,7 +66,7 @@ class PatientReader:
         if found is not None:
             if found.resource_type != "Patient":
                 detail = "it leads to something else than a Patient"
-                raise RefusedError("patient-missing", detail, f"{subject.path}.reference")
+                raise ResourceRefusedError("patient-missing", detail, f"{subject.path}.reference")
             found.refuse_modifiers()
             return found.elements("identifier"), f"{found.path}.identifier"
         if logical := subject.element("identifier"):
@@ -74,12 +74,14 @@ class PatientReader:
         if own := identifier_of(subject, "Patient"):
             return [own], own.path
         if not reference:
-            raise RefusedError("patient-missing", "nothing says who it is about", subject.path)
+            raise ResourceRefusedError(
+                "patient-missing", "nothing says who it is about", subject.path
+            )
         detail = (
             "the Patient is neither here nor named by an identifier: send it along, give subject.identifier, or set "
             'patient.by = "id" in the profile'
         )
-        raise RefusedError("reference-unresolved", detail, f"{subject.path}.reference")
+        raise ResourceRefusedError("reference-unresolved", detail, f"{subject.path}.reference")
 
     def _by_identifier(
         self, identifiers: list[Element], where: str, received_at: datetime
@@ -88,5 +90,5 @@ class PatientReader:
         numbers = [self._numbers.number(each, received_at) for each in given]
         found = patient_of(numbers, self._settings, self._keyer, where)
         if isinstance(found, Trouble):
-            raise RefusedError(found.reason, found.detail, found.where)
+            raise ResourceRefusedError(found.reason, found.detail, found.where)
         return found, doubts(numbers, where)

@@ -15,7 +15,7 @@ from adapters.common.outcome import MAX_TEXT_CHARS, Trouble
 from adapters.common.text import was_cleaned
 from adapters.fhir.element import Element
 from adapters.fhir.references import Resources
-from adapters.fhir.refusal import RefusedError
+from adapters.fhir.refusal import ResourceRefusedError
 from schemas.patient import DATE_PATTERN, Person
 
 _BEST_FIRST: Final = ("official", "usual", "")
@@ -35,7 +35,7 @@ def person_of(encounter: Element, resources: Resources) -> tuple[Person | None, 
     for read in (_name, _born, _sex):
         try:
             said |= read(patient)
-        except RefusedError as refused:
+        except ResourceRefusedError as refused:
             troubles.append(refused.beside())
     if said.get("family") or said.get("given"):
         troubles += _cleaned(patient)
@@ -49,7 +49,7 @@ def _name(patient: Element) -> Mapping[str, str | None]:
     family, given = best.name("family"), " ".join(_texts(best, "given"))
     if len(given) > MAX_TEXT_CHARS:
         detail = f"at most {MAX_TEXT_CHARS} characters"
-        raise RefusedError("text-unreadable", detail, f"{best.path}.given")
+        raise ResourceRefusedError("text-unreadable", detail, f"{best.path}.given")
     if not (family or given):
         family = best.name("text")
     return {"family": family or None, "given": given or None}
@@ -77,7 +77,7 @@ def _texts(element: Element, name: str) -> list[str]:
     """The strings of an array."""
     found = element.content.get(name) or []
     if not isinstance(found, list):
-        raise RefusedError(
+        raise ResourceRefusedError(
             "element-of-wrong-type", "an array belongs here", f"{element.path}.{name}"
         )
     parts = [Element({name: each}, element.path).name(name) for each in found]
@@ -88,7 +88,7 @@ def _born(patient: Element) -> Mapping[str, str | None]:
     text, where = patient.text("birthDate"), f"{patient.path}.birthDate"
     if not text:
         return {"born": None}
-    unreadable = RefusedError("time-unreadable", "no date, month or year", where)
+    unreadable = ResourceRefusedError("time-unreadable", "no date, month or year", where)
     if not _DATE.fullmatch(text):
         raise unreadable
     try:
@@ -101,5 +101,7 @@ def _born(patient: Element) -> Mapping[str, str | None]:
 def _sex(patient: Element) -> Mapping[str, str | None]:
     code = patient.text("gender")
     if code and code not in _GENDERS:
-        raise RefusedError("code-unknown", "no administrative gender", f"{patient.path}.gender")
+        raise ResourceRefusedError(
+            "code-unknown", "no administrative gender", f"{patient.path}.gender"
+        )
     return {"sex": code or None}

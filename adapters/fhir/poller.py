@@ -26,7 +26,7 @@ from adapters.fhir.canonical import canonical
 from adapters.fhir.client import RemoteError, TooMuchError
 from adapters.fhir.intake import Intake, NotTakenError, Taken, anything
 from adapters.fhir.limits import MAX_BODY_BYTES, MAX_REMEMBERED
-from adapters.fhir.lookup import Lookup
+from adapters.fhir.lookup import ResourceLookup
 from adapters.fhir.positions import Positions
 from adapters.fhir.remote import SINCE, Remote
 from adapters.fhir.said import OF_THE_ANSWER
@@ -52,7 +52,7 @@ class Poller:
     def __init__(
         self,
         remote: Remote,
-        lookup: Lookup,
+        lookup: ResourceLookup,
         intake: Intake,
         positions: Positions,
         now: Callable[[], datetime],
@@ -69,7 +69,7 @@ class Poller:
         look_back = timedelta(seconds=remote.look_back_s)
         self._first = Since(now() - look_back, look_back)
         self._since: dict[str, Since] | None = None
-        self._known = Known()
+        self._known = TakenHashes()
 
     async def run(self) -> None:
         """Round after round, until cancelled."""
@@ -185,7 +185,7 @@ class Poller:
         self._known.add(digest)
 
 
-class Known:
+class TakenHashes:
     """Hashes of what was taken already: taking it again would say nothing new."""
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ from urllib.parse import parse_qsl
 from adapters.fhir.address import normal
 from adapters.fhir.element import Element, resource
 from adapters.fhir.limits import MAX_ABOVE, MAX_STEPS
-from adapters.fhir.refusal import RefusedError
+from adapters.fhir.refusal import ResourceRefusedError
 
 _IN_CONDITIONS: Final = frozenset({"_format", "_pretty"})
 _TYPE: Final = re.compile(r"[A-Z][A-Za-z]+")
@@ -102,7 +102,7 @@ class Resources:
         if found is None:
             found = self._contained[id(inside.content)] = {}
             for each in inside.readable("contained"):
-                with suppress(RefusedError):  # what has no readable id is never referred to
+                with suppress(ResourceRefusedError):  # what has no readable id is never referred to
                     found.setdefault(each.text("id"), resource(each.content, each.path))
         return found
 
@@ -162,7 +162,7 @@ def _server_of(address: str, kind: str) -> str:
 
 def _tokens_of(each: Element) -> Iterator[IdentifierToken]:
     for identifier in each.readable("identifier"):
-        with suppress(RefusedError):  # what cannot be read is nobody's identifier
+        with suppress(ResourceRefusedError):  # what cannot be read is nobody's identifier
             if value := identifier.text("value"):
                 yield IdentifierToken(each.resource_type, identifier.uri("system"), value)
                 yield IdentifierToken(each.resource_type, None, value)
@@ -186,7 +186,7 @@ def _addresses(holders: Sequence[tuple[Element, str]]) -> Iterator[str]:
         try:
             reference = holder.element(name)
             address = reference.uri("reference") if reference is not None else ""
-        except RefusedError:
+        except ResourceRefusedError:
             continue
         if address:
             yield address
@@ -230,7 +230,9 @@ def identifier_of(reference: Element, kind: str) -> Element | None:
         token = token_of(address)
         if token is None or token.type != kind:
             detail = f"a conditional reference is by one identifier of a {kind}"
-            raise RefusedError("reference-unresolved", detail, f"{reference.path}.reference")
+            raise ResourceRefusedError(
+                "reference-unresolved", detail, f"{reference.path}.reference"
+            )
         said = {"system": token.system or "", "value": token.value}
         return Element(said, f"{reference.path}.reference")
     logical = reference.element("identifier")

@@ -21,7 +21,7 @@ from typing import Final, Literal
 from fastapi import Response
 from fastapi.responses import JSONResponse
 
-from adapters.common.outcome import Outcome, Verdict
+from adapters.common.outcome import InputOutcome, Verdict
 from adapters.common.stamp import ID_BYTES
 from adapters.fhir import answer
 from adapters.fhir.answer import Json
@@ -104,7 +104,7 @@ def of_bundle(taken: Taken, want: Wanted) -> Response:
     return FhirResponse(_bundle(document, outcome, want))
 
 
-def _bundle(document: Json, outcome: Outcome, want: Wanted) -> Json:
+def _bundle(document: Json, outcome: InputOutcome, want: Wanted) -> Json:
     troubles = answer.troubles_of_entries(outcome)
     entries = [
         _entry(answer.entry_response(each, troubles.get(at)), each, want)

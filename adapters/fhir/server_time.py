@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from adapters.common.stamp import Moment
 from adapters.fhir.element import Element
-from adapters.fhir.refusal import RefusedError
+from adapters.fhir.refusal import ResourceRefusedError
 from adapters.fhir.times import read_time
 
 MAX_AGE: Final = timedelta(hours=1)
@@ -36,7 +36,7 @@ def _made_at(bundle: Element) -> datetime | None:
     try:
         meta = bundle.element("meta")
         text = meta.text("lastUpdated") if meta is not None else ""
-    except RefusedError:
+    except ResourceRefusedError:
         return None
     found = read_time(text, "", _UTC) if "T" in text else None
     return found.at if isinstance(found, Moment) and found.at >= EARLIEST else None

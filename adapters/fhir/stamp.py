@@ -26,13 +26,13 @@ from adapters.fhir.canonical import canonical
 from adapters.fhir.element import Element
 from adapters.fhir.names import ID
 from adapters.fhir.references import Resources, references_of
-from adapters.fhir.refusal import RefusedError
-from adapters.fhir.statement import Statement
+from adapters.fhir.refusal import ResourceRefusedError
+from adapters.fhir.statement import EncounterStatement
 from adapters.fhir.times import read_time
 from schemas.observation import BY_RECEIPT, OrderStamp, Rank
 
 
-def recorded(statement: Statement, received_at: datetime, unversioned: str) -> Recorded:
+def recorded(statement: EncounterStatement, received_at: datetime, unversioned: str) -> Recorded:
     """Raises RefusedError where no element says when, or one does and cannot be read."""
     said = _said(statement)
     if said is not None:
@@ -42,7 +42,9 @@ def recorded(statement: Statement, received_at: datetime, unversioned: str) -> R
     if unversioned == BY_RECEIPT and not counts:
         return Recorded(Moment(received_at, BY_RECEIPT), received_at.isoformat())
     detail = "nothing says which version is newer; the profile's `unversioned` may take the receipt"
-    raise RefusedError("version-missing", detail, f"{statement.encounter.path}.meta.lastUpdated")
+    raise ResourceRefusedError(
+        "version-missing", detail, f"{statement.encounter.path}.meta.lastUpdated"
+    )
 
 
 def _instant(text: str, where: str) -> Moment:
@@ -50,22 +52,22 @@ def _instant(text: str, where: str) -> Moment:
     if isinstance(moment, Moment) and "T" in text:
         return moment
     if isinstance(moment, Trouble):
-        raise RefusedError(moment.reason, moment.detail, moment.where)
-    raise RefusedError(
+        raise ResourceRefusedError(moment.reason, moment.detail, moment.where)
+    raise ResourceRefusedError(
         "time-unreadable",
         "a day orders no versions: send an instant, 2026-03-02T10:00:00+01:00",
         where,
     )
 
 
-def _said(statement: Statement) -> tuple[str, str] | None:
+def _said(statement: EncounterStatement) -> tuple[str, str] | None:
     meta = statement.encounter.element("meta")
     if meta is not None and (text := meta.text("lastUpdated")):
         return text, f"{meta.path}.lastUpdated"
     return statement.said_at
 
 
-def sequence_from(statement: Statement, when: Recorded) -> tuple[str, str]:
+def sequence_from(statement: EncounterStatement, when: Recorded) -> tuple[str, str]:
     """Where the stamp's sequence stands, and by which rule."""
     path = statement.encounter.path
     if when.moment.rule == BY_RECEIPT:
@@ -82,7 +84,7 @@ class Receipt(NamedTuple):
 
 
 def order_stamp(
-    statement: Statement, when: Recorded, rank: Rank, receipt: Receipt
+    statement: EncounterStatement, when: Recorded, rank: Rank, receipt: Receipt
 ) -> tuple[OrderStamp, list[Trouble]]:
     """Where it sorts; a recorded time too far in the future sorts by its receipt.
 
@@ -109,7 +111,7 @@ def _version(encounter: Element) -> int:
     return (counted(meta.text("versionId")) if meta else None) or 0
 
 
-def observation_id(source: str, visit: str, statement: Statement, when: Recorded) -> str:
+def observation_id(source: str, visit: str, statement: EncounterStatement, when: Recorded) -> str:
     """The identity of what is stated."""
     digest = blake2b(digest_size=ID_BYTES)
     for part in (source, visit, "Encounter", when.as_sent):

@@ -11,7 +11,7 @@ from adapters.fhir.identifier import is_valid
 from adapters.fhir.references import Resources, identifier_of
 
 
-class Statement(NamedTuple):
+class EncounterStatement(NamedTuple):
     """An Encounter that the input states.
 
     ``said_at`` is the element that tells when, where the Encounter itself does not: an entry's
@@ -24,7 +24,7 @@ class Statement(NamedTuple):
     position: int = 0
 
 
-class Around(NamedTuple):
+class StatementContext(NamedTuple):
     """What the places and people of an Encounter are read with; ``at`` is when it was received."""
 
     encounter: Element

@@ -25,7 +25,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 from adapters.common.asking import DESCRIPTION, NO_BODY, add_description, route_that_asks
-from adapters.common.outcome import Outcome, Trouble, to_review
+from adapters.common.outcome import InputOutcome, Trouble, to_review
 from adapters.fhir import answer
 from adapters.fhir.aside import aside
 from adapters.fhir.belongs import (
@@ -45,7 +45,7 @@ from adapters.fhir.listener import Deed, FhirListener
 from adapters.fhir.names import ID_PATTERN, EditionName, Object
 from adapters.fhir.notification import named_in
 from adapters.fhir.references import Resources
-from adapters.fhir.refusal import RefusedError, answer_to
+from adapters.fhir.refusal import ResourceRefusedError, answer_to
 from adapters.fhir.response import (
     FhirResponse,
     of_bundle,
@@ -103,7 +103,7 @@ class Fetch(Protocol):
         ...
 
 
-class Surface:
+class FhirEndpoint:
     """One feed's endpoint. ``now`` tells the time of day, ``clock`` seconds that never go back.
 
     ``fetch`` reads what notifications name from the server that sends them.
@@ -259,12 +259,12 @@ class Surface:
         self._intake.figures.refused_at_the_door += 1
         return NotTakenError(Trouble(reason, detail))
 
-    def _refused_by_headers(self, request: Request) -> Outcome | None:
+    def _refused_by_headers(self, request: Request) -> InputOutcome | None:
         try:
             refuse_unread_type(request.headers.get("content-type", ""), self._edition)
             refuse_packed(request.headers.get("content-encoding", ""))
             refuse_conditions(request.headers)
-        except RefusedError as refused:
+        except ResourceRefusedError as refused:
             trouble = replace(refused.trouble, mark_unread=True, repeatable=False)
             return to_review(trouble)
         return None
@@ -315,7 +315,7 @@ def _names_in(payload: bytes, edition: EditionName) -> list[str]:
     """What a notification names and does not give; nothing where it cannot be read at all."""
     try:
         return named_in(resource(read(payload, edition)))
-    except RefusedError:
+    except ResourceRefusedError:
         return []
 
 

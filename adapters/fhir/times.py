@@ -28,7 +28,7 @@ MAX_OFFSET: Final = timedelta(hours=14)
 """From UTC: no clock on earth differs by more; it keeps what is read within the years that there are."""
 
 
-class Span(NamedTuple):
+class TimeSpan(NamedTuple):
     """What a dateTime names: from a moment until just before another; both alike for a time of day."""
 
     start: datetime
@@ -55,13 +55,13 @@ def read_time(text: str, where: str, zone: ZoneInfo) -> Moment | Trouble:
     )
 
 
-def span_of(text: str, zone: ZoneInfo) -> Span | None:
+def span_of(text: str, zone: ZoneInfo) -> TimeSpan | None:
     """What a bound of a period names, a year or a month too; None where it cannot be read."""
     if "T" in text:
         found = read_time(text, "", zone)
         if isinstance(found, Moment):
-            return Span(found.at, found.at)
-        return Span(FOR_EVER, FOR_EVER) if _NEVER.fullmatch(text) else None
+            return TimeSpan(found.at, found.at)
+        return TimeSpan(FOR_EVER, FOR_EVER) if _NEVER.fullmatch(text) else None
     if not _PARTIAL_DATE.fullmatch(text):
         return None
     try:
@@ -69,7 +69,9 @@ def span_of(text: str, zone: ZoneInfo) -> Span | None:
         start = _start_of(first, zone)
     except (ValueError, OverflowError):
         return None
-    return Span(start, FOR_EVER if _NEVER.fullmatch(text) else _start_of(_after(first, text), zone))
+    return TimeSpan(
+        start, FOR_EVER if _NEVER.fullmatch(text) else _start_of(_after(first, text), zone)
+    )
 
 
 def _after(first: date, text: str) -> date:

@@ -11,7 +11,7 @@ from adapters.common.visits import VisitNumber, visit_id
 from adapters.fhir.element import Element
 from adapters.fhir.identifier import IdentifierReader
 from adapters.fhir.profile import FhirProfile
-from adapters.fhir.refusal import RefusedError
+from adapters.fhir.refusal import ResourceRefusedError
 
 
 class VisitReader:
@@ -31,10 +31,10 @@ class VisitReader:
             found = self._by_identifier(encounter, where, received_at)
         if not found:
             detail = "the feed's visit key is not there: nothing tells which stay it is about"
-            raise RefusedError("visit-missing", detail, where)
+            raise ResourceRefusedError("visit-missing", detail, where)
         if len(found) > 1:
             detail = "several identifiers could be the visit's: name its system in the profile"
-            raise RefusedError("visit-ambiguous", detail, where)
+            raise ResourceRefusedError("visit-ambiguous", detail, where)
         return found.pop()
 
     def _by_identifier(

@@ -20,7 +20,7 @@ import re
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from adapters.common.outcome import Outcome
+from adapters.common.outcome import InputOutcome
 from adapters.hl7v2.errors import Answer, Hl7Error
 from adapters.hl7v2.limits import MAX_ECHO_CHARS
 from adapters.hl7v2.reader import DEFAULT, NULL, Delimiters, Message
@@ -34,7 +34,7 @@ _CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 _REVIEWED: Final = "207^Application internal error^HL70357"
 
 
-class Verdict(NamedTuple):
+class AckVerdict(NamedTuple):
     """What the sender is to be told: the code, and for a no the ERR segment's parts."""
 
     answer: Answer
@@ -44,23 +44,28 @@ class Verdict(NamedTuple):
     where: str | None = None
 
 
-YES: Final = Verdict("AA")
+YES: Final = AckVerdict("AA")
 
 
-def of_error(error: Hl7Error) -> Verdict:
+def of_error(error: Hl7Error) -> AckVerdict:
     """The no that an error stands for."""
-    return Verdict(error.answer, error.code, error.reason, error.detail, error.where)
+    return AckVerdict(error.answer, error.code, error.reason, error.detail, error.where)
 
 
-def of_review(outcome: Outcome, answer: Answer) -> Verdict:
+def of_review(outcome: InputOutcome, answer: Answer) -> AckVerdict:
     """What is told of a message that waits in review: yes, or AE where the feed asks for it."""
     if answer == "AA":
         return YES
-    return Verdict(answer, _REVIEWED, outcome.reason, outcome.detail, outcome.where)
+    return AckVerdict(answer, _REVIEWED, outcome.reason, outcome.detail, outcome.where)
 
 
 def acknowledgement(
-    message: Message | None, verdict: Verdict, now: datetime, number: str, *, always: bool = False
+    message: Message | None,
+    verdict: AckVerdict,
+    now: datetime,
+    number: str,
+    *,
+    always: bool = False,
 ) -> bytes | None:
     """The answer's bytes without framing, or None where the sender wants none.
 
@@ -122,7 +127,7 @@ def _msa(message: Message | None, marks: Delimiters, code: str) -> str:
     return marks.field.join(("MSA", code, _echoed(message, 10)))
 
 
-def _err(verdict: Verdict, marks: Delimiters) -> str:
+def _err(verdict: AckVerdict, marks: Delimiters) -> str:
     """ERR-2 location, ERR-3 HL7 code, ERR-4 severity, ERR-5 our reason, ERR-8 text for a person."""
     location = _location(verdict.where).replace("^", marks.component)
     code = verdict.code.replace("^", marks.component)

@@ -13,7 +13,7 @@ from adapters.common.stamp import Moment, Recorded
 from adapters.common.text import cleaned, is_readable, unreadable, was_cleaned
 from adapters.hl7v2.fields import FieldPath
 from adapters.hl7v2.reader import NULL, Message, Segment
-from adapters.hl7v2.times import TimeReader
+from adapters.hl7v2.times import Hl7TimeReader
 from schemas.observation import Unread
 from schemas.patient import Person
 
@@ -59,7 +59,7 @@ class Case:
     received_at: datetime
     trigger: str
     event: str
-    times: TimeReader
+    times: Hl7TimeReader
     origins: Origins
     warnings: list[Trouble] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)

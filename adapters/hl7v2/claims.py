@@ -40,7 +40,7 @@ _PLACE: Final = (field_path("PV1-3"),)
 _CLASS: Final = field_path("PV1-2")
 
 
-class ClaimsReader:
+class MessageClaimsReader:
     """Reads the claims of one feed's messages."""
 
     def __init__(self, profile: Hl7Profile, locations: LocationReader) -> None:

@@ -7,25 +7,25 @@ from typing import Final
 
 from pydantic import Field
 
-from adapters.common.configured import Configured, holds_port
+from adapters.common.configured import SettingsKind, holds_port
 from adapters.common.door import listening
 from adapters.hl7v2 import tried
-from adapters.hl7v2.profile import Hl7Profile, Listener
+from adapters.hl7v2.profile import Hl7Profile, MllpListener
 from adapters.hl7v2.rules import in_words
 
 
-class Hl7Settings(Listener):
+class Hl7FeedSettings(MllpListener):
     """One MLLP port, and what the messages on it mean."""
 
     profile: Hl7Profile = Field(Hl7Profile(), description="what the messages mean")
 
 
-def _told(settings: Hl7Settings) -> Sequence[str]:
+def _told(settings: Hl7FeedSettings) -> Sequence[str]:
     return (in_words(settings.profile.marks),)
 
 
-CONFIGURED: Final = Configured(
-    settings=Hl7Settings,
+CONFIGURED: Final = SettingsKind(
+    settings=Hl7FeedSettings,
     holds=holds_port,
     told=_told,
     doors=lambda settings: [listening(settings, "messages over MLLP")],

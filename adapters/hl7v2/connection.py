@@ -2,7 +2,7 @@
 
 Theory of operation
 -------------------
-Each frame takes a place in a queue (:class:`Place`) and goes to the log with all that the same turn
+Each frame takes a place in a queue (:class:`AnswerSlot`) and goes to the log with all that the same turn
 of the loop brings, so that a sender which pipelines has many on their way, and the log makes them
 durable together. An answer is
 written when its place has one and all places before it have been answered: a later message that
@@ -28,14 +28,14 @@ from adapters.common.keys import raw_pointer
 from adapters.common.limits import FRAME_WITHIN_S, WRITE_WITHIN_S
 from adapters.common.listening import Guest
 from adapters.common.outcome import Verdict
-from adapters.common.review import NOTHING, Findings, Review
+from adapters.common.review import NOTHING, FeedReview, Findings
 from adapters.hl7v2 import ack
 from adapters.hl7v2.errors import Answer, Hl7Error, TooLargeError
 from adapters.hl7v2.figures import ControlIds, ListenerFigures
 from adapters.hl7v2.framing import CR, FS, VT, Event, Frame, Framer, Garbage, TooLarge
 from adapters.hl7v2.header import header_of
-from adapters.hl7v2.mapping import Normaliser, Reading, read_frame
-from adapters.hl7v2.profile import Listener
+from adapters.hl7v2.mapping import FrameReading, Hl7Normaliser, read_frame
+from adapters.hl7v2.profile import MllpListener
 from adapters.hl7v2.reader import Message
 from adapters.hl7v2.statement import named, statement
 from bus.port import Record
@@ -50,9 +50,9 @@ RESUME_SHARE: Final = 2  # reading goes on when half of what may be on its way i
 class Host(Protocol):
     """What a connection needs of its server."""
 
-    normaliser: Normaliser
-    review: Review
-    listener: Listener
+    normaliser: Hl7Normaliser
+    review: FeedReview
+    listener: MllpListener
     figures: ListenerFigures
     control_ids: ControlIds
 
@@ -60,27 +60,27 @@ class Host(Protocol):
         """When an input came, UTC: later than every input before."""
         ...
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: SenderConnection) -> None:
         """There is one more."""
         ...
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: SenderConnection) -> None:
         """The connection is gone."""
         ...
 
-    def store(self, place: Place, records: Sequence[Record]) -> None:
+    def store(self, place: AnswerSlot, records: Sequence[Record]) -> None:
         """Make the place's records durable, then settle it."""
         ...
 
 
 @dataclass(slots=True, eq=False)
-class Place:
+class AnswerSlot:
     """A frame's place in the queue of answers, and what to say when its turn comes."""
 
-    connection: Connection
+    connection: SenderConnection
     size: int
     message: Message | None
-    verdict: ack.Verdict
+    verdict: ack.AckVerdict
     at: datetime
     number: str
     always: bool = False
@@ -98,14 +98,14 @@ class Place:
         self.answered = True
 
 
-class Connection(asyncio.Protocol):
+class SenderConnection(asyncio.Protocol):
     """One sender."""
 
     def __init__(self, host: Host, guest: Guest) -> None:
         self._host = host
         self._guest = guest
         self._framer = Framer(host.listener.max_message_bytes)
-        self._places: deque[Place] = deque()
+        self._places: deque[AnswerSlot] = deque()
         self._bytes = 0
         self._transport: asyncio.Transport | None = None
         self._paused = self._peer_is_slow = self._ending = False
@@ -250,14 +250,14 @@ class Connection(asyncio.Protocol):
             taken, outcome, lambda: statement(payload), lambda: named(payload)
         )
         records = records_of(feed, taken, payload, outcome, found.records)
-        place = Place(
+        place = AnswerSlot(
             self, len(payload), reading.message or header_of(payload), _verdict(reading, profile.review_answer), at,
             pointer.id[:NUMBER_CHARS], profile.answers == "always", found,
         )  # fmt: skip
         self._add(place)
         host.store(place, records)
 
-    def _note(self, reading: Reading, payload: bytes) -> None:
+    def _note(self, reading: FrameReading, payload: bytes) -> None:
         figures = self._host.figures
         figures.became(reading.outcome)
         control_id = reading.message.header.raw(10) if reading.message else ""
@@ -271,12 +271,12 @@ class Connection(asyncio.Protocol):
         host.figures.last_seen = at
         verdict = ack.of_error(too_large(host.listener))
         number = f"R{host.figures.too_large}"
-        place = Place(self, min(size, len(head)), header_of(head), verdict, at, number)
+        place = AnswerSlot(self, min(size, len(head)), header_of(head), verdict, at, number)
         place.always = True
         place.settle(None)
         self._add(place)
 
-    def _add(self, place: Place) -> None:
+    def _add(self, place: AnswerSlot) -> None:
         if not self._places:
             self._guest.works()
         self._places.append(place)
@@ -322,13 +322,13 @@ def _keep_alive(transport: asyncio.Transport) -> None:
     peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
 
 
-def too_large(listener: Listener) -> TooLargeError:
+def too_large(listener: MllpListener) -> TooLargeError:
     """What a sender is told whose message no record can hold."""
     limit = listener.max_message_bytes
     return TooLargeError(f"more than {limit} bytes, or than the log takes of one message")
 
 
-def _verdict(reading: Reading, review_answer: Answer) -> ack.Verdict:
+def _verdict(reading: FrameReading, review_answer: Answer) -> ack.AckVerdict:
     if reading.fault is not None:
         return ack.of_error(reading.fault)
     if reading.outcome.verdict is Verdict.REVIEW:

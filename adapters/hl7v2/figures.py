@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
 
-from adapters.common.figures import Figures
+from adapters.common.figures import FeedFigures
 from adapters.common.listening import no_reasons
 from adapters.hl7v2.limits import REMEMBERED_CONTROL_IDS
 
 
 @dataclass
-class ListenerFigures(Figures):
+class ListenerFigures(FeedFigures):
     """What a port counts besides."""
 
     connections: int = 0

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from adapters.common.locating import Located, Span, whole
+from adapters.common.locating import ByteSpan, Located, whole
 from adapters.hl7v2.fields import FieldPath, field_path
 
 _SEGMENT: Final = re.compile(rb"[^\r\n]+")
@@ -36,36 +36,38 @@ def locate(payload: bytes, where: str) -> Located:
     return Located(whole(payload))
 
 
-def kept(payload: bytes) -> Iterator[Span]:
+def kept(payload: bytes) -> Iterator[ByteSpan]:
     """What stays in a message's shape: the names of segments, and what MSH says of the message."""
     for segment in _segments(payload):
         if _NAME.match(payload, segment.start, segment.end):
-            yield Span(segment.start, segment.start + _NAME_BYTES)
+            yield ByteSpan(segment.start, segment.start + _NAME_BYTES)
         if payload.startswith(_HEADER, segment.start):
             for number in _SAFE:
                 yield _field(payload, segment, FieldPath("MSH", number, 0, ""))
 
 
-def _nth(payload: bytes, name: bytes, number: int) -> Span | None:
+def _nth(payload: bytes, name: bytes, number: int) -> ByteSpan | None:
     """The segment of that name and number; also one that begins amid a line."""
     starts = [found.start() for found in re.finditer(name + rb"(?![A-Za-z0-9])", payload)]
     if len(starts) < number:
         return None
     start = starts[number - 1]
     line = _SEGMENT.match(payload, start)
-    return Span(start, line.end() if line else start)
+    return ByteSpan(start, line.end() if line else start)
 
 
-def _segments(payload: bytes) -> Iterator[Span]:
+def _segments(payload: bytes) -> Iterator[ByteSpan]:
     for found in _SEGMENT.finditer(payload):
-        yield Span(*found.span())
+        yield ByteSpan(*found.span())
 
 
-def _field(payload: bytes, segment: Span, path: FieldPath) -> Span:
+def _field(payload: bytes, segment: ByteSpan, path: FieldPath) -> ByteSpan:
     marks = _marks(payload)
     is_header = path.segment == "MSH"
     if is_header and path.field == 1:
-        return Span(segment.start + _NAME_BYTES, min(segment.start + _NAME_BYTES + 1, segment.end))
+        return ByteSpan(
+            segment.start + _NAME_BYTES, min(segment.start + _NAME_BYTES + 1, segment.end)
+        )
     number = path.field - 1 if is_header else path.field
     field = _part(payload, segment, marks[:1], number)
     if not path.component or (is_header and path.field == 2):  # noqa: PLR2004 - MSH-2 is the marks
@@ -79,13 +81,13 @@ def _marks(payload: bytes) -> bytes:
     return payload[at + 3 : at + 6] if at >= 0 else b"|^~"
 
 
-def _part(payload: bytes, span: Span, mark: bytes, number: int) -> Span:
+def _part(payload: bytes, span: ByteSpan, mark: bytes, number: int) -> ByteSpan:
     """The part with that number between marks; an empty one at the end where there are fewer."""
     start = span.start
     for _ in range(number):
         found = payload.find(mark, start, span.end) if mark else -1
         if found < 0:
-            return Span(span.end, span.end)
+            return ByteSpan(span.end, span.end)
         start = found + 1
     end = payload.find(mark, start, span.end) if mark else -1
-    return Span(start, span.end if end < 0 else end)
+    return ByteSpan(start, span.end if end < 0 else end)

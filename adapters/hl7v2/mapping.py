@@ -22,7 +22,7 @@ from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
 from adapters.common.origin import Origins
 from adapters.common.outcome import (
-    Outcome,
+    InputOutcome,
     Trouble,
     accepted,
     ignored,
@@ -32,7 +32,7 @@ from adapters.common.visits import VisitNumber, visit_id
 from adapters.hl7v2 import reader
 from adapters.hl7v2.case import Case, WithheldError, doubt_of
 from adapters.hl7v2.charset import Charsets
-from adapters.hl7v2.claims import BY_TABLE, ClaimsReader
+from adapters.hl7v2.claims import BY_TABLE, MessageClaimsReader
 from adapters.hl7v2.cx import Cx, read_cx
 from adapters.hl7v2.errors import Hl7Error, InternalError, UnknownCharsetError
 from adapters.hl7v2.fields import field_path
@@ -41,13 +41,13 @@ from adapters.hl7v2.limits import MAX_MERGED_NUMBERS, MAX_MERGES
 from adapters.hl7v2.location import LocationReader
 from adapters.hl7v2.movement import HISTORIC_UPDATE, Zbe, meant, zbe_of
 from adapters.hl7v2.occurrence import OccurrenceReader
-from adapters.hl7v2.patient import PatientReader
+from adapters.hl7v2.patient import Hl7PatientReader
 from adapters.hl7v2.person import person_of
 from adapters.hl7v2.profile import Hl7Profile
 from adapters.hl7v2.reader import NULL, Message, Segment
 from adapters.hl7v2.stamp import observation_id, order_stamp, recorded
 from adapters.hl7v2.statement import event_of
-from adapters.hl7v2.times import TimeReader
+from adapters.hl7v2.times import Hl7TimeReader
 from adapters.hl7v2.triggers import (
     TRIGGERS,
     Later,
@@ -67,15 +67,15 @@ _ONCE: Final = frozenset({"EVN", "PID", "PD1", "PV1", "PV2", "ZBE"})
 _FIELD_NAMES: Final = re.compile(r"\b([A-Z][A-Z0-9]{2})-[1-9]")
 
 
-class Reading(NamedTuple):
+class FrameReading(NamedTuple):
     """An input's outcome, and what its answer needs: the message if there is one, or the fault."""
 
-    outcome: Outcome
+    outcome: InputOutcome
     message: Message | None
     fault: Hl7Error | None = None
 
 
-class Normaliser:
+class Hl7Normaliser:
     """Reads one feed's messages. Keeps nothing: all connections of a feed may share it.
 
     ``describe``: whether it is to be told who the patients are, too.
@@ -98,28 +98,30 @@ class Normaliser:
         self._asked = _segments_of(profile)
         self._charsets = Charsets.of(profile.charset, profile.charsets)
         self._skew = timedelta(seconds=profile.future_s)
-        self._times = TimeReader(profile.zone, self._skew)
+        self._times = Hl7TimeReader(profile.zone, self._skew)
         self._occurrences = OccurrenceReader(profile)
-        self._patients = PatientReader(profile, keyer.of(feed.source))
+        self._patients = Hl7PatientReader(profile, keyer.of(feed.source))
         self._describer = Describer(feed, keyer) if describe else None
-        self._claims = ClaimsReader(profile, LocationReader(profile.location, wards, feed.source))
+        self._claims = MessageClaimsReader(
+            profile, LocationReader(profile.location, wards, feed.source)
+        )
 
-    def normalise(self, payload: bytes, received_at: datetime) -> Outcome:
+    def normalise(self, payload: bytes, received_at: datetime) -> InputOutcome:
         """What one message means."""
         return self.read(payload, received_at).outcome
 
-    def read(self, payload: bytes, received_at: datetime) -> Reading:
+    def read(self, payload: bytes, received_at: datetime) -> FrameReading:
         """What one message means, with what is needed to answer it."""
         try:
             message = reader.read(payload, self._charsets)
         except Hl7Error as error:
             fault = None if isinstance(error, UnknownCharsetError) else error
             trouble = Trouble(error.reason, error.detail, error.where)
-            return Reading(self._withheld(trouble, payload), None, fault)
+            return FrameReading(self._withheld(trouble, payload), None, fault)
         try:
-            return Reading(self._outcome(message, received_at), message)
+            return FrameReading(self._outcome(message, received_at), message)
         except WithheldError as withheld:
-            return Reading(self._withheld(withheld.trouble, payload), message)
+            return FrameReading(self._withheld(withheld.trouble, payload), message)
 
     def patients(self, payload: bytes, received_at: datetime) -> Iterator[Patient]:
         """Whom a message names (PID-3), also where it cannot be used. Total."""
@@ -132,7 +134,7 @@ class Normaliser:
             if not isinstance(found, Trouble):
                 yield found.patient
 
-    def _withheld(self, trouble: Trouble, payload: bytes) -> Outcome:
+    def _withheld(self, trouble: Trouble, payload: bytes) -> InputOutcome:
         return to_review(replace(trouble, mark_unread=self.may_mark(payload)))
 
     def may_mark(self, payload: bytes) -> bool:
@@ -145,7 +147,7 @@ class Normaliser:
         corrects = event == HISTORIC_UPDATE  # which may correct a plan
         return takes_back or corrects or event in profile.marks or event in profile.cancels
 
-    def _outcome(self, message: Message, received_at: datetime) -> Outcome:
+    def _outcome(self, message: Message, received_at: datetime) -> InputOutcome:
         trigger = trigger_of(message)
         if trigger is None:
             return ignored("not-adt", "a message of another kind than ADT")
@@ -164,13 +166,13 @@ class Normaliser:
             case.warnings.append(message.doubt)
         return self._by_meaning(case, TRIGGERS[trigger])
 
-    def _times_of(self, message: Message) -> TimeReader:
+    def _times_of(self, message: Message) -> Hl7TimeReader:
         sent = message.header.raw(7)
         if not ("+" in sent or "-" in sent) or not self.profile.offset_of_msh_7:
             return self._times
         return self._times.of_message(message.header.first(7))
 
-    def _by_meaning(self, case: Case, meaning: Meaning) -> Outcome:
+    def _by_meaning(self, case: Case, meaning: Meaning) -> InputOutcome:
         match meaning:
             case VisitEvent():
                 return self._visit_event(case, meaning)
@@ -183,7 +185,7 @@ class Normaliser:
             case Unconcerned(reason, detail):
                 return ignored(reason, detail)
 
-    def _visit_event(self, case: Case, event: VisitEvent) -> Outcome:
+    def _visit_event(self, case: Case, event: VisitEvent) -> InputOutcome:
         _check_single(case.message)
         zbe = zbe_of(case)
         meaning = meant(case, event, zbe)
@@ -191,7 +193,7 @@ class Normaliser:
             return self._by_meaning(case, meaning)
         return self._meant_event(case, meaning, zbe)
 
-    def _meant_event(self, case: Case, event: VisitEvent, zbe: Zbe | None) -> Outcome:
+    def _meant_event(self, case: Case, event: VisitEvent, zbe: Zbe | None) -> InputOutcome:
         visit = self._visit_number(case)
         patient = self._patient(case, case.message.first("PID"), 3, "patient")
         case.origins.note("what", "MSH-9.2" if case.event == case.trigger else "ZBE-6", BY_TABLE)
@@ -219,7 +221,7 @@ class Normaliser:
             observations = [_ranked_behind_plans(own), cancel]
         return self._accepted(case, observations)
 
-    def _person(self, case: Case) -> Outcome:
+    def _person(self, case: Case) -> InputOutcome:
         _check_single(case.message)
         patient = self._patient(case, case.message.first("PID"), 3, "patient")
         case.origins.note("what", "MSH-9.2", BY_TABLE)
@@ -227,7 +229,7 @@ class Normaliser:
         said["claims"] = self._claims.protection(case)
         return self._accepted(case, [self._observation(case, Rank.UPDATE, said)])
 
-    def _merge(self, case: Case) -> Outcome:
+    def _merge(self, case: Case) -> InputOutcome:
         merges: list[Observation] = []
         read: dict[int, Patient] = {}  # one PID may survive many
         for number, (survivor, ceasing) in enumerate(_merge_pairs(case.message)):
@@ -242,7 +244,7 @@ class Normaliser:
             return ignored("merge-into-itself", "both sides of the merge are the same patient")
         return self._accepted(case, merges)
 
-    def _accepted(self, case: Case, observations: Sequence[Observation]) -> Outcome:
+    def _accepted(self, case: Case, observations: Sequence[Observation]) -> InputOutcome:
         outcome = accepted(observations, case.warnings, origins=case.origins.finished)
         if self._describer is None:
             return outcome
@@ -300,14 +302,14 @@ class Normaliser:
         return found.patient
 
 
-def read_frame(normaliser: Normaliser, payload: bytes, received_at: datetime) -> Reading:
+def read_frame(normaliser: Hl7Normaliser, payload: bytes, received_at: datetime) -> FrameReading:
     """What a frame means. A fault of ours costs one message its use, never the connection."""
     try:
         return normaliser.read(payload, received_at)
     except Exception as error:  # noqa: BLE001 - the one supervisor of a message
         fault = InternalError(f"{type(error).__name__} while reading")
         outcome = to_review(Trouble(fault.reason, fault.detail, mark_unread=True))
-        return Reading(outcome, None, fault)
+        return FrameReading(outcome, None, fault)
 
 
 def _segments_of(profile: Hl7Profile) -> frozenset[str]:

@@ -17,7 +17,7 @@ from adapters.common.identity import (
     PATIENT_UNREADABLE,
     Identified,
     IdentitySettings,
-    Number,
+    PatientNumber,
     ceasing_patient_of,
     doubts,
     number,
@@ -36,7 +36,7 @@ _DAY: Final = "%Y%m%d"
 _PRIOR: Final = "MRG"
 
 
-class PatientReader:
+class Hl7PatientReader:
     """Reads patients of one feed."""
 
     def __init__(self, profile: Hl7Profile, keyer: SourceKeyer) -> None:
@@ -64,7 +64,7 @@ class PatientReader:
         found = choose(numbers, self._settings, self._keyer, where)
         return found, doubts(numbers, where)
 
-    def _number(self, cx: Cx, received_at: datetime) -> Number:
+    def _number(self, cx: Cx, received_at: datetime) -> PatientNumber:
         found = number(cx.number, cx.assigners, cx.type, self._settings.kinds)
         if not (cx.effective or cx.expires):  # nearly always
             return found
@@ -72,7 +72,7 @@ class PatientReader:
         return found if cx.is_valid_on(day) else found._replace(is_old=True)
 
 
-def _doubt_of(each: Number, where: str) -> Trouble | None:
+def _doubt_of(each: PatientNumber, where: str) -> Trouble | None:
     """Why a number must not leave this adapter, if so."""
     number, assigner = each.identifier.value, each.identifier.assigner or ""
     return doubt_of(number, where, PATIENT_UNREADABLE) or doubt_of(

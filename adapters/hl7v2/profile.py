@@ -177,7 +177,7 @@ class Hl7Profile(Section):
     )
 
 
-class Listener(Port):
+class MllpListener(Port):
     """One MLLP port and its limits."""
 
     port: PortNumber = Field(2575, description="port to listen on; 0 takes a free one")

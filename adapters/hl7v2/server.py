@@ -15,13 +15,13 @@ from typing import Final
 from adapters.common.limits import WRITE_WITHIN_S
 from adapters.common.listening import ListeningPort, fitting
 from adapters.common.receipt import ReceiptClock
-from adapters.common.review import Review
-from adapters.common.store import Settled, Store
-from adapters.hl7v2.connection import Connection, Place, too_large
+from adapters.common.review import FeedReview
+from adapters.common.store import SettledInput, Store
+from adapters.hl7v2.connection import AnswerSlot, SenderConnection, too_large
 from adapters.hl7v2.errors import Hl7Error, LogUnavailableError
 from adapters.hl7v2.figures import ControlIds, ListenerFigures
-from adapters.hl7v2.mapping import Normaliser
-from adapters.hl7v2.profile import Listener
+from adapters.hl7v2.mapping import Hl7Normaliser
+from adapters.hl7v2.profile import MllpListener
 from bus.port import Log, LogError, Record, RecordTooLargeError
 
 DRAIN_S: Final = 10.0
@@ -36,20 +36,20 @@ class MllpServer:
 
     def __init__(
         self,
-        normaliser: Normaliser,
+        normaliser: Hl7Normaliser,
         log: Log,
-        listener: Listener | None = None,
-        review: Review | None = None,
+        listener: MllpListener | None = None,
+        review: FeedReview | None = None,
         ports: int = 1,
     ) -> None:
         self.normaliser = normaliser
-        self.review = review or Review(normaliser.feed)
-        self.listener = listener or Listener()
+        self.review = review or FeedReview(normaliser.feed)
+        self.listener = listener or MllpListener()
         self.figures = ListenerFigures()
         self.control_ids = ControlIds()
         self.port = self.listener.port
         self._clock = ReceiptClock()
-        self._connections: set[Connection] = set()
+        self._connections: set[SenderConnection] = set()
         self._store = Store(log, self._settle)
         self._ports = ports
         self._listening: ListeningPort | None = None
@@ -60,7 +60,7 @@ class MllpServer:
         """Listen. Raises OSError (address in use) or TlsFileError."""
         given = self.listener
         self._listening = ListeningPort(
-            lambda guest: Connection(self, guest),
+            lambda guest: SenderConnection(self, guest),
             fitting(given.max_connections, self._ports),
             given.max_connections_per_peer,
             given.tls.context() if given.tls else None,
@@ -90,27 +90,27 @@ class MllpServer:
         """When an input came, UTC: later than every input before, on whichever connection."""
         return self._clock()
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: SenderConnection) -> None:
         """There is one more."""
         self.figures.connections_total += 1
         self._connections.add(connection)
         self.figures.connections = len(self._connections)
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: SenderConnection) -> None:
         """The connection is gone."""
         self._connections.discard(connection)
         self.figures.connections = len(self._connections)
         if not self._connections:
             self._empty.set()
 
-    def store(self, place: Place, records: Sequence[Record]) -> None:
+    def store(self, place: AnswerSlot, records: Sequence[Record]) -> None:
         """Make the records durable, then settle the place."""
         self._store.put(place, records)
 
     # the log
 
-    def _settle(self, settled: Sequence[Settled[Place]]) -> None:
-        touched: dict[Connection, None] = {}
+    def _settle(self, settled: Sequence[SettledInput[AnswerSlot]]) -> None:
+        touched: dict[SenderConnection, None] = {}
         for place, error in settled:
             place.settle(self._told(error))
             if error is None:

@@ -86,7 +86,7 @@ _INNER: Final = tuple(
 """What hl7apy's validation says of a segment's own fields, and of what is within a field, and in our words."""
 
 
-class Finding(NamedTuple):
+class StructureFinding(NamedTuple):
     """One thing that is not as the standard has it; ``field`` is None for a segment as a whole."""
 
     segment: str
@@ -118,12 +118,12 @@ class _Part(NamedTuple):
     in_group: bool
 
 
-def findings(payload: bytes, charsets: Charsets = Charsets()) -> tuple[Finding, ...]:  # noqa: B008
+def findings(payload: bytes, charsets: Charsets = Charsets()) -> tuple[StructureFinding, ...]:  # noqa: B008
     """What is not as the standard has it, the message first, then each segment; never raises."""
     try:
         message = reader.read(payload, charsets)
     except Hl7Error as error:
-        return (Finding("MSH", None, f"cannot be read: {error.detail}"),)
+        return (StructureFinding("MSH", None, f"cannot be read: {error.detail}"),)
     lines = message.lines()[:MAX_CHECKED_SEGMENTS]
     version, found = _version(message)
     found += _of_message(message, lines, version)
@@ -132,23 +132,23 @@ def findings(payload: bytes, charsets: Charsets = Charsets()) -> tuple[Finding, 
     return tuple(dict.fromkeys(found))
 
 
-def _version(message: Message) -> tuple[str, list[Finding]]:
+def _version(message: Message) -> tuple[str, list[StructureFinding]]:
     from hl7apy import SUPPORTED_LIBRARIES  # noqa: PLC0415 - see above
 
     said = message.header.first(12)
     if said in SUPPORTED_LIBRARIES:
         return said, []
     told = f"names no version that is known: looked at as {ASSUMED_VERSION}"
-    return ASSUMED_VERSION, [Finding("MSH", 12, told)]
+    return ASSUMED_VERSION, [StructureFinding("MSH", 12, told)]
 
 
 # the message: which segments it has, and in which order
 
 
-def _of_message(message: Message, lines: Sequence[str], version: str) -> list[Finding]:
+def _of_message(message: Message, lines: Sequence[str], version: str) -> list[StructureFinding]:
     structure, parts = _parts(message.header, version)
     if not parts:
-        return [Finding("MSH", 9, f"names no structure that version {version} has")]
+        return [StructureFinding("MSH", 9, f"names no structure that version {version} has")]
     names = [line[:NAME_CHARS] for line in lines]
     return [*_counted(names, structure, parts, version), *_misplaced(names, parts)]
 
@@ -173,20 +173,22 @@ def _flat(children: Any, least: int = 1, *, in_group: bool = False) -> Iterator[
 
 def _counted(
     names: Sequence[str], structure: str, parts: Sequence[_Part], version: str
-) -> Iterator[Finding]:
+) -> Iterator[StructureFinding]:
     there, allowed = Counter(names), Counter(part.name for part in parts)
     for part in parts:
         if part.least and not there[part.name]:
-            yield Finding(part.name, None, f"is missing: {structure} cannot do without it")
+            yield StructureFinding(part.name, None, f"is missing: {structure} cannot do without it")
         once = part.most == 1 and not part.in_group and allowed[part.name] == 1
         if once and there[part.name] > 1:
-            yield Finding(part.name, None, f"stands there more than once: {structure} has one")
+            yield StructureFinding(
+                part.name, None, f"stands there more than once: {structure} has one"
+            )
     for name in there:
         if name not in allowed and _is_standard(name) and _reference(name, "Segment", version):
-            yield Finding(name, None, f"is no segment of {structure}")
+            yield StructureFinding(name, None, f"is no segment of {structure}")
 
 
-def _misplaced(names: Sequence[str], parts: Sequence[_Part]) -> Iterator[Finding]:
+def _misplaced(names: Sequence[str], parts: Sequence[_Part]) -> Iterator[StructureFinding]:
     """Segments that stand behind one that the structure has after them; groups repeat and are left out."""
     allowed = Counter(part.name for part in parts)
     places = {
@@ -199,7 +201,7 @@ def _misplaced(names: Sequence[str], parts: Sequence[_Part]) -> Iterator[Finding
         if name not in places:
             continue
         if furthest and places[name] < places[furthest]:
-            yield Finding(name, None, f"stands behind {furthest}, and belongs before it")
+            yield StructureFinding(name, None, f"stands behind {furthest}, and belongs before it")
         else:
             furthest = name
 
@@ -207,23 +209,25 @@ def _misplaced(names: Sequence[str], parts: Sequence[_Part]) -> Iterator[Finding
 # a segment: its fields, their components, lengths and codes
 
 
-def _of_line(line: str, message: Message, version: str) -> Iterator[Finding]:
+def _of_line(line: str, message: Message, version: str) -> Iterator[StructureFinding]:
     name = line[:NAME_CHARS]
     if not _is_standard(name):
         return
     segment = _parsed(line, message, version)
     if segment is None:
-        yield Finding(name, None, f"is no segment of version {version}")
+        yield StructureFinding(name, None, f"is no segment of version {version}")
         return
     for told in _report(segment):
         if found := _OWN.match(told):
-            yield Finding(name, int(found[2]), _own(found[1], f"{name}_{found[2]}", segment))
+            yield StructureFinding(
+                name, int(found[2]), _own(found[1], f"{name}_{found[2]}", segment)
+            )
     for field in segment.children:
         if field.name is None:
-            yield Finding(name, None, f"has more fields than version {version} knows")
+            yield StructureFinding(name, None, f"has more fields than version {version} knows")
             continue
         number = int(field.name.rpartition("_")[2])
-        yield from (Finding(name, number, what) for what in _inner(_report(field)))
+        yield from (StructureFinding(name, number, what) for what in _inner(_report(field)))
 
 
 def _own(told: str, field: str, segment: Any) -> str:  # noqa: ANN401 - hl7apy is untyped

@@ -31,7 +31,7 @@ MAX_OFFSET_MINUTES: Final = 14 * 60
 MINUTES_AN_HOUR: Final = 60
 
 
-class TimeReader:
+class Hl7TimeReader:
     """Reads times of one feed. ``skew`` is how far its clock may be ahead of ours.
 
     ``east``: what times without an offset are ahead of UTC, where their message says so.
@@ -42,15 +42,15 @@ class TimeReader:
         self._name = zone
         self._skew = skew
         self._east = east
-        self._by_offset: dict[timedelta, TimeReader] = {}  # one for each minute of a day at most
+        self._by_offset: dict[timedelta, Hl7TimeReader] = {}  # one for each minute of a day at most
 
-    def of_message(self, sent: str) -> TimeReader:
+    def of_message(self, sent: str) -> Hl7TimeReader:
         """The reader of the times of a message with this MSH-7."""
         east = _offset_in(sent)
         if east is None:
             return self
         if east not in self._by_offset:
-            self._by_offset[east] = TimeReader(self._name, self._skew, east)
+            self._by_offset[east] = Hl7TimeReader(self._name, self._skew, east)
         return self._by_offset[east]
 
     def read(self, text: str, field: str, received_at: datetime) -> Moment | None:

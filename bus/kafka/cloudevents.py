@@ -34,17 +34,17 @@ _STRUCTURED: Final[tuple[Header, ...]] = (
 )
 
 
-class Message(NamedTuple):
+class BoundMessage(NamedTuple):
     """Value and headers of a record."""
 
     value: bytes | None
     headers: tuple[Header, ...]
 
 
-def sent(event: bytes, mode: Mode) -> Message:
+def sent(event: bytes, mode: Mode) -> BoundMessage:
     """The record's value and headers for an event in its JSON format."""
     if mode == "structured":
-        return Message(event, _STRUCTURED)
+        return BoundMessage(event, _STRUCTURED)
     attributes: dict[str, Any] = json.loads(event)
     data = attributes.pop(_DATA)
     media_type = str(attributes.pop(_DATA_TYPE))
@@ -57,19 +57,19 @@ def sent(event: bytes, mode: Mode) -> Message:
         (CONTENT_TYPE, media_type.encode()),
         (SCHEMA_ID, notification.DATA_SCHEMA_ID.encode()),
     )
-    return Message(_as_json(data), headers + described)
+    return BoundMessage(_as_json(data), headers + described)
 
 
-def received(value: bytes | None, headers: Sequence[Header]) -> Message:
+def received(value: bytes | None, headers: Sequence[Header]) -> BoundMessage:
     """The event in its JSON format, and the headers that are none of the binding's.
 
     Total: a record that is no event of the binding keeps its value, for the reader to refuse.
     """
     others = tuple(each for each in headers if not _is_ours(each[0]))
     try:
-        return Message(_event(value, headers), others)
+        return BoundMessage(_event(value, headers), others)
     except (ValueError, RecursionError):
-        return Message(value, others)
+        return BoundMessage(value, others)
 
 
 def _event(value: bytes | None, headers: Sequence[Header]) -> bytes | None:

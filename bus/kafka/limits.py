@@ -14,7 +14,7 @@ from kafka.admin import ConfigFilterType, ConfigResource, ConfigResourceType, Ka
 
 from bus.kafka.errors import translating
 from bus.kafka.settings import BATCH_BYTES, KafkaSettings
-from bus.kafka.topics import MOST_MESSAGE_BYTES, SIZE_LIMIT, Difference
+from bus.kafka.topics import MOST_MESSAGE_BYTES, SIZE_LIMIT, TopicDifference
 from bus.port import Record, RecordTooLargeError, Stored
 
 ROOM_FOR_BATCH_BYTES: Final = 256
@@ -53,7 +53,7 @@ class Limits:
         """What is to be done about the limits that are too low."""
         lowered = (
             str(
-                Difference(
+                TopicDifference(
                     self._settings.topic(topic), SIZE_LIMIT, str(MOST_MESSAGE_BYTES), str(limit)
                 )
             )

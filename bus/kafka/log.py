@@ -34,7 +34,7 @@ from bus.kafka.format import check_format
 from bus.kafka.hanging import Ender
 from bus.kafka.limits import Limits
 from bus.kafka.member import Member
-from bus.kafka.offsets import Lookup
+from bus.kafka.offsets import OffsetLookup
 from bus.kafka.producers import AppendingProducer, TransactionalProducer, started
 from bus.kafka.records import read_every_record
 from bus.kafka.restore import newest_of_each_key
@@ -94,7 +94,7 @@ class KafkaLog:
             self._admin = KafkaAdminClient(**client_options(settings))
         try:
             self.differences = tuple(topics.ensure(self._admin, settings, table, may_make=may_make))
-            self._lookup = Lookup(self._admin, settings)
+            self._lookup = OffsetLookup(self._admin, settings)
             self._limits = Limits(self._admin, settings, self.topics)
             self._appender = Appender(self._appending, settings.answer_within_s)
         except BaseException:

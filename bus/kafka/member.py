@@ -27,7 +27,7 @@ from kafka.structs import ConsumerGroupMetadata
 from bus.belonging import NotTogetherError, check_reaches
 from bus.kafka import cloudevents
 from bus.kafka.errors import CLIENT_ERRORS, translating
-from bus.kafka.offsets import Lookup
+from bus.kafka.offsets import OffsetLookup
 from bus.port import FOREIGN_BYTES, Batch, LogError, PositionLostError, Stored, TopicPartition
 from schemas.topics import DESIGNATIONS
 
@@ -84,7 +84,7 @@ class Member:
         self,
         consumer: KafkaConsumer,
         topics: Iterable[str],
-        lookup: Lookup,
+        lookup: OffsetLookup,
         settle: Callable[[], None] | None = None,
     ) -> None:
         self.topics = frozenset(topics)

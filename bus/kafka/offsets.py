@@ -37,7 +37,7 @@ def retried(ask: Callable[[], Answer]) -> Answer:
     return attempts(ask)
 
 
-class Lookup:
+class OffsetLookup:
     """Offsets of partitions and positions of groups. Any thread may ask."""
 
     def __init__(self, admin: KafkaAdminClient, settings: KafkaSettings) -> None:

@@ -15,12 +15,15 @@ from kafka import KafkaConsumer
 
 from bus.kafka.errors import translating
 from bus.kafka.member import ALL, POLL_S, stored
-from bus.kafka.offsets import Lookup
+from bus.kafka.offsets import OffsetLookup
 from bus.port import LogError, Stored, TopicPartition
 
 
 def newest_of_each_key(
-    make: Callable[[], KafkaConsumer], lookup: Lookup, at: TopicPartition, settle_within_s: float
+    make: Callable[[], KafkaConsumer],
+    lookup: OffsetLookup,
+    at: TopicPartition,
+    settle_within_s: float,
 ) -> Iterator[Stored]:
     """The newest record of each key, removed keys left out. Raises LogError."""
     newest: dict[str | None, Any] = {}
@@ -39,7 +42,7 @@ def newest_of_each_key(
 
 def _records(
     consumer: KafkaConsumer,
-    lookup: Lookup,
+    lookup: OffsetLookup,
     at: TopicPartition,
     reach: tuple[int, int],
     settle_within_s: float,

@@ -18,7 +18,7 @@ from kafka import KafkaConsumer
 
 from bus.kafka.errors import translating
 from bus.kafka.member import ALL, REACH_WITHIN_S, stored
-from bus.kafka.offsets import Lookup
+from bus.kafka.offsets import OffsetLookup
 from bus.port import LogError, PositionLostError, Stored, TopicPartition
 
 POLL_S: Final = 0.05
@@ -30,7 +30,7 @@ class Scanner:
     """One client and what it has read ahead. Calls of several threads follow one another."""
 
     def __init__(
-        self, make: Callable[[], KafkaConsumer], lookup: Lookup, settle_within_s: float
+        self, make: Callable[[], KafkaConsumer], lookup: OffsetLookup, settle_within_s: float
     ) -> None:
         self._lookup = lookup
         self._settle_within_s = settle_within_s

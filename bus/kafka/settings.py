@@ -37,7 +37,7 @@ FETCH_BYTES: Final = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Tls:
+class KafkaTls:
     """An encrypted connection. ``ca_file`` None: the system's certificate authorities."""
 
     ca_file: Path | None = None
@@ -75,7 +75,7 @@ class KafkaSettings:
     min_insync: int = 2
     instance: str = "1"
     cloudevents: EventMode = "structured"
-    tls: Tls | None = None
+    tls: KafkaTls | None = None
     sasl: Sasl | None = None
     connect_timeout_s: float = 15.0
     delivery_timeout_s: float = 20.0
@@ -187,7 +187,7 @@ def _protocol(settings: KafkaSettings) -> str:
     return "SSL" if encrypted else "PLAINTEXT"
 
 
-def _tls_options(tls: Tls | None) -> Options:
+def _tls_options(tls: KafkaTls | None) -> Options:
     if tls is None:
         return {}
     files = PemFiles(tls.ca_file, tls.certificate_file, tls.key_file, tls.key_password)

@@ -31,7 +31,7 @@ SIZE_LIMIT: Final = "max.message.bytes"
 _GRAVE: Final = frozenset({"partitions", "cleanup.policy"})
 
 
-class Difference(NamedTuple):
+class TopicDifference(NamedTuple):
     """A topic that is not as the table says, and what mends it."""
 
     topic: str
@@ -79,7 +79,7 @@ def wanted_configs(topic: Topic, settings: KafkaSettings) -> dict[str, str]:
 
 def differences(
     topic: Topic, settings: KafkaSettings, description: Mapping[str, Any], found: Mapping[str, str]
-) -> Iterator[Difference]:
+) -> Iterator[TopicDifference]:
     """Where a topic that exists is not as wanted."""
     name = settings.topic(topic.name)
     partitions = description["partitions"]
@@ -89,10 +89,10 @@ def differences(
     }
     for setting, (wanted, there) in shape.items():
         if wanted != there:
-            yield Difference(name, setting, str(wanted), str(there))
+            yield TopicDifference(name, setting, str(wanted), str(there))
     for setting, value in wanted_configs(topic, settings).items():
         if found.get(setting, value) != value:
-            yield Difference(name, setting, value, found[setting])
+            yield TopicDifference(name, setting, value, found[setting])
 
 
 def ensure(
@@ -101,7 +101,7 @@ def ensure(
     table: Sequence[Topic],
     *,
     may_make: bool = True,
-) -> list[Difference]:
+) -> list[TopicDifference]:
     """Make the topics that are not there, compare the others.
 
     Raises LogError for grave differences, and for topics that are not there and may not be made; where
@@ -154,7 +154,7 @@ def _making(name: str, topic: Topic, settings: KafkaSettings) -> str:
 
 def _compared(
     admin: KafkaAdminClient, settings: KafkaSettings, topics: Mapping[str, Topic]
-) -> list[Difference]:
+) -> list[TopicDifference]:
     if not topics:
         return []
     described = {each["name"]: each for each in admin.describe_topics(list(topics))}

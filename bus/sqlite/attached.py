@@ -21,7 +21,7 @@ from pathlib import Path
 from bus.local import OnDone, Write, tell
 from bus.port import LogError, TopicPartition
 from bus.sqlite.reader import SqliteReader
-from bus.sqlite.wire import Ahead, Await, Done, Put
+from bus.sqlite.wire import Await, Done, Put, RecordsAvailable
 from schemas.topics import TOPICS, Topic
 
 
@@ -93,11 +93,11 @@ class AttachedLog(SqliteReader):
             self._note_gone()
             self._give_up()
 
-    def _take(self, answer: Done | Ahead) -> None:
+    def _take(self, answer: Done | RecordsAvailable) -> None:
         match answer:
             case Done(number, error):
                 self._answer(number, error)
-            case Ahead(waiter, turn):
+            case RecordsAvailable(waiter, turn):
                 self._waiters[waiter].wake(turn)
 
     def _answer(self, number: int, error: LogError | None) -> None:

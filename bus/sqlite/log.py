@@ -17,7 +17,7 @@ from bus.sqlite.errors import opening
 from bus.sqlite.lock import WriterLock
 from bus.sqlite.reader import SqliteReader
 from bus.sqlite.timing import SYSTEM_TIMING, Timing
-from bus.sqlite.waiters import Waiters, Waiting
+from bus.sqlite.waiters import Waiter, Waiters
 from bus.sqlite.writer import Item, Writer
 from schemas.topics import TOPICS, Topic
 
@@ -84,7 +84,7 @@ class SqliteLog(SqliteReader):
         """See the port; woken by the writer, and only by what is waited for."""
         woken = threading.Event()
         here = {self._slots[at]: self._next(seen, at) for at in self._partitions_of(topics)}
-        self.waiters.add(woken, Waiting(here, woken.set))
+        self.waiters.add(woken, Waiter(here, woken.set))
         try:
             return woken.wait(wait_s)
         finally:

@@ -14,7 +14,7 @@ from bus.port import LogError, Record, Stored, TopicPartition
 from bus.sqlite import schema
 from bus.sqlite.connections import Connections
 from bus.sqlite.errors import opening
-from bus.sqlite.writer import Draft, Entry
+from bus.sqlite.writer import Draft, WriteEntry
 from schemas.topics import TOPICS, Topic
 
 FOLLOW_INTERVAL_S: Final = 0.1  # how often a reader in another process looks for news
@@ -92,11 +92,11 @@ class SqliteReader(LocalLog):
     def _enqueue(self, write: Write, on_done: OnDone) -> None:  # noqa: ARG002 - refuses all
         raise LogError(f"{self.path} is open for reading only")
 
-    def _entry(self, write: Write) -> Entry:
+    def _entry(self, write: Write) -> WriteEntry:
         """What is written, by the slots of this file."""
         by_slot = {self._slots[at]: offset for at, offset in write.positions.items()}
         drafts = [self._draft(record) for record in write.records]
-        return Entry(drafts, write.size, write.group, by_slot, write.member, write.joins)
+        return WriteEntry(drafts, write.size, write.group, by_slot, write.member, write.joins)
 
     def _draft(self, record: Record) -> Draft:
         at = TopicPartition(record.topic, self.partition_of(record.topic, record.route))

@@ -15,8 +15,8 @@ from multiprocessing.connection import Connection
 
 from bus.port import LogError
 from bus.sqlite.log import SqliteLog
-from bus.sqlite.waiters import Waiting
-from bus.sqlite.wire import Ahead, Await, Done, Put
+from bus.sqlite.waiters import Waiter
+from bus.sqlite.wire import Await, Done, Put, RecordsAvailable
 from bus.sqlite.writer import Item
 
 
@@ -55,8 +55,8 @@ class _Client:
 
     def _await(self, request: Await) -> None:
         self._waiters.add(request.waiter)
-        tell = partial(self._say, Ahead(request.waiter, request.turn))
-        self._log.waiters.add((self, request.waiter), Waiting(request.seen, tell))
+        tell = partial(self._say, RecordsAvailable(request.waiter, request.turn))
+        self._log.waiters.add((self, request.waiter), Waiter(request.seen, tell))
 
     def _put(self, request: Put) -> None:
         on_done = partial(self._done, request.number)
@@ -68,6 +68,6 @@ class _Client:
     def _done(self, number: int, error: LogError | None) -> None:
         self._say(Done(number, error))
 
-    def _say(self, answer: Done | Ahead) -> None:
+    def _say(self, answer: Done | RecordsAvailable) -> None:
         with suppress(OSError), self._sending:  # it is gone: nobody is left to tell
             self._connection.send(answer)

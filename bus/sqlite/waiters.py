@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import NamedTuple
 
 
-class Waiting(NamedTuple):
+class Waiter(NamedTuple):
     """``wake`` is called once, from any thread, when a slot has a record at or after ``seen``."""
 
     seen: Mapping[int, int]
@@ -24,9 +24,9 @@ class Waiters:
     def __init__(self, ends: Mapping[int, int]) -> None:
         self._ends = ends
         self._lock = threading.Lock()
-        self._waiting: dict[Hashable, Waiting] = {}
+        self._waiting: dict[Hashable, Waiter] = {}
 
-    def add(self, who: Hashable, waiting: Waiting) -> None:
+    def add(self, who: Hashable, waiting: Waiter) -> None:
         """Wait, in place of what the same one waited for before."""
         with self._lock:
             self._waiting[who] = waiting

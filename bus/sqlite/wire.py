@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from bus.port import LogError
-from bus.sqlite.writer import Entry
+from bus.sqlite.writer import WriteEntry
 
 
 class Put(NamedTuple):
     """Write this in one transaction; ``number`` comes back in :class:`Done`."""
 
     number: int
-    entry: Entry
+    entry: WriteEntry
 
 
 class Done(NamedTuple):
@@ -28,7 +28,7 @@ class Done(NamedTuple):
 
 
 class Await(NamedTuple):
-    """Say :class:`Ahead` once a slot has a record at or after ``seen``.
+    """Say :class:`RecordsAvailable` once a slot has a record at or after ``seen``.
 
     One of each ``waiter`` is kept: a newer ``turn`` takes the place of the one before.
     """
@@ -38,7 +38,7 @@ class Await(NamedTuple):
     seen: Mapping[int, int]
 
 
-class Ahead(NamedTuple):
+class RecordsAvailable(NamedTuple):
     """What was waited for is there."""
 
     waiter: int

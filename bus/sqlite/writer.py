@@ -47,7 +47,7 @@ Draft = tuple[int, str | None, str | None, bytes | None]
 hand many of them to one another (``bus.sqlite.attached``)."""
 
 
-class Entry(NamedTuple):
+class WriteEntry(NamedTuple):
     """One caller's records and positions by slot, their size in bytes, and who commits or joins."""
 
     drafts: Sequence[Draft]
@@ -61,7 +61,7 @@ class Entry(NamedTuple):
 class Item(NamedTuple):
     """What is to be written, and whom to tell."""
 
-    entry: Entry
+    entry: WriteEntry
     on_done: OnDone
 
 

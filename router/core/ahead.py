@@ -26,7 +26,7 @@ from schemas.observation import Location, What
 _ENDS_ALL: Final = frozenset({What.DISCHARGED, What.ADMISSION_CANCELLED})
 
 
-class Ahead(NamedTuple):
+class ScheduledEvents(NamedTuple):
     """In the order in which it is to happen. ``known``: the newest receipt that tells the time."""
 
     facts: tuple[Fact, ...] = ()
@@ -87,7 +87,7 @@ class Ahead(NamedTuple):
         return self._replace(facts=tuple(each for each in self.facts if not goes(each)))
 
 
-NOTHING_AHEAD: Final = Ahead()
+NOTHING_AHEAD: Final = ScheduledEvents()
 
 
 def may_mean_it(cancel: Fact, event: Fact) -> bool:

@@ -14,10 +14,10 @@ from typing import Final
 
 from router.core.designations import (
     Announced,
-    Difference,
+    DesignationDifference,
+    DesignationTerms,
     Effective,
     Name,
-    Terms,
     changes,
     difference,
 )
@@ -94,7 +94,7 @@ class Announcer:
             *(before.terms.patient for before in told if before and before.backing),
         }
 
-    def _tell(self, announced: Mapping[Name, Announced], found: Difference) -> None:
+    def _tell(self, announced: Mapping[Name, Announced], found: DesignationDifference) -> None:
         for name in found.closed:
             self._close(name, announced[name])
         for name, each in found.kept:
@@ -161,7 +161,7 @@ class Announcer:
     def _data(
         self, name: Name, after: Announced, why: Why, changed: tuple[str, ...]
     ) -> DesignationData:
-        terms: Terms = after.terms
+        terms: DesignationTerms = after.terms
         return DesignationData(
             kind=why[0],
             reason=why[1],

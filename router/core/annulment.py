@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from router.core.facts import CANCELS, Fact, Order
-from router.core.standing import OF_ANY_KIND, Name, Standing, by_movement
+from router.core.standing import OF_ANY_KIND, Name, StandingEvents, by_movement
 from schemas.observation import What
 
 ANNULS: Final[Mapping[What, What]] = {
@@ -92,7 +92,7 @@ def _latest_before(facts: Sequence[Fact], loose: Sequence[Fact], gone: set[str])
     """What cancels annul that name nothing which was heard of."""
     if not loose:
         return set()
-    standing = Standing(facts, {ANNULS[cancel.what] for cancel in loose}, set(gone))
+    standing = StandingEvents(facts, {ANNULS[cancel.what] for cancel in loose}, set(gone))
     for cancel in loose:
         standing.take_back(cancel, ANNULS[cancel.what])
     return standing.gone

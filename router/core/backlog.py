@@ -27,7 +27,7 @@ LOOKED_AT: Final = 200
 Waiting = Name | VisitKey
 
 
-class Backlog:
+class WardBacklog:
     """What waits, for one realm, ward by ward.
 
     ``gained``: wards that another source was believed for. ``reread``: wards whose visits are read by another

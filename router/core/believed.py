@@ -11,7 +11,7 @@ from datetime import datetime
 from schemas.authority import Authority, AuthorityEntry
 
 
-class Believed:
+class EffectiveAuthority:
     """The timeline as it stands at ``at`` (None: before any tick)."""
 
     def __init__(self, authority: Authority | None, at: datetime | None) -> None:

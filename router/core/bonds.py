@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from pydantic import TypeAdapter
 
 from router.core.facts import Fact, Order
-from router.core.people import Merge, Statement
+from router.core.people import Merge, NumbersStatement
 from router.core.spoken import Spoken
 from schemas.observation import RawPointer
 
@@ -53,9 +53,9 @@ class KeptMerge(NamedTuple):
         return Merge(fact.order, (fact.patient, *fact.others), fact.merged_into or fact.patient)
 
     @property
-    def survivor(self) -> Statement:
+    def survivor(self) -> NumbersStatement:
         """What it says of the survivor's numbers."""
-        return Statement(self.fact.order, self.merge.survivor, self.others)
+        return NumbersStatement(self.fact.order, self.merge.survivor, self.others)
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -133,18 +133,18 @@ class Bonds:
         """Whether more stand beside the number than beside any patient's."""
         return len(set(self.neighbours(number)) - {number}) > MAX_BESIDE
 
-    def said(self, owner: str, but: KeptMerge | None = None) -> Iterator[Statement]:
+    def said(self, owner: str, but: KeptMerge | None = None) -> Iterator[NumbersStatement]:
         """What is kept whole of statements about the owner that no visit holds, without those of one merge."""
         yield from self.spoken.of(owner)
         for kept in map(self.merges.__getitem__, self._merges_of.get(owner, ())):
             if kept.others and kept.survivor.owner == owner and kept is not but:
                 yield kept.survivor
 
-    def spans(self, owner: str) -> Iterator[Statement]:
+    def spans(self, owner: str) -> Iterator[NumbersStatement]:
         """What is left of statements about the owner that nothing holds any more."""
         for number in self._owned.get(owner, ()):
             for order in _orders(self._spans.get((number, owner))):
-                yield Statement(order, owner, (number,))
+                yield NumbersStatement(order, owner, (number,))
 
     def merges_among(self, numbers: Iterable[str]) -> list[Merge]:
         """All merges of these numbers."""

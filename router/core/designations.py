@@ -28,7 +28,7 @@ class Name(NamedTuple):
     ward: str
 
 
-class Terms(NamedTuple):
+class DesignationTerms(NamedTuple):
     """What about a designation is worth a ``changed`` when it changes."""
 
     patient: str
@@ -43,7 +43,7 @@ class Effective(NamedTuple):
     """What the believed sources' views imply now. ``mark_id`` is the fact that set the mark."""
 
     name: Name
-    terms: Terms
+    terms: DesignationTerms
     mark_id: str
 
 
@@ -55,12 +55,12 @@ class Announced(NamedTuple):
 
     version: int
     mark_id: str
-    terms: Terms
+    terms: DesignationTerms
     announced_at: datetime
     backing: Name | None
 
 
-class Difference(NamedTuple):
+class DesignationDifference(NamedTuple):
     """``closed`` and ``opened`` in a fixed order; ``kept`` pairs announced with effective."""
 
     closed: tuple[Name, ...]
@@ -74,7 +74,7 @@ Means = Callable[[Name, Effective], bool]
 
 def difference(
     announced: Mapping[Name, Announced], effective: Iterable[Effective], means: Means
-) -> Difference:
+) -> DesignationDifference:
     """Between what is announced as open and what is effective."""
     free = {each.name: each for each in sorted(effective, key=lambda each: each.name)}
     kept: dict[Name, Effective] = {}
@@ -83,7 +83,7 @@ def difference(
             if name not in kept and key in free and (name == key or means(name, free[key])):
                 kept[name] = free.pop(key)
     closed = tuple(sorted(announced.keys() - kept.keys()))
-    return Difference(closed, tuple(sorted(kept.items())), tuple(free.values()))
+    return DesignationDifference(closed, tuple(sorted(kept.items())), tuple(free.values()))
 
 
 _Pairs = Iterator[tuple[Name, Name]]
@@ -108,10 +108,10 @@ def _by_patient_and_ward(announced: Mapping[Name, Announced], free: _Free) -> _P
                 yield name, key
 
 
-NAMES_OF_TERMS: Final = Terms._fields
+NAMES_OF_TERMS: Final = DesignationTerms._fields
 
 
-def changes(before: Terms, after: Terms) -> tuple[str, ...]:
+def changes(before: DesignationTerms, after: DesignationTerms) -> tuple[str, ...]:
     """Names of the terms that differ."""
     return tuple(
         name for name, old, new in zip(NAMES_OF_TERMS, before, after, strict=True) if old != new

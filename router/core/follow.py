@@ -26,7 +26,7 @@ from schemas.observation import Envelope, Observation
 from schemas.ward import WardRegister
 
 
-class Follower:
+class RealmFollower:
     """Follows authority, time and the register in one realm. ``keep``: how long visits that are over are kept."""
 
     def __init__(self, realm: Realm, outbox: Outbox, register: WardRegister) -> None:

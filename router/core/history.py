@@ -24,19 +24,19 @@ from schemas.observation import Claims, Location
 _LED_TO: Final = ("place", "responsible_ward")
 
 
-class Happened(NamedTuple):
+class HistoryEvent(NamedTuple):
     """A fact, corrected, and whether it was annulled."""
 
     fact: Fact
     annulled: bool
 
 
-def history(said: Iterable[Fact], memory: Memory | None = None) -> list[Happened]:
+def history(said: Iterable[Fact], memory: Memory | None = None) -> list[HistoryEvent]:
     """What happened, of a visit's facts given in any order; ``memory``: of the last time."""
     memory = memory or Memory()
     events, gone = corrected(said, memory)
     facts = _given_back(events, gone, memory)
-    return [Happened(_as_it_was(f, memory) if f.historic else f, f.id in gone) for f in facts]
+    return [HistoryEvent(_as_it_was(f, memory) if f.historic else f, f.id in gone) for f in facts]
 
 
 def _as_it_was(fact: Fact, memory: Memory) -> Fact:

@@ -12,7 +12,7 @@ from router.core.fulfilment import BY_PLACE, Fulfilment
 from router.core.keys import VisitKey
 from router.core.long_visits import LONG, LongVisits
 from router.core.numbers import Numbers
-from router.core.replay import Replay
+from router.core.replay import VisitReplay
 from router.core.versions import in_server_order
 from router.core.visit import Fold, folded
 from router.core.whose import counting, counts
@@ -72,7 +72,7 @@ class Visit:
         self._agenda = agenda or Agenda()
         self._fulfilment = fulfilment
         self._long_visits = long_visits or LongVisits()
-        self._replay: Replay | None = None
+        self._replay: VisitReplay | None = None
         self.numbers = numbers or Numbers(lambda _: (), lambda _: False)
         self.fold_: Fold | None = None
         self._retold = 0
@@ -225,13 +225,13 @@ class Visit:
         self._retold = self._replay.happened - len(heard)
         return fold
 
-    def _long(self) -> Replay | None:
+    def _long(self) -> VisitReplay | None:
         """What folds a long visit again."""
         if self._size <= LONG:
             self._replay = None
             return None
         if self._replay is None:
-            self._replay = Replay(self._parsed(), self._fulfilment)
+            self._replay = VisitReplay(self._parsed(), self._fulfilment)
         self._long_visits.use(self)
         return self._replay
 

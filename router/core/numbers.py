@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from router.core.bonds import MAX_BESIDE, Bonds, KeptMerge, Pair
 from router.core.facts import Fact
-from router.core.people import Merge, People, Pointer, Statement, folded
+from router.core.people import Merge, NumbersStatement, People, Pointer, folded
 from router.core.spoken import statement_of
 
 MAX_TOGETHER: Final = 200
@@ -26,14 +26,14 @@ MAX_TOGETHER: Final = 200
 is folded again with all of them, which takes 2 ms of so many."""
 _DAY_US: Final = 86_400_000_000
 
-SaidInVisits = Callable[[str], Iterable[Statement]]
+SaidInVisits = Callable[[str], Iterable[NumbersStatement]]
 """What kept visits hold of statements about an owner."""
 AreOfManyVisits = Callable[[Iterable[str]], bool]
 """Whether numbers name more visits together than one patient ever has."""
 
 
 @dataclass(slots=True)
-class Change:
+class TiesChange:
     """What became different by something that was said.
 
     ``moved``: number to the patients whose it was and is. ``pointers``: where numbers lead now.
@@ -69,11 +69,11 @@ class _Told(NamedTuple):
     ``is_anew``: it changes what was said at its place, and not only what sorts after it.
     """
 
-    statement: Statement
+    statement: NumbersStatement
     kept: KeptMerge | None = None
     gone: Sequence[Pair] = ()
     was: Sequence[str] = ()
-    let_go: Statement | None = None
+    let_go: NumbersStatement | None = None
     is_anew: bool = False
 
 
@@ -130,7 +130,7 @@ class Numbers:
 
     # -- taking in ------------------------------------------------------------------------------
 
-    def prepare(self, statement: Statement, instead_of: Statement | None) -> None:
+    def prepare(self, statement: NumbersStatement, instead_of: NumbersStatement | None) -> None:
         """Fold what is said by now, before the statement is held: :meth:`say` tells the difference."""
         if not statement.numbers and instead_of is None:
             return
@@ -141,16 +141,16 @@ class Numbers:
 
     def say(
         self,
-        said: Statement,
+        said: NumbersStatement,
         *,
-        instead_of: Statement | None = None,
-        let_go: Statement | None = None,
-    ) -> Change:
+        instead_of: NumbersStatement | None = None,
+        let_go: NumbersStatement | None = None,
+    ) -> TiesChange:
         """A statement that is held by now.
 
         ``instead_of``: the same one, as it was held before. ``let_go``: an older one about its owner, held no more.
         """
-        change = Change()
+        change = TiesChange()
         statement = self._of_somebody(said, change)
         if instead_of is not None:
             gone, was = self._no_longer_said(instead_of), (instead_of.owner, *instead_of.numbers)
@@ -162,7 +162,7 @@ class Numbers:
             return change
         return self._told(change, _Told(statement, let_go=let_go, is_anew=is_anew))
 
-    def say_of_person(self, fact: Fact, held: Fact | None) -> Change:
+    def say_of_person(self, fact: Fact, held: Fact | None) -> TiesChange:
         """A statement that no visit holds. ``held``: the same one, as it was held before."""
         if fact == held:
             return self.say(statement_of(fact))
@@ -181,9 +181,9 @@ class Numbers:
         change.spoken |= rows
         return change
 
-    def merge(self, kept: KeptMerge) -> Change:
+    def merge(self, kept: KeptMerge) -> TiesChange:
         """A merge, or another telling of one, and all numbers that it gives for the survivor."""
-        change = Change()
+        change = TiesChange()
         statement = self._of_somebody(kept.survivor, change)
         held = self.bonds.merges.get(kept.fact.id)
         if held is None:
@@ -191,9 +191,9 @@ class Numbers:
         gone = self._no_longer_said(held.survivor, held)
         return self._told(change, _Told(statement, kept, gone, held.named, is_anew=True))
 
-    def forget(self, numbers: Iterable[str]) -> Change:
+    def forget(self, numbers: Iterable[str]) -> TiesChange:
         """Untie numbers of whom nothing is kept any more: all that hang together."""
-        change, together = Change(), set(numbers)
+        change, together = TiesChange(), set(numbers)
         change.pointers = {n: None for n in together if self.pointer(n) is not None}
         for number in together:
             self._untie(number, change)
@@ -233,7 +233,7 @@ class Numbers:
         said = [each for owner in together for each in self._said_of(owner)]
         return folded(together, said, self.bonds.merges_among(together))
 
-    def _said_of(self, owner: str) -> Iterable[Statement]:
+    def _said_of(self, owner: str) -> Iterable[NumbersStatement]:
         if not (owned := self.bonds.owned(owner)):
             return
         for said in (*self._said_in_visits(owner), *self.bonds.said(owner)):
@@ -241,7 +241,7 @@ class Numbers:
             yield said._replace(numbers=numbers)
         yield from self.bonds.spans(owner)
 
-    def _of_somebody(self, said: Statement, change: Change) -> Statement:
+    def _of_somebody(self, said: NumbersStatement, change: TiesChange) -> NumbersStatement:
         """The statement without numbers that are nobody's; notes once a day that those are in use."""
         crowded = self.bonds.crowded
         if not crowded:
@@ -254,7 +254,7 @@ class Numbers:
             return said._replace(numbers=())
         return said._replace(numbers=tuple(n for n in said.numbers if n not in crowded))
 
-    def _is_plain(self, statement: Statement, *, is_anew: bool) -> bool:
+    def _is_plain(self, statement: NumbersStatement, *, is_anew: bool) -> bool:
         """Whether nobody disputes what it says, now or by anything that was said later."""
         owner, numbers, bonds = statement.owner, statement.numbers, self.bonds
         if not numbers:
@@ -272,18 +272,20 @@ class Numbers:
             return False
         return not self._are_of_many_visits((owner, *owned, *fresh))
 
-    def _add(self, statement: Statement, change: Change) -> None:
+    def _add(self, statement: NumbersStatement, change: TiesChange) -> None:
         for number in statement.numbers:
             if not self.bonds.has(number, statement.owner):
                 change.moved[number] = (number, statement.owner)
                 change.pointers[number] = Pointer(statement.owner, merged=False)
         self._tie(statement, change)
 
-    def _has_rivals(self, statement: Statement) -> bool:
+    def _has_rivals(self, statement: NumbersStatement) -> bool:
         """Whether another owner claims one of the numbers: then every order between counts."""
         return any(self.bonds.has_rivals(number, statement.owner) for number in statement.numbers)
 
-    def _no_longer_said(self, before: Statement, held: KeptMerge | None = None) -> list[Pair]:
+    def _no_longer_said(
+        self, before: NumbersStatement, held: KeptMerge | None = None
+    ) -> list[Pair]:
         """Which pairs of an earlier reading nothing says any more. ``held``: the merge that it is of."""
         kept = (*self._said_in_visits(before.owner), *self.bonds.said(before.owner, but=held))
         said = {number for each in kept for number in each.numbers}
@@ -293,7 +295,7 @@ class Numbers:
             if number not in said and not self.bonds.has_span(number, before.owner)
         ]
 
-    def _told(self, change: Change, told: _Told) -> Change:
+    def _told(self, change: TiesChange, told: _Told) -> TiesChange:
         if self._ties_too_many(told):
             change.is_refused = True
             if told.kept is not None:
@@ -331,18 +333,18 @@ class Numbers:
             return False
         return self._are_of_many_visits(set[str]().union(*map(self.members, patients)))
 
-    def _tied_already(self, said: Statement) -> Statement:
+    def _tied_already(self, said: NumbersStatement) -> NumbersStatement:
         numbers = tuple(number for number in said.numbers if self.bonds.has(number, said.owner))
         return said._replace(numbers=numbers)
 
-    def _tie(self, statement: Statement, change: Change) -> None:
+    def _tie(self, statement: NumbersStatement, change: TiesChange) -> None:
         bonds, owner = self.bonds, statement.owner
         for number in statement.numbers:
             if not bonds.has(number, owner):
                 change.rows[number, owner] = bonds.add(number, owner)
                 change.tied |= {number, owner}
 
-    def _keep_ties(self, let_go: Statement | None, change: Change) -> None:
+    def _keep_ties(self, let_go: NumbersStatement | None, change: TiesChange) -> None:
         """Keep of what nothing holds any more that it was said."""
         if let_go is None:
             return
@@ -351,17 +353,17 @@ class Numbers:
             if row is not None:
                 change.rows[number, let_go.owner] = row
 
-    def _remove(self, pair: Pair, change: Change) -> None:
+    def _remove(self, pair: Pair, change: TiesChange) -> None:
         self.bonds.remove(*pair)
         change.rows[pair] = None
         change.tied.update(pair)
 
-    def _crowd(self, number: str, at: int, change: Change) -> None:
+    def _crowd(self, number: str, at: int, change: TiesChange) -> None:
         self._untie(number, change)
         self.bonds.crowded[number] = change.in_use[number] = at
         change.crowded.add(number)
 
-    def _untie(self, number: str, change: Change) -> None:
+    def _untie(self, number: str, change: TiesChange) -> None:
         for pair in self.bonds.pairs_of(number):
             self._remove(pair, change)
         for merge_id in self.bonds.merge_ids(number):
@@ -387,14 +389,14 @@ class _Before:
             for number, patient in people.patients().items()
         }
 
-    def joined(self, statement: Statement, merge: Merge | None) -> People:
+    def joined(self, statement: NumbersStatement, merge: Merge | None) -> People:
         """What they amount to once something is said that sorts after all of them."""
         first, *others = self._people
         first.absorb(others)
         first.take([statement], merge)
         return first
 
-    def compare(self, numbers: Numbers, change: Change) -> None:
+    def compare(self, numbers: Numbers, change: TiesChange) -> None:
         """Note what is different now."""
         after = {id(people): people for people in map(numbers.people, self.numbers)}.values()
         for people in after:

@@ -45,14 +45,14 @@ from router.core.reasons import (
 )
 from router.core.recognise import Recogniser
 from router.core.retention import drop, forget_visit, is_over
-from router.core.review import Origin, Review, origin_of
+from router.core.review import EnvelopeReview, InputOrigin, origin_of
 from router.core.state import Realm
 from router.core.twins import are_named_twice, held_elsewhere, is_named_twice
 from router.core.versions import contradicts
 from schemas.observation import Envelope, Observation, What
 
 
-class Observer:
+class ObservationHandler:
     """Takes in the observations of one envelope."""
 
     def __init__(self, realm: Realm, outbox: Outbox, envelope: Envelope, keep: timedelta) -> None:
@@ -60,11 +60,11 @@ class Observer:
         self._outbox = outbox
         self._envelope = envelope
         self._keep = keep
-        self._review = Review(realm, outbox, envelope)
+        self._review = EnvelopeReview(realm, outbox, envelope)
 
     def take_in(self, said: Observation) -> set[str]:
         """The patients whose designations may have changed."""
-        touched = _TAKERS.get(said.what, Observer._visit)(self, said)
+        touched = _TAKERS.get(said.what, ObservationHandler._visit)(self, said)
         if self._envelope.settles:
             self._say_again(said)
         return touched
@@ -264,7 +264,7 @@ class Observer:
 
     # -- review ---------------------------------------------------------------------------------
 
-    def _origin(self, said: Observation) -> Origin:
+    def _origin(self, said: Observation) -> InputOrigin:
         return origin_of(self._envelope, said)
 
     def _withhold(self, said: Observation, reason: str, detail: str) -> set[str]:
@@ -290,7 +290,7 @@ class Observer:
                 self._review.warn(said, VERSIONS_CONTRADICT, CLOCKS_DIFFER)
 
 
-_TAKERS: Final[Mapping[What, Callable[[Observer, Observation], set[str]]]] = {
-    What.PERSON_UPDATED: Observer._person,  # noqa: SLF001 - a table of the class's own methods
-    What.PATIENTS_MERGED: Observer._merge,  # noqa: SLF001
+_TAKERS: Final[Mapping[What, Callable[[ObservationHandler, Observation], set[str]]]] = {
+    What.PERSON_UPDATED: ObservationHandler._person,  # noqa: SLF001 - a table of the class's own methods
+    What.PATIENTS_MERGED: ObservationHandler._merge,  # noqa: SLF001
 }

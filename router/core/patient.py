@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from router.core.designations import Announced, Effective, Name, Terms
+from router.core.designations import Announced, DesignationTerms, Effective, Name
 from router.core.facts import Fact, Stamp, parsed
 from router.core.kept import Visit
 from router.core.keys import VisitKey
@@ -122,7 +122,9 @@ def _effective(visit: Visit, patient: str, *, protected: bool) -> Effective:
     mark = fold.mark
     if mark is None:
         raise ValueError("a visit that awaits nobody has no designation")
-    terms = Terms(patient, fold.expected_at, mark.room, mark.bed, protected, fold.admitting_doctor)
+    terms = DesignationTerms(
+        patient, fold.expected_at, mark.room, mark.bed, protected, fold.admitting_doctor
+    )
     return Effective(Name(visit.source, visit.visit, mark.ward), terms, fold.mark_id)
 
 

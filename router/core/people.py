@@ -26,7 +26,7 @@ from router.core.facts import Order
 BEFORE_ALL: Final[Order] = ((-1, -1, -1, -1), "")
 
 
-class Statement(NamedTuple):
+class NumbersStatement(NamedTuple):
     """At a moment the source said that the numbers are the patient's who is mainly known by ``owner``."""
 
     order: Order
@@ -110,7 +110,7 @@ class People:
                 self._members.setdefault(of_patient, set()).add(number)
         return self._members.get(patient, set())
 
-    def take(self, statements: Sequence[Statement], merge: Merge | None) -> None:
+    def take(self, statements: Sequence[NumbersStatement], merge: Merge | None) -> None:
         """Take in what one observation says; it sorts after all that was taken in before."""
         self._patients = self._members = None
         for statement in statements:
@@ -120,7 +120,7 @@ class People:
             self.last = merge.order
             self._merge(merge)
 
-    def is_repeated(self, statement: Statement) -> bool:
+    def is_repeated(self, statement: NumbersStatement) -> bool:
         """Whether it sorts after all that was taken in, and says the same; then it is taken in."""
         if statement.order <= self.last:
             return False
@@ -153,7 +153,7 @@ class People:
             known[each] = known[number]
         return known[number]
 
-    def _own(self, statement: Statement) -> None:
+    def _own(self, statement: NumbersStatement) -> None:
         before = {number: self.resolve(number) for number in statement.numbers}
         for number in statement.numbers:
             if number not in self._way(statement.owner):
@@ -185,18 +185,20 @@ class People:
             number = self.owner.get(number) or self.into.get(number)
 
 
-def folded(numbers: set[str], statements: Iterable[Statement], merges: Iterable[Merge]) -> People:
+def folded(
+    numbers: set[str], statements: Iterable[NumbersStatement], merges: Iterable[Merge]
+) -> People:
     """What the numbers amount to, of statements and merges given in any order."""
     people = People(numbers)
-    told: list[Statement | Merge] = sorted([*statements, *merges], key=_place)
+    told: list[NumbersStatement | Merge] = sorted([*statements, *merges], key=_place)
     for _, of_one in groupby(told, key=lambda each: each.order):
         at_once = list(of_one)
         merge = next((each for each in at_once if isinstance(each, Merge)), None)
-        people.take([each for each in at_once if isinstance(each, Statement)], merge)
+        people.take([each for each in at_once if isinstance(each, NumbersStatement)], merge)
     return people
 
 
-def _place(told: Statement | Merge) -> tuple[object, ...]:
+def _place(told: NumbersStatement | Merge) -> tuple[object, ...]:
     """In stamp order; of one observation the statements before the merge, and in a fixed order."""
     if isinstance(told, Merge):
         return (told.order, 1)

@@ -13,9 +13,9 @@ from collections.abc import Container, Iterable
 from router.core.bonds import KEPT_MERGE, KeptMerge
 from router.core.facts import Fact
 from router.core.kept import MAX_FOREIGN, Visit
-from router.core.numbers import Change
+from router.core.numbers import TiesChange
 from router.core.outbox import Outbox
-from router.core.people import Statement
+from router.core.people import NumbersStatement
 from router.core.reasons import (
     ALIAS_CYCLE,
     CIRCLE,
@@ -30,7 +30,7 @@ from router.core.reasons import (
     VISIT_OF_ANOTHER,
     VISIT_OF_MANY,
 )
-from router.core.review import Origin, Review
+from router.core.review import EnvelopeReview, InputOrigin
 from router.core.spoken import statement_of
 from router.core.state import Realm
 
@@ -38,7 +38,9 @@ from router.core.state import Realm
 class Recogniser:
     """Follows what one input says of whose numbers are whose."""
 
-    def __init__(self, realm: Realm, outbox: Outbox, review: Review, origin: Origin) -> None:
+    def __init__(
+        self, realm: Realm, outbox: Outbox, review: EnvelopeReview, origin: InputOrigin
+    ) -> None:
         self._realm = realm
         self._outbox = outbox
         self._review = review
@@ -153,7 +155,7 @@ class Recogniser:
                     self._trouble(NUMBER_OF_MANY, NOBODYS, source, number)
 
     def _follow(
-        self, source: str, change: Change, about: str, at_hand: Visit | None = None
+        self, source: str, change: TiesChange, about: str, at_hand: Visit | None = None
     ) -> set[str]:
         write(self._realm, self._outbox, source, change)
         self._say(source, change, about)
@@ -162,7 +164,7 @@ class Recogniser:
             touched.update(patients, self._fold_again(source, number, at_hand))
         return touched
 
-    def _say(self, source: str, change: Change, about: str) -> None:
+    def _say(self, source: str, change: TiesChange, about: str) -> None:
         for number in sorted(change.disputed):
             self._trouble(NUMBER_OF_ANOTHER, DISPUTED, source, number)
         for number in change.undisputed:
@@ -215,7 +217,7 @@ class Recogniser:
         self._review.trouble(self._origin, reason, detail, *about)
 
 
-def write(realm: Realm, outbox: Outbox, source: str, change: Change) -> None:
+def write(realm: Realm, outbox: Outbox, source: str, change: TiesChange) -> None:
     """Write down what became different of a source's numbers, in an order that does not change from run to run."""
     for pair, row in sorted(change.rows.items()):
         outbox.state(realm.key("number", source, *pair), row)
@@ -234,5 +236,5 @@ def _numbers_in(fact: Fact | None) -> set[str]:
     return {fact.patient, *fact.others} if fact else set()
 
 
-def _others_of(held: Fact | None) -> Statement | None:
+def _others_of(held: Fact | None) -> NumbersStatement | None:
     return statement_of(held) if held is not None and held.others else None

@@ -5,7 +5,7 @@ stay parsed, what was made of them is made anew only where they changed (``memor
 is saved after every ``BLOCK`` events. What happened before the first difference to the last time is what it
 was, and so is the fold of it: it is gone on with from the last copy before that.
 
-Invariant: :meth:`Replay.fold` equals ``visit.folded`` of the same facts.
+Invariant: :meth:`VisitReplay.fold` equals ``visit.folded`` of the same facts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 
 from router.core.facts import Fact
 from router.core.fulfilment import Fulfilment
-from router.core.history import Happened, history
+from router.core.history import HistoryEvent, history
 from router.core.memory import Memory, is_same
 from router.core.visit import Fold
 
@@ -23,13 +23,13 @@ BLOCK: Final = 64
 """Events between two saved copies of the fold: those of one block are folded again in a quarter of a millisecond."""
 
 
-class Replay:
+class VisitReplay:
     """A visit's facts, by id, and how they were folded the last time."""
 
     def __init__(self, facts: Iterable[Fact], fulfilment: Fulfilment) -> None:
         self.facts = {fact.id: fact for fact in facts}
         self._memory = Memory()
-        self._happened: Sequence[Happened] = ()
+        self._happened: Sequence[HistoryEvent] = ()
         self._saved = [Fold(fulfilment)]
 
     @property
@@ -51,7 +51,7 @@ class Replay:
         return fold
 
 
-def _same_blocks(before: Sequence[Happened], now: Sequence[Happened]) -> int:
+def _same_blocks(before: Sequence[HistoryEvent], now: Sequence[HistoryEvent]) -> int:
     """How many whole blocks both begin with."""
     pairs = zip(_blocks(before, 0), _blocks(now, 0), strict=False)
     same = 0
@@ -62,11 +62,11 @@ def _same_blocks(before: Sequence[Happened], now: Sequence[Happened]) -> int:
     return same
 
 
-def _is_as_before(before: Happened, now: Happened) -> bool:
+def _is_as_before(before: HistoryEvent, now: HistoryEvent) -> bool:
     return before.annulled == now.annulled and is_same(before.fact, now.fact)
 
 
-def _blocks(happened: Sequence[Happened], first: int) -> Iterator[Sequence[Happened]]:
+def _blocks(happened: Sequence[HistoryEvent], first: int) -> Iterator[Sequence[HistoryEvent]]:
     """From the first block on; the last one may be shorter."""
     for start in range(first * BLOCK, len(happened), BLOCK):
         yield happened[start : start + BLOCK]

@@ -33,7 +33,7 @@ when a person has it read again."""
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
-class Origin(NamedTuple):
+class InputOrigin(NamedTuple):
     """The input that led to a trouble."""
 
     source: str
@@ -43,12 +43,12 @@ class Origin(NamedTuple):
     raw: RawPointer | None
 
 
-def origin_of(envelope: Envelope, said: Observation) -> Origin:
+def origin_of(envelope: Envelope, said: Observation) -> InputOrigin:
     """The input of an observation."""
-    return Origin(said.source, said.feed, envelope.received_at, said.revision, envelope.raw)
+    return InputOrigin(said.source, said.feed, envelope.received_at, said.revision, envelope.raw)
 
 
-class Review:
+class EnvelopeReview:
     """Gathers what one envelope leads to; of two words about one item the last one counts."""
 
     def __init__(self, realm: Realm, outbox: Outbox, envelope: Envelope) -> None:
@@ -81,7 +81,7 @@ class Review:
         item = self._of(said, reason, detail)
         self._say(item.model_copy(update={"withheld": False, "mark_unread": False}))
 
-    def trouble(self, origin: Origin, reason: str, detail: str, *about: str) -> None:
+    def trouble(self, origin: InputOrigin, reason: str, detail: str, *about: str) -> None:
         """What a person must look at, beside an input that is used; one item for all that is ``about``."""
         item = ReviewItem(
             id=item_id(reason, *about),
@@ -98,7 +98,7 @@ class Review:
         )
         self._say(item)
 
-    def not_merged(self, origin: Origin, reason: str, detail: str, merge: str) -> None:
+    def not_merged(self, origin: InputOrigin, reason: str, detail: str, merge: str) -> None:
         """A merge is not followed, nor kept; told again it may be."""
         self._keep(merge, reason)
         self.trouble(origin, reason, detail, merge)

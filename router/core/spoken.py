@@ -14,16 +14,16 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from router.core.facts import Fact, parsed, row_of
-from router.core.people import Statement
+from router.core.people import NumbersStatement
 
 MAX_SPOKEN: Final = 16
 """Statements of one owner that can still be read anew: somebody whose data are changed on every second day of a
 month, which is the usual keep time."""
 
 
-def statement_of(fact: Fact) -> Statement:
+def statement_of(fact: Fact) -> NumbersStatement:
     """What a fact says of whose numbers are whose."""
-    return Statement(fact.order, fact.patient, fact.others)
+    return NumbersStatement(fact.order, fact.patient, fact.others)
 
 
 class Spoken:
@@ -46,7 +46,7 @@ class Spoken:
         """Of whom any is kept."""
         return self._rows
 
-    def of(self, owner: str) -> Iterator[Statement]:
+    def of(self, owner: str) -> Iterator[NumbersStatement]:
         """All statements about an owner."""
         return map(statement_of, map(parsed, self._rows.get(owner, {}).values()))
 
@@ -74,7 +74,7 @@ class Spoken:
         """Of all statements about an owner."""
         return list(self._rows.get(owner, ()))
 
-    def oldest_beyond(self, owner: str) -> Statement | None:
+    def oldest_beyond(self, owner: str) -> NumbersStatement | None:
         """The one to let go, where there are too many."""
         if len(self._rows.get(owner, ())) <= MAX_SPOKEN:
             return None

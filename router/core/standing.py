@@ -22,7 +22,7 @@ Name = tuple[str, What | None]
 """A movement and a kind of event; None: whatever the movement is."""
 
 
-class Standing:
+class StandingEvents:
     """The events up to a place in the history, which moves on. ``gone``: ids of those that never happened."""
 
     def __init__(self, facts: Iterable[Fact], kinds: Container[What], gone: set[str]) -> None:

@@ -26,8 +26,8 @@ from typing import Final, NamedTuple
 
 from pydantic import TypeAdapter
 
-from router.core.backlog import Backlog
-from router.core.believed import Believed
+from router.core.backlog import WardBacklog
+from router.core.believed import EffectiveAuthority
 from router.core.clock import Clock
 from router.core.designations import Announced, Name
 from router.core.due import DUE, Agenda
@@ -37,7 +37,7 @@ from router.core.kept import Visit, marked
 from router.core.keys import VisitKey, bare_number, joined
 from router.core.long_visits import LongVisits
 from router.core.numbers import Numbers
-from router.core.people import Statement
+from router.core.people import NumbersStatement
 from schemas.authority import Authority
 
 BELIEVED_AHEAD: Final = timedelta(days=1)
@@ -87,9 +87,9 @@ class Realm:
         self.reviewed_at: datetime | None = None
         self.agenda = Agenda()
         self._long_visits = LongVisits()
-        self.believed = Believed(None, None)
+        self.believed = EffectiveAuthority(None, None)
         self.unswept = Unswept([], [], [])
-        self.backlog = Backlog()
+        self.backlog = WardBacklog()
         self.reading: str | None = None
         self.is_read = False
         self._with_assigner: dict[VisitKey, tuple[VisitKey, ...]] = {}
@@ -188,13 +188,13 @@ class Realm:
         """Whether, of one patient, these would have more visits than anybody has."""
         return self.visits_by(numbers) > MAX_VISITS
 
-    def _said_in_visits(self, source: str, owner: str) -> Iterator[Statement]:
+    def _said_in_visits(self, source: str, owner: str) -> Iterator[NumbersStatement]:
         """What the source's kept visits say of a patient's other numbers."""
         for at in self.by_patient.get(owner, ()):
             if at[0] == source:
                 for fact in self.visits[at].facts():
                     if fact.patient == owner and fact.others:
-                        yield Statement(fact.order, owner, fact.others)
+                        yield NumbersStatement(fact.order, owner, fact.others)
 
     def has_many_visits(self, source: str, patient: str) -> bool:
         """Whether the patient, as the source knows them, has as many visits in all sources as nobody has."""
@@ -295,7 +295,7 @@ class Realm:
 
     def believe(self) -> None:
         """Look up anew who is believed."""
-        self.believed = Believed(self.authority, self.seen.at if self.seen else None)
+        self.believed = EffectiveAuthority(self.authority, self.seen.at if self.seen else None)
 
 
 def _discard(index: dict[str, set[Name]], key: str, name: Name) -> None:

@@ -16,9 +16,9 @@ from pydantic import BaseModel, ValidationError
 from bus.port import Record, Stored
 from router.core.announce import Announcer
 from router.core.facts import taken_at
-from router.core.follow import Follower
+from router.core.follow import RealmFollower
 from router.core.fulfilment import ALL_BY_PLACE, BY_PLACE, Fulfilment
-from router.core.observe import Observer
+from router.core.observe import ObservationHandler
 from router.core.outbox import Outbox, review_of_record
 from router.core.partition import RouterState
 from router.core.patient import everyone_known_as
@@ -101,8 +101,8 @@ class RouterStep:
 
     def _observe(self, state: RouterState, envelope: Envelope) -> Outbox:
         realm, outbox = state.realm(envelope.realm), Outbox(envelope.realm)
-        observer = Observer(realm, outbox, envelope, self._keep)
-        follower = Follower(realm, outbox, self._register)
+        observer = ObservationHandler(realm, outbox, envelope, self._keep)
+        follower = RealmFollower(realm, outbox, self._register)
         follower.look_first_at(envelope)
         touched: set[str] = set()
         for said in envelope.observations:
@@ -117,13 +117,13 @@ class RouterStep:
 
     def _believe(self, state: RouterState, authority: Authority, written_at: datetime) -> Outbox:
         realm, outbox = state.realm(authority.realm), Outbox(authority.realm)
-        Follower(realm, outbox, self._register).believe(authority, written_at)
+        RealmFollower(realm, outbox, self._register).believe(authority, written_at)
         return outbox
 
     def _tick(self, state: RouterState, tick: Tick) -> Outbox:
         realm, outbox = state.realm(tick.realm), Outbox(tick.realm)
         fulfilment = self._fulfilments.get(tick.realm, BY_PLACE)
-        Follower(realm, outbox, self._register).tick(tick, self._keep, fulfilment)
+        RealmFollower(realm, outbox, self._register).tick(tick, self._keep, fulfilment)
         return outbox
 
 

@@ -11,7 +11,7 @@ from router.core.keys import VisitKey, bare_number, is_with_assigner
 from router.core.state import Realm
 
 
-class Held(NamedTuple):
+class HeldFact(NamedTuple):
     """A fact as a visit holds it."""
 
     visit: Visit
@@ -36,12 +36,12 @@ def are_named_twice(realm: Realm, source: str, number: str) -> bool:
     )
 
 
-def held_elsewhere(realm: Realm, at: VisitKey, fact: Fact) -> Held | None:
+def held_elsewhere(realm: Realm, at: VisitKey, fact: Fact) -> HeldFact | None:
     """The fact as another reading of it put it into another visit, and maybe to another patient."""
     for twin in _twins_of(realm, at):
         held = twin.known(fact.id)
         if held is not None:
-            return Held(twin, held)
+            return HeldFact(twin, held)
     return None
 
 

@@ -19,13 +19,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from router.core.ahead import NOTHING_AHEAD, Ahead
+from router.core.ahead import NOTHING_AHEAD, ScheduledEvents
 from router.core.annulment import cancels
 from router.core.corrections import only
 from router.core.effects import EFFECTS, ENDED, Effect
 from router.core.facts import Fact, Order, moment
 from router.core.fulfilment import BY_PLACE, Fulfilment
-from router.core.history import Happened, history
+from router.core.history import HistoryEvent, history
 from router.core.restating import Whereabouts
 from schemas.encounter import EncounterView, Mark, Phase, PlannedMove
 from schemas.notification import Reason
@@ -82,7 +82,7 @@ class Fold:
     admitting_doctor: str | None = None
     protection: Protection | None = None
     protection_order: Order | None = None
-    ahead: Ahead = NOTHING_AHEAD
+    ahead: ScheduledEvents = NOTHING_AHEAD
     last: Order | None = None
     reached: Order | None = None
     awaited: set[str] = field(default_factory=set)
@@ -135,7 +135,7 @@ class Fold:
             return False
         return in_order and not _corrects(fact) and fact.movement not in self.awaited
 
-    def follow(self, happened: Iterable[Happened]) -> None:
+    def follow(self, happened: Iterable[HistoryEvent]) -> None:
         """Take in what happened next, in order."""
         for fact, is_annulled in happened:
             if is_annulled:

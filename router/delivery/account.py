@@ -18,7 +18,14 @@ from typing import Final
 
 from bus.port import Stored
 from router.delivery.lanes import Lanes
-from router.delivery.queue import Place, Queued, counted, notification_of, queued, repeats
+from router.delivery.queue import (
+    QueuedNotice,
+    QueuePosition,
+    counted,
+    notification_of,
+    queued,
+    repeats,
+)
 from schemas.delivery import Backlog, SubscriberState, Tried
 
 LANES: Final = 1_000
@@ -38,15 +45,15 @@ class Left:
     waiting: int
 
     @property
-    def place(self) -> Place:
+    def place(self) -> QueuePosition:
         """Where to read on."""
-        return Place(self.offset, self.given)
+        return QueuePosition(self.offset, self.given)
 
     def mark(self, more: int = 0) -> Backlog:
         """As the row has it."""
         return Backlog(offset=self.offset, sequence=self.given, waiting=self.waiting + more)
 
-    def move_to(self, place: Place) -> None:
+    def move_to(self, place: QueuePosition) -> None:
         """Everything before was looked at."""
         self.offset, self.given = place
 
@@ -87,7 +94,7 @@ class Account:
         """
         if stored.offset < self.position:
             return
-        place = Place(stored.offset, self.sequence)
+        place = QueuePosition(stored.offset, self.sequence)
         self.sequence += repeats(stored) is None
         self.position = stored.offset + 1
         if self._rest is not None:
@@ -98,7 +105,7 @@ class Account:
             self._open(self.lanes, _read(stored, place))
         self._tell_barrier()
 
-    def _open(self, lanes: Lanes, each: Queued) -> None:
+    def _open(self, lanes: Lanes, each: QueuedNotice) -> None:
         ward = each.out.notice.subject
         if (left := self._left.get(ward)) is not None:
             left.waiting += 1
@@ -111,7 +118,7 @@ class Account:
 
     # -- what was left
 
-    def to_read(self) -> Place | None:
+    def to_read(self) -> QueuePosition | None:
         """Where to read on, because there is room for what was left; None where there is not, or nothing was."""
         if self.lanes is None or self.paused is not None:
             return None
@@ -121,7 +128,7 @@ class Account:
         return min(places, default=None)
 
     def read_on(
-        self, start: Place, found: Sequence[Stored], end: int, position: int
+        self, start: QueuePosition, found: Sequence[Stored], end: int, position: int
     ) -> list[Stored]:
         """Open what was left, as far as there is room; the records that cannot be read.
 
@@ -133,7 +140,7 @@ class Account:
         end, unreadable = min(end, position), []
         given, full = start.given, set[str]()
         for stored in found:
-            place = Place(stored.offset, given)
+            place = QueuePosition(stored.offset, given)
             if stored.offset >= end or not self._has_lane_for(place):
                 end = min(end, stored.offset)
                 break
@@ -142,17 +149,17 @@ class Account:
                 self._open_again(self.lanes, _read(stored, place), start, given, full)
             except UnreadableError:
                 unreadable.append(stored)
-        self._move(start, Place(end, given), position, full)
+        self._move(start, QueuePosition(end, given), position, full)
         self._tell_barrier()
         return unreadable
 
-    def _has_lane_for(self, place: Place) -> bool:
+    def _has_lane_for(self, place: QueuePosition) -> bool:
         """Whether what is left of all lanes may be opened on; a lane's own always may."""
         is_of_rest = self._rest is not None and place.offset >= self._rest.offset
         return not is_of_rest or len(self.lanes or ()) + len(self._left) < LANES
 
     def _open_again(
-        self, lanes: Lanes, each: Queued, start: Place, given: int, full: set[str]
+        self, lanes: Lanes, each: QueuedNotice, start: QueuePosition, given: int, full: set[str]
     ) -> None:
         ward, offset = each.out.notice.subject, each.place.offset
         left, rest = self._left.get(ward), self._rest
@@ -167,11 +174,13 @@ class Account:
         if lanes.has_room(ward):
             lanes.put(each)
             left.waiting -= 1
-            left.move_to(Place(offset + 1, given))
+            left.move_to(QueuePosition(offset + 1, given))
         else:
             full.add(ward)
 
-    def _move(self, start: Place, end: Place, position: int, full: set[str]) -> None:
+    def _move(
+        self, start: QueuePosition, end: QueuePosition, position: int, full: set[str]
+    ) -> None:
         """Everything between the two was looked at."""
         rest = self._rest
         if rest is not None and start.offset <= rest.offset < end.offset:
@@ -190,7 +199,7 @@ class Account:
 
         ``kept``: the subscriber's records from ``start`` up to ``position``.
         """
-        place = Place(start, self.sequence - counted(kept))
+        place = QueuePosition(start, self.sequence - counted(kept))
         kept_of = Counter(notification_of(each.value or b"").subject for each in kept)
         before = sum(self.waiting().values())
         if self._rest is not None and self._rest.offset < start:
@@ -259,7 +268,7 @@ def _left(mark: Backlog) -> Left:
     return Left(mark.offset, mark.sequence, mark.waiting)
 
 
-def _read(stored: Stored, place: Place) -> Queued:
+def _read(stored: Stored, place: QueuePosition) -> QueuedNotice:
     try:
         return queued(stored, place.given)
     except ValueError:

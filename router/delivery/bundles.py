@@ -46,7 +46,7 @@ class Speaker:
         return f"{self.base}/Subscription/{self.subscription}"
 
 
-class Standing(NamedTuple):
+class SubscriptionStatus(NamedTuple):
     """How a subscription is. ``reached``: events since the start; None where that says nothing."""
 
     state: State
@@ -55,7 +55,7 @@ class Standing(NamedTuple):
 
 
 def status_of(
-    speaker: Speaker, said: Said, standing: Standing, events: Iterable[Outgoing] = ()
+    speaker: Speaker, said: Said, standing: SubscriptionStatus, events: Iterable[Outgoing] = ()
 ) -> Json:
     """The Parameters that stand for a SubscriptionStatus."""
     reached = standing.reached
@@ -103,7 +103,7 @@ def notification(speaker: Speaker, status: Json, at: datetime, events: Sequence[
 
 def event_notification(speaker: Speaker, outgoing: Outgoing) -> bytes:
     """What is sent for one notice."""
-    standing = Standing("active", outgoing.sequence)
+    standing = SubscriptionStatus("active", outgoing.sequence)
     status = status_of(speaker, "event-notification", standing, [outgoing])
     return as_bytes(notification(speaker, status, outgoing.notice.time, [outgoing]))
 

@@ -36,7 +36,7 @@ class FieldsBeside(Protocol):
         ...
 
 
-class Answer(NamedTuple):
+class AttemptResult(NamedTuple):
     """What came of one attempt. Without ``refusal`` the notice was taken.
 
     ``gone``: the endpoint says that it will never take anything again. ``unwanted``: it refuses
@@ -75,11 +75,11 @@ class Channel(Protocol):
         """Whether a visit's notices must not overtake one another, at different wards neither."""
         ...
 
-    async def send(self, outgoing: Outgoing) -> Answer:
+    async def send(self, outgoing: Outgoing) -> AttemptResult:
         """Make one attempt. Never raises for what the other side does."""
         ...
 
-    async def test(self, number: str, at: datetime) -> Answer:
+    async def test(self, number: str, at: datetime) -> AttemptResult:
         """Make one attempt with something that is about nobody."""
         ...
 
@@ -95,10 +95,10 @@ class Conversing(Channel, Protocol):
     heartbeat_s: float | None
     """After so long a silence; None: never."""
 
-    async def handshake(self, reached: int) -> Answer:
+    async def handshake(self, reached: int) -> AttemptResult:
         """Ask once whether it is the right one. Never raises for what the other side does."""
         ...
 
-    async def heartbeat(self, reached: int, state: Literal["active", "error"]) -> Answer:
+    async def heartbeat(self, reached: int, state: Literal["active", "error"]) -> AttemptResult:
         """Say once that there is nothing else to say. Never raises for what the other side does."""
         ...

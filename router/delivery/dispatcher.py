@@ -41,9 +41,9 @@ from bus.port import (
     TopicPartition,
 )
 from router.delivery.account import Account, UnreadableError
-from router.delivery.lanes import Ended
+from router.delivery.lanes import EndedDelivery
 from router.delivery.ledger import Ledger
-from router.delivery.queue import GROUP, PAGE_RECORDS, Place, own_of
+from router.delivery.queue import GROUP, PAGE_RECORDS, QueuePosition, own_of
 from router.delivery.receipts import receipt_of
 from router.delivery.sender import Clock, Sender
 from schemas import topics
@@ -128,7 +128,7 @@ class Dispatcher:
         is_ending = self._is_stopping or self._is_leaving
         return self._uncommitted() < UNCOMMITTED_NOTICES and not is_ending
 
-    def note_ended(self, account: Account, ended: Ended) -> None:
+    def note_ended(self, account: Account, ended: EndedDelivery) -> None:
         """A notice has ended: it is kept with the next commit."""
         at = datetime.fromtimestamp(self._clock(), UTC)
         self._ended.append(receipt_of(account.name, ended, at))
@@ -325,7 +325,7 @@ class Dispatcher:
         known = self._accounts.get(self._partition_of(account.name), {})
         return known.get(account.name) is account
 
-    async def _read_page(self, account: Account, place: Place) -> None:
+    async def _read_page(self, account: Account, place: QueuePosition) -> None:
         at = TopicPartition(topics.OUTGOING, self._partition_of(account.name))
         try:
             found = await asyncio.to_thread(self._log.scan, at, place.offset, PAGE_RECORDS)

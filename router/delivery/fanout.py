@@ -27,7 +27,7 @@ class FanOut:
 
     def __init__(self, subscriptions: Callable[[], Sequence[Subscription]]) -> None:
         self._asked = subscriptions
-        self._wanted = Wanted(())
+        self._wanted = WardSubscriptions(())
 
     def begin(self, log: Log) -> None:
         """Before the first decision: pass over what nobody waits for any more. Raises LogError."""
@@ -47,7 +47,7 @@ class FanOut:
         """Before each batch: whoever had been registered when it was read is told. Raises LogError."""
         subscriptions = self._asked()
         if subscriptions is not self._wanted.subscriptions:
-            self._wanted = Wanted(subscriptions)
+            self._wanted = WardSubscriptions(subscriptions)
 
     def empty(self, partition: int) -> None:
         """Nothing is remembered."""
@@ -67,7 +67,7 @@ class FanOut:
         ]
 
 
-class Wanted:
+class WardSubscriptions:
     """Who may want a notice, found by its ward and hospital: the others cost nothing."""
 
     def __init__(self, subscriptions: Sequence[Subscription]) -> None:

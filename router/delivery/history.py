@@ -40,7 +40,7 @@ def state_of(log: Log, subscriber: str) -> SubscriberState:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class QueueHistory:
     """One subscriber's notices that are kept: where each stands, those that wait among them."""
 
     log: Log
@@ -79,7 +79,7 @@ class History:
         return stored.offset >= min([self.state.position, *starts])
 
 
-def history_of(log: Log, subscriber: str, first: int = 1, offset: int = 0) -> History:
+def history_of(log: Log, subscriber: str, first: int = 1, offset: int = 0) -> QueueHistory:
     """What is kept from a number on, or from an offset on, whichever comes later. Raises LogError.
 
     It is counted back from where the subscriber is, so that what happened long ago costs those only who ask for it.
@@ -94,7 +94,7 @@ def history_of(log: Log, subscriber: str, first: int = 1, offset: int = 0) -> Hi
         before.extend(reversed(_new(page, subscriber)))
         end = begin
     after = _new(_own(log, subscriber, max(state.position, start)), subscriber)
-    return History(log, state, state.sequence - len(before) + 1, before[::-1] + after)
+    return QueueHistory(log, state, state.sequence - len(before) + 1, before[::-1] + after)
 
 
 def _new(records: Iterable[Stored], subscriber: str) -> array[int]:
@@ -103,7 +103,7 @@ def _new(records: Iterable[Stored], subscriber: str) -> array[int]:
     return array("Q", (each.offset for each in own if repeats(each) is None))
 
 
-class Open(NamedTuple):
+class OpenNotice(NamedTuple):
     """The oldest open notice of a ward, as far as that is committed."""
 
     out: Outgoing
@@ -111,12 +111,12 @@ class Open(NamedTuple):
     """How many are open, itself among them."""
 
 
-def open_of(log: Log, state: SubscriberState) -> Iterator[Open]:
+def open_of(log: Log, state: SubscriberState) -> Iterator[OpenNotice]:
     """One for each ward that has any; what nobody has looked at yet is not among them. Raises LogError."""
     for mark in state.lanes.values():
         head = next(_own(log, state.subscriber, mark.offset), None)
         if head is not None:
-            yield Open(queued(head, mark.sequence).out, mark.waiting)
+            yield OpenNotice(queued(head, mark.sequence).out, mark.waiting)
 
 
 class Again(NamedTuple):

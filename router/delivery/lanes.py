@@ -36,8 +36,8 @@ from enum import Enum
 from heapq import heappop, heappush
 from typing import Final, Literal, NamedTuple
 
-from router.delivery.channel import MINIMAL, Answer, Outgoing
-from router.delivery.queue import Queued
+from router.delivery.channel import MINIMAL, AttemptResult, Outgoing
+from router.delivery.queue import QueuedNotice
 from schemas.base import VisitRef
 from schemas.fields import LEVELS, Beside, Level
 
@@ -51,7 +51,7 @@ RELEASE_AFTER: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class RetryTerms:
     """How hard to try. Times in seconds."""
 
     give_up_after_s: float = 3 * 86_400.0
@@ -67,11 +67,11 @@ class Terms:
     """How long a notice waits for the fields beside it; then it is sent with the minimal ones."""
 
 
-class Ended(NamedTuple):
+class EndedDelivery(NamedTuple):
     """A notice that needs no more attempts."""
 
     out: Outgoing
-    answer: Answer
+    answer: AttemptResult
     attempts: int
     skipped: bool = False
     fields: Level = "minimal"
@@ -114,7 +114,7 @@ class Lane:
     """The open notices of one ward, the oldest first, and what was tried of the oldest."""
 
     ward: str
-    queue: deque[Queued] = field(default_factory=deque)
+    queue: deque[QueuedNotice] = field(default_factory=deque)
     state: State = State.READY
     attempts: int = 0
     failures: int = 0
@@ -123,7 +123,7 @@ class Lane:
     taken_before: int = 0
     """How many notices the subscriber had taken when the head was first tried."""
     not_before_s: float = 0.0
-    last_answer: Answer | None = None
+    last_answer: AttemptResult | None = None
     told: Level = "minimal"
     skip: str | None = None
     held_at_s: float | None = None
@@ -133,7 +133,7 @@ class Lane:
     """The head was last sent without them."""
 
     @property
-    def head(self) -> Queued:
+    def head(self) -> QueuedNotice:
         """The notice that is tried."""
         return self.queue[0]
 
@@ -153,7 +153,7 @@ class Lanes:
 
     def __init__(
         self,
-        terms: Terms,
+        terms: RetryTerms,
         *,
         keeps_visits: bool = False,
         chance: Callable[[], float] = random.random,
@@ -163,7 +163,7 @@ class Lanes:
         self.in_flight = 0
         self.taken = 0
         self.failing_since_s: float | None = None
-        self.stopped: Answer | None = None
+        self.stopped: AttemptResult | None = None
         """Nothing more may be sent after this answer, until :meth:`resume`."""
         self.keeps_visits = keeps_visits
         self._barrier: int | None = None
@@ -196,7 +196,7 @@ class Lanes:
         limit = REFUSED_LANE_NOTICES if lane.failures else LANE_NOTICES
         return len(lane.queue) < limit and self.open < SUBSCRIBER_NOTICES
 
-    def put(self, queued: Queued) -> None:
+    def put(self, queued: QueuedNotice) -> None:
         """Open a notice, as the newest of its lane."""
         ward = queued.out.notice.subject
         lane = self._lanes.get(ward)
@@ -217,7 +217,7 @@ class Lanes:
 
     # -- what may be tried
 
-    def start(self, now_s: float) -> Queued | None:
+    def start(self, now_s: float) -> QueuedNotice | None:
         """The notice to try next, which then has one of the slots; None where there is none now."""
         self._wake(now_s)
         while self.in_flight < self.terms.concurrency and (lane := self._next_ready()):
@@ -238,7 +238,7 @@ class Lanes:
             heappop(self._later)
         return self._later[0][0] if self._later else None
 
-    def hold(self, queued: Queued, now_s: float) -> None:
+    def hold(self, queued: QueuedNotice, now_s: float) -> None:
         """Give the slot back: the notice waits for what is told beside it (then :meth:`let_go`)."""
         lane = self._lanes[queued.out.notice.subject]
         self._give_slot_back(lane)
@@ -246,24 +246,24 @@ class Lanes:
         if lane.held_at_s is None:
             lane.held_at_s = now_s
 
-    def has_waited(self, queued: Queued) -> bool:
+    def has_waited(self, queued: QueuedNotice) -> bool:
         """Whether what the notice was held for is there."""
         return self._lanes[queued.out.notice.subject].has_waited
 
-    def may_wait_s(self, queued: Queued, now_s: float) -> float:
+    def may_wait_s(self, queued: QueuedNotice, now_s: float) -> float:
         """How long the notice may still be held."""
         held_at_s = self._lanes[queued.out.notice.subject].held_at_s
         waited_s = 0.0 if held_at_s is None else now_s - held_at_s
         return max(0.0, self.terms.fields_within_s - waited_s)
 
-    def let_go(self, queued: Queued, *, has_waited: bool) -> None:
+    def let_go(self, queued: QueuedNotice, *, has_waited: bool) -> None:
         """What a held notice waited for is there (``has_waited``), or is not waited for any longer."""
         lane = self._lanes.get(queued.out.notice.subject)
         if lane is not None and lane.state is State.HELD and lane.head is queued:
             lane.has_waited = has_waited
             self._offer(lane)
 
-    def broken_off(self, queued: Queued) -> None:
+    def broken_off(self, queued: QueuedNotice) -> None:
         """The attempt under way was given up by us: it says nothing."""
         lane = self._lanes[queued.out.notice.subject]
         self._give_slot_back(lane)
@@ -284,8 +284,8 @@ class Lanes:
     # -- what came of it
 
     def answered(
-        self, queued: Queued, answer: Answer, now_s: float, beside: Beside = MINIMAL
-    ) -> Ended | None:
+        self, queued: QueuedNotice, answer: AttemptResult, now_s: float, beside: Beside = MINIMAL
+    ) -> EndedDelivery | None:
         """Of an attempt; None where the notice is still open. May set :attr:`stopped`."""
         lane = self._lanes[queued.out.notice.subject]
         self._give_slot_back(lane)
@@ -301,13 +301,13 @@ class Lanes:
             self.failing_since_s = now_s
         return self._refused(lane, answer, now_s)
 
-    def end_unsent(self, queued: Queued, reason: str) -> Ended:
+    def end_unsent(self, queued: QueuedNotice, reason: str) -> EndedDelivery:
         """The notice that was just started is not to be sent at all."""
         lane = self._lanes[queued.out.notice.subject]
         self._give_slot_back(lane)
-        return self._end(lane, Answer(reason), skipped=True)
+        return self._end(lane, AttemptResult(reason), skipped=True)
 
-    def skip(self, sequence: int, reason: str) -> Ended | None:
+    def skip(self, sequence: int, reason: str) -> EndedDelivery | None:
         """A person gives up the head of a lane. None: once the attempt under way is refused.
 
         Raises LookupError: no lane's head has this number.
@@ -318,7 +318,7 @@ class Lanes:
         if lane.state is State.TRYING:
             lane.skip = reason
             return None
-        return self._end(lane, Answer(reason), skipped=True)
+        return self._end(lane, AttemptResult(reason), skipped=True)
 
     def resume(self) -> None:
         """Try again, everything at once: a person or the subscriber says so."""
@@ -327,9 +327,9 @@ class Lanes:
 
     # -- how
 
-    def _refused(self, lane: Lane, answer: Answer, now_s: float) -> Ended | None:
+    def _refused(self, lane: Lane, answer: AttemptResult, now_s: float) -> EndedDelivery | None:
         if lane.skip is not None:
-            return self._end(lane, Answer(lane.skip), skipped=True)
+            return self._end(lane, AttemptResult(lane.skip), skipped=True)
         if answer.gone:
             self.stopped = answer
         elif self._is_over(lane, answer, now_s):
@@ -341,7 +341,7 @@ class Lanes:
         heappush(self._later, (lane.not_before_s, lane.head.out.sequence, lane.ward))
         return None
 
-    def _is_over(self, lane: Lane, answer: Answer, now_s: float) -> bool:
+    def _is_over(self, lane: Lane, answer: AttemptResult, now_s: float) -> bool:
         """Whether the notice is parked. Where an endpoint takes nothing for too long, it is stopped."""
         terms = self.terms
         others = terms.others_tell and self.taken > lane.taken_before
@@ -373,9 +373,11 @@ class Lanes:
                 lane.failures = 0
                 self._offer(lane)
 
-    def _end(self, lane: Lane, answer: Answer, *, skipped: bool = False) -> Ended:
+    def _end(self, lane: Lane, answer: AttemptResult, *, skipped: bool = False) -> EndedDelivery:
         queued = lane.queue.popleft()
-        ended = Ended(queued.out, answer, lane.attempts, skipped, lane.told, lane.is_incomplete)
+        ended = EndedDelivery(
+            queued.out, answer, lane.attempts, skipped, lane.told, lane.is_incomplete
+        )
         self.open -= 1
         lane.forget_attempts()
         if self.keeps_visits:
@@ -387,7 +389,7 @@ class Lanes:
         self._offer_held()
         return ended
 
-    def _forget_visit(self, queued: Queued) -> None:
+    def _forget_visit(self, queued: QueuedNotice) -> None:
         visit = queued.out.notice.data.visit
         self._visits[visit].remove(queued.place.offset)
         if not self._visits[visit]:
@@ -433,7 +435,7 @@ class Lanes:
         self._retrying -= lane.failures > 0
 
 
-def _standing_of(lane: Lane, queue: Sequence[Queued]) -> LaneStatus:
+def _standing_of(lane: Lane, queue: Sequence[QueuedNotice]) -> LaneStatus:
     out, answer = queue[0].out, lane.last_answer
     return LaneStatus(
         lane.ward, out.sequence, out.notice.data.visit, out.queued_at_s, lane.attempts,

@@ -19,7 +19,7 @@ from schemas import topics
 from schemas.delivery import SubscriberState
 
 
-class Kept(NamedTuple):
+class CommittedPosition(NamedTuple):
     """What was committed last of one partition."""
 
     rows: Mapping[str, SubscriberState]
@@ -35,9 +35,9 @@ class Ledger:
     def __init__(self, log: Log) -> None:
         self._log = log
         self._position_rows = PositionRows(log, GROUP, topics.SUBSCRIBERS)
-        self._kept: dict[int, Kept] = {}
+        self._kept: dict[int, CommittedPosition] = {}
 
-    def take_over(self, partition: int) -> Kept:
+    def take_over(self, partition: int) -> CommittedPosition:
         """Rows and position of a partition that is ours from now on."""
         kept = self._kept[partition] = self._read(partition)
         forgotten = self._position_rows.begin(partition, self._log.committed(GROUP), kept.repeated)
@@ -85,7 +85,7 @@ class Ledger:
                 lost += len(accounts)
         return lost
 
-    def _read(self, partition: int) -> Kept:
+    def _read(self, partition: int) -> CommittedPosition:
         found, repeated = dict[str, SubscriberState](), None
         for row in self._log.load(TopicPartition(topics.SUBSCRIBERS, partition)):
             if self._position_rows.is_one(row):
@@ -95,7 +95,7 @@ class Ledger:
         at = TopicPartition(topics.OUTGOING, partition)
         committed = self._log.committed(GROUP).get(at)
         position = self._log.starts(topics.OUTGOING)[partition] if committed is None else committed
-        return Kept(found, position, repeated)
+        return CommittedPosition(found, position, repeated)
 
     def _row(self, name: str) -> SubscriberState | None:
         kept = self._kept.get(self._log.partition_of(topics.SUBSCRIBERS, name))
@@ -108,7 +108,7 @@ class Ledger:
                 state
             )
         for partition, position in positions.items():
-            self._kept[partition] = Kept(rows[partition], position, None)
+            self._kept[partition] = CommittedPosition(rows[partition], position, None)
 
 
 def _state(row: Stored) -> SubscriberState | None:

@@ -19,7 +19,7 @@ import aiohttp
 import yarl
 
 from router.delivery.addresses import Policy
-from router.delivery.channel import Answer
+from router.delivery.channel import AttemptResult
 from router.delivery.http import reason_of, session
 from router.delivery.refusal import PlainPort
 from router.delivery.said import BODY_BYTES, of_body
@@ -32,7 +32,7 @@ UNWANTED: Final = frozenset({400, 413, 415, 422})
 """Answers that are about the body (RFC 9110, section 15.5), not about who or when."""
 
 
-class Receiver(Protocol):
+class PostTarget(Protocol):
     """Where to, and on which terms."""
 
     @property
@@ -54,22 +54,22 @@ class Receiver(Protocol):
 class Poster:
     """Posts to one address, over connections that are kept."""
 
-    def __init__(self, to: Receiver, tls: ssl.SSLContext | bool = True) -> None:  # noqa: FBT001, FBT002 - as aiohttp has it
+    def __init__(self, to: PostTarget, tls: ssl.SSLContext | bool = True) -> None:  # noqa: FBT001, FBT002 - as aiohttp has it
         self._to = to
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
         self._plain = _plain_port(to)
 
-    async def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def post(self, body: bytes, headers: Mapping[str, str]) -> AttemptResult:
         """Make one attempt, within the time limit however slowly the other side answers."""
         try:
             async with asyncio.timeout(self._to.timeout_s):
                 answer = await self._post(body, headers)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is one
             reason = reason_of(error)
-            return Answer(await self._plain.explained(reason) if self._plain else reason)
+            return AttemptResult(await self._plain.explained(reason) if self._plain else reason)
         except ValueError as error:  # the client will not have it; its text may quote the address
-            return Answer(f"{type(error).__name__}: no such request can be made")
+            return AttemptResult(f"{type(error).__name__}: no such request can be made")
         if self._plain is not None:
             self._plain.answered()
         return answer
@@ -79,7 +79,7 @@ class Poster:
         if self._session is not None:
             await self._session.close()
 
-    async def _post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def _post(self, body: bytes, headers: Mapping[str, str]) -> AttemptResult:
         if self._session is None:  # made in the event loop that it works in
             self._session = session(self._tls, Policy(self._to.allow_private))
         async with self._session.post(
@@ -88,22 +88,24 @@ class Poster:
             return _judged(response, await _read_some(response))
 
 
-def _plain_port(to: Receiver) -> PlainPort | None:
+def _plain_port(to: PostTarget) -> PlainPort | None:
     url = yarl.URL(to.url)
     if url.scheme == "https" or url.host is None or url.port is None:
         return None
     return PlainPort(Policy(to.allow_private), url.host, url.port)
 
 
-def _judged(response: aiohttp.ClientResponse, body: bytes) -> Answer:
+def _judged(response: aiohttp.ClientResponse, body: bytes) -> AttemptResult:
     status = response.status
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        return Answer(status=status)
+        return AttemptResult(status=status)
     if status == HTTPStatus.GONE:
-        return Answer("410 Gone", status, gone=True)
+        return AttemptResult("410 Gone", status, gone=True)
     wait_s = retry_after_s(response.headers.get("Retry-After", ""), time.time())
     said = of_body(response.headers.get("Content-Type", ""), body)
-    return Answer(f"answered {status}", status, wait_s, unwanted=status in UNWANTED, said=said)
+    return AttemptResult(
+        f"answered {status}", status, wait_s, unwanted=status in UNWANTED, said=said
+    )
 
 
 def retry_after_s(value: str, now_s: float) -> float:

@@ -22,17 +22,17 @@ SEQUENCE: Final = "sequence"
 PAGE_RECORDS: Final = 1_000
 
 
-class Place(NamedTuple):
+class QueuePosition(NamedTuple):
     """Somewhere in a queue: the offset, and the number of the last notice before it."""
 
     offset: int
     given: int
 
 
-class Queued(NamedTuple):
+class QueuedNotice(NamedTuple):
     """A notice in a queue, and where it stands."""
 
-    place: Place
+    place: QueuePosition
     out: Outgoing
 
 
@@ -50,12 +50,14 @@ def repeats(stored: Stored) -> int | None:
     return None
 
 
-def queued(stored: Stored, given: int) -> Queued:
+def queued(stored: Stored, given: int) -> QueuedNotice:
     """The notice of a record that has ``given`` numbers before it. Raises ValueError for one that cannot be read."""
     again = repeats(stored)
     number = given + 1 if again is None else again
     notice = notification_of(stored.value or b"")
-    return Queued(Place(stored.offset, given), Outgoing(number, notice, stored.timestamp_ms / 1000))
+    return QueuedNotice(
+        QueuePosition(stored.offset, given), Outgoing(number, notice, stored.timestamp_ms / 1000)
+    )
 
 
 def own_of(records: Iterable[Stored], subscriber: str) -> Iterator[Stored]:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bus.port import Log, Record
 from bus.records import records_of
-from router.delivery.lanes import Ended
+from router.delivery.lanes import EndedDelivery
 from schemas import topics
 from schemas.delivery import Delivery, Outcome
 
@@ -20,7 +20,7 @@ def deliveries(log: Log, subscriber: str | None = None) -> Iterator[Delivery]:
             yield delivery
 
 
-def receipt_of(subscriber: str, ended: Ended, at: datetime) -> Record:
+def receipt_of(subscriber: str, ended: EndedDelivery, at: datetime) -> Record:
     """What is kept of a notice that has ended."""
     data, answer = ended.out.notice.data, ended.answer
     receipt = Delivery(
@@ -33,7 +33,7 @@ def receipt_of(subscriber: str, ended: Ended, at: datetime) -> Record:
     return Record(topics.DELIVERIES, subscriber, key, receipt.model_dump_json().encode())
 
 
-def _outcome(ended: Ended) -> Outcome:
+def _outcome(ended: EndedDelivery) -> Outcome:
     if ended.skipped:
         return Outcome.SKIPPED
     return Outcome.PARKED if ended.answer.refusal else Outcome.DELIVERED

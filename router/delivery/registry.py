@@ -18,7 +18,7 @@ CONFIGURED: Final = "configured:"
 """Before the name in the key of a :class:`Configured`: the name may have been registered earlier."""
 
 
-class Known(NamedTuple):
+class RegisteredSubscribers(NamedTuple):
     """What the topic says; the same object while it says nothing new."""
 
     registered: Mapping[str, Registration]
@@ -27,7 +27,7 @@ class Known(NamedTuple):
     """By name of the configuration: by partition of ``designations``, the first that it is told of."""
 
 
-class Registry:
+class SubscriberRegistry:
     """Reads what has come since it was last asked. From any thread."""
 
     def __init__(self, log: Log) -> None:
@@ -35,9 +35,9 @@ class Registry:
         self._lock = threading.Lock()
         self._ends: Mapping[int, int] = {}
         self._next: dict[TopicPartition, int] = {}
-        self._known = Known({}, {})
+        self._known = RegisteredSubscribers({}, {})
 
-    def current(self) -> Known:
+    def current(self) -> RegisteredSubscribers:
         """Whatever was durable before the call is in it. Raises LogError."""
         with self._lock:
             ends = self._log.ends(topics.REGISTRATIONS)
@@ -55,7 +55,7 @@ class Registry:
                 reached[at] = found[-1].offset + 1
                 _note(found, registered, since)
         # Both at once, and at the end: the log may fail in between.
-        self._known, self._next = Known(registered, since), reached
+        self._known, self._next = RegisteredSubscribers(registered, since), reached
 
 
 def _note(
@@ -84,7 +84,7 @@ def _row(stored: Stored) -> Configured | Registration | None:
 
 def names_of(log: Log) -> frozenset[str]:
     """Everybody who was ever to be told. Raises LogError."""
-    known = Registry(log).current()
+    known = SubscriberRegistry(log).current()
     return frozenset({*known.registered, *known.since})
 
 
@@ -100,7 +100,7 @@ def removal_of(registration: Registration) -> Record:
     return record_of(registration.model_copy(update=kept))
 
 
-def begin_configured(log: Log, names: Iterable[str], known: Known) -> None:
+def begin_configured(log: Log, names: Iterable[str], known: RegisteredSubscribers) -> None:
     """Note from where on those of the configuration are told who are new. Raises LogError.
 
     Old news are no news: whoever is new is told of what comes next. Of two processes that note the same name

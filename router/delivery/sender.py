@@ -22,9 +22,16 @@ import structlog
 from tenacity import AsyncRetrying, retry_if_result, wait_random_exponential
 
 from router.delivery.account import Account
-from router.delivery.channel import INCOMPLETE, MINIMAL, Answer, Channel, Conversing, FieldsBeside
-from router.delivery.lanes import Ended, Lanes, LaneStatus, Terms
-from router.delivery.queue import Queued
+from router.delivery.channel import (
+    INCOMPLETE,
+    MINIMAL,
+    AttemptResult,
+    Channel,
+    Conversing,
+    FieldsBeside,
+)
+from router.delivery.lanes import EndedDelivery, Lanes, LaneStatus, RetryTerms
+from router.delivery.queue import QueuedNotice
 from router.delivery.subscription import MayRead, every_ward
 from schemas.delivery import Tried
 from schemas.fields import Beside
@@ -48,7 +55,7 @@ class Office(Protocol):
         """Whether one more notice may end before the next commit."""
         ...
 
-    def note_ended(self, account: Account, ended: Ended) -> None:
+    def note_ended(self, account: Account, ended: EndedDelivery) -> None:
         """A notice has ended: it is kept with the next commit."""
         ...
 
@@ -58,7 +65,7 @@ class Office(Protocol):
 
 
 @dataclass(slots=True)
-class Figures:
+class SenderFigures:
     """What health and metrics are told; nothing in it is of a patient. Counts since the start."""
 
     delivered: int = 0
@@ -93,14 +100,14 @@ class Sender:
         self,
         name: str,
         channel: Channel,
-        terms: Terms,
+        terms: RetryTerms,
         *,
         clock: Clock = time.time,
         may_read: MayRead = every_ward,
         fields: FieldsBeside | None = None,
     ) -> None:
         self.name = name
-        self.figures = Figures()
+        self.figures = SenderFigures()
         self.account: Account | None = None
         self._channel = channel
         self._terms = terms
@@ -178,7 +185,7 @@ class Sender:
             self._note(ended)
         self.wake()
 
-    async def test(self) -> Answer:
+    async def test(self) -> AttemptResult:
         """Whether the endpoint takes what is about nobody."""
         answer = await self._guarded(self._test())
         if self.account is not None:
@@ -239,7 +246,7 @@ class Sender:
             else:
                 self._do(self._attempt(queued, beside, lanes), self._attempts)
 
-    def _known(self, queued: Queued, lanes: Lanes) -> Beside | None:
+    def _known(self, queued: QueuedNotice, lanes: Lanes) -> Beside | None:
         if self._fields is None:
             return MINIMAL
         has_waited = lanes.has_waited(queued)
@@ -248,7 +255,7 @@ class Sender:
             return INCOMPLETE
         return known
 
-    async def _await_fields(self, queued: Queued, lanes: Lanes) -> None:
+    async def _await_fields(self, queued: QueuedNotice, lanes: Lanes) -> None:
         has_waited = False
         if self._fields is not None:
             with suppress(TimeoutError):
@@ -257,7 +264,7 @@ class Sender:
                     has_waited = True
         lanes.let_go(queued, has_waited=has_waited)
 
-    async def _attempt(self, queued: Queued, beside: Beside, lanes: Lanes) -> None:
+    async def _attempt(self, queued: QueuedNotice, beside: Beside, lanes: Lanes) -> None:
         try:
             answer = await self._guarded(self._channel.send(queued.out._replace(beside=beside)))
         except asyncio.CancelledError:
@@ -274,7 +281,7 @@ class Sender:
         if lanes.stopped is not None:
             self._pause(_why_paused(lanes.stopped, NOT_TAKING))
 
-    async def _guarded(self, attempt: Coroutine[Any, Any, Answer]) -> Answer:
+    async def _guarded(self, attempt: Coroutine[Any, Any, AttemptResult]) -> AttemptResult:
         """The answer; an error of the channel is one too."""
         try:
             return await attempt
@@ -282,9 +289,11 @@ class Sender:
             # Its type only: the text may quote a notice.
             name = type(error).__name__
             structlog.get_logger().error("channel_failed", subscriber=self.name, error=name)
-            return Answer(f"{name} in the channel: a fault of this program, please report it")
+            return AttemptResult(
+                f"{name} in the channel: a fault of this program, please report it"
+            )
 
-    def _note(self, ended: Ended) -> None:
+    def _note(self, ended: EndedDelivery) -> None:
         figures, office = self.figures, self._its_office()
         if ended.skipped:
             figures.skipped += 1
@@ -314,11 +323,11 @@ class Sender:
             account.introduced = True
         self._note_tried(answer)
 
-    async def _greet(self, channel: Conversing, reached: int) -> Answer:
+    async def _greet(self, channel: Conversing, reached: int) -> AttemptResult:
         """Greet until it answers yes, is gone, or has had ``refused_after_s`` for it."""
         began_s = self._clock()
 
-        async def once() -> Answer:
+        async def once() -> AttemptResult:
             answer = await self._guarded(channel.handshake(reached))
             self._unanswered = answer.refusal
             self.figures.refused_attempts += answer.refusal is not None
@@ -330,14 +339,14 @@ class Sender:
             stop=lambda _: self._clock() - began_s >= self._terms.refused_after_s,
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        answer: Answer = await retrying(once)
+        answer: AttemptResult = await retrying(once)
         self._unanswered, self._said_at_s = None, self._clock()
         return answer
 
-    def _test(self) -> Coroutine[Any, Any, Answer]:
+    def _test(self) -> Coroutine[Any, Any, AttemptResult]:
         return self._channel.test(f"test-{uuid4().hex[:TEST_DIGITS]}", self._now())
 
-    def _note_tried(self, answer: Answer) -> None:
+    def _note_tried(self, answer: AttemptResult) -> None:
         account = self._its_account()
         account.tried = Tried(at=self._now(), refusal=answer.refusal, status=answer.status)
         self._changed()
@@ -405,7 +414,7 @@ class Sender:
         return datetime.fromtimestamp(self._clock(), UTC)
 
 
-def _why_paused(answer: Answer, otherwise: str) -> str:
+def _why_paused(answer: AttemptResult, otherwise: str) -> str:
     return GONE if answer.gone else f"{otherwise}: {answer.refusal}"
 
 

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from bus.port import Log
-from router.delivery.bundles import Standing
+from router.delivery.bundles import SubscriptionStatus
 from router.delivery.history import state_of
 from router.delivery.queue import PAGE_RECORDS, counted, own_of, partition_of
 from router.delivery.sender import BY_HAND, GONE
@@ -16,19 +16,19 @@ PAUSED: Final = "paused by those who operate this service"
 _ANSWERED: Final = re.compile(r"answered \d{3}")
 
 
-def standing_of(log: Log, subscriber: str, endpoint: str, *, is_off: bool) -> Standing:
+def standing_of(log: Log, subscriber: str, endpoint: str, *, is_off: bool) -> SubscriptionStatus:
     """How it is now. ``endpoint``: where its notices are to go by now. Raises LogError."""
     state = state_of(log, subscriber)
     reached = state.sequence + _not_counted_yet(log, state)
     if is_off:
-        return Standing("off", reached)
+        return SubscriptionStatus("off", reached)
     if state.endpoint != endpoint:
-        return Standing("requested", reached)
+        return SubscriptionStatus("requested", reached)
     if state.paused is not None:
         if state.paused.startswith(BY_HAND):
-            return Standing("off", reached, PAUSED)
-        return Standing("error", reached, _for_owner(state.paused))
-    return Standing("active" if state.introduced else "requested", reached)
+            return SubscriptionStatus("off", reached, PAUSED)
+        return SubscriptionStatus("error", reached, _for_owner(state.paused))
+    return SubscriptionStatus("active" if state.introduced else "requested", reached)
 
 
 def _for_owner(paused: str) -> str:

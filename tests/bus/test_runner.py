@@ -21,7 +21,7 @@ from bus.port import (
     Stored,
     TopicPartition,
 )
-from bus.runner import BATCH_RECORDS, Figures, StepRunner, run_in_thread
+from bus.runner import BATCH_RECORDS, RunnerFigures, StepRunner, run_in_thread
 from schemas.topics import AUTHORITY, DESIGNATIONS, RAW, REVIEW, STATE, TICKS
 from tests.bus.conftest import Engine
 from tests.bus.test_contract import REALMS, raw, texts
@@ -365,7 +365,7 @@ def test_a_fenced_runner_ends(engine: Engine, monkeypatch: pytest.MonkeyPatch) -
 def test_the_figures_tell_what_was_done_and_what_waits(engine: Engine) -> None:
     log = engine(1)
     runner = counting_runner(log)
-    assert runner.figures() == Figures(
+    assert runner.figures() == RunnerFigures(
         ready=False, records=0, commits=0, failures=0, unreviewed=0,
         last_commit_at=None, last_error=None,
     )  # fmt: skip

@@ -6,16 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.common.figures import MANY_IN_A_ROW, Figures
-from adapters.common.outcome import Outcome, Trouble, accepted, ignored, to_review
+from adapters.common.figures import MANY_IN_A_ROW, FeedFigures
+from adapters.common.outcome import InputOutcome, Trouble, accepted, ignored, to_review
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LATER = AT + timedelta(hours=1)
 
 
 @pytest.mark.parametrize("outcome", [to_review(Trouble("shrunk", "")), ignored("file-known", "")])
-def test_what_is_not_accepted_leaves_the_last_acceptance_as_it_was(outcome: Outcome) -> None:
-    figures = Figures(last_seen=AT)
+def test_what_is_not_accepted_leaves_the_last_acceptance_as_it_was(outcome: InputOutcome) -> None:
+    figures = FeedFigures(last_seen=AT)
     figures.became(accepted([]))
     figures.last_seen = LATER
     figures.became(outcome)
@@ -24,13 +24,13 @@ def test_what_is_not_accepted_leaves_the_last_acceptance_as_it_was(outcome: Outc
 
 
 def test_a_feed_whose_every_input_is_refused_has_never_accepted_one() -> None:
-    figures = Figures(last_seen=AT)
+    figures = FeedFigures(last_seen=AT)
     figures.became(to_review(Trouble("shrunk", "")))
     assert figures.last_accepted_at is None
 
 
 def test_so_many_refused_one_after_the_other_are_trouble_until_one_is_accepted() -> None:
-    figures, refused = Figures(last_seen=AT), to_review(Trouble("visit-missing", ""))
+    figures, refused = FeedFigures(last_seen=AT), to_review(Trouble("visit-missing", ""))
     for _ in range(MANY_IN_A_ROW - 1):
         figures.became(refused)
         figures.became(ignored("links", ""))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from adapters.common.identity import (
     Identified,
     IdentitySettings,
-    Number,
+    PatientNumber,
     assigner_names,
     ceasing_patient_of,
     doubts,
@@ -30,11 +30,11 @@ NAMES = st.lists(
 ).map(tuple)
 
 
-def shown(value: str, *assigners: str, type: str = "", is_old: bool = False) -> Number:  # noqa: A002
+def shown(value: str, *assigners: str, type: str = "", is_old: bool = False) -> PatientNumber:  # noqa: A002
     return number(value, assigners, type, {})._replace(is_old=is_old)
 
 
-def key(*numbers: Number, **settings: Any) -> str:
+def key(*numbers: PatientNumber, **settings: Any) -> str:
     """The patient's key, or why there is none."""
     found = patient_of(numbers, IdentitySettings(**settings), KEYER, "PID-3")
     return found.patient.key if isinstance(found, Identified) else found.reason
@@ -59,7 +59,7 @@ SHOWN = st.builds(
 
 @given(st.lists(SHOWN, min_size=1, max_size=4), st.booleans(), st.randoms(use_true_random=False))
 def test_the_patient_is_never_a_matter_of_position(
-    numbers: list[Number], national_first: bool, random: Any  # noqa: FBT001
+    numbers: list[PatientNumber], national_first: bool, random: Any  # noqa: FBT001
 ) -> None:  # fmt: skip
     before = key(*numbers, national_first=national_first)
     random.shuffle(numbers)
@@ -100,7 +100,7 @@ def test_the_patient_is_never_a_matter_of_position(
     ],
 )
 def test_which_number_is_the_patients(
-    numbers: list[Number], settings: dict[str, Any], expected: str
+    numbers: list[PatientNumber], settings: dict[str, Any], expected: str
 ) -> None:
     assert key(*numbers, **settings) == expected
 
@@ -122,7 +122,7 @@ def test_what_the_profile_says_of_an_assigner_goes_before_the_form() -> None:
     )
 
 
-def patient(*numbers: Number, **settings: Any) -> Patient:
+def patient(*numbers: PatientNumber, **settings: Any) -> Patient:
     found = patient_of(numbers, IdentitySettings(**settings), KEYER, "PID-3")
     assert isinstance(found, Identified)
     return found.patient
@@ -130,7 +130,7 @@ def patient(*numbers: Number, **settings: Any) -> Patient:
 
 @given(st.lists(SHOWN, min_size=1, max_size=5), st.randoms(use_true_random=False))
 def test_all_other_numbers_go_along_old_ones_too_whatever_the_order(
-    numbers: list[Number], random: Any
+    numbers: list[PatientNumber], random: Any
 ) -> None:
     found = patient_of(numbers, IdentitySettings(), KEYER, "PID-3")
     if isinstance(found, Identified):

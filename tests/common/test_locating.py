@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.common.locating import Located, Span, shape_of
+from adapters.common.locating import ByteSpan, Located, shape_of
 from adapters.elvis import locating as elvis
 from adapters.elvis.format import ExportFormat
 from adapters.fhir import locating as fhir
@@ -53,7 +53,7 @@ def test_a_field_of_a_message_is_found(where: str, is_there: bytes) -> None:
 
 @pytest.mark.parametrize("where", ["ZZZ-1", "PV1", "", "the third field", "PV1-"])
 def test_what_names_no_field_of_the_message_marks_none(where: str) -> None:
-    assert hl7v2.locate(MESSAGE, where) == Located(Span(0, len(MESSAGE)))
+    assert hl7v2.locate(MESSAGE, where) == Located(ByteSpan(0, len(MESSAGE)))
 
 
 def test_what_a_line_end_has_cut_out_of_a_field_names_no_segment() -> None:
@@ -127,7 +127,7 @@ def test_a_choice_element_is_found_by_its_first_part() -> None:
 def test_a_lone_resource_is_shown_whole() -> None:
     payload = b'{"resourceType": "Encounter", "status": "planned"}'
     located = fhir.locate(payload, "Encounter.status")
-    assert located.part == Span(0, len(payload))
+    assert located.part == ByteSpan(0, len(payload))
     assert failed(payload, located) == b'"planned"'
 
 
@@ -204,7 +204,7 @@ LOCATE: Final[dict[str, Callable[[bytes, str], Located]]] = {
     "fhir": fhir.locate,
     "elvis": lambda payload, where: elvis.locate(payload, where, FORM),
 }
-KEPT: Final[dict[str, Callable[[bytes], Iterable[Span]]]] = {
+KEPT: Final[dict[str, Callable[[bytes], Iterable[ByteSpan]]]] = {
     "hl7v2": hl7v2.kept,
     "fhir": fhir.kept,
     "elvis": lambda payload: elvis.kept(payload, FORM),

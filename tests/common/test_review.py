@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from adapters.common import review
 from adapters.common.feed import FeedIdentity, Input
-from adapters.common.outcome import Outcome, Trouble, accepted, ignored, to_review
-from adapters.common.review import NOTHING, Findings, Review, Waiting, waiting
+from adapters.common.outcome import InputOutcome, Trouble, accepted, ignored, to_review
+from adapters.common.review import NOTHING, FeedReview, Findings, OpenItem, waiting
 from adapters.common.stamp import sorts_at
 from bus.port import Record
 from schemas import topics
@@ -37,10 +37,10 @@ class Kept:
         self.items: dict[str, ReviewItem] = {}
         self.steps: dict[str, ReviewStep] = {}
         self.written = 0
-        self.review = Review(FEED)
+        self.review = FeedReview(FEED)
         self.at = AT
 
-    def read(self, outcome: Outcome, statement: str = "s", *, fails: bool = False) -> Findings:
+    def read(self, outcome: InputOutcome, statement: str = "s", *, fails: bool = False) -> Findings:
         self.at += timedelta(seconds=1)
         taken = Input(RawPointer(id=f"raw-{self.at:%H%M%S}", sha256="0", size=1), self.at)
         found = self.review.findings(taken, outcome, lambda: statement)
@@ -60,7 +60,7 @@ class Kept:
                 self.steps[record.key] = step
 
     def restart(self) -> None:
-        self.review = Review(FEED, map(waiting, self.open_items()))
+        self.review = FeedReview(FEED, map(waiting, self.open_items()))
 
     def open_items(self) -> list[ReviewItem]:
         return [
@@ -78,8 +78,8 @@ def test_an_input_without_trouble_is_not_looked_at_where_nothing_is_open() -> No
         raise AssertionError("the statement was asked for")
 
     taken = Input(RawPointer(id="r", sha256="0", size=1), AT)
-    assert Review(FEED).findings(taken, accepted([]), never) is NOTHING
-    assert Review(FEED).findings(taken, ignored("links", ""), never) is NOTHING
+    assert FeedReview(FEED).findings(taken, accepted([]), never) is NOTHING
+    assert FeedReview(FEED).findings(taken, ignored("links", ""), never) is NOTHING
 
 
 def test_an_item_says_what_when_and_by_which_reading() -> None:
@@ -110,7 +110,7 @@ def test_what_is_sent_again_with_the_same_trouble_is_one_item_also_after_a_resta
 
 @pytest.mark.parametrize("well", [accepted([]), ignored("links", "")], ids=["accepted", "ignored"])
 @pytest.mark.parametrize("restarted", [False, True])
-def test_a_reading_without_the_trouble_ends_it(well: Outcome, *, restarted: bool) -> None:
+def test_a_reading_without_the_trouble_ends_it(well: InputOutcome, *, restarted: bool) -> None:
     kept = Kept()
     kept.read(accepted([], [WARD, MARK]))
     kept.read(to_review(WHOLE), "other")
@@ -260,7 +260,10 @@ def test_a_trouble_of_all_that_a_feed_sends_is_one_item_until_a_person_ends_it()
 
 
 def test_what_is_open_at_a_start_is_taken_up_once_each() -> None:
-    items = [Waiting("s", str(each)) for each in range(400)]
-    few, many = steps_of(lambda: Review(FEED, items[:200])), steps_of(lambda: Review(FEED, items))
+    items = [OpenItem("s", str(each)) for each in range(400)]
+    few, many = (
+        steps_of(lambda: FeedReview(FEED, items[:200])),
+        steps_of(lambda: FeedReview(FEED, items)),
+    )
     assert many < 2.2 * few
-    assert all(Review(FEED, items).is_open(each.item) for each in items)
+    assert all(FeedReview(FEED, items).is_open(each.item) for each in items)

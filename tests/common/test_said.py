@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.common.origin import Origin, Origins
+from adapters.common.origin import Origins, ValueOrigin
 from adapters.common.outcome import Trouble
 from adapters.common.said import Said
 
@@ -34,7 +34,7 @@ def test_a_value_is_claimed_or_a_trouble_and_nothing_where_another_feed_owns_it(
     origins.finish()
     assert (said, said.troubles) == (claims, troubles)
     assert origins.finished == [
-        {f"claims.{name}": Origin("PV1-42", "profile.marks") for name in claims}
+        {f"claims.{name}": ValueOrigin("PV1-42", "profile.marks") for name in claims}
     ]
 
 
@@ -52,4 +52,4 @@ def test_an_observation_that_comes_to_nothing_leaves_no_origin_to_the_next() -> 
     origins.drop()
     origins.note("what", "second", "the table of statuses")
     origins.finish()
-    assert origins.finished == [{"what": Origin("second", "the table of statuses")}]
+    assert origins.finished == [{"what": ValueOrigin("second", "the table of statuses")}]

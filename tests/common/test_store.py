@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from adapters.common.store import Settled, Store
+from adapters.common.store import SettledInput, Store
 from bus.memory import MemoryLog
 from bus.port import LogError, LogFullError, Record, RecordTooLargeError
 from schemas import topics
@@ -36,11 +36,11 @@ def records(value: bytes) -> list[Record]:
 
 def settled(log: MemoryLog, *values: bytes) -> dict[bytes, LogError | None]:
     """What each value is told when one turn of the loop brings them all; none is told twice."""
-    found: list[Settled[bytes]] = []
+    found: list[SettledInput[bytes]] = []
     all_told = asyncio.Event()
     threads: set[int] = set()
 
-    def settle(told: Sequence[Settled[bytes]]) -> None:
+    def settle(told: Sequence[SettledInput[bytes]]) -> None:
         threads.add(threading.get_ident())
         found.extend(told)
         if len(found) >= len(values):

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from adapters.common.outcome import Outcome
+from adapters.common.outcome import InputOutcome
 from tests.fhir import golden as fhir
 from tests.hl7v2 import golden as hl7v2
 from tests.support.golden import Stories, expectation, written, wrongly_explained
@@ -20,7 +20,7 @@ class Adapter(NamedTuple):
     """Its stories, how one input is read, and how many there are at least."""
 
     stories: Stories
-    outcome_of: Callable[..., Outcome]
+    outcome_of: Callable[..., InputOutcome]
     inputs: int
 
 

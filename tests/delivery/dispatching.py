@@ -15,19 +15,19 @@ from bus.belonging import is_position_row
 from bus.memory import MemoryLog
 from bus.port import Log, LogError, Record, TopicPartition
 from bus.records import records_of
-from router.delivery.channel import Answer, Outgoing
+from router.delivery.channel import AttemptResult, Outgoing
 from router.delivery.dispatcher import Dispatcher
-from router.delivery.lanes import Terms
+from router.delivery.lanes import RetryTerms
 from router.delivery.sender import Sender
 from schemas import topics
 from schemas.delivery import Delivery, SubscriberState
 
-QUICK = Terms(first_pause_s=0.001, longest_pause_s=0.01)
-SLOW = Terms(first_pause_s=600, longest_pause_s=600)
-TAKEN = Answer(status=204)
-REFUSED = Answer("answered 500", 500)
+QUICK = RetryTerms(first_pause_s=0.001, longest_pause_s=0.01)
+SLOW = RetryTerms(first_pause_s=600, longest_pause_s=600)
+TAKEN = AttemptResult(status=204)
+REFUSED = AttemptResult("answered 500", 500)
 T = TypeVar("T")
-Behave = Callable[[Outgoing], Answer]
+Behave = Callable[[Outgoing], AttemptResult]
 
 
 class Endpoint:
@@ -45,7 +45,7 @@ class Endpoint:
         self.is_closed = False
         self._answer = answer
 
-    async def send(self, outgoing: Outgoing) -> Answer:
+    async def send(self, outgoing: Outgoing) -> AttemptResult:
         self.sent.append(outgoing)
         await asyncio.sleep(0)
         answer = self._answer(outgoing)
@@ -53,7 +53,7 @@ class Endpoint:
             self.taken.append(outgoing)
         return answer
 
-    async def test(self, number: str, at: datetime) -> Answer:
+    async def test(self, number: str, at: datetime) -> AttemptResult:
         del at
         self.tests.append(number)
         return self.tested
@@ -74,7 +74,7 @@ class Hanging(Endpoint):
         self.go = asyncio.Event()
         self._hangs = hangs
 
-    async def send(self, outgoing: Outgoing) -> Answer:
+    async def send(self, outgoing: Outgoing) -> AttemptResult:
         if self._hangs(outgoing):
             self.sent.append(outgoing)
             await self.go.wait()
@@ -114,7 +114,9 @@ class FailingLog(MemoryLog):
         super().commit(group, positions, records)
 
 
-def sender_to(endpoint: Endpoint, name: str = "s", terms: Terms = QUICK, **more: Any) -> Sender:
+def sender_to(
+    endpoint: Endpoint, name: str = "s", terms: RetryTerms = QUICK, **more: Any
+) -> Sender:
     return Sender(name, endpoint, terms, **more)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from router.delivery.bundles import (
     Speaker,
-    Standing,
+    SubscriptionStatus,
     event_notification,
     notification,
     status_of,
@@ -48,13 +48,15 @@ def event(content: Content, out: Outgoing) -> Json:
 def said() -> Mapping[str, Json]:
     """Name to Bundle."""
     full, ids = speaker(Content.FULL_RESOURCE), speaker(Content.ID_ONLY)
-    greeting = status_of(ids, "handshake", Standing("requested", 0))
-    beat = status_of(ids, "heartbeat", Standing("error", 7, "takes nothing: answered 500"))
+    greeting = status_of(ids, "handshake", SubscriptionStatus("requested", 0))
+    beat = status_of(
+        ids, "heartbeat", SubscriptionStatus("error", 7, "takes nothing: answered 500")
+    )
     several = [
         Outgoing(6, notice("MED", 3), 0.0),
         outgoing(Kind.ARRIVED, reason=Reason.MOVED_IN, version=2),
     ]
-    queried = status_of(full, "query-event", Standing("active", 7), several)
+    queried = status_of(full, "query-event", SubscriptionStatus("active", 7), several)
     return {
         "handshake": notification(ids, greeting, AT, ()),
         "heartbeat_in_error": notification(ids, beat, AT, ()),

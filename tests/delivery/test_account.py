@@ -12,13 +12,13 @@ import pytest
 from bus.port import Stored
 from router.delivery import account as accounts
 from router.delivery.account import Account, UnreadableError
-from router.delivery.channel import Answer
+from router.delivery.channel import AttemptResult
 from router.delivery.lanes import (
     LANE_NOTICES,
     REFUSED_LANE_NOTICES,
     SUBSCRIBER_NOTICES,
     Lanes,
-    Terms,
+    RetryTerms,
 )
 from router.delivery.queue import SEQUENCE
 from schemas import topics
@@ -26,7 +26,7 @@ from schemas.base import VisitRef
 from schemas.delivery import Backlog, SubscriberState
 from tests.delivery.notices import notice
 
-TAKEN, REFUSED = Answer(status=204), Answer("answered 500", 500)
+TAKEN, REFUSED = AttemptResult(status=204), AttemptResult("answered 500", 500)
 
 
 def stored(
@@ -49,7 +49,9 @@ class Process:
     end: int = 0
     committed: SubscriberState = field(default_factory=lambda: SubscriberState(subscriber="s"))
     position: int = 0
-    terms: Terms = field(default_factory=lambda: Terms(first_pause_s=0.0, longest_pause_s=0.0))
+    terms: RetryTerms = field(
+        default_factory=lambda: RetryTerms(first_pause_s=0.0, longest_pause_s=0.0)
+    )
     keeps_visits: bool = False
     sent: list[tuple[int, str, str]] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
@@ -89,7 +91,7 @@ class Process:
         assert self.account.read_on(place, found, end, self.read) == []
         return True
 
-    def try_one(self, answer: Answer) -> bool:
+    def try_one(self, answer: AttemptResult) -> bool:
         each = self.lanes.start(0.0)
         if each is None:
             return False
@@ -234,7 +236,7 @@ def test_a_record_that_holds_no_notice_has_a_number_and_is_passed_over() -> None
     account.take(process.queue[2])
     assert [each.out.sequence for each in next(iter(process.lanes)).queue] == [1, 3]
     account.close_lanes()
-    account.open_lanes(lanes := Lanes(Terms()))
+    account.open_lanes(lanes := Lanes(RetryTerms()))
     process.read = process.end
     place = account.to_read()
     assert place is not None
@@ -249,7 +251,7 @@ def test_what_is_no_longer_in_the_log_leaves_a_gap() -> None:
     process.take()
     process.account.close_lanes()
     account = Account(process.account.row())
-    account.open_lanes(lanes := Lanes(Terms()))
+    account.open_lanes(lanes := Lanes(RetryTerms()))
     kept = process.queue[3:]
     assert account.lose_before(3, kept, 6) == 3
     place = account.to_read()

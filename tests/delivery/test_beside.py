@@ -10,8 +10,8 @@ import pytest
 
 from bus.memory import MemoryLog
 from router.delivery import dispatcher as module
-from router.delivery.channel import Answer, Outgoing
-from router.delivery.lanes import Terms
+from router.delivery.channel import AttemptResult, Outgoing
+from router.delivery.lanes import RetryTerms
 from schemas.delivery import Outcome
 from schemas.fields import Beside
 from schemas.notification import DesignationData
@@ -57,7 +57,7 @@ class Fields:
 
 async def test_what_is_told_besides_is_looked_up_for_each_attempt_and_noted() -> None:
     known = [BESIDE, Beside(level="operational"), Beside(level="operational")]
-    answers = iter([Answer("answered 500"), TAKEN, TAKEN])
+    answers = iter([AttemptResult("answered 500"), TAKEN, TAKEN])
     log, endpoint = MemoryLog(), Endpoint(lambda _: next(answers))
     log.append([queued("s", "A", 1), queued("s", "A", 2)])
     sender = sender_to(endpoint, fields=Fields(lambda _: known.pop(0)))
@@ -74,7 +74,7 @@ async def test_what_is_told_is_as_known_when_it_is_sent_not_when_it_began_to_wai
 ):
     marked: list[bool] = []
 
-    def answer(_: Outgoing) -> Answer:
+    def answer(_: Outgoing) -> AttemptResult:
         marked.append(True)
         return TAKEN
 
@@ -144,9 +144,9 @@ async def test_what_is_known_when_it_is_tried_again_is_told_and_is_whole() -> No
     known: list[Beside] = []
     log = MemoryLog()
 
-    def answer(sent: Outgoing) -> Answer:
+    def answer(sent: Outgoing) -> AttemptResult:
         known.append(BESIDE)
-        return Answer("answered 500") if sent.beside.incomplete else TAKEN
+        return AttemptResult("answered 500") if sent.beside.incomplete else TAKEN
 
     endpoint = Endpoint(answer)
     log.append([queued("s", "A", 1)])
@@ -174,7 +174,7 @@ async def test_what_is_not_known_yet_parks_nothing_however_old_it_is() -> None:
     log, endpoint = MemoryLog(), Endpoint()
     log.append([queued("s", "A", 1)])
     fields = Fields(lambda _: known[0] if known else None)
-    terms = Terms(give_up_after_s=0.0, refused_after_s=0.0)
+    terms = RetryTerms(give_up_after_s=0.0, refused_after_s=0.0)
     async with dispatching(log, sender_to(endpoint, terms=terms, fields=fields)):
         await until(lambda: fields.waiting == 1)
         known.append(BESIDE)

@@ -12,9 +12,9 @@ import pytest
 from bus.memory import MemoryLog
 from bus.port import FOREIGN_BYTES, LogFencedError, Record, TopicPartition
 from router.delivery import dispatcher as module
-from router.delivery.channel import Answer, Outgoing
+from router.delivery.channel import AttemptResult, Outgoing
 from router.delivery.dispatcher import UNCOMMITTED_NOTICES, Dispatcher
-from router.delivery.lanes import Terms
+from router.delivery.lanes import RetryTerms
 from router.delivery.queue import GROUP
 from router.delivery.sender import BY_HAND, GONE, NOT_ALLOWED
 from schemas import topics
@@ -157,7 +157,7 @@ async def test_while_nothing_is_committed_a_bounded_number_is_sent(first: int) -
     """Also where the commit that hangs is of many notices: a kill repeats those, too."""
     log, endpoint = FailingLog(), Hanging(lambda outgoing: outgoing.sequence <= first)
     log.append([queued("s", f"W{n}", n) for n in range(1, first + 1)])
-    terms = Terms(concurrency=first)
+    terms = RetryTerms(concurrency=first)
     log.committing.clear()
     async with dispatching(log, sender_to(endpoint, terms=terms)):
         await until(lambda: len(endpoint.sent) == first)
@@ -231,14 +231,14 @@ async def test_a_skip_sends_nothing_again() -> None:
 async def test_a_fault_in_a_channel_stops_its_ward_and_repeats_nothing() -> None:
     """An exception in a channel sent three notices fifteen times in 4.5 s, without a receipt."""
 
-    def answer(out: Outgoing) -> Answer:
+    def answer(out: Outgoing) -> AttemptResult:
         if out.sequence == 1:
             raise ZeroDivisionError("text of a notice")
         return TAKEN
 
     log, endpoint = MemoryLog(), Endpoint(answer)
     log.append([queued("s", ward, number) for number, ward in enumerate("ABCA", 1)])
-    sender = sender_to(endpoint, terms=Terms(refused_after_s=0.1, first_pause_s=0.02))
+    sender = sender_to(endpoint, terms=RetryTerms(refused_after_s=0.1, first_pause_s=0.02))
     async with dispatching(log, sender):
         await until(lambda: len(receipts(log)) >= 2)
         trouble = sender.standing().trouble or ""
@@ -303,7 +303,9 @@ def has_taken(endpoint: Endpoint, number: int) -> Callable[[], bool]:
 async def test_what_is_not_taken_in_time_is_parked_and_the_next_goes_out() -> None:
     log, endpoint = MemoryLog(), refusing(1)
     log.append([queued("s", "A", 1), queued("s", "A", 2)])
-    async with dispatching(log, sender_to(endpoint, terms=Terms(0.0, 0.0, 0.001, 0.01))) as at_work:
+    async with dispatching(
+        log, sender_to(endpoint, terms=RetryTerms(0.0, 0.0, 0.001, 0.01))
+    ) as at_work:
         await until(lambda: len(receipts(log)) == 2)
         figures = at_work.senders["s"].figures
     first, second = receipts(log)
@@ -313,7 +315,7 @@ async def test_what_is_not_taken_in_time_is_parked_and_the_next_goes_out() -> No
 
 
 async def test_gone_pauses_until_another_endpoint_is_configured() -> None:
-    gone = Answer("410 Gone", 410, gone=True)
+    gone = AttemptResult("410 Gone", 410, gone=True)
     log, endpoint = MemoryLog(), Endpoint(lambda o: gone if o.sequence == 2 else TAKEN)
     log.append([queued("s", "A", number) for number in range(1, 4)])
     sender = sender_to(endpoint)
@@ -330,7 +332,7 @@ async def test_gone_pauses_until_another_endpoint_is_configured() -> None:
 
 
 async def test_a_person_says_that_an_endpoint_which_was_gone_is_there_again() -> None:
-    gone, calls = Answer("410 Gone", 410, gone=True), count(1)
+    gone, calls = AttemptResult("410 Gone", 410, gone=True), count(1)
     log, endpoint = MemoryLog(), Endpoint(lambda _: gone if next(calls) == 1 else TAKEN)
     log.append([queued("s", "A", number) for number in range(1, 4)])
     sender = sender_to(endpoint)
@@ -397,7 +399,7 @@ async def test_whoever_comes_later_is_sent_what_was_queued_and_whoever_goes_lose
 
 async def test_who_is_new_is_sent_a_test_notice_once_and_its_answer_is_kept() -> None:
     log, endpoint = MemoryLog(), Endpoint()
-    endpoint.tested = Answer("answered 500", 500)
+    endpoint.tested = AttemptResult("answered 500", 500)
     async with dispatching(log, sender := sender_to(endpoint)):
         await until(lambda: "s" in states(log) and state(log).introduced)
         tried = sender.standing().tried

@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
-from router.delivery.channel import Answer, Outgoing
+from router.delivery.channel import AttemptResult, Outgoing
 from tests.delivery.channels import webhook
 from tests.delivery.notices import notice
-from tests.support.receiver import Receiver, answering
+from tests.support.receiver import HttpReceiver, answering
 from tests.support.service import free_offset
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples" / "webhooks"
@@ -60,8 +60,8 @@ def running(
     retry=retry_if_result(lambda answer: answer.refusal == "nobody listens there"),
     retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
 )
-def told(port: int, keys: Sequence[str], number: int = 1) -> Answer:
-    async def run() -> Answer:
+def told(port: int, keys: Sequence[str], number: int = 1) -> AttemptResult:
+    async def run() -> AttemptResult:
         url = f"http://127.0.0.1:{port}/notices"
         channel = webhook(url, secrets=keys)
         try:
@@ -76,7 +76,7 @@ def told(port: int, keys: Sequence[str], number: int = 1) -> Answer:
 def test_an_example_takes_what_is_genuine_and_nothing_else(name: str, tmp_path: Path) -> None:
     port = 8080 + free_offset()
     with running(name, port, tmp_path):
-        assert told(port, [OTHER, KEY]) == Answer(status=204)
+        assert told(port, [OTHER, KEY]) == AttemptResult(status=204)
         assert told(port, [OTHER]).status == 401
 
 
@@ -116,7 +116,7 @@ def test_an_example_knows_after_a_crash_what_it_has_taken(name: str, tmp_path: P
 @pytest.mark.parametrize("name", KEEPS)
 def test_an_example_asks_again_from_the_number_that_is_missing(name: str, tmp_path: Path) -> None:
     port = 8080 + free_offset()
-    with Receiver(lambda _: answering(202, b'{"queued": []}')) as bridge:
+    with HttpReceiver(lambda _: answering(202, b'{"queued": []}')) as bridge:
         to = {"WARDBRIDGE": f"http://127.0.0.1:{bridge.port}", "SUBSCRIBER": "portal"}
         with running(name, port, tmp_path, WARDBRIDGE_TOKEN="geheim", **to):  # noqa: S106 - a test's
             for number in (1, 2, 5):

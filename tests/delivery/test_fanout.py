@@ -7,9 +7,9 @@ import pytest
 from bus.memory import MemoryLog
 from bus.port import Log, Record, TopicPartition
 from bus.runner import StepRunner
-from router.delivery.fanout import GROUP, FanOut, Wanted
+from router.delivery.fanout import GROUP, FanOut, WardSubscriptions
 from router.delivery.history import state_of
-from router.delivery.registry import Registry, begin_configured
+from router.delivery.registry import SubscriberRegistry, begin_configured
 from router.delivery.subscription import Subscription
 from schemas import topics
 from schemas.delivery import SubscriberState
@@ -35,7 +35,7 @@ KINDS = frozenset({Kind.ARRIVED})
 def test_wards_hospitals_and_kinds(subscription: Subscription, *, wanted: bool) -> None:
     of = notice("MED", 1, "Norr").data
     assert subscription.wants(of) is wanted
-    assert list(Wanted([subscription]).by(of)) == [subscription] * wanted
+    assert list(WardSubscriptions([subscription]).by(of)) == [subscription] * wanted
 
 
 def test_a_notice_finds_each_that_wants_it_once_among_many() -> None:
@@ -43,7 +43,7 @@ def test_a_notice_finds_each_that_wants_it_once_among_many() -> None:
     wanting = [Subscription("a"), Subscription("b", med), Subscription("c", med, norr)]
     wanting.append(Subscription("d", hospitals=norr))
     others = [Subscription(f"x{number}", frozenset({f"W{number}"})) for number in range(100)]
-    found = Wanted([*others, *wanting]).by(notice("MED", 1, "Norr").data)
+    found = WardSubscriptions([*others, *wanting]).by(notice("MED", 1, "Norr").data)
     assert sorted(each.name for each in found) == ["a", "b", "c", "d"]
 
 
@@ -54,7 +54,7 @@ def test_two_starts_at_once_set_no_number_back() -> None:
     state = SubscriberState(subscriber="all", sequence=7)
     row = Record(topics.SUBSCRIBERS, "all", "all", state.model_dump_json().encode())
     fan_outs.log.append([row])
-    known = Registry(MemoryLog()).current()  # as of before the other one began
+    known = SubscriberRegistry(MemoryLog()).current()  # as of before the other one began
     begin_configured(fan_outs.log, ["all"], known)
     fan_outs.run(ALL)
     assert state_of(fan_outs.log, "all") == state
@@ -73,7 +73,7 @@ class FanOuts:
         self.log = MemoryLog()
 
     def run(self, *subscriptions: Subscription) -> None:
-        registry = Registry(self.log)
+        registry = SubscriberRegistry(self.log)
         begin_configured(self.log, [each.name for each in subscriptions], registry.current())
         since = registry.current().since
         told = [replace(each, since=since[each.name]) for each in subscriptions]

@@ -11,12 +11,12 @@ import pytest
 
 from bus.memory import MemoryLog
 from router.delivery.bundles import event_notification
-from router.delivery.channel import INCOMPLETE, Answer
-from router.delivery.channels.fhir import FhirSettings, RestHook
+from router.delivery.channel import INCOMPLETE, AttemptResult
+from router.delivery.channels.fhir import FhirChannelSettings, RestHook
 from router.delivery.channels.kind import endpoint_of
 from router.delivery.headers import HeaderError, headers_of
 from router.delivery.history import history_of
-from router.delivery.lanes import Terms
+from router.delivery.lanes import RetryTerms
 from router.delivery.posting import Poster
 from router.delivery.resources import encounter_id, encounter_of
 from router.delivery.sender import GONE, Sender
@@ -33,10 +33,10 @@ from tests.delivery.notices import AT, BESIDE, WHO, queued
 from tests.delivery.notifications import FOLDER, outgoing, said, speaker, written
 from tests.fhir.lab import claimed
 from tests.fhir.test_person import read
-from tests.support.receiver import Behaviour, Receiver, answering, dripping, hanging, resetting
+from tests.support.receiver import Behaviour, HttpReceiver, answering, dripping, hanging, resetting
 
 T = TypeVar("T")
-QUICK = Terms(first_pause_s=0.001, longest_pause_s=0.01, pauses=True)
+QUICK = RetryTerms(first_pause_s=0.001, longest_pause_s=0.01, pauses=True)
 
 
 # what is said
@@ -124,7 +124,7 @@ def test_a_header_is_given_once() -> None:
 
 def hook(url: str, heartbeat_s: float | None = None, revision: int = 0) -> RestHook:
     said = {"url": url, "timeout_s": 0.5, "headers": ["Authorization: Bearer geheim"]}
-    of_tests = FhirSettings.model_validate(said | {"allow_private": True})
+    of_tests = FhirChannelSettings.model_validate(said | {"allow_private": True})
     settings = of_tests.model_copy(update={"heartbeat_s": heartbeat_s})  # quicker than it may be
     return RestHook(speaker(Content.ID_ONLY), settings, Poster(settings), revision)
 
@@ -143,17 +143,17 @@ def attempt(url: str, act: Callable[[RestHook], Coroutine[Any, Any, T]]) -> T:
 @pytest.mark.parametrize(
     ("behaviour", "expected"),
     [
-        (answering(200), Answer(status=200)),
-        (answering(500), Answer("answered 500", 500)),
-        (answering(410), Answer("410 Gone", 410, gone=True)),
-        (answering(422), Answer("answered 422", 422, unwanted=True)),
-        (answering(429, Retry_After="17"), Answer("answered 429", 429, 17.0)),
-        (hanging, Answer("no answer within the time limit")),
-        (dripping, Answer("no answer within the time limit")),
+        (answering(200), AttemptResult(status=200)),
+        (answering(500), AttemptResult("answered 500", 500)),
+        (answering(410), AttemptResult("410 Gone", 410, gone=True)),
+        (answering(422), AttemptResult("answered 422", 422, unwanted=True)),
+        (answering(429, Retry_After="17"), AttemptResult("answered 429", 429, 17.0)),
+        (hanging, AttemptResult("no answer within the time limit")),
+        (dripping, AttemptResult("no answer within the time limit")),
     ],
 )
-def test_what_an_answer_means(behaviour: Behaviour, expected: Answer) -> None:
-    with Receiver(lambda _: behaviour) as receiver:
+def test_what_an_answer_means(behaviour: Behaviour, expected: AttemptResult) -> None:
+    with HttpReceiver(lambda _: behaviour) as receiver:
         assert attempt(receiver.url, lambda channel: channel.send(outgoing())) == expected
     (call,) = receiver.calls
     assert call.headers["content-type"] == "application/fhir+json"
@@ -162,13 +162,13 @@ def test_what_an_answer_means(behaviour: Behaviour, expected: Answer) -> None:
 
 
 def test_a_reset_is_a_refusal() -> None:
-    with Receiver(lambda _: resetting) as receiver:
+    with HttpReceiver(lambda _: resetting) as receiver:
         answer = attempt(receiver.url, lambda channel: channel.send(outgoing()))
     assert answer.refusal == "it closed the connection before the answer"
 
 
 def test_a_trial_is_about_nobody_and_moves_no_count() -> None:
-    with Receiver() as receiver:
+    with HttpReceiver() as receiver:
         attempt(receiver.url, lambda channel: channel.test("test-1", AT))
     (call,) = receiver.taken
     assert kinds(receiver) == ["heartbeat"]
@@ -179,7 +179,7 @@ def test_a_trial_is_about_nobody_and_moves_no_count() -> None:
 # a subscription's life
 
 
-def kinds(receiver: Receiver) -> list[str]:
+def kinds(receiver: HttpReceiver) -> list[str]:
     return [parameter(call.event, "type") for call in list(receiver.taken)]
 
 
@@ -189,7 +189,7 @@ def parameter(bundle: dict[str, Any], name: str) -> str:
     return str(next(value for key, value in found[0].items() if key != "name"))
 
 
-def numbers(receiver: Receiver) -> list[int]:
+def numbers(receiver: HttpReceiver) -> list[int]:
     return [
         int(parameter(call.event, "events-since-subscription-start"))
         for call in list(receiver.taken)
@@ -201,7 +201,7 @@ def numbers(receiver: Receiver) -> list[int]:
 def telling(
     log: MemoryLog,
     url: str,
-    terms: Terms = QUICK,
+    terms: RetryTerms = QUICK,
     heartbeat_s: float | None = None,
     revision: int = 0,
 ) -> Iterator[AtWork]:
@@ -222,7 +222,7 @@ def test_nothing_is_told_before_the_handshake_is_answered() -> None:
     def behave(_: object) -> Behaviour:
         return answering(next(refused, 204))
 
-    with Receiver(behave) as receiver:
+    with HttpReceiver(behave) as receiver:
         assert standing(log, receiver.url) == ("requested", 3)
         with telling(log, receiver.url):
             receiver.wait_for(lambda receiver: len(receiver.taken) == 4)
@@ -238,8 +238,8 @@ def test_an_endpoint_that_answers_no_handshake_is_in_error_until_somebody_asks_a
 ) -> None:
     log, answers = MemoryLog(), [status]
     log.append([queued("s", "MED", 1)])
-    terms = Terms(refused_after_s=0.01, first_pause_s=0.001, longest_pause_s=0.01, pauses=True)
-    with Receiver(lambda _: answering(answers[0])) as receiver:
+    terms = RetryTerms(refused_after_s=0.01, first_pause_s=0.001, longest_pause_s=0.01, pauses=True)
+    with HttpReceiver(lambda _: answering(answers[0])) as receiver:
         with telling(log, receiver.url, terms):
             until(lambda: standing(log, receiver.url) == ("error", 1))
             assert state(log).paused == paused
@@ -256,9 +256,9 @@ def test_an_endpoint_that_answers_no_handshake_is_in_error_until_somebody_asks_a
 def test_an_endpoint_that_takes_nothing_is_in_error_and_misses_nothing() -> None:
     """No notice is given up for its age: all go out once somebody says that it is there again."""
     log, broken = MemoryLog(), [False]
-    terms = Terms(give_up_after_s=0.05, first_pause_s=0.001, longest_pause_s=0.01, pauses=True)
+    terms = RetryTerms(give_up_after_s=0.05, first_pause_s=0.001, longest_pause_s=0.01, pauses=True)
     with (
-        Receiver(lambda _: answering(500 if broken[0] else 204)) as receiver,
+        HttpReceiver(lambda _: answering(500 if broken[0] else 204)) as receiver,
         telling(log, receiver.url, terms, heartbeat_s=0.2) as working,
     ):
         receiver.wait_for(lambda receiver: len(receiver.taken) == 1)
@@ -282,12 +282,12 @@ def test_an_endpoint_that_takes_nothing_is_in_error_and_misses_nothing() -> None
 def test_one_that_is_refused_for_itself_is_parked_and_can_be_asked_for() -> None:
     log = MemoryLog()
     log.append([queued("s", "MED", number) for number in range(1, 4)])
-    terms = Terms(refused_after_s=0.01, first_pause_s=0.001, longest_pause_s=0.01, pauses=True)
+    terms = RetryTerms(refused_after_s=0.01, first_pause_s=0.001, longest_pause_s=0.01, pauses=True)
 
     def behave(call: Any) -> Behaviour:
         return answering(422 if b'"event-number","valueString":"2"' in call.body else 204)
 
-    with Receiver(behave) as receiver:
+    with HttpReceiver(behave) as receiver:
         with telling(log, receiver.url, terms):
             receiver.wait_for(lambda receiver: len(receiver.taken) == 3)
             until(lambda: len(receipts(log)) == 3)
@@ -300,12 +300,12 @@ def test_one_that_is_refused_for_itself_is_parked_and_can_be_asked_for() -> None
 def test_a_receiver_that_restarts_is_sent_the_rest_once() -> None:
     log = MemoryLog()
     with ExitStack() as stack:
-        with Receiver(lambda _: answering(204, Connection="close")) as before:
+        with HttpReceiver(lambda _: answering(204, Connection="close")) as before:
             stack.enter_context(telling(log, before.url))
             log.append([queued("s", "MED", 1)])
             before.wait_for(lambda receiver: numbers(receiver) == [1])
         log.append([queued("s", "MED", 2), queued("s", "MED", 3)])
-        with Receiver(port=before.port) as after:
+        with HttpReceiver(port=before.port) as after:
             after.wait_for(lambda receiver: len(numbers(receiver)) == 2)
             until(lambda: standing(log, after.url) == ("active", 3))
     assert numbers(after) == [2, 3]
@@ -314,7 +314,7 @@ def test_a_receiver_that_restarts_is_sent_the_rest_once() -> None:
 
 def test_heartbeats_come_only_in_silence() -> None:
     log = MemoryLog()
-    with Receiver() as receiver, telling(log, receiver.url, heartbeat_s=0.05):
+    with HttpReceiver() as receiver, telling(log, receiver.url, heartbeat_s=0.05):
         receiver.wait_for(lambda receiver: kinds(receiver).count("heartbeat") == 2)
         log.append([queued("s", "MED", 1)])
         receiver.wait_for(lambda receiver: numbers(receiver) == [1])
@@ -326,7 +326,7 @@ def test_heartbeats_come_only_in_silence() -> None:
 
 def test_who_is_paused_by_hand_hears_nothing_and_shows_as_off() -> None:
     log = MemoryLog()
-    with Receiver() as receiver:
+    with HttpReceiver() as receiver:
         with telling(log, receiver.url, heartbeat_s=0.01) as working:
             receiver.wait_for(lambda receiver: len(receiver.taken) > 1)
             sender = working.dispatcher.senders["s"]
@@ -344,7 +344,7 @@ def test_events_are_numbered_alike_before_and_after_they_have_ended() -> None:
     log = MemoryLog()
     log.append([queued("s", "MED", 1), queued("other", "MED", 1), queued("s", "MED", 2)])
     before = [(each.sequence, each.notice.id) for each in history_of(log, "s").since(1)]
-    with Receiver() as receiver, telling(log, receiver.url):
+    with HttpReceiver() as receiver, telling(log, receiver.url):
         until(lambda: len(receipts(log)) == 2)
     log.append([queued("s", "MED", 1, sequence=1), queued("s", "MED", 3)])
     after = [(each.sequence, each.notice.id) for each in history_of(log, "s").since(1)]

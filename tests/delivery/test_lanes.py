@@ -11,31 +11,33 @@ from typing import NamedTuple
 
 import pytest
 
-from router.delivery.channel import Answer, Outgoing
-from router.delivery.lanes import RELEASE_AFTER, Ended, Lanes, Terms
-from router.delivery.queue import Place, Queued
+from router.delivery.channel import AttemptResult, Outgoing
+from router.delivery.lanes import RELEASE_AFTER, EndedDelivery, Lanes, RetryTerms
+from router.delivery.queue import QueuedNotice, QueuePosition
 from schemas.base import VisitRef
 from tests.delivery.notices import notice
 
-TAKEN = Answer(status=204)
-REFUSED = Answer("answered 500", 500)
-UNWANTED = Answer("answered 422", 422, unwanted=True)
-GONE = Answer("410 Gone", 410, gone=True)
+TAKEN = AttemptResult(status=204)
+REFUSED = AttemptResult("answered 500", 500)
+UNWANTED = AttemptResult("answered 422", 422, unwanted=True)
+GONE = AttemptResult("410 Gone", 410, gone=True)
 DAY_S = 86_400.0
-FOR_EVER = Terms(pauses=True, give_up_after_s=9e9)
+FOR_EVER = RetryTerms(pauses=True, give_up_after_s=9e9)
 
 
-def waiting(ward: str, number: int, visit: str | None = None, queued_at_s: float = 0.0) -> Queued:
+def waiting(
+    ward: str, number: int, visit: str | None = None, queued_at_s: float = 0.0
+) -> QueuedNotice:
     of = notice(ward, number)
     if visit is not None:
         data = of.data.model_copy(update={"visit": VisitRef(source="ehr", visit=visit)})
         of = of.model_copy(update={"data": data})
-    return Queued(Place(10 * number, number - 1), Outgoing(number, of, queued_at_s))
+    return QueuedNotice(QueuePosition(10 * number, number - 1), Outgoing(number, of, queued_at_s))
 
 
-def lanes_of(*wards: str, terms: Terms | None = None, **more: bool) -> Lanes:
+def lanes_of(*wards: str, terms: RetryTerms | None = None, **more: bool) -> Lanes:
     """The notices 1, 2, 3, … of these wards."""
-    lanes = Lanes(terms or Terms(), chance=lambda: 1.0, **more)
+    lanes = Lanes(terms or RetryTerms(), chance=lambda: 1.0, **more)
     for number, ward in enumerate(wards, 1):
         lanes.put(waiting(ward, number))
     return lanes
@@ -49,7 +51,7 @@ def started(lanes: Lanes, now_s: float = 0.0) -> list[int]:
     return found
 
 
-def tried(lanes: Lanes, answer: Answer, now_s: float = 0.0) -> Ended | None:
+def tried(lanes: Lanes, answer: AttemptResult, now_s: float = 0.0) -> EndedDelivery | None:
     """One attempt, at once."""
     each = lanes.start(now_s)
     assert each is not None
@@ -69,13 +71,13 @@ def tried(lanes: Lanes, answer: Answer, now_s: float = 0.0) -> Ended | None:
 def test_the_oldest_of_each_ward_begins_as_far_as_there_are_slots(
     wards: str, concurrency: int, begin: list[int]
 ) -> None:
-    lanes = lanes_of(*wards, terms=Terms(concurrency=concurrency))
+    lanes = lanes_of(*wards, terms=RetryTerms(concurrency=concurrency))
     assert started(lanes) == begin
     assert lanes.in_flight == len(begin)
 
 
 def test_a_refused_notice_stops_its_ward_and_no_other() -> None:
-    lanes = lanes_of("A", "A", "B", "B", terms=Terms(concurrency=1))
+    lanes = lanes_of("A", "A", "B", "B", terms=RetryTerms(concurrency=1))
     assert tried(lanes, REFUSED) is None
     assert [tried(lanes, TAKEN).out.sequence for _ in range(2)] == [3, 4]  # type: ignore[union-attr]
     assert lanes.start(0.9) is None
@@ -85,7 +87,7 @@ def test_a_refused_notice_stops_its_ward_and_no_other() -> None:
 
 @pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
 def test_pauses_double_up_to_a_limit_at_random(chance: float) -> None:
-    lanes = Lanes(Terms(first_pause_s=1, longest_pause_s=10), chance=lambda: chance)
+    lanes = Lanes(RetryTerms(first_pause_s=1, longest_pause_s=10), chance=lambda: chance)
     lanes.put(waiting("A", 1))
     pauses, now_s = [], 0.0
     for _ in range(6):
@@ -99,19 +101,19 @@ def test_pauses_double_up_to_a_limit_at_random(chance: float) -> None:
 
 def test_an_endpoint_is_left_alone_for_as_long_as_it_asks() -> None:
     lanes = lanes_of("A")
-    tried(lanes, Answer("answered 429", 429, 17.0))
+    tried(lanes, AttemptResult("answered 429", 429, 17.0))
     assert lanes.wakes_at_s() == 17.0
 
 
 class Case(NamedTuple):
     """A notice queued at 0, first tried at ``first_s``, refused again at ``again_s``."""
 
-    answer: Answer
+    answer: AttemptResult
     first_s: float
     again_s: float
     others_taken: bool
     is_parked: bool
-    terms: Terms = Terms()
+    terms: RetryTerms = RetryTerms()
 
 
 @pytest.mark.parametrize(
@@ -125,10 +127,19 @@ class Case(NamedTuple):
         Case(UNWANTED, 1000, 1599, others_taken=False, is_parked=False),
         Case(REFUSED, 0, 3 * DAY_S - 1, others_taken=False, is_parked=False),
         Case(REFUSED, 0, 3 * DAY_S, others_taken=False, is_parked=True),
-        Case(REFUSED, 700, 800, others_taken=True, is_parked=False, terms=Terms(others_tell=False)),
-        Case(REFUSED, 0, 700, others_taken=True, is_parked=False, terms=Terms(others_tell=False)),
+        Case(
+            REFUSED,
+            700,
+            800,
+            others_taken=True,
+            is_parked=False,
+            terms=RetryTerms(others_tell=False),
+        ),
+        Case(
+            REFUSED, 0, 700, others_taken=True, is_parked=False, terms=RetryTerms(others_tell=False)
+        ),
         Case(REFUSED, 0, 3 * DAY_S, others_taken=False, is_parked=False, terms=FOR_EVER),
-        Case(UNWANTED, 0, 600, others_taken=False, is_parked=True, terms=Terms(pauses=True)),
+        Case(UNWANTED, 0, 600, others_taken=False, is_parked=True, terms=RetryTerms(pauses=True)),
     ],
 )
 def test_when_a_notice_is_parked(case: Case) -> None:
@@ -145,12 +156,12 @@ def test_when_a_notice_is_parked(case: Case) -> None:
         assert (ended.answer, ended.skipped) == (case.answer, False)
 
 
-def lanes_head(lanes: Lanes, ward: str) -> Queued:
+def lanes_head(lanes: Lanes, ward: str) -> QueuedNotice:
     return next(lane.head for lane in lanes if lane.ward == ward)
 
 
 def test_an_endpoint_that_takes_nothing_for_too_long_is_stopped_where_the_terms_say_so() -> None:
-    lanes = lanes_of("A", "B", terms=Terms(pauses=True, give_up_after_s=3600, concurrency=1))
+    lanes = lanes_of("A", "B", terms=RetryTerms(pauses=True, give_up_after_s=3600, concurrency=1))
     tried(lanes, REFUSED, 0.0)
     tried(lanes, TAKEN, 10.0)
     tried(lanes, REFUSED, 20.0)
@@ -173,7 +184,7 @@ def test_an_endpoint_that_is_gone_stops_everything_and_ends_nothing() -> None:
 
 def test_after_an_outage_everything_may_be_tried_at_once() -> None:
     wards = [f"W{number}" for number in range(20)]
-    lanes = lanes_of(*wards, terms=Terms(first_pause_s=60, concurrency=4))
+    lanes = lanes_of(*wards, terms=RetryTerms(first_pause_s=60, concurrency=4))
     for _ in range(19):
         tried(lanes, REFUSED)
     assert started(lanes, 59.0) == [20]
@@ -182,7 +193,7 @@ def test_after_an_outage_everything_may_be_tried_at_once() -> None:
 
 
 def test_one_that_is_taken_now_and_then_does_not_hurry_a_poisoned_one() -> None:
-    lanes = lanes_of("A", terms=Terms(first_pause_s=60))
+    lanes = lanes_of("A", terms=RetryTerms(first_pause_s=60))
     tried(lanes, REFUSED)
     for number in range(2, 2 + 2 * RELEASE_AFTER):
         lanes.put(waiting("B", number))
@@ -194,7 +205,7 @@ def test_one_that_is_taken_now_and_then_does_not_hurry_a_poisoned_one() -> None:
 def test_retries_leave_slots_for_the_others(concurrency: int, retries: int) -> None:
     """Receivers that hang at some wards hold a slot for the whole of the time limit."""
     wards = [f"W{number}" for number in range(9)]
-    lanes = lanes_of(*wards, terms=Terms(concurrency=concurrency))
+    lanes = lanes_of(*wards, terms=RetryTerms(concurrency=concurrency))
     for _ in wards:
         tried(lanes, REFUSED)
     assert len(started(lanes, 10.0)) == retries
@@ -217,7 +228,7 @@ def test_a_skip_gives_up_the_oldest_of_a_ward_only() -> None:
 
 @pytest.mark.parametrize(("answer", "is_skipped"), [(TAKEN, False), (REFUSED, True)])
 def test_a_skip_amid_an_attempt_counts_if_the_attempt_is_refused(
-    answer: Answer,
+    answer: AttemptResult,
     is_skipped: bool,  # noqa: FBT001
 ) -> None:
     lanes = lanes_of("A")
@@ -230,7 +241,7 @@ def test_a_skip_amid_an_attempt_counts_if_the_attempt_is_refused(
 
 
 def test_what_waits_for_fields_holds_no_slot_and_its_ward_only() -> None:
-    lanes = lanes_of("A", "A", "B", terms=Terms(concurrency=1))
+    lanes = lanes_of("A", "A", "B", terms=RetryTerms(concurrency=1))
     first = lanes.start(0.0)
     assert first is not None
     lanes.hold(first, 0.0)
@@ -258,7 +269,7 @@ def test_an_earlier_notice_of_the_visit_at_another_ward_goes_first_where_the_cha
     keeps_visits: bool,  # noqa: FBT001
     begin: list[int],
 ) -> None:
-    lanes = Lanes(Terms(), keeps_visits=keeps_visits)
+    lanes = Lanes(RetryTerms(), keeps_visits=keeps_visits)
     for number, (ward, visit) in enumerate((("A", "v"), ("B", "v"), ("C", "w")), 1):
         lanes.put(waiting(ward, number, visit))
     tried(lanes, REFUSED)
@@ -266,7 +277,7 @@ def test_an_earlier_notice_of_the_visit_at_another_ward_goes_first_where_the_cha
 
 
 def test_what_follows_a_visit_goes_out_when_that_has_ended() -> None:
-    lanes = Lanes(Terms(concurrency=1), keeps_visits=True)
+    lanes = Lanes(RetryTerms(concurrency=1), keeps_visits=True)
     for number, (ward, visit) in enumerate((("A", "v"), ("B", "v"), ("B", "w")), 1):
         lanes.put(waiting(ward, number, visit))
     found = []
@@ -277,7 +288,7 @@ def test_what_follows_a_visit_goes_out_when_that_has_ended() -> None:
 
 
 def test_with_visits_nothing_overtakes_what_is_not_in_memory() -> None:
-    lanes = Lanes(Terms(), keeps_visits=True)
+    lanes = Lanes(RetryTerms(), keeps_visits=True)
     for number, ward in enumerate("AB", 1):
         lanes.put(waiting(ward, number, ward))
     lanes.wait_for(15)
@@ -305,18 +316,18 @@ class World(NamedTuple):
     queued_s: dict[int, float]
     ended_s: dict[int, float]
     taken: list[tuple[str, int]]
-    ended: dict[int, Ended]
+    ended: dict[int, EndedDelivery]
 
 
 def simulate(
     arrivals: list[tuple[float, str]],
-    answer: Callable[[str, int, float], tuple[Answer, float]],
-    terms: Terms,
+    answer: Callable[[str, int, float], tuple[AttemptResult, float]],
+    terms: RetryTerms,
 ) -> World:
     """``answer`` tells what comes of an attempt, and after how long."""
     lanes, world = Lanes(terms, chance=random.Random(3).random), World({}, {}, [], {})
     order = count()
-    events: list[tuple[float, int, Queued, Answer | None]] = []
+    events: list[tuple[float, int, QueuedNotice, AttemptResult | None]] = []
     for number, (at_s, ward) in enumerate(arrivals, 1):
         world.queued_s[number] = at_s
         heappush(events, (at_s, next(order), waiting(ward, number, queued_at_s=at_s), None))
@@ -358,13 +369,13 @@ def test_a_lone_poisoned_notice_for_three_days_costs_the_other_wards_nothing(
     arrivals = [(60.0 * n, chance.choice(wards)) for n in range(3 * 24 * 60)]
     poisoned = 1 + next(n for n, (_, ward) in enumerate(arrivals) if ward == "W7")
 
-    def healthy(_ward: str, _number: int, _now_s: float) -> tuple[Answer, float]:
+    def healthy(_ward: str, _number: int, _now_s: float) -> tuple[AttemptResult, float]:
         return TAKEN, 0.01
 
-    def poisoning(_ward: str, number: int, _now_s: float) -> tuple[Answer, float]:
+    def poisoning(_ward: str, number: int, _now_s: float) -> tuple[AttemptResult, float]:
         return (REFUSED, takes_s) if number == poisoned else (TAKEN, 0.01)
 
-    terms = Terms(others_tell=others_tell)
+    terms = RetryTerms(others_tell=others_tell)
     without, beside = simulate(arrivals, healthy, terms), simulate(arrivals, poisoning, terms)
     others = [n for n, (_, ward) in enumerate(arrivals, 1) if ward != "W7"]
     assert p99_s(beside, others) == pytest.approx(p99_s(without, others))
@@ -384,13 +395,13 @@ def test_whatever_an_endpoint_does_each_ward_keeps_its_order(seed: int) -> None:
     arrivals = sorted((chance.uniform(0, 600), chance.choice(wards)) for _ in range(400))
     down = chance.uniform(100, 300)
 
-    def answer(_ward: str, _number: int, now_s: float) -> tuple[Answer, float]:
+    def answer(_ward: str, _number: int, now_s: float) -> tuple[AttemptResult, float]:
         if down <= now_s < down + 120:
             return REFUSED, chance.choice([0.001, 10.0])
-        kinds = (TAKEN, TAKEN, TAKEN, REFUSED, Answer("answered 429", 429, 2.0))
+        kinds = (TAKEN, TAKEN, TAKEN, REFUSED, AttemptResult("answered 429", 429, 2.0))
         return chance.choice(kinds), chance.choice([0.001, 0.1, 10.0])
 
-    world = simulate(arrivals, answer, Terms(concurrency=chance.choice([1, 2, 4, 16])))
+    world = simulate(arrivals, answer, RetryTerms(concurrency=chance.choice([1, 2, 4, 16])))
     by_ward = defaultdict(list)
     for ward, number in world.taken:
         by_ward[ward].append(number)

@@ -16,7 +16,7 @@ from hl7apy.parser import parse_message
 
 from adapters.common.settings import Tls
 from router.delivery.addresses import Policy
-from router.delivery.channel import Answer, Channel, Outgoing
+from router.delivery.channel import AttemptResult, Channel, Outgoing
 from router.delivery.channels.mllp import verdict_of
 from router.delivery.refusal import CLOSED, SPEAKS_NO_TLS, WANTS_TLS, PlainPort
 from tests.delivery.channels import opened
@@ -40,21 +40,21 @@ from tests.support.listening import TlsListener
 
 OUTGOING = Outgoing(7, notice("MED", 3), 0.0)
 NEXT = Outgoing(8, notice("MED", 4), 0.0)
-TAKEN = Answer()
+TAKEN = AttemptResult()
 
 
 def channel_to(port: int, **said: Any) -> Channel:
     return opened("mllp", "lab", **{"host": "127.0.0.1", "port": port, "tls": False, **said})
 
 
-async def attempts(channel: Channel, outgoing: Sequence[Outgoing]) -> list[Answer]:
+async def attempts(channel: Channel, outgoing: Sequence[Outgoing]) -> list[AttemptResult]:
     try:
         return [await channel.send(each) for each in outgoing]
     finally:
         await channel.close()
 
 
-def attempt(port: int, *outgoing: Outgoing, timeout_s: float = 10.0) -> list[Answer]:
+def attempt(port: int, *outgoing: Outgoing, timeout_s: float = 10.0) -> list[AttemptResult]:
     return asyncio.run(attempts(channel_to(port, timeout_s=timeout_s), outgoing or [OUTGOING]))
 
 
@@ -81,7 +81,7 @@ def test_what_is_not_a_yes_to_this_message_is_a_refusal(
     behaviour: Behaviour, refusal: str | None, *, unwanted: bool
 ) -> None:
     with LabReceiver(lambda _: behaviour) as receiver:
-        assert attempt(receiver.port, timeout_s=0.5) == [Answer(refusal, unwanted=unwanted)]
+        assert attempt(receiver.port, timeout_s=0.5) == [AttemptResult(refusal, unwanted=unwanted)]
     assert len(receiver.calls) == 1
 
 
@@ -193,11 +193,11 @@ def test_an_answer_that_comes_late_is_credited_to_nothing_else() -> None:
 def test_a_letter_that_the_character_set_lacks_is_refused_for_itself() -> None:
     odd = Outgoing(1, notice("Ω", 3), 0.0)
     (answer,) = asyncio.run(attempts(channel_to(1, charset="8859/1"), [odd]))
-    assert answer == Answer("it has a letter that 8859/1 lacks", unwanted=True)
+    assert answer == AttemptResult("it has a letter that 8859/1 lacks", unwanted=True)
 
 
 def test_a_test_message_is_about_nobody_and_waits_for_what_is_under_way() -> None:
-    async def run(port: int) -> list[Answer]:
+    async def run(port: int) -> list[AttemptResult]:
         channel = channel_to(port)
         try:
             return [*await asyncio.gather(channel.send(OUTGOING), channel.test("test-1", AT))]
@@ -222,7 +222,7 @@ def test_a_test_message_is_about_nobody_and_waits_for_what_is_under_way() -> Non
     [
         (b"\x0bMSH|^~\\&|A\rMSA|AA|7.x\r\x1c", TAKEN),
         (b"\r\x0bMSH|^~\\&|A\nMSA|AA|7.x\n\x1c", TAKEN),
-        (b"MSH#^~\\&#A\rMSA#AE#7.x#text\rERR#\r\x1c", Answer("answered AE", said="text")),
+        (b"MSH#^~\\&#A\rMSA#AE#7.x#text\rERR#\r\x1c", AttemptResult("answered AE", said="text")),
         (b"\x0bMSH|^~\\&|A\rMSA|AA|8.x\r\x1c", None),
         (b"\x0bMSH|^~\\&|A\rMSA|AA\r\x1c", None),
         (b"\x0bMSA|AA|7.x\r\x1c", None),
@@ -231,7 +231,7 @@ def test_a_test_message_is_about_nobody_and_waits_for_what_is_under_way() -> Non
         ("\x0bMSH|^~\\&|Å\rMSA|AA|7.x|åäö\r\x1c".encode(), TAKEN),
     ],
 )
-def test_what_an_answer_says(frame: bytes, verdict: Answer | None) -> None:
+def test_what_an_answer_says(frame: bytes, verdict: AttemptResult | None) -> None:
     assert verdict_of(frame, "7.x") == verdict
 
 
@@ -278,7 +278,7 @@ def plain(port: int) -> Channel:
 
 async def _with_python_hl7(
     make: Callable[[int], Channel], tls: ssl.SSLContext | None = None
-) -> tuple[list[hl7.Message], list[Answer]]:
+) -> tuple[list[hl7.Message], list[AttemptResult]]:
     """Two notices to its server; what it read, and what came of it."""
     heard: list[hl7.Message] = []
     serving: list[asyncio.Task[None]] = []

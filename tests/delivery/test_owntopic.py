@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from bus.kafka import KafkaLog
 from bus.memory import MemoryLog
 from bus.port import Log, LogError, Record, RecordTooLargeError, Stored, TopicPartition
-from router.delivery.channel import Answer, Outgoing
+from router.delivery.channel import AttemptResult, Outgoing
 from router.delivery.channels.topic import OwnTopic
 from router.delivery.channels.webhook import CONTENT_TYPE, body_of
 from router.delivery.sender import Sender
@@ -73,8 +73,8 @@ def opening(log: Log, *errors: Exception) -> Callable[[Topic], Log]:
     return opened
 
 
-def attempts(opened: Callable[[Topic], Log], number: int = 1) -> list[Answer]:
-    async def made() -> list[Answer]:
+def attempts(opened: Callable[[Topic], Log], number: int = 1) -> list[AttemptResult]:
+    async def made() -> list[AttemptResult]:
         channel = OwnTopic("portal", TOPIC, opened)
         try:
             return [await channel.send(OUTGOING) for _ in range(number)]
@@ -91,7 +91,7 @@ def written(log: Log) -> list[Stored]:
 
 def test_a_record_is_the_event_of_a_webhook_under_its_ward() -> None:
     log = Failing([])
-    assert attempts(opening(log)) == [Answer()]
+    assert attempts(opening(log)) == [AttemptResult()]
     (record,) = written(log)
     assert (record.key, record.value) == ("MED", body_of("portal", OUTGOING))
     headers = {name: text.decode() for name, text in record.headers}
@@ -106,14 +106,14 @@ def test_a_record_is_the_event_of_a_webhook_under_its_ward() -> None:
 def test_a_test_event_has_no_key_and_its_own_schema() -> None:
     log = Failing([])
 
-    async def tried() -> Answer:
+    async def tried() -> AttemptResult:
         channel = OwnTopic("portal", TOPIC, opening(log))
         try:
             return await channel.test("test-1", AT)
         finally:
             await channel.close()
 
-    assert asyncio.run(tried()) == Answer()
+    assert asyncio.run(tried()) == AttemptResult()
     (record,) = written(log)
     schema = json_schema("test-event")
     assert (record.key, dict(record.headers)["schema-id"].decode()) == (None, schema["$id"])
@@ -133,12 +133,12 @@ def test_what_cannot_be_opened_or_appended_is_refused_and_opened_anew() -> None:
 def test_what_is_too_large_is_refused_for_itself_and_harms_no_other() -> None:
     log = Failing([RecordTooLargeError("too large")])
     answers = attempts(opening(log), 2)
-    assert answers == [Answer("too large", unwanted=True), Answer()]
+    assert answers == [AttemptResult("too large", unwanted=True), AttemptResult()]
     assert log.closed == 1, "at the end"
 
 
 def test_after_the_end_nothing_is_opened() -> None:
-    async def late() -> Answer:
+    async def late() -> AttemptResult:
         channel = OwnTopic("portal", TOPIC, opening(Failing([]), AssertionError("opened")))
         await channel.close()
         return await channel.send(OUTGOING)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.delivery.channel import Answer
+from router.delivery.channel import AttemptResult
 from router.delivery.channels.mllp import verdict_of
 from router.delivery.said import BODY_BYTES, LONGEST, of_body, words_of
 from tests.delivery.test_webhook import attempt
-from tests.support.receiver import Handler, Receiver
+from tests.support.receiver import Handler, HttpReceiver
 
 QUOTED = [
     "Tolvan",
@@ -92,7 +92,7 @@ def test_err_and_msa_3_say_why(segment: str, said: str, code: str) -> None:
 
 def test_what_is_taken_needs_no_reason() -> None:
     frame = b"MSH|^~\\&|A\rMSA|AA|7.x|Patient unknown\r\x1c"
-    assert verdict_of(frame, "7.x") == Answer()
+    assert verdict_of(frame, "7.x") == AttemptResult()
 
 
 PROBLEM = "application/problem+json"
@@ -143,7 +143,7 @@ def test_it_goes_with_the_answer_of_an_attempt() -> None:
         handler.end_headers()
         handler.wfile.write(body)
 
-    with Receiver(lambda _: refusing) as receiver:
+    with HttpReceiver(lambda _: refusing) as receiver:
         answer = attempt(receiver.url)
     assert (answer.refusal, answer.said) == ("answered 422", "Unknown ward")
     assert answer.reason == "answered 422: Unknown ward"

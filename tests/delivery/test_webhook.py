@@ -17,7 +17,7 @@ from adapters.common.settings import Tls
 from bus.port import Stored
 from router.core.outbox import Outbox
 from router.delivery.addresses import NotAllowedError, Policy
-from router.delivery.channel import INCOMPLETE, Answer, Outgoing
+from router.delivery.channel import INCOMPLETE, AttemptResult, Outgoing
 from router.delivery.channels.webhook import body_of
 from router.delivery.posting import LONGEST_RETRY_AFTER_S, Poster, retry_after_s
 from router.delivery.refusal import SPEAKS_NO_TLS, WANTS_TLS
@@ -33,7 +33,7 @@ from tests.support.certificates import self_signed
 from tests.support.listening import TlsListener
 from tests.support.receiver import (
     Behaviour,
-    Receiver,
+    HttpReceiver,
     answering,
     dripping,
     hanging,
@@ -44,8 +44,8 @@ from wardbridge.readmodels.kept import kept_of
 OUTGOING = Outgoing(7, notice("MED", 3), 0.0)
 
 
-def attempt(url: str, timeout_s: float = 10.0) -> Answer:
-    async def run() -> Answer:
+def attempt(url: str, timeout_s: float = 10.0) -> AttemptResult:
+    async def run() -> AttemptResult:
         channel = webhook(url, timeout_s=timeout_s)
         try:
             return await channel.send(OUTGOING)
@@ -55,8 +55,8 @@ def attempt(url: str, timeout_s: float = 10.0) -> Answer:
     return asyncio.run(run())
 
 
-def posted(to: To, tls: ssl.SSLContext | bool = True) -> Answer:  # noqa: FBT001, FBT002
-    async def run() -> Answer:
+def posted(to: To, tls: ssl.SSLContext | bool = True) -> AttemptResult:  # noqa: FBT001, FBT002
+    async def run() -> AttemptResult:
         poster = Poster(to, tls)
         try:
             return await poster.post(b"{}", {"Authorization": "Bearer geheim"})
@@ -67,8 +67,8 @@ def posted(to: To, tls: ssl.SSLContext | bool = True) -> Answer:  # noqa: FBT001
 
 
 def test_the_event_is_signed_numbered_and_named() -> None:
-    with Receiver() as receiver:
-        assert attempt(receiver.url) == Answer(status=204)
+    with HttpReceiver() as receiver:
+        assert attempt(receiver.url) == AttemptResult(status=204)
     (call,) = receiver.taken
     assert Verifier(SECRET).verify(call.body, call.headers) == call.event
     assert call.headers["content-type"].startswith("application/cloudevents+json")
@@ -129,15 +129,15 @@ def test_what_could_not_be_told_in_time_is_the_minimum_and_says_so() -> None:
 
 
 def test_a_test_event_is_signed_and_about_nobody() -> None:
-    async def run(url: str) -> Answer:
+    async def run(url: str) -> AttemptResult:
         channel = webhook(url)
         try:
             return await channel.test("test-1", AT)
         finally:
             await channel.close()
 
-    with Receiver() as receiver:
-        assert asyncio.run(run(receiver.url)) == Answer(status=204)
+    with HttpReceiver() as receiver:
+        assert asyncio.run(run(receiver.url)) == AttemptResult(status=204)
     (call,) = receiver.tests
     assert Verifier(SECRET).verify(call.body, call.headers) == {
         "specversion": "1.0", "id": "test-1", "source": "/wardbridge",
@@ -160,7 +160,7 @@ def test_a_test_event_is_signed_and_about_nobody() -> None:
 def test_what_is_not_a_yes_is_a_refusal(
     behaviour: Behaviour, status: int | None, *, gone: bool, text: str
 ) -> None:
-    with Receiver(lambda _: behaviour) as receiver:
+    with HttpReceiver(lambda _: behaviour) as receiver:
         is_silent = text == "no answer within the time limit"
         answer = attempt(receiver.url, timeout_s=0.5 if is_silent else 20.0)
     assert text in (answer.refusal or "")
@@ -169,7 +169,7 @@ def test_what_is_not_a_yes_is_a_refusal(
 
 
 def test_nobody_there_is_a_refusal() -> None:
-    with Receiver() as receiver:
+    with HttpReceiver() as receiver:
         url = receiver.url
     assert attempt(url).refusal == "nobody listens there"
 
@@ -185,7 +185,7 @@ HERE = [
 @pytest.mark.parametrize("host", HERE)
 def test_an_address_of_this_network_is_not_called_unless_allowed(host: str) -> None:
     """Judged as it is used: in the client's own normal form, and again when it is connected to."""
-    with Receiver() as receiver:
+    with HttpReceiver() as receiver:
         answer = posted(To(receiver.url.replace("127.0.0.1", host), 2, allow_private=False))
     assert answer.refusal
     assert receiver.calls == []
@@ -195,7 +195,7 @@ def test_an_address_of_this_network_is_not_called_unless_allowed(host: str) -> N
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "①②⑦.⓪.⓪.①", "127。0。0。1"])
 def test_where_it_is_allowed_it_is_called_in_whatever_form(host: str) -> None:
-    with Receiver() as receiver:
+    with HttpReceiver() as receiver:
         assert posted(To(receiver.url.replace("127.0.0.1", host))).refusal is None
 
 
@@ -210,7 +210,7 @@ def test_what_a_name_leads_to_is_judged_when_it_is_connected_to(
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", changing)
-    with Receiver() as receiver:
+    with HttpReceiver() as receiver:
         url = receiver.url.replace("127.0.0.1", "portal.example")
         answer = posted(To(url, allow_private=False))
         assert answer.refusal == "it leads to an address of this network: see allow_private"
@@ -221,7 +221,7 @@ def test_what_a_name_leads_to_is_judged_when_it_is_connected_to(
 
 def test_why_there_is_no_answer_tells_nothing_of_the_network() -> None:
     """The texts are no scan of ports: no address, no port, no number of the system's."""
-    with Receiver(lambda _: resetting) as receiver:
+    with HttpReceiver(lambda _: resetting) as receiver:
         refusals = [posted(To(receiver.url, 2)).refusal or ""]
         port = str(receiver.port)
     refusals += [
@@ -238,7 +238,7 @@ def test_why_there_is_no_answer_tells_nothing_of_the_network() -> None:
 
 
 def test_a_receiver_of_the_other_kind_is_named_as_that(tmp_path: Path) -> None:
-    with Receiver() as receiver:
+    with HttpReceiver() as receiver:
         assert posted(To(receiver.url.replace("http:", "https:"))).refusal == SPEAKS_NO_TLS
     own = self_signed(tmp_path, "server")
     tls = Tls(certificate_file=own.file, key_file=own.key).context()
@@ -300,8 +300,8 @@ def test_how_long_an_endpoint_asks_to_be_left_alone(value: str, seconds: float) 
 )
 def test_a_time_that_no_clock_can_show_asks_for_nothing(value: str) -> None:
     """The receiver writes it: it must not end the service."""
-    with Receiver(lambda _: answering(503, Retry_After=value)) as receiver:
-        assert attempt(receiver.url) == Answer("answered 503", 503)
+    with HttpReceiver(lambda _: answering(503, Retry_After=value)) as receiver:
+        assert attempt(receiver.url) == AttemptResult("answered 503", 503)
 
 
 @pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example", "h%00", "%31.0.0.1"])
@@ -316,8 +316,8 @@ def test_it_may_also_name_the_time() -> None:
 
 
 def test_429_carries_how_long_to_wait() -> None:
-    with Receiver(lambda _: answering(429, Retry_After="17")) as receiver:
-        assert attempt(receiver.url) == Answer("answered 429", 429, 17.0)
+    with HttpReceiver(lambda _: answering(429, Retry_After="17")) as receiver:
+        assert attempt(receiver.url) == AttemptResult("answered 429", 429, 17.0)
 
 
 def test_the_state_that_is_kept_does_not_tell_the_address() -> None:
@@ -328,4 +328,4 @@ def test_the_state_that_is_kept_does_not_tell_the_address() -> None:
 
 def test_a_request_that_the_client_will_not_make_is_a_failed_attempt_and_quotes_nothing() -> None:
     answer = posted(To("http://user:geheim@127.0.0.1:1/"))
-    assert answer == Answer("ValueError: no such request can be made")
+    assert answer == AttemptResult("ValueError: no such request can be made")

@@ -23,7 +23,7 @@ from tests.support.access import bearer, lab_with_access
 from tests.support.histories import Visit, message
 from tests.support.labs import log_of
 from tests.support.mllp import MllpClient
-from tests.support.receiver import Behaviour, Call, Receiver, answering
+from tests.support.receiver import Behaviour, Call, HttpReceiver, answering
 from tests.support.registered import with_register
 from tests.support.service import Service
 from tests.wardbridge.support import EXPORT
@@ -40,7 +40,7 @@ SUBSCRIBERS: Final = "portal", "kiosk"
 @contextmanager
 def in_trouble(folder: Path) -> Iterator[Service]:
     """The running service; ``operator.token`` and ``header.txt`` of the folder open its doors."""
-    with Receiver(_refusing_kir) as receiver:
+    with HttpReceiver(_refusing_kir) as receiver:
         subscribers = "".join(
             SUBSCRIBER.format(name=name, url=receiver.url) for name in SUBSCRIBERS
         )

@@ -38,7 +38,7 @@ from tests.support.mllp import MllpClient
 from tests.support.receiver import (
     Behaviour,
     Call,
-    Receiver,
+    HttpReceiver,
     answering,
     dripping,
     hanging,
@@ -104,7 +104,7 @@ def lab(request: pytest.FixtureRequest) -> Lab:
 
 @contextmanager
 def telling(
-    lab: Lab, folder: Path, good: Receiver, bad: Receiver, *others: str
+    lab: Lab, folder: Path, good: HttpReceiver, bad: HttpReceiver, *others: str
 ) -> Iterator[Service]:
     """A lab with its subscribers; ``others``: their tables."""
     service = lab(folder)
@@ -135,10 +135,10 @@ def test_every_notice_reaches_every_subscriber_in_its_wards_order(lab: Lab, tmp_
     chance = random.Random(seed)
     stopping = threading.Event()
     with (
-        Receiver() as good,
-        Receiver(_misbehaving(chance)) as bad,
+        HttpReceiver() as good,
+        HttpReceiver(_misbehaving(chance)) as bad,
         LabReceiver(_lab_misbehaving(chance)) as lab_system,
-        Receiver(_misbehaving(chance)) as fhir,
+        HttpReceiver(_misbehaving(chance)) as fhir,
         ExitStack() as stack,  # its listeners read until the service ends
         telling(
             lab,
@@ -188,7 +188,10 @@ def test_every_notice_reaches_every_subscriber_in_its_wards_order(lab: Lab, tmp_
 
 
 def test_a_notice_that_has_ended_is_sent_again_on_demand(tmp_path: Path) -> None:
-    with Receiver() as receiver, telling(lab_on_sqlite, tmp_path, receiver, receiver) as service:
+    with (
+        HttpReceiver() as receiver,
+        telling(lab_on_sqlite, tmp_path, receiver, receiver) as service,
+    ):
         service.start()
         service.wait_until_ready()
         with MllpClient(service.mllp_port) as client:
@@ -222,8 +225,8 @@ def test_what_a_person_asks_is_carried_out_and_kept(lab: Lab, tmp_path: Path) ->
         return answering(500 if call.event.get("subscriptionsequence") == 1 else 204)
 
     with (
-        Receiver(behave) as receiver,
-        Receiver() as other,
+        HttpReceiver(behave) as receiver,
+        HttpReceiver() as other,
         telling(lab, tmp_path, receiver, other) as service,
     ):
         service.start()
@@ -335,7 +338,7 @@ def _lab_misbehaving(chance: random.Random) -> Callable[[object], LabBehaviour]:
     return misbehaviour
 
 
-def _kill_at_random(service: Service, receiver: Receiver, chance: random.Random) -> None:
+def _kill_at_random(service: Service, receiver: HttpReceiver, chance: random.Random) -> None:
     """At a random moment of telling, each time after some more has been told."""
     pause = threading.Event()
     for _ in range(KILLS):
@@ -372,7 +375,9 @@ def _told(service: Service) -> list[Notification]:
         return [Notification.model_validate_json(each.value or b"") for each in stored]
 
 
-def _check(service: Service, subscriber: str, receiver: Receiver, told: list[Notification]) -> None:
+def _check(
+    service: Service, subscriber: str, receiver: HttpReceiver, told: list[Notification]
+) -> None:
     by_number = {call.sequence: call.event["id"] for call in receiver.taken}
     assert [by_number[number] for number in sorted(by_number)] == [notice.id for notice in told]
     assert sorted(by_number) == list(range(1, len(told) + 1))
@@ -390,7 +395,7 @@ def _check(service: Service, subscriber: str, receiver: Receiver, told: list[Not
     assert {each.event for each in about} == of_visit
 
 
-def _check_who(identified: Receiver, minimal: Receiver) -> None:
+def _check_who(identified: HttpReceiver, minimal: HttpReceiver) -> None:
     """Always known, and never anybody else, whatever was killed meanwhile; nobody's name for the others."""
     for call in identified.calls:
         data = call.event["data"]
@@ -419,7 +424,7 @@ def _check_lab(service: Service, receiver: LabReceiver, told: list[Notification]
     assert sorted(each.sequence for each in listed) == sorted(by_number)
 
 
-def _check_fhir(service: Service, receiver: Receiver, told: list[Notification]) -> None:
+def _check_fhir(service: Service, receiver: HttpReceiver, told: list[Notification]) -> None:
     """Greeted first; then every event by its number, each ward's in order, the same whenever it is repeated."""
     assert told_of(receiver.calls[0].event)["type"] == "handshake"
     events = [c for c in receiver.taken if told_of(c.event)["type"] == "event-notification"]
@@ -448,5 +453,5 @@ def _first_times(calls: list[Call]) -> list[int]:
     return list(dict.fromkeys(call.sequence for call in calls))
 
 
-def _distinct(receiver: Receiver) -> int:
+def _distinct(receiver: HttpReceiver) -> int:
     return len({call.sequence for call in receiver.taken})

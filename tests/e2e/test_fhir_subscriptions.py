@@ -19,7 +19,7 @@ from tests.support.fhir_receiver import number_of, told_of
 from tests.support.histories import Visit, message
 from tests.support.labs import lab_on_kafka, lab_on_sqlite
 from tests.support.mllp import MllpClient
-from tests.support.receiver import Receiver, answering
+from tests.support.receiver import HttpReceiver, answering
 from tests.support.service import Service
 from tests.wardbridge.test_fhir_surface import subscription
 
@@ -54,7 +54,7 @@ def serving(lab: Callable[[Path], Service], folder: Path, *roles: str) -> Iterat
             service.kill()
 
 
-def wanted(client: SyncFHIRClient, receiver: Receiver, *filters: str) -> Any:
+def wanted(client: SyncFHIRClient, receiver: HttpReceiver, *filters: str) -> Any:
     said = subscription(*filters, channel={"endpoint": receiver.url})
     return client.resource(said.pop("resourceType"), **said)
 
@@ -84,7 +84,10 @@ def test_a_foreign_client_subscribes_is_told_reads_and_leaves(
     lab: Callable[[Path], Service], tmp_path: Path
 ) -> None:
     answers = [204]
-    with Receiver(lambda _: answering(answers[0])) as receiver, serving(lab, tmp_path) as service:
+    with (
+        HttpReceiver(lambda _: answering(answers[0])) as receiver,
+        serving(lab, tmp_path) as service,
+    ):
         client = SyncFHIRClient(f"{service.url}/fhir", "Bearer the-token-of-portal")
         with pytest.raises(ForbiddenError) as refused:
             wanted(client, receiver, "Encounter?location=W9").create()
@@ -140,7 +143,7 @@ def test_whichever_process_delivers_takes_over_what_was_registered_at_another(
     """One that answers HTTP and two that deliver, one of which is killed: no event missed or doubled
     in number."""
     with (
-        Receiver() as receiver,
+        HttpReceiver() as receiver,
         serving(front_of_several, tmp_path, "adapters", "router", "http") as front,
         ExitStack() as stack,
     ):
@@ -182,6 +185,6 @@ def beside(front: Service, number: int) -> Service:
     return made
 
 
-def numbers_of(receiver: Receiver) -> list[int]:
+def numbers_of(receiver: HttpReceiver) -> list[int]:
     calls = [call for call in list(receiver.taken) if b"event-number" in call.body]
     return [number_of(call.event) for call in calls]

@@ -14,7 +14,7 @@ from tests.support.histories import Visit, message
 from tests.support.kafka import read_downstream
 from tests.support.labs import lab_on_kafka, lab_on_sqlite
 from tests.support.mllp import MllpClient
-from tests.support.receiver import Receiver
+from tests.support.receiver import HttpReceiver
 from tests.support.service import Service, free_offset
 from tests.wardbridge.support import cli, command
 from wardbridge.config.load import load
@@ -70,7 +70,7 @@ def test_what_is_in_review_can_be_listed_beside_the_service(service: Service) ->
 
 
 def test_each_role_may_be_a_service_of_its_own(
-    services: dict[str, Service], receiver: Receiver
+    services: dict[str, Service], receiver: HttpReceiver
 ) -> None:
     adapters, router, http, _ = (started(services[role]) for role in services)
     tell(adapters, ("A14", "W1"))
@@ -116,13 +116,13 @@ fields = "identified"
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as made:
+def receiver() -> Iterator[HttpReceiver]:
+    with HttpReceiver() as made:
         yield made
 
 
 @pytest.fixture
-def services(tmp_path: Path, receiver: Receiver) -> Iterator[dict[str, Service]]:
+def services(tmp_path: Path, receiver: HttpReceiver) -> Iterator[dict[str, Service]]:
     """Of one installation, by role; each has a folder of its own."""
     first = lab_on_kafka(tmp_path)
     with first.config.open("a", encoding="utf-8") as config:

@@ -28,7 +28,7 @@ from tests.support.campaigns import only_in_campaigns
 from tests.support.histories import Histories
 from tests.support.labs import lab_on_kafka, log_of
 from tests.support.load import Sender
-from tests.support.receiver import Receiver
+from tests.support.receiver import HttpReceiver
 from tests.support.replay import everything, replayed_notifications
 from tests.support.service import MLLP_PORT, Service
 
@@ -127,7 +127,7 @@ def _end(service: Service) -> None:
 @pytest.mark.parametrize("of_each", OF_EACH)
 def test_realms_are_told_alike_however_many_share_the_work(tmp_path: Path, of_each: int) -> None:
     seed = random.randrange(2**32)
-    with Receiver() as receiver, installation(tmp_path, of_each, receiver.url) as services:
+    with HttpReceiver() as receiver, installation(tmp_path, of_each, receiver.url) as services:
         senders, stopping = _senders(services["adapters"], seed)
         threads = [threading.Thread(target=sender.run) for sender in senders]
         began = time.monotonic()
@@ -223,7 +223,7 @@ def _check(log: Log, told: dict[str, list[Notification]], senders: Sequence[Send
     assert {(row.ward, row.visit.visit) for row in rows} == meant
 
 
-def _check_delivered(receiver: Receiver, told: dict[str, list[Notification]]) -> None:
+def _check_delivered(receiver: HttpReceiver, told: dict[str, list[Notification]]) -> None:
     """Each at least once, under one number, in the order of its ward, and no number is missing."""
     by_number = {call.sequence: call.event["id"] for call in receiver.taken}
     assert sorted(by_number) == list(range(1, len(by_number) + 1))

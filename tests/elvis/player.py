@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from adapters.common.outcome import Outcome
+from adapters.common.outcome import InputOutcome
 from adapters.elvis import state as snapshot_state
 from adapters.elvis.compare import Context
 from adapters.elvis.handle import Handled, incoming, prepare
@@ -25,7 +25,7 @@ class Player:
 
     def play(
         self, file: File, *, approved: bool = False, received_at: datetime | None = None
-    ) -> Outcome:
+    ) -> InputOutcome:
         """What becomes of the file, by default received a minute after its export."""
         return self.play_bytes(
             file.payload(), received_at or file.at + timedelta(minutes=1), approved=approved
@@ -33,7 +33,7 @@ class Player:
 
     def play_bytes(
         self, payload: bytes, received_at: datetime, *, approved: bool = False
-    ) -> Outcome:
+    ) -> InputOutcome:
         return self.handle(payload, received_at, approved=approved)[0].outcome
 
     def handle(

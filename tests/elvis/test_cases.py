@@ -14,7 +14,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from adapters.common.outcome import Outcome, Verdict
+from adapters.common.outcome import InputOutcome, Verdict
 from adapters.elvis.bounds import MAX_ALIKE
 from adapters.elvis.outcomes import outcomes
 from adapters.elvis.settings import ElvisSettings, Guards
@@ -32,7 +32,7 @@ ANNA = Row("B1", "2", "1", "TEST-001", responsible="B1", admitted="2026-03-01 10
 BO = Row("B2", "2", "1", "TEST-002", responsible="B2", admitted="2026-03-01 10:00")
 
 
-def _play(player: Player, path: Path) -> Outcome:
+def _play(player: Player, path: Path) -> InputOutcome:
     return player.play_bytes(path.read_bytes(), LATER)
 
 
@@ -102,7 +102,7 @@ def test_whatever_a_spreadsheet_damages_ends_nobody_and_invents_nobody(data: st.
     rows = [Row(ward, str(bed), "1", number, admitted="2026-03-01 10:00")
             for bed, (number, ward) in enumerate(people.items())]  # fmt: skip
 
-    def play(minute: int, given_rows: list[Row]) -> Outcome:
+    def play(minute: int, given_rows: list[Row]) -> InputOutcome:
         return player.play_bytes(export(minute, *given_rows).text().encode(), LATER)
 
     play(0, rows)

@@ -26,7 +26,7 @@ from adapters.elvis.outcomes import outcomes
 from adapters.elvis.outside import Outside, given_by, moment_of
 from adapters.elvis.parse import Export, may_be_growing, parse
 from adapters.elvis.settings import ElvisSettings, Scope
-from adapters.elvis.times import FIRST_YEAR, LAST_YEAR, TimeReader
+from adapters.elvis.times import FIRST_YEAR, LAST_YEAR, ExportTimeReader
 from schemas.observation import Protection
 from schemas.ward import WardRegister
 from tests.elvis.exports import FORM, NOON, Row, context, export
@@ -61,7 +61,7 @@ EXTREME = {
 
 @pytest.mark.parametrize("name", EXTREME)
 def test_an_extreme_time_is_no_time(name: str) -> None:
-    times = TimeReader(FORM.time_forms, FORM.zone)
+    times = ExportTimeReader(FORM.time_forms, FORM.zone)
     assert isinstance(cells.time(EXTREME[name], times), Fault)
     assert times.read_second_pass(EXTREME[name]) is None
 
@@ -132,7 +132,7 @@ texts = st.one_of(
     st.from_regex(r"[-+]?[0-9]{1,14}([.,][0-9]*)?([eE][-+]?[0-9]{1,6})?"),
 )
 REGISTER = WardRegister(open_register=True)
-TIMES = TimeReader(
+TIMES = ExportTimeReader(
     (*FORM.time_forms, "%d/%m/%y %H.%M", "%j %Y %H", "%Y-%m-%dT%H:%M:%S.%f%z"), FORM.zone
 )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.common.outcome import Outcome, Verdict
+from adapters.common.outcome import InputOutcome, Verdict
 from adapters.elvis.settings import ElvisSettings, Scope
 from adapters.elvis.state import without_scopes
 from schemas.observation import Location, What
@@ -33,7 +33,7 @@ def _skene(minute: int, *rows: Row) -> File:
     return export(minute, *rows, wards="S1", hospital="SÄS Skene")
 
 
-def _whats(outcome: Outcome) -> list[What]:
+def _whats(outcome: InputOutcome) -> list[What]:
     return [one.what for one in outcome.observations]
 
 
@@ -340,14 +340,14 @@ def test_snapshots_go_on_through_the_hour_that_autumn_repeats() -> None:
 # -- repetition --------------------------------------------------------------------------------------
 
 
-CHANGES: list[Callable[[Player], Outcome]] = [
+CHANGES: list[Callable[[Player], InputOutcome]] = [
     lambda player: player.play(export(0, ANNA)),
     lambda player: player.play(export(15, BO)),
 ]
 
 
 @pytest.mark.parametrize("again", CHANGES)
-def test_a_file_seen_again_is_known(again: Callable[[Player], Outcome]) -> None:
+def test_a_file_seen_again_is_known(again: Callable[[Player], InputOutcome]) -> None:
     player = Player()
     player.play_all([export(0, ANNA), export(15, BO)])
     outcome = again(player)

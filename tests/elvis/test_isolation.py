@@ -96,7 +96,7 @@ def _fails_at(minute: int) -> object:
     at = export(minute).at
     prepare = handle.prepare
 
-    def prepared(state: object, file: handle.Incoming, context: object) -> object:
+    def prepared(state: object, file: handle.IncomingFile, context: object) -> object:
         if getattr(file.parsed, "exported_at", None) == at:
             raise ZeroDivisionError
         return prepare(state, file, context)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from adapters.common.outcome import Outcome, Verdict
+from adapters.common.outcome import InputOutcome, Verdict
 from adapters.elvis.outcomes import outcomes
 from adapters.elvis.settings import ElvisSettings
 from schemas.observation import Location, What
@@ -113,7 +113,7 @@ def _mtime_ns(moment: datetime) -> int:
     return int(moment.timestamp()) * 10**9
 
 
-def _told(settings: ElvisSettings, name: str, lines: list[str]) -> list[Outcome]:
+def _told(settings: ElvisSettings, name: str, lines: list[str]) -> list[InputOutcome]:
     payload = "\r\n".join([*lines, ""]).encode("windows-1252")
     received_at = NOON + timedelta(days=1)
     mtime_ns = _mtime_ns(CHANGED)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.common.outcome import Outcome, Verdict
+from adapters.common.outcome import InputOutcome, Verdict
 from adapters.elvis.format import Columns, ExportFormat
 from adapters.elvis.outcomes import outcomes
 from adapters.elvis.settings import ElvisSettings
@@ -27,7 +27,7 @@ MEDICINE, SURGERY = "SE2321000131-E01", "SE2321000131-E02"
 BASE = Row("B1", "12", "1", "200001012384", admitted="2026-03-01 10:00")
 
 
-def _outcome(row: Row, form: ExportFormat | None = None) -> Outcome:
+def _outcome(row: Row, form: ExportFormat | None = None) -> InputOutcome:
     settings = ElvisSettings(directory=Path("inbox"), format=form or ExportFormat())
     file = File(0, [row, Row("B1", "9", "9")], wards="B1")
     return outcomes(file.payload(), "file.csv", file.at, context(settings, REGISTER))[0][1]

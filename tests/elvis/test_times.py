@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 import pytest
 
 from adapters.elvis.format import ExportFormat
-from adapters.elvis.times import TimeReader
+from adapters.elvis.times import ExportTimeReader
 
 FORM = ExportFormat()
 
 
-def _reader() -> TimeReader:
-    return TimeReader(FORM.time_forms, FORM.zone)
+def _reader() -> ExportTimeReader:
+    return ExportTimeReader(FORM.time_forms, FORM.zone)
 
 
 @pytest.mark.parametrize(

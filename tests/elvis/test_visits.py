@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.common.outcome import Outcome, Verdict
+from adapters.common.outcome import InputOutcome, Verdict
 from adapters.elvis.settings import ElvisSettings
 from schemas.observation import Location, What
 from schemas.ward import Ward, WardRegister
@@ -47,7 +47,7 @@ def _player(more: str = "", register: WardRegister | None = None) -> Player:
     return Player(context(settings, register or REGISTER))
 
 
-def _play(player: Player, minute: int, *rows: str) -> Outcome:
+def _play(player: Player, minute: int, *rows: str) -> InputOutcome:
     lines = [
         f"Exporttid;2026-03-02 12:{minute:02}", "Sjukhus;Söder", "Avdelningar;52", NAMES, VACANT, *rows,
         f"Antal rader;{len(rows) + 1}", "",
@@ -55,7 +55,7 @@ def _play(player: Player, minute: int, *rows: str) -> Outcome:
     return player.play_bytes("\r\n".join(lines).encode("windows-1252"), NOON.replace(hour=23))
 
 
-def _told(outcome: Outcome) -> list[tuple[What, str | None]]:
+def _told(outcome: InputOutcome) -> list[tuple[What, str | None]]:
     return [(one.what, one.visit) for one in outcome.observations]
 
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from adapters.common.outcome import Outcome
-from adapters.hl7v2.mapping import Normaliser as Hl7Normaliser
+from adapters.common.outcome import InputOutcome
+from adapters.hl7v2.mapping import Hl7Normaliser
 from adapters.hl7v2.profile import Hl7Profile
 from router.core.facts import fact_of
 from router.core.visit import folded
@@ -83,7 +83,7 @@ def pairs() -> Iterator[tuple[str, Seen, Seen]]:
         yield path.stem, seen(hl7), seen(fhir)
 
 
-def seen(outcome: Outcome) -> Seen:
+def seen(outcome: InputOutcome) -> Seen:
     """What the router makes of one input alone."""
     if not outcome.observations:
         return Seen()

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from adapters.common.outcome import Outcome
-from adapters.fhir.mapping import Normaliser
+from adapters.common.outcome import InputOutcome
+from adapters.fhir.mapping import FhirNormaliser
 from adapters.fhir.profile import FhirProfile
 from tests.fhir.lab import FEED, KEYER
 from tests.support.golden import GOLDEN, Stories, expectation, register, told, written
@@ -20,12 +20,12 @@ STORIES: Final = Stories(GOLDEN / "fhir", "fhir")
 RECEIVED_AT: Final = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def outcome_of(path: Path, *, explain: bool = False) -> Outcome:
+def outcome_of(path: Path, *, explain: bool = False) -> InputOutcome:
     """The outcome of one input of a story."""
     feed = told(path.parent)
     profile = FhirProfile.model_validate(feed.get("profile", {}))
     wards = register(feed.get("wards"))
-    reader = Normaliser(FEED, profile, wards, KEYER, explain=explain)
+    reader = FhirNormaliser(FEED, profile, wards, KEYER, explain=explain)
     return reader.normalise(path.read_bytes(), RECEIVED_AT)
 
 

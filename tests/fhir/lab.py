@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
-from adapters.common.outcome import Outcome
-from adapters.fhir.mapping import Normaliser
+from adapters.common.outcome import InputOutcome
+from adapters.fhir.mapping import FhirNormaliser
 from adapters.fhir.profile import FhirProfile
 from schemas.observation import Claims, Observation
 from schemas.ward import WardRegister
@@ -22,8 +22,8 @@ OPEN: Final = WardRegister(open_register=True)
 Json = dict[str, Any]
 
 
-def normaliser(wards: WardRegister = OPEN, /, **profile: object) -> Normaliser:
-    return Normaliser(FEED, FhirProfile.model_validate(profile), wards, KEYER)
+def normaliser(wards: WardRegister = OPEN, /, **profile: object) -> FhirNormaliser:
+    return FhirNormaliser(FEED, FhirProfile.model_validate(profile), wards, KEYER)
 
 
 def encounter(version: int = 1, /, **elements: object) -> Json:
@@ -58,7 +58,7 @@ def bundle(kind: str, *resources: Json, **elements: object) -> Json:
     return {"resourceType": "Bundle", "type": kind, "entry": entries} | elements
 
 
-def outcome(document: object, wards: WardRegister = OPEN, /, **profile: object) -> Outcome:
+def outcome(document: object, wards: WardRegister = OPEN, /, **profile: object) -> InputOutcome:
     payload = document if isinstance(document, bytes) else json.dumps(document).encode()
     return normaliser(wards, **profile).normalise(payload, RECEIVED_AT)
 

@@ -31,7 +31,7 @@ from adapters.fhir.limits import (
 )
 from adapters.fhir.markup import _model
 from adapters.fhir.references import Resources
-from adapters.fhir.refusal import RefusedError
+from adapters.fhir.refusal import ResourceRefusedError
 from adapters.fhir.strict import first_fault
 from schemas.topics import MAX_RECORD_BYTES
 from tests.fhir.lab import encounter
@@ -58,7 +58,7 @@ def nested_xml(levels: int) -> bytes:
 @pytest.mark.parametrize("made", [nested, nested_xml])
 def test_a_resource_has_only_so_many_levels(made: Callable[[int], bytes]) -> None:
     assert read(made(MAX_DEPTH))["resourceType"] == "Encounter"
-    with pytest.raises(RefusedError, match="nested-too-deep"):
+    with pytest.raises(ResourceRefusedError, match="nested-too-deep"):
         read(made(MAX_DEPTH + 1))
 
 
@@ -67,13 +67,13 @@ def test_a_body_has_only_so_many_xml_elements() -> None:
         return f'<Bundle xmlns="{XML}">{"<a/>" * (count - 1)}</Bundle>'.encode()
 
     assert read(body(MAX_NODES))["resourceType"] == "Bundle"
-    with pytest.raises(RefusedError, match="too-many-elements"):
+    with pytest.raises(ResourceRefusedError, match="too-many-elements"):
         read(body(MAX_NODES + 1))
 
 
 def test_an_address_has_only_so_many_characters() -> None:
     assert Element({"a": "x" * MAX_URI_CHARS}, "E").uri("a")
-    with pytest.raises(RefusedError, match="text-unreadable"):
+    with pytest.raises(ResourceRefusedError, match="text-unreadable"):
         Element({"a": "x" * (MAX_URI_CHARS + 1)}, "E").uri("a")
 
 
@@ -156,7 +156,7 @@ def test_only_so_much_of_what_is_fetched_is_remembered(monkeypatch: pytest.Monke
     server = Server({
         f"Location/{name}": {"resourceType": "Location", "id": name} for name in names
     })  # fmt: skip
-    beside = looking.Lookup(server.client(), 60, Clock()).beside
+    beside = looking.ResourceLookup(server.client(), 60, Clock()).beside
     for _ in range(2):
         run(beside(asking_for("a", "b", "c")))
     assert len(server.asked) == 6
@@ -170,7 +170,7 @@ def test_what_is_large_is_asked_for_each_time(is_large: bool) -> None:  # noqa: 
     room = MAX_REMEMBERED_BYTES - len(json.dumps(place, separators=(",", ":")))
     place["description"] = "x" * (room + is_large)
     server = Server({"Location/a": place})
-    beside = looking.Lookup(server.client(), 60, Clock()).beside
+    beside = looking.ResourceLookup(server.client(), 60, Clock()).beside
     for _ in range(3):
         run(beside(asking_for("a")))
     assert len(server.asked) == (3 if is_large else 1)
@@ -178,7 +178,7 @@ def test_what_is_large_is_asked_for_each_time(is_large: bool) -> None:  # noqa: 
 
 def test_only_so_many_pages_are_known_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poller, "MAX_REMEMBERED", 2)
-    known = poller.Known()
+    known = poller.TakenHashes()
     for digest in (b"1", b"2", b"3"):
         known.add(digest)
     assert [known.has(digest) for digest in (b"1", b"2", b"3")] == [False, True, True]

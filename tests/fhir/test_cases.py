@@ -15,7 +15,7 @@ from typing import Final
 
 import pytest
 
-from adapters.common.outcome import Outcome
+from adapters.common.outcome import InputOutcome
 from tests.fhir.lab import Json, bundle, encounter, normaliser
 from tests.router.hearing import Router
 
@@ -30,11 +30,11 @@ def sent(name: str) -> bytes:
     return path.read_bytes()
 
 
-def read(payload: bytes, after: int = 0, **profile: object) -> Outcome:
+def read(payload: bytes, after: int = 0, **profile: object) -> InputOutcome:
     return normaliser(**profile).normalise(payload, RECEIVED_AT + timedelta(seconds=after))
 
 
-def wards(*outcomes: Outcome) -> list[str]:
+def wards(*outcomes: InputOutcome) -> list[str]:
     """The wards that expect somebody in the end."""
     router = Router()
     for each in outcomes:

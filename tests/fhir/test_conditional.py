@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adapters.common.outcome import Outcome
+from adapters.common.outcome import InputOutcome
 from adapters.fhir.references import IdentifierToken, logical_id, token_of
 from schemas.observation import Observation
 from schemas.ward import Ward, WardRegister
@@ -30,7 +30,7 @@ def conditional(kind: str, code: str) -> str:
     return f"{kind}?identifier={SYSTEM}|{code}"
 
 
-def stated(document: Json, **profile: Any) -> Outcome:
+def stated(document: Json, **profile: Any) -> InputOutcome:
     return normaliser(WARDS, **profile).normalise(json.dumps(document).encode(), RECEIVED_AT)
 
 

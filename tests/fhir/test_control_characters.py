@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from adapters.common.feed import Input, records_of
 from adapters.common.keys import raw_pointer
-from adapters.common.outcome import Outcome
-from adapters.common.review import Review
+from adapters.common.outcome import InputOutcome
+from adapters.common.review import FeedReview
 from adapters.common.text import cleaned
-from adapters.fhir.mapping import Normaliser
+from adapters.fhir.mapping import FhirNormaliser
 from adapters.fhir.profile import FhirProfile
 from schemas import topics
 from tests.fhir.lab import FEED, KEYER, OPEN, RECEIVED_AT, Json, at, bundle, encounter, outcome
@@ -37,17 +37,17 @@ SIGNS = [
 LET_OUT_NOWHERE = ["\x00", "\x1b", "\x7f", "\x9f", "\u2028", "\u202e", "\ud800", "\n", "\t"]
 
 
-def described(payload: bytes, edition: str = "R4") -> Outcome:
+def described(payload: bytes, edition: str = "R4") -> InputOutcome:
     profile = FhirProfile.model_validate(
         {"edition": edition, "place": {"code_from": ["identifier", "id", "name", "display"]}}
     )
-    return Normaliser(FEED, profile, OPEN, KEYER, describe=True).normalise(payload, RECEIVED_AT)
+    return FhirNormaliser(FEED, profile, OPEN, KEYER, describe=True).normalise(payload, RECEIVED_AT)
 
 
-def records(payload: bytes, found: Outcome) -> str:
+def records(payload: bytes, found: InputOutcome) -> str:
     """Everything that goes to the log but the bytes as they came."""
     taken = Input(raw_pointer(payload, RECEIVED_AT, FEED.name), RECEIVED_AT)
-    review = Review(FEED).findings(taken, found, lambda: "x")
+    review = FeedReview(FEED).findings(taken, found, lambda: "x")
     made = records_of(FEED, taken, b"", found, review.records)
     assert {each.topic for each in made} <= {
         topics.RAW,

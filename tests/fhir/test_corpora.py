@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from adapters.common.keys import PatientKeyer
-from adapters.common.outcome import Outcome
+from adapters.common.outcome import InputOutcome
 from router.core.facts import Fact, fact_of
 from router.core.visit import folded
 from schemas.encounter import Phase
@@ -20,7 +20,7 @@ from tests.fhir.corpora import ALERTS, CONVERTER, MAPPING, found_in, present
 from tests.fhir.lab import RECEIVED_AT, normaliser
 from tests.wardbridge.support import configured, lab_text
 from wardbridge.config.load import load
-from wardbridge.ingest.kind import Reading
+from wardbridge.ingest.kind import ReadingContext
 from wardbridge.ingest.kinds import KINDS
 
 NOTIFICATIONS: Final = """
@@ -54,7 +54,7 @@ WHOSE_FAULT: Final[dict[tuple[str, str, str], str]] = {
 PROFILES: Final = {ALERTS: tomllib.loads(NOTIFICATIONS), MAPPING: {}, CONVERTER: FHIR}
 
 
-def _outcomes() -> list[tuple[str, Outcome, int]]:
+def _outcomes() -> list[tuple[str, InputOutcome, int]]:
     """Folder, outcome and number of Encounters of each file."""
     found = []
     for folder, profile in PROFILES.items():
@@ -92,7 +92,7 @@ def test_whoever_configures_the_alerts_has_them_all_used(tmp_path: Path) -> None
     installation = load(configured(tmp_path, text), tmp_path, {})
     (feed,) = (each for each in installation.feeds if each.kind == "fhir")
     register, keyer = installation.register, PatientKeyer(b"the tests' own secret")
-    reading = Reading(feed.identity, register, keyer, lambda: RECEIVED_AT)
+    reading = ReadingContext(feed.identity, register, keyer, lambda: RECEIVED_AT)
     outcomes = [
         outcome
         for path in found_in(ALERTS)

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from adapters.common.origin import Origin
-from adapters.fhir.mapping import Normaliser
+from adapters.common.origin import ValueOrigin
+from adapters.fhir.mapping import FhirNormaliser
 from adapters.fhir.profile import CONFIDENTIALITY, FhirProfile
 from tests.fhir.golden import STORIES, outcome_of
 from tests.fhir.lab import FEED, KEYER, OPEN, RECEIVED_AT, Json, at, encounter
@@ -46,9 +46,9 @@ def test_a_value_says_its_element_and_its_rule(
     document: Json, profile: Json, value: str, origin: tuple[str, str]
 ) -> None:
     settings = FhirProfile.model_validate(profile)
-    reader = Normaliser(FEED, settings, OPEN, KEYER, explain=True)
+    reader = FhirNormaliser(FEED, settings, OPEN, KEYER, explain=True)
     outcome = reader.normalise(json.dumps(document).encode(), RECEIVED_AT)
-    assert outcome.origins[0][value] == Origin(*origin)
+    assert outcome.origins[0][value] == ValueOrigin(*origin)
 
 
 def test_every_setting_that_a_rule_names_exists() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.common.outcome import Outcome
+from adapters.common.outcome import InputOutcome
 from schemas.ward import WardRegister
 from tests.fhir.lab import RECEIVED_AT, Json, at, bundle, encounter, normaliser
 from wardbridge.config.wards import read_register
@@ -44,12 +44,12 @@ def unit(number: str, code: str = "", part: str = "") -> Json:
     return found | ({"partOf": {"reference": f"Organization/{part}"}} if part else {})
 
 
-def read(wards: WardRegister, *resources: Json, profile: str = "") -> Outcome:
+def read(wards: WardRegister, *resources: Json, profile: str = "") -> InputOutcome:
     reader = normaliser(wards, **tomllib.loads(profile))
     return reader.normalise(json.dumps(bundle("collection", *resources)).encode(), RECEIVED_AT)
 
 
-def mark(outcome: Outcome) -> str:
+def mark(outcome: InputOutcome) -> str:
     (said,) = outcome.observations
     if said.claims.mark is not None:
         assert not outcome.warnings

@@ -13,14 +13,14 @@ import pytest
 
 from adapters.fhir.client import FhirClient
 from adapters.fhir.intake import Intake
-from adapters.fhir.lookup import Lookup
+from adapters.fhir.lookup import ResourceLookup
 from adapters.fhir.poller import Poller
 from adapters.fhir.positions import Positions
 from adapters.fhir.remote import Remote
 from bus.memory import MemoryLog
 from bus.port import TopicPartition
 from kafka_dev import JavaMissingError
-from router.delivery.bundles import Standing, identified, status_of
+from router.delivery.bundles import SubscriptionStatus, identified, status_of
 from router.delivery.channels.fhir import FhirAsked
 from router.delivery.resources import encounter_of
 from schemas import topics
@@ -87,7 +87,7 @@ class Pulled:
             intake = Intake(normaliser(), self.log, lambda: NOW, 10)
             positions, lookup = (
                 Positions(self.log, "fhir", self._remote.base_url),
-                Lookup(client, 60, Clock()),
+                ResourceLookup(client, 60, Clock()),
             )
             poller = Poller(self._remote, lookup, intake, positions, lambda: NOW)
             await poller.round()
@@ -208,7 +208,9 @@ def faults_of(document: Json) -> list[str]:
     return _faults(hapi.address(), "R4", bare(document))
 
 
-def subscription(standing: Standing, heartbeat_s: float | None = None, **more: object) -> Json:
+def subscription(
+    standing: SubscriptionStatus, heartbeat_s: float | None = None, **more: object
+) -> Json:
     registration = Registration(
         name="s1", at=datetime(2026, 1, 15, tzinfo=UTC), channel="fhir", sealed="",
         reason="to be told", owner=Owner(name="portal", how="token"),
@@ -219,10 +221,10 @@ def subscription(standing: Standing, heartbeat_s: float | None = None, **more: o
 
 
 SUBSCRIPTIONS = [
-    subscription(Standing("requested", 0)),
-    subscription(Standing("error", 7, "takes nothing: answered 500"), wards=("MED", "Åre 3"),
+    subscription(SubscriptionStatus("requested", 0)),
+    subscription(SubscriptionStatus("error", 7, "takes nothing: answered 500"), wards=("MED", "Åre 3"),
                  kinds=("designated",), heartbeat_s=60.0, end=AT),
-    subscription(Standing("off", 7), hospitals=("Södra Älvsborg",)),
+    subscription(SubscriptionStatus("off", 7), hospitals=("Södra Älvsborg",)),
 ]  # fmt: skip
 
 
@@ -239,7 +241,7 @@ def test_nor_with_a_subscription_that_is_read_back(resource: Json) -> None:
 
 
 def test_nor_with_anything_else_that_a_subscriber_is_answered() -> None:
-    status = status_of(speaker(Content.ID_ONLY), "query-status", Standing("active", 7))
+    status = status_of(speaker(Content.ID_ONLY), "query-status", SubscriptionStatus("active", 7))
     told = outgoing().notice
     answers = {
         "metadata": capability_statement(BASE, AT, "0.1.0"),

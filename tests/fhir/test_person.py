@@ -6,15 +6,15 @@ import json
 
 import pytest
 
-from adapters.common.outcome import Outcome
-from adapters.fhir.mapping import Normaliser
+from adapters.common.outcome import InputOutcome
+from adapters.fhir.mapping import FhirNormaliser
 from adapters.fhir.profile import FhirProfile
 from schemas.patient import PatientRow
 from tests.fhir.lab import FEED, KEYER, OPEN, RECEIVED_AT, Json, bundle, encounter
 
 NOBODY = {"family": None, "given": None, "born": None, "sex": None}
 NUMBER = [{"system": "urn:oid:1.2.3", "value": "4711"}]
-DESCRIBING = Normaliser(FEED, FhirProfile(), OPEN, KEYER, describe=True)
+DESCRIBING = FhirNormaliser(FEED, FhirProfile(), OPEN, KEYER, describe=True)
 
 
 def of(**patient: object) -> Json:
@@ -22,7 +22,7 @@ def of(**patient: object) -> Json:
     return encounter(subject={"reference": "#p"}, contained=[contained])
 
 
-def read(document: Json, reader: Normaliser = DESCRIBING) -> Outcome:
+def read(document: Json, reader: FhirNormaliser = DESCRIBING) -> InputOutcome:
     return reader.normalise(json.dumps(document).encode(), RECEIVED_AT)
 
 
@@ -87,7 +87,7 @@ def test_each_statement_of_a_bundle_describes_its_own() -> None:
 
 
 def test_nothing_is_described_unless_asked() -> None:
-    plain = Normaliser(FEED, FhirProfile(), OPEN, KEYER)
+    plain = FhirNormaliser(FEED, FhirProfile(), OPEN, KEYER)
     document = of(name=[{"family": "Ek"}])
     assert read(document, plain).patients == ()
     assert read(document, plain).observations == read(document).observations

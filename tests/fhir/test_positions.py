@@ -15,7 +15,7 @@ import pytest
 
 from adapters.fhir.client import FhirClient
 from adapters.fhir.intake import Intake
-from adapters.fhir.lookup import Lookup
+from adapters.fhir.lookup import ResourceLookup
 from adapters.fhir.poller import Poller
 from adapters.fhir.positions import Positions
 from adapters.fhir.remote import Remote
@@ -84,7 +84,7 @@ class Service:
         )  # fmt: skip
         http = answering(server)
         intake = Intake(normaliser(), log, lambda: server.our_now, 10)
-        lookup = Lookup(FhirClient(remote, http, _no_sleep), 60, Clock())
+        lookup = ResourceLookup(FhirClient(remote, http, _no_sleep), 60, Clock())
         positions = Positions(log, "fhir", BASE)
         self.poller = Poller(remote, lookup, intake, positions, lambda: server.our_now)
 

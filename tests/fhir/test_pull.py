@@ -15,11 +15,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from adapters.common.outcome import Outcome
+from adapters.common.outcome import InputOutcome
 from adapters.fhir.client import FhirClient, RemoteError, TryAgainError
-from adapters.fhir.grant import ASSERTION_TYPE, Grant
+from adapters.fhir.grant import ASSERTION_TYPE, BackendToken
 from adapters.fhir.intake import Intake
-from adapters.fhir.lookup import Lookup
+from adapters.fhir.lookup import ResourceLookup
 from adapters.fhir.poller import Poller
 from adapters.fhir.positions import Positions
 from adapters.fhir.references import Resources
@@ -70,7 +70,7 @@ class Server:
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
 
-    def client(self, grant: Grant | None = None, **remote: object) -> FhirClient:
+    def client(self, grant: BackendToken | None = None, **remote: object) -> FhirClient:
         http = answering(self)
         settings = Remote.model_validate({"base_url": BASE, "page_size": 2} | remote)
         return FhirClient(settings, http, self.sleep, grant)
@@ -148,8 +148,8 @@ def test_what_is_not_there_is_none_and_what_is_refused_is_an_error() -> None:
     assert server.slept == []
 
 
-def _beside(server: Server, clock: Clock) -> Lookup:
-    return Lookup(server.client(), 60, clock)
+def _beside(server: Server, clock: Clock) -> ResourceLookup:
+    return ResourceLookup(server.client(), 60, clock)
 
 
 def test_what_an_encounter_refers_to_is_fetched_upwards_and_remembered() -> None:
@@ -177,7 +177,7 @@ def test_what_was_not_there_is_asked_for_again() -> None:
     assert normalised(run(lookup.beside(STAY))).reason == "accepted"
 
 
-def normalised(known: Resources) -> Outcome:
+def normalised(known: Resources) -> InputOutcome:
     return normaliser().normalise(json.dumps(STAY).encode(), NOW, known)
 
 
@@ -209,7 +209,7 @@ class Round:
         intake = Intake(normaliser(), self.log, lambda: self.now, 10)
         remote = Remote(base_url=BASE, searches=searches, look_back_s=60, overlap_s=30)
         client = server.client(give_up_s=0.001)
-        lookup = Lookup(client, 60, Clock())
+        lookup = ResourceLookup(client, 60, Clock())
         positions = Positions(self.log, "fhir", BASE)
         self.poller = Poller(remote, lookup, intake, positions, lambda: self.now)
 
@@ -435,7 +435,7 @@ def test_so_many_of_what_a_notification_names_are_fetched_and_the_others_are_in_
 
 def test_a_notification_whose_names_cannot_be_fetched_is_to_be_sent_again() -> None:
     server = Server({"Encounter/e1": httpx.Response(503)})
-    lookup = Lookup(server.client(give_up_s=0.001), 60, Clock())
+    lookup = ResourceLookup(server.client(give_up_s=0.001), 60, Clock())
     endpoint = Endpoint(fetch=lookup)
     response = endpoint.send("POST", "/fhir/notifications", _names_only())
     assert (response.status_code, told(response)[0][1]) == (503, "not-fetched")
@@ -464,10 +464,12 @@ BACKEND = Backend(
 )  # fmt: skip
 
 
-def _grant(issuer: Callable[[httpx.Request], httpx.Response], now: Callable[[], datetime]) -> Grant:
+def _grant(
+    issuer: Callable[[httpx.Request], httpx.Response], now: Callable[[], datetime]
+) -> BackendToken:
     pem = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     http = answering(issuer)
-    return Grant(BACKEND, pem, http, now)
+    return BackendToken(BACKEND, pem, http, now)
 
 
 def test_a_token_is_asked_for_with_an_assertion_that_the_server_can_check() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.common.outcome import Outcome
+from adapters.common.outcome import InputOutcome
 from adapters.fhir.said import may_mark, statement_of_input
 from schemas.ward import Ward, WardRegister
 from tests.fhir.lab import Json, at, bundle, encounter, outcome
@@ -16,7 +16,7 @@ UNKNOWN = encounter(location=[at("NOWHERE", "planned")])
 WITHOUT_VISIT = encounter(identifier=[], location=[at("W1", "planned")])
 
 
-def about(found: Outcome) -> set[tuple[str, str, str | None, bool]]:
+def about(found: InputOutcome) -> set[tuple[str, str, str | None, bool]]:
     """Of each trouble: the statement, the reason, the place in the Encounter, whether a mark."""
     troubles = [found.trouble, *found.warnings] if found.trouble else found.warnings
     return {(each.statement, each.reason, each.within, each.mark_unread) for each in troubles}

@@ -19,7 +19,7 @@ import pytest
 from adapters.common.settings import Tls
 from adapters.fhir.intake import Intake
 from adapters.fhir.listener import FhirListener
-from adapters.fhir.surface import Fetch, Surface
+from adapters.fhir.surface import Fetch, FhirEndpoint
 from bus.memory import MemoryLog
 from bus.port import LogError, LogFullError, Record, RecordTooLargeError, Stored, TopicPartition
 from schemas import topics
@@ -64,7 +64,7 @@ class Endpoint:
         settings = FhirListener.model_validate(listener)
         reader = normaliser(**(profile or {}))
         self.intake = Intake(reader, self.log, lambda: NOW, settings.max_waiting)
-        surface = Surface(self.intake, settings, lambda: NOW, self.clock, fetch)
+        surface = FhirEndpoint(self.intake, settings, lambda: NOW, self.clock, fetch)
         self.app = surface.app()
 
     def send(

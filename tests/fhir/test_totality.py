@@ -17,13 +17,13 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from adapters.common.outcome import Outcome, Verdict
+from adapters.common.outcome import InputOutcome, Verdict
 from adapters.common.text import cleaned
 from adapters.fhir.document import read
 from adapters.fhir.limits import MAX_ELEMENTS
 from adapters.fhir.names import EditionName
 from adapters.fhir.references import logical_id, token_of
-from adapters.fhir.refusal import RefusedError
+from adapters.fhir.refusal import ResourceRefusedError
 from adapters.fhir.strict import first_fault
 from adapters.fhir.times import read_time
 from tests.fhir.lab import RECEIVED_AT, Json, at, bundle, encounter, normaliser, outcome
@@ -93,7 +93,7 @@ def among_good(kind: str, fault: str, position: int) -> bytes:
     return f'{{"resourceType":"Bundle","type":"{kind}","entry":[{entries}]}}'.encode()
 
 
-def visits(found: Outcome) -> list[str | None]:
+def visits(found: InputOutcome) -> list[str | None]:
     return [each.visit for each in found.observations]
 
 
@@ -278,7 +278,7 @@ PARSERS: Final[dict[str, Callable[[str], object]]] = {
 def _or_refused(parse: Callable[[], object]) -> object:
     try:
         return parse()
-    except RefusedError as refused:
+    except ResourceRefusedError as refused:
         return refused.trouble.reason
 
 

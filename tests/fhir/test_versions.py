@@ -12,7 +12,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from adapters.common.feed import FeedIdentity
-from adapters.fhir.mapping import Normaliser
+from adapters.fhir.mapping import FhirNormaliser
 from adapters.fhir.profile import FhirProfile
 from router.core.facts import fact_of, parsed, row_of
 from router.core.kept import Visit
@@ -31,7 +31,7 @@ def version(
 ) -> Observation:
     meta = {"versionId": str(number), "lastUpdated": (T0 + after).isoformat()}
     document: Json = encounter(meta=meta, location=[at(ward, "planned")], **more)
-    reader = Normaliser(FeedIdentity(feed, "ehr", "region"), FhirProfile(), OPEN, KEYER)
+    reader = FhirNormaliser(FeedIdentity(feed, "ehr", "region"), FhirProfile(), OPEN, KEYER)
     (said,) = reader.normalise(json.dumps(document).encode(), RECEIVED_AT).observations
     return said
 

@@ -17,8 +17,8 @@ from typing import Any, Final, NamedTuple
 
 from adapters.common.feed import Input, records_of
 from adapters.common.keys import raw_pointer
-from adapters.common.outcome import Outcome
-from adapters.common.review import Review, statement_of
+from adapters.common.outcome import InputOutcome
+from adapters.common.review import FeedReview, statement_of
 from adapters.hl7v2 import ack
 from adapters.hl7v2.errors import NotHl7Error
 from adapters.hl7v2.framing import Frame, Framer
@@ -66,9 +66,9 @@ def _reading(name: str) -> Any:
     return reading_of(found, which, lambda: NOW), which
 
 
-def _check_outcome(identity: Any, outcome: Outcome, data: bytes, index: int) -> None:
+def _check_outcome(identity: Any, outcome: InputOutcome, data: bytes, index: int) -> None:
     taken = Input(raw_pointer(data, NOW, identity.name, index=index), NOW)
-    found = Review(identity).findings(taken, outcome, lambda: statement_of(data))
+    found = FeedReview(identity).findings(taken, outcome, lambda: statement_of(data))
     records = records_of(identity, taken, data[:1000], outcome, found.records)
     with suppress(RecordTooLargeError):  # told to the sender, or split, by whoever appends
         check(TABLE, records)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from adapters.common.outcome import Outcome
+from adapters.common.outcome import InputOutcome
 from adapters.hl7v2.profile import Hl7Profile
 from tests.hl7v2.lab import normaliser
 from tests.support.golden import GOLDEN, Stories, expectation, register, told, written
@@ -19,7 +19,7 @@ STORIES: Final = Stories(GOLDEN / "hl7v2", "hl7")
 RECEIVED_AT: Final = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def outcome_of(path: Path, *, explain: bool = False) -> Outcome:
+def outcome_of(path: Path, *, explain: bool = False) -> InputOutcome:
     """The outcome of one message of a story."""
     feed = told(path.parent)
     profile = Hl7Profile.model_validate(feed.get("profile", {}))

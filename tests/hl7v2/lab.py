@@ -8,7 +8,7 @@ from typing import Final
 
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
-from adapters.hl7v2.mapping import Normaliser
+from adapters.hl7v2.mapping import Hl7Normaliser
 from adapters.hl7v2.profile import Hl7Profile
 from schemas.observation import Claims, Observation
 from schemas.patient import PatientRow
@@ -22,8 +22,8 @@ OPEN: Final = WardRegister(open_register=True)
 
 def normaliser(
     profile: Hl7Profile | None = None, wards: WardRegister = OPEN, *, explain: bool = False
-) -> Normaliser:
-    return Normaliser(FEED, profile or Hl7Profile(), wards, KEYER, explain=explain)
+) -> Hl7Normaliser:
+    return Hl7Normaliser(FEED, profile or Hl7Profile(), wards, KEYER, explain=explain)
 
 
 def segment(name: str, fields: Mapping[int, str]) -> str:
@@ -62,7 +62,7 @@ def observed(payload: bytes, profile: Hl7Profile | None = None) -> Observation:
 
 def described(payload: bytes) -> tuple[Observation, PatientRow]:
     """What a message says, and of whom."""
-    reader = Normaliser(FEED, Hl7Profile(), OPEN, KEYER, describe=True)
+    reader = Hl7Normaliser(FEED, Hl7Profile(), OPEN, KEYER, describe=True)
     outcome = reader.normalise(payload, RECEIVED_AT)
     assert not outcome.warnings, outcome
     (observation,), (row,) = outcome.observations, outcome.patients

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
 from adapters.hl7v2 import reader
-from adapters.hl7v2.mapping import Normaliser
-from adapters.hl7v2.profile import Listener
+from adapters.hl7v2.mapping import Hl7Normaliser
+from adapters.hl7v2.profile import MllpListener
 from adapters.hl7v2.server import MllpServer
 from bus.memory import MemoryLog
 from bus.port import LogError, Record, TopicPartition
@@ -83,9 +83,9 @@ async def send_apart(sender: Sender, log: HeldLog, *payloads: bytes) -> None:
 
 @contextlib.asynccontextmanager
 async def serving(
-    log: MemoryLog, listener: Listener | None = None, adapter: Normaliser | None = None
+    log: MemoryLog, listener: MllpListener | None = None, adapter: Hl7Normaliser | None = None
 ) -> AsyncIterator[tuple[MllpServer, Sender]]:
-    server = MllpServer(adapter or normaliser(), log, listener or Listener(port=0))
+    server = MllpServer(adapter or normaliser(), log, listener or MllpListener(port=0))
     await server.start()
     sender = Sender(await asyncio.open_connection("127.0.0.1", server.port))
     try:

@@ -17,7 +17,9 @@ AE = ack.of_error(LogUnavailableError("nothing was stored: send it again"))
 AR = ack.of_error(NotHl7Error("it does not begin with MSH", "MSH"))
 
 
-def _answer(asked: Message | None, verdict: ack.Verdict, *, always: bool = False) -> Message | None:
+def _answer(
+    asked: Message | None, verdict: ack.AckVerdict, *, always: bool = False
+) -> Message | None:
     answer = ack.acknowledgement(asked, verdict, NOW, "N1", always=always)
     return None if answer is None else reader.read(answer)
 
@@ -82,7 +84,7 @@ def test_the_answer_uses_the_senders_delimiters_and_charset() -> None:
 
 
 def test_a_no_says_what_where_and_why() -> None:
-    verdict = ack.Verdict(
+    verdict = ack.AckVerdict(
         "AE", "101^Required field missing^HL70357", "visit-missing", "x|y", "PV1-19"
     )
     answer = _answer(_asking("", ""), verdict)

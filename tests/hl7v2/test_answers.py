@@ -11,7 +11,7 @@ import pytest
 
 from adapters.common.receipt import ReceiptClock
 from adapters.common.settings import Tls
-from adapters.hl7v2.profile import Hl7Profile, Listener
+from adapters.hl7v2.profile import Hl7Profile, MllpListener
 from adapters.hl7v2.server import MllpServer
 from bus.memory import MemoryLog
 from schemas import topics
@@ -60,7 +60,7 @@ def test_frames_end_alike_over_tls(run: Run, tmp_path: Path, ending: bytes) -> N
     trusting = ssl.create_default_context(cafile=ours.file)
 
     async def play() -> None:
-        listener = Listener(port=0, tls=Tls(certificate_file=ours.file, key_file=ours.key))
+        listener = MllpListener(port=0, tls=Tls(certificate_file=ours.file, key_file=ours.key))
         server = MllpServer(normaliser(), MemoryLog(), listener)
         await server.start()
         sender = Sender(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from adapters.hl7v2 import charset, reader
 from adapters.hl7v2.charset import OTHER_NAMES, REFUSED, TABLE_0211, Charsets
 from adapters.hl7v2.errors import CharsetError, UnknownCharsetError
-from adapters.hl7v2.mapping import Normaliser
+from adapters.hl7v2.mapping import Hl7Normaliser
 from adapters.hl7v2.profile import Hl7Profile
 from tests.hl7v2.lab import FEED, KEYER, OPEN, RECEIVED_AT, message
 
@@ -182,7 +182,7 @@ def test_a_codec_that_does_not_read_ascii_as_ascii_is_none(codec: str) -> None:
 
 
 def outcome(payload: bytes, **profile: object) -> tuple[str, str, list[tuple[str, str | None]]]:
-    adapter = Normaliser(FEED, Hl7Profile.model_validate(profile), OPEN, KEYER)
+    adapter = Hl7Normaliser(FEED, Hl7Profile.model_validate(profile), OPEN, KEYER)
     found = adapter.normalise(payload, RECEIVED_AT)
     beside = [(each.reason, each.where) for each in found.warnings]
     return found.verdict.value, found.reason, beside
@@ -203,7 +203,7 @@ def test_an_unknown_name_waits_and_names_the_setting_and_is_told_already_with_as
     plain = message("A15", A15, msh=declaring("PRIVATE-7"))
     assert outcome(plain) == ("accepted", UNKNOWN, [(UNKNOWN, "MSH-18")])
     letters = message("A15", A15, "NTE|1||Ö", msh=declaring("PRIVATE-7"))
-    adapter = Normaliser(FEED, Hl7Profile(), OPEN, KEYER)
+    adapter = Hl7Normaliser(FEED, Hl7Profile(), OPEN, KEYER)
     reading = adapter.read(letters, RECEIVED_AT)
     assert (reading.outcome.verdict, reading.outcome.reason) == ("review", UNKNOWN)
     assert "profile.charsets" in reading.outcome.detail

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.common.text import cleaned, is_readable
-from adapters.hl7v2.mapping import Normaliser
+from adapters.hl7v2.mapping import Hl7Normaliser
 from adapters.hl7v2.profile import Hl7Profile
 from schemas.observation import Location
 from tests.hl7v2.lab import FEED, KEYER, OPEN, RECEIVED_AT, message, segment
 
-DESCRIBING = Normaliser(FEED, Hl7Profile(), OPEN, KEYER, describe=True)
+DESCRIBING = Hl7Normaliser(FEED, Hl7Profile(), OPEN, KEYER, describe=True)
 HIDDEN = ["\x00", "\x07", "\x1b[31m", "\x7f", "\x85", "\x9b", "\u2028", "\u202e", "\u200b"]
 ESCAPED = ["\\X00\\", "\\X0D\\", "\\X1B5B\\", "\\X7F\\", "\\XC29B\\", "\\XE280AE\\"]
 SIGNS = [f"1{sign}2" for sign in HIDDEN + ESCAPED]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.common.origin import Origin
+from adapters.common.origin import ValueOrigin
 from adapters.hl7v2.profile import Hl7Profile
 from tests.hl7v2.golden import STORIES, outcome_of
 from tests.hl7v2.lab import RECEIVED_AT, message, normaliser
@@ -46,7 +46,7 @@ def test_a_value_says_its_field_and_its_rule(
     payload: bytes, profile: Hl7Profile | None, value: str, origin: tuple[str, str]
 ) -> None:
     outcome = normaliser(profile, explain=True).normalise(payload, RECEIVED_AT)
-    assert outcome.origins[0][value] == Origin(*origin)
+    assert outcome.origins[0][value] == ValueOrigin(*origin)
 
 
 def test_every_setting_that_a_rule_names_exists() -> None:

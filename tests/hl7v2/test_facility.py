@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from adapters.common.outcome import Outcome
+from adapters.common.outcome import InputOutcome
 from adapters.hl7v2.profile import Hl7Profile
 from schemas.ward import WardRegister
 from tests.hl7v2.lab import RECEIVED_AT, message, normaliser, segment
@@ -30,12 +30,12 @@ def wards(tmp_path: Path, request: pytest.FixtureRequest) -> WardRegister:
     return read_register(path)
 
 
-def read(wards: WardRegister, payload: bytes, layout: str = "") -> Outcome:
+def read(wards: WardRegister, payload: bytes, layout: str = "") -> InputOutcome:
     profile = Hl7Profile.model_validate(tomllib.loads(layout))
     return normaliser(profile, wards).normalise(payload, RECEIVED_AT)
 
 
-def marked(outcome: Outcome) -> str:
+def marked(outcome: InputOutcome) -> str:
     """The marked ward, or why it is not known."""
     (observation,) = outcome.observations
     mark = observation.claims.mark

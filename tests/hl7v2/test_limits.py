@@ -25,11 +25,11 @@ from adapters.hl7v2.limits import (
     MAX_SUBCOMPONENTS,
     REMEMBERED_CONTROL_IDS,
 )  # fmt: skip
-from adapters.hl7v2.mapping import Normaliser, Reading
+from adapters.hl7v2.mapping import FrameReading, Hl7Normaliser
 from adapters.hl7v2.profile import Hl7Profile
 from tests.hl7v2.lab import FEED, KEYER, OPEN, RECEIVED_AT, message, segment
 
-DESCRIBING = Normaliser(FEED, Hl7Profile(), OPEN, KEYER, describe=True)
+DESCRIBING = Hl7Normaliser(FEED, Hl7Profile(), OPEN, KEYER, describe=True)
 MOST_CALLS = 100_000
 """Of Python functions for one message, however it is made: a tenth of a second. An ordinary one has 300."""
 NUMBER = "200001012384^^^&1.2.752.129.2.1.3.1&ISO^NNSWE"
@@ -113,7 +113,7 @@ HUGE: dict[str, bytes] = {
 @pytest.mark.parametrize("case", HUGE)
 def test_the_work_for_a_message_is_bounded(case: str) -> None:
     payload = HUGE[case]
-    found: list[Reading] = []
+    found: list[FrameReading] = []
     calls = calls_of(lambda: found.append(DESCRIBING.read(payload, RECEIVED_AT)))
     assert calls < MOST_CALLS, calls
     outcome = found[0].outcome
@@ -214,7 +214,7 @@ def test_what_is_remembered_of_control_ids_does_not_grow_with_them() -> None:
 
 
 def test_no_long_text_is_remembered_with_what_was_read_of_it() -> None:
-    adapter = Normaliser(FEED, Hl7Profile(), OPEN, KEYER)
+    adapter = Hl7Normaliser(FEED, Hl7Profile(), OPEN, KEYER)
     before = times._written.cache_info().currsize
     known: Any = adapter._claims._locations._known
     for number in range(50):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from adapters.common.outcome import Outcome
+from adapters.common.outcome import InputOutcome
 from adapters.common.patient_class import LIES_ON_A_WARD, TABLE_0004
 from adapters.hl7v2.profile import Hl7Profile
 from adapters.hl7v2.rules import in_words
@@ -42,11 +42,11 @@ def profile(text: str) -> Hl7Profile:
     return Hl7Profile.model_validate(tomllib.loads(text))
 
 
-def outcome(text: str, payload: bytes) -> Outcome:
+def outcome(text: str, payload: bytes) -> InputOutcome:
     return normaliser(profile(text), REGISTER).normalise(payload, RECEIVED_AT)
 
 
-def marked(found: Outcome) -> str | None:
+def marked(found: InputOutcome) -> str | None:
     """The ward that is marked; ``none`` where the mark is cleared."""
     claims = found.observations[0].claims
     if not claims.says("mark"):
@@ -54,7 +54,7 @@ def marked(found: Outcome) -> str | None:
     return claims.mark.ward if claims.mark else "none"
 
 
-def reasons(found: Outcome) -> list[str]:
+def reasons(found: InputOutcome) -> list[str]:
     return [warning.reason for warning in found.warnings]
 
 
@@ -145,7 +145,7 @@ def test_the_expected_time_has_a_condition_too() -> None:
 # -- what takes it back ------------------------------------------------------------------------
 
 
-def taken_back(found: Outcome) -> list[Location | None]:
+def taken_back(found: InputOutcome) -> list[Location | None]:
     return [each.claims.mark for each in found.observations if each.what is What.PLAN_CANCELLED]
 
 

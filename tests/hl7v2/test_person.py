@@ -6,16 +6,16 @@ import pytest
 
 from adapters.common.feed import Input, records_of
 from adapters.common.keys import raw_pointer
-from adapters.common.outcome import Outcome
-from adapters.hl7v2.mapping import Normaliser
+from adapters.common.outcome import InputOutcome
+from adapters.hl7v2.mapping import Hl7Normaliser
 from adapters.hl7v2.profile import Hl7Profile
 from schemas import topics
 from schemas.patient import PatientRow
 from tests.hl7v2.lab import FEED, KEYER, OPEN, RECEIVED_AT, message, segment
 
 LOCAL, OTHER = "4711^^^LAB^MR", "4712^^^LAB^MR"
-DESCRIBING = Normaliser(FEED, Hl7Profile(), OPEN, KEYER, describe=True)
-PLAIN = Normaliser(FEED, Hl7Profile(), OPEN, KEYER)
+DESCRIBING = Hl7Normaliser(FEED, Hl7Profile(), OPEN, KEYER, describe=True)
+PLAIN = Hl7Normaliser(FEED, Hl7Profile(), OPEN, KEYER)
 
 
 def pid(name: str = "", born: str = "", sex: str = "", number: str = LOCAL) -> str:
@@ -23,7 +23,7 @@ def pid(name: str = "", born: str = "", sex: str = "", number: str = LOCAL) -> s
     return f"{number}||{name}||{born}|{sex}"
 
 
-def read(payload: bytes) -> Outcome:
+def read(payload: bytes) -> InputOutcome:
     return DESCRIBING.normalise(payload, RECEIVED_AT)
 
 

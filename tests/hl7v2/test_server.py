@@ -15,8 +15,8 @@ from adapters.common.settings import Tls
 from adapters.hl7v2 import connection as connection_module
 from adapters.hl7v2.connection import KEEPALIVE_IDLE_S
 from adapters.hl7v2.figures import ControlIds
-from adapters.hl7v2.mapping import Normaliser
-from adapters.hl7v2.profile import Listener
+from adapters.hl7v2.mapping import Hl7Normaliser
+from adapters.hl7v2.profile import MllpListener
 from adapters.hl7v2.server import MllpServer
 from bus.memory import MemoryLog
 from bus.port import LogError, LogFullError, RecordTooLargeError
@@ -203,7 +203,7 @@ def test_a_half_closed_socket_is_answered_to_the_end(run: Run) -> None:
 
 def test_a_sender_that_stalls_amid_a_frame_is_disconnected(run: Run) -> None:
     async def play() -> None:
-        listener = Listener(port=0, stall_s=0.05)
+        listener = MllpListener(port=0, stall_s=0.05)
         async with serving(MemoryLog(), listener) as (server, sender):
             await sender.send(framed(numbered(1)) + b"\x0bMSH|^~")
             assert (await sender.end()).count(b"MSA|AA|N1") == 1
@@ -215,7 +215,7 @@ def test_a_sender_that_stalls_amid_a_frame_is_disconnected(run: Run) -> None:
 @pytest.mark.parametrize("noise", [b"", b"\x00", b"\x00\x00\n", b"?", b"hello", b"?\x1c"])
 def test_an_idle_sender_is_not_stalled(run: Run, noise: bytes) -> None:
     async def play() -> None:
-        listener = Listener(port=0, stall_s=0.02)
+        listener = MllpListener(port=0, stall_s=0.02)
         async with serving(MemoryLog(), listener) as (server, sender):
             await sender.send(framed(numbered(0)) + noise)
             assert await sender.answer() == ("AA", "N0")
@@ -252,7 +252,7 @@ def test_what_is_not_read_is_not_silence(run: Run) -> None:
 def test_reading_pauses_while_too_much_is_on_its_way(run: Run) -> None:
     async def play() -> None:
         log = HeldLog()
-        async with serving(log, Listener(port=0, max_unanswered=2)) as (_, sender):
+        async with serving(log, MllpListener(port=0, max_unanswered=2)) as (_, sender):
             await sender.send(framed(numbered(1)) * 3)
             await log.holds(1)
             await sender.send(framed(numbered(2)))
@@ -268,7 +268,10 @@ def test_reading_pauses_while_too_much_is_on_its_way(run: Run) -> None:
 
 def test_reading_goes_on_when_what_was_on_its_way_is_answered(run: Run) -> None:
     async def play() -> None:
-        async with serving(MemoryLog(), Listener(port=0, max_unanswered_bytes=1)) as (_, sender):
+        async with serving(MemoryLog(), MllpListener(port=0, max_unanswered_bytes=1)) as (
+            _,
+            sender,
+        ):
             for number in range(3):
                 await sender.send(framed(numbered(number)))
                 assert await sender.answer() == ("AA", f"N{number}")
@@ -299,7 +302,7 @@ def test_those_who_are_silent_keep_nobody_out(run: Run, begun: bytes) -> None:
     """Of whom nothing is on its way the one that has been silent longest goes for one more."""
 
     async def play() -> None:
-        listener = Listener(port=0, max_connections=3)
+        listener = MllpListener(port=0, max_connections=3)
         async with serving(MemoryLog(), listener) as (server, oldest):
             await oldest.send(framed(numbered(1)) + begun)
             assert await oldest.answer() == ("AA", "N1")
@@ -323,7 +326,7 @@ def test_those_who_are_silent_keep_nobody_out(run: Run, begun: bytes) -> None:
 def test_who_waits_for_an_answer_stays_whoever_comes(run: Run) -> None:
     async def play() -> None:
         log = HeldLog()
-        async with serving(log, Listener(port=0, max_connections=1)) as (server, sender):
+        async with serving(log, MllpListener(port=0, max_connections=1)) as (server, sender):
             await sender.send(framed(numbered(1)))
             await log.holds(1)
             late = await another(server)
@@ -338,7 +341,7 @@ def test_who_waits_for_an_answer_stays_whoever_comes(run: Run) -> None:
 
 def test_an_idle_sender_is_disconnected_only_where_its_feed_says_so(run: Run) -> None:
     async def play() -> None:
-        listener = Listener(port=0, idle_s=0.05)
+        listener = MllpListener(port=0, idle_s=0.05)
         async with serving(MemoryLog(), listener) as (server, sender):
             silent = await another(server)
             await sender.send(framed(numbered(1)))
@@ -347,7 +350,7 @@ def test_an_idle_sender_is_disconnected_only_where_its_feed_says_so(run: Run) ->
             silent.writer.close()
             assert server.figures.counts()["connections_idle"] == 2
             assert server.figures.stalled == 0
-        assert Listener().idle_s is None
+        assert MllpListener().idle_s is None
 
     run(play())
 
@@ -358,7 +361,7 @@ def test_a_frame_that_drips_without_end_is_given_up(
     monkeypatch.setattr(connection_module, "FRAME_WITHIN_S", 0.2)
 
     async def play() -> None:
-        async with serving(MemoryLog(), Listener(port=0, stall_s=0.15)) as (server, sender):
+        async with serving(MemoryLog(), MllpListener(port=0, stall_s=0.15)) as (server, sender):
             await sender.send(framed(numbered(1)))
             assert await sender.answer() == ("AA", "N1")
             await sender.send(b"\x0b")
@@ -397,7 +400,7 @@ def test_a_sender_that_does_not_read_its_answers_is_disconnected_some_time(
     monkeypatch.setattr(connection_module, "WRITE_WITHIN_S", 0.1)
 
     async def play() -> None:
-        async with serving(MemoryLog(), Listener(port=0, stall_s=0.1)) as (server, sender):
+        async with serving(MemoryLog(), MllpListener(port=0, stall_s=0.1)) as (server, sender):
             (connection,) = server._connections
             connection.pause_writing()  # as the transport does whose buffer is full
             assert await sender.end() == b""
@@ -447,7 +450,7 @@ def test_a_fault_of_ours_is_ae_and_in_review(run: Run, monkeypatch: pytest.Monke
             assert server.figures.outcomes["review", "internal-error"] == 1
             assert len(stored(log, topics.REVIEW)) == 1
 
-    monkeypatch.setattr(Normaliser, "read", read)
+    monkeypatch.setattr(Hl7Normaliser, "read", read)
     run(play())
 
 
@@ -487,7 +490,7 @@ def test_tls(run: Run, tmp_path: Path) -> None:
     ours = self_signed(tmp_path, "ours")
 
     async def play() -> None:
-        listener = Listener(port=0, tls=Tls(certificate_file=ours.file, key_file=ours.key))
+        listener = MllpListener(port=0, tls=Tls(certificate_file=ours.file, key_file=ours.key))
         server = MllpServer(normaliser(), MemoryLog(), listener)
         await server.start()
         context = ssl.create_default_context(cafile=ours.file)

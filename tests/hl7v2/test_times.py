@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.hl7v2.profile import Hl7Profile
-from adapters.hl7v2.times import TimeReader
+from adapters.hl7v2.times import Hl7TimeReader
 from tests.hl7v2.lab import message, observed
 
-READER = TimeReader("Europe/Stockholm", timedelta(minutes=5))
+READER = Hl7TimeReader("Europe/Stockholm", timedelta(minutes=5))
 RECEIVED_AT = datetime(2026, 12, 1, tzinfo=UTC)
 
 

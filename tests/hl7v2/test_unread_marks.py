@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from adapters.common.outcome import Outcome
+from adapters.common.outcome import InputOutcome
 from adapters.hl7v2.profile import Hl7Profile
 from schemas.ward import Ward, WardRegister
 from tests.hl7v2.lab import RECEIVED_AT, message, normaliser, segment
@@ -50,7 +50,7 @@ EVENTS: Final = {
 }
 
 
-def read(event: str, ward: str, evn_3: str = "20260116120000", **pv1: str) -> Outcome:
+def read(event: str, ward: str, evn_3: str = "20260116120000", **pv1: str) -> InputOutcome:
     trigger, zbe = EVENTS[event]
     fields = {42: ward, **({2: pv1["of_class"]} if pv1 else {})}
     more = [zbe] if zbe else []

@@ -18,7 +18,7 @@ from jsonschema import Draft7Validator, Draft202012Validator
 from kafka import KafkaConsumer, TopicPartition
 
 from bus.kafka import KafkaLog, KafkaSettings
-from bus.kafka.cloudevents import Message, Mode, received, sent
+from bus.kafka.cloudevents import BoundMessage, Mode, received, sent
 from bus.port import Header, Record
 from bus.port import TopicPartition as At
 from schemas.base import VisitRef
@@ -59,7 +59,7 @@ SHOULD_BE: dict[Mode, dict[str, bytes]] = {
 }
 
 
-def as_read(message: Message) -> Notification:
+def as_read(message: BoundMessage) -> Notification:
     return Notification.model_validate_json(message.value or b"")
 
 
@@ -125,7 +125,7 @@ def test_the_attribute_dataschema_names_the_schema_of_the_data() -> None:
     ids=["written before there were headers", "in capitals", "without content-type"],
 )
 def test_a_record_of_an_older_version_is_structured(headers: Sequence[Header]) -> None:
-    assert received(EVENT, headers) == Message(EVENT, ())
+    assert received(EVENT, headers) == BoundMessage(EVENT, ())
 
 
 def test_attributes_that_this_version_does_not_know_survive_the_way_through() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from bus.kafka import KafkaLog
 from bus.port import LogError
-from router.delivery.lanes import Terms
+from router.delivery.lanes import RetryTerms
 from router.delivery.queue import GROUP
 from tests.bus.engines import one_broker
 from tests.delivery.dispatching import (
@@ -55,7 +55,7 @@ class Installation:
         return log
 
     @contextmanager
-    def process(self, instance: str, terms: Terms = QUICK) -> Iterator[AtWork]:
+    def process(self, instance: str, terms: RetryTerms = QUICK) -> Iterator[AtWork]:
         log = self.opened(instance)
         senders = [sender_to(endpoint, name, terms) for name, endpoint in self.endpoints.items()]
         with at_work(log, *senders) as working:

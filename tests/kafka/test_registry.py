@@ -23,8 +23,8 @@ from wardbridge.config.log import KafkaSection, RegistrySection
 from wardbridge.logstore.schema_registry import (
     DRAFT_07,
     MEDIA_TYPE,
-    Registry,
     RegistryError,
+    SchemaRegistry,
     Subject,
     subjects,
 )
@@ -65,7 +65,7 @@ def answering(status: int, text: bytes) -> Iterator[tuple[str, list[dict[str, An
 
 
 def registered(section: RegistrySection, subject: Subject = NOTICE) -> int:
-    return Registry(section, Path()).register(subject)
+    return SchemaRegistry(section, Path()).register(subject)
 
 
 def test_each_topic_has_a_subject_and_the_schema_of_its_values() -> None:

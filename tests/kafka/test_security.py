@@ -12,7 +12,7 @@ from typing import get_args
 
 import pytest
 
-from bus.kafka import KafkaLog, KafkaSettings, Sasl, Tls
+from bus.kafka import KafkaLog, KafkaSettings, KafkaTls, Sasl
 from bus.kafka.settings import Mechanism
 from bus.port import LogError, Record, TopicPartition
 from schemas.topics import RAW
@@ -23,13 +23,13 @@ IN = TopicPartition(RAW, 0)
 REFUSED_WITHIN_S = 2.0  # the client goes on trying for as long as it may
 
 
-def authority() -> Tls:
-    return Tls(ca_file=certificates() / "ca.pem")
+def authority() -> KafkaTls:
+    return KafkaTls(ca_file=certificates() / "ca.pem")
 
 
-def with_certificate() -> Tls:
+def with_certificate() -> KafkaTls:
     folder = certificates()
-    return Tls(folder / "ca.pem", folder / "client.pem", folder / "client.key")
+    return KafkaTls(folder / "ca.pem", folder / "client.pem", folder / "client.key")
 
 
 def unsigned_token(folder: Path) -> Path:
@@ -52,7 +52,7 @@ def by_token(folder: Path) -> Sasl:
 
 
 def settings(
-    listener: str, tls: Tls | None, sasl: Sasl | None, connect_timeout_s: float = 15.0
+    listener: str, tls: KafkaTls | None, sasl: Sasl | None, connect_timeout_s: float = 15.0
 ) -> KafkaSettings:
     return one_broker(
         brokers(listener), prefix=f"t{uuid.uuid4().hex[:8]}.", tls=tls, sasl=sasl,
@@ -60,7 +60,7 @@ def settings(
     )  # fmt: skip
 
 
-Case = tuple[str, Callable[[], Tls | None], Callable[[Path], Sasl | None]]
+Case = tuple[str, Callable[[], KafkaTls | None], Callable[[Path], Sasl | None]]
 ACCEPTED: dict[str, Case] = {
     "TLS": ("TLS", authority, lambda _: None),
     "TLS with a certificate": ("MUTUAL", with_certificate, lambda _: None),
@@ -70,7 +70,7 @@ ACCEPTED: dict[str, Case] = {
     "OAUTHBEARER": ("OAUTH", lambda: None, by_token),
 }
 REFUSED: dict[str, Case] = {
-    "an authority that is not ours": ("TLS", Tls, lambda _: None),
+    "an authority that is not ours": ("TLS", KafkaTls, lambda _: None),
     "no certificate": ("MUTUAL", authority, lambda _: None),
     "a wrong password": ("PLAIN", authority, lambda _: plain("PLAIN", "wrong")),
     "a wrong SCRAM password": ("SCRAM", lambda: None, lambda _: plain("SCRAM-SHA-512", "wrong")),

@@ -9,7 +9,7 @@ import pytest
 from kafka.admin import KafkaAdminClient
 
 from bus.kafka import KafkaSettings
-from bus.kafka.topics import Difference, differences, ensure, wanted_configs
+from bus.kafka.topics import TopicDifference, differences, ensure, wanted_configs
 from bus.port import LogError
 from schemas.topics import DAY_S, MAX_RECORD_BYTES, RAW, STATE, TICKS, TOPICS
 from tests.bus.engines import one_broker
@@ -45,7 +45,7 @@ def test_a_difference_is_named_with_its_remedy(
 
 
 def test_the_remedy_is_a_command_with_names_and_values() -> None:
-    text = str(Difference("p.raw", "retention.ms", "1209600000", "1000"))
+    text = str(TopicDifference("p.raw", "retention.ms", "1209600000", "1000"))
     assert "retention.ms is 1000, not 1209600000" in text
     assert "--entity-name p.raw --add-config retention.ms=1209600000" in text
 

@@ -1,10 +1,11 @@
-"""What import-linter cannot see: what reading the configuration reads, and circles between single modules."""
+"""What import-linter cannot see: what reading the configuration reads, circles of single modules, names used twice."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
@@ -59,3 +60,12 @@ def test_no_modules_import_one_another_in_a_circle() -> None:
         TopologicalSorter(imports).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_a_public_class_name_means_one_thing() -> None:
+    found = defaultdict(list)
+    for file in package_files():
+        for node in ast.parse(file.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found[node.name].append(str(file.relative_to(ROOT)))
+    assert {name: files for name, files in found.items() if len(files) > 1} == {}

@@ -14,14 +14,13 @@ from typing import Any, Final
 
 from adapters.common.feed import FeedIdentity, Input, records_of
 from adapters.common.keys import raw_pointer
-from adapters.common.review import Review
+from adapters.common.review import FeedReview
 from adapters.elvis.feed import ElvisDirectoryFeed
 from adapters.elvis.settings import ElvisSettings
 from adapters.fhir.belongs import is_bundle, is_encounter
 from adapters.fhir.intake import Intake
-from adapters.fhir.mapping import Normaliser as FhirNormaliser
-from adapters.hl7v2.mapping import Normaliser as Hl7Normaliser
-from adapters.hl7v2.mapping import read_frame
+from adapters.fhir.mapping import FhirNormaliser
+from adapters.hl7v2.mapping import Hl7Normaliser, read_frame
 from adapters.hl7v2.statement import named, statement
 from bus.memory import MemoryLog
 from bus.port import Log
@@ -36,13 +35,13 @@ from tests.support.histories import Visit, message
 from tests.support.registered import COLUMNS
 from wardbridge.config.load import load
 from wardbridge.config.models import Feed
-from wardbridge.ingest.kind import Reading
+from wardbridge.ingest.kind import ReadingContext
 from wardbridge.ingest.kinds import fingerprint_of
 from wardbridge.logstore.revisions import revised
 from wardbridge.reviewing.planned import Planned
 from wardbridge.reviewing.preview import Foreseen
 from wardbridge.reviewing.records import open_items, open_statements
-from wardbridge.reviewing.replay import Replay
+from wardbridge.reviewing.replay import InputReplay
 from wardbridge.routing.step import make_runner
 from wardbridge.runtime.service import write_authority
 from wardbridge.security.secret import keyer_of, made_once
@@ -113,7 +112,7 @@ class Hospital:
         write_authority(self.log, timelines)
         self.feeds = {feed.identity.name: feed for feed in self.installation.feeds}
         self.router = make_runner(self.log, self.installation)
-        self._made: dict[str, tuple[Reading, Review]] = {}
+        self._made: dict[str, tuple[ReadingContext, FeedReview]] = {}
         self._elvis: ElvisDirectoryFeed | None = None
 
     def route(self) -> None:
@@ -170,13 +169,13 @@ class Hospital:
     def _settings(self, name: str) -> Any:
         return self.feeds[name].settings
 
-    def _of(self, name: str) -> tuple[Reading, Review]:
+    def _of(self, name: str) -> tuple[ReadingContext, FeedReview]:
         if name not in self._made:
             feed: Feed = self.feeds[name]
             identity = self._revised(feed)
             keyer = keyer_of(self.log, self.installation)
-            reading = Reading(identity, self.installation.register, keyer, self.clock)
-            review = Review(identity, open_statements(self.log, identity))
+            reading = ReadingContext(identity, self.installation.register, keyer, self.clock)
+            review = FeedReview(identity, open_statements(self.log, identity))
             self._made[name] = (reading, review)
         return self._made[name]
 
@@ -216,7 +215,7 @@ class Hospital:
     async def _replayed(
         self, items: Sequence[ReviewItem] | None, *, is_done: bool
     ) -> tuple[list[Planned], Foreseen]:
-        async with Replay(self.log, self.installation, self.clock) as replay:
+        async with InputReplay(self.log, self.installation, self.clock) as replay:
             plan = await replay.plan(self.open() if items is None else items, "anna")
             ahead = replay.look_ahead(plan)
             return (replay.do(plan) if is_done else plan), ahead

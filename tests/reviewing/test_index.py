@@ -17,8 +17,8 @@ from schemas import topics
 from schemas.review import ReviewItem, ReviewStep, is_open
 from tests.reviewing.saying import after, item, record, step
 from wardbridge.reviewing.component import ReviewFollower
-from wardbridge.reviewing.following import Follower
-from wardbridge.reviewing.index import Index, Place, Waiting
+from wardbridge.reviewing.following import TopicFollower
+from wardbridge.reviewing.index import Index, ItemPosition, OpenItems
 
 Row = ReviewItem | ReviewStep
 
@@ -50,16 +50,16 @@ def test_what_is_open_is_listed_oldest_first_and_counted_by_feed_and_reason() ->
     )  # fmt: skip
     assert ids(index) == ["d", "a", "b", "c"]
     assert index.waiting() == [
-        Waiting("elvis", "ward-unknown", 1, 0, after(3)),
-        Waiting("hl7", "visit-missing", 1, 0, after(0)),
-        Waiting("hl7", "ward-unknown", 2, 1, after(1)),
+        OpenItems("elvis", "ward-unknown", 1, 0, after(3)),
+        OpenItems("hl7", "visit-missing", 1, 0, after(0)),
+        OpenItems("hl7", "ward-unknown", 2, 1, after(1)),
     ]
     for each in "abcd":
         index.take(stored(step(each, "discarded", by="anna")))
     assert index.waiting() == [
-        Waiting("elvis", "ward-unknown", 0, 0, None),
-        Waiting("hl7", "visit-missing", 0, 0, None),
-        Waiting("hl7", "ward-unknown", 0, 0, None),
+        OpenItems("elvis", "ward-unknown", 0, 0, None),
+        OpenItems("hl7", "visit-missing", 0, 0, None),
+        OpenItems("hl7", "ward-unknown", 0, 0, None),
     ]  # a figure that fell to none must not vanish from a graph
 
 
@@ -68,7 +68,7 @@ def test_pages_go_on_behind_a_place_also_when_that_one_has_ended() -> None:
     first = index.items(lambda _: True, None, 3)
     assert [each.id for each in first] == ["0", "1", "2"]
     index.take(stored(step("2", "discarded")))
-    behind = Place(first[-1].at, first[-1].id)
+    behind = ItemPosition(first[-1].at, first[-1].id)
     assert [each.id for each in index.items(lambda _: True, behind, 3)] == ["3", "4", "5"]
     odd = index.items(lambda each: int(each.id) % 2 == 1, behind, 9)
     assert [each.id for each in odd] == ["3", "5", "7"]
@@ -129,7 +129,7 @@ def test_what_nobody_can_read_costs_itself_only() -> None:
 def test_more_than_it_holds_are_counted_and_read_when_there_is_room() -> None:
     log = MemoryLog()
     log.append([record(item(str(number), number)) for number in range(10)])
-    follower = Follower(log, (topics.REVIEWED, topics.REVIEW))
+    follower = TopicFollower(log, (topics.REVIEWED, topics.REVIEW))
     index = Index(max_items=4)
     for each in follower.look():
         index.take(each)
@@ -149,7 +149,7 @@ def test_figures_cost_the_same_whatever_there_is() -> None:
     """Not timed: what is asked of ten thousand touches as little as of ten."""
     index = index_of(*(item(str(n), n) for n in range(10_000)), max_items=20_000)
 
-    class Counting(list[Place]):
+    class Counting(list[ItemPosition]):
         looks = 0
 
         def __getitem__(self, at: Any) -> Any:
@@ -158,7 +158,7 @@ def test_figures_cost_the_same_whatever_there_is() -> None:
 
     for count in index._counts.values():
         count.order = Counting(count.order)
-    assert index.waiting() == [Waiting("hl7", "ward-unknown", 10_000, 0, after(0))]
+    assert index.waiting() == [OpenItems("hl7", "ward-unknown", 10_000, 0, after(0))]
     assert Counting.looks <= 2
 
 

@@ -17,7 +17,7 @@ from tests.bus.engines import ENGINES, Engine, KafkaEngine, SqliteEngine
 from tests.reviewing.hospital import START, Hospital
 from tests.reviewing.saying import record, step
 from tests.reviewing.test_replay import Killed, KilledLog
-from wardbridge.reviewing.keeping import Kept, keep
+from wardbridge.reviewing.keeping import RetentionRound, keep
 
 DAY = timedelta(days=1)
 SETTLED_FOR = 30 * DAY
@@ -29,7 +29,7 @@ def hospital(tmp_path: Path) -> Hospital:
     return Hospital(tmp_path, "AKM", "W1")
 
 
-def kept_after(hospital: Hospital, days: int) -> Kept:
+def kept_after(hospital: Hospital, days: int) -> RetentionRound:
     hospital.now += days * DAY
     return keep(hospital.log, SETTLED_FOR, hospital.now)
 
@@ -53,11 +53,11 @@ def ended(hospital: Hospital, deed: str = "resolved", number: int = 0) -> None:
 
 def test_the_bytes_of_an_open_item_outlive_the_topic_of_inputs(hospital: Hospital) -> None:
     hospital.say("A14", "V1", "W9")
-    assert kept_after(hospital, 6) == Kept()
-    assert kept_after(hospital, 2) == Kept(copied=1)
-    assert kept_after(hospital, 1) == Kept(), "once"
+    assert kept_after(hospital, 6) == RetentionRound()
+    assert kept_after(hospital, 2) == RetentionRound(copied=1)
+    assert kept_after(hospital, 1) == RetentionRound(), "once"
     forget_raw(hospital)
-    assert kept_after(hospital, 400) == Kept(), "for as long as it is open"
+    assert kept_after(hospital, 400) == RetentionRound(), "for as long as it is open"
     hospital.restart("AKM", "W1", "W9")
     (planned,), _ = hospital.plan()
     assert planned.cannot is None
@@ -66,8 +66,8 @@ def test_the_bytes_of_an_open_item_outlive_the_topic_of_inputs(hospital: Hospita
 def test_what_was_down_for_long_looks_for_nothing_that_is_gone(hospital: Hospital) -> None:
     hospital.say("A14", "V1", "W9")
     forget_raw(hospital)
-    assert kept_after(hospital, 10) == Kept()
-    assert kept_after(hospital, 100) == Kept()
+    assert kept_after(hospital, 10) == RetentionRound()
+    assert kept_after(hospital, 100) == RetentionRound()
     assert len(hospital.open()) == 1
 
 
@@ -79,19 +79,19 @@ def test_a_settled_item_goes_with_its_bytes_and_what_was_done_about_it(
     kept_after(hospital, 8)
     ended(hospital, deed)
     forget_raw(hospital)
-    assert kept_after(hospital, 29) == Kept()
+    assert kept_after(hospital, 29) == RetentionRound()
     assert len(keys(hospital, topics.REVIEW)) == len(keys(hospital, topics.HELD)) == 1
-    assert kept_after(hospital, 2) == Kept(released=1, removed=1)
+    assert kept_after(hospital, 2) == RetentionRound(released=1, removed=1)
     for topic in (topics.REVIEW, topics.REVIEWED, topics.HELD):
         assert keys(hospital, topic) == set()
-    assert kept_after(hospital, 1) == Kept()
+    assert kept_after(hospital, 1) == RetentionRound()
 
 
 def test_what_is_settled_early_is_kept_with_its_bytes_too(hospital: Hospital) -> None:
     hospital.say("A14", "V1", "W9")
     ended(hospital)
-    assert kept_after(hospital, 8) == Kept(copied=1)
-    assert kept_after(hospital, 30) == Kept(released=1, removed=1)
+    assert kept_after(hospital, 8) == RetentionRound(copied=1)
+    assert kept_after(hospital, 30) == RetentionRound(released=1, removed=1)
 
 
 def test_bytes_that_another_item_needs_stay(hospital: Hospital) -> None:
@@ -100,7 +100,7 @@ def test_bytes_that_another_item_needs_stay(hospital: Hospital) -> None:
     hospital.log.append([record(item.model_copy(update={"id": "x", "reason": "of-the-same"}))])
     kept_after(hospital, 8)
     ended(hospital)
-    assert kept_after(hospital, 31) == Kept(removed=1)
+    assert kept_after(hospital, 31) == RetentionRound(removed=1)
     assert len(keys(hospital, topics.HELD)) == 1
     assert len(hospital.open()) == 1
 
@@ -172,7 +172,7 @@ def test_killed_at_any_moment_the_next_round_completes_it(
 
 def test_what_this_version_cannot_read_is_left_alone(hospital: Hospital) -> None:
     hospital.log.append([Record(topics.REVIEW, "lab", "x", b'{"version": 99}')])
-    assert kept_after(hospital, 400) == Kept()
+    assert kept_after(hospital, 400) == RetentionRound()
     assert keys(hospital, topics.REVIEW) == {"x"}
 
 
@@ -191,8 +191,8 @@ def test_on_every_engine(engine: Engine, tmp_path: Path) -> None:
     hospital = Hospital(tmp_path, "AKM", "W1", log=engine(1), start=start)
     for visit in ("V1", "V2"):
         hospital.say("A14", visit, "W9")
-    assert kept_after(hospital, 8) == Kept(copied=2)
+    assert kept_after(hospital, 8) == RetentionRound(copied=2)
     ended(hospital)
-    assert kept_after(hospital, 31) == Kept(released=1, removed=1)
+    assert kept_after(hospital, 31) == RetentionRound(released=1, removed=1)
     assert len(keys(hospital, topics.HELD)) == len(hospital.open()) == 1
     assert keys(hospital, topics.REVIEWED) == set()

@@ -19,7 +19,7 @@ from router.core.corrections import Event, _events, of_the_past, only
 from router.core.facts import CANCELS, GIVES_BACK, Fact
 from router.core.fulfilment import BY_PLACE, Fulfilment
 from router.core.heads import kind as kind_of
-from router.core.history import Happened
+from router.core.history import HistoryEvent
 from router.core.memory import Memory
 from router.core.visit import Fold
 from schemas.observation import Claims, Location, What
@@ -199,11 +199,11 @@ def _is_alike(again: Fact, fact: Fact) -> bool:
 _LED_TO = ("place", "responsible_ward")
 
 
-def history(facts: Iterable[Fact]) -> list[Happened]:
+def history(facts: Iterable[Fact]) -> list[HistoryEvent]:
     """What happened, of a visit's facts given in any order."""
     events, gone = corrected(facts)
     return [
-        Happened(of_the_past(fact) if fact.historic else fact, fact.id in gone)
+        HistoryEvent(of_the_past(fact) if fact.historic else fact, fact.id in gone)
         for fact in _given_back(events, gone)
     ]
 

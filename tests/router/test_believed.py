@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.core.believed import Believed
+from router.core.believed import EffectiveAuthority
 from router.core.keys import joined, parted
 from schemas.authority import Authority, AuthorityEntry
 from tests.router.hearing import Router, authority
@@ -33,7 +33,7 @@ def _entries(draw: st.DrawFn) -> AuthorityEntry:
 def test_equal_to_the_published_timeline(entries: list[AuthorityEntry]) -> None:
     timeline = Authority(realm=REALM, entries=tuple(entries))
     for now in (None, *map(minutes, range(-1, 7))):
-        believed = Believed(timeline, now)
+        believed = EffectiveAuthority(timeline, now)
         for ward in ("W1", "W2", "W3"):
             for hospital in (None, "H1", "H2"):
                 assert believed.source(ward, hospital) == timeline.believed(ward, hospital, now)
@@ -44,16 +44,16 @@ def test_holds_until_something_takes_effect(
     entries: list[AuthorityEntry], start: int, later: int
 ) -> None:
     timeline = Authority(realm=REALM, entries=tuple(entries))
-    believed, at = Believed(timeline, minutes(start)), minutes(start + later)
+    believed, at = EffectiveAuthority(timeline, minutes(start)), minutes(start + later)
     new = [e for e in entries if e.effective_at and minutes(start) < e.effective_at <= at]
     assert believed.holds_at(at) == (not new)
 
 
 def test_a_ward_over_its_hospital_over_the_realm_and_of_equal_times_the_later() -> None:
     timeline = authority("a", "b", "W1=c@06:10", "W1=d@06:10")
-    assert Believed(timeline, minutes(9)).source("W1", None) == "b"
-    assert Believed(timeline, minutes(10)).source("W1", None) == "d"
-    assert Believed(timeline, minutes(10)).source("W2", None) == "b"
+    assert EffectiveAuthority(timeline, minutes(9)).source("W1", None) == "b"
+    assert EffectiveAuthority(timeline, minutes(10)).source("W1", None) == "d"
+    assert EffectiveAuthority(timeline, minutes(10)).source("W2", None) == "b"
 
 
 def test_a_clock_that_goes_back_changes_nothing() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from router.core import bonds, kept, numbers, reasons, spoken, state
 from router.core.facts import fact_of
 from router.core.patient import visits_of
-from router.core.people import Merge, Statement, folded
+from router.core.people import Merge, NumbersStatement, folded
 from schemas import topics
 from schemas.observation import Observation, Protection
 from tests.router.hearing import Router, rows
@@ -507,10 +507,10 @@ def model(said: Sequence[Observation]) -> dict[str, str]:
         if each.merged_into is not None:
             merges.append(Merge(fact.order, (fact.patient, *fact.others), each.merged_into.key))
             statements.append(
-                Statement(fact.order, each.merged_into.key, each.merged_into.other_keys)
+                NumbersStatement(fact.order, each.merged_into.key, each.merged_into.other_keys)
             )
         else:
-            statements.append(Statement(fact.order, fact.patient, fact.others))
+            statements.append(NumbersStatement(fact.order, fact.patient, fact.others))
     people = folded(set(KEYS), statements, merges)
     return {number: people.resolve(number) for number in KEYS}
 

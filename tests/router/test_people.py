@@ -15,9 +15,9 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from router.core.facts import Order
-from router.core.people import Merge, People, Statement, folded
+from router.core.people import Merge, NumbersStatement, People, folded
 
-Told = Statement | Merge
+Told = NumbersStatement | Merge
 
 
 def told(text: str, at: int) -> Told:
@@ -26,14 +26,14 @@ def told(text: str, at: int) -> Told:
         ceasing, _, survivor = text.partition(">")
         return Merge(order, tuple(ceasing.split()), survivor.strip())
     owner, _, numbers = text.partition(":")
-    return Statement(order, owner.strip(), tuple(numbers.split()))
+    return NumbersStatement(order, owner.strip(), tuple(numbers.split()))
 
 
 def people(said: Sequence[Told]) -> People:
     named = {n for each in said for n in _numbers(each)}
     return folded(
         named,
-        [each for each in said if isinstance(each, Statement)],
+        [each for each in said if isinstance(each, NumbersStatement)],
         [each for each in said if isinstance(each, Merge)],
     )
 
@@ -120,7 +120,7 @@ def test_every_number_leads_to_a_patient_in_any_order_and_step_by_step(
     stepwise = People(set(straight.numbers))
     for each in said:
         merge = each if isinstance(each, Merge) else None
-        stepwise.take([each] if isinstance(each, Statement) else [], merge)
+        stepwise.take([each] if isinstance(each, NumbersStatement) else [], merge)
     for number in straight.numbers:
         patient = straight.resolve(number)
         assert straight.pointer(patient) is None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from router.core.annulment import annulled
 from router.core.corrections import Event, corrected
 from router.core.facts import Fact
-from router.core.history import Happened, history
+from router.core.history import HistoryEvent, history
 from router.core.memory import Memory
 from router.core.restating import replaced_at, replaced_by
 from router.core.versions import in_server_order
@@ -33,7 +33,7 @@ def exact_event(event: Event) -> Exact:
     return event, exact_claims(event.fact.claims), *map(exact_claims, event.told)
 
 
-def exactly(happened: Iterable[Happened]) -> list[Exact]:
+def exactly(happened: Iterable[HistoryEvent]) -> list[Exact]:
     return [(each, exact_claims(each.fact.claims)) for each in happened]
 
 

@@ -5,14 +5,14 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from adapters.common.calls import Asked, Call, Incoming, NoAnswerError
+from adapters.common.calls import Call, HttpRequest, HttpResponse, NoAnswerError
 
 
 def answering(handler: Callable[[httpx.Request], httpx.Response]) -> Call:
     """Each call is handed over as a request; what the function raises of httpx is no answer."""
 
     @asynccontextmanager
-    async def call(asked: Asked) -> AsyncIterator[Incoming]:
+    async def call(asked: HttpRequest) -> AsyncIterator[HttpResponse]:
         form = asked.body if not isinstance(asked.body, bytes) else None
         content = asked.body if isinstance(asked.body, bytes) else None
         request = httpx.Request(
@@ -22,7 +22,7 @@ def answering(handler: Callable[[httpx.Request], httpx.Response]) -> Call:
             answer = handler(request)
         except httpx.TransportError as error:
             raise NoAnswerError(str(error)) from None
-        yield Incoming(answer.status_code, answer.headers, _pieces(answer.content))
+        yield HttpResponse(answer.status_code, answer.headers, _pieces(answer.content))
 
     return call
 

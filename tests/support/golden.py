@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
 
-from adapters.common.outcome import Outcome
+from adapters.common.outcome import InputOutcome
 from adapters.elvis.row import RULES as ELVIS
 from adapters.fhir.mapping import RULES as FHIR
 from adapters.hl7v2.mapping import RULES as HL7V2
@@ -127,14 +127,14 @@ def register(wards: list[str] | None) -> WardRegister:
     return WardRegister([Ward(id=ward, name=ward, hospital="Norr") for ward in wards])
 
 
-def wrongly_explained(outcome: Outcome) -> list[set[str]]:
+def wrongly_explained(outcome: InputOutcome) -> list[set[str]]:
     """For each observation the values without an origin, and the origins of no value."""
     pairs = zip(outcome.observations, outcome.origins, strict=True)
     wrong = [_values(observation) ^ origins.keys() for observation, origins in pairs]
     return [names for names in wrong if names]
 
 
-def names_of(outcomes: Iterable[Outcome], profile: type[BaseModel]) -> set[str]:
+def names_of(outcomes: Iterable[InputOutcome], profile: type[BaseModel]) -> set[str]:
     """The settings that the origins' rules name; each must be one of the profile's."""
     rules = {o.rule for each in outcomes for said in each.origins for o in said.values()}
     settings = {rule.partition(",")[0] for rule in rules if rule.startswith("profile.")}
@@ -152,7 +152,7 @@ def _values(observation: Observation) -> set[str]:
     return {"what", "patient", "stamp.sequence"} | others | claims
 
 
-def written(outcome: Outcome) -> str:
+def written(outcome: InputOutcome) -> str:
     """An outcome as it stands in its file."""
     shown: dict[str, Any] = {
         "outcome": outcome.verdict.value,

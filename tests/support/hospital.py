@@ -12,14 +12,14 @@ from pathlib import Path
 
 from adapters.common.feed import FeedIdentity, Input, envelope_record, patient_records
 from adapters.common.keys import PatientKeyer, raw_pointer
-from adapters.common.outcome import Outcome
+from adapters.common.outcome import InputOutcome
 from adapters.elvis import handle as elvis
 from adapters.elvis import state as elvis_state
 from adapters.elvis.compare import Context
 from adapters.elvis.settings import ElvisSettings
-from adapters.fhir.mapping import Normaliser as FhirNormaliser
+from adapters.fhir.mapping import FhirNormaliser
 from adapters.fhir.profile import FhirProfile
-from adapters.hl7v2.mapping import Normaliser as Hl7Normaliser
+from adapters.hl7v2.mapping import Hl7Normaliser
 from adapters.hl7v2.profile import Hl7Profile
 from bus.memory import MemoryLog
 from bus.port import Log, Record, Stored
@@ -35,7 +35,7 @@ from schemas.ward import WardRegister
 from wardbridge.readmodels.board import Board
 from wardbridge.readmodels.census import Census
 from wardbridge.readmodels.identities import Identities
-from wardbridge.readmodels.known import Known
+from wardbridge.readmodels.known import Disclosure
 
 REALM = "lab"
 KEYER = PatientKeyer(b"a secret of the tests")
@@ -77,7 +77,7 @@ class Hospital:
         self._exports[feed] = (context, elvis_state.SnapshotState())
         return self
 
-    def send(self, payload: bytes, at: datetime, feed: str = "hl7") -> Outcome:
+    def send(self, payload: bytes, at: datetime, feed: str = "hl7") -> InputOutcome:
         """A message or resource, received at a moment."""
         reader = self._feeds[feed]
         outcome = reader.normalise(payload, at)
@@ -86,7 +86,7 @@ class Hospital:
         self._decide([*records, *patient_records(outcome)])
         return outcome
 
-    def export(self, payload: bytes, name: str, at: datetime, feed: str = "elvis") -> Outcome:
+    def export(self, payload: bytes, name: str, at: datetime, feed: str = "elvis") -> InputOutcome:
         """An export, read at a moment."""
         context, state = self._exports[feed]
         file = elvis.incoming(payload, name, at, context)
@@ -107,7 +107,7 @@ class Hospital:
     def inbound(self, ward: str) -> list[Beside]:
         """Who is on the way to the ward, as a reader with identified fields sees it."""
         board, census = Board(), Census(lambda _: self.believed)
-        known = Known(census, WARDS, Identities(census.aliases))
+        known = Disclosure(census, WARDS, Identities(census.aliases))
         known.take(*(self._rows(t) for t in (topics.ENCOUNTERS, topics.PATIENTS, topics.ALIASES)))
         for row in self._rows(topics.INBOUND):
             board.set_row(row)

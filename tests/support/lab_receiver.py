@@ -2,9 +2,9 @@
 
 from wardbridge.simulate.messages import (
     Behaviour,
-    Connection,
-    Heard,
     LabReceiver,
+    ReceivedMessage,
+    ReceiverConnection,
     accepting,
     answering,
     closing,
@@ -18,6 +18,18 @@ from wardbridge.simulate.messages import (
 )
 
 __all__ = [
-    "Behaviour", "Connection", "Heard", "LabReceiver", "accepting", "answering", "closing", "dripping",
-    "flooding", "garbling", "hanging", "mistaking", "mistaking_first", "resetting",
+    "Behaviour",
+    "LabReceiver",
+    "ReceivedMessage",
+    "ReceiverConnection",
+    "accepting",
+    "answering",
+    "closing",
+    "dripping",
+    "flooding",
+    "garbling",
+    "hanging",
+    "mistaking",
+    "mistaking_first",
+    "resetting",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from wardbridge.simulate.posts import (
     Behaviour,
     Call,
     Handler,
-    Receiver,
+    HttpReceiver,
     answering,
     dripping,
     hanging,
@@ -13,5 +13,5 @@ from wardbridge.simulate.posts import (
 )
 
 __all__ = [
-    "TEST", "Behaviour", "Call", "Handler", "Receiver", "answering", "dripping", "hanging", "resetting",
+    "TEST", "Behaviour", "Call", "Handler", "HttpReceiver", "answering", "dripping", "hanging", "resetting",
 ]  # fmt: skip

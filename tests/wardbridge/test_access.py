@@ -29,7 +29,7 @@ from wardbridge.api.stream import while_allowed
 from wardbridge.config.access import HttpTls
 from wardbridge.config.certificate import alternative_name, subject_name
 from wardbridge.config.rights import Deed, Grant, Reader
-from wardbridge.security.gate import Gate, Known
+from wardbridge.security.gate import Credentials, Gate
 from wardbridge.security.rules import RULES
 from wardbridge.security.session import COOKIE, Session, opened, sealed
 
@@ -57,7 +57,7 @@ ALL: frozenset[Deed] = frozenset(get_args(Deed))
 
 def gate_for(*grants: Grant, until: datetime = NOW) -> Gate:
     reader = Reader("screen", "token", grants)
-    known = Known({"screen": (hash_of(TOKEN), reader)}, {}, None, session_days=30)
+    known = Credentials({"screen": (hash_of(TOKEN), reader)}, {}, None, session_days=30)
     return Gate(known, REGISTER.hospital_of, lambda: until)
 
 
@@ -355,7 +355,7 @@ def test_a_client_is_known_by_its_certificate(
     )
     by_certificate = {"DNS:localhost": Reader("portal", "certificate", (Grant(may=ALL),))}
     tokens = {"screen": (SECRET, Reader("screen", "token", (Grant(may=ALL),)))}
-    gate = Gate(Known(tokens, by_certificate, None, 30), REGISTER.hospital_of, lambda: NOW)
+    gate = Gate(Credentials(tokens, by_certificate, None, 30), REGISTER.hospital_of, lambda: NOW)
     context = ssl.create_default_context(cafile=server.file)
     if shows:
         context.load_cert_chain(*(portal if shows == "portal" else stranger))

@@ -24,8 +24,8 @@ from tests.wardbridge.test_http import AT, data, notice, notices, refuse, stream
 from wardbridge.config.rights import ANYBODY, Grant, Reader
 from wardbridge.readmodels.census import Census
 from wardbridge.security import audit
-from wardbridge.security.audit import MAX_REMEMBERED, MAX_SEEN, Row, Trail
-from wardbridge.security.gate import Gate, Known
+from wardbridge.security.audit import MAX_REMEMBERED, MAX_SEEN, ShownRow, Trail
+from wardbridge.security.gate import Credentials, Gate
 
 TOKEN = "a-token-for-the-tests"  # noqa: S105 - it opens nothing
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -34,7 +34,7 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 def gate(fields: Level) -> Gate:
     grant = Grant(fields=fields, may=frozenset({"read", "acknowledge", "operate"}))
     reader = Reader("anna", "token", (grant,), "MED")
-    known = Known({"anna": (hash_of(TOKEN), reader)}, {}, None, 30)
+    known = Credentials({"anna": (hash_of(TOKEN), reader)}, {}, None, 30)
     return Gate(known, lambda _: None, lambda: datetime.now(UTC))
 
 
@@ -138,7 +138,7 @@ def trail(log: Any, clock: Callable[[], datetime]) -> Trail:
 def listed(
     by: Trail, who: Reader, ward: str, *rows: DesignationData, fields: Level = "minimal"
 ) -> None:
-    asyncio.run(by.listed(who, ward, fields, [Row(each.visit, each.version) for each in rows]))
+    asyncio.run(by.listed(who, ward, fields, [ShownRow(each.visit, each.version) for each in rows]))
 
 
 def test_who_goes_on_seeing_the_same_is_noted_again_after_a_while_and_others_apart() -> None:
@@ -217,7 +217,7 @@ def test_an_identity_that_becomes_visible_later_is_noted_when_it_is_shown(
     visit = data("MED", 1, "1").visit
 
     def shown(identity: Identity | None) -> None:
-        asyncio.run(by.listed(reader("anna"), "MED", "identified", [Row(visit, 1, identity)]))
+        asyncio.run(by.listed(reader("anna"), "MED", "identified", [ShownRow(visit, 1, identity)]))
 
     before = IDENTITY if later[1] not in {None, IDENTITY} else None
     shown(before)

@@ -16,7 +16,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from adapters.common import review
-from adapters.common.calls import Asked, Incoming, NoAnswerError
+from adapters.common.calls import HttpRequest, HttpResponse, NoAnswerError
 from adapters.common.feed import FeedIdentity
 from adapters.common.outcome import Trouble
 from adapters.elvis.format import ExportFormat
@@ -97,7 +97,9 @@ def test_so_many_open_statements_are_known_and_the_oldest_goes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(review, "MAX_KNOWN_STATEMENTS", 10)
-    known = review.Review(FEED, [review.Waiting(f"s{number}", str(number)) for number in range(15)])
+    known = review.FeedReview(
+        FEED, [review.OpenItem(f"s{number}", str(number)) for number in range(15)]
+    )
     assert [number for number in range(15) if known.is_open(str(number))] == list(range(5, 15))
 
 
@@ -164,11 +166,11 @@ def test_an_answer_without_end_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
             yield b"four"
 
     @asynccontextmanager
-    async def call(_: Asked) -> AsyncIterator[Incoming]:
-        yield Incoming(200, {}, pieces())
+    async def call(_: HttpRequest) -> AsyncIterator[HttpResponse]:
+        yield HttpResponse(200, {}, pieces())
 
     with pytest.raises(NoAnswerError):
-        asyncio.run(calls.answer_to(call, Asked("http://x"), calls.MOST_BYTES))
+        asyncio.run(calls.answer_to(call, HttpRequest("http://x"), calls.MOST_BYTES))
     assert taken <= 12
 
 

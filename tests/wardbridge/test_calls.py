@@ -16,16 +16,16 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from adapters.common.calls import Asked, Incoming, NoAnswerError
+from adapters.common.calls import HttpRequest, HttpResponse, NoAnswerError
 from adapters.fhir.client import FhirClient, RemoteError
-from adapters.fhir.grant import Grant, GrantError
+from adapters.fhir.grant import BackendToken, GrantError
 from adapters.fhir.remote import Backend, Remote
 from router.delivery.addresses import AddrInfo, Policy
 from router.delivery.http import reason_of, session
 from tests.support.receiver import (
     Behaviour,
     Handler,
-    Receiver,
+    HttpReceiver,
     answering,
     dripping,
     hanging,
@@ -36,8 +36,8 @@ from tests.wardbridge.test_config import problems
 from wardbridge.cli._shared import reached_at
 from wardbridge.config.load import load
 from wardbridge.config.log import RegistrySection
-from wardbridge.logstore.schema_registry import Registry, RegistryError, Subject
-from wardbridge.net.calls import Answer, Calls, answer_to, ask, lines
+from wardbridge.logstore.schema_registry import RegistryError, SchemaRegistry, Subject
+from wardbridge.net.calls import Calls, HttpAnswer, answer_to, ask, lines
 from wardbridge.security.keys import fetch_from
 
 LEADS_OUT = {
@@ -88,8 +88,8 @@ def test_who_operates_may_have_this_network_called(key: str, url: str, tmp_path:
     load(configured(tmp_path, f"{in_process()}\n{LEADS_OUT[key].format(url)}"), tmp_path, {})
 
 
-def asked(url: str, within_s: float = 5.0) -> Answer:
-    return ask(Asked(url, "POST", body=b"{}"), within_s=within_s)
+def asked(url: str, within_s: float = 5.0) -> HttpAnswer:
+    return ask(HttpRequest(url, "POST", body=b"{}"), within_s=within_s)
 
 
 def no_answer(url: str, within_s: float = 5.0) -> str:
@@ -99,7 +99,7 @@ def no_answer(url: str, within_s: float = 5.0) -> str:
 
 
 def test_an_answer_is_whole_and_a_redirect_is_one() -> None:
-    with Receiver(lambda _: answering(307, Location="/elsewhere")) as receiver:
+    with HttpReceiver(lambda _: answering(307, Location="/elsewhere")) as receiver:
         answer = asked(receiver.url)
     assert (answer.status, answer.is_success, answer.headers["LOCATION"]) == (
         307,
@@ -127,7 +127,7 @@ def breaking_off(handler: Handler) -> None:
     ],
 )  # fmt: skip
 def test_half_an_answer_is_none(behaviour: Behaviour, reason: str) -> None:
-    with Receiver(lambda _: behaviour) as receiver:
+    with HttpReceiver(lambda _: behaviour) as receiver:
         assert no_answer(receiver.url, 0.5) == reason
 
 
@@ -149,7 +149,7 @@ def granted(url: str) -> None:
 
     async def grant() -> None:
         async with Calls(1.0) as call:
-            await Grant(backend, KEY, call, lambda: datetime.now(UTC)).token()
+            await BackendToken(backend, KEY, call, lambda: datetime.now(UTC)).token()
 
     asyncio.run(grant())
 
@@ -162,7 +162,7 @@ def keys_fetched(url: str) -> None:
 
 
 def registered(url: str) -> None:
-    Registry(RegistrySection(url=url), Path()).register(Subject("designations-value", {}))
+    SchemaRegistry(RegistrySection(url=url), Path()).register(Subject("designations-value", {}))
 
 
 KEY: Final = ec.generate_private_key(ec.SECP384R1()).private_bytes(
@@ -227,10 +227,10 @@ def test_a_name_that_changes_its_address_is_judged_at_each_connection(
 
 @pytest.mark.parametrize("by", ASKED_BY)
 def test_no_redirect_is_followed(by: str) -> None:
-    with Receiver(lambda _: answering(204)) as other:
+    with HttpReceiver(lambda _: answering(204)) as other:
         elsewhere = answering(307, Location=other.url)
         told = (RemoteError, GrantError, RegistryError, ValueError, NoAnswerError)
-        with Receiver(lambda _: elsewhere) as receiver, suppress(*told):
+        with HttpReceiver(lambda _: elsewhere) as receiver, suppress(*told):
             ASKED_BY[by](receiver.url)
     assert receiver.calls
     assert other.calls == []
@@ -240,7 +240,7 @@ def test_no_redirect_is_followed(by: str) -> None:
 def test_a_proxy_of_the_environment_is_not_asked(
     by: str, closed_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Receiver(lambda _: answering(204)) as proxy:
+    with HttpReceiver(lambda _: answering(204)) as proxy:
         for name in ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
         assert reason(by, f"http://127.0.0.1:{closed_port}/x") == "nobody listens there"
@@ -249,7 +249,7 @@ def test_a_proxy_of_the_environment_is_not_asked(
 
 def test_what_must_not_be_called_is_told_alike_whoever_listens_there(closed_port: int) -> None:
     """The text is no scan of ports: an address is judged before anything is sent there."""
-    with Receiver(lambda _: answering(204)) as receiver:
+    with HttpReceiver(lambda _: answering(204)) as receiver:
         said = {
             said_of_outside(host, port)
             for host in ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]")
@@ -274,7 +274,7 @@ def said_of_outside(host: str, port: int) -> str:
 
 
 def test_why_there_is_no_answer_tells_no_address() -> None:
-    with Receiver(lambda _: resetting) as receiver:
+    with HttpReceiver(lambda _: resetting) as receiver:
         said = [no_answer(receiver.url), no_answer(receiver.url.replace("http:", "https:"))]
     said += [
         no_answer(receiver.url),
@@ -288,7 +288,7 @@ def test_why_there_is_no_answer_tells_no_address() -> None:
 
 def test_an_address_is_asked_for_as_it_was_given() -> None:
     """A server may sign its links: another spelling would be another link."""
-    with Receiver(lambda _: answering(200)) as receiver:
+    with HttpReceiver(lambda _: answering(200)) as receiver:
         base = receiver.url.removesuffix("/notices")
         for path in ("/r4?a=%2c%7E~&b=x%20y+z", "/r4/%41?x=%C3%A4"):
             asked(f"{base}{path}")
@@ -306,16 +306,16 @@ async def test_lines_come_as_they_are_whatever_pieces_they_come_in() -> None:
             yield text[start : start + size]
 
     for size in range(1, len(text) + 1):
-        found = [line async for line in lines(Incoming(200, {}, pieces(size)))]
+        found = [line async for line in lines(HttpResponse(200, {}, pieces(size)))]
         assert found == ["data: ä", "", "data: 2", "", ": 3"]
 
 
 async def test_connections_are_kept_and_closed() -> None:
-    with Receiver(lambda _: answering(200)) as receiver:
+    with HttpReceiver(lambda _: answering(200)) as receiver:
         async with Calls(5.0) as call:
             for _ in range(3):
                 assert (
-                    await answer_to(call, Asked(receiver.url, "POST", body=b"{}"))
+                    await answer_to(call, HttpRequest(receiver.url, "POST", body=b"{}"))
                 ).status == 200
         assert len({call.peer for call in receiver.calls}) == 1
 

@@ -22,7 +22,7 @@ from schemas.ward import Ward, WardRegister
 from tests.wardbridge.test_audit import BEARER, gate
 from tests.wardbridge.test_http import AT, data, row, surface
 from wardbridge.readmodels.census import Census, believed_by
-from wardbridge.readmodels.known import Known
+from wardbridge.readmodels.known import Disclosure
 
 LEAVES = AT + timedelta(hours=6)
 REGISTER = WardRegister(
@@ -85,13 +85,13 @@ def test_a_ward_is_told_where_from() -> None:
 def test_a_ward_is_told_nothing_that_is_not_plainly_its_own(
     changed: dict[str, Any], believed: str | None
 ) -> None:
-    found = Known(census(view(**changed), believed=believed), REGISTER)
+    found = Disclosure(census(view(**changed), believed=believed), REGISTER)
     assert found.beside(data("MED", 1), "operational").details is None
 
 
 def test_a_row_that_is_protected_is_masked_whatever_the_view_says() -> None:
     protected = data("MED", 1).model_copy(update={"protected": True})
-    assert Known(census(view()), REGISTER).beside(protected, "operational").details is None
+    assert Disclosure(census(view()), REGISTER).beside(protected, "operational").details is None
 
 
 @given(

@@ -25,7 +25,7 @@ from wardbridge.config.doors import doors
 from wardbridge.config.kinds import KINDS
 from wardbridge.config.load import load
 from wardbridge.config.models import Settings
-from wardbridge.config.problems import ConfigError, Problem
+from wardbridge.config.problems import ConfigError, ConfigProblem
 from wardbridge.config.reference import _fields, _inner
 from wardbridge.logstore.log import log_path
 from wardbridge.security.secret import claimed_keyer_of, made_once
@@ -49,7 +49,7 @@ def warned(tmp_path: Path, text: str) -> set[str]:
     return {each.key for each in load(configured(tmp_path, text), tmp_path, {}).warned}
 
 
-def errors(tmp_path: Path, text: str) -> list[Problem]:
+def errors(tmp_path: Path, text: str) -> list[ConfigProblem]:
     with pytest.raises(ConfigError) as caught:
         load(configured(tmp_path, text), tmp_path, {})
     return list(caught.value.problems)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adapters.common.configured import HOLDS_BY, Configured
+from adapters.common.configured import HOLDS_BY, SettingsKind
 from adapters.common.feed import FeedIdentity
 from tests.wardbridge.test_check import errors
 from wardbridge.config.kinds import KINDS
@@ -66,7 +66,7 @@ def test_a_port_that_cannot_be_told_clashes_with_none(wrong: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
-def test_what_a_feed_holds_is_told_by_a_few_settings(kind: Configured[Any]) -> None:
+def test_what_a_feed_holds_is_told_by_a_few_settings(kind: SettingsKind[Any]) -> None:
     asked: set[str] = set()
 
     class Settings:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.kafka import Sasl, Tls
+from bus.kafka import KafkaTls, Sasl
 from bus.memory import MemoryLog
 from bus.port import Log
 from router.delivery.channels import KINDS
@@ -158,4 +158,4 @@ def test_paths_start_from_the_data_folder(tmp_path: Path) -> None:
     text = changed("[realms.lab]", '[log.kafka.tls]\nca_file = "ca.pem"\n[realms.lab]')
     section = loaded(tmp_path, text).settings.log.kafka
     assert section is not None
-    assert kafka_settings(section, 1, tmp_path).tls == Tls(ca_file=tmp_path / "ca.pem")
+    assert kafka_settings(section, 1, tmp_path).tls == KafkaTls(ca_file=tmp_path / "ca.pem")

@@ -18,7 +18,7 @@ from tests.wardbridge.test_access import ALL, gate_for
 from tests.wardbridge.test_http import Surface, notice, surface
 from wardbridge.config.rights import Grant
 from wardbridge.net import connection, server
-from wardbridge.net.connection import HeldConnection, Phase
+from wardbridge.net.connection import ConnectionPhase, HeldConnection
 
 SOON_S = 0.2
 HEAD = b"GET /livez HTTP/1.1\r\nHost: bridge\r\n\r\n"
@@ -296,7 +296,10 @@ def test_ranges_without_end_cost_no_more_than_the_page() -> None:
 
 
 def test_every_phase_but_those_in_which_we_work_or_may_be_idle_has_its_time() -> None:
-    assert connection.WITHIN_S.keys() == {*Phase} - {Phase.ANSWER, Phase.IDLE}
+    assert connection.WITHIN_S.keys() == {*ConnectionPhase} - {
+        ConnectionPhase.ANSWER,
+        ConnectionPhase.IDLE,
+    }
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from tests.wardbridge.support import configured, lab_text
 from wardbridge.config.load import load
-from wardbridge.config.problems import ConfigError, Problem
+from wardbridge.config.problems import ConfigError, ConfigProblem
 
 PROFILE = 'visit = "PV1-19"\n'
 
@@ -44,7 +44,7 @@ DAMAGES = [missing, a_folder, in_latin_1, zeroed, cut, merged]
 OF_A_SECRET = [missing, a_folder, in_latin_1]  # whatever else stands in it is one
 
 
-def problems(folder: Path, name: str, damage: Callable[[Path], None]) -> tuple[Problem, ...]:
+def problems(folder: Path, name: str, damage: Callable[[Path], None]) -> tuple[ConfigProblem, ...]:
     text = lab_text().replace("[feeds.hl7]", '[feeds.hl7]\nprofile_file = "profile.toml"')
     assert "profile_file" in text
     text += '\n[http.access.tokens.screen]\nsecret = "${file:screen.token}"\nmay = ["read"]\n'

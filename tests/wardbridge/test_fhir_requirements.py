@@ -22,7 +22,7 @@ from schemas.notification import Kind
 from tests.delivery.dispatching import QUICK, dispatching, until
 from tests.delivery.notices import notice, queued
 from tests.delivery.test_fhir import hook, kinds, parameter
-from tests.support.receiver import Receiver, answering
+from tests.support.receiver import HttpReceiver, answering
 from tests.wardbridge.test_fhir_surface import asked, bearer, extension, get, post, subscription
 from tests.wardbridge.test_http import Surface
 from wardbridge.api.fhir.capability import IG
@@ -171,7 +171,7 @@ def test_a_notification_in_another_version_of_fhir_is_refused(version: str) -> N
     asked(work)
 
 
-async def told_by(receiver: Receiver, *records: Any, heartbeat_s: float | None = None) -> None:
+async def told_by(receiver: HttpReceiver, *records: Any, heartbeat_s: float | None = None) -> None:
     """A day later the sender looks again."""
     log, now = MemoryLog(), [1e9]
     sender = Sender("s", hook(receiver.url, heartbeat_s), QUICK, clock=lambda: now[0])
@@ -184,13 +184,13 @@ async def told_by(receiver: Receiver, *records: Any, heartbeat_s: float | None =
 
 
 async def test_without_a_heartbeat_period_nothing_is_said_in_silence() -> None:
-    with Receiver() as receiver:
+    with HttpReceiver() as receiver:
         await told_by(receiver, queued("s", "MED", 1))
     assert kinds(receiver) == ["handshake", "event-notification"]
 
 
 async def test_a_maximal_count_is_taken_and_a_notification_has_one_event() -> None:
-    with Receiver() as receiver:
+    with HttpReceiver() as receiver:
         await told_by(receiver, *(queued("s", "MED", number) for number in (1, 2, 3)))
     for call in receiver.taken[1:]:
         assert len(re.findall(rb'"notification-event"', call.body)) == 1
@@ -212,7 +212,7 @@ async def _at_surface(work: Any) -> None:
 async def test_in_error_heartbeats_go_on_and_say_so() -> None:
     log, now = MemoryLog(), [1e9]
     gone = iter([204])
-    with Receiver(lambda _: answering(next(gone, 410))) as receiver:
+    with HttpReceiver(lambda _: answering(next(gone, 410))) as receiver:
         sender = Sender("s", hook(receiver.url, 60.0), QUICK, clock=lambda: now[0])
         async with dispatching(log, sender):
             await until(lambda: len(receiver.calls) == 1)

@@ -30,7 +30,7 @@ from tests.delivery.backport import faults_of_bundle, faults_of_status, faults_o
 from tests.delivery.notices import queued
 from tests.wardbridge.leaving import Leaving
 from tests.wardbridge.test_http import AT, Surface, data, surface, until
-from wardbridge.api.fhir.answer import RefusedError
+from wardbridge.api.fhir.answer import OperationRefusedError
 from wardbridge.api.fhir.events import MAX_EVENTS
 from wardbridge.api.fhir.subscription import (
     CONTENT,
@@ -41,12 +41,12 @@ from wardbridge.api.fhir.subscription import (
     TIMEOUT,
     wanted_by,
 )
-from wardbridge.api.fhir.surface import Surface as FhirSurface
+from wardbridge.api.fhir.surface import SubscriptionSurface as FhirSurface
 from wardbridge.config.access import AccessSection
 from wardbridge.config.rights import Deed, Grant, Reader
 from wardbridge.readmodels.census import Census
 from wardbridge.runtime.roles import utc_now
-from wardbridge.security.gate import Gate, Known
+from wardbridge.security.gate import Credentials, Gate
 from wardbridge.subscriptions.registrar import NotRegisteredError, owner_of
 
 Json = dict[str, Any]
@@ -77,7 +77,7 @@ def gate() -> Gate:
         name: (hash_of(f"the-token-of-{name}"), Reader(name, "token", (section.grant(),)))
         for name, section in ACCESS.tokens.items()
     }
-    return Gate(Known(known, {}, None, session_days=1), REGISTER.hospital_of, utc_now)
+    return Gate(Credentials(known, {}, None, session_days=1), REGISTER.hospital_of, utc_now)
 
 
 def subscription(*filters: str, **changes: Any) -> Json:
@@ -305,9 +305,9 @@ def test_whatever_is_posted_is_answered_and_is_no_fault_of_ours() -> None:
 
 @given(name=st.sampled_from([*TOP, *CHANNEL]), value=ANYTHING)
 def test_whatever_a_subscription_says_is_understood_or_refused(name: str, value: Any) -> None:
-    with suppress(RefusedError):  # whatever else it raises were a 500
+    with suppress(OperationRefusedError):  # whatever else it raises were a 500
         wanted_by(with_value(name, value))
-    with suppress(RefusedError):
+    with suppress(OperationRefusedError):
         wanted_by(subscription(channel={"extension": [{"url": value}]}))
 
 

@@ -17,7 +17,7 @@ from wardbridge.readmodels import kept
 from wardbridge.readmodels.board import Board
 from wardbridge.readmodels.event_id import EventId
 from wardbridge.readmodels.history import BLOCK_OFFSETS, BLOCKS_KEPT, PAGE_BYTES, GoneError, Pages
-from wardbridge.readmodels.kept import Kept, Recent, kept_of
+from wardbridge.readmodels.kept import Recent, StreamEvent, kept_of
 
 PATH = "/v1/wards/MED/stream"
 MANY = 3 * BLOCK_OFFSETS + 50
@@ -290,4 +290,4 @@ def test_a_notice_is_written_once_and_read_once() -> None:
     assert found.event == b"id: 3.ff\ndata: " + (stored.value or b"") + b"\n\n"
     assert found.told is found.told
     assert (found.told.visit.visit, found.told.version) == ("4711", 1)
-    assert isinstance(found, Kept)
+    assert isinstance(found, StreamEvent)

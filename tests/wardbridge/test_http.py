@@ -36,7 +36,7 @@ from wardbridge.readmodels.census import Census
 from wardbridge.readmodels.history import Pages
 from wardbridge.readmodels.hub import Hub, Seats
 from wardbridge.readmodels.identities import Identities
-from wardbridge.readmodels.known import Known
+from wardbridge.readmodels.known import Disclosure
 from wardbridge.readmodels.occupancy import occupancies
 from wardbridge.readmodels.tail import Tail
 from wardbridge.reviewing.component import ReviewFollower
@@ -124,7 +124,7 @@ class Surface:
         zone = ZoneInfo("Europe/Stockholm")
         free = occupancies(board, census, register, lambda: AT, zone) if census else None
         sees_more = census is not None
-        known = Known(census, register, Identities(census.aliases)) if census else None
+        known = Disclosure(census, register, Identities(census.aliases)) if census else None
         self.hub = Hub(board, limit, known, free)
         self.tail = Tail(
             log, self.hub.take, wait_s=0.02, with_census=sees_more, with_patients=sees_more

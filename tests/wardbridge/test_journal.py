@@ -18,7 +18,7 @@ from tests.e2e.test_service import AT, started
 from tests.support.histories import Visit, message
 from tests.support.labs import lab_on_sqlite
 from tests.support.mllp import MllpClient
-from tests.support.receiver import Receiver, answering
+from tests.support.receiver import HttpReceiver, answering
 from tests.support.service import Service
 from wardbridge.api.view import _unquoted
 from wardbridge.parts.steadiness import STEADY_S
@@ -145,7 +145,7 @@ def test_a_webhook_dead_and_alive_and_a_feed_refused_and_well_are_said_once_each
 ) -> None:
     answers = {True: answering(204), False: answering(500)}
     is_alive = [False]
-    with Receiver(lambda _: answers[is_alive[0]]) as receiver:
+    with HttpReceiver(lambda _: answers[is_alive[0]]) as receiver:
         play(tmp_path, receiver, is_alive)
 
 
@@ -177,7 +177,7 @@ def limit_files(service: Service, limit_bytes: int) -> None:
         resource.prlimit(process, resource.RLIMIT_FSIZE, limits)
 
 
-def play(tmp_path: Path, receiver: Receiver, is_alive: list[bool]) -> None:
+def play(tmp_path: Path, receiver: HttpReceiver, is_alive: list[bool]) -> None:
     service = lab_on_sqlite(tmp_path)
     text = service.config.read_text(encoding="utf-8") + WEBHOOK.format(url=receiver.url)
     service.config.write_text(text, encoding="utf-8")

@@ -16,13 +16,13 @@ from tests.wardbridge.support import configured, in_process
 from wardbridge import limits
 from wardbridge.config.load import load
 from wardbridge.config.problems import ConfigError
-from wardbridge.limits import TABLE, Bounds, Row, reasons_in, rows
+from wardbridge.limits import TABLE, Bounds, LimitRow, reasons_in, rows
 
 ROOT = Path(__file__).parents[2]
 MODULES = ("adapters.common.limits", "adapters.hl7v2.limits", "adapters.fhir.limits")
 
 
-def listed() -> Iterator[Row]:
+def listed() -> Iterator[LimitRow]:
     for parts in TABLE.values():
         for part in parts:
             yield from rows(part)
@@ -111,7 +111,7 @@ def test_every_key_that_bounds_something_is_in_the_table() -> None:
         (part.model.__name__, key)
         for parts in TABLE.values()
         for part in parts
-        if isinstance(part, limits.Settings)
+        if isinstance(part, limits.LimitSettings)
         for key in part.keys
     }
     found = {

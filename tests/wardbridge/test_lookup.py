@@ -27,8 +27,8 @@ from wardbridge.readmodels.board import Board
 from wardbridge.readmodels.census import Census
 from wardbridge.readmodels.hub import Hub
 from wardbridge.readmodels.identities import Identities
-from wardbridge.readmodels.known import Known
-from wardbridge.readmodels.lookup import Lookup
+from wardbridge.readmodels.known import Disclosure
+from wardbridge.readmodels.lookup import DisclosureLookup
 from wardbridge.readmodels.tail import Tail
 
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -39,10 +39,10 @@ class Following:
 
     def __init__(self, log: MemoryLog) -> None:
         census = Census(lambda _: "ehr")
-        known = Known(census, REGISTER, Identities(census.aliases))
+        known = Disclosure(census, REGISTER, Identities(census.aliases))
         hub = Hub(Board(), known=known)
         self.tail = Tail(log, hub.take, wait_s=0.02, with_census=True, with_patients=True)
-        self.lookup = Lookup(known, hub.board, self.tail)
+        self.lookup = DisclosureLookup(known, hub.board, self.tail)
 
     async def told(self, row: DesignationData, level: Level = "identified") -> Beside:
         """As a sender asks: now, and once what was waited for is there."""
@@ -209,7 +209,7 @@ def test_a_mark_counts_that_was_said_of_the_person_once_the_designation_is_close
 
 def test_a_merge_by_a_source_that_is_not_believed_names_nobody_else() -> None:
     census = Census(lambda _: "mill")
-    known = Known(census, REGISTER, Identities(census.aliases))
+    known = Disclosure(census, REGISTER, Identities(census.aliases))
     rows = [
         described(0, "key-p", "ehr", family="Right"),
         described(1, "key-p", "mill", family="Right"),
@@ -231,7 +231,7 @@ def test_who_moves_with_authority_is_withdrawn_under_the_number_they_had_by_then
 ) -> None:
     """The new source knows nothing of the merge that the old one, believed then, announced."""
     census = Census(lambda _: "mill")
-    known = Known(census, REGISTER, Identities(census.aliases))
+    known = Disclosure(census, REGISTER, Identities(census.aliases))
     rows = [
         described(0, "key-p", "ehr", family="Old"),
         described(1, "key-p", "ehr", into="key-x"),

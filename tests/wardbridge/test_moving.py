@@ -11,7 +11,7 @@ from bus.runner import StepRunner, lag_of
 from router.core.step import GROUP, RouterStep
 from router.delivery import fanout, queue
 from router.delivery.fanout import FanOut
-from router.delivery.registry import Registry, begin_configured
+from router.delivery.registry import SubscriberRegistry, begin_configured
 from router.delivery.subscription import Subscription
 from schemas import topics
 from schemas.topics import TOPICS
@@ -157,7 +157,7 @@ def test_another_number_of_partitions_is_refused() -> None:
 def told(log: Log, *endpoints: Endpoint) -> None:
     """The fan-out and the dispatcher of one process, until nothing is left to do."""
     names = [f"s{number}" for number in range(len(endpoints))]
-    registry = Registry(log)
+    registry = SubscriberRegistry(log)
     begin_configured(log, names, registry.current())
     known = registry.current().since
     step = FanOut(lambda: [Subscription(name, since=known[name]) for name in names])

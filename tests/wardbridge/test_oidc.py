@@ -24,7 +24,7 @@ from tests.wardbridge.test_access import REGISTER
 from tests.wardbridge.test_http import surface
 from wardbridge.config.rights import Grant, Reader
 from wardbridge.net.server import HttpServer
-from wardbridge.security.gate import Gate, Known
+from wardbridge.security.gate import Credentials, Gate
 from wardbridge.security.keys import (
     MAX_BYTES,
     MAX_KEYS,
@@ -438,7 +438,7 @@ def tried(tokens: Iterable[str], issuer: Issuer | None = None) -> set[int]:
     """How requests with these tokens are answered."""
 
     async def run() -> set[int]:
-        known = Known({}, {}, verifier(issuer), session_days=30)
+        known = Credentials({}, {}, verifier(issuer), session_days=30)
         gate = Gate(known, REGISTER.hospital_of, lambda: datetime.now(UTC))
         async with surface(register=REGISTER, gate=gate) as running:
             return {

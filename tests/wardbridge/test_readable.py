@@ -26,7 +26,7 @@ from wardbridge.readmodels.board import Board
 from wardbridge.readmodels.census import Census
 from wardbridge.readmodels.hub import Hub
 from wardbridge.readmodels.identities import Identities
-from wardbridge.readmodels.known import Known
+from wardbridge.readmodels.known import Disclosure
 from wardbridge.readmodels.tail import News
 from wardbridge.runtime.forgetting import forget
 from wardbridge.runtime.service import write_authority
@@ -44,7 +44,7 @@ NOW: Final = datetime(2026, 3, 1, tzinfo=UTC)
 
 def made() -> Hub:
     census = Census(lambda _: "ehr")
-    return Hub(Board(), known=Known(census, OPEN, Identities(census.aliases)))
+    return Hub(Board(), known=Disclosure(census, OPEN, Identities(census.aliases)))
 
 
 def junk(good: Stored, value: bytes) -> Stored:

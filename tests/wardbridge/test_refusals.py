@@ -21,7 +21,7 @@ from tests.wardbridge.test_fhir_surface import address
 from tests.wardbridge.test_http import AT, Surface, data, notice, refuse, row, surface
 from tests.wardbridge.test_oidc import SIGNER, STRANGER, signed, verifier
 from wardbridge.config.rights import Grant, Reader
-from wardbridge.security.gate import Gate, Known
+from wardbridge.security.gate import Credentials, Gate
 from wardbridge.security.refusals import (
     MAX_KINDS,
     MAX_OF_SOURCE,
@@ -41,7 +41,7 @@ def gate() -> Gate:
     anna = Reader(
         "anna", "token", (Grant(wards=frozenset({"KIR"}), may=frozenset({"read"})),), "KIR"
     )
-    known = Known({"anna": (hash_of(TOKEN), anna)}, {}, verifier(), 30)
+    known = Credentials({"anna": (hash_of(TOKEN), anna)}, {}, verifier(), 30)
     return Gate(known, REGISTER.hospital_of, lambda: datetime.now(UTC))
 
 

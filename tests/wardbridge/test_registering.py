@@ -12,7 +12,7 @@ import pytest
 
 from bus.records import records_of
 from router.delivery.adt import TOLD
-from router.delivery.channel import Answer
+from router.delivery.channel import AttemptResult
 from router.delivery.channels.mllp import MllpSettings
 from router.delivery.channels.webhook import WebhookAsked
 from router.delivery.history import state_of
@@ -80,13 +80,16 @@ def test_a_webhook_is_registered_changed_and_removed_and_its_secret_told_once() 
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (Answer(status=204), {"refusal": None, "status": 204}),
-        (Answer("answered 401", 401), {"refusal": "answered 401", "status": 401}),
-        (Answer("nobody listens there"), {"refusal": "nobody listens there", "status": None}),
+        (AttemptResult(status=204), {"refusal": None, "status": 204}),
+        (AttemptResult("answered 401", 401), {"refusal": "answered 401", "status": 401}),
+        (
+            AttemptResult("nobody listens there"),
+            {"refusal": "nobody listens there", "status": None},
+        ),
     ],
 )
 def test_a_new_subscriber_is_tried_before_the_first_notice_and_what_came_of_it_is_told(
-    answer: Answer, told: dict[str, Any]
+    answer: AttemptResult, told: dict[str, Any]
 ) -> None:
     async def work(running: Surface) -> None:
         assert (await put(running, "portal")).json()["tried"] is None

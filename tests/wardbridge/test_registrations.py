@@ -20,7 +20,7 @@ from bus.port import LogError, Record, Stored, TopicPartition
 from bus.records import records_of
 from bus.runner import StepRunner
 from router.delivery.adt import TOLD
-from router.delivery.bundles import Standing
+from router.delivery.bundles import SubscriptionStatus
 from router.delivery.channels import KINDS
 from router.delivery.channels.fhir import FhirAsked
 from router.delivery.channels.kind import Opening
@@ -28,7 +28,7 @@ from router.delivery.channels.mllp import MllpAsked
 from router.delivery.channels.webhook import WebhookAsked
 from router.delivery.fanout import GROUP, FanOut
 from router.delivery.receipts import deliveries
-from router.delivery.registry import Registry, record_of, removal_of
+from router.delivery.registry import SubscriberRegistry, record_of, removal_of
 from router.delivery.sender import GONE, Sender
 from router.delivery.standing import standing_of
 from router.delivery.subscription import Subscription
@@ -38,7 +38,7 @@ from schemas.notification import Kind
 from schemas.registration import Content, Owner, Registration
 from tests.delivery.notices import decided, queued
 from tests.support.lab_receiver import LabReceiver
-from tests.support.receiver import Receiver, answering
+from tests.support.receiver import HttpReceiver, answering
 from tests.wardbridge.support import configured, in_process
 from tests.wardbridge.test_fhir_surface import ACCESS, REGISTER
 from tests.wardbridge.test_http import until
@@ -51,7 +51,7 @@ from wardbridge.config.rights import ANYBODY, Deed, Grant, Reader
 from wardbridge.runtime.delivery import delivery_of
 from wardbridge.runtime.roles import utc_now
 from wardbridge.security.sealing import Seal, SealError
-from wardbridge.subscriptions.registrar import NotRegisteredError, Registrar, Wanted
+from wardbridge.subscriptions.registrar import NotRegisteredError, Registrar, WantedRegistration
 from wardbridge.subscriptions.registrations import Registrations, may_read_as, revealed
 
 AT = datetime(2026, 1, 15, 8, tzinfo=UTC)
@@ -59,8 +59,10 @@ URL = "https://93.184.216.34/hook/geheim-1"
 KEY = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 
-def wanted(url: str = URL, **more: Any) -> Wanted:
-    return Wanted("webhook", WebhookAsked.model_validate({"url": url, "secrets": [KEY]}), **more)
+def wanted(url: str = URL, **more: Any) -> WantedRegistration:
+    return WantedRegistration(
+        "webhook", WebhookAsked.model_validate({"url": url, "secrets": [KEY]}), **more
+    )
 
 
 def test_who_reads_names_at_one_ward_has_none_told_of_a_hospital(tmp_path: Path) -> None:
@@ -201,7 +203,7 @@ def test_an_owner_is_told_that_they_are_not_reached_and_nothing_of_the_network(
 ) -> None:
     log = MemoryLog()
     log.append([state_row(SubscriberState(subscriber="s", endpoint="e", paused=paused))])
-    assert standing_of(log, "s", "e", is_off=False) == Standing("error", 0, told)
+    assert standing_of(log, "s", "e", is_off=False) == SubscriptionStatus("error", 0, told)
 
 
 def state_row(state: SubscriberState) -> Record:
@@ -285,7 +287,7 @@ def test_whoever_is_registered_is_told_of_all_that_is_decided_after_and_nothing_
     step.begin(log)
     log.append([decided("MED", 1)])
     reader = Reader("portal", "token", (ACCESS.tokens["portal"].grant(),))
-    registrar.subscribe(reader, "s", Wanted("fhir", FhirAsked(url=URL)))
+    registrar.subscribe(reader, "s", WantedRegistration("fhir", FhirAsked(url=URL)))
     log.append([decided("MED", 2), decided("KIR", 3)])  # the fan-out is behind; KIR is not theirs
     fan_out.run_once()
     assert queue(log) == [("s", "MED-2")]
@@ -321,7 +323,7 @@ def test_what_nobody_waits_for_is_passed_over_at_the_start() -> None:
 @pytest.mark.parametrize("partitions", [1, 4])
 def test_the_registry_is_as_new_as_it_is_asked_for(partitions: int) -> None:
     log = MemoryLog(partitions)
-    registry = Registry(log)
+    registry = SubscriberRegistry(log)
     assert registry.current() == ({}, {})
     for number in range(20):
         log.append([record_of(registered(f"s{number}"))])
@@ -330,7 +332,7 @@ def test_the_registry_is_as_new_as_it_is_asked_for(partitions: int) -> None:
     current = registry.current()
     assert (len(current.registered), current.registered["s3"].revision) == (20, 2)
     assert [name for name, each in current.registered.items() if each.removed] == ["s4"]
-    assert Registry(log).current() == current
+    assert SubscriberRegistry(log).current() == current
     assert registry.current() is current
 
 
@@ -352,7 +354,7 @@ class Failing(MemoryLog):
 def test_the_registry_forgets_nothing_when_the_log_fails_meanwhile(fails: int) -> None:
     log = Failing(fails)
     log.append([record_of(registered("s"))])
-    registry = Registry(log)
+    registry = SubscriberRegistry(log)
     with pytest.raises(LogError):
         registry.current()
     assert registry.current().registered.keys() == {"s"}
@@ -413,12 +415,12 @@ async def delivering(folder: Path, log: MemoryLog, more: str = "") -> AsyncItera
         await component.stop()
 
 
-def webhook(receiver: Receiver, **more: Any) -> Wanted:
+def webhook(receiver: HttpReceiver, **more: Any) -> WantedRegistration:
     return wanted(receiver.url, **more)
 
 
 def test_senders_come_change_and_go_while_the_service_runs(tmp_path: Path) -> None:
-    async def run(first: Receiver, second: Receiver) -> None:
+    async def run(first: HttpReceiver, second: HttpReceiver) -> None:
         log = MemoryLog()
         async with delivering(tmp_path, log) as (registrar, senders):
             log.append([decided("MED", 1)])
@@ -434,7 +436,7 @@ def test_senders_come_change_and_go_while_the_service_runs(tmp_path: Path) -> No
             log.append([decided("KIR", 5)])
             await until(lambda: len(senders) == 0)
 
-    with Receiver() as first, Receiver() as second:
+    with HttpReceiver() as first, HttpReceiver() as second:
         asyncio.run(run(first, second))
     assert [call.event["id"] for call in first.taken] == ["MED-2"]
     (call,) = second.taken
@@ -448,7 +450,9 @@ def test_a_registered_receiver_of_hl7_is_told(tmp_path: Path) -> None:
         said = {"host": "127.0.0.1", "port": receiver.port, "tls": False}
         async with delivering(tmp_path, log) as (registrar, _):
             settings = MllpAsked.model_validate(said)
-            registrar.enlist(ANYBODY, "lab", Wanted("mllp", settings, kinds=tuple(TOLD)))
+            registrar.enlist(
+                ANYBODY, "lab", WantedRegistration("mllp", settings, kinds=tuple(TOLD))
+            )
             log.append([decided("MED", 1)])
             await until(lambda: len(receiver.taken) == 1)
 
@@ -467,7 +471,7 @@ may = ["read", "subscribe"]
 
 
 def test_what_waits_for_an_owner_who_may_not_be_told_any_more_is_not_sent(tmp_path: Path) -> None:
-    async def run(receiver: Receiver) -> MemoryLog:
+    async def run(receiver: HttpReceiver) -> MemoryLog:
         log = MemoryLog()
         async with delivering(tmp_path, log, OWNED_BY) as (registrar, _):
             of_med = webhook(receiver, wards=("MED",))
@@ -478,7 +482,7 @@ def test_what_waits_for_an_owner_who_may_not_be_told_any_more_is_not_sent(tmp_pa
             await until(lambda: len(list(deliveries(log, "s"))) == 2)
         return log
 
-    with Receiver() as receiver:
+    with HttpReceiver() as receiver:
         log = asyncio.run(run(receiver))
     assert [call.event["id"] for call in receiver.calls] == ["MED-2"]
     outcomes = {each.ward: each.outcome for each in deliveries(log, "s")}
@@ -488,7 +492,7 @@ def test_what_waits_for_an_owner_who_may_not_be_told_any_more_is_not_sent(tmp_pa
 def test_after_a_restart_what_waited_is_told(tmp_path: Path) -> None:
     said = {"status": 500}
 
-    async def run(receiver: Receiver) -> None:
+    async def run(receiver: HttpReceiver) -> None:
         log = MemoryLog()
         async with delivering(tmp_path, log) as (registrar, _):
             registrar.enlist(ANYBODY, "portal", webhook(receiver))
@@ -498,13 +502,13 @@ def test_after_a_restart_what_waited_is_told(tmp_path: Path) -> None:
         async with delivering(tmp_path, log):
             await until(lambda: len(receiver.taken) == 1)
 
-    with Receiver(lambda _: answering(said["status"])) as receiver:
+    with HttpReceiver(lambda _: answering(said["status"])) as receiver:
         asyncio.run(run(receiver))
     assert receiver.taken[0].sequence == 1
 
 
 def test_one_whose_key_is_gone_says_so_and_disturbs_nobody(tmp_path: Path) -> None:
-    async def run(receiver: Receiver) -> None:
+    async def run(receiver: HttpReceiver) -> None:
         log = MemoryLog()
         async with delivering(tmp_path, log) as (registrar, _):
             registrar.enlist(ANYBODY, "lost", webhook(receiver, kinds=(Kind.DESIGNATED,)))
@@ -522,7 +526,7 @@ def test_one_whose_key_is_gone_says_so_and_disturbs_nobody(tmp_path: Path) -> No
         assert component.failure() is None
         await component.stop()
 
-    with Receiver() as receiver:
+    with HttpReceiver() as receiver:
         asyncio.run(run(receiver))
     assert receiver.calls == []
 
@@ -539,7 +543,7 @@ def test_a_certificate_that_cannot_be_used_stops_only_its_subscriber(
 ) -> None:
     """Of the configuration. Everybody else is told, and what waits for this one is kept."""
 
-    async def run(receiver: Receiver) -> None:
+    async def run(receiver: HttpReceiver) -> None:
         url = f'url = "{receiver.url}"\nsecrets = ["{KEY}"]\nallow_private = true\n'
         more = f"[subscribers.good.webhook]\n{url}[subscribers.bad.webhook]\n{url}{lines}\n"
         log = MemoryLog()
@@ -552,5 +556,5 @@ def test_a_certificate_that_cannot_be_used_stops_only_its_subscriber(
             assert senders["good"].standing().trouble is None
             assert senders["bad"].standing().waiting == 1
 
-    with Receiver() as receiver:
+    with HttpReceiver() as receiver:
         asyncio.run(run(receiver))

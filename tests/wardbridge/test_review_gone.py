@@ -13,7 +13,7 @@ from tests.reviewing.test_replay import WARDS
 from tests.wardbridge.leaving import Leaving
 from tests.wardbridge.test_http import Surface, until
 from tests.wardbridge.test_review_routes import Desk, bearer, hospital, run
-from wardbridge.reviewing.replay import Replay
+from wardbridge.reviewing.replay import InputReplay
 
 __all__ = ["hospital"]
 
@@ -35,9 +35,9 @@ def test_a_preview_for_somebody_who_has_gone_is_not_read_to_its_end(
     steps: list[int] = []
 
     async def check(desk: Desk) -> None:
-        loop, going, go_on = asyncio.get_running_loop(), leaving(desk.running), Replay._go_on
+        loop, going, go_on = asyncio.get_running_loop(), leaving(desk.running), InputReplay._go_on
 
-        def watched(replay: Replay) -> None:
+        def watched(replay: InputReplay) -> None:
             steps.append(len(steps))
             if len(steps) == read + 1:  # once before anything is read
                 loop.call_soon_threadsafe(going.left.set)
@@ -45,11 +45,11 @@ def test_a_preview_for_somebody_who_has_gone_is_not_read_to_its_end(
                     time.sleep(0.001)
             go_on(replay)
 
-        monkeypatch.setattr(Replay, "_go_on", watched)
+        monkeypatch.setattr(InputReplay, "_go_on", watched)
         await going.ask()
         assert len(steps) == read + 1
         assert desk.audit() == []
-        monkeypatch.setattr(Replay, "_go_on", go_on)
+        monkeypatch.setattr(InputReplay, "_go_on", go_on)
         ahead = (await desk.post("replay", all=True, preview=True)).raise_for_status().json()
         assert len(ahead["items"]) == 10
 
@@ -61,18 +61,18 @@ def test_a_preview_for_somebody_who_goes_while_it_waits_is_not_begun(
 ) -> None:
     hospital.say("A14", "V1", "NEW")
     hospital.restart(*WARDS)
-    release, planned = threading.Event(), list[Replay]()
+    release, planned = threading.Event(), list[InputReplay]()
 
-    def held(replay: Replay) -> None:
+    def held(replay: InputReplay) -> None:
         if replay not in planned:
             planned.append(replay)
             release.wait(30)
         go_on(replay)
 
-    go_on = Replay._go_on
-    monkeypatch.setattr(Replay, "_go_on", held)
+    go_on = InputReplay._go_on
+    monkeypatch.setattr(InputReplay, "_go_on", held)
     made: list[str] = []
-    monkeypatch.setattr(Replay, "_made", lambda _, name: made.append(name))
+    monkeypatch.setattr(InputReplay, "_made", lambda _, name: made.append(name))
 
     async def check(desk: Desk) -> None:
         first, second = leaving(desk.running), leaving(desk.running)

@@ -25,7 +25,7 @@ from tests.reviewing.test_replay import MARKED, WARDS, encounter_of, listing
 from tests.support.histories import Visit, message
 from tests.wardbridge.test_http import Surface, over, until
 from wardbridge.config.rights import Deed, Grant, Reader
-from wardbridge.security.gate import Gate, Known
+from wardbridge.security.gate import Credentials, Gate
 
 FAR: Final = datetime(2100, 1, 1, tzinfo=UTC)
 MAY: Final[dict[str, frozenset[Deed]]] = {
@@ -40,7 +40,7 @@ def gate() -> Gate:
         name: (hash_of(f"{name}-shows-this-token"), Reader(name, "token", (Grant(may=may),)))
         for name, may in MAY.items()
     }
-    return Gate(Known(tokens, {}, None, 30), lambda _: None, lambda: FAR)
+    return Gate(Credentials(tokens, {}, None, 30), lambda _: None, lambda: FAR)
 
 
 def bearer(name: str) -> dict[str, str]:

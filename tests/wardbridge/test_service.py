@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters.common.configured import Configured
+from adapters.common.configured import SettingsKind
 from bus.memory import MemoryLog
 from bus.port import LogError, Record, Stored, TopicPartition
 from bus.sqlite import SqliteLog
@@ -20,7 +20,7 @@ from wardbridge.api import app
 from wardbridge.api.metrics import ViewCollector
 from wardbridge.config.load import load
 from wardbridge.ingest import kinds
-from wardbridge.ingest.kind import FeedKind, FeedStatus, Place, Reading
+from wardbridge.ingest.kind import FeedEnvironment, FeedKind, FeedStatus, ReadingContext
 from wardbridge.logstore.log import log_path
 from wardbridge.routing.step import review_of_failure
 from wardbridge.routing.ticker import Ticker
@@ -61,11 +61,11 @@ def feed(monkeypatch: pytest.MonkeyPatch) -> FakeFeed:
     """Stands in for the lab's directory feed, over a log that needs no processes."""
     fake = FakeFeed()
 
-    def make(_reading: Reading, _place: Place, _settings: Any) -> FakeFeed:
+    def make(_reading: ReadingContext, _place: FeedEnvironment, _settings: Any) -> FakeFeed:
         return fake
 
     kind = kinds.KINDS[ELVIS]
-    settings = Configured(settings=kind.configured.settings)
+    settings = SettingsKind(settings=kind.configured.settings)
     replaced = FeedKind(configured=settings, make=make, outcomes=kind.outcomes)
     monkeypatch.setattr(roles, "KINDS", {**kinds.KINDS, ELVIS: replaced})
     monkeypatch.setattr(service_module, "open_log", lambda _installation: fake.log)

@@ -17,7 +17,7 @@ from schemas import topics
 from tests.wardbridge.test_fhir_surface import ACCESS, REGISTER, bearer, gate
 from tests.wardbridge.test_http import Surface, notice, notices, parsed, stream, surface, until
 from wardbridge.api.directory import MAX_WARDS
-from wardbridge.api.several import AT_ONCE, PATTERN, Place, Spot
+from wardbridge.api.several import AT_ONCE, PATTERN, LastTold, StreamPosition
 
 WARDS = ("MED", "KIR", "IVA")
 
@@ -213,9 +213,9 @@ def test_the_directory_has_the_wards_that_one_may_read() -> None:
     )
 )
 def test_a_place_is_read_as_it_is_written(spots: dict[int, tuple[int, int]]) -> None:
-    place = Place({at: Spot(*spot) for at, spot in spots.items()})
+    place = StreamPosition({at: LastTold(*spot) for at, spot in spots.items()})
     assert re.fullmatch(PATTERN, str(place))
-    assert Place.parsed(str(place)) == place
+    assert StreamPosition.parsed(str(place)) == place
     assert all(
         place.offset(TopicPartition(topics.DESIGNATIONS, at).partition) == s[0]
         for at, s in spots.items()

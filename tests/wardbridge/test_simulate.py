@@ -23,8 +23,8 @@ from tests.delivery.channels import KEY, SECRET, opened, webhook
 from tests.delivery.dispatching import QUICK, dispatching, receipts, until
 from tests.delivery.notices import queued
 from tests.wardbridge.support import command
-from wardbridge.simulate.noticing import Noticed, Seen
-from wardbridge.simulate.playing import Part, Playing, Protocol
+from wardbridge.simulate.noticing import Noticed, SeenNotice
+from wardbridge.simulate.playing import PlayedPart, Playing, Protocol
 from wardbridge.simulate.script import HTTP_WORDS, MLLP_WORDS, steps_of
 
 
@@ -71,7 +71,7 @@ def test_what_is_no_step_of_hl7_is_named(script: str) -> None:
 def test_what_is_missing_and_repeated_is_known() -> None:
     noticed = Noticed()
     for number in (3, 4, 7, 4, None):
-        noticed.take(Seen(number, "", ""))
+        noticed.take(SeenNotice(number, "", ""))
     assert (len(noticed.taken), noticed.repeated, noticed.missing()) == (3, 1, [5, 6])
 
 
@@ -86,7 +86,7 @@ def playing(
         lines.append(line)
         found.append(json.loads(line))
 
-    play = Playing(Part(Protocol(protocol), script, **more), say)
+    play = Playing(PlayedPart(Protocol(protocol), script, **more), say)
     with play.receiver() as receiver:
         yield receiver.port, found, play
     assert not any(quoted in line for line in lines for quoted in ("visit", "ehr", "Testsson"))

@@ -24,7 +24,7 @@ from wardbridge.ingest.component import FeedComponent
 from wardbridge.ingest.kind import FeedStatus
 from wardbridge.logstore.log import log_path
 from wardbridge.parts import steadiness
-from wardbridge.parts.steadiness import STEADY_S, Change, Condition
+from wardbridge.parts.steadiness import STEADY_S, ConditionChange, PartCondition
 from wardbridge.parts.together import Together
 from wardbridge.runtime import processes as worker_module
 from wardbridge.runtime.processes import Job, RemoteFeed, WorkerProcess
@@ -192,7 +192,7 @@ def test_pauses_grow_while_it_fails_and_are_short_again_after_a_steady_time(
 
 
 def test_a_change_is_told_once_and_well_only_after_a_steady_time() -> None:
-    condition, told = Condition(), []
+    condition, told = PartCondition(), []
     history: Sequence[tuple[str | None, float]] = [
         (None, 0.0),
         ("away", 1.0), ("away", 2.0), (None, 3.0), ("away", 4.0), ("full", 5.0), ("away", 6.0),
@@ -201,21 +201,21 @@ def test_a_change_is_told_once_and_well_only_after_a_steady_time() -> None:
     ]  # fmt: skip
     for reason, now_s in history:
         change = condition.note(reason, now_s)
-        if change is not Change.NONE:
+        if change is not ConditionChange.NONE:
             told.append((change, now_s))
     assert told == [
-        (Change.WORSE, 1.0),
-        (Change.WORSE, 5.0),
-        (Change.WELL_AGAIN, 7.06),
-        (Change.WORSE, 10.0),
+        (ConditionChange.WORSE, 1.0),
+        (ConditionChange.WORSE, 5.0),
+        (ConditionChange.WELL_AGAIN, 7.06),
+        (ConditionChange.WORSE, 10.0),
     ]
     assert STEADY_S > 1.0
 
 
 def test_a_reason_that_counts_is_the_same_while_it_counts() -> None:
-    condition = Condition()
+    condition = PartCondition()
     told = [condition.note(f"the last {count} inputs wait in review", count) for count in range(9)]
-    assert told == [Change.WORSE, *[Change.NONE] * 8]
+    assert told == [ConditionChange.WORSE, *[ConditionChange.NONE] * 8]
 
 
 class _Feed(NamedTuple):

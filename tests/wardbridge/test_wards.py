@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.ward import Unresolved
-from wardbridge.config.problems import Problem
+from wardbridge.config.problems import ConfigProblem
 from wardbridge.config.wards import RegisterError, read_register
 
 
@@ -163,7 +163,7 @@ def test_whatever_became_of_a_register_it_is_one_or_is_refused_with_reasons(
     assert problems is None or problems
 
 
-def refused(path: Path) -> tuple[Problem, ...] | None:
+def refused(path: Path) -> tuple[ConfigProblem, ...] | None:
     """Why the register cannot be used; None where it can."""
     try:
         read_register(path)

@@ -10,7 +10,7 @@ from typing import Final
 
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
-from adapters.hl7v2.mapping import Normaliser
+from adapters.hl7v2.mapping import Hl7Normaliser
 from adapters.hl7v2.profile import Hl7Profile
 from router.core.fulfilment import FulfilledBy
 from schemas.observation import Observation
@@ -41,7 +41,7 @@ class Hospital:
         self.router = Router(fulfilled_by=self.fulfilled_by)
         profile = Hl7Profile.model_validate(tomllib.loads(self.profile))
         keyer = PatientKeyer(b"the tests' own secret")
-        self._normaliser = Normaliser(
+        self._normaliser = Hl7Normaliser(
             FeedIdentity("hl7", "ehr", REALM), profile, self.register, keyer
         )
 

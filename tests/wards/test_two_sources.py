@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from adapters.common.feed import FeedIdentity, Input, envelope_record, patient_records
 from adapters.common.keys import PatientKeyer, raw_pointer
-from adapters.hl7v2.mapping import Normaliser
+from adapters.hl7v2.mapping import Hl7Normaliser
 from adapters.hl7v2.profile import Hl7Profile
 from bus.port import Log, Record, Stored
 from bus.records import records_of
@@ -36,7 +36,7 @@ from tests.wards.two_sources import REGISTER, SOURCES, RecordSystem, protected
 from wardbridge.readmodels.board import Board
 from wardbridge.readmodels.census import Census
 from wardbridge.readmodels.identities import Identities
-from wardbridge.readmodels.known import Known
+from wardbridge.readmodels.known import Disclosure
 
 REALM = "lab"
 TOPICS = (
@@ -69,7 +69,7 @@ def inputs_of(system: RecordSystem) -> Iterator[tuple[Record, list[Record], list
         tomllib.loads("corrects_patient = true" if system.corrects else "")
     )
     feed = FeedIdentity(system.source, system.source, REALM)
-    reader = Normaliser(feed, profile, REGISTER, PatientKeyer(b"a secret"), describe=True)
+    reader = Hl7Normaliser(feed, profile, REGISTER, PatientKeyer(b"a secret"), describe=True)
     for number, (message, at) in enumerate(system.sent):
         received_at = at + timedelta(seconds=1, microseconds=number)
         outcome = reader.normalise(message, received_at)
@@ -113,7 +113,7 @@ def _fail(stored: Stored, error: Exception) -> Sequence[Record]:
 def listed(log: Log) -> dict[tuple[str, str], tuple[str, str, bool]]:
     """(source, visit) -> the ward on whose list it stands, the name that is shown there, and whether marked."""
     board, census = Board(), Census(lambda ward: ward.partition("-")[0])
-    known = Known(census, REGISTER, Identities(census.aliases))
+    known = Disclosure(census, REGISTER, Identities(census.aliases))
     known.take(*(records_of(log, t) for t in (topics.ENCOUNTERS, topics.PATIENTS, topics.ALIASES)))
     for row in records_of(log, topics.INBOUND):
         board.set_row(row)

@@ -18,11 +18,11 @@ from adapters.common.asking import add_description, route_that_asks
 from schemas.base import Frozen, Utc
 from wardbridge.api.described import describe, name_of
 from wardbridge.api.directory import add_directory
-from wardbridge.api.fhir.surface import Surface
+from wardbridge.api.fhir.surface import SubscriptionSurface
 from wardbridge.api.metrics import ViewCollector
 from wardbridge.api.problems import badly_asked, refused
 from wardbridge.api.registering import add_registering
-from wardbridge.api.replaying import Replaying
+from wardbridge.api.replaying import ReplayRoutes
 from wardbridge.api.review import ReviewRoutes
 from wardbridge.api.signing_in import add_sessions
 from wardbridge.api.subscriber_health import SubscriberHealth, subscriber_health
@@ -158,8 +158,8 @@ def make_app(
         add_directory(app, view, trail, seats)
         add_page(app)
         add_registering(app, serving.registrar, trail, view.log)
-        Replaying(view, trail, serving.registrar).add_to(app)
-        Surface(view, trail, serving.registrar, serving.fhir_base).add_to(app)
+        ReplayRoutes(view, trail, serving.registrar).add_to(app)
+        SubscriptionSurface(view, trail, serving.registrar, serving.fhir_base).add_to(app)
         ReviewRoutes(serving.desk, view.review, trail).add_to(app)
     describe(app)
     return app

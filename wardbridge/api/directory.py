@@ -12,13 +12,13 @@ from pydantic import Field
 from schemas.base import Frozen
 from schemas.fields import Level
 from schemas.ward import CareType
-from wardbridge.api.several import PATTERN, Place, SeveralWards
+from wardbridge.api.several import PATTERN, SeveralWards, StreamPosition
 from wardbridge.api.stream import while_allowed
 from wardbridge.api.view import View
 from wardbridge.api.wards import ASK_AGAIN_S, SeatedResponse, seat_of
 from wardbridge.config.rights import Reader
 from wardbridge.readmodels.hub import Seats
-from wardbridge.readmodels.kept import Kept
+from wardbridge.readmodels.kept import StreamEvent
 from wardbridge.security.audit import Trail
 from wardbridge.security.gate import Asking
 
@@ -69,7 +69,7 @@ def _add_list(app: FastAPI, view: View) -> None:
         """Which wards you may read, and where to begin."""
         if reason := await view.why_lists_wait():
             raise HTTPException(503, reason, {"Retry-After": str(ASK_AGAIN_S)})
-        place = Place.newest(view.hub.board)
+        place = StreamPosition.newest(view.hub.board)
         shown = [_shown(view, ward, asking) for ward in _readable(view, asking)]
         shown.sort(key=lambda each: (each.hospital or "", each.ward))
         return Directory(wards=tuple(shown), last_event_id=str(place))
@@ -91,10 +91,10 @@ def _add_stream(app: FastAPI, view: View, trail: Trail, seats: Seats) -> None:
         if not seats.take(reader):
             raise HTTPException(503, "too many streams are open: close those not needed")
 
-        def note(ward: str, notices: Sequence[Kept]) -> None:
+        def note(ward: str, notices: Sequence[StreamEvent]) -> None:
             trail.streamed(asking, ward, notices)
 
-        place = None if start is None else Place.parsed(start)
+        place = None if start is None else StreamPosition.parsed(start)
         events = SeveralWards(view, chosen, place, note).events()
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         allowed = while_allowed(events, asking.until, view.now)

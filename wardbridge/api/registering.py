@@ -26,7 +26,7 @@ from wardbridge.api.problems import unquoted
 from wardbridge.config.subscribers import SubscriberAsked
 from wardbridge.security.audit import Trail
 from wardbridge.security.gate import Asking
-from wardbridge.subscriptions.registrar import NotRegisteredError, Registrar, Wanted
+from wardbridge.subscriptions.registrar import NotRegisteredError, Registrar, WantedRegistration
 
 Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
@@ -132,7 +132,7 @@ def add_registering(app: FastAPI, registrar: Registrar, trail: Trail, log: Log) 
         """Register a subscriber, or change one; 201 if it is new. It is sent a test notice at once."""
 
         def kept() -> tuple[Registered, bool]:
-            done, is_new, secret = registrar.enlist(asking, name, Wanted.of(wanted))
+            done, is_new, secret = registrar.enlist(asking, name, WantedRegistration.of(wanted))
             return shown(done, secret if is_new else None), is_new
 
         await _noted(trail.did(asking, Action.SUBSCRIBED, name))

@@ -27,7 +27,7 @@ from schemas.delivery import SubscriberNotice
 from wardbridge.api.subscribers import MAX_SEQUENCE
 from wardbridge.api.view import View
 from wardbridge.config.rights import Reader
-from wardbridge.security.audit import Row, Trail
+from wardbridge.security.audit import ShownRow, Trail
 from wardbridge.security.gate import Asking
 from wardbridge.subscriptions.registrar import Registrar
 
@@ -57,7 +57,7 @@ class Notices(Frozen):
     next: int | None = Field(description="ask from this number for more; none: that was all")
 
 
-class Wanted(NamedTuple):
+class WantedNotices(NamedTuple):
     """Which notices are asked for."""
 
     first: int
@@ -84,7 +84,7 @@ class SentAgain(Frozen):
     next: int | None = Field(description="ask from this number for more; none: that was all")
 
 
-class Replaying:
+class ReplayRoutes:
     """The two routes."""
 
     def __init__(self, view: View, trail: Trail, registrar: Registrar) -> None:
@@ -105,7 +105,7 @@ class Replaying:
         ) -> Notices:
             """What a subscriber was sent, from a number or a time on, the oldest first."""
             await self._refuse_others(asking, name)
-            return await self._notices(name, asking, Wanted(number, since, limit))
+            return await self._notices(name, asking, WantedNotices(number, since, limit))
 
         @app.post("/v1/subscribers/{name}/replay", status_code=202, responses=REFUSALS)
         async def replay(name: str, wanted: Annotated[From, Body()], asking: Asking) -> SentAgain:
@@ -120,7 +120,7 @@ class Replaying:
         if not await _of_log(may_ask):
             raise HTTPException(404, f"there is no subscriber {name!r}, or it is not yours")
 
-    async def _notices(self, name: str, asking: Reader, wanted: Wanted) -> Notices:
+    async def _notices(self, name: str, asking: Reader, wanted: WantedNotices) -> Notices:
         async with self._one_at_a_time:
             read = asyncio.to_thread(_kept, self._view.log, name, wanted)
             newest, found = await _of_log(read)
@@ -144,15 +144,15 @@ class Replaying:
         return SentAgain(subscriber=name, queued=tuple(queued), next=more)
 
     async def _note(self, asking: Reader, shown: Sequence[Outgoing]) -> None:
-        by_ward: defaultdict[str, list[Row]] = defaultdict(list)
+        by_ward: defaultdict[str, list[ShownRow]] = defaultdict(list)
         for each in shown:
             data = each.notice.data
-            by_ward[data.ward].append(Row(data.visit, data.version))
+            by_ward[data.ward].append(ShownRow(data.visit, data.version))
         for ward, rows in by_ward.items():
             await self._trail.listed(asking, ward, "minimal", rows, Action.READ)
 
 
-def _kept(log: Log, name: str, wanted: Wanted) -> tuple[int, list[Outgoing]]:
+def _kept(log: Log, name: str, wanted: WantedNotices) -> tuple[int, list[Outgoing]]:
     """The newest number, and the notices. Raises LogError."""
     offset, since_s = 0, 0.0
     if wanted.since is not None:

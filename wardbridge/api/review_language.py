@@ -13,10 +13,10 @@ from schemas.notification import DesignationData
 from schemas.review import ReviewItem, ReviewStep
 from wardbridge.reviewing.again import ROUTER
 from wardbridge.reviewing.desk import Replayed
-from wardbridge.reviewing.index import Place
+from wardbridge.reviewing.index import ItemPosition
 from wardbridge.reviewing.planned import Planned
 from wardbridge.reviewing.preview import Foreseen
-from wardbridge.reviewing.records import Known
+from wardbridge.reviewing.records import ReviewedItem
 from wardbridge.reviewing.selection import Filter, Selection, State
 from wardbridge.reviewing.showing import Evidence, Exhibit
 
@@ -141,10 +141,10 @@ class Ended(Frozen):
     has_more: bool
 
 
-def place_of(cursor: str) -> Place:
+def place_of(cursor: str) -> ItemPosition:
     """The place that a cursor names. Raises ValueError."""
     at, _, item = cursor.partition(",")
-    return Place(_At.model_validate({"at": at}).at, item)
+    return ItemPosition(_At.model_validate({"at": at}).at, item)
 
 
 def cursor_of(item: ReviewItem) -> str:
@@ -156,7 +156,7 @@ class _At(Frozen):
     at: Utc
 
 
-def page_of(found: Sequence[Known], limit: int) -> ItemList:
+def page_of(found: Sequence[ReviewedItem], limit: int) -> ItemList:
     """A page of at most so many; one more was asked for."""
     shown = found[:limit]
     items = tuple(
@@ -165,7 +165,7 @@ def page_of(found: Sequence[Known], limit: int) -> ItemList:
     return ItemList(items=items, next=cursor_of(shown[-1].item) if len(found) > limit else None)
 
 
-def item_shown(known: Known, evidence: Evidence | str, *, with_content: bool) -> ItemShown:
+def item_shown(known: ReviewedItem, evidence: Evidence | str, *, with_content: bool) -> ItemShown:
     """An item and its input, or why there is none."""
     about = {"item": known.item, "is_open": known.is_open, "steps": tuple(known.steps)}
     if isinstance(evidence, str):

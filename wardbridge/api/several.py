@@ -1,6 +1,6 @@
 """One stream of several wards' notices: server-sent events (WHATWG HTML, section 9.2).
 
-It is as a ward's own stream (``stream``), but for the id of its events: that is a :class:`Place`, how far the listener is
+It is as a ward's own stream (``stream``), but for the id of its events: that is a :class:`StreamPosition`, how far the listener is
 in each partition of the log. Wards keep their order, and whoever comes back with ``Last-Event-ID`` gets every notice of
 the chosen wards after it, whichever they chose before. Where that cannot be, an event named ``reset`` comes first, with the
 ``reason`` as there: read the lists of all the wards again.
@@ -24,8 +24,8 @@ from wardbridge.api.stream import AHEAD, HEARTBEAT, OTHER_LOG, RETRY_MS, TOO_OLD
 from wardbridge.api.view import View
 from wardbridge.readmodels.board import Board
 from wardbridge.readmodels.history import GoneError
-from wardbridge.readmodels.hub import Listener
-from wardbridge.readmodels.kept import Kept
+from wardbridge.readmodels.hub import OpenStream
+from wardbridge.readmodels.kept import StreamEvent
 
 PATTERN: Final = (
     r"^(-|[0-9]{1,5}\.[0-9]{1,15}\.[0-9a-f]{1,15}(_[0-9]{1,5}\.[0-9]{1,15}\.[0-9a-f]{1,15})*)$"
@@ -34,10 +34,10 @@ NOWHERE: Final = "-"
 AT_ONCE: Final = 64
 """Notices in one turn: after it others have theirs, so that whoever is far behind delays nobody."""
 _ALL: Final = 2**63
-Sent = Callable[[str, Sequence[Kept]], None]
+Sent = Callable[[str, Sequence[StreamEvent]], None]
 
 
-class Spot(NamedTuple):
+class LastTold(NamedTuple):
     """The last notice of a partition that was told, and when the log took it (Unix milliseconds)."""
 
     offset: int
@@ -45,10 +45,10 @@ class Spot(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StreamPosition:
     """How far a listener is, by partition of topic ``designations``."""
 
-    spots: Mapping[int, Spot] = field(default_factory=dict)
+    spots: Mapping[int, LastTold] = field(default_factory=dict)
 
     def __str__(self) -> str:
         parts = (f"{at}.{s.offset}.{s.taken_ms:x}" for at, s in sorted(self.spots.items()))
@@ -58,16 +58,16 @@ class Place:
     def parsed(cls, text: str) -> Self:
         """The place in a text of :data:`PATTERN`."""
         parts = [] if text == NOWHERE else [part.split(".") for part in text.split("_")]
-        return cls({int(at): Spot(int(offset), int(ms, 16)) for at, offset, ms in parts})
+        return cls({int(at): LastTold(int(offset), int(ms, 16)) for at, offset, ms in parts})
 
     @classmethod
     def newest(cls, board: Board) -> Self:
         """Of all that was told to any ward."""
-        found: dict[int, Spot] = {}
+        found: dict[int, LastTold] = {}
         for ward in board.wards():
             history = board.history(ward)
             if history is not None and len(history.offsets):
-                spot = Spot(history.offsets[-1], history.times[-1])
+                spot = LastTold(history.offsets[-1], history.times[-1])
                 found[history.at.partition] = max(spot, found.get(history.at.partition, spot))
         return cls(found)
 
@@ -76,9 +76,9 @@ class Place:
         spot = self.spots.get(partition)
         return -1 if spot is None else spot.offset
 
-    def after(self, partition: int, spot: Spot) -> Place:
+    def after(self, partition: int, spot: LastTold) -> StreamPosition:
         """One notice later."""
-        return Place({**self.spots, partition: spot})
+        return StreamPosition({**self.spots, partition: spot})
 
 
 class Due(NamedTuple):
@@ -97,14 +97,14 @@ class SeveralWards:
     """
 
     def __init__(
-        self, view: View, wards: Sequence[str], after: Place | None, on_sent: Sent
+        self, view: View, wards: Sequence[str], after: StreamPosition | None, on_sent: Sent
     ) -> None:
         self._view = view
         self._board = view.hub.board
         self._wards = wards
         self._after = after
         self._on_sent = on_sent
-        self._place = Place()
+        self._place = StreamPosition()
 
     async def events(self) -> AsyncGenerator[bytes, None]:
         """Bytes to send, until the listener is cut off or the service ends."""
@@ -133,19 +133,19 @@ class SeveralWards:
                 self._view.hub.leave(listener)
 
     def _is_ahead(self) -> bool:
-        newest, after = Place.newest(self._board), self._after or Place()
+        newest, after = StreamPosition.newest(self._board), self._after or StreamPosition()
         return any(spot.offset > newest.offset(at) for at, spot in after.spots.items())
 
     def _begin(self, starts: Mapping[int, int]) -> bytes:
         """Where it goes on from, and what is said if that is not where the listener was."""
         if self._after is None:
-            self._place = Place.newest(self._board)
+            self._place = StreamPosition.newest(self._board)
             return b""
         self._place = self._after
         reason = self._why_not(self._after, starts)
         return self._reset(reason) if reason else b""
 
-    def _why_not(self, after: Place, starts: Mapping[int, int]) -> str | None:
+    def _why_not(self, after: StreamPosition, starts: Mapping[int, int]) -> str | None:
         if any(after.offset(at) + 1 < start for at, start in starts.items()):
             return TOO_OLD
         if self._is_ahead():
@@ -153,7 +153,7 @@ class SeveralWards:
         is_other = any(self._is_other(at, spot) for at, spot in after.spots.items())
         return OTHER_LOG if is_other else None
 
-    def _is_other(self, partition: int, spot: Spot) -> bool:
+    def _is_other(self, partition: int, spot: LastTold) -> bool:
         """Whether the log has another notice where the listener had its last one."""
         for ward in self._board.wards():
             history = self._board.history(ward)
@@ -164,7 +164,7 @@ class SeveralWards:
                 return bool(history.times[index] != spot.taken_ms)
         return False
 
-    async def _live(self, listener: Listener) -> AsyncIterator[bytes]:
+    async def _live(self, listener: OpenStream) -> AsyncIterator[bytes]:
         while not listener.has_ended:
             while due := nsmallest(AT_ONCE, self._due()):
                 yield await self._told(due)
@@ -198,12 +198,12 @@ class SeveralWards:
             except GoneError:
                 return b"".join(found) + self._reset(TOO_OLD)
             self._on_sent(each.ward, [kept])
-            spot = Spot(each.offset, kept.event_id.taken_ms or 0)
+            spot = LastTold(each.offset, kept.event_id.taken_ms or 0)
             self._place = self._place.after(each.partition, spot)
             found.append(b"id: %b\ndata: %b\n\n" % (str(self._place).encode(), kept.value))
         return b"".join(found)
 
     def _reset(self, reason: str) -> bytes:
-        self._place = Place.newest(self._board)
+        self._place = StreamPosition.newest(self._board)
         data = json.dumps({"reason": reason})
         return f"id: {self._place}\nevent: reset\ndata: {data}\n\n".encode()

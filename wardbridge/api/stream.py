@@ -28,11 +28,11 @@ import structlog
 
 from bus.port import LogError
 from wardbridge.api.view import View
-from wardbridge.readmodels.board import History
+from wardbridge.readmodels.board import WardHistory
 from wardbridge.readmodels.event_id import EventId
 from wardbridge.readmodels.history import GoneError
-from wardbridge.readmodels.hub import Listener
-from wardbridge.readmodels.kept import Kept
+from wardbridge.readmodels.hub import OpenStream
+from wardbridge.readmodels.kept import StreamEvent
 
 RETRY_MS: Final = 2_000
 LOOK_S: Final = 0.05  # how often a stream that waits for the history looks whether it is there
@@ -40,7 +40,7 @@ TOO_OLD: Final = "too-old"
 AHEAD: Final = "ahead"
 OTHER_LOG: Final = "other-log"
 HEARTBEAT: Final = b": still here\n\n"
-Sent = Callable[[Sequence[Kept]], None]
+Sent = Callable[[Sequence[StreamEvent]], None]
 
 
 class Stream:
@@ -108,7 +108,7 @@ class Stream:
             self._last = self._after.sequence
         return b""
 
-    async def _live(self, listener: Listener) -> AsyncIterator[bytes]:
+    async def _live(self, listener: OpenStream) -> AsyncIterator[bytes]:
         while not listener.has_ended:
             async for piece in self._unsent(listener):
                 yield piece
@@ -117,7 +117,7 @@ class Stream:
             except TimeoutError:
                 yield HEARTBEAT
 
-    async def _unsent(self, listener: Listener) -> AsyncIterator[bytes]:
+    async def _unsent(self, listener: OpenStream) -> AsyncIterator[bytes]:
         """All that was told by now and that the listener has not, in the order in which it was told."""
         while (history := self._hub.board.history(self._ward)) is not None:
             if self._last is None or self._last + 1 < history.first:
@@ -136,7 +136,7 @@ class Stream:
         if besides := listener.due(self._newest().sequence):
             yield besides
 
-    async def _page(self, history: History, last: int, until: int) -> AsyncIterator[bytes]:
+    async def _page(self, history: WardHistory, last: int, until: int) -> AsyncIterator[bytes]:
         """The next page, and heartbeats while it is waited for."""
         reading = asyncio.ensure_future(self._view.pages.after(history, last, until))
         try:
@@ -182,7 +182,7 @@ async def while_allowed(
             yield piece
 
 
-def _why_not(after: EventId, history: History | None) -> str | None:
+def _why_not(after: EventId, history: WardHistory | None) -> str | None:
     """Why it cannot go on after this one; None if it can."""
     if history is None:  # nothing is kept; a log that was restored may never have had anything
         return TOO_OLD if after.sequence else None

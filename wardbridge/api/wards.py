@@ -26,9 +26,9 @@ from wardbridge.config.rights import Reader
 from wardbridge.readmodels.board import designation_of, key_of
 from wardbridge.readmodels.event_id import PATTERN, parsed
 from wardbridge.readmodels.hub import Seats
-from wardbridge.readmodels.kept import Kept
+from wardbridge.readmodels.kept import StreamEvent
 from wardbridge.readmodels.occupancy import Occupancy
-from wardbridge.security.audit import Row, Trail
+from wardbridge.security.audit import ShownRow, Trail
 from wardbridge.security.gate import Asking
 
 ASK_AGAIN_S: Final = 1
@@ -119,7 +119,7 @@ def _add_list(app: FastAPI, view: View, trail: Trail) -> None:
         shown = list_of(view, ward, asking)
         fields = _level(view, ward, asking)
         try:
-            rows = [Row(each.visit, each.version, each.patient) for each in shown.patients]
+            rows = [ShownRow(each.visit, each.version, each.patient) for each in shown.patients]
             await trail.listed(asking, ward, fields, rows)
         except LogError:
             detail = "who reads this cannot be noted now, so it is not shown"
@@ -143,7 +143,7 @@ def _add_stream(app: FastAPI, view: View, trail: Trail, seats: Seats) -> None:
         if not seats.take(reader):
             raise HTTPException(503, "too many streams are open: close those not needed")
 
-        def note(notices: Sequence[Kept]) -> None:
+        def note(notices: Sequence[StreamEvent]) -> None:
             trail.streamed(asking, ward, notices)
 
         sees_more = reaches(_level(view, ward, asking), "operational")

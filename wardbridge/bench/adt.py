@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 
 from adapters.common.feed import FeedIdentity, Input, records_of
 from adapters.common.keys import PatientKeyer, raw_pointer
-from adapters.common.outcome import Outcome, Verdict
+from adapters.common.outcome import InputOutcome, Verdict
 from adapters.hl7v2 import reader
 from adapters.hl7v2.framing import Frame, Framer
-from adapters.hl7v2.mapping import Normaliser
+from adapters.hl7v2.mapping import Hl7Normaliser
 from adapters.hl7v2.profile import Hl7Profile
 from schemas.ward import WardRegister
 from wardbridge.bench.figure import Figure
@@ -48,7 +48,7 @@ class Stages:
     """The pipeline of one feed, cut where it can be measured."""
 
     def __init__(self) -> None:
-        self._normaliser = Normaliser(
+        self._normaliser = Hl7Normaliser(
             FEED, Hl7Profile(), WardRegister(open_register=True), PatientKeyer(b"benchmark")
         )
         self._framer = Framer()
@@ -60,7 +60,7 @@ class Stages:
             raise TypeError("the message did not come out of its frame")
         return event.payload
 
-    def observe(self, message: bytes) -> Outcome:
+    def observe(self, message: bytes) -> InputOutcome:
         """Framed, read, mapped."""
         outcome = self._normaliser.normalise(self.frame(message), RECEIVED_AT)
         if outcome.verdict is not Verdict.ACCEPTED:

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
 from adapters.common.outcome import Verdict
-from adapters.fhir.mapping import Normaliser
+from adapters.fhir.mapping import FhirNormaliser
 from adapters.fhir.profile import CONFIDENTIALITY, FhirProfile
 from schemas.ward import WardRegister
 from wardbridge.bench.figure import Figure
@@ -86,7 +86,7 @@ def _figure(
     what: str, check: Literal["lean", "strict"], payloads: list[bytes], budget: tuple[int, int]
 ) -> Figure:
     """The best of three passes: the machine is shared."""
-    normaliser = Normaliser(
+    normaliser = FhirNormaliser(
         FEED,
         FhirProfile(check=check),
         WardRegister(open_register=True),
@@ -98,7 +98,7 @@ def _figure(
     return Figure(what, len(payloads) / best_s, "Encounters/s", floor, aim, note=note)
 
 
-def _pass(normaliser: Normaliser, payloads: list[bytes]) -> float:
+def _pass(normaliser: FhirNormaliser, payloads: list[bytes]) -> float:
     began = time.perf_counter()
     for payload in payloads:
         outcome = normaliser.normalise(payload, RECEIVED_AT)

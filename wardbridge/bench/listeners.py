@@ -30,7 +30,7 @@ _END: Final = b"\n\n"
 
 
 @dataclass
-class Heard:
+class HeardNotices:
     """Shared by all streams: when each visit's notice came, to how many."""
 
     wanted: int
@@ -46,10 +46,10 @@ class Heard:
             self.all.set()
 
 
-class Listener(asyncio.Protocol):
+class StreamListener(asyncio.Protocol):
     """One stream of one ward."""
 
-    def __init__(self, ward: str, heard: Heard) -> None:
+    def __init__(self, ward: str, heard: HeardNotices) -> None:
         self.open: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ward = ward
         self._heard = heard
@@ -78,14 +78,14 @@ class Listener(asyncio.Protocol):
 
 async def run(port: int, listeners: int, wards: int, wanted: int) -> dict[str, list[float]]:
     """Listen until ``wanted`` events came in all, or for a minute."""
-    heard = Heard(wanted, asyncio.Event())
+    heard = HeardNotices(wanted, asyncio.Event())
     opening = asyncio.Semaphore(OPENING)
 
     async def listen(ward: str) -> None:
         async with opening:
             loop = asyncio.get_running_loop()
             _, listener = await loop.create_connection(
-                lambda: Listener(ward, heard), "127.0.0.1", port
+                lambda: StreamListener(ward, heard), "127.0.0.1", port
             )
             await listener.open
 

@@ -24,7 +24,7 @@ from typing import Final
 
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from adapters.common.calls import Asked, NoAnswerError
+from adapters.common.calls import HttpRequest, NoAnswerError
 from wardbridge.bench.engine import Engine
 from wardbridge.bench.figure import Figure
 from wardbridge.net.calls import Calls, got, lines
@@ -171,7 +171,10 @@ def waited(whom: str, engine: Engine, waits_s: Sequence[float]) -> Figure:
 
 def _listen(url: str, wanted: int, arrived: dict[str, float], listening: threading.Event) -> None:
     async def listen() -> None:
-        async with Calls(None) as call, call(Asked(f"{url}/v1/wards/{WARD}/stream")) as incoming:
+        async with (
+            Calls(None) as call,
+            call(HttpRequest(f"{url}/v1/wards/{WARD}/stream")) as incoming,
+        ):
             listening.set()
             async for line in lines(incoming):
                 if line.startswith("data:"):

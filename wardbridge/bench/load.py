@@ -65,7 +65,7 @@ class Tally:
     took_s: list[float] = field(default_factory=list)
 
 
-class Sender(asyncio.Protocol):
+class LoadSender(asyncio.Protocol):
     """Sends the next message when the last one was answered."""
 
     def __init__(self, tally: Tally, first: int, at: str, done: asyncio.Future[None]) -> None:
@@ -118,7 +118,7 @@ async def run(port: int, connections: int, messages: int, first: int) -> dict[st
     for number in range(connections):
         ends.append(loop.create_future())
         start = first + number * messages
-        sender = Sender(tally, start, at, ends[-1])
+        sender = LoadSender(tally, start, at, ends[-1])
         await loop.create_connection(lambda sender=sender: sender, "127.0.0.1", port)  # type: ignore[misc]
     await asyncio.gather(*ends)
     return figures(tally, time.perf_counter() - began)

@@ -57,7 +57,7 @@ def _told(offset: int, engine: Engine, subscribers: int, level: Level) -> Iterat
             yield Figure(f"CPU of all processes a notice, {engine.name}, {whom}", used_us, "µs")
 
 
-class Receiver(ThreadingHTTPServer):
+class WebhookTimer(ThreadingHTTPServer):
     """Notes when each visit's notice came."""
 
     daemon_threads = True
@@ -82,7 +82,7 @@ class Receiver(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Receiver
+    server: WebhookTimer
 
     def do_POST(self) -> None:
         self.server.note(self.rfile.read(int(self.headers["Content-Length"])))
@@ -94,8 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def _receiver(wanted: int, level: Level) -> Iterator[Receiver]:
-    with Receiver(wanted, level) as receiver:
+def _receiver(wanted: int, level: Level) -> Iterator[WebhookTimer]:
+    with WebhookTimer(wanted, level) as receiver:
         thread = threading.Thread(target=receiver.serve_forever, daemon=True)
         thread.start()
         yield receiver

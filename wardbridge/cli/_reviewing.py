@@ -31,10 +31,10 @@ from wardbridge.api.review_language import (
     words_of,
 )
 from wardbridge.cli._noted import Looking, who
-from wardbridge.cli._shared import Service, installation, refuse, service_of
+from wardbridge.cli._shared import RunningService, installation, refuse, service_of
 from wardbridge.config.models import Installation
 from wardbridge.logstore.log import is_on_kafka, log_path, open_log, open_to_read
-from wardbridge.net.calls import Answer
+from wardbridge.net.calls import HttpAnswer
 from wardbridge.reviewing.desk import Chosen, Desk, index_of
 from wardbridge.reviewing.planned import Cannot
 from wardbridge.reviewing.selection import Filter, Selection
@@ -71,7 +71,7 @@ class Way(Protocol):
         ...
 
 
-class Asked(NamedTuple):
+class ServiceAccess(NamedTuple):
     """What a command was given to find the service by."""
 
     config: Path
@@ -80,20 +80,20 @@ class Asked(NamedTuple):
     token_file: Path | None = None
 
 
-def way_to(asked: Asked, *, writes: bool) -> Way:
+def way_to(asked: ServiceAccess, *, writes: bool) -> Way:
     """The running service; where none answers the log, which is said."""
     found = installation(asked.config, asked.data)
     return _service(asked, found) or Here.opened(found, writes=writes)
 
 
-def way_to_content(asked: Asked) -> Way:
+def way_to_content(asked: ServiceAccess) -> Way:
     """The service for who shows it a token; who can read the log's own file need not be asked."""
     found = installation(asked.config, asked.data)
     through = _service(asked, found) if asked.token_file else None
     return through or Here.opened(found, writes=False)
 
 
-def _service(asked: Asked, found: Installation) -> Through | None:
+def _service(asked: ServiceAccess, found: Installation) -> Through | None:
     service = service_of(found, asked.port_offset, asked.token_file)
     try:
         service.ask("GET", "/livez", within_s=10.0)
@@ -112,7 +112,7 @@ def _shown(found: Installation) -> str:
 class Through:
     """Through the running service, which notes who asks."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: RunningService) -> None:
         self._service = service
 
     def page(self, wanted: Listing) -> ItemList:
@@ -157,7 +157,7 @@ def _said(wanted: Frozen | Selection | Listing) -> dict[str, Any]:
     return wanted.model_dump(mode="json", exclude_defaults=True)
 
 
-def _refusal(answer: Answer) -> str:
+def _refusal(answer: HttpAnswer) -> str:
     try:
         detail = answer.json()["detail"]
     except (ValueError, KeyError, TypeError):

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, NamedTuple, NoReturn
 
 import typer
 
-from adapters.common.calls import Asked
+from adapters.common.calls import HttpRequest
 from bus.port import Log, LogError
 from bus.records import records_of
 from bus.tls import PemFiles, TlsFileError, client_context
@@ -23,7 +23,7 @@ from wardbridge.config.load import load
 from wardbridge.config.models import Installation
 from wardbridge.config.problems import ConfigError
 from wardbridge.logstore.log import open_to_read
-from wardbridge.net.calls import Answer, ask
+from wardbridge.net.calls import HttpAnswer, ask
 from wardbridge.readmodels.aliases import aliases_of
 
 COULD_NOT_RUN: Final = 2
@@ -68,7 +68,7 @@ def installation(config: Path, data: Path) -> Installation:
         refuse(str(error))
 
 
-class Service(NamedTuple):
+class RunningService(NamedTuple):
     """The running service on this machine, and what its gate is shown."""
 
     base: str
@@ -77,15 +77,15 @@ class Service(NamedTuple):
 
     def ask(
         self, method: str, path: str, said: Mapping[str, Any] | None = None, within_s: float = 30.0
-    ) -> Answer:
+    ) -> HttpAnswer:
         """What it answers. Raises NoAnswerError."""
         headers, body = dict(self.headers), None
         if said is not None:
             headers["Content-Type"], body = "application/json", json.dumps(said).encode()
-        return ask(Asked(f"{self.base}{path}", method, headers, body), self.tls, within_s)
+        return ask(HttpRequest(f"{self.base}{path}", method, headers, body), self.tls, within_s)
 
 
-def service_of(found: Installation, port_offset: int, token_file: Path | None) -> Service:
+def service_of(found: Installation, port_offset: int, token_file: Path | None) -> RunningService:
     """Its certificate is taken as it is."""
     http = found.settings.http
     host = reached_at(http.host)
@@ -96,7 +96,7 @@ def service_of(found: Installation, port_offset: int, token_file: Path | None) -
     if token_file is not None:
         headers["Authorization"] = f"Bearer {_text_of(token_file)}"
     trusted = _pinned(tls.certificate_file) if tls else True
-    return Service(base, headers, trusted)
+    return RunningService(base, headers, trusted)
 
 
 def reached_at(host: str) -> str:

@@ -23,7 +23,7 @@ from wardbridge.cli._noted import Line, Looking
 from wardbridge.cli._shared import installation, log_for_reading, refuse, service_of
 
 
-class Wanted(NamedTuple):
+class WaitingRequest(NamedTuple):
     """Of whom, and where the service is."""
 
     subscriber: str | None
@@ -33,7 +33,7 @@ class Wanted(NamedTuple):
     token_file: Path | None
 
 
-def show_waiting(wanted: Wanted) -> None:
+def show_waiting(wanted: WaitingRequest) -> None:
     """One JSON object a line for each ward of each subscriber, the lowest number first."""
     found = _of_service(wanted, wanted.config) if wanted.config is not None else None
     if found is not None:
@@ -46,7 +46,7 @@ def show_waiting(wanted: Wanted) -> None:
         Looking(log, wanted.data, "deliveries list", asked).show(_lines(rows))
 
 
-def _of_service(wanted: Wanted, config: Path) -> AllWaiting | None:
+def _of_service(wanted: WaitingRequest, config: Path) -> AllWaiting | None:
     """None where no service runs."""
     service = service_of(installation(config, wanted.data), wanted.port_offset, wanted.token_file)
     query = f"?{urlencode({'subscriber': wanted.subscriber})}" if wanted.subscriber else ""

@@ -18,7 +18,7 @@ from wardbridge.bench.figure import Figure
 BELOW_FLOOR: Final = 1
 
 
-class Part(StrEnum):
+class Benchmark(StrEnum):
     """What can be measured by itself."""
 
     ADT = "adt"
@@ -48,7 +48,7 @@ Other = Annotated[
         help="another MLLP listener on loopback: `acknowledged` is measured by turns with it",
     ),
 ]  # fmt: skip
-Parts = Annotated[list[Part] | None, typer.Argument(help="what to measure; all if not said")]
+Parts = Annotated[list[Benchmark] | None, typer.Argument(help="what to measure; all if not said")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -64,7 +64,7 @@ def bench(
     Exit 0: none is below its floor. 1: some are.
     """
     console = Console()
-    chosen = parts or list(Part)
+    chosen = parts or list(Benchmark)
     good = report.show(_measured(chosen, port_offset, engines(brokers), beside), console)
     raise typer.Exit(0 if good else BELOW_FLOOR)
 
@@ -76,7 +76,7 @@ def engines(brokers: str) -> list[Engine]:
 
 
 def _measured(
-    parts: list[Part], offset: int, engines: list[Engine], other: int | None
+    parts: list[Benchmark], offset: int, engines: list[Engine], other: int | None
 ) -> Iterator[Figure]:
     def on_each(measure: Callable[[Engine], Iterator[Figure]]) -> Callable[[], Iterator[Figure]]:
         return lambda: (figure for engine in engines for figure in measure(engine))
@@ -86,17 +86,17 @@ def _measured(
             return live.acknowledged(offset, engine)
         return live.compared(offset, engine, other)
 
-    measures: Mapping[Part, Callable[[], Iterator[Figure]]] = {
-        Part.ADT: adt.figures,
-        Part.FHIR: encounters.figures,
-        Part.LOG: lambda: log.figures(Path(tempfile.gettempdir())),
-        Part.ROUTER: on_each(routing.figures),
-        Part.RESTART: routing.restart_figures,
-        Part.EXPORTS: exports.figures,
-        Part.ACKNOWLEDGED: on_each(acknowledged),
-        Part.TOLD: on_each(lambda engine: live.told(offset, engine)),
-        Part.STREAMS: on_each(lambda engine: streams.figures(offset, engine)),
-        Part.DELIVER: on_each(lambda engine: webhooks.figures(offset, engine)),
+    measures: Mapping[Benchmark, Callable[[], Iterator[Figure]]] = {
+        Benchmark.ADT: adt.figures,
+        Benchmark.FHIR: encounters.figures,
+        Benchmark.LOG: lambda: log.figures(Path(tempfile.gettempdir())),
+        Benchmark.ROUTER: on_each(routing.figures),
+        Benchmark.RESTART: routing.restart_figures,
+        Benchmark.EXPORTS: exports.figures,
+        Benchmark.ACKNOWLEDGED: on_each(acknowledged),
+        Benchmark.TOLD: on_each(lambda engine: live.told(offset, engine)),
+        Benchmark.STREAMS: on_each(lambda engine: streams.figures(offset, engine)),
+        Benchmark.DELIVER: on_each(lambda engine: webhooks.figures(offset, engine)),
     }
     for part in parts:
         yield from measures[part]()

@@ -28,7 +28,7 @@ from wardbridge.config.kinds import KINDS
 from wardbridge.config.lastgood import lost
 from wardbridge.config.load import load
 from wardbridge.config.models import Installation
-from wardbridge.config.problems import ConfigError, Problem
+from wardbridge.config.problems import ConfigError, ConfigProblem
 from wardbridge.logstore.log import is_on_kafka, open_to_read
 from wardbridge.security.secret import doubt_of
 
@@ -72,7 +72,7 @@ def check(
     typer.echo(f"{config}: right; {len(found.feeds)} feeds, wards: {wards}")
 
 
-def _about_secret(found: Installation) -> Iterator[Problem]:
+def _about_secret(found: Installation) -> Iterator[ConfigProblem]:
     """Whether feeds can start with the secret, beside the log if that is a file that can be looked into."""
     try:
         log: Log = MemoryLog() if is_on_kafka(found) else open_to_read(found.data, found)
@@ -80,7 +80,7 @@ def _about_secret(found: Installation) -> Iterator[Problem]:
         log = MemoryLog()
     with closing(log):
         if text := doubt_of(log, found):
-            yield Problem(("privacy", "patient_key_file"), text)
+            yield ConfigProblem(("privacy", "patient_key_file"), text)
 
 
 def _told(found: Installation) -> dict[str, list[str]]:
@@ -88,7 +88,7 @@ def _told(found: Installation) -> dict[str, list[str]]:
     return {feed.identity.name: list(KINDS[feed.kind].told(feed.settings)) for feed in found.feeds}
 
 
-def _as_json(config: Path, errors: Iterable[Problem], found: Installation | None) -> str:
+def _as_json(config: Path, errors: Iterable[ConfigProblem], found: Installation | None) -> str:
     told: dict[str, Any] = {
         "config": str(config),
         "right": found is not None,
@@ -100,7 +100,7 @@ def _as_json(config: Path, errors: Iterable[Problem], found: Installation | None
     return json.dumps(told, ensure_ascii=False, indent=1)
 
 
-def _problem(problem: Problem) -> dict[str, Any]:
+def _problem(problem: ConfigProblem) -> dict[str, Any]:
     return {
         "file": str(problem.file) if problem.file else None,
         "line": problem.line,

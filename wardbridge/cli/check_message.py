@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from adapters.common.filename import shown
-from adapters.common.outcome import Outcome, Trouble, Verdict
+from adapters.common.outcome import InputOutcome, Trouble, Verdict
 from adapters.common.receipt import ReceiptClock
 from adapters.hl7v2.batch import split
 from wardbridge.cli._shared import (
@@ -68,7 +68,7 @@ def check_message(  # noqa: PLR0913 - a command's options
     raise typer.Exit(SOME_IN_REVIEW if needs_a_person else 0)
 
 
-def _told(outcome: Outcome) -> str:
+def _told(outcome: InputOutcome) -> str:
     if outcome.verdict is Verdict.ACCEPTED:
         return "accepted"
     return f"{outcome.verdict.value}: {_trouble(Trouble(outcome.reason, outcome.detail, outcome.where))}"

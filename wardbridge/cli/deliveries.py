@@ -33,7 +33,7 @@ from wardbridge.cli._shared import (
     service_of,
     visits_of,
 )
-from wardbridge.cli._waiting import Wanted, show_waiting
+from wardbridge.cli._waiting import WaitingRequest, show_waiting
 
 NOT_TAKEN: Final = 1
 TIMEOUT_S: Final = 60.0  # the queue is walked from its beginning
@@ -84,7 +84,7 @@ def list_deliveries(  # noqa: PLR0913 - what may be asked for
     if waiting:
         if visit or patient or parked:
             refuse("--waiting goes with --subscriber only")
-        show_waiting(Wanted(subscriber, data, config, port_offset, token_file))
+        show_waiting(WaitingRequest(subscriber, data, config, port_offset, token_file))
         return
     with log_for_reading(data, config) as log:
         refuse_unknown("subscriber", subscriber, names_of(log))

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from bus.local import system_clock_ms
-from bus.mending import Finding, Kind, Mender
+from bus.mending import Kind, Mender, PositionFinding
 from bus.port import Log, LogError
 from bus.sqlite.lock import WriterLock
 from bus.sqlite.seen import believe, believed_ms
@@ -127,7 +127,7 @@ _GROUPS: Final = (
 )
 
 
-def _say(group: str, finding: Finding) -> None:
+def _say(group: str, finding: PositionFinding) -> None:
     for reason in finding.reasons:
         typer.echo(f"{group}, partition {finding.partition}: {reason}")
 

@@ -12,7 +12,7 @@ import typer
 
 from adapters.common.filename import shown
 from adapters.common.keys import PatientKeyer
-from adapters.common.outcome import Outcome, Trouble, Verdict
+from adapters.common.outcome import InputOutcome, Trouble, Verdict
 from adapters.common.receipt import ReceiptClock
 from wardbridge.cli._shared import (
     HERE,
@@ -25,7 +25,7 @@ from wardbridge.cli._shared import (
 )
 from wardbridge.config.models import Feed, Installation
 from wardbridge.config.problems import did_you_mean
-from wardbridge.ingest.kind import Reading
+from wardbridge.ingest.kind import ReadingContext
 from wardbridge.ingest.kinds import KINDS
 from wardbridge.runtime.roles import utc_now
 
@@ -80,10 +80,10 @@ def normalise(  # noqa: PLR0913 - a command's options
 
 def reading_of(
     found: Installation, feed: Feed, clock: Callable[[], datetime], *, explain: bool = False
-) -> Reading:
+) -> ReadingContext:
     """What reads a feed's inputs outside the service: patient keys with a public secret."""
     keyer = PatientKeyer(PUBLIC_SECRET[:64])
-    return Reading(feed.identity, found.register, keyer, clock, explain)
+    return ReadingContext(feed.identity, found.register, keyer, clock, explain)
 
 
 def chosen(found: Installation, name: str) -> Feed:
@@ -104,7 +104,9 @@ def _files(paths: list[Path]) -> Iterator[Path]:
             refuse(f"{shown(path)}: there is no such file or folder")
 
 
-def outcomes_of(reading: Reading, feed: Feed, path: Path) -> Iterator[tuple[int, Outcome]]:
+def outcomes_of(
+    reading: ReadingContext, feed: Feed, path: Path
+) -> Iterator[tuple[int, InputOutcome]]:
     """What the feed makes of each input in a file."""
     try:
         payload = path.read_bytes()
@@ -113,11 +115,11 @@ def outcomes_of(reading: Reading, feed: Feed, path: Path) -> Iterator[tuple[int,
     yield from KINDS[feed.kind].outcomes(reading, feed.settings, path, payload)
 
 
-def _needs_a_person(outcome: Outcome) -> bool:
+def _needs_a_person(outcome: InputOutcome) -> bool:
     return outcome.verdict is Verdict.REVIEW or bool(outcome.warnings)
 
 
-def as_json(path: Path, index: int, outcome: Outcome) -> dict[str, Any]:
+def as_json(path: Path, index: int, outcome: InputOutcome) -> dict[str, Any]:
     """One line of the output; absent claims are left out, cleared ones are null."""
     line: dict[str, Any] = {
         "input": {"path": shown(path), "index": index},

@@ -18,7 +18,7 @@ from wardbridge.api.review_language import (
     ReplayReport,
 )
 from wardbridge.cli._noted import who
-from wardbridge.cli._reviewing import Asked, way_to, way_to_content
+from wardbridge.cli._reviewing import ServiceAccess, way_to, way_to_content
 from wardbridge.cli._shared import HERE, ConfigOption, DataOption, PortOffset, TokenFile, refuse
 from wardbridge.cli._told import replayed_lines, shown_lines
 from wardbridge.cli.normalise import SOME_IN_REVIEW
@@ -83,7 +83,7 @@ def list_items(  # noqa: PLR0913 - what may be asked for
     """One JSON object a line for each item that waits, oldest first."""
     asked = _filter(feed, reason, since, until, mark_unread=mark_unread)
     wanted = _of(Listing, **asked, state=state, limit=MAX_PAGE)
-    with closing(way_to(Asked(config, data, port_offset, token_file), writes=False)) as way:
+    with closing(way_to(ServiceAccess(config, data, port_offset, token_file), writes=False)) as way:
         while True:
             page = way.page(wanted)
             for each in page.items:
@@ -107,7 +107,7 @@ def show(  # noqa: PLR0913 - a command's options
 
     Of the input its shape is shown: letters and digits are replaced. With --content it is the input.
     """
-    asked = Asked(config, data, port_offset, token_file)
+    asked = ServiceAccess(config, data, port_offset, token_file)
     with closing(way_to_content(asked) if content else way_to(asked, writes=False)) as way:
         shown = way.show(item_id, content=content)
     lines = [shown.model_dump_json(indent=2)] if as_json else shown_lines(shown)
@@ -142,7 +142,7 @@ def replay(  # noqa: PLR0913 - a command's options
         Replaying, **asked, ids=tuple(item_ids or ()), all=everything, preview=preview, wait_s=wait_s,
         by=who(),
     )  # fmt: skip
-    with closing(way_to(Asked(config, data, port_offset, token_file), writes=True)) as way:
+    with closing(way_to(ServiceAccess(config, data, port_offset, token_file), writes=True)) as way:
         report = way.replay(wanted)
     lines = [report.model_dump_json(indent=2)] if as_json else replayed_lines(report)
     for line in lines:
@@ -178,7 +178,7 @@ def resolve(  # noqa: PLR0913 - a command's options
     wanted = _of(
         Ending, **asked, ids=tuple(item_ids or ()), all=everything, because=because, by=who()
     )
-    _end("resolved", wanted, Asked(config, data, port_offset, token_file))
+    _end("resolved", wanted, ServiceAccess(config, data, port_offset, token_file))
 
 
 def discard(  # noqa: PLR0913 - a command's options
@@ -201,10 +201,10 @@ def discard(  # noqa: PLR0913 - a command's options
     wanted = _of(
         Ending, **asked, ids=tuple(item_ids or ()), all=everything, because=because, by=who()
     )
-    _end("discarded", wanted, Asked(config, data, port_offset, token_file))
+    _end("discarded", wanted, ServiceAccess(config, data, port_offset, token_file))
 
 
-def _end(deed: Deed, wanted: Ending, asked: Asked) -> None:
+def _end(deed: Deed, wanted: Ending, asked: ServiceAccess) -> None:
     with closing(way_to(asked, writes=True)) as way:
         ended = way.end(deed, wanted)
     for item in ended.items:

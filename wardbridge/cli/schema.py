@@ -10,7 +10,7 @@ import typer
 
 from schemas.documents import Document, asyncapi, json_schemas
 from wardbridge.cli._shared import HERE, DataOption, LogConfigOption, installation, refuse
-from wardbridge.logstore.schema_registry import Registry, RegistryError, subjects
+from wardbridge.logstore.schema_registry import RegistryError, SchemaRegistry, subjects
 
 ASYNCAPI: Final = "asyncapi"
 NameArgument = Annotated[str | None, typer.Argument(help="one document; none: list the names")]
@@ -54,7 +54,7 @@ def _register(config: Path | None, data: Path) -> None:
     if kafka is None or kafka.registry is None:
         refuse("--register: give --config, with a table [log.kafka.registry] in it")
     try:
-        registry = Registry(kafka.registry, data)
+        registry = SchemaRegistry(kafka.registry, data)
         for subject in subjects(kafka):
             typer.echo(f"{subject.name}: schema {registry.register(subject)}")
     except (RegistryError, OSError) as error:

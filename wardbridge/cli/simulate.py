@@ -12,7 +12,7 @@ import typer
 
 from router.delivery.signature import SecretFormatError, secret_of
 from wardbridge.cli._shared import refuse
-from wardbridge.simulate.playing import Part, Playing, Protocol
+from wardbridge.simulate.playing import PlayedPart, Playing, Protocol
 
 PORTS: Final = {Protocol.WEBHOOK: 9080, Protocol.FHIR: 9080, Protocol.MLLP: 9575}
 ProtocolArgument = Annotated[Protocol, typer.Argument(help="what it is sent")]
@@ -56,7 +56,7 @@ def receiver(  # noqa: PLR0913, PLR0917 - a command's options
     keys = [] if secret_file is None else [_key(secret_file)]
     listens_at = PORTS[protocol] if port is None else port
     try:
-        playing = Playing(Part(protocol, script, ward, keys, host, listens_at), typer.echo)
+        playing = Playing(PlayedPart(protocol, script, ward, keys, host, listens_at), typer.echo)
         listening = playing.receiver()
     except ValueError as error:
         refuse(f"--script: {error}")

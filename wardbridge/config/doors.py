@@ -15,7 +15,7 @@ from adapters.common.door import (
     PLAIN,
     SHOWS_NOTHING,
     Door,
-    Open,
+    OpenDoor,
     address_of,
 )
 from adapters.common.settings import is_loopback
@@ -56,7 +56,7 @@ def _log(installation: Installation) -> Iterator[Door]:
             ("log", "kafka", "registry"), "schema registry", "out", cluster.registry.url,
             "our password or token" if cluster.registry.username or cluster.registry.token else SHOWS_NOTHING,
             PLAIN if is_plain else ENCRYPTED,
-            (Open("url", "whoever is on the way can change the schemas; use https"),)
+            (OpenDoor("url", "whoever is on the way can change the schemas; use https"),)
             if is_plain and not is_loopback(host) else (),
         )  # fmt: skip
 
@@ -70,13 +70,13 @@ def _cluster(cluster: KafkaSection) -> Door:
         )
         if cluster.sasl is not None:
             text += ", and can act as us" if cluster.bares_secrets() else ""
-        open_to.append(Open("tls", f"{text}: give it"))
+        open_to.append(OpenDoor("tls", f"{text}: give it"))
     if cluster.sasl is None and not is_near and not _shows_certificate(cluster):
         text = (
             "the brokers are not told who we are, so that they cannot refuse others: give it, or "
             "certificate_file in [log.kafka.tls]"
         )
-        open_to.append(Open("sasl", text))
+        open_to.append(OpenDoor("sasl", text))
     asks = f"SASL {cluster.sasl.mechanism}" if cluster.sasl else "our certificate"
     return Door(
         ("log", "kafka"), "the log's brokers", "out", ", ".join(cluster.brokers),
@@ -99,13 +99,13 @@ def _http(http: HttpSection) -> Iterator[Door]:
     open_to = []
     if access is None and not by_certificate and not is_near:
         text = "whoever reaches the port reads every ward's list, health and metrics: give [http.access]"
-        open_to.append(Open("allow_unauthenticated", text))
+        open_to.append(OpenDoor("allow_unauthenticated", text))
     if http.tls is None and not is_near:
         text = (
             "without it lists and tokens can be read on the way, unless a proxy in front of the port "
             "encrypts, and browsers do not sign in: give it, or listen on 127.0.0.1 behind the proxy"
         )
-        open_to.append(Open("tls", text))
+        open_to.append(OpenDoor("tls", text))
     asks = _asked(access) or ("a certificate of client_ca_file" if by_certificate else NOBODY_ASKED)
     yield Door(
         place, "lists, streams, subscriptions, health, metrics", "in", address_of(http.host, http.port), asks,

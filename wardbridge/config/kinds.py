@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any, Final
 
-from adapters.common.configured import Configured
+from adapters.common.configured import SettingsKind
 
 ADAPTERS: Final[Mapping[str, str]] = {
     "hl7v2-mllp": "hl7v2",
@@ -16,11 +16,11 @@ ADAPTERS: Final[Mapping[str, str]] = {
 """The name in the configuration -> the adapter: a folder of ``adapters`` and a module of ``wardbridge.ingest``."""
 
 
-class _Kinds(Mapping[str, Configured[Any]]):
+class _Kinds(Mapping[str, SettingsKind[Any]]):
     """By the name in the configuration; an adapter's module is read when it is asked for."""
 
-    def __getitem__(self, name: str) -> Configured[Any]:
-        found: Configured[Any] = import_module(f"adapters.{ADAPTERS[name]}.configured").CONFIGURED
+    def __getitem__(self, name: str) -> SettingsKind[Any]:
+        found: SettingsKind[Any] = import_module(f"adapters.{ADAPTERS[name]}.configured").CONFIGURED
         return found
 
     def __iter__(self) -> Iterator[str]:
@@ -30,4 +30,4 @@ class _Kinds(Mapping[str, Configured[Any]]):
         return len(ADAPTERS)
 
 
-KINDS: Final[Mapping[str, Configured[Any]]] = _Kinds()
+KINDS: Final[Mapping[str, SettingsKind[Any]]] = _Kinds()

@@ -17,7 +17,7 @@ from bus import durable
 from schemas.ward import WardRegister
 from wardbridge.config.load import load
 from wardbridge.config.models import Installation
-from wardbridge.config.problems import Problem
+from wardbridge.config.problems import ConfigProblem
 from wardbridge.config.wards import RegisterError, read_register, register_in
 
 SUFFIX: Final = ".last-good"
@@ -71,7 +71,7 @@ def trouble_of(found: Installation) -> str | None:
     )
 
 
-def lost(found: Installation) -> list[Problem]:
+def lost(found: Installation) -> list[ConfigProblem]:
     """What the last register had and this one has no more: somebody's work, or a file that was cut."""
     register = _register_file(found)
     if register is None or found.damage:
@@ -80,7 +80,7 @@ def lost(found: Installation) -> list[Problem]:
         last = read_register(kept_of(found.data, register))
     except RegisterError:
         return []
-    return [Problem((), text, register) for text in _lost(last, found.register)]
+    return [ConfigProblem((), text, register) for text in _lost(last, found.register)]
 
 
 def _lost(last: WardRegister, now: WardRegister) -> Iterator[str]:

@@ -19,22 +19,28 @@ from typing import NamedTuple
 
 from pydantic import BaseModel
 
-from adapters.common.configured import HOLDS_BY, Held, held_port
+from adapters.common.configured import HOLDS_BY, ExclusiveResource, held_port
 from adapters.common.feed import FeedIdentity
 from router.delivery.channels import KINDS as CHANNELS
-from router.delivery.channels.kind import Around
+from router.delivery.channels.kind import ChannelContext
 from schemas.ward import WardRegister
 from wardbridge.config.kinds import KINDS
 from wardbridge.config.models import Feed, FeedSection, HttpSection, Installation, Settings
 from wardbridge.config.parts import (
-    Parts,
+    CheckedTables,
     as_far_as_right,
     own_settings,
     parts_of,
     profile_model,
     tables_in,
 )
-from wardbridge.config.problems import ConfigError, Place, Problem, did_you_mean, where_paths_start
+from wardbridge.config.problems import (
+    ConfigError,
+    ConfigProblem,
+    Place,
+    did_you_mean,
+    where_paths_start,
+)
 from wardbridge.config.profiles import Profiles
 from wardbridge.config.references import (
     Names,
@@ -92,15 +98,17 @@ def _with_profiles(table: Table, profiles: Profiles) -> Table:
     return {**table, "feeds": {**table["feeds"], **whole}} if whole else table
 
 
-def _first_of_each_key(problems: Iterable[Problem]) -> Iterable[Problem]:
+def _first_of_each_key(problems: Iterable[ConfigProblem]) -> Iterable[ConfigProblem]:
     """The others of a key only follow from the first."""
-    first: dict[Problem | Place, Problem] = {}
+    first: dict[ConfigProblem | Place, ConfigProblem] = {}
     for problem in problems:
         first.setdefault(problem if problem.file else problem.place, problem)
     return first.values()
 
 
-def _located(source: TomlFile, profiles: Profiles, problems: Iterable[Problem]) -> list[Problem]:
+def _located(
+    source: TomlFile, profiles: Profiles, problems: Iterable[ConfigProblem]
+) -> list[ConfigProblem]:
     """Each with its file and line, in their order."""
     found = [
         problem if problem.file else profiles.located(problem) or source.located(problem)
@@ -112,7 +120,7 @@ def _located(source: TomlFile, profiles: Profiles, problems: Iterable[Problem]) 
 # -- what must agree with one another ---------------------------------------------------------
 
 
-def _disagreements(table: Table, parts: Parts, wards: Wards) -> Iterator[Problem]:
+def _disagreements(table: Table, parts: CheckedTables, wards: Wards) -> Iterator[ConfigProblem]:
     settings, right = parts.settings, parts.right
     yield from _odd_names(table)
     yield from unsaid(table)
@@ -127,7 +135,7 @@ def _disagreements(table: Table, parts: Parts, wards: Wards) -> Iterator[Problem
     yield from _wanted_twice(table)
 
 
-def _odd_names(table: Table) -> Iterator[Problem]:
+def _odd_names(table: Table) -> Iterator[ConfigProblem]:
     """Names become parts of keys in the log, of addresses and of metrics' labels."""
     places = [
         (key, name)
@@ -142,36 +150,36 @@ def _odd_names(table: Table) -> Iterator[Problem]:
     ]
     for place in places:
         if not _NAME.fullmatch(place[1]):
-            yield Problem(place, "a name has letters, digits, '-', '_' and '.' only")
+            yield ConfigProblem(place, "a name has letters, digits, '-', '_' and '.' only")
 
 
-def _odd_channels(settings: Settings) -> Iterator[Problem]:
+def _odd_channels(settings: Settings) -> Iterator[ConfigProblem]:
     """What only all subscribers of a channel together show."""
     cluster = settings.log.kafka if settings.log.engine == "kafka" else None
-    around = Around(cluster.prefix if cluster else None)
+    around = ChannelContext(cluster.prefix if cluster else None)
     for kind in CHANNELS.values():
         named = {n: s.settings for n, s in settings.subscribers.items() if s.channel == kind.name}
         for name, key, text in kind.faults(named, around):
-            yield Problem(("subscribers", name, *([key] if key else [])), text)
+            yield ConfigProblem(("subscribers", name, *([key] if key else [])), text)
 
 
-def _names_in_vain(settings: Settings) -> Iterator[Problem]:
+def _names_in_vain(settings: Settings) -> Iterator[ConfigProblem]:
     """Who is to be told names that nobody keeps is told none."""
     if settings.identities.keep:
         return
     text = "identified: names are told only where they are kept: [identities] keep = true"
     for below, granted in settings.http.access.granted() if settings.http.access else ():
         if granted.fields == "identified":
-            yield Problem(("http", "access", *below, "fields"), text)
+            yield ConfigProblem(("http", "access", *below, "fields"), text)
     for name, subscriber in settings.subscribers.items():
         if subscriber.fields == "identified":
-            yield Problem(("subscribers", name, "fields"), text)
+            yield ConfigProblem(("subscribers", name, "fields"), text)
 
 
 # -- what only one can have -------------------------------------------------------------------
 
 
-def _wanted_twice(table: Table) -> Iterator[Problem]:
+def _wanted_twice(table: Table) -> Iterator[ConfigProblem]:
     """Also by a part that is not all right, as long as what it wants is."""
     http = table.get("http", {})
     section = as_far_as_right(HttpSection, http, HOLDS_BY) if isinstance(http, dict) else None
@@ -181,10 +189,10 @@ def _wanted_twice(table: Table) -> Iterator[Problem]:
         for held in _held(name, feed, table):
             holder = holders.setdefault(held, ".".join(place))
             if holder != ".".join(place):
-                yield Problem(place, f"{held.what}: {holder} has that already; {held.advice}")
+                yield ConfigProblem(place, f"{held.what}: {holder} has that already; {held.advice}")
 
 
-def _held(name: str, feed: Table, table: Table) -> Iterable[Held]:
+def _held(name: str, feed: Table, table: Table) -> Iterable[ExclusiveResource]:
     kind = KINDS.get(str(feed.get("kind")))
     settings = as_far_as_right(kind.settings, own_settings(feed), HOLDS_BY) if kind else None
     if kind is None or settings is None:
@@ -202,12 +210,12 @@ class Wards(NamedTuple):
 
     register: WardRegister | None
     names: Names
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[ConfigProblem, ...] = ()
 
 
 def _usable(
     table: Table, data: Path, instead: Callable[[Path], Path] | None
-) -> tuple[Wards, tuple[Problem, ...]]:
+) -> tuple[Wards, tuple[ConfigProblem, ...]]:
     """The wards; where the configured register is damaged, those of the other, and what is wrong with it."""
     path = _register_file(table, data)
     if path is None:
@@ -236,12 +244,12 @@ def _wards(table: Table, path: Path, hint: str = "") -> Wards:
     return Wards(register, {"ward": register.wards, "hospital": hospitals}, unknown)
 
 
-def _unknown_sources(file: Path, sources: Collection[str] | None) -> Iterator[Problem]:
+def _unknown_sources(file: Path, sources: Collection[str] | None) -> Iterator[ConfigProblem]:
     """Codes in a column of a source that does not exist would be known to nobody."""
     for column, source in sources_in(file) if sources is not None else ():
         if source not in (sources or ()):
             text = f"there is no source {source!r}; {did_you_mean(source, sources or ())}"
-            yield Problem((f"{column}{source}",), text, file, 1)
+            yield ConfigProblem((f"{column}{source}",), text, file, 1)
 
 
 # -- the feeds --------------------------------------------------------------------------------
@@ -249,14 +257,14 @@ def _unknown_sources(file: Path, sources: Collection[str] | None) -> Iterator[Pr
 
 def _tried(
     feeds: Iterable[Feed], register: WardRegister | None
-) -> tuple[list[Problem], list[Problem]]:
+) -> tuple[list[ConfigProblem], list[ConfigProblem]]:
     """What each feed's settings cannot mean, and what they probably should not."""
-    errors: list[Problem] = []
-    warned: list[Problem] = []
+    errors: list[ConfigProblem] = []
+    warned: list[ConfigProblem] = []
     known = register or WardRegister(open_register=True)
     for feed in feeds:
         for doubt in KINDS[feed.kind].doubts(feed.settings, feed.identity.source, known):
-            found = Problem(("feeds", feed.identity.name, *doubt.place), doubt.text)
+            found = ConfigProblem(("feeds", feed.identity.name, *doubt.place), doubt.text)
             (errors if doubt.is_error else warned).append(found)
     return errors, warned
 

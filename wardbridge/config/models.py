@@ -27,7 +27,7 @@ from schemas.fields import Level, reaches
 from schemas.ward import WardRegister
 from wardbridge.config.access import AccessSection, HttpTls
 from wardbridge.config.log import LogSection
-from wardbridge.config.problems import Problem
+from wardbridge.config.problems import ConfigProblem
 from wardbridge.config.subscribers import SubscriberSection
 
 PATIENT_KEY_NAME: Final = "patient.key"
@@ -94,7 +94,7 @@ class WardsSection(Section):
         return self
 
 
-class Believed(Section):
+class TimelineEntry(Section):
     """One entry of a timeline: who is believed, from when."""
 
     source: str = Field(description="a name from `[sources]`")
@@ -105,7 +105,7 @@ def _as_timeline(value: object) -> object:
     return ({"source": value},) if isinstance(value, str) else value
 
 
-Timeline = Annotated[tuple[Believed, ...], BeforeValidator(_as_timeline)]
+Timeline = Annotated[tuple[TimelineEntry, ...], BeforeValidator(_as_timeline)]
 """A source's name, or a list of entries; the latest that is in effect wins."""
 
 
@@ -134,7 +134,7 @@ class AuthoritySection(Section):
             for entry in line:
                 yield place, entry.source
 
-    def _lines(self) -> Iterator[tuple[Scope, str, tuple[Believed, ...]]]:
+    def _lines(self) -> Iterator[tuple[Scope, str, tuple[TimelineEntry, ...]]]:
         yield "realm", "", self.default
         for hospital, line in self.hospitals.items():
             yield "hospital", hospital, line
@@ -355,9 +355,9 @@ class Installation:
     settings: Settings
     feeds: tuple[Feed, ...]
     register: WardRegister
-    warned: tuple[Problem, ...] = ()
+    warned: tuple[ConfigProblem, ...] = ()
     """What works and is still not right for patients, each with its file and line."""
-    damage: tuple[Problem, ...] = ()
+    damage: tuple[ConfigProblem, ...] = ()
     """Why the configured register cannot be used, where the one of the last good start is used instead."""
 
     def warnings(self) -> list[str]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from wardbridge.config.kinds import KINDS
 from wardbridge.config.models import FeedSection, Settings
-from wardbridge.config.problems import Place, Problem, did_you_mean, problems_of
+from wardbridge.config.problems import ConfigProblem, Place, did_you_mean, problems_of
 from wardbridge.config.profiles import KEY as PROFILE_FILE
 from wardbridge.config.profiles import PROFILE
 from wardbridge.config.toml import Table
@@ -27,7 +27,7 @@ _LEAST: Final[Table] = {
 """The least that a file can say: each table is tried beside it, alone."""
 
 
-class Parts(NamedTuple):
+class CheckedTables(NamedTuple):
     """``settings`` has only what is right, all of it where ``is_whole``; ``right``: the keys that are.
 
     ``models``: the settings of each feed, where they are right.
@@ -39,7 +39,7 @@ class Parts(NamedTuple):
     is_whole: bool
 
 
-def parts_of(table: Table, problems: list[Problem]) -> Parts:
+def parts_of(table: Table, problems: list[ConfigProblem]) -> CheckedTables:
     """The tables, and each feed's own settings; problems are collected."""
     feeds = tables_in(table, "feeds")
     heads = {name: _part(feed, head=True) for name, feed in feeds.items()}
@@ -48,9 +48,9 @@ def parts_of(table: Table, problems: list[Problem]) -> Parts:
     models = {name: _feed_settings(name, feed, problems) for name, feed in feeds.items()}
     known = {name: model for name, model in models.items() if model is not None}
     if whole is not None:
-        return Parts(whole, known, frozenset(Settings.model_fields), is_whole=True)
+        return CheckedTables(whole, known, frozenset(Settings.model_fields), is_whole=True)
     right = {key: part for key in Settings.model_fields if (part := _right(key, own)) is not None}
-    return Parts(Settings.model_construct(**right), known, frozenset(right), is_whole=False)
+    return CheckedTables(Settings.model_construct(**right), known, frozenset(right), is_whole=False)
 
 
 def _right(key: str, table: Table) -> Any:  # noqa: ANN401 - any section, or a mapping of some
@@ -128,21 +128,23 @@ def _part(feed: Table, *, head: bool) -> Table:
     return {key: value for key, value in feed.items() if (key in HEAD) == head}
 
 
-def _feed_settings(name: str, feed: Table, problems: list[Problem]) -> BaseModel | None:
+def _feed_settings(name: str, feed: Table, problems: list[ConfigProblem]) -> BaseModel | None:
     kind = KINDS.get(str(feed.get("kind")))
     if kind is None:
         if "kind" in feed:
             text = f"unknown kind; {did_you_mean(str(feed['kind']), KINDS)}"
-            problems.append(Problem(("feeds", name, "kind"), text))
+            problems.append(ConfigProblem(("feeds", name, "kind"), text))
         return None
     if PROFILE_FILE in feed and profile_model(feed) is None:
         text = f"a feed of kind {feed['kind']!r} has no profile: take this key away"
-        problems.append(Problem(("feeds", name, PROFILE_FILE), text))
+        problems.append(ConfigProblem(("feeds", name, PROFILE_FILE), text))
         return None
     return validated(kind.settings, _part(feed, head=False), ("feeds", name), problems)
 
 
-def validated(model: type[Model], table: Table, at: Place, problems: list[Problem]) -> Model | None:
+def validated(
+    model: type[Model], table: Table, at: Place, problems: list[ConfigProblem]
+) -> Model | None:
     """The table in the shape of its model; None, and why, where it has another."""
     try:
         return model.model_validate(table)

@@ -25,7 +25,7 @@ _TABLE_WANTED: Final = frozenset({"dict_type", "mapping_type", "model_type", "da
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ConfigProblem:
     """One error: the key's place in the file, and what to do about it."""
 
     place: Place
@@ -61,7 +61,7 @@ class Problem:
 class ConfigError(Exception):
     """The configuration cannot be used; ``problems`` has every reason."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[ConfigProblem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
@@ -82,14 +82,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"known: {', '.join(words)}" if words else "none is configured"
 
 
-def problems_of(error: ValidationError, model: type[BaseModel], at: Place = ()) -> list[Problem]:
+def problems_of(
+    error: ValidationError, model: type[BaseModel], at: Place = ()
+) -> list[ConfigProblem]:
     """Every error of a validation, with suggestions for unknown keys."""
     details = error.errors(include_url=False, include_input=False)
     inner = {  # a list is too short for want of these
         detail["loc"][:length] for detail in details for length in range(len(detail["loc"]))
     }
     return [
-        Problem((*at, *detail["loc"]), _text(dict(detail), model))
+        ConfigProblem((*at, *detail["loc"]), _text(dict(detail), model))
         for detail in details
         if not (detail["type"] == "too_short" and detail["loc"] in inner)
     ]

@@ -16,8 +16,8 @@ from pydantic import BaseModel
 
 from wardbridge.config.problems import (
     ConfigError,
+    ConfigProblem,
     Place,
-    Problem,
     fields_by_key,
     is_model,
     where_paths_start,
@@ -33,7 +33,7 @@ class Profiles:
     """The profile files of one configuration, each laid under the profile of its feeds."""
 
     def __init__(self, data: Path, substitution: Substitution) -> None:
-        self.problems: list[Problem] = []
+        self.problems: list[ConfigProblem] = []
         self._data = data
         self._substitution = substitution
         self._files: dict[Place, TomlFile] = {}
@@ -66,11 +66,13 @@ class Profiles:
                 whole[key] = self._laid(value, inner, kind, (*place, key), file)
         return whole
 
-    def located(self, problem: Problem) -> Problem | None:
+    def located(self, problem: ConfigProblem) -> ConfigProblem | None:
         """The problem as one of a profile file, if it stands in one."""
         starts = (problem.place[:length] for length in range(len(problem.place), 3, -1))
         file = next((self._files[start] for start in starts if start in self._files), None)
         if file is None:
             return None
-        head = Problem(problem.place[3:], f"{problem.text} (a profile of feeds.{problem.place[1]})")
+        head = ConfigProblem(
+            problem.place[3:], f"{problem.text} (a profile of feeds.{problem.place[1]})"
+        )
         return file.located(head)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
-from wardbridge.config.problems import Place, Problem, did_you_mean
+from wardbridge.config.problems import ConfigProblem, Place, did_you_mean
 from wardbridge.config.toml import Table
 
 Kind = Literal["source", "realm", "token", "ward", "hospital"]
@@ -66,7 +66,7 @@ def names_in(table: Table) -> dict[Kind, Collection[str] | None]:
     }
 
 
-def wrong_references(table: Table, names: Names) -> Iterator[Problem]:
+def wrong_references(table: Table, names: Names) -> Iterator[ConfigProblem]:
     """Each name that is nobody's."""
     for reference in REFERENCES:
         known = names.get(reference.kind)
@@ -74,17 +74,17 @@ def wrong_references(table: Table, names: Names) -> Iterator[Problem]:
             continue
         for place, name in _named(table, reference):
             if name and name not in known:
-                yield Problem(place, f"there is no {name!r}; {did_you_mean(name, known)}")
+                yield ConfigProblem(place, f"there is no {name!r}; {did_you_mean(name, known)}")
 
 
-def hospitals_in_vain(table: Table) -> Iterator[Problem]:
+def hospitals_in_vain(table: Table) -> Iterator[ConfigProblem]:
     """Where the register is open."""
     for reference in _IN_VAIN:
         for place, _ in _named(table, reference):
-            yield Problem(place, NO_HOSPITALS)
+            yield ConfigProblem(place, NO_HOSPITALS)
 
 
-def unsaid(table: Table) -> Iterator[Problem]:
+def unsaid(table: Table) -> Iterator[ConfigProblem]:
     """What must be said because there are several realms, or none is believed in one."""
     realms = _keys(table, "realms")
     if realms is None:
@@ -92,10 +92,10 @@ def unsaid(table: Table) -> Iterator[Problem]:
     authority = table.get("authority", {})
     for realm in realms if isinstance(authority, dict) else ():
         if realm not in authority:
-            yield Problem(("authority", realm), "say whom to believe here: default = …")
+            yield ConfigProblem(("authority", realm), "say whom to believe here: default = …")
     for name, feed in _tables(table, "feeds"):
         if len(realms) > 1 and not feed.get("realm"):
-            yield Problem(
+            yield ConfigProblem(
                 ("feeds", name, "realm"), f"this key is required; {did_you_mean('', realms)}"
             )
 

@@ -14,7 +14,13 @@ from bus.tls import PemFiles, TlsFileError, server_context
 from wardbridge.config.kinds import KINDS
 from wardbridge.config.models import PATIENT_KEY_NAME, SEAL_NAME, Settings
 from wardbridge.config.parts import HEAD, tables_in
-from wardbridge.config.problems import Place, Problem, fields_by_key, is_model, where_paths_start
+from wardbridge.config.problems import (
+    ConfigProblem,
+    Place,
+    fields_by_key,
+    is_model,
+    where_paths_start,
+)
 from wardbridge.config.toml import Table
 
 _REFERENCE: Final = re.compile(r"\$\{(file:)?([^}]+)\}")
@@ -23,32 +29,32 @@ _PEM: Final = ("ca_file", "client_ca_file", "certificate_file", "key_file")
 _SECRET_TYPES: Final = frozenset({SecretStr, bytes})
 
 
-def about_secrets(table: Table, file: Path, data: Path) -> Iterator[Problem]:
+def about_secrets(table: Table, file: Path, data: Path) -> Iterator[ConfigProblem]:
     """What to be warned of; ``table`` as it is written, its references not replaced."""
     written = list(_secrets(table))
     bare = [place for place, text in written if text and not _REFERENCE.search(text)]
     for place in bare:
         text = "the secret stands in the file, and goes wherever it is copied: write ${file:PATH} or ${NAME}"
-        yield Problem(place, text)
+        yield ConfigProblem(place, text)
     if bare and _is_readable_by_all(file):
-        yield Problem(
+        yield ConfigProblem(
             (), f"{file} has secrets and everybody on this machine may read it: chmod o-r"
         )
     for place, path in sorted(_files(table, written, data)):
         if _is_readable_by_all(path):
-            yield Problem(place, f"everybody on this machine may read {path}: chmod o-r")
+            yield ConfigProblem(place, f"everybody on this machine may read {path}: chmod o-r")
 
 
-def missing_files(table: Table, data: Path) -> Iterator[Problem]:
+def missing_files(table: Table, data: Path) -> Iterator[ConfigProblem]:
     """Certificates and keys without which a part would not start. They may be there elsewhere."""
     for place, name in _texts_at(table, (), lambda key: key.endswith("_file")):
         path = data / name
         if not (_REFERENCE.search(name) or _is_file(path)):
             text = f"{path} is not there, or not for us to read: put it there before the start"
-            yield Problem(place, text + where_paths_start(name, data))
+            yield ConfigProblem(place, text + where_paths_start(name, data))
 
 
-def damaged_files(table: Table, data: Path) -> Iterator[Problem]:
+def damaged_files(table: Table, data: Path) -> Iterator[ConfigProblem]:
     """Certificates that are there and cannot be used, and keys that are not theirs."""
     for place, within in _tables(table, ()):
         written = [(key, within.get(key)) for key in _PEM]
@@ -64,7 +70,7 @@ def damaged_files(table: Table, data: Path) -> Iterator[Problem]:
             ),
         ):
             if key in given and (text := _why_unusable(files)):
-                yield Problem((*place, key), text)
+                yield ConfigProblem((*place, key), text)
 
 
 def _is_there(name: object, data: Path) -> TypeGuard[str]:
@@ -86,13 +92,13 @@ def _tables(table: Table, place: Place) -> Iterator[tuple[Place, Table]]:
             yield from _tables(value, (*place, key))
 
 
-def open_folders(table: Table, data: Path) -> Iterator[Problem]:
+def open_folders(table: Table, data: Path) -> Iterator[ConfigProblem]:
     """Folders that are read as a source speaks, and into which everybody may put something."""
     for place, name in _texts_at(table, (), lambda key: key == "directory"):
         path = data / name
         if not _REFERENCE.search(name) and _has_mode(path, S_IWOTH):
             text = f"everybody on this machine may put exports into {path}, and say who lies where: chmod o-w"
-            yield Problem(place, text)
+            yield ConfigProblem(place, text)
 
 
 def _files(

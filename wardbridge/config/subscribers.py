@@ -17,7 +17,7 @@ from schemas.fields import Level
 from schemas.notification import Kind
 
 
-class Told(Section):
+class SubscriberScope(Section):
     """What a subscriber is told, and by which channel. Without wards and hospitals of all wards, without kinds of all."""
 
     wards: tuple[str, ...] = Field((), description="ward ids")
@@ -65,18 +65,18 @@ def _table(model: type[ChannelSettings], about: str) -> Any:  # noqa: ANN401 - a
 
 
 if TYPE_CHECKING:
-    SubscriberSection = Told
-    SubscriberAsked = Told
+    SubscriberSection = SubscriberScope
+    SubscriberAsked = SubscriberScope
 else:
     SubscriberSection = create_model(
         "SubscriberSection",
-        __base__=Told,
+        __base__=SubscriberScope,
         __doc__="A system that is told, by one of the channels below.",
         **{kind.name: _table(kind.settings, kind.about) for kind in KINDS.values()},
     )
     SubscriberAsked = create_model(
         "SubscriberAsked",
-        __base__=Told,
+        __base__=SubscriberScope,
         __doc__="A subscriber as it is to be, by one of the channels.",
         **{
             kind.name: _table(kind.asked, kind.about)

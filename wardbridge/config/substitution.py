@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wardbridge.config.problems import Place, Problem, did_you_mean, where_paths_start
+from wardbridge.config.problems import ConfigProblem, Place, did_you_mean, where_paths_start
 
 _REFERENCE = re.compile(r"\$\{(file:)?([^}]+)\}")
 
@@ -16,7 +16,7 @@ class Substitution:
     """Replaces references; what cannot be replaced is a problem, and all are collected."""
 
     def __init__(self, environment: Mapping[str, str], data: Path) -> None:
-        self.problems: list[Problem] = []
+        self.problems: list[ConfigProblem] = []
         self._environment = environment
         self._data = data
 
@@ -39,7 +39,7 @@ class Substitution:
             near = did_you_mean(name, [n for n in self._environment if n[:1] == name[:1]])
             suggestion = f"; {near}" if near.startswith("did") else ""
             self.problems.append(
-                Problem(place, f"environment variable {name} is not set{suggestion}")
+                ConfigProblem(place, f"environment variable {name} is not set{suggestion}")
             )
         return value or ""
 
@@ -52,5 +52,5 @@ class Substitution:
             why = f"{error.strerror}; put it there, readable by our user{hint}"
         except UnicodeDecodeError:
             why = "it is not UTF-8; restore it from a copy"
-        self.problems.append(Problem(place, f"{path} cannot be read: {why}"))
+        self.problems.append(ConfigProblem(place, f"{path} cannot be read: {why}"))
         return ""

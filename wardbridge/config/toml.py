@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from wardbridge.config.lines import line_at, lines_of
-from wardbridge.config.problems import ConfigError, Place, Problem
+from wardbridge.config.problems import ConfigError, ConfigProblem, Place
 
 Table = dict[str, Any]
 _LINE = re.compile(r"\(at line (\d+)")
@@ -30,7 +30,7 @@ class TomlFile:
         text = _text_of(path)
         return cls(path, _parsed(path, text), lines_of(text))
 
-    def located(self, problem: Problem) -> Problem:
+    def located(self, problem: ConfigProblem) -> ConfigProblem:
         """The problem with its line in this file."""
         return replace(problem, file=self.path, line=line_at(self.lines, problem.place))
 
@@ -40,11 +40,11 @@ def _text_of(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except OSError as error:
         why = f"cannot be read: {error.strerror}; put it there, readable by our user"
-        raise ConfigError([Problem((), why, path)]) from None
+        raise ConfigError([ConfigProblem((), why, path)]) from None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         why = "it is not UTF-8; write it as UTF-8, or restore it from a copy"
-        raise ConfigError([Problem((), why, path, line)]) from None
+        raise ConfigError([ConfigProblem((), why, path, line)]) from None
 
 
 def _parsed(path: Path, text: str) -> Table:
@@ -53,5 +53,7 @@ def _parsed(path: Path, text: str) -> Table:
     except tomllib.TOMLDecodeError as error:
         line = _LINE.search(str(error))
         what = f"not TOML: {error}; correct this line"
-        problem = Problem((), what, path, int(line[1]) if line else max(1, len(text.splitlines())))
+        problem = ConfigProblem(
+            (), what, path, int(line[1]) if line else max(1, len(text.splitlines()))
+        )
         raise ConfigError([problem]) from None

@@ -18,7 +18,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from schemas.ward import RegisterFaultsError, Ward, WardRegister
-from wardbridge.config.problems import Problem, did_you_mean, problems_of
+from wardbridge.config.problems import ConfigProblem, did_you_mean, problems_of
 
 REQUIRED: Final = ("id", "name", "hospital")
 OPTIONAL: Final = ("care_type", "places")
@@ -41,7 +41,7 @@ class RegisterError(Exception):
 
     def __init__(
         self,
-        problems: Iterable[Problem],
+        problems: Iterable[ConfigProblem],
         wards: Collection[str] | None = None,
         hospitals: Collection[str] | None = None,
     ) -> None:
@@ -57,7 +57,7 @@ def read_register(path: Path, hint: str = "") -> WardRegister:
         content = path.read_bytes()
     except OSError as error:
         text = f"cannot be read: {error.strerror}; put it there, or restore it from a copy{hint}"
-        raise RegisterError([Problem((), text, path)]) from None
+        raise RegisterError([ConfigProblem((), text, path)]) from None
     return register_in(content, path)
 
 
@@ -80,23 +80,27 @@ def register_in(content: bytes, path: Path) -> WardRegister:
 
     What is wrong is left out while further mistakes are looked for.
     """
-    problems: list[Problem] = []
+    problems: list[ConfigProblem] = []
     rows = _rows(content, path, problems)
     wards = [(line, ward) for line, row in rows if (ward := _ward(path, line, row, problems))]
     if not (rows or problems):
-        problems.append(Problem((), "no ward is listed", path))
+        problems.append(ConfigProblem((), "no ward is listed", path))
     try:
         register = WardRegister(ward for _, ward in wards)
     except RegisterFaultsError as error:
         lines = {ward.id: line for line, ward in wards}  # of one listed twice, the second
-        problems += [Problem((), fault.text, path, lines[fault.ward]) for fault in error.faults]
+        problems += [
+            ConfigProblem((), fault.text, path, lines[fault.ward]) for fault in error.faults
+        ]
     if problems:
         names = [{row.get(key, "").strip() for _, row in rows} for key in ("id", "hospital")]
         raise RegisterError(problems, *(names if rows else ()))
     return register
 
 
-def _rows(content: bytes, path: Path, problems: list[Problem]) -> list[tuple[int, dict[str, str]]]:
+def _rows(
+    content: bytes, path: Path, problems: list[ConfigProblem]
+) -> list[tuple[int, dict[str, str]]]:
     """The rows by column; without those of which nobody can tell which cell is which."""
     columns, rows = _cells(content, path)
     problems += _column_problems(path, columns)
@@ -121,7 +125,7 @@ def _cells(content: bytes, path: Path) -> tuple[list[str], list[tuple[int, list[
         return columns, [(reader.line_num, row) for row in reader if any(row)]
     except csv.Error as error:
         reason = f"it is no CSV ({error}); correct this line, or close a quotation mark that is left open before it"
-        raise RegisterError([Problem((), reason, path, reader.line_num)]) from None
+        raise RegisterError([ConfigProblem((), reason, path, reader.line_num)]) from None
 
 
 def _text(content: bytes, path: Path) -> str:
@@ -130,29 +134,31 @@ def _text(content: bytes, path: Path) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         text = "it is not UTF-8; export it as UTF-8, or restore it from a copy"
-        raise RegisterError([Problem((), text, path, line)]) from None
+        raise RegisterError([ConfigProblem((), text, path, line)]) from None
 
 
-def _too_wide(path: Path, line: int) -> Problem:
+def _too_wide(path: Path, line: int) -> ConfigProblem:
     text = "more cells than columns: a separator too many shifts every code after it"
-    return Problem((), text, path, line)
+    return ConfigProblem((), text, path, line)
 
 
-def _column_problems(path: Path, columns: list[str]) -> Iterator[Problem]:
+def _column_problems(path: Path, columns: list[str]) -> Iterator[ConfigProblem]:
     for column in REQUIRED:
         if column not in columns:
-            yield Problem((column,), "this column is required", path, 1)
+            yield ConfigProblem((column,), "this column is required", path, 1)
     for column in dict.fromkeys(columns):
         if column not in {*REQUIRED, *OPTIONAL} and not column.startswith((ALIAS, FACILITY)):
             known = [*REQUIRED, *OPTIONAL, ALIAS, FACILITY]
             text = f"unknown column; {did_you_mean(column[:MAX_CHARS], known)}"
-            yield Problem((column[:MAX_CHARS],), text, path, 1)
+            yield ConfigProblem((column[:MAX_CHARS],), text, path, 1)
     for column, times in Counter(columns).items():
         if times > 1:
-            yield Problem((column[:MAX_CHARS],), "this column stands there twice", path, 1)
+            yield ConfigProblem((column[:MAX_CHARS],), "this column stands there twice", path, 1)
 
 
-def _ward(path: Path, line: int, row: Mapping[str, str], problems: list[Problem]) -> Ward | None:
+def _ward(
+    path: Path, line: int, row: Mapping[str, str], problems: list[ConfigProblem]
+) -> Ward | None:
     """The ward of a row; where a cell is wrong, which is told, the ward without that cell.
 
     None where that is its id or hospital: nothing else can be compared then.
@@ -161,7 +167,7 @@ def _ward(path: Path, line: int, row: Mapping[str, str], problems: list[Problem]
     said: Said = {column: cell for column, cell in cells.items() if column in _PLAIN}
     said |= {"aliases": _by_source(ALIAS, cells), "facilities": _by_source(FACILITY, cells)}
     wrong = dict((*_misfits(said), *_too_long(said)))
-    problems += [Problem((column,), text, path, line) for column, text in wrong.items()]
+    problems += [ConfigProblem((column,), text, path, line) for column, text in wrong.items()]
     if wrong.keys() & {"id", "hospital"}:
         return None
     right = {column: value for column, value in said.items() if column not in wrong}

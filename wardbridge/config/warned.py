@@ -7,10 +7,10 @@ from itertools import permutations
 
 from wardbridge.config.doors import doors
 from wardbridge.config.models import Installation
-from wardbridge.config.problems import Place, Problem
+from wardbridge.config.problems import ConfigProblem, Place
 
 
-def warnings_of(installation: Installation) -> Iterator[Problem]:
+def warnings_of(installation: Installation) -> Iterator[ConfigProblem]:
     """Each with its key; files and lines are found later."""
     settings = installation.settings
     if installation.register.is_open:
@@ -18,23 +18,23 @@ def warnings_of(installation: Installation) -> Iterator[Problem]:
             "the ward register is open, so any ward code is taken for a ward; use a register file where "
             "patients are concerned"
         )
-        yield Problem(("wards", "open"), text)
+        yield ConfigProblem(("wards", "open"), text)
     for doubt in installation.register.doubts():
-        yield Problem(("wards", "register"), f"ward {doubt.ward!r}: {doubt.text}")
+        yield ConfigProblem(("wards", "register"), f"ward {doubt.ward!r}: {doubt.text}")
     yield from _claims_taken_back(installation)
     yield from _silent(installation)
     for door in doors(installation):
         for key, text in door.open_to:
-            yield Problem((*door.place, key), text)
+            yield ConfigProblem((*door.place, key), text)
     if settings.registrations.allow_private and _somebody_subscribes(installation):
         text = (
             "whoever may subscribe can have requests sent to any address of this network: leave it out where "
             "no receiver is inside"
         )
-        yield Problem(("registrations", "allow_private"), text)
+        yield ConfigProblem(("registrations", "allow_private"), text)
     if settings.identities.keep and not settings.gives("identified"):
         text = 'names are kept and nobody may see them: give somebody `fields = "identified"` or keep none'
-        yield Problem(("identities", "keep"), text)
+        yield ConfigProblem(("identities", "keep"), text)
 
 
 def _somebody_subscribes(installation: Installation) -> bool:
@@ -42,7 +42,7 @@ def _somebody_subscribes(installation: Installation) -> bool:
     return access is None or any("subscribe" in each.may for _, each in access.granted())
 
 
-def _claims_taken_back(installation: Installation) -> Iterator[Problem]:
+def _claims_taken_back(installation: Installation) -> Iterator[ConfigProblem]:
     """Of two feeds of one source, one may be silent about what the other says."""
     for feed, other in permutations(installation.feeds, 2):
         if "mark" in feed.clears and feed.identity.source == other.identity.source:
@@ -51,10 +51,10 @@ def _claims_taken_back(installation: Installation) -> Iterator[Problem]:
                 f"what a resource leaves out takes back what feeds.{other.identity.name} said for the same "
                 "source, a mark too: list what this feed is to say"
             )
-            yield Problem(place, text)
+            yield ConfigProblem(place, text)
 
 
-def _silent(installation: Installation) -> Iterator[Problem]:
+def _silent(installation: Installation) -> Iterator[ConfigProblem]:
     """Who is believed and never speaks leaves wards without a word."""
     speaking = {(feed.identity.realm, feed.identity.source) for feed in installation.feeds}
     for realm, section in installation.settings.authority.items():
@@ -64,4 +64,4 @@ def _silent(installation: Installation) -> Iterator[Problem]:
                     f"no feed of realm {realm!r} is of source {source!r}, so that these wards are told "
                     "nothing: give it a feed, or believe another"
                 )
-                yield Problem(("authority", realm, *place), text)
+                yield ConfigProblem(("authority", realm, *place), text)

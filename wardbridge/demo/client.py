@@ -12,7 +12,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-from adapters.common.calls import Asked, NoAnswerError
+from adapters.common.calls import HttpRequest, NoAnswerError
 from wardbridge.net.calls import Calls, lines
 
 START: Final = b"\x0b"
@@ -44,7 +44,7 @@ def drop(folder: Path, name: str, export: bytes) -> None:
     hidden.rename(folder / name)
 
 
-class Listener:
+class WardFollower:
     """Follows one ward's stream in a thread and puts each notice into a shared queue."""
 
     def __init__(self, base_url: str, ward: str, notices: queue.Queue[Notice]) -> None:
@@ -56,7 +56,7 @@ class Listener:
 
     async def _follow(self) -> None:
         try:
-            async with Calls(None) as call, call(Asked(self._url)) as incoming:
+            async with Calls(None) as call, call(HttpRequest(self._url)) as incoming:
                 if incoming.status == HTTPStatus.OK:
                     self.connected.set()
                     async for data in _events(lines(incoming)):

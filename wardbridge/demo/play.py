@@ -25,7 +25,7 @@ from bus.port import TopicPartition
 from bus.sqlite import SqliteLog
 from schemas import topics
 from wardbridge.demo import client, story
-from wardbridge.demo.client import Listener, Notice
+from wardbridge.demo.client import Notice, WardFollower
 from wardbridge.demo.screen import Screen
 from wardbridge.net.calls import got
 
@@ -111,7 +111,7 @@ class Demo:
     def play(self) -> None:
         """Every step, each followed by the notices it leads to."""
         notices: queue.Queue[Notice] = queue.Queue()
-        listeners = [Listener(self.base_url, ward, notices) for ward in WARDS]
+        listeners = [WardFollower(self.base_url, ward, notices) for ward in WARDS]
         for listener in listeners:
             if not listener.connected.wait(READY_WITHIN_S):
                 raise DemoError("a ward could not follow its stream")
@@ -122,7 +122,7 @@ class Demo:
             self._hear(step, notices)
             time.sleep(max(0.0, self.pace_s - (time.monotonic() - began)))
 
-    def _deliver(self, step: story.Step) -> None:
+    def _deliver(self, step: story.StoryStep) -> None:
         if step.is_message:
             code = client.send(MLLP_PORT + self.offset, story.message(step.file, self.day))
             if (code in REFUSED) != step.refused:
@@ -145,7 +145,7 @@ class Demo:
         if not any(name in path.name for path in folder.glob("*")):
             raise DemoError(f"{name} was not moved to {folder.name}/")
 
-    def _hear(self, step: story.Step, notices: queue.Queue[Notice]) -> None:
+    def _hear(self, step: story.StoryStep, notices: queue.Queue[Notice]) -> None:
         for number in range(step.notices):
             try:
                 notice = notices.get(timeout=TOLD_WITHIN_S)

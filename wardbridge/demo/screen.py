@@ -8,7 +8,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from wardbridge.demo.story import Step
+from wardbridge.demo.story import StoryStep
 
 COLOURS: Final[Mapping[str, str]] = {
     "designated": "bold green",
@@ -28,7 +28,7 @@ class Screen:
         """A heading."""
         self._console.rule(f"[bold]{text}")
 
-    def step(self, number: int, step: Step) -> None:
+    def step(self, number: int, step: StoryStep) -> None:
         """An input is sent."""
         kind = "HL7 " if step.is_message else "file"
         self._console.print(f"[dim]{number:02d} {kind}[/] {step.says}")

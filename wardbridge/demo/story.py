@@ -15,7 +15,7 @@ TOLD_ON: Final = date(2026, 1, 15)
 _MORNING: Final = files("wardbridge.demo") / "morning"
 
 
-class Step(BaseModel):
+class StoryStep(BaseModel):
     """One input and what it leads to."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,7 +36,7 @@ class Story(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    steps: tuple[Step, ...]
+    steps: tuple[StoryStep, ...]
 
 
 def load_story() -> Story:

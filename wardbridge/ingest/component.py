@@ -19,7 +19,7 @@ from adapters.common.backoff import Backoff
 from adapters.common.filename import shown
 from wardbridge.ingest.kind import FeedStatus, RunningFeed
 from wardbridge.parts.base import Watched, describe
-from wardbridge.parts.steadiness import STEADY_S, Change, Condition
+from wardbridge.parts.steadiness import STEADY_S, ConditionChange, PartCondition
 
 LOOK_S: Final = 0.1
 FIRST_PAUSE_S: Final = 1.0
@@ -63,7 +63,7 @@ class FeedComponent:
         self._last_seen: datetime | None = None
         self._last_accepted_at: datetime | None = None
         self._backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
-        self._condition = Condition()
+        self._condition = PartCondition()
         self._up_since_s = 0.0
         self._task: asyncio.Task[None] | None = None
 
@@ -154,11 +154,11 @@ class FeedComponent:
         status, now_s = self.status(), asyncio.get_running_loop().time()
         reason = status.blocking or status.trouble
         match self._condition.note(reason, now_s):
-            case Change.WORSE:
+            case ConditionChange.WORSE:
                 structlog.get_logger().error("not_well", component=self.name, reason=reason)
-            case Change.WELL_AGAIN:
+            case ConditionChange.WELL_AGAIN:
                 structlog.get_logger().info("well_again", component=self.name)
-            case Change.NONE:
+            case ConditionChange.NONE:
                 pass
 
     async def _take_down(self, fault: str) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from adapters.common.outcome import Outcome
+from adapters.common.outcome import InputOutcome
 from adapters.elvis import locating
 from adapters.elvis.configured import CONFIGURED
 from adapters.elvis.feed import ElvisDirectoryFeed
@@ -22,7 +22,14 @@ from adapters.elvis.state import SnapshotState, apply
 from adapters.elvis.taking import state_in
 from bus.port import Record
 from schemas.observation import Patient
-from wardbridge.ingest.kind import FeedKind, FeedStatus, NotReadError, Place, Reading, Shown
+from wardbridge.ingest.kind import (
+    FeedEnvironment,
+    FeedKind,
+    FeedStatus,
+    NotReadError,
+    ReadingContext,
+    ShownInput,
+)
 from wardbridge.parts.base import describe
 
 _LINE: Final = re.compile(r"line (\d+)")
@@ -32,7 +39,9 @@ GONE: Final = "the file is in neither rejected/ nor done/ of the feed's director
 class ElvisFeed:
     """The directory feed, whose own thread does the work."""
 
-    def __init__(self, reading: Reading, place: Place, settings: ElvisSettings) -> None:
+    def __init__(
+        self, reading: ReadingContext, place: FeedEnvironment, settings: ElvisSettings
+    ) -> None:
         self._feed = ElvisDirectoryFeed(
             reading.identity, _moved(settings, place), reading.register, reading.keyer, place.log, reading.clock,
             describe=reading.describe, review=place.review,
@@ -68,7 +77,9 @@ class ElvisFeed:
 class ElvisFiles:
     """The handled exports of a feed."""
 
-    def __init__(self, reading: Reading, place: Place, settings: ElvisSettings) -> None:
+    def __init__(
+        self, reading: ReadingContext, place: FeedEnvironment, settings: ElvisSettings
+    ) -> None:
         moved = _moved(settings, place)
         self._log = place.log
         self._kept = KeptExports(moved)
@@ -78,7 +89,7 @@ class ElvisFiles:
             describe=reading.describe, review=place.review,
         )  # fmt: skip
 
-    def foresee(self, sha256: str, at: datetime) -> tuple[Outcome, Sequence[Record]]:
+    def foresee(self, sha256: str, at: datetime) -> tuple[InputOutcome, Sequence[Record]]:
         """What the feed would make of a file now, after those asked for before it.
 
         Raises NotReadError or LogError.
@@ -121,18 +132,20 @@ class ElvisFiles:
             raise NotReadError(f"the file cannot be read: {error.strerror}") from None
 
 
-def _moved(settings: ElvisSettings, place: Place) -> ElvisSettings:
+def _moved(settings: ElvisSettings, place: FeedEnvironment) -> ElvisSettings:
     return settings.model_copy(update={"directory": place.data / settings.directory})
 
 
 def _outcomes(
-    reading: Reading, settings: ElvisSettings, path: Path, payload: bytes
-) -> Iterator[tuple[int, Outcome]]:
+    reading: ReadingContext, settings: ElvisSettings, path: Path, payload: bytes
+) -> Iterator[tuple[int, InputOutcome]]:
     context = make_context(reading.identity, settings, reading.register, reading.keyer)
     yield from outcomes(payload, path.name, reading.clock(), context, _mtime_ns(path))
 
 
-def _patients(reading: Reading, settings: ElvisSettings, shown: Shown) -> Iterator[Patient]:
+def _patients(
+    reading: ReadingContext, settings: ElvisSettings, shown: ShownInput
+) -> Iterator[Patient]:
     line = _LINE.match(shown.where)
     context = make_context(reading.identity, settings, reading.register, reading.keyer)
     file = incoming(shown.payload, shown.path.name, reading.clock(), context)

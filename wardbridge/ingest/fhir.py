@@ -9,31 +9,31 @@ from datetime import datetime
 from pathlib import Path
 
 from adapters.common.calls import Call
-from adapters.common.outcome import Outcome, Trouble, to_review
+from adapters.common.outcome import InputOutcome, Trouble, to_review
 from adapters.fhir import locating
 from adapters.fhir.address import normal
 from adapters.fhir.client import FhirClient, RemoteError
-from adapters.fhir.configured import CONFIGURED, FhirSettings
-from adapters.fhir.grant import Grant
+from adapters.fhir.configured import CONFIGURED, FhirFeedSettings
+from adapters.fhir.grant import BackendToken
 from adapters.fhir.intake import Intake, anything, document_in, read_body
-from adapters.fhir.lookup import Lookup
-from adapters.fhir.mapping import RULES, Normaliser
+from adapters.fhir.lookup import ResourceLookup
+from adapters.fhir.mapping import RULES, FhirNormaliser
 from adapters.fhir.poller import Poller
 from adapters.fhir.positions import Positions
 from adapters.fhir.references import Resources
 from adapters.fhir.remote import Remote
 from adapters.fhir.said import named_of, statement_of_input
-from adapters.fhir.surface import Surface
+from adapters.fhir.surface import FhirEndpoint
 from wardbridge.ingest.kind import (
+    FeedEnvironment,
     FeedKind,
     FeedStatus,
     NotReadError,
-    Place,
-    Reading,
+    ReadingContext,
     Reread,
 )
 from wardbridge.net.calls import Calls
-from wardbridge.net.server import HttpServer, Terms
+from wardbridge.net.server import ConnectionLimits, HttpServer
 from wardbridge.parts.base import describe
 
 
@@ -43,8 +43,10 @@ class FhirFeed:
     Raises OSError where the key that signs for a server cannot be read.
     """
 
-    def __init__(self, reading: Reading, place: Place, settings: FhirSettings) -> None:
-        normaliser = reading.by(Normaliser, settings.profile)
+    def __init__(
+        self, reading: ReadingContext, place: FeedEnvironment, settings: FhirFeedSettings
+    ) -> None:
+        normaliser = reading.by(FhirNormaliser, settings.profile)
         self._intake = Intake(
             normaliser, place.log, reading.clock, settings.max_waiting, place.review
         )
@@ -52,9 +54,11 @@ class FhirFeed:
             Pulling(settings.pull, self._intake, reading, place) if settings.pull else None
         )
         fetch = self._pulling.lookup if self._pulling else None
-        surface = Surface(self._intake, settings, reading.clock, fetch=fetch)
+        surface = FhirEndpoint(self._intake, settings, reading.clock, fetch=fetch)
         at = settings.moved(place.data, place.port_offset)
-        terms = Terms(settings.max_connections, settings.max_connections_per_peer, place.ports)
+        terms = ConnectionLimits(
+            settings.max_connections, settings.max_connections_per_peer, place.ports
+        )
         self._server = HttpServer(surface.app(), at.host, at.port, at.tls, terms)
 
     async def start(self) -> None:
@@ -93,10 +97,12 @@ class FhirFeed:
 class Pulling:
     """The poller of one server, its connections and its task."""
 
-    def __init__(self, remote: Remote, intake: Intake, reading: Reading, place: Place) -> None:
+    def __init__(
+        self, remote: Remote, intake: Intake, reading: ReadingContext, place: FeedEnvironment
+    ) -> None:
         self._calls = Calls(remote.timeout_s)
         client = _client_of(remote, self._calls, place.data, reading.clock)
-        self.lookup = Lookup(client, remote.cache_s, time.monotonic)
+        self.lookup = ResourceLookup(client, remote.cache_s, time.monotonic)
         positions = Positions(place.log, reading.identity.name, normal(remote.base_url))
         self.poller = Poller(remote, self.lookup, intake, positions, reading.clock)
         self._task: asyncio.Task[None] | None = None
@@ -124,7 +130,7 @@ def _client_of(remote: Remote, call: Call, data: Path, clock: Callable[[], datet
     grant = None
     if remote.backend is not None:
         key = (data / remote.backend.key_file).read_bytes()
-        grant = Grant(remote.backend, key, call, clock)
+        grant = BackendToken(remote.backend, key, call, clock)
     return FhirClient(remote, call, asyncio.sleep, grant)
 
 
@@ -134,14 +140,14 @@ class FhirRereader:
     Raises OSError where the key that signs for it cannot be read.
     """
 
-    def __init__(self, reading: Reading, data: Path, settings: FhirSettings) -> None:
-        self._normaliser = reading.by(Normaliser, settings.profile)
-        self._lookup: Lookup | None = None
+    def __init__(self, reading: ReadingContext, data: Path, settings: FhirFeedSettings) -> None:
+        self._normaliser = reading.by(FhirNormaliser, settings.profile)
+        self._lookup: ResourceLookup | None = None
         self._calls: Calls | None = None
         if remote := settings.pull:
             self._calls = Calls(remote.timeout_s)
             client = _client_of(remote, self._calls, data, reading.clock)
-            self._lookup = Lookup(client, remote.cache_s, time.monotonic)
+            self._lookup = ResourceLookup(client, remote.cache_s, time.monotonic)
 
     async def read(self, payload: bytes, received_at: datetime) -> Reread:
         """What a body means now. Raises NotReadError where the server does not answer."""
@@ -166,10 +172,10 @@ class FhirRereader:
 
 
 def _outcomes(
-    reading: Reading, settings: FhirSettings, path: Path, payload: bytes
-) -> Iterator[tuple[int, Outcome]]:
+    reading: ReadingContext, settings: FhirFeedSettings, path: Path, payload: bytes
+) -> Iterator[tuple[int, InputOutcome]]:
     """One for each resource: a file holds one, or one a line (``.ndjson``)."""
-    normaliser = reading.by(Normaliser, settings.profile)
+    normaliser = reading.by(FhirNormaliser, settings.profile)
     resources = payload.splitlines() if path.suffix == ".ndjson" else [payload]
     inputs = [each for each in resources if each.strip()]
     if not inputs:
@@ -187,7 +193,7 @@ KIND = FeedKind(
     rules=RULES,
     locate=lambda _settings, payload, where: locating.locate(payload, where),
     kept=lambda _settings, payload: locating.kept(payload),
-    patients=lambda reading, settings, shown: reading.by(Normaliser, settings.profile).patients(
+    patients=lambda reading, settings, shown: reading.by(FhirNormaliser, settings.profile).patients(
         shown.payload, reading.clock()
     ),
 )

@@ -6,25 +6,27 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from adapters.common.outcome import Outcome, Trouble, to_review
+from adapters.common.outcome import InputOutcome, Trouble, to_review
 from adapters.common.receipt import ReceiptClock
 from adapters.hl7v2 import locating
 from adapters.hl7v2.batch import split
 from adapters.hl7v2.charset import Charsets
-from adapters.hl7v2.configured import CONFIGURED, Hl7Settings
-from adapters.hl7v2.mapping import RULES, Normaliser, read_frame
+from adapters.hl7v2.configured import CONFIGURED, Hl7FeedSettings
+from adapters.hl7v2.mapping import RULES, Hl7Normaliser, read_frame
 from adapters.hl7v2.server import MllpServer
 from adapters.hl7v2.statement import named, statement
 from adapters.hl7v2.structure import findings
-from wardbridge.ingest.kind import FeedKind, FeedStatus, Place, Reading, Reread
+from wardbridge.ingest.kind import FeedEnvironment, FeedKind, FeedStatus, ReadingContext, Reread
 
 
 class Hl7Feed:
     """The MLLP listener, in the service's event loop."""
 
-    def __init__(self, reading: Reading, place: Place, settings: Hl7Settings) -> None:
+    def __init__(
+        self, reading: ReadingContext, place: FeedEnvironment, settings: Hl7FeedSettings
+    ) -> None:
         listener = settings.moved(place.data, place.port_offset)
-        normaliser = reading.by(Normaliser, settings.profile)
+        normaliser = reading.by(Hl7Normaliser, settings.profile)
         self._server = MllpServer(normaliser, place.log, listener, place.review, place.ports)
 
     async def start(self) -> None:
@@ -50,8 +52,8 @@ class Hl7Feed:
 class Hl7Rereader:
     """Reads messages again."""
 
-    def __init__(self, reading: Reading, _data: Path, settings: Hl7Settings) -> None:
-        self._normaliser = reading.by(Normaliser, settings.profile)
+    def __init__(self, reading: ReadingContext, _data: Path, settings: Hl7FeedSettings) -> None:
+        self._normaliser = reading.by(Hl7Normaliser, settings.profile)
 
     async def read(self, payload: bytes, received_at: datetime) -> Reread:
         """What a frame means now."""
@@ -63,11 +65,11 @@ class Hl7Rereader:
 
 
 def _outcomes(
-    reading: Reading, settings: Hl7Settings, path: Path, payload: bytes
-) -> Iterator[tuple[int, Outcome]]:
+    reading: ReadingContext, settings: Hl7FeedSettings, path: Path, payload: bytes
+) -> Iterator[tuple[int, InputOutcome]]:
     """One for each message, then one for each trouble of the file as a whole."""
     del path
-    normaliser, found = reading.by(Normaliser, settings.profile), split(payload)
+    normaliser, found = reading.by(Hl7Normaliser, settings.profile), split(payload)
     clock = ReceiptClock(reading.clock)
     troubles = found.troubles
     if not found.messages and not troubles:
@@ -78,7 +80,7 @@ def _outcomes(
         yield index, to_review(trouble)
 
 
-def _structure(settings: Hl7Settings, payload: bytes) -> Sequence[str]:
+def _structure(settings: Hl7FeedSettings, payload: bytes) -> Sequence[str]:
     profile = settings.profile
     return tuple(map(str, findings(payload, Charsets.of(profile.charset, profile.charsets))))
 
@@ -93,7 +95,7 @@ KIND = FeedKind(
     structure=_structure,
     locate=lambda _settings, payload, where: locating.locate(payload, where),
     kept=lambda _settings, payload: locating.kept(payload),
-    patients=lambda reading, settings, shown: reading.by(Normaliser, settings.profile).patients(
+    patients=lambda reading, settings, shown: reading.by(Hl7Normaliser, settings.profile).patients(
         shown.payload, reading.clock()
     ),
 )

@@ -10,12 +10,12 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel
 
-from adapters.common.configured import Configured
+from adapters.common.configured import SettingsKind
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
-from adapters.common.locating import Located, Span, whole
-from adapters.common.outcome import Named, Outcome
-from adapters.common.review import Review
+from adapters.common.locating import ByteSpan, Located, whole
+from adapters.common.outcome import InputOutcome, Named
+from adapters.common.review import FeedReview
 from bus.port import Log, Record
 from schemas.observation import Patient
 from schemas.ward import WardRegister
@@ -28,7 +28,7 @@ Normaliser = TypeVar("Normaliser")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadingContext:
     """What every reader of inputs needs: who it is, which wards there are, secret, clock.
 
     ``explain``: whether to tell where each value comes from, as far as the adapter can. ``describe``:
@@ -51,7 +51,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FeedEnvironment:
     """Where a running feed lives: its log, the folder of its paths, what is added to its port.
 
     ``review``: what is open there of the feed; None: nothing.
@@ -61,7 +61,7 @@ class Place:
     log: Log
     data: Path
     port_offset: int = 0
-    review: Review | None = None
+    review: FeedReview | None = None
     ports: int = 1
 
 
@@ -102,7 +102,7 @@ class RunningFeed(Protocol):
 class Reread(NamedTuple):
     """What kept bytes mean, the statement that they are, and what names it, if anything does."""
 
-    outcome: Outcome
+    outcome: InputOutcome
     statement: str
     named: Named | None = None
 
@@ -126,7 +126,7 @@ class Rereader(Protocol):
 class KeptFiles(Protocol):
     """The handled files of a feed, which the feed itself reads again."""
 
-    def foresee(self, sha256: str, at: datetime) -> tuple[Outcome, Sequence[Record]]:
+    def foresee(self, sha256: str, at: datetime) -> tuple[InputOutcome, Sequence[Record]]:
         """What the feed would make of a file now, and write. Raises NotReadError or LogError."""
         ...
 
@@ -155,7 +155,7 @@ def _nowhere(_settings: BaseModel, payload: bytes, _where: str) -> Located:
     return Located(whole(payload))
 
 
-class Shown(NamedTuple):
+class ShownInput(NamedTuple):
     """Part of an input that a person sees, under the input's name, and the place that failed."""
 
     payload: bytes
@@ -163,11 +163,13 @@ class Shown(NamedTuple):
     where: str
 
 
-def _names_nobody(_reading: Reading, _settings: BaseModel, _shown: Shown) -> Iterable[Patient]:
+def _names_nobody(
+    _reading: ReadingContext, _settings: BaseModel, _shown: ShownInput
+) -> Iterable[Patient]:
     return ()
 
 
-def _keeps_nothing(_settings: BaseModel, _payload: bytes) -> Iterable[Span]:
+def _keeps_nothing(_settings: BaseModel, _payload: bytes) -> Iterable[ByteSpan]:
     return ()
 
 
@@ -184,14 +186,14 @@ class FeedKind(Generic[Options]):
     the bytes that are shown name, also where nothing of them can be used.
     """
 
-    configured: Configured[Options]
-    make: Callable[[Reading, Place, Options], RunningFeed]
-    outcomes: Callable[[Reading, Options, Path, bytes], Iterator[tuple[int, Outcome]]]
-    rereader: Callable[[Reading, Path, Options], Rereader] | None = None
-    kept_files: Callable[[Reading, Place, Options], KeptFiles] | None = None
+    configured: SettingsKind[Options]
+    make: Callable[[ReadingContext, FeedEnvironment, Options], RunningFeed]
+    outcomes: Callable[[ReadingContext, Options, Path, bytes], Iterator[tuple[int, InputOutcome]]]
+    rereader: Callable[[ReadingContext, Path, Options], Rereader] | None = None
+    kept_files: Callable[[ReadingContext, FeedEnvironment, Options], KeptFiles] | None = None
     reads_by: Callable[[Options], BaseModel] = _by_all
     rules: int = 1
     structure: Callable[[Options, bytes], Sequence[str]] = _says_nothing
     locate: Callable[[Options, bytes, str], Located] = _nowhere
-    kept: Callable[[Options, bytes], Iterable[Span]] = _keeps_nothing
-    patients: Callable[[Reading, Options, Shown], Iterable[Patient]] = _names_nobody
+    kept: Callable[[Options, bytes], Iterable[ByteSpan]] = _keeps_nothing
+    patients: Callable[[ReadingContext, Options, ShownInput], Iterable[Patient]] = _names_nobody

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from bus.kafka import KafkaLog, KafkaSettings, Sasl, Tls
+from bus.kafka import KafkaLog, KafkaSettings, KafkaTls, Sasl
 from schemas.topics import TOPICS, Topic
 from wardbridge.config.log import KafkaSection, SaslSection, TlsSection
 
@@ -39,8 +39,8 @@ def kafka_settings(section: KafkaSection, partitions: int, data: Path) -> KafkaS
     )
 
 
-def _tls(section: TlsSection, data: Path) -> Tls:
-    return Tls(
+def _tls(section: TlsSection, data: Path) -> KafkaTls:
+    return KafkaTls(
         ca_file=_path(section.ca_file, data),
         certificate_file=_path(section.certificate_file, data),
         key_file=_path(section.key_file, data),

@@ -17,12 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from adapters.common.calls import Asked, NoAnswerError
+from adapters.common.calls import HttpRequest, NoAnswerError
 from bus.tls import PemFiles, client_context
 from schemas import topics
 from schemas.documents import CARRIED, Document, json_schema
 from wardbridge.config.log import KafkaSection, RegistrySection
-from wardbridge.net.calls import Answer, ask
+from wardbridge.net.calls import HttpAnswer, ask
 
 TIMEOUT_S: Final = 30.0
 MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
@@ -51,7 +51,7 @@ def subjects(section: KafkaSection) -> Iterator[Subject]:
         yield Subject(f"{section.prefix}{topic}-value", schema)
 
 
-class Registry:
+class SchemaRegistry:
     """One registry. Raises OSError (ssl.SSLError too) where what it is to trust cannot be read."""
 
     def __init__(self, section: RegistrySection, data: Path) -> None:
@@ -63,7 +63,7 @@ class Registry:
         """The schema's id, new or known already. Raises RegistryError."""
         body = {"schemaType": "JSON", "schema": json.dumps(subject.schema, sort_keys=True)}
         url = f"{self._url}/subjects/{subject.name}/versions"
-        asked = Asked(url, "POST", self._headers, json.dumps(body).encode())
+        asked = HttpRequest(url, "POST", self._headers, json.dumps(body).encode())
         try:
             answer = ask(asked, self._trust, TIMEOUT_S)
             if not answer.is_success:
@@ -75,7 +75,7 @@ class Registry:
             raise RegistryError(f"{self._url}: that is no schema registry") from None
 
 
-def _reason(answer: Answer) -> str:
+def _reason(answer: HttpAnswer) -> str:
     try:
         text = str(answer.json()["message"])
     except (ValueError, KeyError, TypeError):

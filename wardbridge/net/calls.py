@@ -18,9 +18,9 @@ import aiohttp
 import yarl
 
 from adapters.common.calls import (
-    Asked,
     Call,
-    Incoming,
+    HttpRequest,
+    HttpResponse,
     NoAnswerError,
     NobodyThereError,
     TooLongError,
@@ -35,7 +35,7 @@ MOST_BYTES: Final = 16_777_216
 OPERATED: Final = Policy(allow_private=True)
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     """A whole answer."""
 
     status: int
@@ -61,14 +61,16 @@ class Calls:
         self._client: aiohttp.ClientSession | None = None
 
     @asynccontextmanager
-    async def __call__(self, asked: Asked) -> AsyncIterator[Incoming]:
+    async def __call__(self, asked: HttpRequest) -> AsyncIterator[HttpResponse]:
         """Make one. Raises NoAnswerError."""
         if self._client is None:  # made in the event loop that it works in
             self._client = session(self._tls, OPERATED)
         try:
             async with asyncio.timeout(self._within_s):
                 async with await _sent(self._client, asked) as response:
-                    yield Incoming(response.status, response.headers, response.content.iter_any())
+                    yield HttpResponse(
+                        response.status, response.headers, response.content.iter_any()
+                    )
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is one
             is_alone = isinstance(error, aiohttp.ClientConnectorError) and isinstance(
                 error.os_error, ConnectionRefusedError
@@ -87,7 +89,7 @@ class Calls:
         await self.close()
 
 
-async def _sent(client: aiohttp.ClientSession, asked: Asked) -> aiohttp.ClientResponse:
+async def _sent(client: aiohttp.ClientSession, asked: HttpRequest) -> aiohttp.ClientResponse:
     plain = asked.url.isascii() and " " not in asked.url
     try:
         url = yarl.URL(asked.url, encoded=plain)  # as it was given: a server may sign its links
@@ -98,38 +100,38 @@ async def _sent(client: aiohttp.ClientSession, asked: Asked) -> aiohttp.ClientRe
         raise NoAnswerError("no such request can be made") from None
 
 
-async def answer_to(call: Call, asked: Asked, most_bytes: int = MOST_BYTES) -> Answer:
+async def answer_to(call: Call, asked: HttpRequest, most_bytes: int = MOST_BYTES) -> HttpAnswer:
     """The whole answer. Raises NoAnswerError."""
     try:
         async with call(asked) as incoming:
-            return Answer(incoming.status, incoming.headers, await whole(incoming, most_bytes))
+            return HttpAnswer(incoming.status, incoming.headers, await whole(incoming, most_bytes))
     except TooLongError as error:
         raise NoAnswerError(str(error)) from None
 
 
 def ask(
-    asked: Asked,
+    asked: HttpRequest,
     tls: ssl.SSLContext | bool = True,  # noqa: FBT001, FBT002 - as aiohttp has it
     within_s: float = 30.0,
-) -> Answer:
+) -> HttpAnswer:
     """The same for a command, which waits for it. Raises NoAnswerError."""
 
-    async def asking() -> Answer:
+    async def asking() -> HttpAnswer:
         async with Calls(within_s, tls) as call:
             return await answer_to(call, asked)
 
     return asyncio.run(asking())
 
 
-def got(url: str) -> Answer:
+def got(url: str) -> HttpAnswer:
     """A good answer. Raises NoAnswerError where there is none, or another."""
-    answer = ask(Asked(url))
+    answer = ask(HttpRequest(url))
     if not answer.is_success:
         raise NoAnswerError(f"answered {answer.status}")
     return answer
 
 
-async def lines(incoming: Incoming) -> AsyncIterator[str]:
+async def lines(incoming: HttpResponse) -> AsyncIterator[str]:
     """The lines of an answer as they come, without their ends."""
     rest = b""
     async for piece in incoming.pieces:

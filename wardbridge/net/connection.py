@@ -36,7 +36,7 @@ from adapters.common.listening import Guest
 _CLOSE: Final = (b"connection", b"close")
 
 
-class Phase(Enum):
+class ConnectionPhase(Enum):
     """What a connection is at."""
 
     HEAD = "request"
@@ -51,9 +51,9 @@ CERTIFICATE: Final = "certificate"
 """In a request's state: its client's certificate, DER."""
 
 WITHIN_S: Final = {
-    Phase.HEAD: REQUEST_WITHIN_S,
-    Phase.BODY: BODY_WITHIN_S,
-    Phase.LINGERING: LINGER_S,
+    ConnectionPhase.HEAD: REQUEST_WITHIN_S,
+    ConnectionPhase.BODY: BODY_WITHIN_S,
+    ConnectionPhase.LINGERING: LINGER_S,
 }
 """How long each may last; between two requests the framework's own time-out counts."""
 
@@ -133,7 +133,7 @@ class HttpConnection(H11Protocol):
         self.guest = guest
         self.conn: HeldConnection = HeldConnection()
         self.app = self._answer
-        self._phase = Phase.HEAD
+        self._phase = ConnectionPhase.HEAD
         self._since = self.loop.time()
         self._unwritten_since: float | None = None
         self._thrown_away = 0
@@ -164,8 +164,8 @@ class HttpConnection(H11Protocol):
             if self._thrown_away > LINGER_BYTES:
                 self.guest.send_away()
             return
-        if self._phase is Phase.IDLE:
-            self._is_at(Phase.HEAD)
+        if self._phase is ConnectionPhase.IDLE:
+            self._is_at(ConnectionPhase.HEAD)
         super().data_received(data)
 
     def pause_writing(self) -> None:
@@ -186,12 +186,12 @@ class HttpConnection(H11Protocol):
         cycle = cast("RequestResponseCycle | None", self.cycle)
         if cycle is not None and not cycle.response_complete:
             is_amid_body = self.conn.their_state is h11.SEND_BODY and not cycle.response_started
-            self._is_at(Phase.BODY if is_amid_body else Phase.ANSWER)
+            self._is_at(ConnectionPhase.BODY if is_amid_body else ConnectionPhase.ANSWER)
 
     def on_response_complete(self) -> None:
         """An answer is written; the next request may be here already."""
         is_lingering = self._linger is not None and self._linger.is_lingering
-        self._is_at(Phase.LINGERING if is_lingering else Phase.IDLE)
+        self._is_at(ConnectionPhase.LINGERING if is_lingering else ConnectionPhase.IDLE)
         super().on_response_complete()
 
     # the server calls this
@@ -207,11 +207,11 @@ class HttpConnection(H11Protocol):
 
     # how
 
-    def _is_at(self, phase: Phase) -> None:
+    def _is_at(self, phase: ConnectionPhase) -> None:
         if phase is self._phase:
             return
         self._phase, self._since = phase, self.loop.time()
-        if phase is Phase.ANSWER:
+        if phase is ConnectionPhase.ANSWER:
             self.guest.works()
         else:
             self.guest.waits()
@@ -227,7 +227,7 @@ class HttpConnection(H11Protocol):
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._is_at(Phase.ANSWER)
+                self._is_at(ConnectionPhase.ANSWER)
                 if self.conn.their_state is h11.SEND_BODY and self._linger is not None:
                     self._linger.has_unread_body = True
                     message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}

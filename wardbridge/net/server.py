@@ -27,7 +27,7 @@ CLOSE_WITHIN_S: Final = 3
 LOOPBACK: Final = ("127.0.0.1", "::1")
 
 
-class Terms(NamedTuple):
+class ConnectionLimits(NamedTuple):
     """How many connections a port may have, all and from one peer, where ``ports`` share a process.
 
     ``proxies``: whose word is taken for where a request comes from, addresses or networks.
@@ -55,13 +55,18 @@ class HttpServer:
     name = "http"
 
     def __init__(
-        self, app: FastAPI, host: str, port: int, tls: Tls | None = None, terms: Terms | None = None
+        self,
+        app: FastAPI,
+        host: str,
+        port: int,
+        tls: Tls | None = None,
+        terms: ConnectionLimits | None = None,
     ) -> None:
         app.state.connections = self.counts
         self.host, self.port = host, port
         self.on_unread: Callable[[], None] = lambda: None
         self._tls = tls
-        self._terms = terms or Terms()
+        self._terms = terms or ConnectionLimits()
         self._server = _Server(
             uvicorn.Config(
                 app,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from bus.port import LogError
-from bus.runner import Figures
+from bus.runner import RunnerFigures
 
 
 class Watched(Protocol):
@@ -41,7 +41,7 @@ class Component(Watched, Protocol):
 class RouterPart(Component, Protocol):
     """The router, wherever it runs."""
 
-    def figures(self) -> Figures:
+    def figures(self) -> RunnerFigures:
         """Counts since the start."""
         ...
 

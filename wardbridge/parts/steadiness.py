@@ -17,7 +17,7 @@ STEADY_S: Final = 10.0
 _NUMBER: Final = re.compile(r"[\d.]+")
 
 
-class Change(Enum):
+class ConditionChange(Enum):
     """What is to be told of a condition."""
 
     NONE = auto()
@@ -25,7 +25,7 @@ class Change(Enum):
     WELL_AGAIN = auto()
 
 
-class Condition:
+class PartCondition:
     """The condition of one part, as it was told last."""
 
     def __init__(self) -> None:
@@ -37,18 +37,18 @@ class Condition:
         """Whether nothing is wrong by what was told last."""
         return not self._told
 
-    def note(self, reason: str | None, now_s: float) -> Change:
+    def note(self, reason: str | None, now_s: float) -> ConditionChange:
         """How it is now: what is wrong (numbers in it do not count); None: nothing."""
         if reason is not None:
             self._well_since_s = None
             words = _NUMBER.sub("0", reason)
             is_new = words not in self._told
             self._told.add(words)
-            return Change.WORSE if is_new else Change.NONE
+            return ConditionChange.WORSE if is_new else ConditionChange.NONE
         if self._told and self._has_been_well(now_s):
             self._told.clear()
-            return Change.WELL_AGAIN
-        return Change.NONE
+            return ConditionChange.WELL_AGAIN
+        return ConditionChange.NONE
 
     def _has_been_well(self, now_s: float) -> bool:
         if self._well_since_s is None:

@@ -16,7 +16,7 @@ from schemas.alias import Alias
 from wardbridge.readmodels.readable import Readable
 
 
-class Number(NamedTuple):
+class SourceNumber(NamedTuple):
     """A number of a source, by its patient key."""
 
     realm: str
@@ -28,9 +28,9 @@ class Aliases:
     """Where each number leads, and which lead to it."""
 
     def __init__(self) -> None:
-        self._leads: dict[Number, Alias] = {}
-        self._from: defaultdict[Number, set[Number]] = defaultdict(set)
-        self._of_row: dict[str, Number] = {}
+        self._leads: dict[SourceNumber, Alias] = {}
+        self._from: defaultdict[SourceNumber, set[SourceNumber]] = defaultdict(set)
+        self._of_row: dict[str, SourceNumber] = {}
         self._sources: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         self._realms: defaultdict[str, set[str]] = defaultdict(set)
 
@@ -45,7 +45,7 @@ class Aliases:
             gone = self._leads.pop(before)
             self._from[before._replace(key=gone.patient)].discard(before)
         if alias is not None:
-            number = Number(alias.realm, alias.source, alias.number)
+            number = SourceNumber(alias.realm, alias.source, alias.number)
             self._of_row[key] = number
             self._leads[number] = alias
             self._from[number._replace(key=alias.patient)].add(number)
@@ -55,7 +55,7 @@ class Aliases:
 
     def patient(self, realm: str, source: str, number: str) -> str:
         """The patient whose the source says that the number is."""
-        at, seen = Number(realm, source, number), set[Number]()
+        at, seen = SourceNumber(realm, source, number), set[SourceNumber]()
         while at not in seen and (alias := self._leads.get(at)) is not None:
             seen.add(at)
             at = at._replace(key=alias.patient)
@@ -69,7 +69,7 @@ class Aliases:
     def numbers(self, realm: str, source: str, patient: str) -> set[str]:
         """The numbers that are one patient's, without those of patients that have ceased into this one."""
         found = {patient}
-        waiting = [Number(realm, source, patient)]
+        waiting = [SourceNumber(realm, source, patient)]
         while waiting:
             fresh = {
                 each
@@ -92,7 +92,7 @@ class Aliases:
             key = waiting.pop()
             fresh = set[str]()
             for source in self._sources.get((realm, key), ()):
-                at = Number(realm, source, key)
+                at = SourceNumber(realm, source, key)
                 fresh |= {each.key for each in self._from.get(at, ())}
                 fresh |= {self._leads[at].patient} if at in self._leads else set()
             fresh -= found

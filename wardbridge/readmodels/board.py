@@ -24,7 +24,7 @@ _LAST = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
-class History:
+class WardHistory:
     """Where a ward's notices lie: ``offsets[i]`` has sequence ``first + i``, taken at ``times[i]``."""
 
     at: TopicPartition
@@ -55,7 +55,7 @@ class Board:
     """Every ward's list and history."""
 
     def __init__(self) -> None:
-        self._histories: dict[str, History] = {}
+        self._histories: dict[str, WardHistory] = {}
         self._lists: dict[str, dict[str, DesignationData]] = {}
         self._ward_of: dict[str, str] = {}
         self._acknowledged: dict[str, Acknowledgement] = {}
@@ -74,7 +74,7 @@ class Board:
         if history is None or sequence != history.last + 1:
             # The oldest kept; or, should a number ever be missing, a history that begins anew.
             at = TopicPartition(notice.topic, notice.partition)
-            history = self._histories[ward] = History(at, sequence)
+            history = self._histories[ward] = WardHistory(at, sequence)
         history.add(notice)
         self.recent.add(ward, notice, kept)
         self.changes += 1
@@ -140,7 +140,7 @@ class Board:
         is_protected = row.protected or (newest is not None and newest.protected)
         return row.model_copy(update={"protected": is_protected})
 
-    def history(self, ward: str) -> History | None:
+    def history(self, ward: str) -> WardHistory | None:
         """The ward's notices that are kept, if any."""
         return self._histories.get(ward)
 

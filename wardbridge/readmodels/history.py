@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from bus.port import Log, PositionLostError, Stored, TopicPartition
-from wardbridge.readmodels.board import Board, History
-from wardbridge.readmodels.kept import Kept, kept_of
+from wardbridge.readmodels.board import Board, WardHistory
+from wardbridge.readmodels.kept import StreamEvent, kept_of
 
 BLOCK_OFFSETS: Final = 512
 """Offsets of one partition that are read together: half a megabyte, which Kafka gives in one fetch anyway."""
@@ -28,7 +28,7 @@ PAGE_BYTES: Final = 32_000
 PAGES_AT_ONCE: Final = 16
 """In one turn of the loop, to all who are behind."""
 
-Block = Mapping[int, Kept]
+Block = Mapping[int, StreamEvent]
 """By offset, whosever they are."""
 
 
@@ -71,7 +71,7 @@ class Pages:
         self.turns = Turns()
         self._thread = ThreadPoolExecutor(1, "history")
 
-    async def after(self, history: History, sequence: int, until: int) -> list[Kept]:
+    async def after(self, history: WardHistory, sequence: int, until: int) -> list[StreamEvent]:
         """The ward's notices after one sequence up to another, as many as fit: at least one.
 
         Raises GoneError where the next one is not kept, LogError where the log cannot be read.
@@ -119,9 +119,11 @@ class Pages:
             return []
 
 
-def _page(history: History, wanted: range, at: Callable[[int], Kept | None]) -> list[Kept]:
+def _page(
+    history: WardHistory, wanted: range, at: Callable[[int], StreamEvent | None]
+) -> list[StreamEvent]:
     """Those of the notices wanted that ``at`` gives by their offsets, without a gap, until they are a page."""
-    found: list[Kept] = []
+    found: list[StreamEvent] = []
     size = 0
     for number in wanted:
         kept = at(history.offset_of(number))

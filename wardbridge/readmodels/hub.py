@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from wardbridge.readmodels.board import Board
-from wardbridge.readmodels.known import Known
+from wardbridge.readmodels.known import Disclosure
 from wardbridge.readmodels.occupancy import Occupancies, Occupancy
 from wardbridge.readmodels.readable import Readable
 from wardbridge.readmodels.tail import News
@@ -24,7 +24,7 @@ ACKNOWLEDGED: Final = "acknowledged"
 OCCUPANCY: Final = "occupancy"
 
 
-class Listener:
+class OpenStream:
     """One open stream."""
 
     def __init__(self, wards: Sequence[str], limit: int, *, sees_occupancy: bool = False) -> None:
@@ -109,7 +109,7 @@ class Hub:
         self,
         board: Board,
         limit: int = QUEUE_EVENTS,
-        known: Known | None = None,
+        known: Disclosure | None = None,
         occupancy: Occupancies | None = None,
     ) -> None:
         self.board = board
@@ -119,7 +119,7 @@ class Hub:
         self._told: dict[str, Occupancy] = {}
         self.cut_off = 0
         self._limit = limit
-        self._listeners: defaultdict[str, set[Listener]] = defaultdict(set)
+        self._listeners: defaultdict[str, set[OpenStream]] = defaultdict(set)
         self._closed = False
 
     def take(self, news: News) -> None:
@@ -139,16 +139,16 @@ class Hub:
         for said in new:
             self._publish(said.ward, ACKNOWLEDGED, said.model_dump_json().encode())
 
-    def listen(self, *wards: str, sees_occupancy: bool = False) -> Listener:
+    def listen(self, *wards: str, sees_occupancy: bool = False) -> OpenStream:
         """Woken by everything that is told to the wards from now on."""
-        listener = Listener(wards, self._limit, sees_occupancy=sees_occupancy)
+        listener = OpenStream(wards, self._limit, sees_occupancy=sees_occupancy)
         for ward in wards:
             self._listeners[ward].add(listener)
         if self._closed:
             listener.end()
         return listener
 
-    def leave(self, listener: Listener) -> None:
+    def leave(self, listener: OpenStream) -> None:
         """Publish no more to this one."""
         for ward in listener.wards:
             self._listeners[ward].discard(listener)
@@ -169,7 +169,7 @@ class Hub:
 
     def listeners(self) -> int:
         """How many listen now."""
-        return len(set[Listener]().union(*self._listeners.values()))
+        return len(set[OpenStream]().union(*self._listeners.values()))
 
     def _tell_occupancy(self, ward: str) -> None:
         hears = any(listener.sees_occupancy for listener in self._listeners[ward])

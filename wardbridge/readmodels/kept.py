@@ -28,14 +28,14 @@ RECENT_BYTES: Final = 24_000_000
 _SEQUENCE: Final = re.compile(rb'"sequence":\s*(\d+)')
 
 
-class Told(NamedTuple):
+class ToldState(NamedTuple):
     """Which state of which visit a notice tells."""
 
     visit: VisitRef
     version: int
 
 
-class Kept:
+class StreamEvent:
     """One notice, and the event that it is on a stream."""
 
     __slots__ = ("_begins", "_told", "event", "event_id")
@@ -45,7 +45,7 @@ class Kept:
         self.event_id = event_id
         self.event = b"%b%b\n\n" % (head, value)
         self._begins = len(head)
-        self._told: Told | None = None
+        self._told: ToldState | None = None
 
     @property
     def value(self) -> bytes:
@@ -53,11 +53,11 @@ class Kept:
         return self.event[self._begins : -2]
 
     @property
-    def told(self) -> Told:
+    def told(self) -> ToldState:
         """Of whom it is; read once, for all who ask."""
         if self._told is None:
             data = DesignationData.model_validate(json.loads(self.value)["data"])
-            self._told = Told(data.visit, data.version)
+            self._told = ToldState(data.visit, data.version)
         return self._told
 
     def notice(self) -> Notification:
@@ -65,11 +65,11 @@ class Kept:
         return Notification.model_validate_json(self.value)
 
 
-def kept_of(stored: Stored) -> Kept:
+def kept_of(stored: Stored) -> StreamEvent:
     """The notice in a record of topic ``designations``."""
     value = stored.value or b""
     found = _SEQUENCE.search(value)
-    return Kept(EventId(int(found[1]) if found else 0, stored.timestamp_ms), value)
+    return StreamEvent(EventId(int(found[1]) if found else 0, stored.timestamp_ms), value)
 
 
 class Recent:
@@ -77,11 +77,11 @@ class Recent:
 
     def __init__(self) -> None:
         self._order: deque[tuple[str, TopicPartition, int]] = deque()
-        self._by_place: dict[tuple[TopicPartition, int], Kept] = {}
-        self._by_ward: defaultdict[str, deque[Kept]] = defaultdict(deque)
+        self._by_place: dict[tuple[TopicPartition, int], StreamEvent] = {}
+        self._by_ward: defaultdict[str, deque[StreamEvent]] = defaultdict(deque)
         self._bytes = 0
 
-    def add(self, ward: str, stored: Stored, kept: Kept) -> None:
+    def add(self, ward: str, stored: Stored, kept: StreamEvent) -> None:
         """One more; the oldest go."""
         at = TopicPartition(stored.topic, stored.partition)
         self._order.append((ward, at, stored.offset))
@@ -91,11 +91,11 @@ class Recent:
         while len(self._order) > RECENT_NOTICES or self._bytes > RECENT_BYTES:
             self._forget_oldest()
 
-    def at(self, at: TopicPartition, offset: int) -> Kept | None:
+    def at(self, at: TopicPartition, offset: int) -> StreamEvent | None:
         """The notice there, if it is among the newest."""
         return self._by_place.get((at, offset))
 
-    def of(self, ward: str) -> Iterator[Kept]:
+    def of(self, ward: str) -> Iterator[StreamEvent]:
         """Those of a ward, the newest first."""
         return reversed(self._by_ward.get(ward, ()))
 

@@ -17,7 +17,7 @@ from wardbridge.readmodels.identities import Identities
 from wardbridge.readmodels.readable import Readable
 
 
-class Known:
+class Disclosure:
     """``identities``: where names are kept and somebody may see them, else none."""
 
     def __init__(

@@ -13,16 +13,16 @@ from router.delivery.channel import MINIMAL, FieldsBeside
 from schemas.fields import Beside, LevelAt
 from schemas.notification import DesignationData
 from wardbridge.readmodels.board import Board
-from wardbridge.readmodels.known import Known
+from wardbridge.readmodels.known import Disclosure
 from wardbridge.readmodels.tail import Tail
 
 LOOK_S: Final = 0.005
 
 
-class Lookup:
+class DisclosureLookup:
     """Reads what one tail hands over. In the event loop's thread."""
 
-    def __init__(self, known: Known, board: Board, tail: Tail) -> None:
+    def __init__(self, known: Disclosure, board: Board, tail: Tail) -> None:
         self.known = known
         self.board = board
         self.tail = tail
@@ -39,7 +39,7 @@ class Lookup:
 class _UpTo:
     """See ``router.delivery.channel.FieldsBeside``."""
 
-    def __init__(self, lookup: Lookup, level_at: LevelAt) -> None:
+    def __init__(self, lookup: DisclosureLookup, level_at: LevelAt) -> None:
         self._lookup = lookup
         self._level_at = level_at
 

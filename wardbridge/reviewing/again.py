@@ -12,9 +12,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
-from adapters.common.feed import Input, Replay, envelope_record, patient_records
-from adapters.common.outcome import Outcome
-from adapters.common.review import REPLAYED, Findings, Review, of_feed, step_record, waiting
+from adapters.common.feed import Input, ReplayRequest, envelope_record, patient_records
+from adapters.common.outcome import InputOutcome
+from adapters.common.review import REPLAYED, FeedReview, Findings, of_feed, step_record, waiting
 from bus.port import Log, Record
 from schemas import topics
 from schemas.observation import Observation
@@ -22,17 +22,17 @@ from schemas.review import Deed, ReviewItem, ReviewStep
 from wardbridge.config.models import Feed, Installation
 from wardbridge.ingest.kind import (
     Clock,
+    FeedEnvironment,
     FeedKind,
     KeptFiles,
     NotReadError,
-    Place,
-    Reading,
+    ReadingContext,
     Rereader,
 )
 from wardbridge.ingest.kinds import KINDS, fingerprint_of
 from wardbridge.logstore.revisions import foreseen, revised
 from wardbridge.reviewing.inputs import find
-from wardbridge.reviewing.planned import NO_BYTES, NOT_READ, Cannot, KeptInput, Planned, Who
+from wardbridge.reviewing.planned import NO_BYTES, NOT_READ, Cannot, KeptInput, Planned, ReplayedBy
 from wardbridge.reviewing.records import open_items
 from wardbridge.security.secret import keyer_of
 
@@ -69,24 +69,24 @@ class FeedAgain:
             for item in open_items(log, self._identity.realm)
             if item.feed == self._identity.name
         ]
-        self._review = Review(self._identity, [waiting(i) for i in self._own if i.statement])
+        self._review = FeedReview(self._identity, [waiting(i) for i in self._own if i.statement])
         self._rereader, self._files = self._made(KINDS[feed.kind], installation, feed, clock)
 
     def _made(
         self, kind: FeedKind[Any], installation: Installation, feed: Feed, clock: Clock
     ) -> tuple[Rereader | None, KeptFiles | None]:
         data = installation.data
-        reading = Reading(
+        reading = ReadingContext(
             self._identity, installation.register, keyer_of(self._log, installation), clock,
             describe=installation.settings.identities.keep,
         )  # fmt: skip
-        place = Place(self._log, data, review=self._review)
+        place = FeedEnvironment(self._log, data, review=self._review)
         return (
             kind.rereader and kind.rereader(reading, data, feed.settings),
             kind.kept_files and kind.kept_files(reading, place, feed.settings),
         )
 
-    async def plan(self, inputs: Sequence[KeptInput], who: Who) -> AsyncIterator[Planned]:
+    async def plan(self, inputs: Sequence[KeptInput], who: ReplayedBy) -> AsyncIterator[Planned]:
         """One for each input, in order. Raises LogError."""
         if self._files is not None:
             for each in inputs:
@@ -113,13 +113,13 @@ class FeedAgain:
     # -- one input -----------------------------------------------------------------------------------
 
     async def _of_bytes(
-        self, kept: KeptInput, payload: bytes, who: Who, rereader: Rereader
+        self, kept: KeptInput, payload: bytes, who: ReplayedBy, rereader: Rereader
     ) -> Planned:
         try:
             outcome, statement, named = await rereader.read(payload, kept.received_at)
         except NotReadError as error:
             return Planned(kept.items, cannot=Cannot(NOT_READ, str(error)))
-        taken = Input(kept.raw, kept.received_at, Replay(*who, self._of_router(kept)))
+        taken = Input(kept.raw, kept.received_at, ReplayRequest(*who, self._of_router(kept)))
         found = self._review.findings(taken, outcome, lambda: statement, lambda: named)
         self._review.note(found)
         over = self._of_feed_no_more(kept, found)
@@ -144,20 +144,22 @@ class FeedAgain:
             self._review.ended(each)
         return over
 
-    def _envelopes(self, taken: Input, outcome: Outcome) -> tuple[Record, ...]:
+    def _envelopes(self, taken: Input, outcome: InputOutcome) -> tuple[Record, ...]:
         if not outcome.observations:
             return ()
         behind = tuple(map(_behind, outcome.observations))
         return (envelope_record(self._identity, taken, replace(outcome, observations=behind)),)
 
-    def _settled(self, taken: Input, outcome: Outcome) -> list[Record]:
+    def _settled(self, taken: Input, outcome: InputOutcome) -> list[Record]:
         """The end of the router's items of an input that is of no concern to it now."""
         if outcome.observations or outcome.trouble or taken.replay is None:
             return []
         again = taken.replay
-        return [self._step(item, "resolved", Who(again.by, again.at)) for item in again.settles]
+        return [
+            self._step(item, "resolved", ReplayedBy(again.by, again.at)) for item in again.settles
+        ]
 
-    def _of_file(self, kept: KeptInput, who: Who, files: KeptFiles) -> Planned:
+    def _of_file(self, kept: KeptInput, who: ReplayedBy, files: KeptFiles) -> Planned:
         try:
             _, written = files.foresee(kept.raw.sha256, who.at)
         except NotReadError as error:
@@ -175,10 +177,10 @@ class FeedAgain:
             if item.id.startswith(ROUTER) and item.raw is not None and item.raw.id == kept.raw.id
         )  # fmt: skip
 
-    def _replayed(self, kept: KeptInput, items: frozenset[str], who: Who) -> list[Record]:
+    def _replayed(self, kept: KeptInput, items: frozenset[str], who: ReplayedBy) -> list[Record]:
         return [self._step(each.id, "replayed", who) for each in kept.items if each.id in items]
 
-    def _step(self, item: str, deed: Deed, who: Who) -> Record:
+    def _step(self, item: str, deed: Deed, who: ReplayedBy) -> Record:
         step = ReviewStep(
             item=item, realm=self._identity.realm, deed=deed, at=who.at, by=who.by,
             reason=REPLAYED, revision=self._identity.revision,

@@ -9,14 +9,14 @@ from typing import Final
 
 import structlog
 
-from adapters.common.review import Review
+from adapters.common.review import FeedReview
 from bus.port import Log, LogError
 from bus.records import parsed
 from schemas import topics
 from schemas.review import ReviewStep
 from wardbridge.parts.base import describe
 from wardbridge.parts.repeated import Repeated
-from wardbridge.reviewing.following import Follower
+from wardbridge.reviewing.following import TopicFollower
 from wardbridge.reviewing.index import Index
 
 WAIT_S: Final = 0.5  # how long `stop` may have to wait
@@ -31,7 +31,7 @@ class ReviewFollower:
 
     def __init__(self, log: Log, index: Index | None = None, wait_s: float = WAIT_S) -> None:
         self.index = index or Index()
-        self._follower = Follower(log, (topics.REVIEWED, topics.REVIEW))
+        self._follower = TopicFollower(log, (topics.REVIEWED, topics.REVIEW))
         self._wait_s = wait_s
         self._caught_up = threading.Event()
         self._stopping = threading.Event()
@@ -86,9 +86,9 @@ class ReviewFollower:
 class EndsOfItems(Repeated):
     """Tells feeds which of the items that they hold for open have ended by another's hand."""
 
-    def __init__(self, log: Log, reviews: Iterable[Review]) -> None:
+    def __init__(self, log: Log, reviews: Iterable[FeedReview]) -> None:
         super().__init__("review-ends", self._look, ENDS_EVERY_S)
-        self._follower = Follower(log, (topics.REVIEWED,))
+        self._follower = TopicFollower(log, (topics.REVIEWED,))
         self._reviews = tuple(reviews)
 
     def blocking(self) -> None:

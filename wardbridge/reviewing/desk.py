@@ -19,15 +19,15 @@ from schemas import topics
 from schemas.review import Deed, ReviewItem, ReviewStep
 from wardbridge.config.models import Installation
 from wardbridge.ingest.kind import Clock, KeptFiles, NotReadError
-from wardbridge.reviewing.following import Follower
-from wardbridge.reviewing.index import Index, Place
+from wardbridge.reviewing.following import TopicFollower
+from wardbridge.reviewing.index import Index, ItemPosition
 from wardbridge.reviewing.planned import Cannot, Planned
 from wardbridge.reviewing.preview import Foreseen
 from wardbridge.reviewing.reasons import REASONS
-from wardbridge.reviewing.records import Known, every
-from wardbridge.reviewing.replay import Replay
+from wardbridge.reviewing.records import ReviewedItem, every
+from wardbridge.reviewing.replay import InputReplay
 from wardbridge.reviewing.selection import Filter, Selection, State
-from wardbridge.reviewing.settling import Settled, Settling
+from wardbridge.reviewing.settling import SettledReplay, Settling
 from wardbridge.reviewing.showing import Evidence, Showing
 from wardbridge.security.secret import SecretError
 
@@ -53,7 +53,7 @@ class Replayed(NamedTuple):
     inputs: Sequence[Planned]
     ahead: Foreseen | None
     has_more: bool
-    settled: Settled | None = None
+    settled: SettledReplay | None = None
 
 
 class Desk:
@@ -80,23 +80,23 @@ class Desk:
     # -- looking -------------------------------------------------------------------------------------
 
     def page(
-        self, wanted: Filter, state: State, after: Place | None, limit: int
-    ) -> Sequence[Known]:
+        self, wanted: Filter, state: State, after: ItemPosition | None, limit: int
+    ) -> Sequence[ReviewedItem]:
         """The next items behind a place, oldest first; who ended them stands with them. Raises LogError."""
         if state == "open":
             items = self._index.items(wanted.takes, after, limit)
-            return [Known(item, (), is_open=True) for item in items]
-        behind = after or Place(datetime.min.replace(tzinfo=self._clock().tzinfo), "")
+            return [ReviewedItem(item, (), is_open=True) for item in items]
+        behind = after or ItemPosition(datetime.min.replace(tzinfo=self._clock().tzinfo), "")
         found = [
             each
             for each in every(self._log)
             if (state == "all" or not each.is_open)
             and wanted.takes(each.item)
-            and Place(each.item.at, each.item.id) > behind
+            and ItemPosition(each.item.at, each.item.id) > behind
         ]
-        return sorted(found, key=lambda each: Place(each.item.at, each.item.id))[:limit]
+        return sorted(found, key=lambda each: ItemPosition(each.item.at, each.item.id))[:limit]
 
-    def one(self, item_id: str) -> Known | None:
+    def one(self, item_id: str) -> ReviewedItem | None:
         """An item by its id, open or not. Raises LogError."""
         return next(iter(self._named([item_id])), None)
 
@@ -122,7 +122,9 @@ class Desk:
             done._replace(settled=await self._settled(done, began_at, wait_s)) if wait_s else done
         )
 
-    async def _settled(self, done: Replayed, began_at: datetime, wait_s: float) -> Settled | None:
+    async def _settled(
+        self, done: Replayed, began_at: datetime, wait_s: float
+    ) -> SettledReplay | None:
         try:
             files = await asyncio.to_thread(self._files_of, done.inputs)
             return await Settling(self._log, done.inputs, began_at, files).within(wait_s)
@@ -149,13 +151,13 @@ class Desk:
             return await asyncio.to_thread(asyncio.run, self._foreseen(chosen, by, has_gone))
 
     async def _replayed(self, chosen: Chosen, by: str) -> Replayed:
-        async with Replay(self._log, self._installation, self._clock) as replay:
+        async with InputReplay(self._log, self._installation, self._clock) as replay:
             plan = await replay.plan(chosen.items, by)
             return Replayed(replay.do(plan), None, chosen.has_more)
 
     async def _foreseen(self, chosen: Chosen, by: str, has_gone: Callable[[], bool]) -> Replayed:
         log, installation, clock = self._log, self._installation, self._clock
-        async with Replay(log, installation, clock, has_gone, is_done=False) as replay:
+        async with InputReplay(log, installation, clock, has_gone, is_done=False) as replay:
             plan = await replay.plan(chosen.items, by)
             return Replayed(plan, replay.look_ahead(plan), chosen.has_more)
 
@@ -178,7 +180,7 @@ class Desk:
 
     # -- how -----------------------------------------------------------------------------------------
 
-    def _named(self, ids: Sequence[str]) -> Sequence[Known]:
+    def _named(self, ids: Sequence[str]) -> Sequence[ReviewedItem]:
         wanted = set(ids)
         return [each for each in every(self._log) if each.item.id in wanted]
 
@@ -198,6 +200,6 @@ def _unknown(
 def index_of(log: Log) -> Index:
     """What is open now, for whoever does not follow it. Raises LogError."""
     index = Index()
-    for stored in Follower(log, (topics.REVIEWED, topics.REVIEW)).look():
+    for stored in TopicFollower(log, (topics.REVIEWED, topics.REVIEW)).look():
         index.take(stored)
     return index

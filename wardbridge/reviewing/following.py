@@ -10,7 +10,7 @@ from bus.port import Log, LogError, Stored, TopicPartition
 SCAN_RECORDS: Final = 1_000
 
 
-class Follower:
+class TopicFollower:
     """Gives each record kept once, oldest first in each partition. For one thread."""
 
     def __init__(self, log: Log, topics: Sequence[str]) -> None:

@@ -23,21 +23,21 @@ MAX_ITEMS: Final = 100_000
 """Some 150 MB. A region has dozens; more are one fault met again and again, and one command ends them."""
 
 
-class Place(NamedTuple):
+class ItemPosition(NamedTuple):
     """Where an item stands among all: by time, then id."""
 
     at: datetime
     id: str
 
 
-class Kind(NamedTuple):
+class ItemKind(NamedTuple):
     """What items are counted by."""
 
     feed: str
     reason: str
 
 
-class Waiting(NamedTuple):
+class OpenItems(NamedTuple):
     """The open items of one feed and reason; none any more: ``oldest_at`` is None."""
 
     feed: str
@@ -48,9 +48,9 @@ class Waiting(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    place: Place
+    place: ItemPosition
     last_met: datetime
-    kind: Kind
+    kind: ItemKind
     mark_unread: bool
     value: bytes
 
@@ -71,7 +71,7 @@ class _Count:
     """Of one kind; ``order`` has the place of each."""
 
     mark_unread: int = 0
-    order: list[Place] = field(default_factory=list)
+    order: list[ItemPosition] = field(default_factory=list)
 
 
 class Index:
@@ -87,8 +87,8 @@ class Index:
         with self._lock:
             self._open: dict[str, _Entry] = {}
             self._ends: dict[str, _Ends] = {}
-            self._order: list[Place] = []
-            self._counts: dict[Kind, _Count] = {}
+            self._order: list[ItemPosition] = []
+            self._counts: dict[ItemKind, _Count] = {}
             self._beyond = 0
 
     def take(self, stored: Stored) -> None:
@@ -101,11 +101,13 @@ class Index:
 
     # -- what is asked ---------------------------------------------------------------------------
 
-    def waiting(self) -> list[Waiting]:
+    def waiting(self) -> list[OpenItems]:
         """How many there are of each kind that was ever met, also where none is open now."""
         with self._lock:
             return [
-                Waiting(*kind, len(of.order), of.mark_unread, of.order[0].at if of.order else None)
+                OpenItems(
+                    *kind, len(of.order), of.mark_unread, of.order[0].at if of.order else None
+                )
                 for kind, of in sorted(self._counts.items())
             ]
 
@@ -120,7 +122,7 @@ class Index:
         return bool(self._beyond) and len(self._open) < self._max_items // 2
 
     def items(
-        self, chosen: Callable[[ReviewItem], bool], after: Place | None, limit: int
+        self, chosen: Callable[[ReviewItem], bool], after: ItemPosition | None, limit: int
     ) -> list[ReviewItem]:
         """The next open items that are chosen, oldest first, behind a place."""
         found: list[ReviewItem] = []
@@ -132,10 +134,10 @@ class Index:
                     break
         return found
 
-    def _values(self, after: Place | None) -> Iterator[bytes]:
+    def _values(self, after: ItemPosition | None) -> Iterator[bytes]:
         with self._lock:
             start = bisect_right(self._order, after) if after else 0
-            places: Sequence[Place] = self._order[start:]
+            places: Sequence[ItemPosition] = self._order[start:]
         for place in places:
             entry = self._open.get(place.id)
             if entry is not None:  # ended meanwhile
@@ -170,7 +172,7 @@ class Index:
             self._close(step.item)
 
     def _add(self, item: ReviewItem, value: bytes) -> None:
-        kind, place = Kind(item.feed, item.reason), Place(item.at, item.id)
+        kind, place = ItemKind(item.feed, item.reason), ItemPosition(item.at, item.id)
         self._open[item.id] = _Entry(place, item.last_met, kind, item.mark_unread, value)
         count = self._counts.setdefault(kind, _Count())
         count.mark_unread += item.mark_unread

@@ -19,7 +19,7 @@ from bus.records import parsed
 from schemas import topics
 from schemas.review import ENDS, ReviewItem
 from wardbridge.reviewing.inputs import find
-from wardbridge.reviewing.records import Known, known_in
+from wardbridge.reviewing.records import ReviewedItem, known_in
 
 RAW_KEEPS: Final = timedelta(
     seconds=next(each.retention_s or 0 for each in topics.TOPICS if each.name == topics.RAW)
@@ -38,7 +38,7 @@ BYTES_AT_ONCE: Final = 20
 T = TypeVar("T")
 
 
-class Kept(NamedTuple):
+class RetentionRound(NamedTuple):
     """What one round has done."""
 
     copied: int = 0
@@ -46,14 +46,14 @@ class Kept(NamedTuple):
     removed: int = 0
 
 
-def keep(log: Log, settled_for: timedelta, now: datetime) -> Kept:
+def keep(log: Log, settled_for: timedelta, now: datetime) -> RetentionRound:
     """One round. Raises LogError."""
     parts = range(log.partitions(topics.REVIEW))
     rounds = [_keep(log, part, settled_for, now) for part in parts]
-    return Kept(*(sum(figures) for figures in zip(*rounds, strict=True)))
+    return RetentionRound(*(sum(figures) for figures in zip(*rounds, strict=True)))
 
 
-def _keep(log: Log, partition: int, settled_for: timedelta, now: datetime) -> Kept:
+def _keep(log: Log, partition: int, settled_for: timedelta, now: datetime) -> RetentionRound:
     began = log.ends(topics.REVIEW)[partition]
     known = list(known_in(log, partition))
     over = [each for each in known if _ended_at(each) < now - settled_for]
@@ -65,10 +65,10 @@ def _keep(log: Log, partition: int, settled_for: timedelta, now: datetime) -> Ke
     released = _release(log, (each.item for each in over), needed)
     _append(log, [record for each in over for record in _removal(each)])
     _restore(log, partition, began, gone)
-    return Kept(copied, released, len(over))
+    return RetentionRound(copied, released, len(over))
 
 
-def _ended_at(known: Known) -> datetime:
+def _ended_at(known: ReviewedItem) -> datetime:
     """When the item ended, or was last met since; never, for an open one."""
     if known.is_open:
         return datetime.max.replace(tzinfo=known.item.at.tzinfo)
@@ -107,7 +107,7 @@ def _release(log: Log, items: Iterable[ReviewItem], needed: set[str]) -> int:
     return len(gone)
 
 
-def _removal(known: Known) -> Iterator[Record]:
+def _removal(known: ReviewedItem) -> Iterator[Record]:
     """The item goes before what was done about it, without which it would be open."""
     item = known.item
     yield Record(topics.REVIEW, item.realm, item.id, None)

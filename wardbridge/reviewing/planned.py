@@ -31,7 +31,7 @@ NOT_READ: Final = "not-read"
 """Code of what a feed says itself."""
 
 
-class Who(NamedTuple):
+class ReplayedBy(NamedTuple):
     """Who replays, and when."""
 
     by: str

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from adapters.common.feed import FeedIdentity
-from adapters.common.review import Waiting, waiting
+from adapters.common.review import OpenItem, waiting
 from bus.port import Log, TopicPartition
 from bus.records import parsed
 from schemas import topics
@@ -17,7 +17,7 @@ from schemas.review import ReviewItem, ReviewStep, is_open
 Model = TypeVar("Model", bound=Frozen)
 
 
-class Known(NamedTuple):
+class ReviewedItem(NamedTuple):
     """An item, what was done about it, oldest first, and whether it is open still."""
 
     item: ReviewItem
@@ -25,17 +25,17 @@ class Known(NamedTuple):
     is_open: bool
 
 
-def known_in(log: Log, partition: int) -> Iterator[Known]:
+def known_in(log: Log, partition: int) -> Iterator[ReviewedItem]:
     """Every item kept in a partition, as the log took them. Raises LogError."""
     steps: defaultdict[str, list[ReviewStep]] = defaultdict(list)
     for step in _rows(log, topics.REVIEWED, partition, ReviewStep):
         steps[step.item].append(step)
     for item in _rows(log, topics.REVIEW, partition, ReviewItem):
         own = sorted(steps.get(item.id, ()), key=lambda step: step.at)
-        yield Known(item, own, is_open(item, own))
+        yield ReviewedItem(item, own, is_open(item, own))
 
 
-def every(log: Log) -> Iterator[Known]:
+def every(log: Log) -> Iterator[ReviewedItem]:
     """Every item kept. Raises LogError."""
     for partition in range(log.partitions(topics.REVIEW)):
         yield from known_in(log, partition)
@@ -48,7 +48,7 @@ def open_items(log: Log, realm: str) -> Iterator[ReviewItem]:
     return (each.item for each in known if each.item.realm == realm)
 
 
-def open_statements(log: Log, feed: FeedIdentity) -> Iterator[Waiting]:
+def open_statements(log: Log, feed: FeedIdentity) -> Iterator[OpenItem]:
     """The open items of the feed that are about a statement. Raises LogError."""
     for item in open_items(log, feed.realm):
         if item.feed == feed.name and item.statement:

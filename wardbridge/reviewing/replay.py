@@ -26,7 +26,7 @@ from wardbridge.reviewing.planned import (
     Cannot,
     KeptInput,
     Planned,
-    Who,
+    ReplayedBy,
     by_input,
 )
 from wardbridge.reviewing.preview import Foreseen, foreseen
@@ -38,7 +38,7 @@ class NobodyAsksError(Exception):
     """Whoever asked has gone, and nothing was done."""
 
 
-class Replay:
+class InputReplay:
     """One replay: planned, looked at, or done if ``is_done``; it is closed when its context ends.
 
     ``has_gone`` is asked between one input and the next, from whatever thread reads them: whether nobody waits for it
@@ -65,7 +65,7 @@ class Replay:
     async def plan(self, items: Sequence[ReviewItem], by: str) -> list[Planned]:
         """What reading the inputs of these items again would do. Raises LogError or NobodyAsksError."""
         self._go_on()
-        who = Who(by, self._clock())
+        who = ReplayedBy(by, self._clock())
         of_feeds: defaultdict[str, list[ReviewItem]] = defaultdict(list)
         found: list[Planned] = []
         for item in items:
@@ -106,7 +106,9 @@ class Replay:
             return OF_THE_REQUEST
         return None if item.feed in self._configured else NO_FEED
 
-    async def _of_feed(self, name: str, inputs: Sequence[KeptInput], who: Who) -> list[Planned]:
+    async def _of_feed(
+        self, name: str, inputs: Sequence[KeptInput], who: ReplayedBy
+    ) -> list[Planned]:
         try:
             feed = self._feeds.get(name) or self._made(name)
         except (SecretError, OSError) as error:

@@ -21,7 +21,7 @@ from wardbridge.reviewing.records import every
 LOOK_EVERY_S: Final = 0.1
 
 
-class Settled(NamedTuple):
+class SettledReplay(NamedTuple):
     """The items that are open still, and those that were met instead in the inputs that were read."""
 
     open: frozenset[str]
@@ -44,7 +44,7 @@ class Settling:
         ]
         self._ends: Mapping[int, int] | None = None
 
-    async def within(self, wait_s: float) -> Settled | None:
+    async def within(self, wait_s: float) -> SettledReplay | None:
         """What became of it; None where that is not known in time. Raises LogError or NotReadError."""
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + wait_s
@@ -73,11 +73,11 @@ class Settling:
             stored.offset < end for stored in self._log.scan(at, position, 1)
         )
 
-    def _settled(self) -> Settled:
+    def _settled(self) -> SettledReplay:
         own = {item.id for each in self._plan for item in each.items}
         inputs = {item.raw.sha256 for each in self._plan for item in each.items if item.raw}
         waiting = [each.item for each in every(self._log) if each.is_open]
-        return Settled(
+        return SettledReplay(
             frozenset(item.id for item in waiting if item.id in own),
             tuple(item for item in waiting if item.id not in own and self._is_of(item, inputs)),
         )

@@ -11,15 +11,23 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
 
-from adapters.common.locating import Located, Span, shape_of, whole
-from adapters.common.outcome import Outcome
+from adapters.common.locating import ByteSpan, Located, shape_of, whole
+from adapters.common.outcome import InputOutcome
 from adapters.common.receipt import ReceiptClock
 from bus.port import Log
 from schemas.audit import Seen
 from schemas.base import VisitRef
 from schemas.review import ReviewItem
 from wardbridge.config.models import Feed, Installation
-from wardbridge.ingest.kind import Clock, FeedKind, KeptFiles, NotReadError, Place, Reading, Shown
+from wardbridge.ingest.kind import (
+    Clock,
+    FeedEnvironment,
+    FeedKind,
+    KeptFiles,
+    NotReadError,
+    ReadingContext,
+    ShownInput,
+)
 from wardbridge.ingest.kinds import KINDS
 from wardbridge.reviewing.inputs import find
 from wardbridge.reviewing.planned import NO_BYTES, NO_INPUT, NOT_READ, Cannot
@@ -53,7 +61,7 @@ class Evidence(NamedTuple):
 
     payload: bytes
     located: Located
-    kept: tuple[Span, ...] = ()
+    kept: tuple[ByteSpan, ...] = ()
     structure: tuple[str, ...] = ()
     seen: tuple[Seen, ...] = ()
 
@@ -99,8 +107,8 @@ class Showing:
         feed = self._feeds.get(name)
         return self._files(feed, self._reading(feed)) if feed else None
 
-    def _files(self, feed: Feed, reading: Reading) -> KeptFiles | None:
-        kind, place = KINDS[feed.kind], Place(self._log, self._installation.data)
+    def _files(self, feed: Feed, reading: ReadingContext) -> KeptFiles | None:
+        kind, place = KINDS[feed.kind], FeedEnvironment(self._log, self._installation.data)
         return kind.kept_files and kind.kept_files(reading, place, feed.settings)
 
     def _of_no_feed(self, item: ReviewItem) -> Evidence | Cannot:
@@ -127,9 +135,9 @@ class Showing:
             _of_whom(kind, reading, feed.settings, _Part(payload, located, where, _path_of(item))),
         )
 
-    def _reading(self, feed: Feed) -> Reading:
+    def _reading(self, feed: Feed) -> ReadingContext:
         keyer, clock = keyer_of(self._log, self._installation), ReceiptClock(self._clock)
-        return Reading(feed.identity, self._installation.register, keyer, clock)
+        return ReadingContext(feed.identity, self._installation.register, keyer, clock)
 
     def _kept(self, item: ReviewItem) -> bytes | None:
         if item.raw is None:
@@ -148,7 +156,7 @@ def _path_of(item: ReviewItem) -> Path:
 
 
 def _of_whom(
-    kind: FeedKind[Any], reading: Reading, settings: BaseModel, part: _Part
+    kind: FeedKind[Any], reading: ReadingContext, settings: BaseModel, part: _Part
 ) -> tuple[Seen, ...]:
     """The visits and patients that a plain reading finds in what is shown; else the patients whom its bytes name.
 
@@ -168,12 +176,12 @@ def _of_whom(
     if found:
         return tuple(found)
     nobody = VisitRef(source=source, visit="")
-    named = kind.patients(reading, settings, Shown(read, part.path, part.where))
+    named = kind.patients(reading, settings, ShownInput(read, part.path, part.where))
     keys = dict.fromkeys(each.key for each in named)
     return tuple(Seen(visit=nobody, patient=key) for key in keys) or (Seen(visit=nobody),)
 
 
-def _meets(outcome: Outcome, where: str) -> bool:
+def _meets(outcome: InputOutcome, where: str) -> bool:
     return where in {outcome.where, *(trouble.where for trouble in outcome.warnings)}
 
 
@@ -184,7 +192,7 @@ def _exhibit(payload: bytes, located: Located) -> Exhibit:
     def text(start: int, end: int) -> str:
         return payload[start:end].decode(charset, "replace")
 
-    mark = failed or Span(part.end, part.end)
+    mark = failed or ByteSpan(part.end, part.end)
     begin = max(part.start, mark.start - AROUND_BYTES) if failed else part.start
     stop = min(mark.start, begin + 2 * AROUND_BYTES)
     shown_to = min(mark.end, mark.start + AROUND_BYTES)

@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 from bus.port import Log
-from bus.runner import Figures, StepRunner, lag_of
+from bus.runner import RunnerFigures, StepRunner, lag_of
 from router.core.step import GROUP, RouterStep
 from wardbridge.parts.base import describe
 
@@ -43,7 +43,7 @@ class RouterComponent:
         """The thread ended by an error."""
         return describe(self._failure) if self._failure else None
 
-    def figures(self) -> Figures:
+    def figures(self) -> RunnerFigures:
         """Counts since the start."""
         return self._runner.figures()
 
@@ -80,9 +80,9 @@ class RouterElsewhere:
         """Its own service says so."""
         return None
 
-    def figures(self) -> Figures:
+    def figures(self) -> RunnerFigures:
         """Of what this service did: nothing."""
-        return Figures.none()
+        return RunnerFigures.none()
 
     def lag(self) -> int:
         """How many records wait now. Raises LogError."""

@@ -9,19 +9,19 @@ from functools import partial
 from bus.port import Log
 from bus.runner import StepRunner
 from bus.tls import TlsFileError
-from router.delivery.channel import Answer, Channel, Outgoing
+from router.delivery.channel import AttemptResult, Channel, Outgoing
 from router.delivery.channels import KINDS
 from router.delivery.channels.kind import ChannelSettings, Opening
 from router.delivery.dispatcher import Dispatcher
 from router.delivery.fanout import GROUP, FanOut
-from router.delivery.lanes import Terms
+from router.delivery.lanes import RetryTerms
 from router.delivery.sender import Sender
 from router.delivery.subscription import MayRead, every_ward
 from schemas.fields import LevelAt, always
 from schemas.registration import Registration
 from wardbridge.config.models import Installation
 from wardbridge.logstore.log import open_own_topic
-from wardbridge.readmodels.lookup import Lookup
+from wardbridge.readmodels.lookup import DisclosureLookup
 from wardbridge.routing.step import REST_S, review_of_failure, review_of_notice
 from wardbridge.runtime.delivering import DeliveryComponent
 from wardbridge.security.sealing import SealError
@@ -33,7 +33,7 @@ def delivery_of(
     installation: Installation,
     now: Callable[[], datetime],
     port_offset: int = 0,
-    lookup: Lookup | None = None,
+    lookup: DisclosureLookup | None = None,
 ) -> DeliveryComponent:
     """The fan-out and a sender for each subscriber.
 
@@ -67,7 +67,7 @@ class _Senders:
         registrations: Registrations,
         installation: Installation,
         fhir_base: str,
-        lookup: Lookup | None,
+        lookup: DisclosureLookup | None,
     ) -> None:
         self._registrations = registrations
         self._installation = installation
@@ -110,7 +110,7 @@ class _Senders:
         self,
         name: str,
         channel: Channel,
-        terms: Terms,
+        terms: RetryTerms,
         level_at: LevelAt,
         may_read: MayRead = every_ward,
     ) -> Sender:
@@ -120,7 +120,7 @@ class _Senders:
 
 def _unusable(name: str, reason: str) -> Sender:
     """Nothing of what waits is given up."""
-    return Sender(name, _Unusable(reason), Terms(pauses=True))
+    return Sender(name, _Unusable(reason), RetryTerms(pauses=True))
 
 
 class _Unusable:
@@ -133,15 +133,15 @@ class _Unusable:
     def __init__(self, reason: str) -> None:
         self._reason = reason
 
-    async def send(self, outgoing: Outgoing) -> Answer:
+    async def send(self, outgoing: Outgoing) -> AttemptResult:
         """It cannot be."""
         del outgoing
-        return Answer(self._reason)
+        return AttemptResult(self._reason)
 
-    async def test(self, number: str, at: datetime) -> Answer:
+    async def test(self, number: str, at: datetime) -> AttemptResult:
         """Nor can this."""
         del number, at
-        return Answer(self._reason)
+        return AttemptResult(self._reason)
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from wardbridge.parts.repeated import Repeated
-from wardbridge.parts.steadiness import Change, Condition
+from wardbridge.parts.steadiness import ConditionChange, PartCondition
 
 LOOK_EVERY_S: Final = 2.0
 START_WITHIN_S: Final = 60.0
@@ -32,7 +32,7 @@ class Journal(Repeated):
         self._states = states
         self._clock_s = clock_s
         self._began_s = clock_s()
-        self._conditions: dict[str, Condition] = {}
+        self._conditions: dict[str, PartCondition] = {}
         self._started: set[str] = set()
 
     def blocking(self) -> None:
@@ -58,11 +58,11 @@ class Journal(Repeated):
         return name in self._started
 
     def _tell(self, name: str, reason: str | None, now_s: float) -> None:
-        condition = self._conditions.setdefault(name, Condition())
+        condition = self._conditions.setdefault(name, PartCondition())
         match condition.note(reason, now_s):
-            case Change.WORSE:
+            case ConditionChange.WORSE:
                 structlog.get_logger().error("not_well", component=name, reason=reason)
-            case Change.WELL_AGAIN:
+            case ConditionChange.WELL_AGAIN:
                 structlog.get_logger().info("well_again", component=name)
-            case Change.NONE:
+            case ConditionChange.NONE:
                 pass

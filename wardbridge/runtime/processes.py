@@ -24,13 +24,13 @@ import structlog
 
 from adapters.common.backoff import Backoff
 from bus.port import Log, LogError
-from bus.runner import Figures, lag_of
+from bus.runner import RunnerFigures, lag_of
 from router.core.step import GROUP, RouterStep
 from wardbridge.config.models import Installation
 from wardbridge.ingest.kind import FeedStatus
 from wardbridge.logstore.log import access_for_another
 from wardbridge.parts.base import CannotStartError, describe
-from wardbridge.parts.steadiness import Change, Condition
+from wardbridge.parts.steadiness import ConditionChange, PartCondition
 from wardbridge.runtime.roles import Role
 
 MODULE: Final = "wardbridge.runtime.worker"
@@ -66,7 +66,7 @@ class PartReport(NamedTuple):
 
     blocking: str | None
     failure: str | None
-    says: Figures | FeedStatus | None
+    says: RunnerFigures | FeedStatus | None
 
 
 Report = Mapping[str, PartReport]
@@ -89,7 +89,7 @@ class WorkerProcess:
         self._control: Connection | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._backoff = Backoff(PAUSE_S, LONGEST_PAUSE_S)
-        self._condition = Condition()
+        self._condition = PartCondition()
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
 
     def begin(self) -> None:
@@ -134,7 +134,7 @@ class WorkerProcess:
         """What it says of a part, or that it does not run."""
         return self._down or self._silent() or self._report[part].blocking
 
-    def said_of(self, part: str) -> Figures | FeedStatus | None:
+    def said_of(self, part: str) -> RunnerFigures | FeedStatus | None:
         """What it said last of a part, also when it runs no longer; None before its first word."""
         return self._report[part].says if part in self._report else None
 
@@ -196,7 +196,7 @@ class WorkerProcess:
             self._note_well()
 
     def _note_well(self) -> None:
-        if self._condition.note(None, self._heard_at) is Change.WELL_AGAIN:
+        if self._condition.note(None, self._heard_at) is ConditionChange.WELL_AGAIN:
             self._backoff.reset()
             structlog.get_logger().info("well_again", component=self.name)
 
@@ -211,7 +211,7 @@ class WorkerProcess:
         self._down = ENDED
         if self._stopping.is_set():
             return
-        if self._condition.note(ENDED, time.monotonic()) is Change.WORSE:
+        if self._condition.note(ENDED, time.monotonic()) is ConditionChange.WORSE:
             structlog.get_logger().error("process_ended", component=self.name, exit_code=exit_code)
         if exit_code == BROKEN and not self._started_once.is_set():
             self._note_refusal(f"{self.name}: ended with {exit_code} at its start")
@@ -243,10 +243,10 @@ class RemoteRouter:
         """Its process could not start at all. Once it has worked it always comes back."""
         return self._worker.failure()
 
-    def figures(self) -> Figures:
+    def figures(self) -> RunnerFigures:
         """As it said last."""
         said = self._worker.said_of(self.name)
-        return said if isinstance(said, Figures) else Figures.none()
+        return said if isinstance(said, RunnerFigures) else RunnerFigures.none()
 
     def lag(self) -> int:
         """How many records wait now. Raises LogError."""

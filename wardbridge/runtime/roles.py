@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from adapters.common.review import Review
+from adapters.common.review import FeedReview
 from adapters.common.settings import Port
 from bus.port import Log
 from wardbridge.config.models import Feed, Installation
 from wardbridge.ingest.component import FeedComponent
-from wardbridge.ingest.kind import Clock, Place, Reading, RunningFeed
+from wardbridge.ingest.kind import Clock, FeedEnvironment, ReadingContext, RunningFeed
 from wardbridge.ingest.kinds import KINDS, fingerprint_of
 from wardbridge.logstore.revisions import revised
 from wardbridge.reviewing.component import EndsOfItems
@@ -57,19 +57,21 @@ def feeds_of(
 ) -> Feeds:
     """Every configured feed, its reading numbered. Raises LogError."""
     listening = sum(isinstance(feed.settings, Port) for feed in installation.feeds)
-    place = Place(log, installation.data, port_offset, ports=max(1, listening))
+    place = FeedEnvironment(log, installation.data, port_offset, ports=max(1, listening))
     describe = installation.settings.identities.keep
-    reviews: list[Review] = []
+    reviews: list[FeedReview] = []
 
     def made(feed: Feed) -> FeedComponent:
         identity = revised(log, feed.identity, fingerprint_of(feed, installation), clock)
-        review = Review(identity, open_statements(log, identity))
+        review = FeedReview(identity, open_statements(log, identity))
         reviews.append(review)
         own = replace(place, review=review)
 
         def make() -> RunningFeed:
             keyer = claimed_keyer_of(log, installation, clock)
-            reading = Reading(identity, installation.register, keyer, clock, describe=describe)
+            reading = ReadingContext(
+                identity, installation.register, keyer, clock, describe=describe
+            )
             return KINDS[feed.kind].make(reading, own, feed.settings)
 
         return FeedComponent(identity.name, make)

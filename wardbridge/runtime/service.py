@@ -32,7 +32,7 @@ from wardbridge.config.models import Feed, Installation
 from wardbridge.ingest.component import FeedPart
 from wardbridge.ingest.kind import Clock
 from wardbridge.logstore.log import admits_others, is_one_file, open_log
-from wardbridge.net.server import HttpServer, Terms
+from wardbridge.net.server import ConnectionLimits, HttpServer
 from wardbridge.parts.base import Component, RouterPart, start, stop_all
 from wardbridge.parts.together import Together
 from wardbridge.readmodels.board import Board
@@ -40,8 +40,8 @@ from wardbridge.readmodels.census import Census, believed_by
 from wardbridge.readmodels.history import Pages
 from wardbridge.readmodels.hub import Hub, Seats
 from wardbridge.readmodels.identities import Identities
-from wardbridge.readmodels.known import Known
-from wardbridge.readmodels.lookup import Lookup
+from wardbridge.readmodels.known import Disclosure
+from wardbridge.readmodels.lookup import DisclosureLookup
 from wardbridge.readmodels.occupancy import occupancies
 from wardbridge.readmodels.tail import Tail
 from wardbridge.reviewing.component import ReviewFollower
@@ -115,7 +115,7 @@ class Service:
     def _timelines(self) -> list[Authority]:
         return [section.timeline(realm) for realm, section in self._settings.authority.items()]
 
-    def _parts(self, log: Log) -> Parts:
+    def _parts(self, log: Log) -> ServiceParts:
         hub = self._hub()
         working = self._working(log)
         progress = RouterProgress(log, working.router, self._settings.router.stalled_after_s)
@@ -145,7 +145,7 @@ class Service:
         )
         refusals = Refusals(log, self._clock)
         server = self._server(view, refusals)
-        return Parts(
+        return ServiceParts(
             working, timing, reading, telling, server, refusals, Journal(view.conditions), hub
         )
 
@@ -160,7 +160,7 @@ class Service:
         seats = Seats(http.max_streams, http.max_streams_per_reader)
         app = make_app(view, gate, Noted(trail, refusals), seats, serving)
         tls = http.tls and http.tls.starting_from(self._installation.data)
-        terms = Terms(
+        terms = ConnectionLimits(
             http.max_connections, http.max_connections_per_peer, proxies=http.trusted_proxies
         )
         server = HttpServer(app, http.host, http.port + self._port_offset, tls, terms)
@@ -202,7 +202,7 @@ class Service:
         zone, register = ZoneInfo(self._settings.http.zone), self._installation.register
         free = occupancies(board, census, register, self._clock, zone)
         names = Identities(census.aliases) if self._settings.gives("identified") else None
-        return Hub(board, known=Known(census, register, names), occupancy=free)
+        return Hub(board, known=Disclosure(census, register, names), occupancy=free)
 
     def _census(self) -> Census | None:
         """Followed only where somebody may see something of it."""
@@ -215,7 +215,7 @@ class Service:
     def _telling(self, log: Log, hub: Hub, tail: Tail) -> Sequence[DeliveryComponent]:
         if Role.DELIVERY not in self._roles:
             return []
-        lookup = Lookup(hub.known, hub.board, tail) if hub.known else None
+        lookup = DisclosureLookup(hub.known, hub.board, tail) if hub.known else None
         return [delivery_of(log, self._installation, self._clock, self._port_offset, lookup)]
 
     def _working(self, log: Log) -> Working:
@@ -254,7 +254,7 @@ class Service:
         known = replace(self._installation, feeds=tuple(feeds))
         return WorkerProcess(log, Job(role, known, self._port_offset, part))
 
-    async def _watch(self, parts: Parts, stop: asyncio.Event) -> bool:
+    async def _watch(self, parts: ServiceParts, stop: asyncio.Event) -> bool:
         """Until told to stop (False) or a part has failed (True)."""
         while not stop.is_set():
             for part in parts.in_order():
@@ -267,7 +267,7 @@ class Service:
                 continue
         return False
 
-    async def _drain(self, parts: Parts) -> bool:
+    async def _drain(self, parts: ServiceParts) -> bool:
         """End in order; False when something acknowledged is left for the next start."""
         began = time.monotonic()
         with contextlib.suppress(TimeoutError):
@@ -309,7 +309,7 @@ class Working(NamedTuple):
     inputs: Sequence[Component]
 
 
-class Parts(NamedTuple):
+class ServiceParts(NamedTuple):
     """The parts of one service, and the order in which they start."""
 
     working: Working

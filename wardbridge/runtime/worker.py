@@ -20,7 +20,7 @@ import structlog
 import uvloop
 
 from bus.port import Log, LogError
-from bus.runner import Figures
+from bus.runner import RunnerFigures
 from wardbridge.ingest.component import FeedComponent
 from wardbridge.ingest.kind import FeedStatus
 from wardbridge.logstore.log import open_beside
@@ -127,7 +127,7 @@ def report_of(parts: Sequence[Part]) -> Report:
     return {part.name: PartReport(part.blocking(), part.failure(), _says(part)) for part in parts}
 
 
-def _says(part: Part) -> Figures | FeedStatus | None:
+def _says(part: Part) -> RunnerFigures | FeedStatus | None:
     match part:
         case RouterComponent():
             return part.figures()

@@ -14,7 +14,7 @@ from wardbridge.config.access import AccessSection, GrantSection, OidcSection
 from wardbridge.config.models import Installation
 from wardbridge.config.rights import How, Reader
 from wardbridge.security.audit import PatientOf, Trail
-from wardbridge.security.gate import Gate, Known
+from wardbridge.security.gate import Credentials, Gate
 from wardbridge.security.keys import Keys, fetch_from
 from wardbridge.security.oidc import Provider, Verifier
 
@@ -28,7 +28,7 @@ def gate_of(installation: Installation, now: Now) -> Gate:
     return Gate(known, register.hospital_of, now)
 
 
-def known_of(access: AccessSection, register: WardRegister, data: Path, now: Now) -> Known:
+def known_of(access: AccessSection, register: WardRegister, data: Path, now: Now) -> Credentials:
     """Who is known."""
     tokens = {
         name: (token.secret, _reader(name, "token", token)) for name, token in access.tokens.items()
@@ -37,7 +37,7 @@ def known_of(access: AccessSection, register: WardRegister, data: Path, now: Now
         each.shown: _reader(name, "certificate", each) for name, each in access.certificates.items()
     }
     verifier = _verifier(access.oidc, register, data, now) if access.oidc else None
-    return Known(tokens, certificates, verifier, access.session_days)
+    return Credentials(tokens, certificates, verifier, access.session_days)
 
 
 def _reader(name: str, how: How, section: GrantSection) -> Reader:

@@ -43,7 +43,7 @@ def no_patient(visit: VisitRef) -> None:
     del visit
 
 
-class Row(NamedTuple):
+class ShownRow(NamedTuple):
     """What of one patient is shown: which state of the visit, and who it is, if that is told."""
 
     visit: VisitRef
@@ -112,7 +112,7 @@ class Trail:
         by: Reader,
         ward: str,
         fields: Level,
-        rows: Sequence[Row],
+        rows: Sequence[ShownRow],
         action: Action = Action.LISTED,
     ) -> None:
         """A list is about to be shown. Raises LogError where that must not be.
@@ -136,7 +136,7 @@ class Trail:
         if by.how == _NOBODY:
             return
         place = self._place(by, ward, "minimal")
-        new = self._new(by, place, [Row(*notice.told) for notice in notices])
+        new = self._new(by, place, [ShownRow(*notice.told) for notice in notices])
         if new:
             self._remember(place, new)
             self._write_soon(self._records(by, place, Action.STREAMED, new), place)
@@ -144,7 +144,7 @@ class Trail:
     def entry_of(self, by: Reader, row: DesignationData, action: Action) -> Record | None:
         """What somebody does about a patient; None of whom nobody asked who they are."""
         place = self._place(by, row.ward, "minimal")
-        shown = Row(row.visit, row.version)
+        shown = ShownRow(row.visit, row.version)
         return None if by.how == _NOBODY else self._records(by, place, action, [shown])[0]
 
     async def did(
@@ -162,7 +162,7 @@ class Trail:
     def _place(by: Reader, ward: str, fields: Level) -> _Place:
         return _Place(by.name, by.how, ward, fields)
 
-    def _new(self, by: Reader, place: _Place, rows: Iterable[Row]) -> list[Row]:
+    def _new(self, by: Reader, place: _Place, rows: Iterable[ShownRow]) -> list[ShownRow]:
         """Those that the reader has not been noted for."""
         if by.how == _NOBODY:
             return []
@@ -175,7 +175,7 @@ class Trail:
             return list(rows)
         return [row for row in rows if self._what(row) not in noted.what]
 
-    def _remember(self, place: _Place, rows: Iterable[Row]) -> None:
+    def _remember(self, place: _Place, rows: Iterable[ShownRow]) -> None:
         noted = self._noted.setdefault(place, _Noted(self._now()))
         before = len(noted.what)
         noted.what.update(map(self._what, rows))
@@ -188,12 +188,12 @@ class Trail:
         noted = self._noted.pop(place, None)
         self._noted_in_all -= len(noted.what) if noted else 0
 
-    def _what(self, row: Row) -> _What:
+    def _what(self, row: ShownRow) -> _What:
         patient = self._patient_of(row.visit)
         return _What(row.visit.source, row.visit.visit, row.version, patient, hash(row.identity))
 
     def _records(
-        self, by: Reader, place: _Place, action: Action, rows: Sequence[Row]
+        self, by: Reader, place: _Place, action: Action, rows: Sequence[ShownRow]
     ) -> list[Record]:
         seen = [Seen(visit=row.visit, patient=self._patient_of(row.visit)) for row in rows]
         parts = range(0, len(seen), MAX_SEEN)

@@ -35,7 +35,7 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Credentials:
     """Who is known, by what they may show."""
 
     tokens: Mapping[str, tuple[bytes, Reader]]
@@ -58,7 +58,7 @@ class Gate:
 
     def __init__(
         self,
-        known: Known | None,
+        known: Credentials | None,
         hospital_of: Callable[[str], str | None],
         now: Callable[[], datetime],
     ) -> None:
@@ -142,7 +142,7 @@ class Gate:
             detail = f"not with the rights that were shown: it needs `{deed}`{at}"
             raise self._refusal(403, detail, reader)
 
-    async def _who(self, request: Request, known: Known) -> Reader:
+    async def _who(self, request: Request, known: Credentials) -> Reader:
         shown = request.headers.getlist("authorization")
         if shown:
             reader = await self._by_token(shown, known)
@@ -153,7 +153,7 @@ class Gate:
             raise self._refusal(401, "show a token" if not shown else "no token of ours", was)
         return reader
 
-    async def _who_was(self, request: Request, shown: list[str], known: Known) -> Reader:
+    async def _who_was(self, request: Request, shown: list[str], known: Credentials) -> Reader:
         """Whom something names that was good once: to be noted, and nothing else."""
         token = bearer_token(shown[0]) if len(shown) == 1 else None
         if token is not None and known.verifier is not None:
@@ -162,7 +162,7 @@ class Gate:
         session = None if shown else verified(request.cookies.get(COOKIE, ""), self._hashes)
         return Reader(session.name, "session", ()) if session else NOBODY
 
-    async def _by_token(self, shown: list[str], known: Known) -> Reader | None:
+    async def _by_token(self, shown: list[str], known: Credentials) -> Reader | None:
         token = bearer_token(shown[0]) if len(shown) == 1 else None
         if token is None:
             return None
@@ -178,7 +178,7 @@ class Gate:
             )
             raise HTTPException(503, detail, {"Retry-After": "10"}) from None
 
-    def _by_cookie(self, request: Request, known: Known) -> Reader | None:
+    def _by_cookie(self, request: Request, known: Credentials) -> Reader | None:
         session = opened(request.cookies.get(COOKIE, ""), self._hashes, self._now())
         if session is None:
             return None
@@ -186,7 +186,7 @@ class Gate:
         return replace(reader, how="session", until=session.until)
 
     @staticmethod
-    def _by_certificate(request: Request, known: Known) -> Reader | None:
+    def _by_certificate(request: Request, known: Credentials) -> Reader | None:
         certificate = getattr(request.state, CERTIFICATE, None)
         if certificate is None or not known.certificates:
             return None

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import structlog
 
-from adapters.common.calls import Asked, NoAnswerError, whole
+from adapters.common.calls import HttpRequest, NoAnswerError, whole
 from wardbridge.net.calls import Calls
 
 RETRY_S: Final = 10.0
@@ -100,7 +100,7 @@ def fetch_from(url: str, context: ssl.SSLContext | bool) -> Fetch:  # noqa: FBT0
     """Ask the address, follow it nowhere else, and take no more than the limit."""
 
     async def fetch() -> bytes:
-        async with Calls(FETCH_WITHIN_S, context) as call, call(Asked(url)) as incoming:
+        async with Calls(FETCH_WITHIN_S, context) as call, call(HttpRequest(url)) as incoming:
             if incoming.status != HTTPStatus.OK:
                 raise ValueError(f"it answered {incoming.status}")
             return await whole(incoming, MAX_BYTES)

@@ -17,7 +17,7 @@ _TRIGGER, _NUMBER = 8, 9
 _VISIT, _LOCATION = 19, 42
 
 
-class Heard(NamedTuple):
+class ReceivedMessage(NamedTuple):
     """One message as it came."""
 
     payload: bytes
@@ -67,13 +67,13 @@ def _fields(message: bytes, segment: bytes) -> Sequence[bytes]:
     raise ValueError(f"no {segment.decode()} in it")
 
 
-Behaviour = Callable[["Connection", Heard], None]
+Behaviour = Callable[["ReceiverConnection", ReceivedMessage], None]
 
 
-class Connection(socketserver.BaseRequestHandler):
+class ReceiverConnection(socketserver.BaseRequestHandler):
     """One connection; what it does is the receiver's to say."""
 
-    server: Server
+    server: MllpReceiverServer
 
     def handle(self) -> None:
         """Each message as it comes."""
@@ -82,7 +82,7 @@ class Connection(socketserver.BaseRequestHandler):
             buffer += piece
             while END in buffer:
                 message, _, buffer = buffer.partition(END)
-                heard = Heard(message.removeprefix(START), self.client_address[1])
+                heard = ReceivedMessage(message.removeprefix(START), self.client_address[1])
                 if heard.trigger.startswith("NMD"):  # about nobody: it is kept apart
                     self.server.receiver.tested(heard)
                     self.say(heard.answer("AA"))
@@ -101,7 +101,7 @@ class Connection(socketserver.BaseRequestHandler):
             self.request.sendall(START + payload + END)
 
 
-class Server(socketserver.ThreadingTCPServer):
+class MllpReceiverServer(socketserver.ThreadingTCPServer):
     """Many connections at once."""
 
     daemon_threads = True
@@ -112,7 +112,7 @@ class Server(socketserver.ThreadingTCPServer):
         """A caller that hung up."""
 
 
-def accepting(connection: Connection, heard: Heard) -> None:
+def accepting(connection: ReceiverConnection, heard: ReceivedMessage) -> None:
     """Take it."""
     connection.server.receiver.takes(heard)
     connection.say(heard.answer("AA"))
@@ -123,41 +123,41 @@ def answering(code: str, *segments: str) -> Behaviour:
     return lambda connection, heard: connection.say(heard.answer(code, None, *segments))
 
 
-def mistaking(connection: Connection, heard: Heard) -> None:
+def mistaking(connection: ReceiverConnection, heard: ReceivedMessage) -> None:
     """Say yes to another message."""
     connection.say(heard.answer("AA", of="0.another"))
 
 
-def garbling(connection: Connection, heard: Heard) -> None:
+def garbling(connection: ReceiverConnection, heard: ReceivedMessage) -> None:
     """Answer with what is not HL7, and with HL7 that acknowledges nothing."""
     connection.say(b"HTTP/1.1 200 OK")
     connection.say(b"MSH")
     connection.say(heard.payload)
 
 
-def mistaking_first(connection: Connection, heard: Heard) -> None:
+def mistaking_first(connection: ReceiverConnection, heard: ReceivedMessage) -> None:
     """As one that was behind: it answers what was asked before, then this."""
     mistaking(connection, heard)
     accepting(connection, heard)
 
 
-def hanging(_connection: Connection, _heard: Heard) -> None:
+def hanging(_connection: ReceiverConnection, _heard: ReceivedMessage) -> None:
     """Say nothing until the caller hangs up."""
 
 
-def resetting(connection: Connection, _heard: Heard) -> None:
+def resetting(connection: ReceiverConnection, _heard: ReceivedMessage) -> None:
     """Close at once with what was sent unanswered."""
     connection.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     connection.request.close()
 
 
-def closing(connection: Connection, heard: Heard) -> None:
+def closing(connection: ReceiverConnection, heard: ReceivedMessage) -> None:
     """Take it, say so, and close: the next one needs another connection."""
     accepting(connection, heard)
     connection.request.shutdown(socket.SHUT_RDWR)
 
 
-def dripping(connection: Connection, _heard: Heard) -> None:
+def dripping(connection: ReceiverConnection, _heard: ReceivedMessage) -> None:
     """Begin an answer and go on for ever, too slowly for any time limit between two bytes."""
     with suppress(OSError):
         connection.request.sendall(START + b"MSH|")
@@ -169,21 +169,21 @@ def dripping(connection: Connection, _heard: Heard) -> None:
                     return
 
 
-def flooding(connection: Connection, _heard: Heard) -> None:
+def flooding(connection: ReceiverConnection, _heard: ReceivedMessage) -> None:
     """An answer without end."""
     with suppress(OSError):
         connection.request.sendall(START + b"MSH|" + b"." * 200_000)
 
 
-class LabReceiver(Listening[Heard, Behaviour]):
+class LabReceiver(Listening[ReceivedMessage, Behaviour]):
     """A real listener on a port of its own."""
 
     def __init__(
         self,
-        behave: Callable[[Heard], Behaviour] | None = None,
+        behave: Callable[[ReceivedMessage], Behaviour] | None = None,
         port: int = 0,
         host: str = "127.0.0.1",
     ) -> None:
-        server = Server((host, port), Connection)
+        server = MllpReceiverServer((host, port), ReceiverConnection)
         server.receiver = self
         super().__init__(server, behave or (lambda _: accepting))

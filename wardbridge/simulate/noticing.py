@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from wardbridge.simulate.messages import Heard
+from wardbridge.simulate.messages import ReceivedMessage
 from wardbridge.simulate.posts import Call
 
 SHOWN: Final = 20
 EVENT: Final = "event-notification"
 
 
-class Seen(NamedTuple):
+class SeenNotice(NamedTuple):
     """One notice, or what is about nobody: that has no number."""
 
     number: int | None
@@ -24,7 +24,7 @@ class Seen(NamedTuple):
     ward: str = ""
 
 
-def of_post(call: Call) -> Seen:
+def of_post(call: Call) -> SeenNotice:
     """Of a webhook's event, or of a FHIR notification. Raises ValueError for anything else."""
     try:
         said = call.event
@@ -33,28 +33,30 @@ def of_post(call: Call) -> Seen:
         raise ValueError("neither a CloudEvent of wardbridge nor a notification Bundle") from None
 
 
-def _of_event(said: Mapping[str, Any]) -> Seen:
+def _of_event(said: Mapping[str, Any]) -> SeenNotice:
     data = said.get("data")
     if data is None:
-        return Seen(None, str(said["id"]), str(said["type"]))
-    return Seen(
+        return SeenNotice(None, str(said["id"]), str(said["type"]))
+    return SeenNotice(
         int(said["subscriptionsequence"]), str(said["id"]), str(data["kind"]), str(data["ward"])
     )
 
 
-def _of_bundle(said: Mapping[str, Any]) -> Seen:
+def _of_bundle(said: Mapping[str, Any]) -> SeenNotice:
     status = said["entry"][0]["resource"]
     told = {each["name"]: each for each in status["parameter"]}
     kind = str(told["type"]["valueCode"])
     if kind != EVENT:
-        return Seen(None, str(status["id"]), kind)
+        return SeenNotice(None, str(status["id"]), kind)
     number = int(told["notification-event"]["part"][0]["valueString"])
-    return Seen(number, f"{told['subscription']['valueReference']['reference']}/{number}", kind)
+    return SeenNotice(
+        number, f"{told['subscription']['valueReference']['reference']}/{number}", kind
+    )
 
 
-def of_message(heard: Heard) -> Seen:
+def of_message(heard: ReceivedMessage) -> SeenNotice:
     """Of an ADT message."""
-    return Seen(heard.sequence, heard.control_id, heard.trigger, heard.ward)
+    return SeenNotice(heard.sequence, heard.control_id, heard.trigger, heard.ward)
 
 
 class Noticed:
@@ -64,11 +66,11 @@ class Noticed:
         self.taken: set[int] = set()
         self.repeated = 0
 
-    def is_repeated(self, seen: Seen) -> bool:
+    def is_repeated(self, seen: SeenNotice) -> bool:
         """Whether it was taken before."""
         return seen.number in self.taken
 
-    def take(self, seen: Seen) -> None:
+    def take(self, seen: SeenNotice) -> None:
         """It is answered with a yes."""
         self.repeated += self.is_repeated(seen)
         if seen.number is not None:

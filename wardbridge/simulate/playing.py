@@ -14,10 +14,10 @@ from typing import Any, Final, NamedTuple
 from router.delivery.signature import signed
 from wardbridge.simulate import messages, posts
 from wardbridge.simulate.listening import Listening
-from wardbridge.simulate.messages import Heard, LabReceiver
-from wardbridge.simulate.noticing import Noticed, Seen, of_message, of_post
-from wardbridge.simulate.posts import Call, Receiver
-from wardbridge.simulate.script import HTTP_WORDS, MLLP_WORDS, OK, Step, steps_of
+from wardbridge.simulate.messages import LabReceiver, ReceivedMessage
+from wardbridge.simulate.noticing import Noticed, SeenNotice, of_message, of_post
+from wardbridge.simulate.posts import Call, HttpReceiver
+from wardbridge.simulate.script import HTTP_WORDS, MLLP_WORDS, OK, ScriptStep, steps_of
 
 UNSIGNED: Final = "wrong signature"
 PROBLEM: Final = json.dumps({"title": "Refused", "detail": "the receiver refused this"}).encode()
@@ -40,7 +40,7 @@ class Protocol(StrEnum):
     MLLP = "mllp"
 
 
-class Part(NamedTuple):
+class PlayedPart(NamedTuple):
     """What it plays."""
 
     protocol: Protocol
@@ -56,7 +56,7 @@ class Part(NamedTuple):
 class Playing:
     """Follows a script, and tells each line to ``say``. From any thread."""
 
-    def __init__(self, part: Part, say: Callable[[str], None]) -> None:
+    def __init__(self, part: PlayedPart, say: Callable[[str], None]) -> None:
         """Raises ValueError where the script is none."""
         is_mllp = part.protocol is Protocol.MLLP
         words = MLLP_WORDS if is_mllp else HTTP_WORDS
@@ -71,16 +71,16 @@ class Playing:
         host, port = self._part.host, self._part.port
         if self._part.protocol is Protocol.MLLP:
             return LabReceiver(self._hear, port, host)
-        return Receiver(self._post, port, host, keeps_tests_apart=False)
+        return HttpReceiver(self._post, port, host, keeps_tests_apart=False)
 
     def _post(self, call: Call) -> posts.Behaviour:
         if not _is_signed(self._part.keys, call):
-            self._tell(Seen(None, "", UNSIGNED), Step("401"))
+            self._tell(SeenNotice(None, "", UNSIGNED), ScriptStep("401"))
             return posts.answering(HTTPStatus.UNAUTHORIZED)
         try:
             seen = of_post(call)
         except ValueError as error:
-            self._tell(Seen(None, "", str(error)), Step("400"))
+            self._tell(SeenNotice(None, "", str(error)), ScriptStep("400"))
             return posts.answering(HTTPStatus.BAD_REQUEST)
         step = self._step(seen)
         if step.status is None:
@@ -89,22 +89,22 @@ class Playing:
         body = b"" if _is_yes(step) else PROBLEM
         return posts.answering(step.status, body, Content_Type="application/problem+json", **wait)
 
-    def _hear(self, heard: Heard) -> messages.Behaviour:
+    def _hear(self, heard: ReceivedMessage) -> messages.Behaviour:
         step = self._step(of_message(heard))
         if _is_yes(step):
             return _MESSAGES[OK]
         return _MESSAGES.get(step.what) or messages.answering(step.what, ERR)
 
-    def _step(self, seen: Seen) -> Step:
+    def _step(self, seen: SeenNotice) -> ScriptStep:
         with self._lock:
             is_scripted = seen.number is not None and self._part.ward in {"", seen.ward}
-            step = next(self._steps) if is_scripted else Step(OK)
+            step = next(self._steps) if is_scripted else ScriptStep(OK)
             self._tell(seen, step)
             if _is_yes(step):
                 self.noticed.take(seen)
             return step
 
-    def _tell(self, seen: Seen, step: Step) -> None:
+    def _tell(self, seen: SeenNotice, step: ScriptStep) -> None:
         line: dict[str, object] = {
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"), "number": seen.number,
             "what": seen.what, "ward": seen.ward or None, "id": seen.id or None, "answered": str(step),
@@ -120,7 +120,7 @@ class Playing:
         })  # fmt: skip
 
 
-def _is_yes(step: Step) -> bool:
+def _is_yes(step: ScriptStep) -> bool:
     is_2xx = step.status is not None and step.status < HTTPStatus.MULTIPLE_CHOICES
     return step.what in {OK, "AA", "CA"} or is_2xx
 

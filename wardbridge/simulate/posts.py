@@ -46,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
 
     call: Call
     protocol_version = "HTTP/1.1"
-    server: Server
+    server: HttpReceiverServer
 
     def do_POST(self) -> None:
         """Note a request and do with it as told."""
@@ -80,11 +80,11 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class Server(ThreadingHTTPServer):
+class HttpReceiverServer(ThreadingHTTPServer):
     """Many connections at once."""
 
     daemon_threads = True
-    receiver: Receiver
+    receiver: HttpReceiver
 
     def handle_error(self, *_: object) -> None:
         """A caller that hung up."""
@@ -123,7 +123,7 @@ def dripping(handler: Handler) -> None:
     handler.close_connection = True
 
 
-class Receiver(Listening[Call, Behaviour]):
+class HttpReceiver(Listening[Call, Behaviour]):
     """A real HTTP server on a port of its own."""
 
     def __init__(
@@ -135,7 +135,7 @@ class Receiver(Listening[Call, Behaviour]):
         keeps_tests_apart: bool = True,
     ) -> None:
         self.keeps_tests_apart = keeps_tests_apart
-        server = Server((host, port), Handler)
+        server = HttpReceiverServer((host, port), Handler)
         server.receiver = self
         super().__init__(server, behave or (lambda _: answering(HTTPStatus.NO_CONTENT)))
         self.url = f"http://127.0.0.1:{self.port}/notices"

@@ -32,7 +32,7 @@ _STEP: Final = re.compile(
 )
 
 
-class Step(NamedTuple):
+class ScriptStep(NamedTuple):
     """What is done with a notice: a word, or an HTTP status, with how long it asks to be left alone."""
 
     what: str
@@ -47,15 +47,15 @@ class Step(NamedTuple):
         return self.what if self.wait_s is None else f"{self.what}:{self.wait_s}"
 
 
-def steps_of(script: str, words: Sequence[str], *, with_status: bool) -> Iterator[Step]:
+def steps_of(script: str, words: Sequence[str], *, with_status: bool) -> Iterator[ScriptStep]:
     """The step for each notice, without end. Raises ValueError that says which step is none."""
     parts = [part.strip() for part in script.split(",") if part.strip()]
     return chain.from_iterable([
-        *(_times(part, words, with_status=with_status) for part in parts), repeat(Step(OK))
+        *(_times(part, words, with_status=with_status) for part in parts), repeat(ScriptStep(OK))
     ])  # fmt: skip
 
 
-def _times(part: str, words: Sequence[str], *, with_status: bool) -> Iterator[Step]:
+def _times(part: str, words: Sequence[str], *, with_status: bool) -> Iterator[ScriptStep]:
     found = _STEP.fullmatch(part)
     if found is None or not _is_known(found.groupdict(), words, with_status=with_status):
         known = [*(["a status such as 500 or 429:30"] if with_status else []), *words]
@@ -63,7 +63,7 @@ def _times(part: str, words: Sequence[str], *, with_status: bool) -> Iterator[St
             f"{part!r} is no step: there is {', '.join(known)}, each with *N for N times"
         )
     wait_s, times = found["wait_s"], found["times"]
-    step = Step(found["what"], None if wait_s is None else int(wait_s))
+    step = ScriptStep(found["what"], None if wait_s is None else int(wait_s))
     if times == "*":
         return repeat(step)
     return repeat(step, 1 if times is None else int(times[1:]))

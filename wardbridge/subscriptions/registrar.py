@@ -44,7 +44,7 @@ class NotRegisteredError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedRegistration:
     """What a registration is to say."""
 
     channel: str
@@ -98,7 +98,7 @@ class Registrar:
         known = self.registrations.known().get(name)
         return known is not None and (is_own(known, asking) or _is_token(asking, known.token))
 
-    def subscribe(self, asking: Reader, name: str, wanted: Wanted) -> Registration:
+    def subscribe(self, asking: Reader, name: str, wanted: WantedRegistration) -> Registration:
         """A new subscription of somebody's own, under a :func:`new_name`. Raises NotRegisteredError."""
         owner = owner_of(asking)
         with self._alone:
@@ -111,7 +111,7 @@ class Registrar:
             self._check(asking, wanted)
             return self._kept(name, owner, wanted, None)
 
-    def change(self, asking: Reader, name: str, wanted: Wanted) -> Registration:
+    def change(self, asking: Reader, name: str, wanted: WantedRegistration) -> Registration:
         """One of somebody's own, from now on otherwise. Raises NotRegisteredError."""
         with self._alone:
             before = self.own(asking).get(name)
@@ -121,7 +121,7 @@ class Registrar:
             return self._kept(name, before.owner, wanted, before)
 
     def enlist(
-        self, asking: Reader, name: str, wanted: Wanted
+        self, asking: Reader, name: str, wanted: WantedRegistration
     ) -> tuple[Registration, bool, str | None]:
         """A subscriber by name, for those who operate; whether it is new; a secret that was made for it.
 
@@ -142,7 +142,9 @@ class Registrar:
             kept = self._kept(name, before.owner if before else None, wanted, before)
             return kept, before is None, secret
 
-    def _completed(self, wanted: Wanted, before: Registration | None) -> tuple[Wanted, str | None]:
+    def _completed(
+        self, wanted: WantedRegistration, before: Registration | None
+    ) -> tuple[WantedRegistration, str | None]:
         known = self.registrations.asked(before) if before else None
         settings, secret = wanted.settings.completed(known)
         if before is not None and secret is not None:
@@ -158,7 +160,7 @@ class Registrar:
             self._log.append([removal_of(own)])
             return True
 
-    def _check(self, asking: Reader, wanted: Wanted) -> None:
+    def _check(self, asking: Reader, wanted: WantedRegistration) -> None:
         """Whether somebody may be told of all of it; who names nothing is told what they may read."""
         register = self._register
         for ward in wanted.wards:
@@ -175,7 +177,7 @@ class Registrar:
             raise NotRegisteredError(403, "not with these rights")
         self._check_names(wanted)
 
-    def _check_fields(self, asking: Reader, wanted: Wanted) -> None:
+    def _check_fields(self, asking: Reader, wanted: WantedRegistration) -> None:
         """Nobody has others told what they may not see themselves."""
         places: list[tuple[str, str | None]] = [
             *((ward, self._register.hospital_of(ward)) for ward in wanted.wards),
@@ -187,7 +189,7 @@ class Registrar:
                 403, f"fields: you may not read {wanted.fields} fields", "fields"
             )
 
-    def _check_names(self, wanted: Wanted) -> None:
+    def _check_names(self, wanted: WantedRegistration) -> None:
         if self._register.is_open:
             return
         hospitals = {ward.hospital for ward in self._register.wards.values()}
@@ -198,7 +200,11 @@ class Registrar:
             raise NotRegisteredError(422, "the ward register has no such ward or hospital", "wards")
 
     def _kept(
-        self, name: str, owner: Owner | None, wanted: Wanted, before: Registration | None
+        self,
+        name: str,
+        owner: Owner | None,
+        wanted: WantedRegistration,
+        before: Registration | None,
     ) -> Registration:
         now = self._now()
         if wanted.end is not None and wanted.end <= now:

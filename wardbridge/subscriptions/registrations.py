@@ -13,7 +13,7 @@ from bus.port import Log
 from router.delivery.channels import KINDS
 from router.delivery.channels.fhir import FhirAsked
 from router.delivery.channels.kind import ChannelSettings
-from router.delivery.registry import Known, Registry, begin_configured
+from router.delivery.registry import RegisteredSubscribers, SubscriberRegistry, begin_configured
 from router.delivery.subscription import MayRead, Subscription
 from schemas.fields import LEVELS, Level, LevelAt, always
 from schemas.registration import Content, Owner, Registration
@@ -35,12 +35,12 @@ class Registrations:
         access: AccessSection | None,
         configured: Mapping[str, SubscriberSection],
     ) -> None:
-        self.registry = Registry(log)
+        self.registry = SubscriberRegistry(log)
         self.seal = seal
         self.configured = configured
         self._settings = settings
         self._access = access
-        self._built_of: tuple[Known, frozenset[str]] | None = None
+        self._built_of: tuple[RegisteredSubscribers, frozenset[str]] | None = None
         self._subscriptions: Sequence[Subscription] = ()
 
     @classmethod

@@ -17,16 +17,16 @@ from pydantic import Field, SecretStr, model_validator
 from router.delivery.bundles import (
     Said,
     Speaker,
-    Standing,
     State,
+    SubscriptionStatus,
     as_bytes,
     event_notification,
     notification,
     status_of,
 )
-from router.delivery.channel import Answer, Outgoing
+from router.delivery.channel import AttemptResult, Outgoing
 from router.delivery.channels.kind import (
-    Around,
+    ChannelContext,
     ChannelKind,
     Fault,
     Local,
@@ -36,7 +36,7 @@ from router.delivery.channels.kind import (
     endpoint_of,
 )
 from router.delivery.headers import headers_of
-from router.delivery.lanes import Terms
+from router.delivery.lanes import RetryTerms
 from router.delivery.resources import FHIR_JSON
 from schemas.fields import Level
 from schemas.notification import Kind
@@ -79,7 +79,7 @@ class FhirAsked(UrlSettings):
         """The headers by name. Raises ValueError."""
         return headers_of(line.get_secret_value() for line in self.headers)
 
-    def terms(self) -> Terms:
+    def terms(self) -> RetryTerms:
         """How hard to try: one that takes nothing is in error, and nothing is parked for its age."""
         return replace(super().terms(), pauses=True)
 
@@ -90,7 +90,7 @@ class FhirAsked(UrlSettings):
             raise ValueError('fields: only `content = "full-resource"` holds more than the minimum')
 
 
-class FhirSettings(FhirAsked, Local):  # type: ignore[misc] # pydantic's plugin sees two bases
+class FhirChannelSettings(FhirAsked, Local):  # type: ignore[misc] # pydantic's plugin sees two bases
     """Notices go out as notifications of a FHIR R4 subscription (Subscriptions R5 Backport 1.1.0)."""
 
 
@@ -110,35 +110,37 @@ class RestHook:
         self._headers: Mapping[str, str] = {**settings.sent_along(), "Content-Type": FHIR_JSON}
         self._poster = poster
 
-    async def send(self, outgoing: Outgoing) -> Answer:
+    async def send(self, outgoing: Outgoing) -> AttemptResult:
         """Make one attempt, within the time limit however slowly the other side answers."""
         body = event_notification(self._speaker, outgoing)
         return await self._poster.post(body, self._headers)
 
-    async def test(self, number: str, at: datetime) -> Answer:
+    async def test(self, number: str, at: datetime) -> AttemptResult:
         """A heartbeat: what FHIR has that is about nobody. It changes nothing, so it has no number."""
         del number
-        return await self._say("heartbeat", Standing("active", None), at)
+        return await self._say("heartbeat", SubscriptionStatus("active", None), at)
 
-    async def handshake(self, reached: int) -> Answer:
+    async def handshake(self, reached: int) -> AttemptResult:
         """Ask whether the endpoint wants what was subscribed for it; once."""
-        return await self._say("handshake", Standing("requested", reached), datetime.now(UTC))
+        return await self._say(
+            "handshake", SubscriptionStatus("requested", reached), datetime.now(UTC)
+        )
 
-    async def heartbeat(self, reached: int, state: State) -> Answer:
+    async def heartbeat(self, reached: int, state: State) -> AttemptResult:
         """Say that there is nothing else to say, or why nothing is said; once."""
-        return await self._say("heartbeat", Standing(state, reached), datetime.now(UTC))
+        return await self._say("heartbeat", SubscriptionStatus(state, reached), datetime.now(UTC))
 
     async def close(self) -> None:
         """Let go of connections."""
         await self._poster.close()
 
-    async def _say(self, said: Said, standing: Standing, at: datetime) -> Answer:
+    async def _say(self, said: Said, standing: SubscriptionStatus, at: datetime) -> AttemptResult:
         status = status_of(self._speaker, said, standing)
         body = as_bytes(notification(self._speaker, status, at, ()))
         return await self._poster.post(body, self._headers)
 
 
-def _open(settings: FhirSettings, opening: Opening) -> RestHook:
+def _open(settings: FhirChannelSettings, opening: Opening) -> RestHook:
     speaker = Speaker(opening.fhir_base, opening.subscriber, settings.content)
     from router.delivery.posting import Poster  # noqa: PLC0415 - the client, which reading settings needs not
 
@@ -146,7 +148,7 @@ def _open(settings: FhirSettings, opening: Opening) -> RestHook:
     return RestHook(speaker, settings, poster, opening.revision)
 
 
-def _faults(named: Named[FhirSettings], around: Around) -> Iterator[Fault]:
+def _faults(named: Named[FhirChannelSettings], around: ChannelContext) -> Iterator[Fault]:
     del around
     for name in named:
         if not _ID.fullmatch(name):
@@ -156,7 +158,7 @@ def _faults(named: Named[FhirSettings], around: Around) -> Iterator[Fault]:
 KIND: Final = ChannelKind(
     name="fhir",
     about="notifications of a FHIR subscription",
-    settings=FhirSettings,
+    settings=FhirChannelSettings,
     open=_open,
     asked=FhirAsked,
     by_name=False,

@@ -16,10 +16,10 @@ from pydantic import Field, model_validator
 from bus.port import Log
 from bus.tls import PemFiles, client_context
 from router.delivery.channel import Channel
-from router.delivery.lanes import Terms
+from router.delivery.lanes import RetryTerms
 from schemas.addresses import check_host, is_loopback, url_of
 from schemas.base import Section
-from schemas.door import ENCRYPTED, PLAIN, SHOWS_CERTIFICATE, SHOWS_NOTHING, Door, Open
+from schemas.door import ENCRYPTED, PLAIN, SHOWS_CERTIFICATE, SHOWS_NOTHING, Door, OpenDoor
 from schemas.fields import Level
 from schemas.notification import Kind
 from schemas.topics import Topic
@@ -53,9 +53,9 @@ class ChannelSettings(Section):
         description="how long a notice waits for the fields beside it; then it is sent without them",
     )
 
-    def terms(self) -> Terms:
+    def terms(self) -> RetryTerms:
         """How hard to try."""
-        return Terms(
+        return RetryTerms(
             give_up_after_s=self.give_up_after_s, refused_after_s=self.refused_after_s,
             first_pause_s=self.first_pause_s, longest_pause_s=self.longest_pause_s,
             fields_within_s=self.fields_within_s,
@@ -136,7 +136,7 @@ class UrlSettings(CalledSettings):
         del subscriber
         url = url_of("url", self.url)
         is_plain, is_near = url.scheme == "http", is_loopback(url.host or "")
-        open_to = Open("url", "http lets everybody on the way read it; use https")
+        open_to = OpenDoor("url", "http lets everybody on the way read it; use https")
         return Door(
             (), "notices", "out", str(url.origin()), self._shown_there(),
             PLAIN if is_plain else ENCRYPTED, (open_to,) if is_plain and not is_near else (),
@@ -160,7 +160,7 @@ class Opening(NamedTuple):
     """Gives a log of one topic, which is made where it is not there. Raises LogError."""
 
 
-class Around(NamedTuple):
+class ChannelContext(NamedTuple):
     """What a check knows besides the settings: ``prefix`` of the topics, None where there is no cluster."""
 
     prefix: str | None
@@ -184,7 +184,7 @@ class ChannelKind(Generic[Settings]):
     open: Callable[[Settings, Opening], Channel]
     asked: type[ChannelSettings] | None = None
     by_name: bool = True
-    faults: Callable[[Named[Settings], Around], Iterator[Fault]] = lambda *_: iter(())
+    faults: Callable[[Named[Settings], ChannelContext], Iterator[Fault]] = lambda *_: iter(())
 
 
 def shown_to(settings: ChannelSettings) -> str:

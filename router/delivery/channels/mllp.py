@@ -37,7 +37,7 @@ from router.delivery.adt import (
     message_of,
     test_message,
 )
-from router.delivery.channel import Answer, Outgoing
+from router.delivery.channel import AttemptResult, Outgoing
 from router.delivery.channels.kind import (
     CalledSettings,
     ChannelKind,
@@ -49,7 +49,7 @@ from router.delivery.channels.kind import (
 from router.delivery.refusal import CLOSED, PlainPort, reason_of
 from router.delivery.said import of_acknowledgement
 from schemas.addresses import check_host, is_loopback
-from schemas.door import ENCRYPTED, PLAIN, Door, Open, address_of
+from schemas.door import ENCRYPTED, PLAIN, Door, OpenDoor, address_of
 from schemas.fields import Level
 from schemas.notification import Kind
 
@@ -60,12 +60,12 @@ ANSWER_BYTES: Final = 65_536
 """Of an acknowledgement: real ones have some hundred. A longer one is none, and its connection ends."""
 
 _VERDICTS: Final = {
-    "AA": Answer(),
-    "CA": Answer(),
-    "AE": Answer("answered AE"),
-    "CE": Answer("answered CE"),
-    "AR": Answer("answered AR", unwanted=True),
-    "CR": Answer("answered CR", unwanted=True),
+    "AA": AttemptResult(),
+    "CA": AttemptResult(),
+    "AE": AttemptResult("answered AE"),
+    "CE": AttemptResult("answered CE"),
+    "AR": AttemptResult("answered AR", unwanted=True),
+    "CR": AttemptResult("answered CR", unwanted=True),
 }
 
 
@@ -120,7 +120,7 @@ class MllpAsked(CalledSettings):
     def door(self, subscriber: str) -> Door:
         """The receiver's port."""
         del subscriber
-        open_to = Open("tls", "without it everybody on the way reads along: set it to true")
+        open_to = OpenDoor("tls", "without it everybody on the way reads along: set it to true")
         return Door(
             (), "notices as HL7 v2", "out", address_of(self.host, self.port), shown_to(self),
             ENCRYPTED if self.tls else PLAIN, (open_to,) if self._can_be_read_on_the_way() else (),
@@ -141,7 +141,7 @@ class MllpSettings(MllpAsked, Local):  # type: ignore[misc] # pydantic's plugin 
         return self
 
 
-class Connection(NamedTuple):
+class OpenConnection(NamedTuple):
     """One that is open and has nothing under way."""
 
     reader: asyncio.StreamReader
@@ -166,18 +166,18 @@ class Mllp:
         self._tls = tls
         self._plain = None if tls else PlainPort(self._policy, settings.host, settings.port)
         self._style = settings.style()
-        self._open: Connection | None = None
+        self._open: OpenConnection | None = None
         self._alone = asyncio.Lock()
 
-    async def send(self, outgoing: Outgoing) -> Answer:
+    async def send(self, outgoing: Outgoing) -> AttemptResult:
         """Make one attempt, within the time limit however slowly the other side answers."""
         try:
             message = message_of(self._subscriber, outgoing, self._style)
         except UnicodeEncodeError:
-            return Answer(f"it has a letter that {self._style.charset} lacks", unwanted=True)
+            return AttemptResult(f"it has a letter that {self._style.charset} lacks", unwanted=True)
         return await self._attempt(message, control_id(self._subscriber, outgoing))
 
-    async def test(self, number: str, at: datetime) -> Answer:
+    async def test(self, number: str, at: datetime) -> AttemptResult:
         """The same with a message about nobody; whatever is under way is answered first."""
         return await self._attempt(test_message(number, at, self._style), number)
 
@@ -185,21 +185,21 @@ class Mllp:
         """Let go of the connection."""
         self._drop()
 
-    async def _attempt(self, message: bytes, number: str) -> Answer:
+    async def _attempt(self, message: bytes, number: str) -> AttemptResult:
         async with self._alone:
             try:
                 answer = await self._answer(message, number)
             except BaseException:
                 self._drop()
                 raise
-            if isinstance(answer, Answer):
+            if isinstance(answer, AttemptResult):
                 if self._plain is not None:
                     self._plain.answered()
                 return answer
             self._drop()
-            return Answer(await self._plain.explained(answer) if self._plain else answer)
+            return AttemptResult(await self._plain.explained(answer) if self._plain else answer)
 
-    async def _answer(self, message: bytes, number: str) -> Answer | str:
+    async def _answer(self, message: bytes, number: str) -> AttemptResult | str:
         """The answer, or why there is none."""
         try:
             async with asyncio.timeout(self._settings.timeout_s):
@@ -213,7 +213,7 @@ class Mllp:
         except OSError as error:
             return reason_of(error)
 
-    async def _exchange(self, message: bytes, number: str) -> Answer:
+    async def _exchange(self, message: bytes, number: str) -> AttemptResult:
         reader, writer = await self._connection()
         writer.write(VT + message + END)
         await writer.drain()
@@ -222,14 +222,14 @@ class Mllp:
             if verdict is not None:
                 return verdict
 
-    async def _connection(self) -> Connection:
+    async def _connection(self) -> OpenConnection:
         """The one that is open, unless its other end has gone meanwhile."""
         if self._open is None or self._open.reader.at_eof() or self._open.writer.is_closing():
             self._drop()
             self._open = await self._connected()
         return self._open
 
-    async def _connected(self) -> Connection:
+    async def _connected(self) -> OpenConnection:
         to, tls = self._settings, self._tls
         connected = await self._policy.connected(to.host, to.port)
         # A connection is idle for hours on a quiet ward; a firewall's silence must show.
@@ -238,7 +238,7 @@ class Mllp:
         opened = await asyncio.open_connection(
             sock=connected, limit=ANSWER_BYTES, ssl=tls, server_hostname=host
         )
-        return Connection(*opened)
+        return OpenConnection(*opened)
 
     def _drop(self) -> None:
         if self._open is not None:
@@ -246,7 +246,7 @@ class Mllp:
             self._open = None
 
 
-def verdict_of(frame: bytes, number: str) -> Answer | None:
+def verdict_of(frame: bytes, number: str) -> AttemptResult | None:
     """What an answer says of our message; None where it is none, or another message's."""
     segments = _segments(frame)
     codes = (each[1].strip() for each in segments if _acknowledges(each, number))

@@ -20,9 +20,9 @@ from typing import Final
 from pydantic import Field
 
 from bus.port import Log, LogError, Record, RecordTooLargeError
-from router.delivery.channel import Answer, Outgoing
+from router.delivery.channel import AttemptResult, Outgoing
 from router.delivery.channels.kind import (
-    Around,
+    ChannelContext,
     ChannelKind,
     ChannelSettings,
     Fault,
@@ -31,7 +31,7 @@ from router.delivery.channels.kind import (
     endpoint_of,
 )
 from router.delivery.channels.webhook import CONTENT_TYPE, body_of
-from router.delivery.lanes import Terms
+from router.delivery.lanes import RetryTerms
 from schemas.delivery import NOTICE_SCHEMA_ID, TEST_SCHEMA_ID, TestEvent
 from schemas.door import Door
 from schemas.topics import TOLD_DAYS, Topic, own_topic
@@ -55,7 +55,7 @@ class TopicSettings(ChannelSettings):
         asks = "as the brokers' rights say"
         return Door((), "notices in a topic of its own", "out", address, asks, "as [log.kafka]")
 
-    def terms(self) -> Terms:
+    def terms(self) -> RetryTerms:
         """How hard to try. A partition may be down by itself: that others are taken says nothing."""
         return replace(super().terms(), concurrency=self.concurrency, others_tell=False)
 
@@ -75,12 +75,12 @@ class OwnTopic:
         self._is_closed = False
         self._opening = asyncio.Lock()
 
-    async def send(self, outgoing: Outgoing) -> Answer:
+    async def send(self, outgoing: Outgoing) -> AttemptResult:
         """Make one attempt; how long it may take is the log's to say."""
         ward, body = outgoing.notice.subject, body_of(self._subscriber, outgoing)
         return await self._attempt(ward, ward, body, NOTICE_SCHEMA_ID)
 
-    async def test(self, number: str, at: datetime) -> Answer:
+    async def test(self, number: str, at: datetime) -> AttemptResult:
         """The same with an event about nobody, which has no key."""
         event = TestEvent(id=number, time=at, subscription=self._subscriber)
         return await self._attempt(number, None, event.model_dump_json().encode(), TEST_SCHEMA_ID)
@@ -93,7 +93,9 @@ class OwnTopic:
         if log is not None:
             await asyncio.to_thread(log.close)
 
-    async def _attempt(self, route: str, key: str | None, body: bytes, schema: str) -> Answer:
+    async def _attempt(
+        self, route: str, key: str | None, body: bytes, schema: str
+    ) -> AttemptResult:
         headers = (("content-type", CONTENT_TYPE.encode()), ("schema-id", schema.encode()))
         record = Record(self._topic.name, route, key, body, headers)
         log = None
@@ -101,12 +103,12 @@ class OwnTopic:
             log = await self._its_log()
             await _appended(log, record)
         except RecordTooLargeError as error:
-            return Answer(str(error), unwanted=True)
+            return AttemptResult(str(error), unwanted=True)
         except LogError as error:
             if log is not None:
                 await self._drop(log)
-            return Answer(str(error))
-        return Answer()
+            return AttemptResult(str(error))
+        return AttemptResult()
 
     async def _its_log(self) -> Log:
         async with self._opening:
@@ -145,7 +147,7 @@ def _open(settings: TopicSettings, opening: Opening) -> OwnTopic:
     return OwnTopic(opening.subscriber, topic, opening.open_topic)
 
 
-def _faults(named: Named[TopicSettings], around: Around) -> Iterator[Fault]:
+def _faults(named: Named[TopicSettings], around: ChannelContext) -> Iterator[Fault]:
     """Those that no broker would make, or that would be somebody else's."""
     taken: dict[str, str] = {}
     for name, settings in named.items():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from router.delivery.channel import Answer, Outgoing
+from router.delivery.channel import AttemptResult, Outgoing
 from router.delivery.channels.kind import (
     ChannelKind,
     ChannelSettings,
@@ -23,7 +23,7 @@ from router.delivery.channels.kind import (
     UrlSettings,
     endpoint_of,
 )
-from router.delivery.lanes import Terms
+from router.delivery.lanes import RetryTerms
 from router.delivery.signature import new_secret, secret_of, signed
 from schemas.delivery import TOLD_SCHEMA_ID, SubscriberNotice, TestEvent, ToldData
 
@@ -56,7 +56,7 @@ class WebhookAsked(UrlSettings):
     def _shown_there(self) -> str:
         return "signed"
 
-    def terms(self) -> Terms:
+    def terms(self) -> RetryTerms:
         """How hard to try."""
         return replace(super().terms(), concurrency=self.concurrency)
 
@@ -92,11 +92,11 @@ class Webhook:
         self._keys = keys
         self._poster = poster
 
-    async def send(self, outgoing: Outgoing) -> Answer:
+    async def send(self, outgoing: Outgoing) -> AttemptResult:
         """Make one attempt, within the time limit however slowly the other side answers."""
         return await self._post(outgoing.notice.id, body_of(self._subscriber, outgoing))
 
-    async def test(self, number: str, at: datetime) -> Answer:
+    async def test(self, number: str, at: datetime) -> AttemptResult:
         """The same with an event about nobody."""
         event = TestEvent(id=number, time=at, subscription=self._subscriber)
         return await self._post(number, event.model_dump_json().encode())
@@ -105,7 +105,7 @@ class Webhook:
         """Let go of connections."""
         await self._poster.close()
 
-    async def _post(self, event: str, body: bytes) -> Answer:
+    async def _post(self, event: str, body: bytes) -> AttemptResult:
         headers = signed(self._keys, event, int(time.time()), body)
         return await self._poster.post(body, {"Content-Type": CONTENT_TYPE, **headers})
 

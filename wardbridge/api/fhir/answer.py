@@ -33,13 +33,13 @@ _CODES: Final[Mapping[int, str]] = {
 _JSON_TYPES: Final = frozenset({"", FHIR_JSON, "application/json"})
 
 
-class FhirResponse(JSONResponse):
+class ResourceResponse(JSONResponse):
     """A resource."""
 
     media_type = FHIR_JSON
 
 
-class RefusedError(HTTPException):
+class OperationRefusedError(HTTPException):
     """Not done, and why; ``where`` is the element that is wrong."""
 
     def __init__(
@@ -60,11 +60,11 @@ def outcome(status: int, text: str, where: str | None = None, code: str | None =
     return {"resourceType": "OperationOutcome", "issue": [issue]}
 
 
-def refused(error: HTTPException) -> FhirResponse:
+def refused(error: HTTPException) -> ResourceResponse:
     """A refusal of ours, of the gate or of the framework."""
     where, code = getattr(error, "where", None), getattr(error, "code", None)
     body = outcome(error.status_code, str(error.detail), where, code)
-    return FhirResponse(body, error.status_code, error.headers)
+    return ResourceResponse(body, error.status_code, error.headers)
 
 
 async def resource_in(request: Request, kind: str) -> Json:
@@ -76,12 +76,12 @@ def resource_from(request: Request, body: bytes, kind: str) -> Json:
     """The resource that a request's body is. Raises RefusedError."""
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given not in _JSON_TYPES:
-        raise RefusedError(415, f"send {FHIR_JSON}")
+        raise OperationRefusedError(415, f"send {FHIR_JSON}")
     try:
         found: Any = json.loads(body)
         json.dumps(found, ensure_ascii=False).encode()  # half a character could not be answered
     except (ValueError, RecursionError):
-        raise RefusedError(400, "the body is not JSON") from None
+        raise OperationRefusedError(400, "the body is not JSON") from None
     if not isinstance(found, dict) or found.get("resourceType") != kind:
-        raise RefusedError(400, f"the body is not a {kind}", "resourceType")
+        raise OperationRefusedError(400, f"the body is not a {kind}", "resourceType")
     return found

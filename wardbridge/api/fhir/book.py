@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bus.port import Log
-from router.delivery.bundles import Speaker, Standing
+from router.delivery.bundles import Speaker, SubscriptionStatus
 from router.delivery.channel import Outgoing
 from router.delivery.channels.fhir import FhirAsked
 from router.delivery.channels.kind import endpoint_of
@@ -20,7 +20,7 @@ from wardbridge.subscriptions.registrar import Registrar, is_own
 from wardbridge.subscriptions.registrations import is_off
 
 
-class Entry(NamedTuple):
+class SubscriptionEntry(NamedTuple):
     """One subscription; ``is_configured``: it cannot be changed here."""
 
     registration: Registration
@@ -56,7 +56,7 @@ class Book:
             if isinstance(section.settings, FhirAsked)
         }
 
-    def entries(self, asking: Reader) -> Mapping[str, Entry]:
+    def entries(self, asking: Reader) -> Mapping[str, SubscriptionEntry]:
         """By id."""
         found = {
             name: entry
@@ -65,25 +65,25 @@ class Book:
         }
         for name, each in self._registrar.own(asking).items():
             if each.channel == "fhir":
-                found[name] = Entry(each, self._settings(each), is_configured=False)
+                found[name] = SubscriptionEntry(each, self._settings(each), is_configured=False)
         return found
 
-    def speaker(self, entry: Entry) -> Speaker:
+    def speaker(self, entry: SubscriptionEntry) -> Speaker:
         """Whom its Bundles name."""
         return Speaker(self._base, entry.registration.name, entry.content)
 
-    def standing(self, entry: Entry) -> Standing:
+    def standing(self, entry: SubscriptionEntry) -> SubscriptionStatus:
         """How it is now."""
         of = entry.registration
         revision = 0 if entry.is_configured else of.revision
         endpoint = endpoint_of(entry.url, revision)
         return standing_of(self._log, of.name, endpoint, is_off=is_off(of, self._now()))
 
-    def events(self, entry: Entry, first: int) -> Iterator[Outgoing]:
+    def events(self, entry: SubscriptionEntry, first: int) -> Iterator[Outgoing]:
         """What has happened for it, from that number on."""
         return history_of(self._log, entry.registration.name, first).since(first)
 
-    def may_read(self, entry: Entry) -> Callable[[str, str | None], bool]:
+    def may_read(self, entry: SubscriptionEntry) -> Callable[[str, str | None], bool]:
         """Whether its owner may still be told of a ward."""
         return self._registrar.registrations.subscription(entry.registration).may_read
 
@@ -92,7 +92,9 @@ class Book:
         return found if isinstance(found, FhirAsked) else None
 
 
-def _entry(name: str, section: SubscriberSection, settings: FhirAsked, at: datetime) -> Entry:
+def _entry(
+    name: str, section: SubscriberSection, settings: FhirAsked, at: datetime
+) -> SubscriptionEntry:
     registration = Registration(
         name=name,
         at=at,
@@ -103,4 +105,4 @@ def _entry(name: str, section: SubscriberSection, settings: FhirAsked, at: datet
         kinds=section.kinds,
         sealed="",
     )
-    return Entry(registration, settings, is_configured=True)
+    return SubscriptionEntry(registration, settings, is_configured=True)

@@ -25,7 +25,7 @@ from wardbridge.readmodels.board import Board
 _ID: Final = re.compile(r"([0-9a-f]{16})-[0-9a-f]{32}")
 
 
-class Shown(NamedTuple):
+class ShownEncounter(NamedTuple):
     """An Encounter, and of whom it tells: the ward's row, and who it is, if that is told."""
 
     resource: Json
@@ -33,7 +33,7 @@ class Shown(NamedTuple):
     identity: Identity | None = None
 
 
-def encounter_for(asking: Reader, view: View, number: str) -> Shown | None:
+def encounter_for(asking: Reader, view: View, number: str) -> ShownEncounter | None:
     """None where there is none, or none for whoever asks."""
     board = view.hub.board
     ward = ward_of(board, number)
@@ -48,7 +48,7 @@ def encounter_for(asking: Reader, view: View, number: str) -> Shown | None:
     known, level = view.hub.known, asking.level_at(ward, view.register.hospital_of(ward))
     beside = known.beside(row, level) if known else MINIMAL
     told_at = notice.time if notice and is_newest else None
-    return Shown(encounter_of(row, told_at, beside), row, beside.patient)
+    return ShownEncounter(encounter_of(row, told_at, beside), row, beside.patient)
 
 
 def ward_of(board: Board, number: str) -> str | None:

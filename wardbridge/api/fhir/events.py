@@ -15,8 +15,8 @@ from router.delivery.channel import Outgoing
 from router.delivery.resources import Json
 from schemas.notification import DesignationData
 from schemas.registration import Content
-from wardbridge.api.fhir.answer import RefusedError, resource_from
-from wardbridge.api.fhir.book import Book, Entry
+from wardbridge.api.fhir.answer import OperationRefusedError, resource_from
+from wardbridge.api.fhir.book import Book, SubscriptionEntry
 from wardbridge.config.rights import Reader
 
 MAX_EVENTS: Final = 500
@@ -24,7 +24,7 @@ MAX_EVENTS: Final = 500
 NEWEST: Final = 10**15
 
 
-class Happened(NamedTuple):
+class EventsBundle(NamedTuple):
     """The Bundle, and of whom it tells, by ward."""
 
     bundle: Json
@@ -42,7 +42,9 @@ async def asked_in(request: Request, known: frozenset[str]) -> Asked:
     found: defaultdict[str, list[str]] = defaultdict(list)
     for name, value in pairs:
         if name not in known:
-            raise RefusedError(400, f"known are {', '.join(sorted(known))}", None, "not-supported")
+            raise OperationRefusedError(
+                400, f"known are {', '.join(sorted(known))}", None, "not-supported"
+            )
         found[name] += value.split(",")
     return dict(found)
 
@@ -58,8 +60,8 @@ def searchset(found: Iterable[tuple[str, Json]]) -> Json:
 
 
 def events_bundle(
-    book: Book, entry: Entry, asking: Reader, asked: Asked, now: datetime
-) -> Happened:
+    book: Book, entry: SubscriptionEntry, asking: Reader, asked: Asked, now: datetime
+) -> EventsBundle:
     """Only of wards that both the owner and whoever asks may read. Raises LogError, RefusedError."""
     first, last = (
         _number(asked, "eventsSinceNumber", 1),
@@ -77,7 +79,7 @@ def events_bundle(
             events.append(each)
     status = status_of(speaker, "query-event", book.standing(entry), events)
     bundle = notification(speaker, status, now, events)
-    return Happened(bundle, _told(speaker.content, events))
+    return EventsBundle(bundle, _told(speaker.content, events))
 
 
 def _told(content: Content, events: Iterable[Outgoing]) -> Mapping[str, Sequence[DesignationData]]:
@@ -92,7 +94,7 @@ def _number(asked: Asked, name: str, otherwise: int) -> int:
         return otherwise
     text = asked[name][0]
     if len(asked[name]) > 1 or not text.isascii() or not text.isdecimal() or len(text) > 15:  # noqa: PLR2004
-        raise RefusedError(400, f"{name} is one number")
+        raise OperationRefusedError(400, f"{name} is one number")
     return int(text)
 
 
@@ -100,18 +102,18 @@ def _no_more_than(wanted: str, subscribed: Content) -> Content:
     """A hint, which never leads to more than was subscribed."""
     levels = list(Content)
     if wanted not in levels:
-        raise RefusedError(400, f"content is one of {', '.join(levels)}")
+        raise OperationRefusedError(400, f"content is one of {', '.join(levels)}")
     return min(Content(wanted), subscribed, key=levels.index)
 
 
 def _parameters(resource: Json) -> list[tuple[str, str]]:
     listed, pairs = resource.get("parameter", []), []
     if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
-        raise RefusedError(400, "a list of parameters", "Parameters.parameter")
+        raise OperationRefusedError(400, "a list of parameters", "Parameters.parameter")
     for each in listed:
         values = [value for name, value in each.items() if name.startswith("value")]
         if len(values) != 1 or not isinstance(each.get("name"), str):
-            raise RefusedError(
+            raise OperationRefusedError(
                 400, "each parameter has a name and one value", "Parameters.parameter"
             )
         pairs.append((each["name"], str(values[0])))

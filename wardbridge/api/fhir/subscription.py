@@ -14,16 +14,16 @@ from urllib.parse import parse_qsl, quote
 
 from pydantic import TypeAdapter, ValidationError
 
-from router.delivery.bundles import TOPIC, Standing
+from router.delivery.bundles import TOPIC, SubscriptionStatus
 from router.delivery.channels.fhir import FhirAsked
 from router.delivery.headers import HeaderError, headers_of
 from router.delivery.resources import FHIR_JSON, KINDS, Json, instant
 from schemas.base import Utc
 from schemas.notification import Kind
 from schemas.registration import Content, Registration
-from wardbridge.api.fhir.answer import RefusedError
+from wardbridge.api.fhir.answer import OperationRefusedError
 from wardbridge.api.fhir.capability import FILTERS, IG
-from wardbridge.subscriptions.registrar import Wanted
+from wardbridge.subscriptions.registrar import WantedRegistration
 
 PROFILE: Final = f"{IG}/StructureDefinition/backport-subscription"
 FILTER: Final = f"{IG}/StructureDefinition/backport-filter-criteria"
@@ -65,26 +65,28 @@ class Filters(NamedTuple):
     kinds: tuple[Kind, ...] = ()
 
 
-def wanted_by(resource: Json, before: FhirAsked | None = None) -> Wanted:
+def wanted_by(resource: Json, before: FhirAsked | None = None) -> WantedRegistration:
     """What a Subscription asks for; ``before``: what it is told with now. Raises RefusedError."""
     _refuse_unknown(resource, _KNOWN, "Subscription")
     status = _text(resource, "status", "Subscription")
     if status not in {*_ON, "off"}:
-        raise RefusedError(422, "requested, active or off", "Subscription.status")
+        raise OperationRefusedError(422, "requested, active or off", "Subscription.status")
     if _text(resource, "criteria", "Subscription") != TOPIC:
-        raise RefusedError(422, f"the only topic is {TOPIC}", "Subscription.criteria")
+        raise OperationRefusedError(422, f"the only topic is {TOPIC}", "Subscription.criteria")
     filters = filters_in(resource.get("_criteria"))
     channel = _object(resource, "channel", "Subscription")
     _refuse_unknown(channel, _CHANNEL, "Subscription.channel")
     if _text(channel, "type", "Subscription.channel") != "rest-hook":
-        raise RefusedError(422, "only rest-hook is offered", "Subscription.channel.type")
+        raise OperationRefusedError(422, "only rest-hook is offered", "Subscription.channel.type")
     if _text(channel, "payload", "Subscription.channel") not in _PAYLOADS:
-        raise RefusedError(422, f"only {FHIR_JSON} is offered", "Subscription.channel.payload")
+        raise OperationRefusedError(
+            422, f"only {FHIR_JSON} is offered", "Subscription.channel.payload"
+        )
     terms = _terms(channel.get("extension", []))
     endpoint = _text(channel, "endpoint", "Subscription.channel")
     # A secret that goes elsewhere by being left as it is could be had by whoever may change this.
     kept = before if before and before.url == endpoint else None
-    return Wanted(
+    return WantedRegistration(
         channel=CHANNEL,
         settings=_settings(
             url=endpoint,
@@ -108,7 +110,9 @@ def _settings(**said: object) -> FhirAsked:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ELEMENTS.get(str(first["loc"][0]) if first["loc"] else "url")
-        raise RefusedError(422, first["msg"].removeprefix("Value error, "), where) from None
+        raise OperationRefusedError(
+            422, first["msg"].removeprefix("Value error, "), where
+        ) from None
 
 
 def filters_in(criteria: object) -> Filters:
@@ -117,23 +121,27 @@ def filters_in(criteria: object) -> Filters:
     for at, extension in _extensions(criteria, "Subscription.criteria"):
         text = extension.get("valueString")
         if extension.get("url") != FILTER or not isinstance(text, str):
-            raise RefusedError(422, f"a string of {FILTER}", at)
+            raise OperationRefusedError(422, f"a string of {FILTER}", at)
         kind, _, query = text.partition("?")
         pairs = parse_qsl(query, keep_blank_values=True)
         if kind != "Encounter" or not pairs:
-            raise RefusedError(422, "Encounter?parameter=value", at)
+            raise OperationRefusedError(422, "Encounter?parameter=value", at)
         for name, value in pairs:
             if name not in FILTERS or name in found or not value:
                 known = ", ".join(FILTERS)
-                raise RefusedError(422, f"each of {known} once at most, and no other", at)
+                raise OperationRefusedError(422, f"each of {known} once at most, and no other", at)
             found[name] = tuple(filter(None, value.split(",")))
     if found.keys() >= {"location", "service-provider"}:
-        raise RefusedError(422, "either location or service-provider", "Subscription.criteria")
+        raise OperationRefusedError(
+            422, "either location or service-provider", "Subscription.criteria"
+        )
     wards = tuple(each.removeprefix("Location/") for each in found.get("location", ()))
     return Filters(wards, found.get("service-provider", ()), _kinds(found.get("_tag", ())))
 
 
-def resource_of(registration: Registration, settings: FhirAsked | None, standing: Standing) -> Json:
+def resource_of(
+    registration: Registration, settings: FhirAsked | None, standing: SubscriptionStatus
+) -> Json:
     """A Subscription as it is read back; of headers only the names. ``settings`` None: they cannot be opened."""
     content = settings.content if settings else Content.ID_ONLY
     channel: Json = {
@@ -186,7 +194,9 @@ def _kinds(chosen: Iterable[str]) -> tuple[Kind, ...]:
     try:
         return tuple(Kind(each.removeprefix(f"{KINDS}|")) for each in chosen)
     except ValueError:
-        raise RefusedError(422, f"_tag is of {', '.join(Kind)}", "Subscription.criteria") from None
+        raise OperationRefusedError(
+            422, f"_tag is of {', '.join(Kind)}", "Subscription.criteria"
+        ) from None
 
 
 def _content(payload: object) -> Content:
@@ -194,10 +204,10 @@ def _content(payload: object) -> Content:
     codes = []
     for where, each in _extensions(payload, at):
         if each.get("url") != CONTENT or each.get("valueCode") not in list(Content):
-            raise RefusedError(422, f"a code of {CONTENT}", where)
+            raise OperationRefusedError(422, f"a code of {CONTENT}", where)
         codes.append(Content(each["valueCode"]))
     if len(codes) != 1:
-        raise RefusedError(422, f"one extension {CONTENT} is required", at, "required")
+        raise OperationRefusedError(422, f"one extension {CONTENT} is required", at, "required")
     return codes[0]
 
 
@@ -209,7 +219,7 @@ def _terms(extensions: object) -> Mapping[str, int]:
         # Compared, not looked up: what is sent may be a list, which no set takes.
         is_known = url in (HEARTBEAT, TIMEOUT, MAX_COUNT)
         if not is_known or type(value) is not int or not 0 <= value <= MAX_INT:
-            raise RefusedError(422, "a heartbeat period, a timeout or a maximal count", at)
+            raise OperationRefusedError(422, "a heartbeat period, a timeout or a maximal count", at)
         found[str(url)] = value
     return found
 
@@ -217,15 +227,15 @@ def _terms(extensions: object) -> Mapping[str, int]:
 def _headers(lines: object, before: FhirAsked | None) -> tuple[str, ...]:
     at = "Subscription.channel.header"
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
-        raise RefusedError(422, "a list of texts", at)
+        raise OperationRefusedError(422, "a list of texts", at)
     try:
         known = before.sent_along() if before else {}
         given = headers_of(lines)
         said = {name: known[name] if value == HIDDEN else value for name, value in given.items()}
     except HeaderError as error:
-        raise RefusedError(422, str(error), at) from None
+        raise OperationRefusedError(422, str(error), at) from None
     except KeyError:
-        raise RefusedError(
+        raise OperationRefusedError(
             422, "the value of a header that is not kept for this endpoint", at
         ) from None
     return tuple(f"{name}: {value}" for name, value in said.items())
@@ -237,7 +247,7 @@ def _end(resource: Json) -> datetime | None:
     try:
         return _UTC.validate_python(_text(resource, "end", "Subscription"))
     except ValidationError:
-        raise RefusedError(422, "an instant with its offset", "Subscription.end") from None
+        raise OperationRefusedError(422, "an instant with its offset", "Subscription.end") from None
 
 
 def _extensions(holder: object, at: str) -> list[tuple[str, Json]]:
@@ -246,25 +256,25 @@ def _extensions(holder: object, at: str) -> list[tuple[str, Json]]:
         return []
     listed = holder.get("extension") if isinstance(holder, dict) else None
     if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
-        raise RefusedError(422, "a list of extensions", f"{at}.extension")
+        raise OperationRefusedError(422, "a list of extensions", f"{at}.extension")
     return [(f"{at}.extension[{number}]", each) for number, each in enumerate(listed)]
 
 
 def _object(holder: Json, name: str, at: str) -> Json:
     found = holder.get(name)
     if not isinstance(found, dict):
-        raise RefusedError(422, "this element is required", f"{at}.{name}", "required")
+        raise OperationRefusedError(422, "this element is required", f"{at}.{name}", "required")
     return found
 
 
 def _text(holder: Json, name: str, at: str) -> str:
     found: Any = holder.get(name)
     if not isinstance(found, str) or not found.strip():
-        raise RefusedError(422, "this element is required", f"{at}.{name}", "required")
+        raise OperationRefusedError(422, "this element is required", f"{at}.{name}", "required")
     return found
 
 
 def _refuse_unknown(holder: Json, known: frozenset[str], at: str) -> None:
     for name in holder.keys() - known:
         where = f"{at}.{name}" if name.isidentifier() else at
-        raise RefusedError(422, "this element is not understood", where, "not-supported")
+        raise OperationRefusedError(422, "this element is not understood", where, "not-supported")

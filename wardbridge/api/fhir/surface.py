@@ -20,16 +20,22 @@ from router.delivery.bundles import identified, status_of
 from router.delivery.resources import Json
 from schemas.audit import Action
 from wardbridge.api.fhir import capability
-from wardbridge.api.fhir.answer import BASE, FhirResponse, RefusedError, refused, resource_in
-from wardbridge.api.fhir.book import Book, Entry
-from wardbridge.api.fhir.encounter import Shown, encounter_for, ward_of
-from wardbridge.api.fhir.events import Asked, Happened, asked_in, events_bundle, searchset
+from wardbridge.api.fhir.answer import (
+    BASE,
+    OperationRefusedError,
+    ResourceResponse,
+    refused,
+    resource_in,
+)
+from wardbridge.api.fhir.book import Book, SubscriptionEntry
+from wardbridge.api.fhir.encounter import ShownEncounter, encounter_for, ward_of
+from wardbridge.api.fhir.events import Asked, EventsBundle, asked_in, events_bundle, searchset
 from wardbridge.api.fhir.subscription import ELEMENTS, resource_of, wanted_by
 from wardbridge.api.problems import badly_asked
 from wardbridge.api.problems import refused as problem
 from wardbridge.api.view import View
 from wardbridge.config.rights import Reader
-from wardbridge.security.audit import Row, Trail
+from wardbridge.security.audit import ShownRow, Trail
 from wardbridge.security.gate import Asking
 from wardbridge.subscriptions.registrar import NotRegisteredError, Registrar, new_name
 
@@ -45,7 +51,7 @@ _TOLD: Final[dict[int | str, dict[str, Any]]] = {
 T = TypeVar("T")
 
 
-class Surface:
+class SubscriptionSurface:
     """The FHIR face of one service."""
 
     def __init__(self, view: View, trail: Trail, registrar: Registrar, base: str) -> None:
@@ -68,44 +74,52 @@ class Surface:
     # -- the routes
 
     def _add_about(self, app: FastAPI) -> None:
-        @app.get(f"{BASE}/metadata", response_class=FhirResponse)
-        async def metadata() -> FhirResponse:
+        @app.get(f"{BASE}/metadata", response_class=ResourceResponse)
+        async def metadata() -> ResourceResponse:
             """What may be asked here: a CapabilityStatement."""
             now, release = self._view.now(), version("wardbridge")
-            return FhirResponse(capability.capability_statement(self._base, now, release))
+            return ResourceResponse(capability.capability_statement(self._base, now, release))
 
-        @app.get(f"{BASE}/Basic/{{topic}}", response_class=FhirResponse, responses=_TOLD)
-        async def topic(topic: LogicalId) -> FhirResponse:
+        @app.get(f"{BASE}/Basic/{{topic}}", response_class=ResourceResponse, responses=_TOLD)
+        async def topic(topic: LogicalId) -> ResourceResponse:
             """The SubscriptionTopic, as R4 can have it."""
             if topic != capability.TOPIC_ID:
-                raise RefusedError(404, f"there is only {capability.TOPIC_ID}")
-            return FhirResponse(capability.topic())
+                raise OperationRefusedError(404, f"there is only {capability.TOPIC_ID}")
+            return ResourceResponse(capability.topic())
 
     def _add_operations(self, app: FastAPI) -> None:
-        @app.get(f"{BASE}/Subscription/$status", response_class=FhirResponse, responses=_TOLD)
-        @app.post(f"{BASE}/Subscription/$status", response_class=FhirResponse, responses=_TOLD)
-        async def statuses(request: Request, asking: Asking) -> FhirResponse:
+        @app.get(f"{BASE}/Subscription/$status", response_class=ResourceResponse, responses=_TOLD)
+        @app.post(f"{BASE}/Subscription/$status", response_class=ResourceResponse, responses=_TOLD)
+        async def statuses(request: Request, asking: Asking) -> ResourceResponse:
             """How your subscriptions are; ``id`` and ``status`` choose some."""
             asked = await asked_in(request, frozenset({"id", "status"}) | _PASSED_OVER)
-            return FhirResponse(await self._read(lambda: self._statuses(asking, asked)))
+            return ResourceResponse(await self._read(lambda: self._statuses(asking, asked)))
 
         @app.get(
-            f"{BASE}/Subscription/{{name}}/$status", response_class=FhirResponse, responses=_TOLD
+            f"{BASE}/Subscription/{{name}}/$status",
+            response_class=ResourceResponse,
+            responses=_TOLD,
         )
         @app.post(
-            f"{BASE}/Subscription/{{name}}/$status", response_class=FhirResponse, responses=_TOLD
+            f"{BASE}/Subscription/{{name}}/$status",
+            response_class=ResourceResponse,
+            responses=_TOLD,
         )
-        async def status(name: LogicalId, asking: Asking) -> FhirResponse:
+        async def status(name: LogicalId, asking: Asking) -> ResourceResponse:
             """How the subscription is."""
-            return FhirResponse(await self._read(lambda: self._statuses(asking, {}, name)))
+            return ResourceResponse(await self._read(lambda: self._statuses(asking, {}, name)))
 
         @app.get(
-            f"{BASE}/Subscription/{{name}}/$events", response_class=FhirResponse, responses=_TOLD
+            f"{BASE}/Subscription/{{name}}/$events",
+            response_class=ResourceResponse,
+            responses=_TOLD,
         )
         @app.post(
-            f"{BASE}/Subscription/{{name}}/$events", response_class=FhirResponse, responses=_TOLD
+            f"{BASE}/Subscription/{{name}}/$events",
+            response_class=ResourceResponse,
+            responses=_TOLD,
         )
-        async def events(request: Request, name: LogicalId, asking: Asking) -> FhirResponse:
+        async def events(request: Request, name: LogicalId, asking: Asking) -> ResourceResponse:
             """What has happened, by number: ``eventsSinceNumber``, ``eventsUntilNumber``, ``content``."""
             known = frozenset({"eventsSinceNumber", "eventsUntilNumber", "content"})
             asked = await asked_in(request, known | _PASSED_OVER)
@@ -114,20 +128,25 @@ class Surface:
                     raise ClientDisconnect
                 found, rows = await self._read(lambda: self._events(asking, name, asked))
             for ward, told in rows.items():
-                await self._note(asking, ward, [Row(each.visit, each.version) for each in told])
-            return FhirResponse(found, headers={"Cache-Control": "no-store"})
+                await self._note(
+                    asking, ward, [ShownRow(each.visit, each.version) for each in told]
+                )
+            return ResourceResponse(found, headers={"Cache-Control": "no-store"})
 
     def _add_subscriptions(self, app: FastAPI) -> None:
-        @app.get(f"{BASE}/Subscription", response_class=FhirResponse, responses=_TOLD)
-        async def search(request: Request, asking: Asking) -> FhirResponse:
+        @app.get(f"{BASE}/Subscription", response_class=ResourceResponse, responses=_TOLD)
+        async def search(request: Request, asking: Asking) -> ResourceResponse:
             """Your subscriptions; ``_id``, ``status`` and ``url`` choose some."""
             asked = await asked_in(request, _SEARCHED | _PASSED_OVER)
-            return FhirResponse(await self._read(lambda: self._found(asking, asked)))
+            return ResourceResponse(await self._read(lambda: self._found(asking, asked)))
 
         @app.post(
-            f"{BASE}/Subscription", status_code=201, response_class=FhirResponse, responses=_TOLD
+            f"{BASE}/Subscription",
+            status_code=201,
+            response_class=ResourceResponse,
+            responses=_TOLD,
         )
-        async def create(request: Request, asking: Asking) -> FhirResponse:
+        async def create(request: Request, asking: Asking) -> ResourceResponse:
             """Subscribe: you are told of everything that is decided after the answer."""
             wanted = wanted_by(await resource_in(request, "Subscription"))
             name = new_name()
@@ -135,13 +154,13 @@ class Surface:
             await self._done(lambda: self._registrar.subscribe(asking, name, wanted))
             return await self._shown(asking, name, 201)
 
-        @app.get(f"{BASE}/Subscription/{{name}}", response_class=FhirResponse, responses=_TOLD)
-        async def read(name: LogicalId, asking: Asking) -> FhirResponse:
+        @app.get(f"{BASE}/Subscription/{{name}}", response_class=ResourceResponse, responses=_TOLD)
+        async def read(name: LogicalId, asking: Asking) -> ResourceResponse:
             """The subscription; of headers only the names."""
             return await self._shown(asking, name, 200)
 
-        @app.put(f"{BASE}/Subscription/{{name}}", response_class=FhirResponse, responses=_TOLD)
-        async def update(request: Request, name: LogicalId, asking: Asking) -> FhirResponse:
+        @app.put(f"{BASE}/Subscription/{{name}}", response_class=ResourceResponse, responses=_TOLD)
+        async def update(request: Request, name: LogicalId, asking: Asking) -> ResourceResponse:
             """Have it otherwise, or tried again: the endpoint is greeted anew."""
             resource = await resource_in(request, "Subscription")
             entry = await self._read(lambda: self._own(asking, name))
@@ -161,18 +180,22 @@ class Surface:
             return Response(status_code=204)
 
     def _add_encounters(self, app: FastAPI) -> None:
-        @app.get(f"{BASE}/Encounter/{{encounter}}", response_class=FhirResponse, responses=_TOLD)
-        async def encounter(request: Request, encounter: LogicalId, asking: Asking) -> FhirResponse:
+        @app.get(
+            f"{BASE}/Encounter/{{encounter}}", response_class=ResourceResponse, responses=_TOLD
+        )
+        async def encounter(
+            request: Request, encounter: LogicalId, asking: Asking
+        ) -> ResourceResponse:
             """What a ward is told of a visit, for those who may read the ward."""
             if reason := await self._view.why_lists_wait():
                 raise HTTPException(503, reason, ASK_AGAIN)
             shown = await self._encounter(asking, encounter)
             if shown is None:
                 self._note_refused(request, encounter)
-                raise RefusedError(404, "there is no such Encounter, or it is not for you")
-            row = Row(shown.row.visit, shown.row.version, shown.identity)
+                raise OperationRefusedError(404, "there is no such Encounter, or it is not for you")
+            row = ShownRow(shown.row.visit, shown.row.version, shown.identity)
             await self._note(asking, shown.row.ward, [row])
-            return FhirResponse(shown.resource, headers={"Cache-Control": "no-store"})
+            return ResourceResponse(shown.resource, headers={"Cache-Control": "no-store"})
 
     def _note_refused(self, request: Request, number: str) -> None:
         """It is told alike, but noted otherwise, where it is only that who asks may not read the ward."""
@@ -181,7 +204,7 @@ class Surface:
         if ward and not asking.may_at("read", ward, self._view.register.hospital_of(ward)):
             request.state.note_refused(404, ward)
 
-    async def _encounter(self, asking: Reader, number: str) -> Shown | None:
+    async def _encounter(self, asking: Reader, number: str) -> ShownEncounter | None:
         """A notification may have come through another process, quicker than what our board is told."""
         board, looked_at = self._view.hub.board, -1
         for _ in range(LOOKS):
@@ -194,10 +217,10 @@ class Surface:
 
     # -- what they need of the log
 
-    def _own(self, asking: Reader, name: str) -> Entry:
+    def _own(self, asking: Reader, name: str) -> SubscriptionEntry:
         entry = self._book.entries(asking).get(name)
         if entry is None:
-            raise RefusedError(404, "there is no such subscription, or it is not yours")
+            raise OperationRefusedError(404, "there is no such subscription, or it is not yours")
         return entry
 
     def _statuses(self, asking: Reader, asked: Asked, only: str | None = None) -> Json:
@@ -220,12 +243,12 @@ class Surface:
                 found.append((f"{self._base}/Subscription/{name}", resource))
         return searchset(found)
 
-    def _events(self, asking: Reader, name: str, asked: Asked) -> Happened:
+    def _events(self, asking: Reader, name: str, asked: Asked) -> EventsBundle:
         entry = self._own(asking, name)
         return events_bundle(self._book, entry, asking, asked, self._view.now())
 
-    async def _shown(self, asking: Reader, name: str, status: int) -> FhirResponse:
-        def read() -> tuple[Entry, Json]:
+    async def _shown(self, asking: Reader, name: str, status: int) -> ResourceResponse:
+        def read() -> tuple[SubscriptionEntry, Json]:
             entry = self._own(asking, name)
             standing = self._book.standing(entry)
             return entry, resource_of(entry.registration, entry.settings, standing)
@@ -234,7 +257,7 @@ class Surface:
         headers = {"ETag": f'W/"{entry.registration.revision}"'}
         if status == 201:  # noqa: PLR2004 - Created
             headers["Location"] = f"{self._base}/Subscription/{name}"
-        return FhirResponse(resource, status, headers)
+        return ResourceResponse(resource, status, headers)
 
     async def _read(self, ask: Callable[[], T]) -> T:
         try:
@@ -247,7 +270,7 @@ class Surface:
             return await self._read(do)
         except NotRegisteredError as error:
             where = ELEMENTS.get(error.what) if error.status != 403 else None  # noqa: PLR2004
-            raise RefusedError(error.status, str(error), where) from None
+            raise OperationRefusedError(error.status, str(error), where) from None
 
     async def _did(self, asking: Reader, action: Action, name: str) -> None:
         try:
@@ -255,7 +278,7 @@ class Surface:
         except LogError as error:
             raise HTTPException(503, f"the log: {type(error).__name__}", ASK_AGAIN) from None
 
-    async def _note(self, asking: Reader, ward: str, rows: Sequence[Row]) -> None:
+    async def _note(self, asking: Reader, ward: str, rows: Sequence[ShownRow]) -> None:
         fields = asking.level_at(ward, self._view.register.hospital_of(ward))
         try:
             await self._trail.listed(asking, ward, fields, rows, Action.READ)
@@ -264,19 +287,19 @@ class Surface:
             raise HTTPException(503, detail, ASK_AGAIN) from None
 
 
-def _refuse_other(request: Request, resource: Json, entry: Entry) -> None:
+def _refuse_other(request: Request, resource: Json, entry: SubscriptionEntry) -> None:
     """What is sent must be of this one, and of the version that its sender knows."""
     _refuse_configured(entry)
     if resource.get("id") != entry.registration.name:
-        raise RefusedError(400, "the id is not that of the address", "Subscription.id")
+        raise OperationRefusedError(400, "the id is not that of the address", "Subscription.id")
     known = request.headers.get("if-match")
     if known is not None and known != f'W/"{entry.registration.revision}"':
-        raise RefusedError(412, "it has been changed since: read it again")
+        raise OperationRefusedError(412, "it has been changed since: read it again")
 
 
-def _refuse_configured(entry: Entry) -> None:
+def _refuse_configured(entry: SubscriptionEntry) -> None:
     if entry.is_configured:
-        raise RefusedError(409, "it stands in the configuration: change it there")
+        raise OperationRefusedError(409, "it stands in the configuration: change it there")
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -290,5 +313,5 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _badly_asked(request: Request, error: Exception) -> Response:
     if request.url.path.startswith(f"{BASE}/"):
-        return refused(RefusedError(404, "no logical id has such a form"))
+        return refused(OperationRefusedError(404, "no logical id has such a form"))
     return await badly_asked(request, error)
