@@ -15,10 +15,10 @@ def silences_s(log: Log, at_s: Sequence[float]) -> list[float]:
 
     A time without a notice that lasts over one of the moments is that one's.
     """
-    taken_s = [stored.timestamp_ms / 1000 for stored in everything(log, topics.DESIGNATIONS)]
+    taken_s = sorted(stored.timestamp_ms / 1000 for stored in everything(log, topics.DESIGNATIONS))
     gaps = list(pairwise(taken_s))
     ends_s = [*at_s[1:], float("inf")]
     return [
-        max(after - before for before, after in gaps if began < after <= end)
+        max((after - before for before, after in gaps if began < after <= end), default=end - began)
         for began, end in zip(at_s, ends_s, strict=True)
     ]
