@@ -142,7 +142,7 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
             "LAST_TIME": f"{_OIDC}test_a_time_that_is_none_is_nobody",
             "MAX_NAME_CHARS": f"{_OIDC}test_a_token_of_another_structure_is_nobody",
         }),
-        Bounds("wardbridge.security.keys", {
+        Bounds("wardbridge.security.jwks", {
             "MAX_BYTES": f"{_OIDC}test_an_answer_that_is_not_plainly_the_keys_is_none",
             "MAX_KEYS": f"{_OIDC}test_what_is_no_set_of_keys_is_none_and_nobody_is_said_to_be_a_stranger",
             "RETRY_S": f"{_OIDC}test_tokens_that_name_unknown_keys_do_not_have_the_provider_asked_each_time",
@@ -160,10 +160,10 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
             "max_streams": f"{_STREAMS}test_streams_beyond_the_limit_are_refused_and_the_probes_are_not",
             "max_streams_per_reader": f"{_STREAMS}test_no_reader_takes_the_streams_of_all_others",
         }),
-        Bounds("wardbridge.readmodels.hub", {
+        Bounds("wardbridge.readmodels.broadcaster", {
             "QUEUE_EVENTS": f"{_STREAMS}test_a_listener_for_whom_too_much_else_waits_is_ended_and_delays_nobody",
         }),
-        Bounds("wardbridge.readmodels.kept", {"RECENT_NOTICES": None, "RECENT_BYTES": None},
+        Bounds("wardbridge.readmodels.stream_events", {"RECENT_NOTICES": None, "RECENT_BYTES": None},
                f"{_HISTORY}test_what_is_kept_in_memory_is_bounded"),
         Bounds("wardbridge.readmodels.history", {
             "BLOCK_OFFSETS": f"{_HISTORY}test_many_readers_who_are_far_behind_have_the_log_read_once",
@@ -205,7 +205,7 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
             "max_waiting": f"{_BODIES}test_a_body_that_is_still_coming_counts_as_waiting",
         }),
         Bounds("adapters.common.limits", {"MAX_WAITING_BYTES": f"{_BODIES}test_bodies_that_are_on_their_way_have_a_limit_together"}),
-        Bounds("adapters.fhir.aside", {"READ_ASIDE_BYTES": f"{_BODIES}test_what_is_large_is_read_written_and_answered_off_the_loop"}),
+        Bounds("adapters.fhir.large_bodies", {"READ_ASIDE_BYTES": f"{_BODIES}test_what_is_large_is_read_written_and_answered_off_the_loop"}),
         Bounds("adapters.fhir.grant", {"MAX_BYTES": f"{_BOUNDS}test_a_token_endpoint_that_answers_without_end_gives_none"}),
         Bounds("adapters.fhir.server_time", {"MAX_AGE": "tests/fhir/test_server_time.py::test_a_search_is_made_a_little_before_it_is_answered"}),
         Bounds("adapters.fhir.times", {"MAX_OFFSET": f"{_BOUNDS}test_an_offset_that_no_clock_has_is_no_time"}),
@@ -241,9 +241,9 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
             "REFUSED_LANE_NOTICES": f"{_ACCOUNT}test_a_lane_holds_so_many_and_the_rest_stays_in_the_log",
             "SUBSCRIBER_NOTICES": f"{_ACCOUNT}test_a_subscriber_holds_so_many_and_each_other_lane_one",
         }),
-        Bounds("router.delivery.account", {"LANES": f"{_ACCOUNT}test_so_many_lanes_bound_the_row"}),
+        Bounds("router.delivery.subscriber_account", {"LANES": f"{_ACCOUNT}test_so_many_lanes_bound_the_row"}),
         Bounds("router.delivery.posting", {"LONGEST_RETRY_AFTER_S": "tests/delivery/test_webhook.py::test_how_long_an_endpoint_asks_to_be_left_alone"}),
-        Bounds("router.delivery.said", {"MAX_ISSUES": f"{_BOUNDS}test_of_an_outcome_so_many_issues_are_told"}),
+        Bounds("router.delivery.refusal_text", {"MAX_ISSUES": f"{_BOUNDS}test_of_an_outcome_so_many_issues_are_told"}),
         Bounds("wardbridge.net.calls", {"MOST_BYTES": f"{_BOUNDS}test_an_answer_without_end_is_none"}),
         Bounds("router.delivery.posting", {"ANSWER_BYTES": f"{_BOUNDS}test_of_a_receivers_answer_little_is_read"}),
         Bounds("router.delivery.channels.mllp", {"ANSWER_BYTES": "tests/delivery/test_mllp.py::test_what_is_not_a_yes_to_this_message_is_a_refusal"}),
@@ -267,7 +267,7 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
         }),
         Bounds("router.core.review", {"MAX_WITHHELD": "tests/router/test_review.py::test_what_is_withheld_for_long_is_forgotten_by_the_router_and_waits_for_a_person"}),
         Bounds("router.core.long_visits", {"MAX_PARSED": f"{_REPLAYED}test_of_many_long_visits_those_that_were_used_last_stay_parsed"}),
-        Bounds("router.core.spoken", {"MAX_SPOKEN": f"{_IDENTITY}test_of_one_person_only_so_many_statements_are_kept_whole"}),
+        Bounds("router.core.person_statements", {"MAX_SPOKEN": f"{_IDENTITY}test_of_one_person_only_so_many_statements_are_kept_whole"}),
         Bounds("router.core.state", {"MAX_VISITS": f"{_IDENTITY}test_a_patient_with_as_many_visits_as_nobody_has_is_set_aside_and_others_go_on"}),
     ),
 }  # fmt: skip

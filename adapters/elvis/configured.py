@@ -8,7 +8,7 @@ from typing import Final
 from adapters.common.configured import ExclusiveResource, SettingsKind
 from adapters.common.door import Door
 from adapters.common.feed import FeedIdentity
-from adapters.elvis import tried
+from adapters.elvis import settings_checks
 from adapters.elvis.settings import ElvisSettings
 
 
@@ -33,6 +33,6 @@ CONFIGURED: Final = SettingsKind(
     settings=ElvisSettings,
     holds=_holds,
     doors=_doors,
-    doubts=tried.doubts,
+    doubts=settings_checks.doubts,
     is_alone=lambda _settings: True,  # a share hangs, and so may a commit
 )

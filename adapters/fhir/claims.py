@@ -17,9 +17,9 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from adapters.common.claims_builder import ClaimsBuilder
 from adapters.common.outcome import Trouble
 from adapters.common.patient_class import TABLE_0004, takes
-from adapters.common.said import Said
 from adapters.common.stamp import Moment
 from adapters.common.text import was_cleaned
 from adapters.fhir.current import CurrentReader, where_of
@@ -63,7 +63,7 @@ class EncounterClaimsReader:
         statement: EncounterStatement,
         meaning: Meaning,
         stamp: OrderStamp,
-        said: Said,
+        said: ClaimsBuilder,
     ) -> None:
         """Say what is claimed, and what could not be read: that costs its own claim only."""
         encounter = statement.encounter
@@ -83,7 +83,7 @@ class EncounterClaimsReader:
 
     # places
 
-    def _locations(self, around: StatementContext, stamp: OrderStamp, said: Said) -> None:
+    def _locations(self, around: StatementContext, stamp: OrderStamp, said: ClaimsBuilder) -> None:
         encounter = around.encounter
         current = self._current.read(encounter, stamp.at, stamp.received_at)
         if encounter.text("status") == "planned" and not self._designates(encounter, said):
@@ -110,7 +110,7 @@ class EncounterClaimsReader:
                 place = self._place(current.place, around, said)
                 said.say("place", place, where_of(current.place, encounter), rule)
 
-    def _designates(self, encounter: Element, said: Said) -> bool:
+    def _designates(self, encounter: Element, said: ClaimsBuilder) -> bool:
         """Whether a planned Encounter of its class is for a ward, as HL7's A05; in doubt it is."""
         try:
             codes = {code.upper() for code in self._class_codes(encounter)}
@@ -133,7 +133,7 @@ class EncounterClaimsReader:
         return takes(_CLASSES.get(code, code), rule.classes, rule.not_classes, _KNOWN)
 
     def _place(
-        self, entries: Sequence[Element], around: StatementContext, said: Said
+        self, entries: Sequence[Element], around: StatementContext, said: ClaimsBuilder
     ) -> Location | Trouble | None:
         spots: list[LocationParts] = []
         for entry in entries:
@@ -146,7 +146,7 @@ class EncounterClaimsReader:
 
     # times
 
-    def _expected(self, encounter: Element, marks: Sequence[Element], said: Said) -> None:
+    def _expected(self, encounter: Element, marks: Sequence[Element], said: ClaimsBuilder) -> None:
         """The planned location's own time, else the admission's while that is still planned."""
         periods = [p for each in marks if (p := each.element("period")) and "start" in p]
         if periods:
@@ -161,7 +161,7 @@ class EncounterClaimsReader:
         moment = read_time(period.text("start"), "", self.zone)
         return moment.at if isinstance(moment, Moment) else FOR_EVER
 
-    def _planned(self, encounter: Element, which: int, name: str, said: Said) -> None:
+    def _planned(self, encounter: Element, which: int, name: str, said: ClaimsBuilder) -> None:
         if not said.owns(name):
             return
         extension = encounter.extension(self._edition.planned_extensions[which])
@@ -170,7 +170,7 @@ class EncounterClaimsReader:
         else:
             self._time(encounter, self._edition.planned[which], name, said)
 
-    def _time(self, element: Element, child: str, name: str, said: Said) -> None:
+    def _time(self, element: Element, child: str, name: str, said: ClaimsBuilder) -> None:
         text = element.text(child)
         expression = "value" if child.startswith("value") else child  # a choice, in FHIRPath
         where = f"{element.path}.{expression}"
@@ -182,7 +182,7 @@ class EncounterClaimsReader:
 
     # who and what
 
-    def _class(self, around: StatementContext, said: Said) -> None:
+    def _class(self, around: StatementContext, said: ClaimsBuilder) -> None:
         encounter = around.encounter
         code = next(iter(self._class_codes(encounter)), "")
         visit_class = _CLASSES.get(code, code) or None
@@ -197,7 +197,7 @@ class EncounterClaimsReader:
             codings = [coding] if coding else []
         return [code for each in codings if (code := each.text("code"))]
 
-    def _responsible_ward(self, around: StatementContext, said: Said) -> None:
+    def _responsible_ward(self, around: StatementContext, said: ClaimsBuilder) -> None:
         if not said.owns("responsible_ward"):
             return
         reference = around.encounter.element("serviceProvider")
@@ -205,7 +205,7 @@ class EncounterClaimsReader:
         rule = "profile.place.code_from" if reference else UNSAID
         said.say("responsible_ward", ward, f"{around.encounter.path}.serviceProvider", rule)
 
-    def _doctor(self, around: StatementContext, said: Said) -> None:
+    def _doctor(self, around: StatementContext, said: ClaimsBuilder) -> None:
         """The admitter's identifier; where there is an admitter and none can be told, absent."""
         admitters = [
             each
@@ -229,7 +229,7 @@ class EncounterClaimsReader:
         found = around.said_by(reference, kind) or around.identifiers(around.resolve(reference))
         return found[0].text("value") if len(found) == 1 else logical_id(address)
 
-    def _protect(self, around: StatementContext, said: Said) -> None:
+    def _protect(self, around: StatementContext, said: ClaimsBuilder) -> None:
         """The strictest label of the Encounter and its Patient; without any label, absent.
 
         A label that cannot be read is one: who cannot tell must not show.

@@ -34,10 +34,10 @@ from adapters.common.calls import (
     whole,
 )
 from adapters.fhir.address import normal, parsed
-from adapters.fhir.aside import aside
 from adapters.fhir.document import read
 from adapters.fhir.element import Element, resource
 from adapters.fhir.grant import BackendToken, GrantError
+from adapters.fhir.large_bodies import aside
 from adapters.fhir.limits import (
     MAX_BODY_BYTES,
     MAX_EMPTY_PAGES,

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from adapters.common.configured import SettingsKind, holds_port
 from adapters.common.door import ENCRYPTED, PLAIN, SHOWS_NOTHING, Door, listening
-from adapters.fhir import tried
+from adapters.fhir import settings_checks
 from adapters.fhir.listener import FhirListener
 from adapters.fhir.profile import FhirProfile
 from adapters.fhir.remote import Remote
@@ -47,7 +47,7 @@ CONFIGURED: Final = SettingsKind(
     settings=FhirFeedSettings,
     holds=holds_port,
     doors=_doors,
-    doubts=lambda settings, _source, _register: tried.doubts(settings.profile),
+    doubts=lambda settings, _source, _register: settings_checks.doubts(settings.profile),
     clears=lambda settings: settings.profile.claims,
     is_alone=lambda settings: (
         settings.pull is not None

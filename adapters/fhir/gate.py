@@ -92,7 +92,7 @@ def refuse_packed(content_encoding: str) -> None:
 def refuse_conditions(headers: Mapping[str, str]) -> None:
     """Raises RefusedError where the sender makes the update depend on what is there.
 
-    ``If-Match`` depends on the body too: see ``adapters.fhir.belongs``.
+    ``If-Match`` depends on the body too: see ``adapters.fhir.request_checks``.
     """
     if any(name in headers for name in _CONDITIONS):
         raise ResourceRefusedError(*CONDITION)

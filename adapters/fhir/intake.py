@@ -23,8 +23,8 @@ from adapters.common.outcome import InputOutcome, Trouble, to_review
 from adapters.common.receipt import ReceiptClock
 from adapters.common.review import FeedReview, Findings
 from adapters.common.store import SettledInput, Store
-from adapters.fhir.aside import aside
 from adapters.fhir.document import read
+from adapters.fhir.large_bodies import aside
 from adapters.fhir.limits import MAX_ELEMENTS
 from adapters.fhir.mapping import FhirNormaliser
 from adapters.fhir.names import Object

@@ -12,11 +12,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from adapters.fhir.address import normal
-from adapters.fhir.aside import aside
 from adapters.fhir.bundle import read_bundle
 from adapters.fhir.client import FhirClient, RemoteError, TryAgainError
 from adapters.fhir.document import read
 from adapters.fhir.element import Element, resource
+from adapters.fhir.large_bodies import aside
 from adapters.fhir.limits import MAX_ABOVE, MAX_REMEMBERED, MAX_REMEMBERED_BYTES
 from adapters.fhir.names import Object
 from adapters.fhir.references import Resources, is_conditional, parents_of, references_of

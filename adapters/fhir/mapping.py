@@ -17,12 +17,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from adapters.common.claims_builder import ClaimsBuilder
 from adapters.common.describing import Describer
 from adapters.common.feed import FeedIdentity
 from adapters.common.keys import PatientKeyer
 from adapters.common.origin import Origins
 from adapters.common.outcome import InputOutcome, Named, Trouble, accepted, ignored, to_review
-from adapters.common.said import Said
 from adapters.common.stamp import Moment
 from adapters.fhir.bundle import read_bundle
 from adapters.fhir.claims import EncounterClaimsReader, beside
@@ -199,7 +199,7 @@ class FhirNormaliser:
         origins.note("stamp.sequence", *sequence_from(statement, when))
         receipt = Receipt(received_at, self.feed.name, self._skew)
         stamp, late = order_stamp(statement, when, meaning.rank, receipt)
-        claims = Said(origins, [*troubles, *late], self.profile.claims)
+        claims = ClaimsBuilder(origins, [*troubles, *late], self.profile.claims)
         self._claims.read(statement, meaning, stamp, claims)
         said: dict[str, object] = {
             "id": observation_id(self.feed.source, visit.as_sent, statement, when),

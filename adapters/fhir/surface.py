@@ -27,25 +27,25 @@ from starlette.routing import Route
 from adapters.common.asking import DESCRIPTION, NO_BODY, add_description, route_that_asks
 from adapters.common.outcome import InputOutcome, Trouble, to_review
 from adapters.fhir import answer
-from adapters.fhir.aside import aside
-from adapters.fhir.belongs import (
-    is_bundle,
-    is_encounter,
-    is_encounter_of,
-    is_encounter_with,
-    is_matching,
-)
 from adapters.fhir.client import RemoteError
 from adapters.fhir.document import read
 from adapters.fhir.element import resource
 from adapters.fhir.gate import Rate, Senders, refuse_conditions, refuse_packed, refuse_unread_type
 from adapters.fhir.intake import Check, Grow, Intake, NotTakenError, Taken
+from adapters.fhir.large_bodies import aside
 from adapters.fhir.limits import MAX_FETCHED
 from adapters.fhir.listener import Deed, FhirListener
 from adapters.fhir.names import ID_PATTERN, EditionName, Object
 from adapters.fhir.notification import named_in
 from adapters.fhir.references import Resources
 from adapters.fhir.refusal import ResourceRefusedError, answer_to
+from adapters.fhir.request_checks import (
+    is_bundle,
+    is_encounter,
+    is_encounter_of,
+    is_encounter_with,
+    is_matching,
+)
 from adapters.fhir.response import (
     FhirResponse,
     of_bundle,

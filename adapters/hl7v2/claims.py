@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from adapters.common.claims_builder import ClaimsBuilder
 from adapters.common.outcome import Trouble
-from adapters.common.said import Said
 from adapters.hl7v2.case import Case, WithheldError, doubt_of
 from adapters.hl7v2.fields import FieldPath, field_path
 from adapters.hl7v2.location import LocationReader
@@ -61,7 +61,7 @@ class MessageClaimsReader:
 
     def read(self, case: Case, event: VisitEvent, zbe: Zbe | None) -> Claims:
         """The claims; raises WithheldError where a plan's or a cancel's ward cannot be told."""
-        said = Said(case.origins, case.warnings)
+        said = ClaimsBuilder(case.origins, case.warnings)
         designates = self._mark(case, event, zbe, said)
         asked = self._asked_of(case, event)
         self._place(case, event, zbe, said)
@@ -76,11 +76,11 @@ class MessageClaimsReader:
 
     def protection(self, case: Case) -> Claims:
         """All that an event about a person claims."""
-        said = Said(case.origins, case.warnings)
+        said = ClaimsBuilder(case.origins, case.warnings)
         self._protect(case, said)
         return Claims.model_validate(said)
 
-    def _mark(self, case: Case, event: VisitEvent, zbe: Zbe | None, said: Said) -> bool:
+    def _mark(self, case: Case, event: VisitEvent, zbe: Zbe | None, said: ClaimsBuilder) -> bool:
         """Say the mark; False where the patient is of a class that the event does not designate.
 
         The time of such a booking is that of a clinic, say, and of no ward that was marked before.
@@ -109,13 +109,13 @@ class MessageClaimsReader:
             said.say("mark", found[1], found[0].text, "profile.marks")
         return True
 
-    def _corrected_mark(self, case: Case, said: Said) -> None:
+    def _corrected_mark(self, case: Case, said: ClaimsBuilder) -> None:
         """Of a plan, should it be one that the message corrects."""
         found = self._plans.read(case, self._locations)
         if found is not None:
             said.say("mark", found[1], found[0].text, "profile.marks")
 
-    def _cancelled_ward(self, case: Case, said: Said) -> None:
+    def _cancelled_ward(self, case: Case, said: ClaimsBuilder) -> None:
         """The ward a cancel names; a location without a ward names none, and the next may."""
         found = first_that_names(filled_of(case, self._cancels_name), case, self._locations)
         if found is None:
@@ -143,7 +143,7 @@ class MessageClaimsReader:
             return None
         return Claims() if applies else None
 
-    def _place(self, case: Case, event: VisitEvent, zbe: Zbe | None, said: Said) -> None:
+    def _place(self, case: Case, event: VisitEvent, zbe: Zbe | None, said: ClaimsBuilder) -> None:
         if _cancels_the_past(case, zbe):
             return
         asked = self._asked_of(case, event)
@@ -160,7 +160,7 @@ class MessageClaimsReader:
             location = self._locations.read(found[1], found[0], case)
             said.say("place", location, found[0].text, rule)
 
-    def _is_elsewhere(self, case: Case, paths: Paths, said: Said) -> bool:
+    def _is_elsewhere(self, case: Case, paths: Paths, said: ClaimsBuilder) -> bool:
         """Whether a temporary place is given; the message tells nothing of the assigned one then."""
         found = case.filled(paths)
         location = self._locations.read(found[1], found[0], case) if found else None
@@ -170,7 +170,7 @@ class MessageClaimsReader:
     def _asked_of(self, case: Case, event: VisitEvent) -> _Asked:
         return self._asked.get(case.event) or _Asked(event)
 
-    def _expected(self, case: Case, paths: Paths, said: Said) -> None:
+    def _expected(self, case: Case, paths: Paths, said: ClaimsBuilder) -> None:
         reader = self._marks.get(case.event)
         if reader is None or reader.expected is None:
             self._time(case, case.filled(paths), "expected_at", said)
@@ -183,7 +183,7 @@ class MessageClaimsReader:
         case: Case,
         found: tuple[FieldPath, Segment] | None,
         name: str,
-        said: Said,
+        said: ClaimsBuilder,
         rule: str = BY_TABLE,
     ) -> None:
         if found is None:
@@ -196,7 +196,7 @@ class MessageClaimsReader:
         elif text == NULL:
             said.say(name, None, path.text, rule)
 
-    def _describe(self, case: Case, event: VisitEvent, said: Said) -> None:
+    def _describe(self, case: Case, event: VisitEvent, said: ClaimsBuilder) -> None:
         for path, name, rule in (
             (_CLASS, "visit_class", BY_TABLE),
             (self._doctor, "admitting_doctor", "profile.admitting_doctor"),
@@ -209,7 +209,7 @@ class MessageClaimsReader:
         if event.what not in PLANS:  # the ward of a plan is responsible once it is carried out
             self._responsible_ward(case, said)
 
-    def _responsible_ward(self, case: Case, said: Said) -> None:
+    def _responsible_ward(self, case: Case, said: ClaimsBuilder) -> None:
         path = self._responsible
         segment = case.message.first(path.segment)
         if path.segment == "ZBE" and (shift := zbe_shift(segment)):
@@ -219,7 +219,7 @@ class MessageClaimsReader:
         ward = self._locations.ward(segment, path)
         said.say("responsible_ward", ward, path.text, "profile.responsible_ward")
 
-    def _protect(self, case: Case, said: Said) -> None:
+    def _protect(self, case: Case, said: ClaimsBuilder) -> None:
         """The strictest of the marks that are there; a code nobody configured is unknown."""
         marks = [
             (codes.get(text, Protection.UNKNOWN) if text != NULL else Protection.NONE, path.text)

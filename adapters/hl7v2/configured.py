@@ -9,7 +9,7 @@ from pydantic import Field
 
 from adapters.common.configured import SettingsKind, holds_port
 from adapters.common.door import listening
-from adapters.hl7v2 import tried
+from adapters.hl7v2 import settings_checks
 from adapters.hl7v2.profile import Hl7Profile, MllpListener
 from adapters.hl7v2.rules import in_words
 
@@ -29,5 +29,5 @@ CONFIGURED: Final = SettingsKind(
     holds=holds_port,
     told=_told,
     doors=lambda settings: [listening(settings, "messages over MLLP")],
-    doubts=lambda settings, _source, _register: tried.doubts(settings.profile),
+    doubts=lambda settings, _source, _register: settings_checks.doubts(settings.profile),
 )

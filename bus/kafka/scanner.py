@@ -3,7 +3,7 @@
 An empty answer is a promise: all that had been *written* to the partition when the call began has
 been looked at, also what belonged to a transaction still open then. A commit shows itself partition
 by partition; so whoever has seen one of its records in one topic, and then scans another until it
-is empty, has seen the rest of that commit too. (``wardbridge.readmodels.tail`` relies on it.)
+is empty, has seen the rest of that commit too. (``wardbridge.readmodels.log_follower`` relies on it.)
 """
 
 from __future__ import annotations

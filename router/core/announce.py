@@ -21,7 +21,7 @@ from router.core.designations import (
     changes,
     difference,
 )
-from router.core.outbox import Outbox
+from router.core.output_records import OutputRecords
 from router.core.patient import announced_of, believed_for, effective, still_means
 from router.core.state import ANNOUNCED, Realm
 from router.core.visit import Fold
@@ -50,7 +50,7 @@ class Announcer:
         self,
         realm: Realm,
         register: WardRegister,
-        outbox: Outbox,
+        outbox: OutputRecords,
         at: datetime,
         gained: frozenset[str] = frozenset(),
     ) -> None:
@@ -210,7 +210,7 @@ def why_ended(fold: Fold, ward: str) -> Why:
     return (Kind.ARRIVED, Reason.MOVED_IN) if fold.fulfilled else _CORRECTED
 
 
-def retire_told(realm: Realm, outbox: Outbox, name: Name) -> None:
+def retire_told(realm: Realm, outbox: OutputRecords, name: Name) -> None:
     """Keep of what a ward was told and is closed only that its versions were used."""
     realm.forget_told(name)
     outbox.state(realm.key("told", *name), None)

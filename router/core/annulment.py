@@ -8,7 +8,7 @@ movement's id, which it certainly does not mean. Whatever was told of an annulle
 with it. What was said anew before it took effect (``restating``) is meant as it was said
 last. A cancel that is told again cancels nothing more.
 
-Cost: as much as sorting the facts, however many of them are cancels (``standing``).
+Cost: as much as sorting the facts, however many of them are cancels (``standing_events``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from router.core.facts import CANCELS, Fact, Order
-from router.core.standing import OF_ANY_KIND, Name, StandingEvents, by_movement
+from router.core.standing_events import OF_ANY_KIND, Name, StandingEvents, by_movement
 from schemas.observation import What
 
 ANNULS: Final[Mapping[What, What]] = {

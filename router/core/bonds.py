@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 
 from router.core.facts import Fact, Order
 from router.core.people import Merge, NumbersStatement
-from router.core.spoken import Spoken
+from router.core.person_statements import PersonStatements
 from schemas.observation import RawPointer
 
 MAX_BESIDE: Final = 50
@@ -72,7 +72,7 @@ class Bonds:
     def __init__(self) -> None:
         self.crowded: dict[str, int] = {}
         self.merges: dict[str, KeptMerge] = {}
-        self.spoken = Spoken()
+        self.spoken = PersonStatements()
         self._owners: dict[str, tuple[str, ...]] = {}
         self._owned: dict[str, tuple[str, ...]] = {}
         self._spans: dict[Pair, bytes] = {}

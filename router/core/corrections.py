@@ -20,9 +20,9 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from router.core.annulment import annulled
+from router.core.corrected_events import MOVE, PLAN, CorrectedEvents, kind
 from router.core.facts import Fact
-from router.core.heads import MOVE, PLAN, Heads, kind
-from router.core.memory import Memory
+from router.core.fold_cache import FoldCache
 from router.core.restating import replaced_by
 from schemas.observation import Claims, What
 
@@ -46,7 +46,7 @@ class Event(NamedTuple):
     told: tuple[Claims, ...]
 
 
-def corrected(facts: Iterable[Fact], memory: Memory) -> tuple[list[Event], frozenset[str]]:
+def corrected(facts: Iterable[Fact], memory: FoldCache) -> tuple[list[Event], frozenset[str]]:
     """A visit's facts as told last, in order, and the ids of the annulled."""
     told = sorted(facts, key=lambda fact: fact.stands)
     gone = annulled(told)
@@ -88,8 +88,8 @@ def _tellings(told: Sequence[Fact], gone: Container[str]) -> Mapping[str, list[F
     found: defaultdict[str, list[Fact]] = defaultdict(list)
     corrections = sorted((fact for fact in told if fact.retells), key=lambda fact: fact.order)
     first = [fact for fact in told if not fact.retells]
-    heads = Heads(fact for fact in first if fact.id not in gone)
-    everything = Heads(first) if any(again.id in gone for again in corrections) else heads
+    heads = CorrectedEvents(fact for fact in first if fact.id not in gone)
+    everything = CorrectedEvents(first) if any(again.id in gone for again in corrections) else heads
     for again in corrections:
         meant = (everything if again.id in gone else heads).meant_by(again)
         for fact in meant:
@@ -104,7 +104,7 @@ def _tellings(told: Sequence[Fact], gone: Container[str]) -> Mapping[str, list[F
 
 
 def _events(
-    told: Iterable[Fact], again: Mapping[str, Sequence[Fact]], memory: Memory
+    told: Iterable[Fact], again: Mapping[str, Sequence[Fact]], memory: FoldCache
 ) -> Iterator[Event]:
     corrections = {each.id for tellings in again.values() for each in tellings}
     for first in (fact for fact in told if fact.id not in corrections):

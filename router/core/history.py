@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from router.core.corrections import Event, corrected, of_the_past, only
 from router.core.facts import GIVES_BACK, Fact, Order
-from router.core.memory import Memory
+from router.core.fold_cache import FoldCache
 from schemas.observation import Claims, Location
 
 _LED_TO: Final = ("place", "responsible_ward")
@@ -31,19 +31,19 @@ class HistoryEvent(NamedTuple):
     annulled: bool
 
 
-def history(said: Iterable[Fact], memory: Memory | None = None) -> list[HistoryEvent]:
+def history(said: Iterable[Fact], memory: FoldCache | None = None) -> list[HistoryEvent]:
     """What happened, of a visit's facts given in any order; ``memory``: of the last time."""
-    memory = memory or Memory()
+    memory = memory or FoldCache()
     events, gone = corrected(said, memory)
     facts = _given_back(events, gone, memory)
     return [HistoryEvent(_as_it_was(f, memory) if f.historic else f, f.id in gone) for f in facts]
 
 
-def _as_it_was(fact: Fact, memory: Memory) -> Fact:
+def _as_it_was(fact: Fact, memory: FoldCache) -> Fact:
     return memory.made(("past", fact.id), (fact,), of_the_past)
 
 
-def _given_back(events: Sequence[Event], gone: Container[str], memory: Memory) -> Iterator[Fact]:
+def _given_back(events: Sequence[Event], gone: Container[str], memory: FoldCache) -> Iterator[Fact]:
     """The facts, with each cancel saying the wards of the movement that it means."""
     if not any(event.fact.what in GIVES_BACK for event in events):  # nearly always
         yield from (event.fact for event in events)

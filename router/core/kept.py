@@ -15,7 +15,7 @@ from router.core.numbers import Numbers
 from router.core.replay import VisitReplay
 from router.core.versions import in_server_order
 from router.core.visit import Fold, folded
-from router.core.whose import counting, counts
+from router.core.visit_patient import counting, counts
 
 MAX_FOREIGN: Final = 100
 """Facts about others that a visit holds, until a merge may make them count. A sender that mixes up two patients

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 
 from router.core.facts import Fact, Order, parsed, row_of
 from router.core.kept import Visit
-from router.core.outbox import Outbox
+from router.core.output_records import OutputRecords
 from router.core.patient import Said, marks_of_others, numbers_of, said_of
 from router.core.state import Realm
 from schemas.observation import Claims, Protection, What
 
 
-def keep_mark(realm: Realm, outbox: Outbox, source: str, fact: Fact) -> bool:
+def keep_mark(realm: Realm, outbox: OutputRecords, source: str, fact: Fact) -> bool:
     """Keep what a fact says of a person's protection; whether that is new."""
     rows = realm.person(source, fact.patient)
     row, held = row_of(fact), rows.get(fact.id)
@@ -31,14 +31,16 @@ def keep_mark(realm: Realm, outbox: Outbox, source: str, fact: Fact) -> bool:
     return True
 
 
-def keep_marks_of(realm: Realm, outbox: Outbox, visit: Visit) -> None:
+def keep_marks_of(realm: Realm, outbox: OutputRecords, visit: Visit) -> None:
     """Before a visit is dropped: keep what it says of protection and must not be forgotten."""
     for fact in _marks_in(visit):
         if fact.claims.protection is not Protection.NONE or _lifts(realm, visit, fact):
             keep_mark(realm, outbox, visit.source, fact)
 
 
-def retire_marks(realm: Realm, outbox: Outbox, source: str, patient: str, horizon: int) -> None:
+def retire_marks(
+    realm: Realm, outbox: OutputRecords, source: str, patient: str, horizon: int
+) -> None:
     """Forget what is older than the horizon (microseconds) and decides nothing any more."""
     rows = realm.person(source, patient)
     facts = sorted(map(parsed, rows.values()), key=lambda fact: fact.order)

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from router.core.bonds import MAX_BESIDE, Bonds, KeptMerge, Pair
 from router.core.facts import Fact
 from router.core.people import Merge, NumbersStatement, People, Pointer, folded
-from router.core.spoken import statement_of
+from router.core.person_statements import statement_of
 
 MAX_TOGETHER: Final = 200
 """Numbers that may hang together: somebody who was merged fifty times, with four numbers each. What is said late

@@ -9,14 +9,14 @@ from typing import Final
 from router.core.due import BEHIND, EARLY
 from router.core.facts import microseconds
 from router.core.keys import VisitKey
-from router.core.outbox import Outbox
+from router.core.output_records import OutputRecords
 from router.core.state import Realm
 
 DUE_PER_TICK: Final = 200
 """Visits that one tick changes, some 50 ms of work; at midnight there may be more, for the next."""
 
 
-def pass_time(realm: Realm, outbox: Outbox, at: datetime, *, set_back: bool) -> set[str]:
+def pass_time(realm: Realm, outbox: OutputRecords, at: datetime, *, set_back: bool) -> set[str]:
     """The patients of whom something has happened by now, or not yet if the clock was ahead."""
     if set_back:
         _set_back(realm, outbox, at)
@@ -29,7 +29,7 @@ def pass_time(realm: Realm, outbox: Outbox, at: datetime, *, set_back: bool) -> 
     return undone | _patients(realm, outbox, due)
 
 
-def undo(realm: Realm, outbox: Outbox) -> set[str]:
+def undo(realm: Realm, outbox: OutputRecords) -> set[str]:
     """The next patients of whom a clock that was ahead had made something happen too early."""
     before = realm.agenda.early
     if before is None:  # nearly always
@@ -39,14 +39,14 @@ def undo(realm: Realm, outbox: Outbox) -> set[str]:
     return _patients(realm, outbox, early)
 
 
-def _set_back(realm: Realm, outbox: Outbox, at: datetime) -> None:
+def _set_back(realm: Realm, outbox: OutputRecords, at: datetime) -> None:
     """Have no visit happen before its time; the lists follow bit by bit."""
     for visit in filter(None, map(realm.visits.get, realm.agenda.set_back(microseconds(at)))):
         visit.fold_ = None
     outbox.state(realm.key(EARLY), realm.agenda.early)
 
 
-def _patients(realm: Realm, outbox: Outbox, visits: Iterable[VisitKey]) -> set[str]:
+def _patients(realm: Realm, outbox: OutputRecords, visits: Iterable[VisitKey]) -> set[str]:
     touched = set()
     for visit in filter(None, map(realm.visits.get, visits)):
         outbox.encounter(visit)

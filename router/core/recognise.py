@@ -14,8 +14,9 @@ from router.core.bonds import KEPT_MERGE, KeptMerge
 from router.core.facts import Fact
 from router.core.kept import MAX_FOREIGN, Visit
 from router.core.numbers import TiesChange
-from router.core.outbox import Outbox
+from router.core.output_records import OutputRecords
 from router.core.people import NumbersStatement
+from router.core.person_statements import statement_of
 from router.core.reasons import (
     ALIAS_CYCLE,
     CIRCLE,
@@ -31,7 +32,6 @@ from router.core.reasons import (
     VISIT_OF_MANY,
 )
 from router.core.review import EnvelopeReview, InputOrigin
-from router.core.spoken import statement_of
 from router.core.state import Realm
 
 
@@ -39,7 +39,7 @@ class Recogniser:
     """Follows what one input says of whose numbers are whose."""
 
     def __init__(
-        self, realm: Realm, outbox: Outbox, review: EnvelopeReview, origin: InputOrigin
+        self, realm: Realm, outbox: OutputRecords, review: EnvelopeReview, origin: InputOrigin
     ) -> None:
         self._realm = realm
         self._outbox = outbox
@@ -217,7 +217,7 @@ class Recogniser:
         self._review.trouble(self._origin, reason, detail, *about)
 
 
-def write(realm: Realm, outbox: Outbox, source: str, change: TiesChange) -> None:
+def write(realm: Realm, outbox: OutputRecords, source: str, change: TiesChange) -> None:
     """Write down what became different of a source's numbers, in an order that does not change from run to run."""
     for pair, row in sorted(change.rows.items()):
         outbox.state(realm.key("number", source, *pair), row)

@@ -1,7 +1,7 @@
 """Folding a long visit again at the cost of what changed, and not of all that ever happened in it.
 
 A visit is folded again whenever a fact comes that does not follow all the others. Of a long one the facts
-stay parsed, what was made of them is made anew only where they changed (``memory``), and a copy of the fold
+stay parsed, what was made of them is made anew only where they changed (``fold_cache``), and a copy of the fold
 is saved after every ``BLOCK`` events. What happened before the first difference to the last time is what it
 was, and so is the fold of it: it is gone on with from the last copy before that.
 
@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from router.core.facts import Fact
+from router.core.fold_cache import FoldCache, is_same
 from router.core.fulfilment import Fulfilment
 from router.core.history import HistoryEvent, history
-from router.core.memory import Memory, is_same
 from router.core.visit import Fold
 
 BLOCK: Final = 64
@@ -28,7 +28,7 @@ class VisitReplay:
 
     def __init__(self, facts: Iterable[Fact], fulfilment: Fulfilment) -> None:
         self.facts = {fact.id: fact for fact in facts}
-        self._memory = Memory()
+        self._memory = FoldCache()
         self._happened: Sequence[HistoryEvent] = ()
         self._saved = [Fold(fulfilment)]
 

@@ -22,7 +22,7 @@ from router.core.facts import Fact, microseconds
 from router.core.kept import Visit
 from router.core.keys import VisitKey
 from router.core.marks import keep_marks_of, retire_marks
-from router.core.outbox import Outbox
+from router.core.output_records import OutputRecords
 from router.core.recognise import write
 from router.core.state import Realm
 from router.core.visit import Fold
@@ -42,7 +42,7 @@ def is_over(realm: Realm, at: VisitKey, fold: Fold, horizon: datetime) -> bool:
     return fold.ended or (fold.phase is Phase.PLANNED and fold.awaits_patient_in is None)
 
 
-def drop(realm: Realm, outbox: Outbox, visit: Visit, horizon: datetime) -> None:
+def drop(realm: Realm, outbox: OutputRecords, visit: Visit, horizon: datetime) -> None:
     """Forget a visit that is over."""
     keep_marks_of(realm, outbox, visit)
     said, named = _said_of_numbers(visit)
@@ -52,7 +52,7 @@ def drop(realm: Realm, outbox: Outbox, visit: Visit, horizon: datetime) -> None:
             _keep_said(realm, outbox, visit.source, (f for f in said if f.patient == number))
 
 
-def forget_visit(realm: Realm, outbox: Outbox, visit: Visit) -> None:
+def forget_visit(realm: Realm, outbox: OutputRecords, visit: Visit) -> None:
     """Forget a visit, and what wards were told of it but for what is open."""
     for key in realm.drop(visit):
         outbox.state(key, None)
@@ -62,7 +62,7 @@ def forget_visit(realm: Realm, outbox: Outbox, visit: Visit) -> None:
             retire_told(realm, outbox, name)
 
 
-def sweep(realm: Realm, outbox: Outbox, now: datetime, keep: timedelta) -> None:
+def sweep(realm: Realm, outbox: OutputRecords, now: datetime, keep: timedelta) -> None:
     """Forget what is not to be kept, of the next things in turn."""
     horizon = now - keep
     for at in _next(realm.unswept.visits, realm.visits):
@@ -92,7 +92,7 @@ def _said_of_numbers(visit: Visit) -> tuple[list[Fact], list[str]]:
 
 
 def _forget_numbers(
-    realm: Realm, outbox: Outbox, source: str, number: str, horizon: datetime
+    realm: Realm, outbox: OutputRecords, source: str, number: str, horizon: datetime
 ) -> bool:
     """Untie a number and all that hang together with it, if nothing of them is kept; whether it is untied."""
     numbers = realm.numbers_of(source)
@@ -109,7 +109,7 @@ def _forget_numbers(
     return True
 
 
-def _keep_said(realm: Realm, outbox: Outbox, source: str, facts: Iterable[Fact]) -> None:
+def _keep_said(realm: Realm, outbox: OutputRecords, source: str, facts: Iterable[Fact]) -> None:
     """Keep what a visit had said of numbers that are still tied."""
     bonds = realm.numbers_of(source).bonds
     for fact in facts:

@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 
 from router.core.facts import microseconds
 from router.core.keys import joined, parted
-from router.core.outbox import Outbox
+from router.core.output_records import OutputRecords
 from router.core.reasons import OF_ANOTHER, VISIT_OF_ANOTHER
 from router.core.state import Realm
 from schemas.observation import Envelope, Observation, RawPointer, What
@@ -51,7 +51,7 @@ def origin_of(envelope: Envelope, said: Observation) -> InputOrigin:
 class EnvelopeReview:
     """Gathers what one envelope leads to; of two words about one item the last one counts."""
 
-    def __init__(self, realm: Realm, outbox: Outbox, envelope: Envelope) -> None:
+    def __init__(self, realm: Realm, outbox: OutputRecords, envelope: Envelope) -> None:
         self._realm = realm
         self._outbox = outbox
         self._envelope = envelope

@@ -27,10 +27,10 @@ from typing import Final, NamedTuple
 from pydantic import TypeAdapter
 
 from router.core.backlog import WardBacklog
-from router.core.believed import EffectiveAuthority
 from router.core.clock import Clock
 from router.core.designations import Announced, Name
 from router.core.due import DUE, Agenda
+from router.core.effective_authority import EffectiveAuthority
 from router.core.facts import Fact
 from router.core.fulfilment import BY_PLACE, Fulfilment
 from router.core.kept import Visit, marked

@@ -16,12 +16,12 @@ from pydantic import BaseModel, ValidationError
 from bus.port import Record, Stored
 from router.core.announce import Announcer
 from router.core.facts import taken_at
-from router.core.follow import RealmFollower
 from router.core.fulfilment import ALL_BY_PLACE, BY_PLACE, Fulfilment
-from router.core.observe import ObservationHandler
-from router.core.outbox import Outbox, review_of_record
+from router.core.observation_handler import ObservationHandler
+from router.core.output_records import OutputRecords, review_of_record
 from router.core.partition import RouterState
 from router.core.patient import everyone_known_as
+from router.core.realm_follower import RealmFollower
 from schemas import topics
 from schemas.authority import Authority, Tick
 from schemas.observation import OF_OUR_CLOCK, Envelope
@@ -81,7 +81,7 @@ class RouterStep:
             return self._unreadable(stored, str(error))
         return self._decided(state, said, taken_at(stored)).records
 
-    def _decided(self, state: RouterState, said: BaseModel, at: datetime) -> Outbox:
+    def _decided(self, state: RouterState, said: BaseModel, at: datetime) -> OutputRecords:
         match said:
             case Envelope():
                 return self._observe(state, said)
@@ -94,13 +94,13 @@ class RouterStep:
     def _unreadable(self, stored: Stored, why: str) -> Sequence[Record]:
         is_realm = stored.topic != topics.OBSERVATIONS and stored.key and not stored.is_foreign
         realm = stored.key if is_realm and stored.key else ""
-        outbox = Outbox(realm)
+        outbox = OutputRecords(realm)
         detail = f"{why}; written by another version, or by hand"
         outbox.review(review_of_record(stored, realm, UNREADABLE, detail))
         return outbox.records
 
-    def _observe(self, state: RouterState, envelope: Envelope) -> Outbox:
-        realm, outbox = state.realm(envelope.realm), Outbox(envelope.realm)
+    def _observe(self, state: RouterState, envelope: Envelope) -> OutputRecords:
+        realm, outbox = state.realm(envelope.realm), OutputRecords(envelope.realm)
         observer = ObservationHandler(realm, outbox, envelope, self._keep)
         follower = RealmFollower(realm, outbox, self._register)
         follower.look_first_at(envelope)
@@ -115,13 +115,15 @@ class RouterStep:
         observer.close()
         return outbox
 
-    def _believe(self, state: RouterState, authority: Authority, written_at: datetime) -> Outbox:
-        realm, outbox = state.realm(authority.realm), Outbox(authority.realm)
+    def _believe(
+        self, state: RouterState, authority: Authority, written_at: datetime
+    ) -> OutputRecords:
+        realm, outbox = state.realm(authority.realm), OutputRecords(authority.realm)
         RealmFollower(realm, outbox, self._register).believe(authority, written_at)
         return outbox
 
-    def _tick(self, state: RouterState, tick: Tick) -> Outbox:
-        realm, outbox = state.realm(tick.realm), Outbox(tick.realm)
+    def _tick(self, state: RouterState, tick: Tick) -> OutputRecords:
+        realm, outbox = state.realm(tick.realm), OutputRecords(tick.realm)
         fulfilment = self._fulfilments.get(tick.realm, BY_PLACE)
         RealmFollower(realm, outbox, self._register).tick(tick, self._keep, fulfilment)
         return outbox

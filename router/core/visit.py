@@ -8,7 +8,7 @@ A mark is *fulfilled* by arrival: when the patient is in the marked ward, by pla
 responsibility (``fulfilment``). Only annulling that arrival, a new mark, or a state that repeats the
 mark while the patient is elsewhere brings it back.
 
-What had not happened when it was said waits (``ahead``). It happens before the first fact that
+What had not happened when it was said waits (``scheduled_events``). It happens before the first fact that
 sorts after its time, or when the fold is told that its time has passed.
 """
 
@@ -19,7 +19,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from router.core.ahead import NOTHING_AHEAD, ScheduledEvents
 from router.core.annulment import cancels
 from router.core.corrections import only
 from router.core.effects import EFFECTS, ENDED, Effect
@@ -27,6 +26,7 @@ from router.core.facts import Fact, Order, moment
 from router.core.fulfilment import BY_PLACE, Fulfilment
 from router.core.history import HistoryEvent, history
 from router.core.restating import Whereabouts
+from router.core.scheduled_events import NOTHING_AHEAD, ScheduledEvents
 from schemas.encounter import EncounterView, Mark, Phase, PlannedMove
 from schemas.notification import Reason
 from schemas.observation import Location, Protection, What

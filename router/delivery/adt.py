@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from router.delivery import persons
+from router.delivery import patient_mapping
 from router.delivery.channel import MINIMAL, Outgoing
 from schemas.base import VisitRef
 from schemas.fields import Beside, Details, Identity
@@ -159,10 +159,10 @@ def _person(visit: VisitRef, who: Identity | None) -> dict[int, str]:
     if who is None:
         return {3: _number(visit), 5: _PSEUDONYM}
     return {
-        3: f"{_joined(persons.number_of(who))}~{_number(visit)}",
-        5: _joined(persons.name_of(who)),
-        7: persons.born_of(who),
-        8: persons.sex_of(who),
+        3: f"{_joined(patient_mapping.number_of(who))}~{_number(visit)}",
+        5: _joined(patient_mapping.name_of(who)),
+        7: patient_mapping.born_of(who),
+        8: patient_mapping.sex_of(who),
     }
 
 

@@ -41,7 +41,7 @@ class AttemptResult(NamedTuple):
 
     ``gone``: the endpoint says that it will never take anything again. ``unwanted``: it refuses
     this notice for what it is. ``retry_after_s`` is what it asked for. ``said`` is what it gave as its reason, as
-    far as everybody may read it (``router.delivery.said``). Both texts tell nothing of the notice.
+    far as everybody may read it (``router.delivery.refusal_text``). Both texts tell nothing of the notice.
     """
 
     refusal: str | None = None

@@ -3,7 +3,7 @@
 Theory of operation
 -------------------
 One group reads topic ``outgoing``; whoever is assigned a partition has all subscribers of that partition. A round is:
-read what is new, count it and open it (``router.delivery.account``), and, where it is time, commit: the
+read what is new, count it and open it (``router.delivery.subscriber_account``), and, where it is time, commit: the
 receipts of what has ended, the rows of the subscribers that changed, and the position, as one. Reading and
 committing block, so they have a thread, the same for both; everything else is done in the event loop, and sending goes
 on while the thread waits.
@@ -40,12 +40,12 @@ from bus.port import (
     Stored,
     TopicPartition,
 )
-from router.delivery.account import Account, UnreadableError
 from router.delivery.lanes import EndedDelivery
 from router.delivery.ledger import Ledger
 from router.delivery.queue import GROUP, PAGE_RECORDS, QueuePosition, own_of
 from router.delivery.receipts import receipt_of
 from router.delivery.sender import Clock, Sender
+from router.delivery.subscriber_account import SubscriberAccount, UnreadableError
 from schemas import topics
 from schemas.delivery import SubscriberState
 
@@ -81,18 +81,18 @@ class Dispatcher:
         self._on_unreadable = on_unreadable
         self._clock = clock
         self._thread = executor or ThreadPoolExecutor(1, "delivery")
-        self._accounts: dict[int, dict[str, Account]] = {}
+        self._accounts: dict[int, dict[str, SubscriberAccount]] = {}
         self._positions: dict[int, int] = {}
         self._ledger = Ledger(log)
         self._ended: list[Record] = []
         self._committing = 0
-        self._changed: dict[str, Account] = {}
+        self._changed: dict[str, SubscriberAccount] = {}
         self._committed_at_s = clock()
         self._is_suspect = False
         self._is_leaving = False
         self._is_stopping = False
         self._asked_to_commit: list[asyncio.Future[None]] = []
-        self._to_read: dict[str, Account] = {}
+        self._to_read: dict[str, SubscriberAccount] = {}
         self._reading_on: asyncio.Task[None] | None = None
 
     # -- who is told
@@ -128,13 +128,13 @@ class Dispatcher:
         is_ending = self._is_stopping or self._is_leaving
         return self._uncommitted() < UNCOMMITTED_NOTICES and not is_ending
 
-    def note_ended(self, account: Account, ended: EndedDelivery) -> None:
+    def note_ended(self, account: SubscriberAccount, ended: EndedDelivery) -> None:
         """A notice has ended: it is kept with the next commit."""
         at = datetime.fromtimestamp(self._clock(), UTC)
         self._ended.append(receipt_of(account.name, ended, at))
         self.note_changed(account)
 
-    def note_changed(self, account: Account) -> None:
+    def note_changed(self, account: SubscriberAccount) -> None:
         """The row says something else: it is kept with the next commit."""
         self._changed[account.name] = account
         if account.has_left:
@@ -225,7 +225,9 @@ class Dispatcher:
         kept = await self._in_thread(self._ledger.take_over, partition)
         # Also where nothing comes: a commit without a position would not be compared with the group's.
         self._positions[partition] = kept.position
-        self._accounts[partition] = {name: Account(state) for name, state in kept.rows.items()}
+        self._accounts[partition] = {
+            name: SubscriberAccount(state) for name, state in kept.rows.items()
+        }
         for sender in self._senders_of(partition):
             sender.begin(self._account(partition, sender.name), self)
         self._read_on(self._accounts[partition].values())
@@ -251,10 +253,10 @@ class Dispatcher:
     def _partition_of(self, name: str) -> int:
         return self._log.partition_of(topics.OUTGOING, name)
 
-    def _account(self, partition: int, name: str) -> Account:
+    def _account(self, partition: int, name: str) -> SubscriberAccount:
         known = self._accounts[partition]
         if name not in known:
-            known[name] = Account(SubscriberState(subscriber=name))
+            known[name] = SubscriberAccount(SubscriberState(subscriber=name))
         return known[name]
 
     # -- records
@@ -299,7 +301,7 @@ class Dispatcher:
 
     # -- what was left in the log
 
-    def _read_on(self, accounts: Iterable[Account]) -> None:
+    def _read_on(self, accounts: Iterable[SubscriberAccount]) -> None:
         """Read what was left of these, where there is room for it now."""
         self._to_read |= {each.name: each for each in accounts if each.to_read() is not None}
         is_reading = self._reading_on is not None and not self._reading_on.done()
@@ -321,11 +323,11 @@ class Dispatcher:
                 if account.to_read() is not None:
                     self._to_read[name] = account
 
-    def _is_ours(self, account: Account) -> bool:
+    def _is_ours(self, account: SubscriberAccount) -> bool:
         known = self._accounts.get(self._partition_of(account.name), {})
         return known.get(account.name) is account
 
-    async def _read_page(self, account: Account, place: QueuePosition) -> None:
+    async def _read_page(self, account: SubscriberAccount, place: QueuePosition) -> None:
         at = TopicPartition(topics.OUTGOING, self._partition_of(account.name))
         try:
             found = await asyncio.to_thread(self._log.scan, at, place.offset, PAGE_RECORDS)
@@ -343,7 +345,7 @@ class Dispatcher:
         if (sender := self.senders.get(account.name)) is not None:
             sender.wake()
 
-    async def _lose_what_was_left(self, at: TopicPartition, account: Account) -> None:
+    async def _lose_what_was_left(self, at: TopicPartition, account: SubscriberAccount) -> None:
         start = (await asyncio.to_thread(self._log.starts, at.topic))[at.partition]
         position = self._positions.get(at.partition, start)
         kept = await asyncio.to_thread(self._own_between, at, account.name, start, position)

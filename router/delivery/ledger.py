@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from bus.belonging import PositionRows
 from bus.port import Log, LogError, Record, Stored, TopicPartition
-from router.delivery.account import Account
 from router.delivery.queue import GROUP
+from router.delivery.subscriber_account import SubscriberAccount
 from schemas import topics
 from schemas.delivery import SubscriberState
 
@@ -78,7 +78,7 @@ class Ledger:
             at = TopicPartition(topics.OUTGOING, partition)
             if committed.get(at, start) < start:
                 kept = self.take_over(partition)
-                accounts = [Account(state) for state in kept.rows.values()]
+                accounts = [SubscriberAccount(state) for state in kept.rows.values()]
                 for account in accounts:
                     account.lose_all()
                 self.commit({partition: start}, (), [each.row() for each in accounts])

@@ -22,7 +22,7 @@ from router.delivery.addresses import Policy
 from router.delivery.channel import AttemptResult
 from router.delivery.http import reason_of, session
 from router.delivery.refusal import PlainPort
-from router.delivery.said import BODY_BYTES, of_body
+from router.delivery.refusal_text import BODY_BYTES, of_body
 
 ANSWER_BYTES: Final = 65_536
 """Read of an answer, so that the connection can serve again."""

@@ -14,7 +14,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Final
 
-from router.delivery import persons
+from router.delivery import patient_mapping
 from router.delivery.channel import MINIMAL
 from schemas.base import VisitRef
 from schemas.fields import Beside, Details
@@ -74,8 +74,8 @@ def encounter_of(notice: DesignationData, at: datetime | None, beside: Beside = 
         if beside.details is not None:
             _add_details(found, beside.details)
     if beside.patient is not None:
-        found["contained"] = [persons.patient_of(beside.patient)]
-        found["subject"] = persons.SUBJECT
+        found["contained"] = [patient_mapping.patient_of(beside.patient)]
+        found["subject"] = patient_mapping.SUBJECT
     if notice.hospital is not None:
         found["serviceProvider"] = {"type": "Organization", "display": notice.hospital}
     return found

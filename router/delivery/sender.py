@@ -21,7 +21,6 @@ from uuid import uuid4
 import structlog
 from tenacity import AsyncRetrying, retry_if_result, wait_random_exponential
 
-from router.delivery.account import Account
 from router.delivery.channel import (
     INCOMPLETE,
     MINIMAL,
@@ -32,6 +31,7 @@ from router.delivery.channel import (
 )
 from router.delivery.lanes import EndedDelivery, Lanes, LaneStatus, RetryTerms
 from router.delivery.queue import QueuedNotice
+from router.delivery.subscriber_account import SubscriberAccount
 from router.delivery.subscription import MayRead, every_ward
 from schemas.delivery import Tried
 from schemas.fields import Beside
@@ -55,11 +55,11 @@ class Office(Protocol):
         """Whether one more notice may end before the next commit."""
         ...
 
-    def note_ended(self, account: Account, ended: EndedDelivery) -> None:
+    def note_ended(self, account: SubscriberAccount, ended: EndedDelivery) -> None:
         """A notice has ended: it is kept with the next commit."""
         ...
 
-    def note_changed(self, account: Account) -> None:
+    def note_changed(self, account: SubscriberAccount) -> None:
         """The row says something else: it is kept with the next commit."""
         ...
 
@@ -108,7 +108,7 @@ class Sender:
     ) -> None:
         self.name = name
         self.figures = SenderFigures()
-        self.account: Account | None = None
+        self.account: SubscriberAccount | None = None
         self._channel = channel
         self._terms = terms
         self._clock = clock
@@ -125,7 +125,7 @@ class Sender:
 
     # -- begin and end
 
-    def begin(self, account: Account, office: Office) -> None:
+    def begin(self, account: SubscriberAccount, office: Office) -> None:
         """Send what is open for the account, from now on."""
         self.account, self._office, self._is_stopping = account, office, False
         concurrency = 1 if self._channel.one_at_a_time else self._terms.concurrency
@@ -211,7 +211,7 @@ class Sender:
         trouble = self._trouble(account, lanes)
         return SenderStatus(sum(waiting.values()), lanes, trouble, account.tried)
 
-    def _trouble(self, account: Account, lanes: tuple[LaneStatus, ...]) -> str | None:
+    def _trouble(self, account: SubscriberAccount, lanes: tuple[LaneStatus, ...]) -> str | None:
         refused = [each.last_answer for each in lanes if each.last_answer is not None]
         if account.paused is not None or self._unanswered is not None:
             return account.paused or self._unanswered
@@ -351,7 +351,7 @@ class Sender:
         account.tried = Tried(at=self._now(), refusal=answer.refusal, status=answer.status)
         self._changed()
 
-    async def _beat(self, channel: Conversing, account: Account) -> None:
+    async def _beat(self, channel: Conversing, account: SubscriberAccount) -> None:
         state: Literal["active", "error"] = "error" if account.paused else "active"
         answer = await self._guarded(channel.heartbeat(account.sequence, state))
         self._unanswered = answer.refusal
@@ -400,7 +400,7 @@ class Sender:
         self._waits.discard(task)
         self.wake()
 
-    def _its_account(self) -> Account:
+    def _its_account(self) -> SubscriberAccount:
         if self.account is None:
             raise LookupError("another process sends to it, or the log cannot be read now")
         return self.account

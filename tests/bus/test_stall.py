@@ -3,7 +3,7 @@
 import pytest
 
 from bus.port import TopicPartition
-from bus.stall import Progress
+from bus.progress_watch import ProgressWatch
 
 AT, OTHER = TopicPartition("raw", 0), TopicPartition("raw", 1)
 
@@ -26,7 +26,7 @@ AT, OTHER = TopicPartition("raw", 0), TopicPartition("raw", 1)
 def test_stalled_is_behind_at_one_offset_for_too_long(
     looks: list[tuple[float, int, int]], expected: list[TopicPartition]
 ) -> None:
-    progress = Progress(stalled_after_s=10.0)
+    progress = ProgressWatch(stalled_after_s=10.0)
     for now_s, offset, end in looks:
         found = progress.stalled({AT: offset, OTHER: 3}, {AT: end, OTHER: 3}, now_s)
     assert found == set(expected)

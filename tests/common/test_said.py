@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from adapters.common.claims_builder import ClaimsBuilder
 from adapters.common.origin import Origins, ValueOrigin
 from adapters.common.outcome import Trouble
-from adapters.common.said import Said
 
 BLURRED = Trouble("ward-unknown", "no such code", "PV1-3")
 
@@ -29,7 +29,7 @@ def test_a_value_is_claimed_or_a_trouble_and_nothing_where_another_feed_owns_it(
     owned: Container[str] | None, value: object, claims: dict[str, object], troubles: list[Trouble]
 ) -> None:
     origins = Origins(asked=True)
-    said = Said(origins, [], owned)
+    said = ClaimsBuilder(origins, [], owned)
     said.say("mark", value, "PV1-42", "profile.marks")
     origins.finish()
     assert (said, said.troubles) == (claims, troubles)
@@ -40,7 +40,7 @@ def test_a_value_is_claimed_or_a_trouble_and_nothing_where_another_feed_owns_it(
 
 def test_nothing_is_noted_where_nobody_asks() -> None:
     origins = Origins(asked=False)
-    Said(origins, []).say("mark", "W1", "PV1-42", "profile.marks")
+    ClaimsBuilder(origins, []).say("mark", "W1", "PV1-42", "profile.marks")
     origins.note("visit", "PV1-19", "profile.visit")
     origins.finish()
     assert origins.finished == []

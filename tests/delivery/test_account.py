@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from bus.port import Stored
-from router.delivery import account as accounts
-from router.delivery.account import Account, UnreadableError
+from router.delivery import subscriber_account as accounts
 from router.delivery.channel import AttemptResult
 from router.delivery.lanes import (
     LANE_NOTICES,
@@ -21,6 +20,7 @@ from router.delivery.lanes import (
     RetryTerms,
 )
 from router.delivery.queue import SEQUENCE
+from router.delivery.subscriber_account import SubscriberAccount, UnreadableError
 from schemas import topics
 from schemas.base import VisitRef
 from schemas.delivery import Backlog, SubscriberState
@@ -62,7 +62,7 @@ class Process:
 
     def start(self) -> None:
         """Begin with what is committed; what had ended and was not committed is forgotten."""
-        self.account = Account(self.committed)
+        self.account = SubscriberAccount(self.committed)
         self.lanes = Lanes(self.terms, keeps_visits=self.keeps_visits)
         self.account.open_lanes(self.lanes)
         self.read = self.position
@@ -250,7 +250,7 @@ def test_what_is_no_longer_in_the_log_leaves_a_gap() -> None:
         process.queue_up(ward)
     process.take()
     process.account.close_lanes()
-    account = Account(process.account.row())
+    account = SubscriberAccount(process.account.row())
     account.open_lanes(lanes := Lanes(RetryTerms()))
     kept = process.queue[3:]
     assert account.lose_before(3, kept, 6) == 3

@@ -20,7 +20,7 @@ from router.delivery.lanes import RetryTerms
 from router.delivery.posting import Poster
 from router.delivery.resources import encounter_id, encounter_of
 from router.delivery.sender import GONE, Sender
-from router.delivery.standing import standing_of
+from router.delivery.subscription_status import standing_of
 from schemas.base import VisitRef
 from schemas.delivery import Outcome
 from schemas.notification import Kind

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from router.delivery.channel import AttemptResult
 from router.delivery.channels.mllp import verdict_of
-from router.delivery.said import BODY_BYTES, LONGEST, of_body, words_of
+from router.delivery.refusal_text import BODY_BYTES, LONGEST, of_body, words_of
 from tests.delivery.test_webhook import attempt
 from tests.support.receiver import Handler, HttpReceiver
 

@@ -15,7 +15,7 @@ from standardwebhooks.webhooks import Webhook as Verifier
 
 from adapters.common.settings import Tls
 from bus.port import Stored
-from router.core.outbox import Outbox
+from router.core.output_records import OutputRecords
 from router.delivery.addresses import NotAllowedError, Policy
 from router.delivery.channel import INCOMPLETE, AttemptResult, Outgoing
 from router.delivery.channels.webhook import body_of
@@ -39,7 +39,7 @@ from tests.support.receiver import (
     hanging,
     resetting,
 )
-from wardbridge.readmodels.kept import kept_of
+from wardbridge.readmodels.stream_events import kept_of
 
 OUTGOING = Outgoing(7, notice("MED", 3), 0.0)
 
@@ -82,7 +82,7 @@ def test_a_notice_has_one_shape_on_every_channel(said: dict[str, object]) -> Non
     """What is not said is left out: webhooks left out nulls, streams and topics had them."""
     plain = notice("MED", 3)
     of = plain.model_copy(update={"data": plain.data.model_copy(update=said)})
-    outbox = Outbox("lab")
+    outbox = OutputRecords("lab")
     outbox.notification(of)
     (record,) = outbox.records
     written = json.loads(record.value or b"")

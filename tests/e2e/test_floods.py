@@ -14,7 +14,7 @@ from adapters.fhir.surface import DEEDS
 from tests.e2e.test_service import started
 from tests.support.access import lab_with_access
 from tests.support.service import FHIR_PORT, HTTP_PORT, Service
-from wardbridge.security.rules import RULES
+from wardbridge.security.route_rights import RULES
 
 PIECE: Final = b"[]," * 100_000
 FLOOD_BYTES: Final = 30_000_000

@@ -22,7 +22,7 @@ from tests.support.histories import Visit, message
 from tests.support.mllp import MllpClient, code_of
 from tests.support.service import Service
 from tests.wardbridge.support import EXPORT, LAB, cli, command, configured, export, lab_text
-from wardbridge.security.notes import FOLDER
+from wardbridge.security.audit_spool import FOLDER
 
 AT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from adapters.fhir import client, intake, lookup, poller
-from adapters.fhir.aside import READ_ASIDE_BYTES
+from adapters.fhir.large_bodies import READ_ASIDE_BYTES
 from bus.memory import MemoryLog
 from tests.fhir.lab import bundle, encounter
 from tests.fhir.test_positions import History, Service

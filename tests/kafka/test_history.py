@@ -14,7 +14,7 @@ from schemas import topics
 from tests.bus.engines import one_broker
 from tests.support.kafka import brokers
 from tests.wardbridge.test_http import OPEN, Surface, ids, notice, notices, stream
-from wardbridge.readmodels import kept
+from wardbridge.readmodels import stream_events
 from wardbridge.readmodels.history import BLOCK_OFFSETS
 
 WARDS = [f"W{number}" for number in range(10)]
@@ -30,12 +30,12 @@ def log() -> Iterator[KafkaLog]:
 
 
 @pytest.mark.parametrize(
-    "in_memory", [10, kept.RECENT_NOTICES], ids=["from the log", "from memory"]
+    "in_memory", [10, stream_events.RECENT_NOTICES], ids=["from the log", "from memory"]
 )
 def test_the_listeners_of_every_ward_catch_up_together(
     in_memory: int, log: KafkaLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept, "RECENT_NOTICES", in_memory)
+    monkeypatch.setattr(stream_events, "RECENT_NOTICES", in_memory)
     read: list[int] = []
     scan = log.scan
 

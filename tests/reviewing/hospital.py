@@ -17,9 +17,9 @@ from adapters.common.keys import raw_pointer
 from adapters.common.review import FeedReview
 from adapters.elvis.feed import ElvisDirectoryFeed
 from adapters.elvis.settings import ElvisSettings
-from adapters.fhir.belongs import is_bundle, is_encounter
 from adapters.fhir.intake import Intake
 from adapters.fhir.mapping import FhirNormaliser
+from adapters.fhir.request_checks import is_bundle, is_encounter
 from adapters.hl7v2.mapping import Hl7Normaliser, read_frame
 from adapters.hl7v2.statement import named, statement
 from bus.memory import MemoryLog

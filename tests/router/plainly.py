@@ -1,6 +1,6 @@
 """A visit's history told plainly: every pair of facts is looked at, as the rules say it.
 
-The router's own (``annulment``, ``standing``, ``heads``, ``corrections``, ``history``, ``restating``) must come
+The router's own (``annulment``, ``standing_events``, ``corrected_events``, ``corrections``, ``history``, ``restating``) must come
 to the same; it looks at each fact a few times only.
 
 What is said of one fact or of one event alone is taken from the router, and is not compared here: which kinds a
@@ -15,12 +15,12 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from router.core.annulment import ANNULS, cancels, may_mean
+from router.core.corrected_events import kind as kind_of
 from router.core.corrections import Event, _events, of_the_past, only
 from router.core.facts import CANCELS, GIVES_BACK, Fact
+from router.core.fold_cache import FoldCache
 from router.core.fulfilment import BY_PLACE, Fulfilment
-from router.core.heads import kind as kind_of
 from router.core.history import HistoryEvent
-from router.core.memory import Memory
 from router.core.visit import Fold
 from schemas.observation import Claims, Location, What
 
@@ -135,7 +135,7 @@ def corrected(facts: Iterable[Fact]) -> tuple[list[Event], frozenset[str]]:
     told = _with_ids_of_corrections(told, gone)
     gone = annulled(told)
     again = _tellings(told, gone)
-    events = sorted(_events(told, again, Memory()), key=lambda event: event.fact.stands)
+    events = sorted(_events(told, again, FoldCache()), key=lambda event: event.fact.stands)
     replaced = _replaced([event.fact for event in events], gone)
     tellings = {each.id for fact_id in replaced for each in again.get(fact_id, ())}
     return events, gone | replaced | tellings

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.core.believed import EffectiveAuthority
+from router.core.effective_authority import EffectiveAuthority
 from router.core.keys import joined, parted
 from schemas.authority import Authority, AuthorityEntry
 from tests.router.hearing import Router, authority

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from router.core import bonds, kept, numbers, reasons, spoken, state
+from router.core import bonds, kept, numbers, person_statements, reasons, state
 from router.core.facts import fact_of
 from router.core.patient import visits_of
 from router.core.people import Merge, NumbersStatement, folded
@@ -252,10 +252,10 @@ def test_numbers_by_a_wrong_profile_are_no_longer_tied_once_they_are_read_anew()
 
 def test_of_one_person_only_so_many_statements_are_kept_whole() -> None:
     s = Source().of("p1", "n")
-    said = [s.a31() for _ in range(3 * spoken.MAX_SPOKEN)]
+    said = [s.a31() for _ in range(3 * person_statements.MAX_SPOKEN)]
     router = Router().hear(*said).restart()
     kept_whole = [key for key in rows(router.records, topics.STATE) if "|spoken|" in key]
-    newest = said[-spoken.MAX_SPOKEN :]
+    newest = said[-person_statements.MAX_SPOKEN :]
     assert sorted(kept_whole) == sorted(f"{REALM}|spoken|ehr|p1|{each.id}" for each in newest)
     anew = {"revision": 1, "patient": patient("p1", "m")}
     router.hear(*(each.model_copy(update=anew) for each in newest))

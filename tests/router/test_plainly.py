@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from router.core.annulment import annulled
 from router.core.corrections import Event, corrected
 from router.core.facts import Fact
+from router.core.fold_cache import FoldCache
 from router.core.history import HistoryEvent, history
-from router.core.memory import Memory
 from router.core.restating import replaced_at, replaced_by
 from router.core.versions import in_server_order
 from router.core.visit import folded
@@ -46,7 +46,7 @@ def test_the_same_is_annulled(said: list[Fact]) -> None:
 @given(facts())
 def test_the_same_is_corrected(said: list[Fact]) -> None:
     said = in_server_order(said)
-    (events, gone), (plain, plainly_gone) = corrected(said, Memory()), plainly.corrected(said)
+    (events, gone), (plain, plainly_gone) = corrected(said, FoldCache()), plainly.corrected(said)
     assert [*map(exact_event, events)] == [*map(exact_event, plain)]
     assert gone == plainly_gone
 
@@ -66,7 +66,7 @@ def test_the_fold_is_the_same(said: list[Fact]) -> None:
 @given(facts())
 def test_with_what_was_made_before_the_same_has_happened(said: list[Fact]) -> None:
     """One fact after the other comes, and each is taken for what it is by then."""
-    memory = Memory()
+    memory = FoldCache()
     for known in range(len(said)):
         heard = in_server_order(said[: known + 1])
         assert exactly(history(heard, memory)) == exactly(history(heard))

@@ -18,7 +18,7 @@ from router.core.kept import Visit
 from router.core.long_visits import LongVisits
 from router.core.versions import in_server_order
 from router.core.visit import Fold
-from router.core.whose import counting
+from router.core.visit_patient import counting
 from schemas.observation import Observation
 from tests.router import plainly
 from tests.router.any_facts import Teller

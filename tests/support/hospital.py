@@ -34,8 +34,8 @@ from schemas.review import ReviewItem
 from schemas.ward import WardRegister
 from wardbridge.readmodels.board import Board
 from wardbridge.readmodels.census import Census
+from wardbridge.readmodels.disclosure import Disclosure
 from wardbridge.readmodels.identities import Identities
-from wardbridge.readmodels.known import Disclosure
 
 REALM = "lab"
 KEYER = PatientKeyer(b"a secret of the tests")

@@ -27,10 +27,10 @@ from tests.support.certificates import self_signed
 from tests.wardbridge.test_http import surface
 from wardbridge.api.stream import while_allowed
 from wardbridge.config.access import HttpTls
+from wardbridge.config.authorisation import Deed, Grant, Reader
 from wardbridge.config.certificate import alternative_name, subject_name
-from wardbridge.config.rights import Deed, Grant, Reader
-from wardbridge.security.gate import Credentials, Gate
-from wardbridge.security.rules import RULES
+from wardbridge.security.authenticator import Authenticator, Credentials
+from wardbridge.security.route_rights import RULES
 from wardbridge.security.session import COOKIE, Session, opened, sealed
 
 NOW = datetime(2026, 1, 15, 8, tzinfo=UTC)
@@ -55,10 +55,10 @@ REGISTER = WardRegister(
 ALL: frozenset[Deed] = frozenset(get_args(Deed))
 
 
-def gate_for(*grants: Grant, until: datetime = NOW) -> Gate:
+def gate_for(*grants: Grant, until: datetime = NOW) -> Authenticator:
     reader = Reader("screen", "token", grants)
     known = Credentials({"screen": (hash_of(TOKEN), reader)}, {}, None, session_days=30)
-    return Gate(known, REGISTER.hospital_of, lambda: until)
+    return Authenticator(known, REGISTER.hospital_of, lambda: until)
 
 
 async def _application() -> FastAPI:
@@ -100,7 +100,7 @@ def quoted(ward: str) -> str:
     return "".join(f"%{byte:02x}" for byte in ward.encode())
 
 
-def answer(gate: Gate, request: Request) -> int:
+def answer(gate: Authenticator, request: Request) -> int:
     try:
         asyncio.run(gate(request))
     except HTTPException as refused:
@@ -254,7 +254,7 @@ def a_request() -> Request:
     )
 
 
-def cookie_of(gate: Gate) -> list[tuple[str, str]]:
+def cookie_of(gate: Authenticator) -> list[tuple[str, str]]:
     value, _ = gate.signed_in(a_request(), TOKEN)
     return [("Cookie", f"{COOKIE}={value}")]
 
@@ -355,7 +355,9 @@ def test_a_client_is_known_by_its_certificate(
     )
     by_certificate = {"DNS:localhost": Reader("portal", "certificate", (Grant(may=ALL),))}
     tokens = {"screen": (SECRET, Reader("screen", "token", (Grant(may=ALL),)))}
-    gate = Gate(Credentials(tokens, by_certificate, None, 30), REGISTER.hospital_of, lambda: NOW)
+    gate = Authenticator(
+        Credentials(tokens, by_certificate, None, 30), REGISTER.hospital_of, lambda: NOW
+    )
     context = ssl.create_default_context(cafile=server.file)
     if shows:
         context.load_cert_chain(*(portal if shows == "portal" else stranger))

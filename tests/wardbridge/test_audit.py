@@ -21,21 +21,21 @@ from schemas.identifiers import IdentifierKind
 from schemas.notification import DesignationData
 from tests.wardbridge.test_acknowledging import path, row
 from tests.wardbridge.test_http import AT, data, notice, notices, refuse, stream, surface
-from wardbridge.config.rights import ANYBODY, Grant, Reader
+from wardbridge.config.authorisation import ANYBODY, Grant, Reader
 from wardbridge.readmodels.census import Census
 from wardbridge.security import audit
 from wardbridge.security.audit import MAX_REMEMBERED, MAX_SEEN, ShownRow, Trail
-from wardbridge.security.gate import Credentials, Gate
+from wardbridge.security.authenticator import Authenticator, Credentials
 
 TOKEN = "a-token-for-the-tests"  # noqa: S105 - it opens nothing
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
-def gate(fields: Level) -> Gate:
+def gate(fields: Level) -> Authenticator:
     grant = Grant(fields=fields, may=frozenset({"read", "acknowledge", "operate"}))
     reader = Reader("anna", "token", (grant,), "MED")
     known = Credentials({"anna": (hash_of(TOKEN), reader)}, {}, None, 30)
-    return Gate(known, lambda _: None, lambda: datetime.now(UTC))
+    return Authenticator(known, lambda _: None, lambda: datetime.now(UTC))
 
 
 def entries(log: Log) -> list[AuditEntry]:

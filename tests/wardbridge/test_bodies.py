@@ -24,8 +24,8 @@ from tests.fhir.test_surface import TOKEN as SENDER
 from tests.fhir.test_surface import Endpoint
 from tests.wardbridge.test_access import ALL, TOKEN, gate_for
 from tests.wardbridge.test_http import surface
-from wardbridge.config.rights import Grant
-from wardbridge.security.rules import RULES
+from wardbridge.config.authorisation import Grant
+from wardbridge.security.route_rights import RULES
 
 PIECE: Final = b"[]," * 1_000
 MANY: Final = 1_000

@@ -28,7 +28,7 @@ from adapters.fhir.times import read_time
 from adapters.hl7v2 import header
 from adapters.hl7v2.occurrence import FARTHEST_AHEAD
 from router.core.bonds import MAX_SPAN, _extended
-from router.delivery import posting, said
+from router.delivery import posting, refusal_text
 from router.delivery.headers import MAX_HEADERS, HeaderError, headers_of
 from tests.elvis.exports import Row
 from tests.elvis.exports import export as exported
@@ -196,8 +196,8 @@ def test_of_a_receivers_answer_little_is_read() -> None:
 def test_of_an_outcome_so_many_issues_are_told() -> None:
     codes = ("not-found", "conflict", "timeout", "expired", "duplicate")
     outcome = {"resourceType": "OperationOutcome", "issue": [{"code": code} for code in codes]}
-    told = said.of_body("application/fhir+json", json.dumps(outcome).encode())
-    assert told.split("; ") == list(codes[: said.MAX_ISSUES])
+    told = refusal_text.of_body("application/fhir+json", json.dumps(outcome).encode())
+    assert told.split("; ") == list(codes[: refusal_text.MAX_ISSUES])
 
 
 # exports

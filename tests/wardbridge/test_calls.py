@@ -38,7 +38,7 @@ from wardbridge.config.load import load
 from wardbridge.config.log import RegistrySection
 from wardbridge.logstore.schema_registry import RegistryError, SchemaRegistry, Subject
 from wardbridge.net.calls import Calls, HttpAnswer, answer_to, ask, lines
-from wardbridge.security.keys import fetch_from
+from wardbridge.security.jwks import fetch_from
 
 LEADS_OUT = {
     "log.kafka.registry.url": '[log]\nengine = "kafka"\n[log.kafka]\nbrokers = "localhost:9092"\n'

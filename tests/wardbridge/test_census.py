@@ -22,7 +22,7 @@ from schemas.ward import Ward, WardRegister
 from tests.wardbridge.test_audit import BEARER, gate
 from tests.wardbridge.test_http import AT, data, row, surface
 from wardbridge.readmodels.census import Census, believed_by
-from wardbridge.readmodels.known import Disclosure
+from wardbridge.readmodels.disclosure import Disclosure
 
 LEAVES = AT + timedelta(hours=6)
 REGISTER = WardRegister(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from adapters.common.limits import LINGER_BYTES, PIECES_AT_ONCE
 from tests.wardbridge.test_access import ALL, gate_for
 from tests.wardbridge.test_http import Surface, notice, surface
-from wardbridge.config.rights import Grant
+from wardbridge.config.authorisation import Grant
 from wardbridge.net import connection, server
 from wardbridge.net.connection import ConnectionPhase, HeldConnection
 

@@ -43,10 +43,10 @@ from wardbridge.api.fhir.subscription import (
 )
 from wardbridge.api.fhir.surface import SubscriptionSurface as FhirSurface
 from wardbridge.config.access import AccessSection
-from wardbridge.config.rights import Deed, Grant, Reader
+from wardbridge.config.authorisation import Deed, Grant, Reader
 from wardbridge.readmodels.census import Census
 from wardbridge.runtime.roles import utc_now
-from wardbridge.security.gate import Credentials, Gate
+from wardbridge.security.authenticator import Authenticator, Credentials
 from wardbridge.subscriptions.registrar import NotRegisteredError, owner_of
 
 Json = dict[str, Any]
@@ -72,12 +72,14 @@ def bearer(name: str) -> dict[str, str]:
     return {"Authorization": f"Bearer the-token-of-{name}"}
 
 
-def gate() -> Gate:
+def gate() -> Authenticator:
     known = {
         name: (hash_of(f"the-token-of-{name}"), Reader(name, "token", (section.grant(),)))
         for name, section in ACCESS.tokens.items()
     }
-    return Gate(Credentials(known, {}, None, session_days=1), REGISTER.hospital_of, utc_now)
+    return Authenticator(
+        Credentials(known, {}, None, session_days=1), REGISTER.hospital_of, utc_now
+    )
 
 
 def subscription(*filters: str, **changes: Any) -> Json:

@@ -13,11 +13,11 @@ from bus.memory import MemoryLog
 from bus.port import Log, LogError, PositionLostError, Stored, TopicPartition
 from schemas import topics
 from tests.wardbridge.test_http import Surface, ids, notice, notices, stream, surface, until
-from wardbridge.readmodels import kept
+from wardbridge.readmodels import stream_events
 from wardbridge.readmodels.board import Board
 from wardbridge.readmodels.event_id import EventId
 from wardbridge.readmodels.history import BLOCK_OFFSETS, BLOCKS_KEPT, PAGE_BYTES, GoneError, Pages
-from wardbridge.readmodels.kept import Recent, StreamEvent, kept_of
+from wardbridge.readmodels.stream_events import Recent, StreamEvent, kept_of
 
 PATH = "/v1/wards/MED/stream"
 MANY = 3 * BLOCK_OFFSETS + 50
@@ -26,7 +26,7 @@ HISTORY = "history"
 
 @pytest.fixture
 def little_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "RECENT_NOTICES", 10)
+    monkeypatch.setattr(stream_events, "RECENT_NOTICES", 10)
 
 
 class Reads(list[tuple[int, int]]):
@@ -272,8 +272,8 @@ def test_what_is_kept_in_memory_is_bounded(
 
     asyncio.run(check())
     recent = Recent()
-    monkeypatch.setattr(kept, "RECENT_NOTICES", 1_000)
-    monkeypatch.setattr(kept, "RECENT_BYTES", 5_000)
+    monkeypatch.setattr(stream_events, "RECENT_NOTICES", 1_000)
+    monkeypatch.setattr(stream_events, "RECENT_BYTES", 5_000)
     for offset, stored in enumerate(log.scan(TopicPartition(topics.DESIGNATIONS, 0), 0, 100)):
         recent.add("MED", stored, kept_of(stored))
         assert sum(len(each.event) for each in recent.of("MED")) <= 5_000

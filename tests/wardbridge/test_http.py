@@ -32,20 +32,20 @@ from wardbridge.config.models import Installation, RegistrationsSection
 from wardbridge.ingest.kind import Clock
 from wardbridge.net.server import HttpServer
 from wardbridge.readmodels.board import Board
+from wardbridge.readmodels.broadcaster import Broadcaster, Seats
 from wardbridge.readmodels.census import Census
+from wardbridge.readmodels.disclosure import Disclosure
 from wardbridge.readmodels.history import Pages
-from wardbridge.readmodels.hub import Hub, Seats
 from wardbridge.readmodels.identities import Identities
-from wardbridge.readmodels.known import Disclosure
+from wardbridge.readmodels.log_follower import LogFollower
 from wardbridge.readmodels.occupancy import occupancies
-from wardbridge.readmodels.tail import Tail
 from wardbridge.reviewing.component import ReviewFollower
 from wardbridge.reviewing.desk import Desk
 from wardbridge.routing.component import RouterComponent
 from wardbridge.routing.progress import RouterProgress
 from wardbridge.runtime.roles import utc_now
 from wardbridge.security.audit import Trail
-from wardbridge.security.gate import Gate
+from wardbridge.security.authenticator import Authenticator
 from wardbridge.security.refusals import Refusals
 from wardbridge.security.sealing import Seal
 from wardbridge.subscriptions.registrar import Registrar
@@ -112,7 +112,7 @@ class Surface:
         register: WardRegister,
         limit: int,
         max_streams: int,
-        gate: Gate | None,
+        gate: Authenticator | None,
         tls: Tls | None,
         census: Census | None,
         access: AccessSection | None = None,
@@ -125,8 +125,8 @@ class Surface:
         free = occupancies(board, census, register, lambda: AT, zone) if census else None
         sees_more = census is not None
         known = Disclosure(census, register, Identities(census.aliases)) if census else None
-        self.hub = Hub(board, limit, known, free)
-        self.tail = Tail(
+        self.hub = Broadcaster(board, limit, known, free)
+        self.tail = LogFollower(
             log, self.hub.take, wait_s=0.02, with_census=sees_more, with_patients=sees_more
         )
         self.runner = StepRunner(log, "router", IdleStep(), lambda *_: ())
@@ -148,7 +148,7 @@ class Surface:
             0.05,
             utc_now,
         )
-        gate = gate or Gate(None, register.hospital_of, utc_now)
+        gate = gate or Authenticator(None, register.hospital_of, utc_now)
         trail = Trail(
             log, utc_now, timedelta(hours=1), census.patient_of if census else lambda _: None
         )
@@ -208,7 +208,7 @@ async def surface(  # noqa: PLR0913 - see above
     partitions: int = 1,
     is_read: bool = True,
     max_streams: int = 10,
-    gate: Gate | None = None,
+    gate: Authenticator | None = None,
     tls: Tls | None = None,
     census: Census | None = None,
     access: AccessSection | None = None,
@@ -226,7 +226,7 @@ async def surface(  # noqa: PLR0913 - see above
 @asynccontextmanager
 async def over(
     log: Log,
-    gate: Gate | None = None,
+    gate: Authenticator | None = None,
     installation: Installation | None = None,
     clock: Clock = utc_now,
 ) -> AsyncIterator[Surface]:

@@ -24,12 +24,12 @@ from tests.wardbridge.test_census import LEAVES, REGISTER, kept, stored, view
 from tests.wardbridge.test_http import data, notice, until
 from tests.wardbridge.test_identities import NAME, alias_record, described, record, stands_for
 from wardbridge.readmodels.board import Board
+from wardbridge.readmodels.broadcaster import Broadcaster
 from wardbridge.readmodels.census import Census
-from wardbridge.readmodels.hub import Hub
+from wardbridge.readmodels.disclosure import Disclosure
+from wardbridge.readmodels.disclosure_lookup import DisclosureLookup
 from wardbridge.readmodels.identities import Identities
-from wardbridge.readmodels.known import Disclosure
-from wardbridge.readmodels.lookup import DisclosureLookup
-from wardbridge.readmodels.tail import Tail
+from wardbridge.readmodels.log_follower import LogFollower
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 
@@ -40,8 +40,8 @@ class Following:
     def __init__(self, log: MemoryLog) -> None:
         census = Census(lambda _: "ehr")
         known = Disclosure(census, REGISTER, Identities(census.aliases))
-        hub = Hub(Board(), known=known)
-        self.tail = Tail(log, hub.take, wait_s=0.02, with_census=True, with_patients=True)
+        hub = Broadcaster(Board(), known=known)
+        self.tail = LogFollower(log, hub.take, wait_s=0.02, with_census=True, with_patients=True)
         self.lookup = DisclosureLookup(known, hub.board, self.tail)
 
     async def told(self, row: DesignationData, level: Level = "identified") -> Beside:

@@ -17,8 +17,8 @@ from schemas import topics
 from schemas.topics import TOPICS
 from tests.delivery.dispatching import REFUSED, Endpoint, at_work, sender_to, until_so
 from tests.delivery.notices import decided
-from wardbridge.logstore import moving
-from wardbridge.logstore.moving import move, records_of
+from wardbridge.logstore import log_copy
+from wardbridge.logstore.log_copy import move, records_of
 
 PARTITIONS = 2
 HEADERS = (("received", b"now"),)
@@ -101,7 +101,7 @@ def test_the_cluster_keeps_what_it_says_of_its_own_format() -> None:
 def test_an_attempt_goes_on_where_the_one_before_ended(
     fails_at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(moving, "AT_ONCE_RECORDS", 2)
+    monkeypatch.setattr(log_copy, "AT_ONCE_RECORDS", 2)
     source, cluster = filled(), Cluster(PARTITIONS)
     cluster.fails_at = fails_at
     with pytest.raises(LogError, match="no broker answers"):

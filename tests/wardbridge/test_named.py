@@ -18,7 +18,7 @@ from tests.wardbridge.test_census import kept as kept_view
 from tests.wardbridge.test_census import view
 from tests.wardbridge.test_noted import CONFIG, delivery, entry, with_log
 from wardbridge.cli import make_app
-from wardbridge.security.notes import left
+from wardbridge.security.audit_spool import left
 
 VISITS: Final = ("5101@NORR", "5101@SODER", "5102", "a%40b%2540@NORR")
 IN_THE_CENSUS: Final = "5199@NORR"

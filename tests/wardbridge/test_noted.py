@@ -30,7 +30,7 @@ from tests.wardbridge.test_http import AT
 from wardbridge.cli import _noted, make_app
 from wardbridge.cli._noted import READS, READS_NOTHING, Line, Looking, who
 from wardbridge.logstore.log import log_path
-from wardbridge.security.notes import FOLDER, Collector, left, note
+from wardbridge.security.audit_spool import FOLDER, SpoolCollector, left, note
 
 VISIT = Seen(visit=VisitRef(source="ehr", visit="4711"))
 ARGUMENTS = {
@@ -210,7 +210,7 @@ def test_the_audit_lists_what_waits_once_and_not_the_note_of_its_own_reading(dat
     shown = run("audit list", data).stdout.splitlines()
     assert [AuditEntry.model_validate_json(line).how for line in shown] == ["token", "command"]
     (first, second) = left(data)
-    with_log(data, lambda log: Collector(log, data)._collect())
+    with_log(data, lambda log: SpoolCollector(log, data)._collect())
     assert left(data) == []
     note_again(data, first)  # as after a service that ended between the log and the file
     listed = run("audit list", data).stdout.splitlines()
@@ -229,7 +229,7 @@ def test_the_service_takes_notes_in_and_puts_aside_what_is_none(
     note_again(data, entry(2))
     (data / FOLDER / "0.json").write_text("{}", encoding="utf-8")
     log = MemoryLog(1)
-    collector = Collector(log, data)
+    collector = SpoolCollector(log, data)
     collector._collect()
     found = [AuditEntry.model_validate_json(r.value or b"") for r in records_of(log, topics.AUDIT)]
     assert found == [entry(1), entry(2)]
@@ -245,7 +245,7 @@ def test_a_note_that_the_log_refuses_waits_and_health_says_so(
 
     note_again(data, entry(1))
     log = MemoryLog(1)
-    collector = Collector(log, data)
+    collector = SpoolCollector(log, data)
     with monkeypatch.context() as broken:
         broken.setattr(log, "append", refuse)
         collector._collect()

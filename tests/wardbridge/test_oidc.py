@@ -22,15 +22,15 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from adapters.common.calls import NoAnswerError
 from tests.wardbridge.test_access import REGISTER
 from tests.wardbridge.test_http import surface
-from wardbridge.config.rights import Grant, Reader
+from wardbridge.config.authorisation import Grant, Reader
 from wardbridge.net.server import HttpServer
-from wardbridge.security.gate import Credentials, Gate
-from wardbridge.security.keys import (
+from wardbridge.security.authenticator import Authenticator, Credentials
+from wardbridge.security.jwks import (
     MAX_BYTES,
     MAX_KEYS,
     RETRY_S,
     STALE_S,
-    Keys,
+    KeySet,
     KeysUnavailableError,
     fetch_from,
 )
@@ -98,7 +98,7 @@ def verifier(
         "name_claim": "sub", "unit_claim": "unit", "roles_claim": "realm_access.roles",
         "wards_claim": None, "roles": {"nurse": NURSE, "coordinator": COORDINATOR}, **changed,
     }  # fmt: skip
-    keys = Keys((issuer or Issuer()).fetch, 600.0, clock or Clock())
+    keys = KeySet((issuer or Issuer()).fetch, 600.0, clock or Clock())
     hospitals = {"MED": "Norr", "KIR": "Söder", "GER": "Norr"}
     return Verifier(Provider(**settings), keys, hospitals.get, lambda: datetime.now(UTC))
 
@@ -439,7 +439,7 @@ def tried(tokens: Iterable[str], issuer: Issuer | None = None) -> set[int]:
 
     async def run() -> set[int]:
         known = Credentials({}, {}, verifier(issuer), session_days=30)
-        gate = Gate(known, REGISTER.hospital_of, lambda: datetime.now(UTC))
+        gate = Authenticator(known, REGISTER.hospital_of, lambda: datetime.now(UTC))
         async with surface(register=REGISTER, gate=gate) as running:
             return {
                 (await running.client.get("/v1/wards/MED/inbound", headers=shown)).status_code

@@ -23,11 +23,11 @@ from tests.wardbridge.test_identities import alias_record, described, record, st
 from tests.wardbridge.test_lookup import as_stored
 from wardbridge.logstore.revisions import newest_of, revised
 from wardbridge.readmodels.board import Board
+from wardbridge.readmodels.broadcaster import Broadcaster
 from wardbridge.readmodels.census import Census
-from wardbridge.readmodels.hub import Hub
+from wardbridge.readmodels.disclosure import Disclosure
 from wardbridge.readmodels.identities import Identities
-from wardbridge.readmodels.known import Disclosure
-from wardbridge.readmodels.tail import News
+from wardbridge.readmodels.log_follower import News
 from wardbridge.runtime.forgetting import forget
 from wardbridge.runtime.service import write_authority
 
@@ -42,9 +42,9 @@ JUNK: Final = {
 NOW: Final = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def made() -> Hub:
+def made() -> Broadcaster:
     census = Census(lambda _: "ehr")
-    return Hub(Board(), known=Disclosure(census, OPEN, Identities(census.aliases)))
+    return Broadcaster(Board(), known=Disclosure(census, OPEN, Identities(census.aliases)))
 
 
 def junk(good: Stored, value: bytes) -> Stored:

@@ -20,8 +20,8 @@ from tests.wardbridge.test_audit import entries
 from tests.wardbridge.test_fhir_surface import address
 from tests.wardbridge.test_http import AT, Surface, data, notice, refuse, row, surface
 from tests.wardbridge.test_oidc import SIGNER, STRANGER, signed, verifier
-from wardbridge.config.rights import Grant, Reader
-from wardbridge.security.gate import Credentials, Gate
+from wardbridge.config.authorisation import Grant, Reader
+from wardbridge.security.authenticator import Authenticator, Credentials
 from wardbridge.security.refusals import (
     MAX_KINDS,
     MAX_OF_SOURCE,
@@ -37,12 +37,12 @@ REGISTER = WardRegister([Ward(id=ward, name=ward, hospital="Norr") for ward in (
 LIST = "/v1/wards/MED/inbound"
 
 
-def gate() -> Gate:
+def gate() -> Authenticator:
     anna = Reader(
         "anna", "token", (Grant(wards=frozenset({"KIR"}), may=frozenset({"read"})),), "KIR"
     )
     known = Credentials({"anna": (hash_of(TOKEN), anna)}, {}, verifier(), 30)
-    return Gate(known, REGISTER.hospital_of, lambda: datetime.now(UTC))
+    return Authenticator(known, REGISTER.hospital_of, lambda: datetime.now(UTC))
 
 
 def bearer(token: str) -> dict[str, str]:

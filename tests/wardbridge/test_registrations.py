@@ -30,8 +30,8 @@ from router.delivery.fanout import GROUP, FanOut
 from router.delivery.receipts import deliveries
 from router.delivery.registry import SubscriberRegistry, record_of, removal_of
 from router.delivery.sender import GONE, Sender
-from router.delivery.standing import standing_of
 from router.delivery.subscription import Subscription
+from router.delivery.subscription_status import standing_of
 from schemas import topics
 from schemas.delivery import Outcome, SubscriberState
 from schemas.notification import Kind
@@ -42,12 +42,12 @@ from tests.support.receiver import HttpReceiver, answering
 from tests.wardbridge.support import configured, in_process
 from tests.wardbridge.test_fhir_surface import ACCESS, REGISTER
 from tests.wardbridge.test_http import until
-from wardbridge.api.fhir.book import Book
 from wardbridge.api.fhir.subscription import resource_of
+from wardbridge.api.fhir.subscription_store import SubscriptionStore
 from wardbridge.config.access import AccessSection
+from wardbridge.config.authorisation import ANYBODY, Deed, Grant, Reader
 from wardbridge.config.load import load
 from wardbridge.config.models import RegistrationsSection
-from wardbridge.config.rights import ANYBODY, Deed, Grant, Reader
 from wardbridge.runtime.delivery import delivery_of
 from wardbridge.runtime.roles import utc_now
 from wardbridge.security.sealing import Seal, SealError
@@ -173,7 +173,9 @@ def test_a_subscription_of_the_configuration_is_its_owners_to_look_at(tmp_path: 
     known = Registrations(
         log, Seal(tmp_path, None), RegistrationsSection(), ACCESS, {"topic": owned}
     )
-    book = Book(log, Registrar(log, known, REGISTER, utc_now, 3), "https://b.example/fhir", utc_now)
+    book = SubscriptionStore(
+        log, Registrar(log, known, REGISTER, utc_now, 3), "https://b.example/fhir", utc_now
+    )
     assert book.entries(Reader("region", "token", ())) == {}
     (entry,) = book.entries(Reader("portal", "token", ())).values()
     assert entry.is_configured

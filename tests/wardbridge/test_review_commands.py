@@ -26,7 +26,7 @@ from wardbridge.cli._noted import who
 from wardbridge.cli._told import plain, replayed_lines, shown_lines
 from wardbridge.cli.review import exit_of
 from wardbridge.logstore.log import log_path
-from wardbridge.security.notes import left
+from wardbridge.security.audit_spool import left
 
 HTTP: Final = "[http]\nport = 8080\n"
 

@@ -24,8 +24,8 @@ from tests.reviewing.saying import after, item, record, step
 from tests.reviewing.test_replay import MARKED, WARDS, encounter_of, listing
 from tests.support.histories import Visit, message
 from tests.wardbridge.test_http import Surface, over, until
-from wardbridge.config.rights import Deed, Grant, Reader
-from wardbridge.security.gate import Credentials, Gate
+from wardbridge.config.authorisation import Deed, Grant, Reader
+from wardbridge.security.authenticator import Authenticator, Credentials
 
 FAR: Final = datetime(2100, 1, 1, tzinfo=UTC)
 MAY: Final[dict[str, frozenset[Deed]]] = {
@@ -35,12 +35,12 @@ MAY: Final[dict[str, frozenset[Deed]]] = {
 }
 
 
-def gate() -> Gate:
+def gate() -> Authenticator:
     tokens = {
         name: (hash_of(f"{name}-shows-this-token"), Reader(name, "token", (Grant(may=may),)))
         for name, may in MAY.items()
     }
-    return Gate(Credentials(tokens, {}, None, 30), lambda _: None, lambda: FAR)
+    return Authenticator(Credentials(tokens, {}, None, 30), lambda _: None, lambda: FAR)
 
 
 def bearer(name: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.wardbridge.test_http import ids, notice, notices, stream, surface, until
-from wardbridge.readmodels.hub import Seats
+from wardbridge.readmodels.broadcaster import Seats
 
 
 def test_many_notices_at_once_cut_nobody_off() -> None:

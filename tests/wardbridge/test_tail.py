@@ -20,7 +20,7 @@ from tests.delivery.notices import decided
 from tests.wardbridge.test_census import kept, view
 from tests.wardbridge.test_http import row, until
 from tests.wardbridge.test_identities import described, record
-from wardbridge.readmodels.tail import SCAN_RECORDS, News, Tail
+from wardbridge.readmodels.log_follower import SCAN_RECORDS, LogFollower, News
 
 FOLLOWED = (
     topics.DESIGNATIONS, topics.INBOUND, topics.ENCOUNTERS, topics.PATIENTS, topics.ACKNOWLEDGEMENTS,
@@ -55,8 +55,8 @@ class Handed(list[tuple[str, Stored]]):
 
 
 @asynccontextmanager
-async def following(log: Log, take: Callable[[News], None]) -> AsyncIterator[Tail]:
-    tail = Tail(log, take, wait_s=0.005, with_census=True, with_patients=True)
+async def following(log: Log, take: Callable[[News], None]) -> AsyncIterator[LogFollower]:
+    tail = LogFollower(log, take, wait_s=0.005, with_census=True, with_patients=True)
     await tail.start()
     try:
         yield tail

@@ -35,8 +35,8 @@ from tests.bus.engines import ENGINES, Engine, KafkaEngine
 from tests.wards.two_sources import REGISTER, SOURCES, RecordSystem, protected
 from wardbridge.readmodels.board import Board
 from wardbridge.readmodels.census import Census
+from wardbridge.readmodels.disclosure import Disclosure
 from wardbridge.readmodels.identities import Identities
-from wardbridge.readmodels.known import Disclosure
 
 REALM = "lab"
 TOPICS = (

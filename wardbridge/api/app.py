@@ -30,11 +30,11 @@ from wardbridge.api.subscribers import add_subscribers
 from wardbridge.api.view import View
 from wardbridge.api.waiting import add_waiting
 from wardbridge.api.wards import add_wards
-from wardbridge.readmodels.hub import Seats
+from wardbridge.readmodels.broadcaster import Seats
 from wardbridge.reviewing.component import ReviewFollower
 from wardbridge.reviewing.desk import Desk
 from wardbridge.security.audit import Trail
-from wardbridge.security.gate import Gate
+from wardbridge.security.authenticator import Authenticator
 from wardbridge.security.refusals import Refusals
 from wardbridge.subscriptions.registrar import Registrar
 from wardbridge.web.page import add_page
@@ -133,7 +133,7 @@ class Serving(NamedTuple):
 
 def make_app(
     view: View,
-    gate: Gate,
+    gate: Authenticator,
     noted: Noted,
     seats: Seats,
     serving: Serving | None = None,
@@ -184,7 +184,7 @@ def _add_probes(app: FastAPI, view: View) -> None:
         return await asyncio.to_thread(health_of, view)
 
 
-def _add_metrics(app: FastAPI, view: View, gate: Gate, noted: Noted) -> None:
+def _add_metrics(app: FastAPI, view: View, gate: Authenticator, noted: Noted) -> None:
     registry = CollectorRegistry()
 
     def connections() -> Mapping[str, int]:

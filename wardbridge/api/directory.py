@@ -16,11 +16,11 @@ from wardbridge.api.several import PATTERN, SeveralWards, StreamPosition
 from wardbridge.api.stream import while_allowed
 from wardbridge.api.view import View
 from wardbridge.api.wards import ASK_AGAIN_S, SeatedResponse, seat_of
-from wardbridge.config.rights import Reader
-from wardbridge.readmodels.hub import Seats
-from wardbridge.readmodels.kept import StreamEvent
+from wardbridge.config.authorisation import Reader
+from wardbridge.readmodels.broadcaster import Seats
+from wardbridge.readmodels.stream_events import StreamEvent
 from wardbridge.security.audit import Trail
-from wardbridge.security.gate import Asking
+from wardbridge.security.authenticator import Asking
 
 MAX_WARDS: Final = 1_000
 """Of one stream: twice a region's wards."""

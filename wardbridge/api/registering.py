@@ -25,7 +25,7 @@ from schemas.registration import Registration
 from wardbridge.api.problems import unquoted
 from wardbridge.config.subscribers import SubscriberAsked
 from wardbridge.security.audit import Trail
-from wardbridge.security.gate import Asking
+from wardbridge.security.authenticator import Asking
 from wardbridge.subscriptions.registrar import NotRegisteredError, Registrar, WantedRegistration
 
 Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]

@@ -26,9 +26,9 @@ from schemas.base import Frozen
 from schemas.delivery import SubscriberNotice
 from wardbridge.api.subscribers import MAX_SEQUENCE
 from wardbridge.api.view import View
-from wardbridge.config.rights import Reader
+from wardbridge.config.authorisation import Reader
 from wardbridge.security.audit import ShownRow, Trail
-from wardbridge.security.gate import Asking
+from wardbridge.security.authenticator import Asking
 from wardbridge.subscriptions.registrar import Registrar
 
 MAX_NOTICES: Final = 500

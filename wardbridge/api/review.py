@@ -33,14 +33,14 @@ from wardbridge.api.review_language import (
     seen_in,
     words_of,
 )
-from wardbridge.config.rights import NOBODY_ASKED, Reader
+from wardbridge.config.authorisation import NOBODY_ASKED, Reader
 from wardbridge.reviewing.component import ReviewFollower
 from wardbridge.reviewing.desk import Chosen, Desk, Replayed
 from wardbridge.reviewing.planned import Cannot
 from wardbridge.reviewing.replay import NobodyAsksError
 from wardbridge.reviewing.selection import Filter, Selection
 from wardbridge.security.audit import Trail
-from wardbridge.security.gate import Asking
+from wardbridge.security.authenticator import Asking
 
 REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     404: {"description": "no such item is kept"},

@@ -23,9 +23,9 @@ from schemas import topics
 from wardbridge.api.stream import AHEAD, HEARTBEAT, OTHER_LOG, RETRY_MS, TOO_OLD, while_waiting
 from wardbridge.api.view import View
 from wardbridge.readmodels.board import Board
+from wardbridge.readmodels.broadcaster import OpenStream
 from wardbridge.readmodels.history import GoneError
-from wardbridge.readmodels.hub import OpenStream
-from wardbridge.readmodels.kept import StreamEvent
+from wardbridge.readmodels.stream_events import StreamEvent
 
 PATTERN: Final = (
     r"^(-|[0-9]{1,5}\.[0-9]{1,15}\.[0-9a-f]{1,15}(_[0-9]{1,5}\.[0-9]{1,15}\.[0-9a-f]{1,15})*)$"

@@ -6,7 +6,7 @@ from fastapi import FastAPI, Request, Response
 from pydantic import Field
 
 from schemas.base import Frozen
-from wardbridge.security.gate import Gate
+from wardbridge.security.authenticator import Authenticator
 from wardbridge.security.session import COOKIE
 
 
@@ -16,7 +16,7 @@ class SignIn(Frozen):
     token: str = Field(max_length=4_096)
 
 
-def add_sessions(app: FastAPI, gate: Gate) -> None:
+def add_sessions(app: FastAPI, gate: Authenticator) -> None:
     """Add the two routes."""
 
     @app.post("/v1/session", status_code=204)

@@ -29,10 +29,10 @@ import structlog
 from bus.port import LogError
 from wardbridge.api.view import View
 from wardbridge.readmodels.board import WardHistory
+from wardbridge.readmodels.broadcaster import OpenStream
 from wardbridge.readmodels.event_id import EventId
 from wardbridge.readmodels.history import GoneError
-from wardbridge.readmodels.hub import OpenStream
-from wardbridge.readmodels.kept import StreamEvent
+from wardbridge.readmodels.stream_events import StreamEvent
 
 RETRY_MS: Final = 2_000
 LOOK_S: Final = 0.05  # how often a stream that waits for the history looks whether it is there

@@ -19,9 +19,9 @@ from router.delivery.sender import Sender
 from schemas.audit import Action
 from schemas.base import Frozen
 from wardbridge.api.view import View
-from wardbridge.config.rights import Reader
+from wardbridge.config.authorisation import Reader
 from wardbridge.security.audit import Trail
-from wardbridge.security.gate import Asking
+from wardbridge.security.authenticator import Asking
 
 KEPT_WITHIN_S: Final = 10.0
 MAX_SEQUENCE: Final = 2**53

@@ -13,9 +13,9 @@ from router.delivery.sender import BY_HAND, Sender
 from schemas.ward import WardRegister
 from wardbridge.ingest.component import FeedPart
 from wardbridge.parts.base import RouterPart, Watched
+from wardbridge.readmodels.broadcaster import Broadcaster
 from wardbridge.readmodels.history import Pages
-from wardbridge.readmodels.hub import Hub
-from wardbridge.readmodels.tail import Tail
+from wardbridge.readmodels.log_follower import LogFollower
 from wardbridge.reviewing.component import ReviewFollower
 from wardbridge.routing.progress import RouterProgress
 
@@ -25,7 +25,7 @@ class View:
     """The running service as its HTTP surface sees it."""
 
     log: Log
-    hub: Hub
+    hub: Broadcaster
     pages: Pages
     register: WardRegister
     router: RouterPart
@@ -109,8 +109,8 @@ class View:
 
         return goes_on
 
-    def _tails(self) -> list[Tail]:
-        return [part for part in self.others if isinstance(part, Tail)]
+    def _tails(self) -> list[LogFollower]:
+        return [part for part in self.others if isinstance(part, LogFollower)]
 
 
 def _unquoted(trouble: str | None) -> str | None:

@@ -22,14 +22,14 @@ from schemas.fields import Level, reaches
 from schemas.notification import DesignationData
 from wardbridge.api.stream import Stream, while_allowed
 from wardbridge.api.view import View
-from wardbridge.config.rights import Reader
+from wardbridge.config.authorisation import Reader
 from wardbridge.readmodels.board import designation_of, key_of
+from wardbridge.readmodels.broadcaster import Seats
 from wardbridge.readmodels.event_id import PATTERN, parsed
-from wardbridge.readmodels.hub import Seats
-from wardbridge.readmodels.kept import StreamEvent
 from wardbridge.readmodels.occupancy import Occupancy
+from wardbridge.readmodels.stream_events import StreamEvent
 from wardbridge.security.audit import ShownRow, Trail
-from wardbridge.security.gate import Asking
+from wardbridge.security.authenticator import Asking
 
 ASK_AGAIN_S: Final = 1
 SEEN_WITHIN_S: Final = 2.0

@@ -19,7 +19,7 @@ import typer
 from bus.port import Log, LogError
 from schemas.audit import Action, AuditEntry, Seen
 from wardbridge.cli._shared import refuse
-from wardbridge.security.notes import note
+from wardbridge.security.audit_spool import note
 
 READS: Final[Mapping[str, str]] = {
     "audit list": "visits and patients' keys",

@@ -30,7 +30,7 @@ from wardbridge.cli._shared import (
     visits_of,
 )
 from wardbridge.config.models import Installation
-from wardbridge.security.notes import left
+from wardbridge.security.audit_spool import left
 
 ReaderOption = Annotated[str | None, typer.Option("--reader", help="only by this token or person")]
 WardOption = Annotated[str | None, typer.Option("--ward", help="only of this ward's list")]

@@ -19,7 +19,7 @@ from router.delivery import queue
 from schemas.topics import OUTGOING, STATE, SUBSCRIBERS
 from wardbridge.cli._shared import HERE, ConfigOption, DataOption, installation, refuse
 from wardbridge.logstore.log import is_on_kafka, log_path, open_for_moving, open_log, open_to_read
-from wardbridge.logstore.moving import move
+from wardbridge.logstore.log_copy import move
 
 AGREE_S: Final = 3_600
 """The time that retention goes by is saved every ten minutes, and a stop of some minutes is nothing to mend."""

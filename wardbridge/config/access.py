@@ -11,9 +11,9 @@ from adapters.common.settings import Section, Tls, is_loopback
 from adapters.common.tokens import TokenHash
 from schemas.addresses import check_host, url_of
 from schemas.fields import LEVELS, Level, reaches
+from wardbridge.config.authorisation import EVERYWHERE, Deed, Grant
 from wardbridge.config.certificate import alternative_name, subject_name
 from wardbridge.config.problems import Place
-from wardbridge.config.rights import EVERYWHERE, Deed, Grant
 
 
 class GrantSection(Section):

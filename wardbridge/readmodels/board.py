@@ -18,7 +18,7 @@ from router.core.keys import joined
 from schemas.acknowledgement import Acknowledgement
 from schemas.notification import DesignationData
 from wardbridge.readmodels.event_id import EventId
-from wardbridge.readmodels.kept import Recent, kept_of
+from wardbridge.readmodels.stream_events import Recent, kept_of
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from bus.port import Log, PositionLostError, Stored, TopicPartition
 from wardbridge.readmodels.board import Board, WardHistory
-from wardbridge.readmodels.kept import StreamEvent, kept_of
+from wardbridge.readmodels.stream_events import StreamEvent, kept_of
 
 BLOCK_OFFSETS: Final = 512
 """Offsets of one partition that are read together: half a megabyte, which Kafka gives in one fetch anyway."""

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Final
 
 from bus.port import Log, LogError, TopicPartition
+from bus.progress_watch import ProgressWatch
 from bus.runner import standing_of
-from bus.stall import Progress
 from router.core.step import GROUP, RouterStep
 from wardbridge.parts.base import Watched
 from wardbridge.parts.repeated import Repeated
@@ -27,7 +27,7 @@ class RouterProgress(Repeated):
         self._log = log
         self._router = router
         self._clock_s = clock_s
-        self._progress = Progress(stalled_after_s)
+        self._progress = ProgressWatch(stalled_after_s)
         self._stalled: frozenset[TopicPartition] = frozenset()
 
     def blocking(self) -> str | None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from bus.port import Log, Record, Stored
 from bus.runner import StepRunner
-from router.core.outbox import review_of_record
+from router.core.output_records import review_of_record
 from router.core.partition import RouterState
 from router.core.step import GROUP, RouterStep
 from schemas import topics

@@ -21,7 +21,7 @@ from schemas.fields import LevelAt, always
 from schemas.registration import Registration
 from wardbridge.config.models import Installation
 from wardbridge.logstore.log import open_own_topic
-from wardbridge.readmodels.lookup import DisclosureLookup
+from wardbridge.readmodels.disclosure_lookup import DisclosureLookup
 from wardbridge.routing.step import REST_S, review_of_failure, review_of_notice
 from wardbridge.runtime.delivering import DeliveryComponent
 from wardbridge.security.sealing import SealError

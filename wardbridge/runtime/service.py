@@ -36,14 +36,14 @@ from wardbridge.net.server import ConnectionLimits, HttpServer
 from wardbridge.parts.base import Component, RouterPart, start, stop_all
 from wardbridge.parts.together import Together
 from wardbridge.readmodels.board import Board
+from wardbridge.readmodels.broadcaster import Broadcaster, Seats
 from wardbridge.readmodels.census import Census, believed_by
+from wardbridge.readmodels.disclosure import Disclosure
+from wardbridge.readmodels.disclosure_lookup import DisclosureLookup
 from wardbridge.readmodels.history import Pages
-from wardbridge.readmodels.hub import Hub, Seats
 from wardbridge.readmodels.identities import Identities
-from wardbridge.readmodels.known import Disclosure
-from wardbridge.readmodels.lookup import DisclosureLookup
+from wardbridge.readmodels.log_follower import LogFollower
 from wardbridge.readmodels.occupancy import occupancies
-from wardbridge.readmodels.tail import Tail
 from wardbridge.reviewing.component import ReviewFollower
 from wardbridge.reviewing.desk import Desk
 from wardbridge.routing.component import RouterElsewhere
@@ -58,7 +58,7 @@ from wardbridge.runtime.processes import Job, RemoteFeed, RemoteRouter, WorkerPr
 from wardbridge.runtime.roles import ALL_ROLES, Role, feeds_of, processes_of, router_of, utc_now
 from wardbridge.security.access import gate_of, trail_of
 from wardbridge.security.audit import no_patient
-from wardbridge.security.notes import Collector
+from wardbridge.security.audit_spool import SpoolCollector
 from wardbridge.security.refusals import Refusals
 from wardbridge.security.secret import make_first
 from wardbridge.subscriptions.registrar import Registrar
@@ -120,7 +120,7 @@ class Service:
         working = self._working(log)
         progress = RouterProgress(log, working.router, self._settings.router.stalled_after_s)
         timing = self._timing(log, progress)
-        tail = Tail(
+        tail = LogFollower(
             log,
             hub.take,
             with_census=hub.known is not None,
@@ -187,22 +187,22 @@ class Service:
         return [progress, ticker, Forgetting(log, kept_for, self._clock), keeping]
 
     def _reading(
-        self, log: Log, hub: Hub, tail: Tail, review: ReviewFollower
+        self, log: Log, hub: Broadcaster, tail: LogFollower, review: ReviewFollower
     ) -> Sequence[Component]:
         """For wards, for subscribers who are told more than the notice, and for who operates."""
         if Role.HTTP not in self._roles:
             return [tail] if Role.DELIVERY in self._roles and hub.known else []
-        notes = [Collector(log, self._installation.data)] if is_one_file(log) else []
+        notes = [SpoolCollector(log, self._installation.data)] if is_one_file(log) else []
         return [tail, review, *notes]
 
-    def _hub(self) -> Hub:
+    def _hub(self) -> Broadcaster:
         board, census = Board(), self._census()
         if census is None:
-            return Hub(board)
+            return Broadcaster(board)
         zone, register = ZoneInfo(self._settings.http.zone), self._installation.register
         free = occupancies(board, census, register, self._clock, zone)
         names = Identities(census.aliases) if self._settings.gives("identified") else None
-        return Hub(board, known=Disclosure(census, register, names), occupancy=free)
+        return Broadcaster(board, known=Disclosure(census, register, names), occupancy=free)
 
     def _census(self) -> Census | None:
         """Followed only where somebody may see something of it."""
@@ -212,7 +212,9 @@ class Service:
         known = [(line, realms[line.realm].hospitals) for line in self._timelines()]
         return Census(believed_by(known, self._installation.register, self._clock))
 
-    def _telling(self, log: Log, hub: Hub, tail: Tail) -> Sequence[DeliveryComponent]:
+    def _telling(
+        self, log: Log, hub: Broadcaster, tail: LogFollower
+    ) -> Sequence[DeliveryComponent]:
         if Role.DELIVERY not in self._roles:
             return []
         lookup = DisclosureLookup(hub.known, hub.board, tail) if hub.known else None
@@ -319,7 +321,7 @@ class ServiceParts(NamedTuple):
     server: HttpServer
     refusals: Refusals
     journal: Journal
-    hub: Hub
+    hub: Broadcaster
 
     def in_order(self) -> list[Component]:
         """Health first, so that a slow start can be seen; feeds last."""

@@ -1,5 +1,6 @@
-"""Who is let in, what they may see and do, what is noted of it, and the secrets of an installation.
+"""Authentication, authorisation, audit and the secrets of an installation.
 
-``gate`` is who asks, ``rules`` what each route asks for; ``session`` and ``oidc`` are ways to show it beside a
-token. ``audit``, ``refusals`` and ``notes`` write topic ``audit``. ``secret`` keys patients, ``sealing`` seals registrations.
+``authenticator`` finds who asks, ``route_rights`` is what each route asks for; ``session`` and ``oidc`` are ways to sign in
+beside a token. ``audit``, ``refusals`` and ``audit_spool`` write topic ``audit``. ``secret`` is the key of patient keys,
+``sealing`` that of registrations.
 """

@@ -11,21 +11,21 @@ from bus.port import Log
 from bus.tls import PemFiles, client_context
 from schemas.ward import WardRegister
 from wardbridge.config.access import AccessSection, GrantSection, OidcSection
+from wardbridge.config.authorisation import How, Reader
 from wardbridge.config.models import Installation
-from wardbridge.config.rights import How, Reader
 from wardbridge.security.audit import PatientOf, Trail
-from wardbridge.security.gate import Credentials, Gate
-from wardbridge.security.keys import Keys, fetch_from
+from wardbridge.security.authenticator import Authenticator, Credentials
+from wardbridge.security.jwks import KeySet, fetch_from
 from wardbridge.security.oidc import Provider, Verifier
 
 Now = Callable[[], datetime]
 
 
-def gate_of(installation: Installation, now: Now) -> Gate:
+def gate_of(installation: Installation, now: Now) -> Authenticator:
     """The gate of its HTTP surface. Raises TlsFileError for an unusable ``ca_file``."""
     access, register = installation.settings.http.access, installation.register
     known = known_of(access, register, installation.data, now) if access else None
-    return Gate(known, register.hospital_of, now)
+    return Authenticator(known, register.hospital_of, now)
 
 
 def known_of(access: AccessSection, register: WardRegister, data: Path, now: Now) -> Credentials:
@@ -57,7 +57,7 @@ def _verifier(section: OidcSection, register: WardRegister, data: Path, now: Now
         {name: role.grant() for name, role in section.roles.items()},
     )
     trusted = client_context(PemFiles(data / section.ca_file if section.ca_file else None))
-    keys = Keys(fetch_from(section.jwks_url, trusted), section.keys_kept_s, time.monotonic)
+    keys = KeySet(fetch_from(section.jwks_url, trusted), section.keys_kept_s, time.monotonic)
     return Verifier(provider, keys, register.hospital_of, now)
 
 

@@ -23,7 +23,7 @@ from schemas.audit import Action, AuditEntry, Seen
 from schemas.base import VisitRef
 from schemas.fields import Identity, Level
 from schemas.notification import DesignationData
-from wardbridge.config.rights import Reader
+from wardbridge.config.authorisation import Reader
 
 MAX_REMEMBERED: Final = 10_000
 """Readers and wards; who is forgotten is noted once too often."""

@@ -18,8 +18,8 @@ from typing import Any, Final, cast
 
 import jwt
 
-from wardbridge.config.rights import EVERYWHERE, Grant, Reader
-from wardbridge.security.keys import Jwk, Keys
+from wardbridge.config.authorisation import EVERYWHERE, Grant, Reader
+from wardbridge.security.jwks import Jwk, KeySet
 
 MAX_CHARS: Final = 8_192
 """Of a token that is looked into: real ones have 1,000 to 3,000, and a longer one costs before it is refused."""
@@ -62,7 +62,7 @@ class Verifier:
     def __init__(
         self,
         provider: Provider,
-        keys: Keys,
+        keys: KeySet,
         hospital_of: Callable[[str], str | None],
         now: Callable[[], datetime],
     ) -> None:

@@ -24,7 +24,7 @@ from schemas.fields import Level, reaches
 from schemas.notification import Kind
 from schemas.registration import Owner, Registration
 from schemas.ward import WardRegister
-from wardbridge.config.rights import Deed, Reader
+from wardbridge.config.authorisation import Deed, Reader
 from wardbridge.config.subscribers import SubscriberAsked
 from wardbridge.security.sealing import SealError
 from wardbridge.subscriptions.registrations import Registrations, is_off, revealed

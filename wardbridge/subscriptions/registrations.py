@@ -18,8 +18,8 @@ from router.delivery.subscription import MayRead, Subscription
 from schemas.fields import LEVELS, Level, LevelAt, always
 from schemas.registration import Content, Owner, Registration
 from wardbridge.config.access import AccessSection
+from wardbridge.config.authorisation import Grant
 from wardbridge.config.models import Installation, RegistrationsSection
-from wardbridge.config.rights import Grant
 from wardbridge.config.subscribers import SubscriberSection
 from wardbridge.security.sealing import Seal, SealError
 

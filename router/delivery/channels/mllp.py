@@ -47,7 +47,7 @@ from router.delivery.channels.kind import (
     shown_to,
 )
 from router.delivery.refusal import CLOSED, PlainPort, reason_of
-from router.delivery.said import of_acknowledgement
+from router.delivery.refusal_text import of_acknowledgement
 from schemas.addresses import check_host, is_loopback
 from schemas.door import ENCRYPTED, PLAIN, Door, OpenDoor, address_of
 from schemas.fields import Level

@@ -19,7 +19,7 @@ from router.delivery.resources import (
 from schemas.fields import Identity
 from schemas.notification import DesignationData, Notification
 from wardbridge.api.view import View
-from wardbridge.config.rights import Reader
+from wardbridge.config.authorisation import Reader
 from wardbridge.readmodels.board import Board
 
 _ID: Final = re.compile(r"([0-9a-f]{16})-[0-9a-f]{32}")

@@ -16,8 +16,8 @@ from router.delivery.resources import Json
 from schemas.notification import DesignationData
 from schemas.registration import Content
 from wardbridge.api.fhir.answer import OperationRefusedError, resource_from
-from wardbridge.api.fhir.book import Book, SubscriptionEntry
-from wardbridge.config.rights import Reader
+from wardbridge.api.fhir.subscription_store import SubscriptionEntry, SubscriptionStore
+from wardbridge.config.authorisation import Reader
 
 MAX_EVENTS: Final = 500
 """In one answer, the oldest first: whoever wants more asks from the next number."""
@@ -60,7 +60,7 @@ def searchset(found: Iterable[tuple[str, Json]]) -> Json:
 
 
 def events_bundle(
-    book: Book, entry: SubscriptionEntry, asking: Reader, asked: Asked, now: datetime
+    book: SubscriptionStore, entry: SubscriptionEntry, asking: Reader, asked: Asked, now: datetime
 ) -> EventsBundle:
     """Only of wards that both the owner and whoever asks may read. Raises LogError, RefusedError."""
     first, last = (

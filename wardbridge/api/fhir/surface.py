@@ -27,16 +27,16 @@ from wardbridge.api.fhir.answer import (
     refused,
     resource_in,
 )
-from wardbridge.api.fhir.book import Book, SubscriptionEntry
 from wardbridge.api.fhir.encounter import ShownEncounter, encounter_for, ward_of
 from wardbridge.api.fhir.events import Asked, EventsBundle, asked_in, events_bundle, searchset
 from wardbridge.api.fhir.subscription import ELEMENTS, resource_of, wanted_by
+from wardbridge.api.fhir.subscription_store import SubscriptionEntry, SubscriptionStore
 from wardbridge.api.problems import badly_asked
 from wardbridge.api.problems import refused as problem
 from wardbridge.api.view import View
-from wardbridge.config.rights import Reader
+from wardbridge.config.authorisation import Reader
 from wardbridge.security.audit import ShownRow, Trail
-from wardbridge.security.gate import Asking
+from wardbridge.security.authenticator import Asking
 from wardbridge.subscriptions.registrar import NotRegisteredError, Registrar, new_name
 
 LOOKS, LOOK_S = 20, 0.05  # for an Encounter that is not there: one second, whyever it is not
@@ -59,7 +59,7 @@ class SubscriptionSurface:
         self._trail = trail
         self._registrar = registrar
         self._base = base
-        self._book = Book(view.log, registrar, base, view.now)
+        self._book = SubscriptionStore(view.log, registrar, base, view.now)
         self._walk = asyncio.Semaphore(1)  # through a queue of months: one at a time
 
     def add_to(self, app: FastAPI) -> None:

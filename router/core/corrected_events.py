@@ -26,7 +26,7 @@ def kind(fact: Fact) -> Kind:
     return PLAN if fact.what in PLAN else fact.what
 
 
-class Heads:
+class CorrectedEvents:
     """The events that corrections may mean."""
 
     def __init__(self, facts: Iterable[Fact]) -> None:

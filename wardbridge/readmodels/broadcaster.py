@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from wardbridge.readmodels.board import Board
-from wardbridge.readmodels.known import Disclosure
+from wardbridge.readmodels.disclosure import Disclosure
+from wardbridge.readmodels.log_follower import News
 from wardbridge.readmodels.occupancy import Occupancies, Occupancy
 from wardbridge.readmodels.readable import Readable
-from wardbridge.readmodels.tail import News
 
 QUEUE_EVENTS: Final = 256
 """Events besides notices that may wait for one listener; with more it is to read the list again anyway."""
@@ -99,7 +99,7 @@ class Seats:
             del self._taken[reader]
 
 
-class Hub:
+class Broadcaster:
     """Hands news to the board, then wakes those who listen.
 
     ``known`` and ``occupancy``: both where somebody may see something of it, else neither.

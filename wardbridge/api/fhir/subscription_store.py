@@ -12,9 +12,9 @@ from router.delivery.channel import Outgoing
 from router.delivery.channels.fhir import FhirAsked
 from router.delivery.channels.kind import endpoint_of
 from router.delivery.history import history_of
-from router.delivery.standing import standing_of
+from router.delivery.subscription_status import standing_of
 from schemas.registration import Content, Owner, Registration
-from wardbridge.config.rights import Reader
+from wardbridge.config.authorisation import Reader
 from wardbridge.config.subscribers import SubscriberSection
 from wardbridge.subscriptions.registrar import Registrar, is_own
 from wardbridge.subscriptions.registrations import is_off
@@ -39,7 +39,7 @@ class SubscriptionEntry(NamedTuple):
         return self.settings.url if self.settings else ""
 
 
-class Book:
+class SubscriptionStore:
     """Reads the log. Every method raises LogError."""
 
     def __init__(

@@ -13,7 +13,7 @@ import structlog
 from bus.port import TopicPartition
 
 
-class Progress:
+class ProgressWatch:
     """Compares each look with the ones before; times are seconds of one clock."""
 
     def __init__(self, stalled_after_s: float) -> None:

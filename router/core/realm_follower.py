@@ -16,7 +16,7 @@ from router.core.backlog import Waiting, reading_of
 from router.core.clock import Clock
 from router.core.designations import Name
 from router.core.fulfilment import BY_PLACE, Fulfilment
-from router.core.outbox import Outbox
+from router.core.output_records import OutputRecords
 from router.core.passing import pass_time, undo
 from router.core.patient import believed_for, everyone_known_as
 from router.core.retention import sweep
@@ -29,7 +29,7 @@ from schemas.ward import WardRegister
 class RealmFollower:
     """Follows authority, time and the register in one realm. ``keep``: how long visits that are over are kept."""
 
-    def __init__(self, realm: Realm, outbox: Outbox, register: WardRegister) -> None:
+    def __init__(self, realm: Realm, outbox: OutputRecords, register: WardRegister) -> None:
         self._realm = realm
         self._outbox = outbox
         self._register = register

@@ -39,7 +39,7 @@ class KeysUnavailableError(Exception):
     """There are no keys to check a signature with, now."""
 
 
-class Keys:
+class KeySet:
     """The provider's signing keys. ``clock`` tells seconds that never go back."""
 
     def __init__(self, fetch: Fetch, kept_s: float, clock: Callable[[], float]) -> None:

@@ -34,7 +34,7 @@ class News(NamedTuple):
     aliases: tuple[Stored, ...] = ()
 
 
-class Tail:
+class LogFollower:
     """Reads the topics from the oldest kept record on; gives news to the event loop."""
 
     name = "stream"

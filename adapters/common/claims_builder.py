@@ -10,7 +10,7 @@ from adapters.common.outcome import Trouble
 from schemas.observation import MAY_BE_UNREAD, OF_THE_MARK, Unread
 
 
-class Said(dict[str, object]):
+class ClaimsBuilder(dict[str, object]):
     """Claims by their names; a name that is not there is absent, None is cleared.
 
     ``owned``: the claims that the feed is to make; another feed of its source makes the others.

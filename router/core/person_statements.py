@@ -26,7 +26,7 @@ def statement_of(fact: Fact) -> NumbersStatement:
     return NumbersStatement(fact.order, fact.patient, fact.others)
 
 
-class Spoken:
+class PersonStatements:
     """The statements of one source, by owner and by id; a row is parsed when it is asked for."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from router.core.facts import Fact
 Made = TypeVar("Made")
 
 
-class Memory:
+class FoldCache:
     """By a key, what was made last, and of which facts. What is made must depend on the two alone."""
 
     def __init__(self) -> None:

@@ -58,7 +58,7 @@ class Left:
         self.offset, self.given = place
 
 
-class Account:
+class SubscriberAccount:
     """One subscriber's."""
 
     def __init__(self, state: SubscriberState) -> None:

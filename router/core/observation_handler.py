@@ -18,7 +18,7 @@ from router.core.facts import Fact, fact_of, microseconds
 from router.core.kept import Visit, marked
 from router.core.keys import bare_number
 from router.core.marks import keep_mark
-from router.core.outbox import Outbox
+from router.core.output_records import OutputRecords
 from router.core.reasons import (
     CLOCKS_DIFFER,
     NAMED_TWICE,
@@ -55,7 +55,9 @@ from schemas.observation import Envelope, Observation, What
 class ObservationHandler:
     """Takes in the observations of one envelope."""
 
-    def __init__(self, realm: Realm, outbox: Outbox, envelope: Envelope, keep: timedelta) -> None:
+    def __init__(
+        self, realm: Realm, outbox: OutputRecords, envelope: Envelope, keep: timedelta
+    ) -> None:
         self._realm = realm
         self._outbox = outbox
         self._envelope = envelope

@@ -21,13 +21,13 @@ from fastapi import Depends, HTTPException, Request
 
 from adapters.common.tokens import Tokens, bearer_token, hash_of
 from schemas.audit import Action
+from wardbridge.config.authorisation import ANYBODY, NOBODY, Deed, Reader
 from wardbridge.config.certificate import names_of
-from wardbridge.config.rights import ANYBODY, NOBODY, Deed, Reader
 from wardbridge.net.connection import CERTIFICATE
-from wardbridge.security.keys import KeysUnavailableError
+from wardbridge.security.jwks import KeysUnavailableError
 from wardbridge.security.oidc import Verifier
 from wardbridge.security.refusals import Attempt, source_of
-from wardbridge.security.rules import RULES
+from wardbridge.security.route_rights import RULES
 from wardbridge.security.session import COOKIE, Session, opened, sealed, verified
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -50,7 +50,7 @@ class RefusedRequestError(HTTPException):
     reader: Reader = NOBODY
 
 
-class Gate:
+class Authenticator:
     """Lets requests in or refuses them; ``known`` None: nobody is asked.
 
     ``noted`` is told of each refusal and each sign-in; ``is_ward`` tells which wards the register has.

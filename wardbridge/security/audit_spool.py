@@ -49,7 +49,7 @@ def left(data: Path) -> list[AuditEntry]:
     return [entry for _, entry in _notes(data) if entry is not None]
 
 
-class Collector(Repeated):
+class SpoolCollector(Repeated):
     """Takes notes into the log."""
 
     def __init__(self, log: Log, data: Path, interval_s: float = COLLECT_EVERY_S) -> None:

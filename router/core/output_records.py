@@ -18,7 +18,7 @@ from schemas.notification import DesignationData, Notification
 from schemas.review import ReviewItem, ReviewStep
 
 
-class Outbox:
+class OutputRecords:
     """Collects records; the realm routes all but what is a ward's own."""
 
     def __init__(self, realm: str) -> None:

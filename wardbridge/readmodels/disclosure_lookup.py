@@ -13,8 +13,8 @@ from router.delivery.channel import MINIMAL, FieldsBeside
 from schemas.fields import Beside, LevelAt
 from schemas.notification import DesignationData
 from wardbridge.readmodels.board import Board
-from wardbridge.readmodels.known import Disclosure
-from wardbridge.readmodels.tail import Tail
+from wardbridge.readmodels.disclosure import Disclosure
+from wardbridge.readmodels.log_follower import LogFollower
 
 LOOK_S: Final = 0.005
 
@@ -22,7 +22,7 @@ LOOK_S: Final = 0.005
 class DisclosureLookup:
     """Reads what one tail hands over. In the event loop's thread."""
 
-    def __init__(self, known: Disclosure, board: Board, tail: Tail) -> None:
+    def __init__(self, known: Disclosure, board: Board, tail: LogFollower) -> None:
         self.known = known
         self.board = board
         self.tail = tail
