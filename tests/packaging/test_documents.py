@@ -2,6 +2,7 @@
 
 import json
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -175,3 +176,22 @@ def test_the_changelog_knows_the_version() -> None:
     version = re.search(r'^version = "(.+)"$', text_of("pyproject.toml"), re.MULTILINE)
     assert version
     assert version[1] in text_of("CHANGELOG.md")
+
+
+GLOSSARY = re.compile(r"`((?:schemas|adapters|router|wardbridge)\.[\w.]+)`")
+
+
+@pytest.mark.parametrize("name", sorted(set(GLOSSARY.findall(text_of("docs/glossary.md")))))
+def test_what_the_glossary_names_in_code_exists(name: str) -> None:
+    """A module, a class or a field: the parts of a name are looked up from the longest module on."""
+    parts = name.split(".")
+    file = next(n for n in range(len(parts), 0, -1) if _is_module(parts[:n]))
+    found: object = import_module(".".join(parts[:file]))
+    for part in parts[file:]:
+        fields = getattr(found, "model_fields", None) or getattr(found, "__dataclass_fields__", {})
+        found = fields[part] if part in fields else getattr(found, part)
+
+
+def _is_module(parts: list[str]) -> bool:
+    path = ROOT.joinpath(*parts)
+    return path.is_dir() or path.with_suffix(".py").is_file()
