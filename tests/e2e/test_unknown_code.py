@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import pytest
 import yaml
@@ -21,6 +19,7 @@ from tests.e2e.test_service import started
 from tests.packaging.project import ROOT
 from tests.support.labs import lab_on_kafka, lab_on_sqlite, log_of
 from tests.support.mllp import MllpClient
+from tests.support.page import Shell, Step, fits, steps_of
 from tests.support.registered import with_register
 from tests.support.runtimes import promtool
 from tests.support.service import Service
@@ -32,45 +31,18 @@ ENGINES: Final[dict[str, Callable[[Path], Service]]] = {
 RESTART: Final = "sudo systemctl restart wardbridge.service"
 WHERE: Final = "--config /etc/wardbridge/wardbridge.toml --data /var/lib/wardbridge"
 SAID_AT: Final = "20260120081500+0100"
-ANYTHING: Final = "…"
-TRIED: Final = 40
-"""Until what the page shows is there: review and lists are followed, within a second or so."""
-
-
-class Step(NamedTuple):
-    """Something to do, and what it answers."""
-
-    kind: str
-    asked: str
-    answer: str
-
-
-def steps_of(page: str) -> Iterator[Step]:
-    """What a page has its reader do, in its order."""
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    for number, (kind, text) in enumerate(blocks):
-        if kind == "hl7":
-            after, answer = blocks[number + 1]
-            yield Step("hl7", text, answer if after == "ack" else "…MSA|AA|…")
-        elif kind == "":
-            for command, answer in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE):
-                yield Step("sh", command, answer)
+CHANGES: Final = ("tee", "replay", "discard")
 
 
 class Reader:
     """Does what the page says, in one shell that stays open."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, folder: Path) -> None:
         self.service = service
-        self._shell = subprocess.Popen(
-            ["bash", "--norc"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, env=service.environment | {"COLUMNS": "200"},
-        )  # fmt: skip
-        self._run(f'wardbridge() {{ {sys.executable} -m wardbridge "$@"; }}; sudo() {{ "$@"; }}')
+        self._shell = Shell(service.environment, folder)
 
     def close(self) -> None:
-        with self._shell:
-            self._shell.kill()
+        self._shell.close()
 
     def does(self, step: Step) -> None:
         """Do it, and see what the page says that one sees."""
@@ -79,31 +51,16 @@ class Reader:
         elif step.asked == RESTART:
             assert self.service.stop() == 0
             started(self.service)
+        elif any(word in step.asked for word in CHANGES):
+            self._shell.does(self._here(step.asked), step.answer)
         else:
-            self._asked(step)
-
-    def _asked(self, step: Step) -> None:
-        changes = "tee" in step.asked or "replay" in step.asked or "discard" in step.asked
-        for _ in range(1 if changes else TRIED):
-            found = self._run(self._here(step.asked))
-            if fits(step.answer, found):
-                return
-        assert found == step.answer, step.asked
+            self._shell.shows(self._here(step.asked), step.answer)
 
     def _sent(self, text: str) -> str:
         at = datetime.now(UTC) - timedelta(hours=1)
         message = text.replace(SAID_AT, f"{at:%Y%m%d%H%M%S}+0000").replace("\n", "\r")
         with MllpClient(self.service.mllp_port) as client:
             return client.ask(message.encode()).decode().replace("\r", "\n")
-
-    def _run(self, command: str) -> str:
-        stdin, stdout = self._shell.stdin, self._shell.stdout
-        assert stdin is not None
-        assert stdout is not None
-        stdin.write(f"{command}\necho; echo '--end--'\n")
-        stdin.flush()
-        said = "".join(iter(stdout.readline, "--end--\n")).removesuffix("\n")
-        return said if not said or said.endswith("\n") else f"{said}\n"
 
     def _here(self, command: str) -> str:
         service = self.service
@@ -112,16 +69,10 @@ class Reader:
         return command.replace("http://127.0.0.1:8080", service.url)
 
 
-def fits(expected: str, found: str) -> bool:
-    """Whether it is that, with anything for three dots; what is not said to be said is nothing."""
-    parts = map(re.escape, expected.split(ANYTHING))
-    return re.fullmatch(".*".join(parts), found, re.DOTALL) is not None
-
-
 @pytest.fixture(params=ENGINES)
 def reader(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reader]:
     service = with_register(ENGINES[request.param](tmp_path), AKM="AKM")
-    made = Reader(started(service))
+    made = Reader(started(service), tmp_path)
     yield made
     made.close()
     if service.process is not None and service.process.poll() is None:
