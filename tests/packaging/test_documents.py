@@ -178,6 +178,12 @@ def test_the_changelog_knows_the_version() -> None:
     assert version[1] in text_of("CHANGELOG.md")
 
 
+def test_the_index_of_the_documentation_has_every_page() -> None:
+    pages = {name.removeprefix("docs/") for name in DOCUMENTS if name.startswith("docs/")}
+    listed = set(_LINK.findall(text_of("docs/README.md")))
+    assert {page for page in pages if not page.startswith("adr/")} - {"README.md"} <= listed
+
+
 GLOSSARY = re.compile(r"`((?:schemas|adapters|router|wardbridge)\.[\w.]+)`")
 
 
