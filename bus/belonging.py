@@ -1,4 +1,4 @@
-"""Whether a group's positions and its state belong together: a row of state repeats the positions.
+"""Checks that a group's positions and its state belong together: a row of state repeats the positions.
 
 The runner writes the row in each commit, so that both are always equal. They differ where somebody
 moved the positions, removed the state or restored one of the two from a copy; going on then would

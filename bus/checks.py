@@ -1,4 +1,4 @@
-"""What every engine refuses at the door, so that nothing queued can fail for its own sake."""
+"""Validation of records that every engine does before it accepts them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that survive loss of power: whole under their name, or not there."""
+"""Writes files that survive loss of power: complete under their name, or absent."""
 
 from __future__ import annotations
 

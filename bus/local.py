@@ -1,4 +1,4 @@
-"""What the engines of one machine share: checks at the door, group cursors, waiting.
+"""What the engines of one machine share: validation, group cursors, waiting.
 
 A group's *cursor* is where its next ``read`` goes on; its *committed position* is where it would
 start again. Both are next offsets. Every partition is assigned to the one reader of a group.

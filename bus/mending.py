@@ -1,4 +1,4 @@
-"""What to do where a group's positions, its state and its topics do not belong together.
+"""Repairs for a group whose positions, state and topics do not belong together.
 
 First a look, which changes nothing, then one commit a partition: the state's positions count, since
 they were committed with it; a topic that was made anew is read from its beginning; a topic that ends

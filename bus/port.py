@@ -1,4 +1,4 @@
-"""The log port: what wardbridge asks of Kafka, of SQLite and of a list in memory.
+"""The log port: what wardbridge needs of Kafka, of SQLite and of a log in memory.
 
 Theory of operation
 -------------------

@@ -1,4 +1,4 @@
-"""Notices a partition in which a group stands still while records wait for it.
+"""Detects a partition in which a group stands still while records wait for it.
 
 kafka-python releases have stopped returning the records of single partitions without any error, so
 "no error" is no proof that a group goes on; positions and ends are.

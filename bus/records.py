@@ -1,4 +1,4 @@
-"""Everything that a topic keeps, without a group."""
+"""Reads everything that a topic keeps, without a group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference page of limits: what a stranger controls, its bound with the reason, and what tests it.
+"""Renders the reference page of limits: what a sender controls, its bound, the reason and the test.
 
 Invariant: a bound is written once, where it is used, with its reason as its docstring; this table says which
 there are. Every constant that is called like a bound, and every key of the configuration that is one, must be in

@@ -65,7 +65,7 @@ def not_given(bundle: Element, resources: Resources) -> list[Trouble]:
     """What a notification names and nobody has fetched."""
     status = notification(bundle)
     where = status.path if status else bundle.path
-    detail = "the notification names an Encounter without giving it, and it was not to be had"
+    detail = "the referenced Encounter is not in the Bundle and could not be fetched"
     return [
         Trouble("notification-without-content", detail, where, withholds=True)
         for name in named_in(bundle)

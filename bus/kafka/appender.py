@@ -1,4 +1,4 @@
-"""Appends outside transactions: idempotent, awaited record by record, told in order.
+"""Appends outside transactions: idempotent, each record acknowledged, in order.
 
 The brokers acknowledge partition by partition, so a later submission may be whole before an
 earlier one; waiters are told in the order of submission all the same. How much may wait is

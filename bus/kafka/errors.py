@@ -1,4 +1,4 @@
-"""kafka-python's errors as the port's. No text of theirs is passed on: it may quote a record."""
+"""Maps kafka-python's errors to the port's. Their texts are not passed on: they may quote a record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ends for transactions of ours whose end the brokers forgot to write.
+"""Ends transactions of ours whose end the brokers have lost.
 
 A coordinator of Kafka 4.3 that is to write a transaction's end into a partition that has no leader at
 that moment takes the partition for deleted and counts the transaction as ended: so after all brokers

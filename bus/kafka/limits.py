@@ -1,4 +1,4 @@
-"""How large a record each topic takes: what the brokers say now, which may be less than we made it.
+"""The maximum size of a record of each topic, as the brokers have it now.
 
 A record over the brokers' limit breaks a producer for all who share it, so it is refused before it is
 sent. A limit that is lowered while we run is learnt from the first record that the brokers refuse.

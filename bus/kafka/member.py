@@ -1,4 +1,4 @@
-"""A group's reader in this process: a static member that follows the group's assignment.
+"""A group member in this process: a static member that follows the group's assignment.
 
 Positions are known before state is loaded: whenever the assignment changes, each partition starts
 at what the group has committed (asked for with "stable", so that no commit of a predecessor is

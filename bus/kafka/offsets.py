@@ -1,4 +1,4 @@
-"""What the brokers know about partitions and groups, asked at the moment; one client for all."""
+"""Asks the brokers for offsets of partitions and positions of groups; one client for all callers."""
 
 from __future__ import annotations
 

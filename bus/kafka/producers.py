@@ -1,4 +1,4 @@
-"""A producer's beginning and end, whole or not at all, and transactions that return in time."""
+"""Opens and closes producers, and runs transactions with a time limit."""
 
 from __future__ import annotations
 

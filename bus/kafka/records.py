@@ -1,4 +1,4 @@
-"""Records as the client parses them, also where their headers are not what the protocol says.
+"""Parses fetched records, also those whose headers violate the protocol.
 
 The name of a header is a string (Kafka protocol, record batch v2), and kafka-python refuses the whole
 batch when one is not UTF-8: no reader would ever pass that place. Such a record is read without its

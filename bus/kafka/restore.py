@@ -1,4 +1,4 @@
-"""A compacted partition's newest record per key, read from the oldest kept to the end.
+"""Reads the newest record per key of a compacted partition.
 
 The end is where the partition ends when reading begins, records of open transactions included, and
 it is reached when the *position* has reached it: the last offsets may be a transaction's marker or

@@ -1,4 +1,4 @@
-"""Reading partitions without a group: what follows an offset, and whether anything does.
+"""Reads partitions without a group, from an offset on.
 
 An empty answer is a promise: all that had been *written* to the partition when the call began has
 been looked at, also what belonged to a transaction still open then. A commit shows itself partition

@@ -1,4 +1,4 @@
-"""How to reach a cluster, as which client, and how long to wait for it.
+"""Connection settings of the Kafka clients, and their time limits.
 
 Every client this engine makes starts from :func:`client_options`; what kafka-python would do by
 default and must not (read uncommitted, commit by itself, start at the newest) is overridden in
@@ -61,7 +61,7 @@ class Sasl:
 class KafkaSettings:
     """One installation's log on a cluster.
 
-    ``instance`` names this process among those of the installation: a process that starts under a
+    ``instance`` is the unique and stable id of this process within the installation: one that starts under a
     name takes over from the one that had it. ``commit_timeout_s`` is how long a commit may block
     before the process ends; ``transaction_timeout_s`` how long the brokers wait for a vanished
     process before they undo what it had begun; ``silence_s`` how long whoever reads for a group may be

@@ -1,4 +1,4 @@
-"""Notices what blocks for too long; where nothing else helps, ends the process.
+"""Detects calls that block for too long, and ends the process where nothing else helps.
 
 kafka-python's commit was seen to hang for ever after the death of a coordinator, also when the broker
 was back, and a subscription takes no time-out. Where the client can be made to return, it is

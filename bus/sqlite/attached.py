@@ -1,4 +1,4 @@
-"""The log as a process sees it that does not write the file: it reads, the writing process writes.
+"""The log for processes that do not write the file: they read it, and the writing process writes for them.
 
 Only one process writes the file. Others of the same installation read it themselves, as any reader
 does, and hand what they write to that one over an inherited socket (``bus.sqlite.serving``), which

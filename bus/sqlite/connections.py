@@ -1,4 +1,4 @@
-"""Read connections, lent for one query at a time: no reader waits for another or for the writer.
+"""A pool of read connections: no reader waits for another or for the writer.
 
 A query sees the log as it was when it began (WAL: SQLite documentation, "Isolation In SQLite"),
 also while it is streamed. One that is streamed slowly keeps the write-ahead log from being reused,

@@ -1,4 +1,4 @@
-"""SQLite's errors as ours: who must act is in the class, what to do is in the message.
+"""Maps SQLite's errors to the port's: the class says who must act, the message what to do.
 
 Codes: SQLite documentation, "Result and Error Codes". ENOSPC arrives as SQLITE_FULL, a quota or a
 limit on the file's size as SQLITE_IOERR_WRITE.

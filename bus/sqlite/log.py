@@ -1,4 +1,4 @@
-"""The SQLite engine: the one writing process, which reads its file like everybody else."""
+"""The SQLite engine of the one writing process."""
 
 from __future__ import annotations
 

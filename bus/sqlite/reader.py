@@ -1,4 +1,4 @@
-"""Reading the file beside the process that writes it, from any number of processes."""
+"""Reads the file beside the writing process, from any number of processes."""
 
 from __future__ import annotations
 

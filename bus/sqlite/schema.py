@@ -1,4 +1,4 @@
-"""The file: tables, connections, and how a place in the log becomes a row id.
+"""The database file: tables, connections, and the row id of a place in the log.
 
 A record's row id is ``slot * 2**44 + offset``, a slot being one partition of one topic: records
 of a partition lie together in order, and both appending and reading a range are B-tree walks

@@ -1,4 +1,4 @@
-"""How far the log has seen time pass: what retention believes instead of a clock.
+"""The log's own time: how far it has seen time pass. Retention goes by it instead of a clock.
 
 A clock is evidence, not truth: one that is a hundred days ahead for a minute must not delete a hundred
 days of notices. So the time that retention goes by follows the clock at most twice as fast as time

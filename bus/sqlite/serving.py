@@ -1,4 +1,4 @@
-"""The writing process serves others of its installation: they read the file, it writes for them.
+"""The writing process as a server: it writes for the other processes of its installation.
 
 Each connection has a thread that takes requests; the writer's thread answers, after the flush. An
 answer is a few bytes, and an attached process reads its answers in a thread of its own, so the

@@ -1,4 +1,4 @@
-"""What time it is, and when the writer tidies."""
+"""Clock of the writer, and when it runs retention."""
 
 from __future__ import annotations
 

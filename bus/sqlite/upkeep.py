@@ -1,4 +1,4 @@
-"""Retention, a slice at a time, between the writer's transactions.
+"""Retention of the SQLite log, in slices between transactions.
 
 A slice removes at most :data:`SLICE_RECORDS` records and about :data:`SLICE_BYTES`, so that no
 writer waits long. What is removed raises the slot's ``start``, and its ``floor``, so that no offset

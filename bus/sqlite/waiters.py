@@ -1,4 +1,4 @@
-"""Who waits for the log to move on, and in which slots: nobody else is woken by a commit.
+"""Readers that wait for new records, by partition: a commit wakes only those.
 
 The writer's thread looks after each commit; whoever begins to wait looks for itself, after it is
 known to the writer, so that nothing can come between.

@@ -1,4 +1,4 @@
-"""What the writing process and the processes attached to it say to one another.
+"""The messages between the writing process and the attached processes.
 
 Each message is one object on a ``multiprocessing.connection.Connection``, which pickles: both ends
 are one installation's own processes, and the socket is a pair that only they inherit.

@@ -1,4 +1,4 @@
-"""The one writer: whatever waits becomes one transaction, and shares one flush to disk.
+"""The writer: all pending writes become one transaction with one flush to disk.
 
 Commit order, the only one there is: BEGIN, all rows of all waiting items, their positions, COMMIT
 (which flushes), publish the new ends to readers, then tell every waiter. An item is never split.

@@ -1,4 +1,4 @@
-"""From the difference to the notifications: the only place where one is made.
+"""Turns the difference of designations into notifications: the only place where one is made.
 
 A notification's id is a hash of announced source, announced visit, ward and version: it names no
 patient, and whoever receives it again can tell.

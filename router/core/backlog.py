@@ -1,4 +1,4 @@
-"""What has to be looked at again because something changed for many at once: a bounded part of it at each record.
+"""Work that a change left for many visits at once: a bounded part of it is done at each record.
 
 Authority that moves, and a ward register that says something else since a restart, concern everybody who is announced
 to some wards or marked for them. Each patient is brought in line by itself, so the work can be done in parts; between

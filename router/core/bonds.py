@@ -1,4 +1,4 @@
-"""What ties the numbers of one source together: who was said to own which, and merges. An index, no fold.
+"""Index of what ties the numbers of one source together: ownership statements and merges.
 
 Kinds of row, each keyed by the source and what it is about:
 

@@ -1,4 +1,4 @@
-"""What time it is, as far as the log itself has seen time pass. Pure.
+"""The router's time: what the log itself has seen pass. Pure.
 
 A tick is one clock's word. A time that follows the last one closely has been seen to pass. One that is far ahead or
 behind may be a stop of the service, or a clock that is wrong, and nothing tells which: it is a *jump*, and does not

@@ -1,4 +1,4 @@
-"""Which event a correction means: that of its kind with its movement's id, else the latest before it without one.
+"""Finds the event that a correction means: that with its movement's id, else the latest before it without one.
 
 Corrections ask in the order in which they were said, so what was said before the last one that asked is
 passed over once: all of them together cost as much as sorting the events.

@@ -1,4 +1,4 @@
-"""Movements told again: what a correction changes, and what is left of it.
+"""Applies corrections of movements: what each changes in the event that it corrects.
 
 Source: IHE PAM, historic movement management (ZBE-1 movement, ZBE-4 UPDATE, ZBE-6 original event).
 

@@ -1,4 +1,4 @@
-"""When something takes effect by itself, by visit: what a tick makes due.
+"""Index of what takes effect by itself at a time, by visit: what a tick makes due.
 
 Rows of state, beside those of ``state``:
 

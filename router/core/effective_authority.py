@@ -1,4 +1,4 @@
-"""Who is believed for a ward now: the authority timeline at one moment, as three look-ups.
+"""The authority timeline at one moment: which source is believed for a ward.
 
 Equal, ward by ward, to :meth:`schemas.authority.Authority.believed`; made again only when a new
 timeline arrives or a tick passes the next moment at which an entry takes effect.

@@ -1,4 +1,4 @@
-"""Facts: of an observation, exactly what the folds need, as one compact row of state.
+"""Facts: what the folds need of an observation, as one compact row of state.
 
 A row is a JSON array in the order of :class:`Fact`'s fields; absent claims are left out and
 cleared ones are null. Restart reads a million of them, so a visit keeps its rows as bytes and

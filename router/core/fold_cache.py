@@ -1,4 +1,4 @@
-"""What was made of facts, to be given again where it is made of the same ones.
+"""Cache of values computed from facts, reused while the facts are the same.
 
 A visit that is folded again is mostly what it was. What is not made anew stays the same object, so that a
 comparison with the last time costs next to nothing.

@@ -1,4 +1,4 @@
-"""What ends the wait for a patient: that they lie on the ward, or that the ward is responsible.
+"""When a designation is fulfilled: the patient lies on the ward, or the ward is responsible.
 
 A hospital's choice (DESIGN section 5). By place an outlier is still awaited by the ward that should
 pull them home; by responsibility the ward has them as soon as the source says so, wherever they lie.

@@ -1,4 +1,4 @@
-"""A visit's facts as what happened, in the order in which it happened.
+"""The events of a visit in the order in which they happened, after corrections and cancels.
 
 Source: IHE PAM, historic movement management (ZBE-1 movement, ZBE-4 action, ZBE-5 historic).
 

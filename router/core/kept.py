@@ -1,4 +1,4 @@
-"""A visit as it is kept: its facts as rows, unparsed until they are needed, and its fold once it was touched."""
+"""A visit in the router's state: its facts as rows, parsed only when needed, and its fold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The long visits of which the facts are kept parsed: those that were used last, within a bound for all of them."""
+"""Keeps the facts of recently used long visits parsed, within a bound for all of them."""
 
 from __future__ import annotations
 

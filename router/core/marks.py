@@ -1,4 +1,4 @@
-"""Protection marks apart from visits: what was said of a person, and what a visit that is dropped had said.
+"""Protection marks that outlive a visit, or were stated without one.
 
 Rows of state ``person``: source, patient, observation id; see ``state``.
 

@@ -1,4 +1,4 @@
-"""Whose each number of one source is, kept up to date with what the source says. Pure.
+"""Which patient each number of one source belongs to, updated with each statement. Pure.
 
 What hangs together is folded for itself (``people``), when it is first asked for and when something is said
 that sorts before what was folded; anything later is taken in as it comes. Nearly every patient has one number,
@@ -123,7 +123,7 @@ class Numbers:
         """The numbers that are answered from what was folded, and not from the index alone."""
         return list(self._people)
 
-    def is_nobodys(self, merge: Merge) -> bool:
+    def uses_shared_number(self, merge: Merge) -> bool:
         """Whether a merge names a number that is nobody's."""
         crowded = self.bonds.crowded
         return merge.survivor in crowded or any(number in crowded for number in merge.ceasing)

@@ -1,4 +1,4 @@
-"""Taking in one observation: the state it changes, and the patients to look at again.
+"""Applies one observation to the state and returns the patients to look at again.
 
 Every observation ends in one of: taken in (new, or a better telling), known already (nothing is
 announced again, under whatever control id it came), of no concern (person data without a

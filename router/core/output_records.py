@@ -1,4 +1,4 @@
-"""The records that one decision leads to, in the order in which they were decided."""
+"""The output records of one decision, in order."""
 
 from __future__ import annotations
 

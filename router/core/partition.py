@@ -1,4 +1,4 @@
-"""The router's state of one partition: its realms, put back row by row after a restart.
+"""The router's state of one partition: its realms, restored row by row after a restart.
 
 Most rows are indexed by their keys alone (``state``), so that a million of them need not be parsed.
 """

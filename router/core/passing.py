@@ -1,4 +1,4 @@
-"""Time passes: what a tick makes happen by itself, a bounded number of visits at a time."""
+"""Applies the passing of time: what a tick makes take effect, a bounded number of visits at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose a number is: the statements and merges of one source that hang together, folded in stamp order.
+"""Resolves whose a number is: the statements and merges of one source, folded in stamp order.
 
 A statement says that numbers are one patient's, who is mainly known by one of them, the *owner*. A merge
 says that one patient ceases and is another from then on.

@@ -1,4 +1,4 @@
-"""What a source says of persons' numbers apart from visits: whole statements, the newest of each owner. Pure.
+"""Statements about a person's numbers apart from visits: the newest of each owner. Pure.
 
 Row ``spoken``: source, owner, observation id; its value is the fact. A statement that is read anew with other
 numbers, or of another owner, replaces the older reading, as a visit's facts do. Of each owner the newest

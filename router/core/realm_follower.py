@@ -1,4 +1,4 @@
-"""What changes for many at once: authority, time, another ward register. Each in bounded parts.
+"""Applies changes that concern many visits (authority, time, another ward register), in bounded parts.
 
 Authority takes effect when the realm's clock has seen its time pass (``clock``), and is looked up anew where that
 clock was set back. Whoever is concerned waits in the ``backlog``; what is left of it when a record is decided is gone

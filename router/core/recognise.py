@@ -1,4 +1,4 @@
-"""Taking in what a source says of whose its numbers are, and following what that changes.
+"""Applies what a source says about patient numbers, and follows what that changes.
 
 A visit whose facts name several numbers is folded again where one of them is another patient's from now on.
 What goes to review is said when it becomes so, and ends when it is so no longer: a number that changes its owner
@@ -105,7 +105,7 @@ class Recogniser:
     def merge(self, source: str, kept: KeptMerge) -> set[str]:
         """A merge, or another reading of one. The patients that it touches."""
         numbers, merge = self._realm.numbers_of(source), kept.merge
-        if numbers.is_nobodys(merge):
+        if numbers.uses_shared_number(merge):
             self._not_merged(NUMBER_OF_MANY, f"{kept.trigger} {MERGES_NOBODY}", merge.id)
             return set()
         held = numbers.bonds.merges.get(merge.id)

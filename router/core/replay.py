@@ -1,4 +1,4 @@
-"""Folding a long visit again at the cost of what changed, and not of all that ever happened in it.
+"""Folds a long visit again at the cost of what changed, not of its whole history.
 
 A visit is folded again whenever a fact comes that does not follow all the others. Of a long one the facts
 stay parsed, what was made of them is made anew only where they changed (``fold_cache``), and a copy of the fold

@@ -1,4 +1,4 @@
-"""What lies ahead and is said again: of two statements of one event the later one counts.
+"""Replaces an event that lies ahead by a later statement of the same event.
 
 A visit has one discharge and one admission ahead, and one transfer to each destination. A statement of the
 same replaces the one before it that has not taken effect, and takes it along when it is cancelled: who

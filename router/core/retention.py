@@ -1,4 +1,4 @@
-"""What is kept, and for how long; each tick looks at a bounded number of things, round and round.
+"""Retention of the router's state; each tick looks at a bounded number of visits in turn.
 
 * A visit that is over is dropped after the keep time. Over means ended, or planned with nothing left to wait for.
 * What a ward was told of a visit goes with the visit, once it is closed. No notification's id may ever come again,

@@ -1,4 +1,4 @@
-"""What is said of a visit and has not happened yet: a movement tomorrow, a discharge this afternoon.
+"""Events of a visit that have not happened yet: a transfer tomorrow, a discharge this afternoon.
 
 It waits until its time comes, unless it is overtaken before:
 

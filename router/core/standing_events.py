@@ -1,4 +1,4 @@
-"""The events that a cancel without its movement may mean, as the history goes on from cancel to cancel.
+"""The events that a cancel without a movement id may mean, in the order of the history.
 
 What is gone once stays gone, and so does what was passed over because it is meant elsewhere by then:
 each event is looked at once, however many cancels there are.

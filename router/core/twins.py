@@ -1,4 +1,4 @@
-"""Visits that may be one, or were one by another reading: of one source, with one number of several assigners."""
+"""Finds visits that may be one: of one source, with the same number and other assigners."""
 
 from __future__ import annotations
 

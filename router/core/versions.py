@@ -1,4 +1,4 @@
-"""The order of versions that a server counts, where its clocks do not agree with its count.
+"""Orders the versions that a server counts where its times contradict its count.
 
 A FHIR server counts the versions of a resource, and its machines' clocks differ: the fourth version may
 carry an earlier time than the third, and by time alone the newest would be lost. Within one series (the

@@ -1,4 +1,4 @@
-"""Whose a visit is, and which of its facts count. Pure.
+"""Decides whose a visit is, and which of its facts count. Pure.
 
 The earliest of a visit's facts, in the order in which they are folded (``versions``), says whose the visit is. A fact about somebody else, by all numbers and
 merges, counts as nothing, unless its sender corrects identities so: then the visit is that patient's from

@@ -1,4 +1,4 @@
-"""Where a name or an address may lead: not into this network, unless that is allowed.
+"""The address policy: which addresses a connection may go to; those of this network only if allowed.
 
 Whoever may configure a receiver could otherwise have this service call what only this service reaches: the
 cloud's metadata address, a neighbour without a password. The judgement that counts is that of the address

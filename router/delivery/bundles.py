@@ -1,4 +1,4 @@
-"""Notifications of a topic-based subscription: pure.
+"""Notification Bundles of a topic-based FHIR subscription. Pure.
 
 Format: Subscriptions R5 Backport 1.1.0 on FHIR R4: a Bundle of type ``history`` whose first entry is a
 Parameters resource (profile ``backport-subscription-status-r4``). Numbers are strings there, and the

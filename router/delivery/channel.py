@@ -1,4 +1,4 @@
-"""What the sender asks of a way to reach a subscriber."""
+"""The interface of a channel: one attempt to deliver a notice, and its result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the queues of all subscribers, hands notices to their senders, and keeps what becomes of them.
+"""Reads the queues of all subscribers, hands notices to their senders, and commits the results.
 
 Theory of operation
 -------------------

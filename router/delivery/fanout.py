@@ -1,4 +1,4 @@
-"""Each notification to the queue of every subscriber that wants it, in one commit.
+"""Writes each notification to the queue of every subscriber that wants it, in one commit.
 
 Wards order the notifications, subscribers the queue; so a subscriber of many wards has one order, which never
 changes again, and the numbers of its notices follow from it (``router.delivery.queue``).

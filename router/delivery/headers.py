@@ -1,4 +1,4 @@
-"""Headers that a subscriber wants sent along, as one line each: ``Authorization: Bearer …``."""
+"""Additional HTTP headers of a subscriber's requests, one a line: ``Authorization: Bearer …``."""
 
 from __future__ import annotations
 

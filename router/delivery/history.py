@@ -1,4 +1,4 @@
-"""What has happened for a subscriber, by number: read from the log, by any process.
+"""Past notices of a subscriber by number, read from the log by any process.
 
 A number is found by counting back from the row, which says how many notices lie before which offset.
 """

@@ -1,4 +1,4 @@
-"""Calls over HTTP: one client for all that this service asks of others.
+"""The HTTP client for deliveries.
 
 It follows no redirect, keeps no cookies, asks no proxy of the environment, unpacks nothing, and connects to no
 address that its policy forbids, whatever a name leads to. It is aiohttp: on one core it posts 5,700 notices a

@@ -1,4 +1,4 @@
-"""The lanes of one subscriber: which notice may be tried now, and what an answer leads to. No I/O, no clock.
+"""The lanes of one subscriber: which notice may be attempted now, and what a result leads to. No I/O, no clock.
 
 Theory of operation
 -------------------

@@ -1,4 +1,4 @@
-"""What the log has of delivery: the rows of the subscribers, and the group's positions. Blocks.
+"""Reads and commits the delivery state: the rows of subscribers and the group's positions. It blocks.
 
 A commit writes receipts, rows and positions as one. In each partition a row repeats the position
 (``bus.belonging``), so that whoever goes on knows that both are of one commit.

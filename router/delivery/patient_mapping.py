@@ -1,4 +1,4 @@
-"""Who somebody is, as FHIR and HL7 v2 have it: pure.
+"""Converts a patient's identity to FHIR and HL7 v2 fields. Pure.
 
 Source: http://hl7.org/fhir/R4/patient.html; HL7 v2.5.1 chapter 3 (PID, PD1) and 2A (CX, XPN, HD), tables
 0190, 0203 and 0001. National numbers have the systems of HL7 Sweden's base profiles.

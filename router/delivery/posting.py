@@ -1,4 +1,4 @@
-"""One HTTP POST to a subscriber, and what its answer means; whatever the body is.
+"""One HTTP POST to a subscriber, and what its response means.
 
 Any 2xx is a yes, 410 ends the endpoint, everything else is tried again (Standard Webhooks 1.0.0,
 "Responses"); redirects are not followed. The address is judged anew with each connection.

@@ -1,4 +1,4 @@
-"""What became of notices at subscribers."""
+"""Receipts: the result of each notice at each subscriber."""
 
 from __future__ import annotations
 

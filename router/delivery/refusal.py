@@ -1,4 +1,4 @@
-"""Why an attempt had no answer, in words: what operations need to mend it, and nothing of the request or an address."""
+"""Texts for failed attempts: the cause, without addresses or anything of the request."""
 
 from __future__ import annotations
 

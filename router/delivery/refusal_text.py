@@ -1,4 +1,4 @@
-"""What a receiver said of its refusal, as far as everybody may read it: pure.
+"""Extracts the reason that a receiver gave for a refusal, without patient data. Pure.
 
 Invariant: nothing of a patient comes through, whatever the receiver quotes: of its text only words of a fixed
 vocabulary and references to fields are kept, what stands between becomes an ellipsis, and codes are named by

@@ -1,4 +1,4 @@
-"""Who is told, as topic ``registrations`` has it: in any process, and as new as it is asked for."""
+"""Reads the registered subscribers (topic ``registrations``), in any process."""
 
 from __future__ import annotations
 

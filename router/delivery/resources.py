@@ -1,4 +1,4 @@
-"""FHIR R4 resources that tell of a designation: pure, told the same they are the same resource.
+"""FHIR R4 resources of a designation. Pure: the same notice gives the same resource.
 
 Source: http://hl7.org/fhir/R4/encounter.html. A notice knows the visit's number, the ward and the
 times, no patient and no state of the visit (whoever is told more has a contained Patient, and where they

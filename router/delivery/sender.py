@@ -1,4 +1,4 @@
-"""Sends one subscriber what is open for it. In the event loop; it reads and writes no log.
+"""Sends one subscriber its open notices. Runs in the event loop; reads and writes no log.
 
 Which notice is tried, and what an answer leads to, is decided in ``router.delivery.lanes``; here it is done. An
 error of a channel is an answer like any other: that notice is tried again later, and parked in time.

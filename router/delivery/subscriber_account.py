@@ -1,4 +1,4 @@
-"""What one subscriber has been given, and what of it is open: its numbers, its lanes, its row. No I/O.
+"""The delivery state of one subscriber: its numbers, its lanes, its row. No I/O.
 
 Every record of the subscriber's queue before the group's position is in one of three places: it has ended; it is
 open in memory (``lanes``); or it is *left* in the log, to be read again from a place that is kept. What is left

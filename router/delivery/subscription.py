@@ -1,4 +1,4 @@
-"""Who wants to be told of what."""
+"""What a subscriber wants: wards, hospitals, kinds, level of fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a subscription is: read from the log, by whoever is asked."""
+"""The status of a subscription, read from the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The routes."""
+"""The FastAPI application: all routes, put together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document: names, refusals, streams and examples, beside what the framework knows of the routes.
+"""Completes the OpenAPI document: operation names, error responses, streams and examples.
 
 Invariant: it describes and changes nothing. An example is of one route and fits its schema (a test sees to it).
 """

@@ -1,4 +1,4 @@
-"""The wards that whoever asks may read, and one stream of several of them."""
+"""Routes: the wards that the caller may read, and one stream over several of them."""
 
 from __future__ import annotations
 

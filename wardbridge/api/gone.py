@@ -1,4 +1,4 @@
-"""Whether whoever asked has gone: work that takes long and only looks is then not finished for nobody."""
+"""Cancels long read-only work when its HTTP client has disconnected."""
 
 from __future__ import annotations
 

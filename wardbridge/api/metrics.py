@@ -1,4 +1,4 @@
-"""What Prometheus reads: taken from the running parts at each scrape, never kept twice.
+"""Prometheus metrics, collected from the running parts at each scrape.
 
 Labels are configured names only.
 """

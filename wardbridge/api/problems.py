@@ -1,4 +1,4 @@
-"""Refusals as problem details (RFC 9457): what is wrong and what to do, and nothing of what was sent.
+"""Error responses as problem details (RFC 9457): what is wrong and what to do; nothing of the request is quoted.
 
 ``type`` is ``about:blank``: the status tells of which kind a problem is, ``title`` is its phrase (section 4.2.1), and
 ``detail`` says what is wrong here. Where parts of a request are wrong, ``errors`` names each with its place.

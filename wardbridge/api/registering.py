@@ -1,4 +1,4 @@
-"""Subscribers by name, for those who operate: what is registered here stands in no configuration file.
+"""Routes to register, change and remove subscribers at run time (right ``operate``).
 
 A request has the table of one channel, as the configuration has it. A secret is given once, in the answer that
 makes it, and never read back.

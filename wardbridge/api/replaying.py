@@ -1,4 +1,4 @@
-"""What a subscriber was sent, from a number or a time, and sent again from a number: asked for by itself.
+"""Routes: a subscriber reads its past notices from a number or a time, and has them sent again.
 
 Invariants: nobody is told of another's notices, nor of a ward that they may not read by now; what is read here has the
 minimal fields, and what is sent again what the subscriber may be told. Who asked is noted before it is answered.

@@ -1,4 +1,4 @@
-"""What a person looks at and does about review, for those who operate.
+"""Routes of review: list, show, replay, resolve, discard (right ``operate``).
 
 The bytes of an input are for those only who may inspect them, and only once that is noted; others see
 where it failed, and its shape. What is done is noted before it is done, and is a record beside the item.

@@ -1,4 +1,4 @@
-"""What the routes of review are asked and say, as values: the service and the commands alike."""
+"""Request and response models of the review routes, shared with the commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One stream of several wards' notices: server-sent events (WHATWG HTML, section 9.2).
+"""One event stream over several wards: server-sent events (WHATWG HTML, section 9.2).
 
 It is as a ward's own stream (``stream``), but for the id of its events: that is a :class:`StreamPosition`, how far the listener is
 in each partition of the log. Wards keep their order, and whoever comes back with ``Last-Event-ID`` gets every notice of

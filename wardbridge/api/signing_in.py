@@ -1,4 +1,4 @@
-"""How a browser signs in: a token once, a cookie from then on."""
+"""Sign-in of a browser: it shows a token once and gets a session cookie."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One listener's stream: server-sent events (WHATWG HTML, section 9.2).
+"""The event stream of one ward: server-sent events (WHATWG HTML, section 9.2).
 
 Each notice is an event without a name, its ``id`` as in ``event_id``, its ``data`` the CloudEvent.
 Whoever comes back with ``Last-Event-ID`` gets every notice after it, then the live ones, without a

@@ -1,4 +1,4 @@
-"""How ``/health`` tells of subscribers: figures, ward codes and numbers of notices, nothing of a patient."""
+"""The subscribers' part of ``/health``: counts, ward codes and sequence numbers, no patient data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person may ask of a running service about one subscriber.
+"""Routes to pause, resume, skip, resend and test one subscriber (right ``operate``).
 
 Answered by the service that sends to it; what was asked is in the log once it has been carried out.
 """

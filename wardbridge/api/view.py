@@ -1,4 +1,4 @@
-"""What the routes and the metrics may look at: everything that runs, for reading."""
+"""Read-only access to the running service, for routes and metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What waits at subscribers: the oldest notice of each ward, with the number that gives it up."""
+"""Route: the oldest undelivered notice of each ward and subscriber, with the number that ``skip`` takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A ward's routes: its list, its stream, and that it has taken note of who is coming."""
+"""Routes of a ward: its list, its stream, and the acknowledgement of a patient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command is asked for by name.
+"""Options of commands that select by name, and errors that list the names that exist.
 
 A name that nothing has is refused: an empty answer would read as "nobody" where it is a slip of the pen.
 """

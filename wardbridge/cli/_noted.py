@@ -1,4 +1,4 @@
-"""What people read of patients by commands is noted before it is shown (HSLF-FS 2016:40, 4:9).
+"""Audits what commands show of patients, before it is shown (HSLF-FS 2016:40, 4:9).
 
 Every command stands in one of the two tables; the tests refuse one that stands in none, and one of the
 first table that shows something without a note of it.

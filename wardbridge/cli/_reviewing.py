@@ -1,4 +1,4 @@
-"""The two ways to a review: through the running service, or by the log itself where none runs."""
+"""How commands reach review: through the running service, or directly in the log if none runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands share: their options, and how they say that they cannot run."""
+"""Options and error handling that commands share."""
 
 from __future__ import annotations
 

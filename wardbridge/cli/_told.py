@@ -1,4 +1,4 @@
-"""Review on a terminal: an item with the place that failed marked in its input, and what a replay does.
+"""Prints review items and replays on a terminal; the faulty place is marked in the input.
 
 Invariant: what a source has sent cannot steer the terminal: no control character of it gets there.
 """

@@ -1,4 +1,4 @@
-"""``wardbridge deliveries list --waiting``: what is open at subscribers, and the numbers that ``skip`` takes.
+"""``wardbridge deliveries list --waiting``: undelivered notices, with the numbers that ``skip`` takes.
 
 The running service is asked, for it alone knows the next attempt and the last answer. Where none answers, or no
 configuration says where it is, the log tells what is committed.

@@ -1,4 +1,4 @@
-"""``wardbridge audit``: who has seen what of whom."""
+"""``wardbridge audit``: who has seen which patient data, and when."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``wardbridge bench``: the budget lines, measured here and now."""
+"""``wardbridge bench``: measures the performance budget on this machine."""
 
 from __future__ import annotations
 

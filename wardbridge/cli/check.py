@@ -1,4 +1,4 @@
-"""``wardbridge check``: whether the configuration is right, and which doors it opens."""
+"""``wardbridge check``: validates the configuration and lists the doors that it opens."""
 
 from __future__ import annotations
 

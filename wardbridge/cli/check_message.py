@@ -1,4 +1,4 @@
-"""``wardbridge check-message``: what is wrong with HL7 messages, in plain words. Nothing is sent or stored."""
+"""``wardbridge check-message``: explains what is wrong with HL7 messages. Nothing is sent or stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``wardbridge deliveries``: who was told what, and when."""
+"""``wardbridge deliveries``: which notice was sent to which subscriber, when, with which result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``wardbridge log``: what is done with an installation's log as a whole."""
+"""``wardbridge log``: operations on the whole log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``wardbridge test``: what a feed makes of sample files, against what is written beside them.
+"""``wardbridge test``: compares what a feed reads in sample files with the expected results beside them.
 
 A file's expectation is ``NAME.expected.json``. Inputs are read as if they came at one fixed moment
 and with a public secret, so that the same mapping gives the same text everywhere.

@@ -1,4 +1,4 @@
-"""``wardbridge normalise``: what a feed makes of files. Nothing is sent, nothing is stored."""
+"""``wardbridge normalise``: prints what a feed reads in files. Nothing is sent or stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``wardbridge review``: what could not be understood, and what a person does about it."""
+"""``wardbridge review``: lists, shows, replays, resolves and discards what could not be understood."""
 
 from __future__ import annotations
 

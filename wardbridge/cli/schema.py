@@ -1,4 +1,4 @@
-"""``wardbridge schema``: the published language, as the models of this version say it."""
+"""``wardbridge schema``: prints or registers the JSON Schemas and the AsyncAPI document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``wardbridge simulate``: others' systems, played, to try an installation before it meets them."""
+"""``wardbridge simulate``: plays the systems of others, to try an installation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody may see and do: pure.
+"""Authorisation: which deeds a caller may do, at which wards, with which level of fields. Pure.
 
 Invariant: rights only ever come from grants. A reader without a grant for a ward may nothing there,
 and what one grant gives at a ward says nothing about another ward.

@@ -1,4 +1,4 @@
-"""What a client's certificate says of who it is. The handshake has checked it before anyone asks."""
+"""The names in a client certificate that the TLS handshake has already verified."""
 
 from __future__ import annotations
 

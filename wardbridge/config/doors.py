@@ -1,4 +1,4 @@
-"""Every door of an installation: where something comes in or goes out, who is asked, whether it is encrypted.
+"""Lists every way in and out of an installation: who is authenticated there, and whether it is encrypted.
 
 One function lists them; ``wardbridge check`` prints the list and warns of those that stand open, the service
 logs it when it starts, and the documentation shows it for the examples.

@@ -1,4 +1,4 @@
-"""The reference page of doors, made by the function that lists them for ``check`` and at the start."""
+"""Renders the reference page of doors."""
 
 from __future__ import annotations
 

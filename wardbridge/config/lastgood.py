@@ -1,4 +1,4 @@
-"""The ward register that the service began with last, kept for a start with a damaged one.
+"""Keeps the last valid ward register, for a start with a damaged one.
 
 Invariant: a change of the register that cannot be read has not happened: the service goes on with what it knew, and
 says so until somebody has mended it. Only the register is replaced so, and only by one with which all else in the

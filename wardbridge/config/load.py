@@ -164,7 +164,7 @@ def _odd_channels(settings: Settings) -> Iterator[ConfigProblem]:
 
 
 def _names_in_vain(settings: Settings) -> Iterator[ConfigProblem]:
-    """Who is to be told names that nobody keeps is told none."""
+    """``fields = "identified"`` requires ``[identities] keep = true``."""
     if settings.identities.keep:
         return
     text = "identified: names are told only where they are kept: [identities] keep = true"

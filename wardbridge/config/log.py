@@ -108,8 +108,8 @@ class KafkaSection(Section):
     )
     instance: str = Field(
         "1", pattern=r"^[A-Za-z0-9._-]+$", max_length=60,
-        description="this process among those of the installation: the same after each restart, "
-        "another than theirs; who starts under a name takes over from its bearer",
+        description="unique and stable id of this process within the installation; a second process that "
+        "starts with the same id fences the first",
     )  # fmt: skip
     cloudevents: Literal["structured", "binary"] = Field(
         "structured",

@@ -1,4 +1,4 @@
-"""The file's tables in the shape of their models: the whole, and what of it is right where not all is.
+"""Validates the tables of the file one by one, so that one error does not hide the next.
 
 What is right is checked further, so that one mistake does not hide the next.
 """

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: where, what, and what was probably meant."""
+"""Configuration errors: the file, line and key, what is wrong, and the probable intention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Profiles in files of their own: what a record system means, written once for all its feeds.
+"""Profiles in files of their own, shared by several feeds.
 
 A feed's ``profile_file`` is such a file; what stands in the feed's own ``profile`` table wins over
 it, field by field, and what stands in neither is the adapter's default. A table of names that the

@@ -1,4 +1,4 @@
-"""Names that refer to one another, looked for in the tables as they are written.
+"""Checks that names which refer to other tables exist.
 
 So they are found whatever else is wrong with the file: a misspelt key elsewhere hides no ward that the register has
 not. A set of names that cannot be known (its own table is no table) is not compared with.

@@ -1,4 +1,4 @@
-"""Secrets that stand in the file itself, files with secrets that everybody may read, files that are not there."""
+"""Warns of secrets in the configuration file, of secret files that others may read, and of missing files."""
 
 from __future__ import annotations
 

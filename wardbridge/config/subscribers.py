@@ -1,4 +1,4 @@
-"""Who is told besides those who ask over HTTP: the tables `[subscribers.<name>]`.
+"""The tables ``[subscribers.<name>]``: who is sent notices, and by which channel.
 
 How a subscriber is told is the table of one channel (``router.delivery.channels``), the same wherever it is
 said: in the configuration, or in a request that registers it.

@@ -1,4 +1,4 @@
-"""What works and is still not right for patients."""
+"""Warnings: settings that are valid and still not safe for patients."""
 
 from __future__ import annotations
 

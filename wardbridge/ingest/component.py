@@ -1,4 +1,4 @@
-"""A feed as a component, and as health sees it.
+"""A feed as a part of the service: started, restarted with back-off, and seen by health.
 
 Invariant: a fault of a feed is that feed's. Whatever its making, its start, its work or its end raises
 stops it alone; it is made anew after a pause that grows, and what it took before is in the log. Its

@@ -1,4 +1,4 @@
-"""What the service asks of every kind of feed, whatever its protocol."""
+"""The interface of a feed kind: how it runs, and how it reads inputs without the service."""
 
 from __future__ import annotations
 

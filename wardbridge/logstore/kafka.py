@@ -1,4 +1,4 @@
-"""From the configuration's tables to the engine's settings."""
+"""Converts the configuration's tables to the settings of the Kafka engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log of an installation, on the engine that its configuration names, in each of its processes."""
+"""Opens the log that the configuration names, in each process of the installation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Moves the log of an installation to a cluster, record by record, and looks whether all is there.
+"""Copies the log of an installation to a cluster, record by record, and verifies the copy.
 
 Every partition is copied from its beginning, in order, outside transactions: its end on the cluster
 says how many of its records are there, however an earlier attempt ended, and the next one goes on

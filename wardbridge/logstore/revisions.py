@@ -1,4 +1,4 @@
-"""The number of a feed's reading: durable before the feed takes anything.
+"""The revision of a feed's reading: committed to the log before the feed takes any input.
 
 A process that starts a feed with a fingerprint other than the newest claims the next number by
 appending a row, and looks whether it was the first. All rows of a feed are in one partition, so

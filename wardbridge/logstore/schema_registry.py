@@ -1,4 +1,4 @@
-"""The schemas of what is on Kafka, registered with a schema registry that has Confluent's API.
+"""Registers the schemas of the topics with a schema registry that has Confluent's API.
 
 A value's schema stands under the subject ``<topic>-value`` (TopicNameStrategy), so that a registry's
 own compatibility rule refuses a version that consumers could not read. Values carry no registry's

@@ -1,4 +1,4 @@
-"""Calls over HTTP that are no notices: of a FHIR server, an identity provider, a schema registry, the service itself.
+"""The HTTP client for FHIR servers, identity providers, schema registries and the service itself.
 
 They go by the client that notices go by (``router.delivery.http``). Where they go, those who operate say in
 the configuration: into this network too, and never to an address that nobody has.

@@ -1,4 +1,4 @@
-"""One HTTP connection: uvicorn's own protocol, with bounds on what its peer can make us do.
+"""One HTTP connection: uvicorn's protocol, with limits on what a peer can cause.
 
 * A head must come within ``REQUEST_WITHIN_S``, a body within ``BODY_WITHIN_S``, however slowly they drip; an answer
   that is not taken for ``WRITE_WITHIN_S`` is given up. (The framework's own time-out begins with the end of the

@@ -1,4 +1,4 @@
-"""Whether a port of loopback is free: asked before a service is started that is to listen there."""
+"""Tells whether a port of the loopback interface is free."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTTP server as a component: uvicorn in the service's own event loop, on a port of ours."""
+"""The HTTP server as a part of the service: uvicorn in the service's event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, and only keys from a list get through.
+"""Logs: one JSON object a line; only keys of a list are written, so that no patient data can be.
 
 Patient data cannot enter a log by accident: a key that is not listed is left out (and named, so
 that a developer sees it), a message of a library keeps its template but not its values, and of an

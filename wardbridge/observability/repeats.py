@@ -1,4 +1,4 @@
-"""Keeps a library that repeats itself from filling the journal.
+"""Suppresses repeated log lines of a library, and counts them.
 
 While no broker answers, the Kafka client says so thousands of times a minute, from a handful of
 places. The first record of each place in a window passes; the others are counted, and the count

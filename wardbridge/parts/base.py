@@ -1,4 +1,4 @@
-"""What the service asks of each of its parts."""
+"""The interface of a part of the service: start, stop, what blocks it, what has failed."""
 
 from __future__ import annotations
 

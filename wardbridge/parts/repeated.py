@@ -1,4 +1,4 @@
-"""Some work in a thread, at once and then at an interval, as a part of the service."""
+"""A part that does some work in a thread, at once and then at an interval."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the condition of a part has changed, so that each change is told once, both ways. Reads no clock.
+"""Detects when the condition of a part has changed, so that each change is logged once. Reads no clock.
 
 Invariant: a part that fails again as soon as it works has not become well in between. It is well when it
 has been so for ``STEADY_S``.

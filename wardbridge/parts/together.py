@@ -1,4 +1,4 @@
-"""Parts that have nothing to do with one another start and end at once."""
+"""Starts and stops independent parts at the same time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose a number is: the read model of topic ``aliases``, which holds what the router decided.
+"""Read model of topic ``aliases``: which patient each number belongs to, as the router decided.
 
 Invariant: nothing is decided here. A number leads where its row leads, and ends at the patient whose it is; only
 between rows of one commit may it lead in a circle, and then it stays where it was. Only the event loop's thread

@@ -1,4 +1,4 @@
-"""The read model: who is on the way to each ward, and where each ward's notices stand in the log.
+"""Read model of the wards' lists: who is coming to each ward, and where its notices are in the log.
 
 It owns no truth and is rebuilt from the log at each start. Only the event loop's thread touches
 it. A ward's notices are numbered without a gap, so the offsets of its records, kept in order, are

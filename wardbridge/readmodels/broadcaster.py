@@ -1,4 +1,4 @@
-"""Those who listen to a ward, and what wakes them. A listener that does not keep up delays nobody.
+"""Wakes the open streams of a ward when it has a new notice. A slow stream delays no other.
 
 Of notices a listener is only told that there are more: it reads them when it can, in pages. What else is told
 waits in its queue, and is bounded. Only the event loop's thread touches it.

@@ -1,4 +1,4 @@
-"""What a ward may want to know beside its list, from the census: where from, who lies there and who leaves.
+"""Read model of topic ``encounters`` for wards: where patients come from, who lies there, planned discharges.
 
 Invariant: a ward is told what the source says that is believed for it, and nothing of a view that does not
 itself mean the patient for the ward, as one that is behind does. Only the event loop's thread touches it. It

@@ -1,4 +1,4 @@
-"""What is known of who comes to a ward, as far as each level of fields is told: for lists and for subscribers.
+"""What may be told of a patient beside a notice, at each level of fields.
 
 Invariant: it is the one place where a name leaves the read models, and below ``identified`` none does.
 Only the event loop's thread touches it.

@@ -1,4 +1,4 @@
-"""What a subscriber is told beside a notice: looked up when it is sent, in the read models as they are by then.
+"""Looks up, when a notice is sent, what the subscriber may be told beside it.
 
 Invariant: nothing is told from a read model that is behind the notice. What the router decided with it, and
 what an adapter wrote before, is in it.

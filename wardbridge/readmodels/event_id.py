@@ -1,4 +1,4 @@
-"""The id of an event on a stream: the ward's sequence, a point, when the log took the notice.
+"""Event ids of streams: the ward's sequence, a point, and when the log took the notice.
 
 The time (Unix milliseconds, in hexadecimal digits) tells a notice from another one to which a log
 that was restored from an older copy has given the same number since. A number alone is taken too.

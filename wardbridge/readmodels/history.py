@@ -1,4 +1,4 @@
-"""What a listener has missed, in pages: from memory, or from the log a block at a time, each read once for all.
+"""Past notices of a ward in pages, from memory or from the log; a block is read once for all readers.
 
 Bounds: one block is read at a time, whoever asks; the newest :data:`BLOCKS_KEPT` stay in memory; a page has some
 :data:`PAGE_BYTES`. Nothing is read for a listener that has gone while it waited for its turn.

@@ -1,4 +1,4 @@
-"""Who is coming: the read model of topic ``patients``, for readers with identified fields only.
+"""Read model of topic ``patients``: names and numbers, for readers with identified fields only.
 
 Invariants: the descriptions of a patient are folded in the order of their stamps, field by field, so that
 the order in which they come decides nothing. What the visit's own source says goes before what others say

@@ -1,4 +1,4 @@
-"""One thread follows what the router writes, for all who listen over HTTP.
+"""Follows the router's topics in one thread, for all read models of the process.
 
 Per look: pieces of what is new in ``designations``; before each is handed over, all that is written by then
 in ``inbound`` and, where it is asked for, of the census and of who the patients are. A commit of the router

@@ -1,4 +1,4 @@
-"""How many places of a ward are free: those that the register gives it, less those that are held.
+"""Free places of a ward: those of the register less those that are occupied or kept.
 
 Invariants: one function gives the numbers, for the list, the stream and the board. What is not known is
 none, never nought. Fewer than none are free where a ward is overcrowded. It names nobody.

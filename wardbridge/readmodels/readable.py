@@ -1,4 +1,4 @@
-"""Records taken in one by one, so that one which cannot be read costs itself only."""
+"""Applies records one by one, so that a record which cannot be read affects no other."""
 
 from __future__ import annotations
 

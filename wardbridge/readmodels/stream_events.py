@@ -1,4 +1,4 @@
-"""Notices as they go out to listeners, made once for all of them.
+"""Notices as stream events, encoded once for all readers; the newest are kept in memory.
 
 The newest are kept in memory, whole, so that nobody who was away for a moment, nor everybody at once after a restart,
 has the log read for it; the older ones are read from the log in pages (``history``).

@@ -1,4 +1,4 @@
-"""One feed as it reads now: what it makes of inputs that are kept.
+"""Reads kept inputs of one feed with today's configuration.
 
 An input keeps its receipt and the pointer to its bytes. Observations sort a microsecond behind their
 first receipt, so that one which is another now (more of it resolves) stands behind what it replaces; one

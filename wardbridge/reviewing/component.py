@@ -1,4 +1,4 @@
-"""Follows review for those who serve it, and for those who write it."""
+"""Follows the review topics, for those who serve review and for those who write it."""
 
 from __future__ import annotations
 

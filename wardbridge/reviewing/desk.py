@@ -1,4 +1,4 @@
-"""What a person does about review: look, have read again, resolve, discard. The service and commands alike.
+"""What a person does about review: look, replay, resolve, discard. Used by the service and by commands.
 
 Invariant: who did what and why is a record of its own beside the item, and nothing of an item is lost by
 it. What is done to many is done to those that are open when it begins.

@@ -1,4 +1,4 @@
-"""What is new in some compacted topics since the last look."""
+"""Reads what is new in some compacted topics since the last look."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The open items of review, in memory: a read model that owns no truth.
+"""Read model of the open review items.
 
 Invariants: what is held is what is open by :func:`schemas.review.is_open`, whatever the order in which
 items and steps are read; no figure walks over all items. At most :data:`MAX_ITEMS` are held; of more

@@ -1,4 +1,4 @@
-"""The bytes of inputs, by the ids of their raw records: in topic ``raw``, else in ``held``.
+"""Finds the bytes of inputs by the ids of their raw records: in topic ``raw``, else in ``held``.
 
 Topic ``raw`` is large and has no index; the time at which an input was received says about where its
 record stands. Clocks of two machines differ, and the log takes a record a little later.

@@ -1,4 +1,4 @@
-"""How long review is kept: an item as long as its bytes, and both until some time after its end.
+"""Retention of review: an item is kept as long as its bytes, and both for some time after its end.
 
 Topic ``raw`` lets go of everything after two weeks, items are kept until they are removed here. So the bytes
 of an item are copied into topic ``held`` in good time, and removed there with the item.

@@ -1,4 +1,4 @@
-"""What a replay would do about one input, as values."""
+"""Values: what a replay would do about one input."""
 
 from __future__ import annotations
 

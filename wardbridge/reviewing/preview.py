@@ -1,4 +1,4 @@
-"""What wards would be told if some envelopes were decided now: the router's own step over a copy.
+"""Computes which notices a replay would cause: the router's own step over a copy of its state.
 
 The copy is what the router has committed and what waits for it, so that it is as far as the router will
 be. Nothing is written. What is previewed and then done is what is told, unless something else comes in

@@ -1,4 +1,4 @@
-"""Every reason that an item of review can have, as the pages of the feeds and docs/operating.md explain them.
+"""The catalogue of review reasons, with the page that explains each.
 
 So that a reason which is mistyped is told from one of which nothing waits.
 """

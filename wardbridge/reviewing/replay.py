@@ -1,4 +1,4 @@
-"""Replays: kept inputs read again by today's configuration, by a person's hand.
+"""Replays: kept inputs are read again with today's configuration when a person asks for it.
 
 A *plan* is what a replay would do; doing it is appending what the plan has, one input after the other,
 oldest first. The router announces only what is new, so that a plan done twice, by two people at once, or

@@ -1,4 +1,4 @@
-"""Which review items somebody means: some by their ids, or all of a kind."""
+"""Selects review items by id, reason, feed or time."""
 
 from __future__ import annotations
 

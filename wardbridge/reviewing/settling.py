@@ -1,4 +1,4 @@
-"""What became of a replay that others finish: feeds read the exports handed back, the router decides.
+"""Waits until feeds and router have decided what a replay gave them.
 
 Invariant: nothing is called settled before everyone who decides about it has decided and written.
 """

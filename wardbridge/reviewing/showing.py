@@ -1,4 +1,4 @@
-"""An item's input, for a person: what it says to who may see it, its shape to others.
+"""Shows an item's input: its content to those who may see it, its structure to others.
 
 Invariant: a shape has nothing of what the input says, but names of parts that the adapter knows as such.
 Nothing is written, and nothing is asked beyond the log and the feed's own folder.

@@ -1,4 +1,4 @@
-"""The router: its step in a thread of its own, or in another service altogether."""
+"""The router as a part of the service: its step in a thread, or in another process."""
 
 from __future__ import annotations
 

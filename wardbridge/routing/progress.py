@@ -1,4 +1,4 @@
-"""Notices a router that stands still although records wait for it, whatever it says of itself."""
+"""Detects a router that stands still although records wait for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The router's step for an installation, and what becomes of a record at which it fails."""
+"""Builds the router's step for an installation, and the review item of a record at which it fails."""
 
 from __future__ import annotations
 

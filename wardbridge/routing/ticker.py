@@ -1,4 +1,4 @@
-"""Time enters the log as records: a tick for each realm, at once and then at an interval."""
+"""Writes time into the log as records: a tick for each realm, at an interval."""
 
 from __future__ import annotations
 

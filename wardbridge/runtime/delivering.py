@@ -1,4 +1,4 @@
-"""Delivery in the service: the fan-out, the dispatcher, and who is told at the moment."""
+"""Delivery as a part of the service: fan-out, dispatcher, and the current subscribers."""
 
 from __future__ import annotations
 

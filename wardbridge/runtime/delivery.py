@@ -1,4 +1,4 @@
-"""An installation's subscribers, from its configuration and from the log."""
+"""Builds delivery from the configuration and the registrations in the log."""
 
 from __future__ import annotations
 

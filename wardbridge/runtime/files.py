@@ -1,4 +1,4 @@
-"""How many files and connections a process may have open at once."""
+"""Raises the limit of open files and connections of this process."""
 
 from __future__ import annotations
 

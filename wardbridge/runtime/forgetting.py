@@ -1,4 +1,4 @@
-"""Removes from topic ``patients`` who is nobody's patient any more; all of it where none is to be kept.
+"""Deletes demographics (topic ``patients``) after a patient's last open visit has closed, or all if none are kept.
 
 Invariant: of whom a visit is planned or open, nothing is removed, nor of the patient that theirs was merged
 into. A description that comes at the very moment in which the same one is removed may go with it; the next

@@ -1,4 +1,4 @@
-"""The journal: each change of a part's or subscriber's condition once, both ways.
+"""Logs each change in the condition of a part or subscriber once, in both directions.
 
 Feeds tell their own, in the process that they run in.
 

@@ -1,4 +1,4 @@
-"""Keeps the bytes of what waits in review, and removes what ended long ago; a part of the service."""
+"""The retention job of review, as a part of the service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process of its own for the router or the feeds.
+"""Starts, watches and restarts the processes of the router and of the feeds.
 
 It shares no interpreter with this one or the other, so that none waits for another's turn. It is
 attached to the log where this process is the one that writes it, and opens it by itself elsewhere

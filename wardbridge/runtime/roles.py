@@ -1,4 +1,4 @@
-"""What an installation's router and its feeds consist of, in whichever process they work."""
+"""Builds the router and the feeds of an installation, in whichever process they run."""
 
 from __future__ import annotations
 

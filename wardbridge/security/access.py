@@ -1,4 +1,4 @@
-"""An installation's gate, from its configuration."""
+"""Builds the authenticator and the audit trail from the configuration."""
 
 from __future__ import annotations
 

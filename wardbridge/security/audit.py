@@ -1,4 +1,4 @@
-"""Every reading of patients' data by somebody who is known, in topic ``audit``.
+"""The audit trail: every access to patient data by an authenticated reader, in topic ``audit``.
 
 What goes beyond the minimal fields is shown only once its entry is durable; minimal fields are shown
 meanwhile, for a ward that sees nothing is the greater harm, and entries that could not be written are
@@ -127,7 +127,7 @@ class Trail:
         if fields == "minimal":
             self._remember(place, new)
             self._write_soon(records, place)
-        else:  # remembered once it is durable: nobody else is shown it on the strength of a hope
+        else:  # marked as audited only after the append is durable
             await asyncio.to_thread(self._log.append, records)
             self._remember(place, new)
 

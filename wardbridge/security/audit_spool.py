@@ -1,4 +1,4 @@
-"""What people have read on the machine itself, on its way into topic ``audit``.
+"""The audit spool: accesses by commands on this machine, on their way into topic ``audit``.
 
 A log in one file has one process that writes it, and reading goes on beside it or without it. So whoever
 reads leaves a note, one file for each entry, in folder ``audit`` of the data folder: whole and durable

@@ -1,4 +1,4 @@
-"""The gate before every route: who is asking, and whether they may.
+"""Authenticates the caller of every route and checks the right that the route needs.
 
 Everything that is not clearly allowed is refused. What is refused is told alike whether the ward
 exists or not. A request shows one thing only: who sends a token is judged by it, whatever cookie or

@@ -1,4 +1,4 @@
-"""The keys that an identity provider publishes (JWKS, RFC 7517): fetched, kept, renewed.
+"""The public keys of an identity provider (JWKS, RFC 7517): fetched, cached, renewed.
 
 They are fetched when first needed, again when they are old, and when a token names one that is not
 among them, for providers change their keys without notice; but never more often than every

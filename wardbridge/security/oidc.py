@@ -1,4 +1,4 @@
-"""Who an identity provider says it is: a signed JWT (OpenID Connect Core 1.0; RFC 7519, 8725).
+"""Verifies JSON Web Tokens of an identity provider (OpenID Connect Core 1.0; RFC 7519, 8725).
 
 A token counts only if it is signed with a key of the provider, by an algorithm that is configured (none
 of them symmetric) and that the key is for; if issuer and audience are ours and it has not expired. What

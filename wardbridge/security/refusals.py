@@ -1,4 +1,4 @@
-"""Requests that were refused, and sign-ins, in topic ``audit``: who, as far as it is known, from where, to what.
+"""Audits refused requests and sign-ins: who as far as known, from which address, to which route.
 
 However many come, few entries are written. The first of a kind is written at once, those like it in the same
 minute as one more with their ``count``. Of one address :data:`MAX_OF_SOURCE` kinds are told apart in a minute, in all

@@ -1,4 +1,4 @@
-"""What each route asks for, and how much it reads, in one table. A route that is not in it is refused.
+"""The right that each route needs, and how much body it reads, in one table. A route that is not in it is refused.
 
 A rule without a deed is open. Probes are asked by what keeps the process running and name parts and feeds only; a
 board's page is the same file for every ward and asks for its list itself; who signs in has no right

@@ -1,4 +1,4 @@
-"""What a registration must not tell to whoever reads the log: sealed with a key that is not in it.
+"""Encrypts secrets of registrations with a key that is not in the log.
 
 AES-256-GCM, a random nonce each time, the subscriber's name as what is authenticated besides: what was
 sealed for one name opens as no other's, so an address cannot be put under another's keys. The key is a

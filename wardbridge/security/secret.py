@@ -1,4 +1,4 @@
-"""The secret of the patient keys: a file, made once, readable by its owner only.
+"""The secret with which patient numbers are hashed to keys: one file, readable by its owner only.
 
 Another secret gives every patient another key, and two sources would no longer agree on who is
 who; so beside a log that has taken inputs a missing secret is an error, never a reason to make one, and a file

@@ -1,4 +1,4 @@
-"""What a browser holds instead of its token: it cannot put a header on a stream that it opens.
+"""Session cookies for browsers, which cannot set a header on a stream.
 
 The cookie's value is ``expiry.mac.name``: the expiry in hexadecimal Unix seconds, the name of the
 token that was shown, and an HMAC-SHA256 over both under the token's hash. So every process that has the

@@ -1,4 +1,4 @@
-"""Registers subscribers: whoever asks, over whichever face of the surface. The only writer of the topic.
+"""Registers subscribers for the HTTP and the FHIR API. The only writer of topic ``registrations``.
 
 Invariants: nobody registers for what they may not read; a name is nobody else's, and never used again; a
 subscriber is told of everything that is decided after its registration was answered.

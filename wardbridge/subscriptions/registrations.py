@@ -1,4 +1,4 @@
-"""Who is told: those of the configuration, and whoever registered over HTTP, as the configuration lets them."""
+"""The current subscribers: those of the configuration and those registered at run time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ward board: static files that read the list and the stream as any subscriber does.
+"""Serves the ward board: static files that use the list and the stream like any client.
 
 Nothing in the files depends on the ward or on who looks. They load from this service only, and the
 content security policy holds the browser to that.

@@ -1,4 +1,4 @@
-"""What a channel is made of: its settings, its checks, and how it is opened."""
+"""The registry interface of channels: settings, checks, and how a channel is opened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HL7 v2 out: one message at a time over a connection that is kept, each answered before the next.
+"""HL7 v2 over MLLP: one message at a time over a kept connection, each acknowledged before the next.
 
 Format: MLLP (HL7 Transport Specification, release 1), acknowledged in original mode (HL7 v2.5.1,
 section 2.9.2). What MSA-1 of the answer whose MSA-2 is our MSH-10 says:

@@ -1,4 +1,4 @@
-"""How the FHIR surface answers: resources, and OperationOutcomes for everything that is refused.
+"""Responses of the FHIR API: resources, and an OperationOutcome for each refusal.
 
 Texts name elements and rules, never values.
 """

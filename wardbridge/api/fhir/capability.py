@@ -1,4 +1,4 @@
-"""What the FHIR surface says of itself: pure. The topic, and what may be done about it."""
+"""The CapabilityStatement and the SubscriptionTopic of the FHIR API. Pure."""
 
 from __future__ import annotations
 

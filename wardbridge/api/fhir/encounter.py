@@ -1,4 +1,4 @@
-"""The Encounter that a notification names, as whoever asks may see it.
+"""Route: the Encounter that a notification refers to, with the fields that the caller may see.
 
 Those on the way are always there; of what has closed, what is among the newest notices. What somebody may
 not read is not there: the answer is the same.

@@ -1,4 +1,4 @@
-"""``$events`` and the parameters of operations: what is asked, and the Bundle of what happened."""
+"""The ``$events`` operation: its parameters, and the Bundle of past events."""
 
 from __future__ import annotations
 

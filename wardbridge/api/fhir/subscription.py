@@ -1,4 +1,4 @@
-"""A Subscription as its client writes it, and as it is read back: pure.
+"""Converts a FHIR Subscription to and from a registration. Pure.
 
 Format: profile ``backport-subscription`` of Subscriptions R5 Backport 1.1.0 on R4. ``criteria`` is the
 topic; filters are extensions on it; how much is told is an extension on the payload. What cannot be

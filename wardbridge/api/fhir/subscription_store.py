@@ -1,4 +1,4 @@
-"""The subscriptions that somebody may look at, and how each of them is. Blocks: belongs in a thread."""
+"""The subscriptions that the caller may see, with their status. It blocks: call it in a thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The routes under ``/fhir``: subscriptions, their status and events, and the Encounters they name.
+"""The FHIR routes: Subscription, its status and events, and the Encounters that notifications refer to.
 
 Source: http://hl7.org/fhir/R4/http.html; Subscriptions R5 Backport 1.1.0, "Operations".
 """
