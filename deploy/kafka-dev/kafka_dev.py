@@ -168,8 +168,10 @@ class Broker:
         return (self._folder / "output.log").read_text(errors="replace")[-3000:]
 
     def pause(self) -> None:
-        """SIGSTOP: connections stay open and nothing answers."""
+        """SIGSTOP: connections stay open and nothing answers, from the return on."""
         self._signal(signal.SIGSTOP)
+        if self._process is not None:  # a thread at work may answer until all of them have stopped
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def resume(self) -> None:
         """SIGCONT."""
