@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from adapters.common.outcome import Trouble
 from adapters.elvis.format import ExportFormat
 from adapters.elvis.parse import Export, may_be_growing, parse
-from adapters.elvis.rows import MAX_ROWS
+from adapters.elvis.rows import MAX_ROWS, read_lines
 from tests.elvis.exports import FORM, Row, export
 
 GOOD = export(0, Row("B1", "12", "1", "TEST-001", mark="B2"), Row("", "", "", "TEST-002"))
@@ -172,3 +173,9 @@ def test_no_bytes_raise(noise: bytes) -> None:
     payload = GOOD.payload()
     for mixed in (noise, payload + noise, payload[:150] + noise + payload[150:]):
         assert isinstance(parse(mixed, FORM), Export | Trouble)
+
+
+@given(st.text(st.characters(exclude_characters='"\r\n'), min_size=1), st.sampled_from(";,\t|"))
+def test_a_line_without_quotes_is_read_as_the_library_reads_it(line: str, delimiter: str) -> None:
+    (row,) = read_lines(line, delimiter)
+    assert list(row.cells) == next(csv.reader([line], delimiter=delimiter, strict=True))
