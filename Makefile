@@ -12,7 +12,8 @@ STAMP := $(VENV)/.installed
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
-APT := sudo apt-get install -y make git python3 python3-venv strace openjdk-17-jre-headless maven chromium chromium-driver
+APT := sudo apt-get install -y make git python3 python3-venv
+APT_TESTS := sudo apt-get install -y strace openjdk-17-jre-headless maven chromium chromium-driver
 PYTEST = $(BIN)/python -m pytest
 SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 CAMPAIGN := WARDBRIDGE_CAMPAIGN=1
@@ -53,7 +54,7 @@ test: $(STAMP) browser ## all tests
 browser: ## Chromium and its driver, for the tests of pages
 	@command -v chromium chromedriver >/dev/null || \
 	  { test "$$(id -u)" = 0 && apt-get -qq update && apt-get -qq install -y chromium chromium-driver; } || \
-	  { echo "The tests of the ward board need Chromium. On Debian: $(APT)"; exit 1; }
+	  { echo "The tests of the ward board need Chromium. On Debian: $(APT_TESTS)"; exit 1; }
 
 .PHONY: check
 check: format-check lint types imports test ## all that CI runs
