@@ -474,6 +474,8 @@ MUTATIONS: Final = (
       ">= MAX_VISITS", ">= 10**9"),
     M("no visit tells more again than any stay does", "observation_handler.py",
       "if visit.is_corrected_too_often_for(fact):", "if False:"),
+    M("no visit takes more cancels than any stay has", "observation_handler.py",
+      "if visit.is_cancelled_too_often_for(fact):", "if False:"),
     M("no visit has more ahead than anybody plans", "observation_handler.py",
       "if visit.has_too_much_ahead_for(fact):", "if False:"),
     M("a long visit is folded on from where it differs", "replay.py",
