@@ -20,7 +20,7 @@ from schemas.notification import Kind, Notification
 from schemas.observation import Observation
 from tests.router.hearing import Router
 from tests.router.histories import AUTHORITIES, Awaited, History, histories
-from tests.router.saying import START, again
+from tests.router.saying import REALM, START, again
 
 A_CAMPAIGN = 1_000
 RANDOMS = st.integers(0, 2**32 - 1).map(Random)
@@ -186,7 +186,18 @@ def test_repetition_announces_nothing() -> None:
     tally.report("repeats")
 
 
+def awaited_as(router: Router, source: str) -> set[tuple[str, str]]:
+    """Who is on each ward's list, as a source knows them."""
+    realm = router.state.realm(REALM)
+    numbers = realm.numbers_of(source)
+    return {
+        (ward, numbers.resolve(realm.visits[of, visit].fold().patient))
+        for ward, of, visit in router.open
+    }
+
+
 def test_authority_there_and_back_tells_nothing_net() -> None:
+    """No visit but that of before; where one source merges whom the other does not, no patient but that of before."""
     tally = Tally("there and back")
 
     def holds(history: History, random: Random) -> None:
@@ -194,8 +205,10 @@ def test_authority_there_and_back_tells_nothing_net() -> None:
             *in_some_order(random, history.said)
         )
         before, told = router.open, len(router.told)
+        known = awaited_as(router, "ehr")
         router.believe("elvis").believe("ehr")
-        assert router.open == before
+        assert awaited_as(router, "ehr") == known
+        assert history.merged or router.open == before
         tally.extra["told at the switches"] += len(router.told) - told
         tally.count(router)
 
