@@ -62,15 +62,13 @@ def is_failing(status: Element) -> bool:
 
 
 def not_given(bundle: Element, resources: Resources) -> list[Trouble]:
-    """What a notification names and nobody has fetched."""
+    """One trouble, where a notification refers to an Encounter that nobody has fetched; however many those are."""
+    if all(resources.resolve(name, bundle) is not None for name in named_in(bundle)):
+        return []
     status = notification(bundle)
     where = status.path if status else bundle.path
     detail = "the referenced Encounter is not in the Bundle and could not be fetched"
-    return [
-        Trouble("notification-without-content", detail, where, withholds=True)
-        for name in named_in(bundle)
-        if resources.resolve(name, bundle) is None
-    ]
+    return [Trouble("notification-without-content", detail, where, withholds=True)]
 
 
 def _focuses(status: Element) -> Iterator[Element]:
