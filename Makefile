@@ -108,6 +108,11 @@ PICTURES := build/screenshots
 screenshots: $(STAMP) browser ## pictures of the ward board in each of its states, into build/screenshots
 	$(BIN)/python -m tests.support.screenshots $(PICTURES)
 
+SITE := build/site
+.PHONY: site
+site: $(STAMP) ## the documentation as a site to read offline, into build/site; a link that leads nowhere is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --site-dir $(SITE)
+
 .PHONY: campaign-crash
 campaign-crash: $(STAMP) ## the service on SQLite killed 200 times at random moments under load
 	WARDBRIDGE_KILLS=200 $(PYTEST) tests/e2e/test_crash.py -k sqlite $(LONG)
