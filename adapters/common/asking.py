@@ -1,4 +1,4 @@
-"""Routes that ask before they read: who is it, may they, how large, and only then the body.
+"""Routes that authenticate the caller and check the size before they read a body.
 
 FastAPI itself reads and parses a body before any dependency runs. An :class:`AskingRoute` asks first,
 refuses a body that is announced as too large before any of it is read, and one that is not announced as soon

@@ -1,4 +1,4 @@
-"""How long to leave something alone that fails again and again. Reads no clock."""
+"""Exponential back-off for something that keeps failing. Reads no clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an adapter asks of whoever makes its calls over HTTP: one client does it for the whole service."""
+"""The interface through which adapters make HTTP calls; the service provides one client for all."""
 
 from __future__ import annotations
 

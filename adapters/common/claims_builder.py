@@ -1,4 +1,4 @@
-"""Claims while they are gathered: what is said, what could not be read, where each comes from."""
+"""Collects the claims of an observation: values, what could not be read, and where each comes from."""
 
 from __future__ import annotations
 

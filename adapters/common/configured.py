@@ -1,4 +1,4 @@
-"""An adapter as the configuration sees it: what may be set of such a feed, and what follows from it."""
+"""The interface between an adapter and the configuration: settings, and what follows from them."""
 
 from __future__ import annotations
 

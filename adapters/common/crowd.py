@@ -1,4 +1,4 @@
-"""Who is connected to one port, and who goes when it is full: pure.
+"""The connections of one port, and which one is closed when the port is full. Pure.
 
 A guest *waits* while its peer owes the next word: before its first request, amid one, between two. It *works*
 while something is asked of us. Invariants: there are never more guests than the limit, nor more of one peer than

@@ -1,4 +1,4 @@
-"""Who the patients of an input are: the rows of topic ``patients``, where the installation keeps them.
+"""Builds the rows of topic ``patients`` from an input, where the installation keeps identities.
 
 Invariant: a row is made of an accepted observation and has its stamp, so that descriptions sort as the
 observations do; the same description by the same source has the same id, whenever it comes.

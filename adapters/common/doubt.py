@@ -1,4 +1,4 @@
-"""What a feed's settings turn out to mean when they are tried against each other, before a patient meets them."""
+"""Findings about settings that contradict each other or have no effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a feed counts, whatever its protocol."""
+"""Counters of a feed, the same for every protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of a patient's numbers the patient's key is made from: never a matter of position.
+"""Chooses the number of a patient that the patient key is made from; the position never decides.
 
 National numbers first, then the profile's list; where two could be meant, a person must look. Two
 feeds of one source that show the same numbers choose the same, whatever protocol each speaks, or

@@ -1,4 +1,4 @@
-"""Keyed hashes: names for patients and inputs that carry no number of a person.
+"""Keyed hashes: keys for patients and inputs that contain no personal number.
 
 A patient key is BLAKE2b (RFC 7693), keyed with the installation's secret, over the identifier's
 kind, assigner and value, so that two sources that know a patient by the same national number agree, and

@@ -1,4 +1,4 @@
-"""What a stranger may cost a port: every bound that ports of all kinds share, with its reason.
+"""Limits that all ports share: what a peer can cause, with the reason for each.
 
 ``wardbridge.limits`` has the whole table, from which the reference page is generated. A bound that a
 hospital may need otherwise is a key of the configuration, and this is its default.

@@ -1,4 +1,4 @@
-"""Listening on a port: who may connect, how many at once, and who goes for another.
+"""Listens on a port: who may connect, how many at once, and which connection is closed for a new one.
 
 Connections are accepted here rather than by the loop's own server, so that a handshake of TLS that never ends
 counts too, and so that a port that is full, or a process without a free file descriptor, still answers whoever

@@ -1,4 +1,4 @@
-"""Where in an input's bytes something failed, and the input's shape for those who may not see it.
+"""Finds the faulty place in the bytes of an input, and masks an input to its structure.
 
 A shape has the length of what it is made from, so that a place is the same in both: letters and digits
 are replaced, signs that structure a message stay, and so does what the adapter names.

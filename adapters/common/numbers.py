@@ -1,4 +1,4 @@
-"""What a patient's number may look like: one rule for every adapter. Pure and total.
+"""The accepted forms of a patient number: one rule for all adapters. Pure and total.
 
 Invariant: what a spreadsheet made of a number is no number. Two patients' numbers become one in scientific
 notation (``2.00001E+11``), and a number with lost leading zeros is another patient's, or nobody's: what is

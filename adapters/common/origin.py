@@ -1,4 +1,4 @@
-"""Where the values of observations come from: noted while they are read, where somebody asks.
+"""The origin of each value of an observation, recorded on demand.
 
 Nothing of it is stored or sent; a running feed does not ask, and pays one comparison a value.
 """

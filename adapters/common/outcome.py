@@ -1,4 +1,4 @@
-"""What became of one input: accepted, in review, or ignored, always with a reason.
+"""The outcome of one input: accepted, in review or ignored, always with a reason.
 
 An outcome is a value; making one does no I/O. ``reason`` is a stable kebab-case code, and texts
 carry no patient data.

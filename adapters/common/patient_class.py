@@ -1,4 +1,4 @@
-"""Whom a plan designates, by the patient's class: one rule for HL7 and FHIR.
+"""Which patient classes a plan designates: one rule for HL7 and FHIR.
 
 Source: HL7 v2.5.1 user-defined table 0004 (patient class). What lies on a ward is of class I (inpatient), E
 (emergency), P (preadmit) or B (obstetrics; the newborn child is I or B), and may be of N (not applicable) or U

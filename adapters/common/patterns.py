@@ -1,4 +1,4 @@
-"""Patterns of file names (``*``, ``?``, ``[…]``): whether one name can fit two of them."""
+"""File name patterns (``*``, ``?``, ``[…]``), and whether one name can match two of them."""
 
 from __future__ import annotations
 

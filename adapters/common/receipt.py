@@ -1,4 +1,4 @@
-"""When inputs came: a clock that never says the same time twice.
+"""Receipt times: a clock that never returns the same time twice.
 
 Invariant: each time is later than the one before, so that the receipts of one connection, one feed's
 process and one file keep the order of sending, which the order stamp needs where recorded times tie.

@@ -1,4 +1,4 @@
-"""From the troubles of an input to review items, and from a better reading to their end.
+"""Turns the troubles of an input into review items, and ends items that a better reading has resolved.
 
 Invariant: a reading of a statement says everything that is wrong with it now. Troubles that are not
 open yet become items; what is open of the statement and is not met again is resolved. So a statement

@@ -1,4 +1,4 @@
-"""The fingerprint of how a feed reads: equal where every input would be read alike.
+"""The fingerprint of a feed's reading: equal exactly where every input is read alike.
 
 It covers the feed's profile with its defaults, the names by which its source calls wards and their
 hospitals, and the version of the adapter's own rules. Ports, secrets, limits, and what the register says of wards beside

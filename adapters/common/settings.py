@@ -1,4 +1,4 @@
-"""What the tables of the configuration file share, whichever adapter or part of the service reads them.
+"""Base classes and types of the configuration's tables.
 
 Invariant: a table is frozen, and a key that it does not know is an error.
 """

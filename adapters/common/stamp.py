@@ -1,4 +1,4 @@
-"""When something was recorded, and where it sorts: what a message and a resource have in common."""
+"""Recorded time and order stamp, the same for messages and resources."""
 
 from __future__ import annotations
 

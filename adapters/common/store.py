@@ -1,4 +1,4 @@
-"""The way of many waiting inputs to the log: gathered, made durable, settled in the event loop.
+"""Commits many waiting inputs to the log at once, and resumes their senders in the event loop.
 
 Invariant: an input is settled once, and only after the log has called back that everything of it
 is durable, or has failed. What one turn of the loop brings, from all senders, goes to the log in

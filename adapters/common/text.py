@@ -1,4 +1,4 @@
-"""Which characters may leave an adapter: one rule for HL7, FHIR and exports.
+"""The characters that may leave an adapter: one rule for HL7, FHIR and exports.
 
 Sources: FHIR R4 section 2.6.2 and JSON (no code point below 32 but tab, CR and LF), CloudEvents 1.0
 section 3.1 (no control characters, no half surrogate pair), Unicode 15 chapter 23 (controls, bidi

@@ -1,4 +1,4 @@
-"""What names a visit at its source: its number, and who gave it where that is said.
+"""The name of a visit at its source: its number and, where given, its assigner.
 
 Format: ``NUMBER@ASSIGNER``, or just the number where nobody names an assigner (HL7 v2.5.1 section 2A.14:
 a number is unique among its assigner's only). ``@`` and ``%`` inside a part are percent-encoded, so that

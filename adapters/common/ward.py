@@ -1,4 +1,4 @@
-"""What is said of a ward code that gives no ward."""
+"""Troubles of a ward code that does not resolve to a ward."""
 
 from __future__ import annotations
 

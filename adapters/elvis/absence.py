@@ -1,4 +1,4 @@
-"""When a patient whom no scope lists any more is taken to have left.
+"""Decides when a patient whom no scope lists any more has left.
 
 Pure. Scopes export at different times, so nobody ever sees all wards at one moment: a patient who moves
 is missing from the scope that was left before the other one lists them, for as long as its exports take,

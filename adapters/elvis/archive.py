@@ -1,4 +1,4 @@
-"""Where handled exports are kept: ``done/`` and ``rejected/``, each file under its content hash.
+"""Keeps handled exports in ``done/`` and ``rejected/``, each under its content hash.
 
 A file is moved, never changed, and keeps the bytes of its name behind the first letters of the hash; a
 rejected one has ``.reason.json`` beside it. Moving it again, also after a crash, ends in the same place.

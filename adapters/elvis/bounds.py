@@ -1,4 +1,4 @@
-"""How much one export may tell a person: a changed format must not fill review with its every row.
+"""Bounds how many review items one export can create.
 
 Pure. Of troubles that are alike (one reason, one column) so many are told one by one; the others of the file
 are one more, with how many they are. Nothing else is left out.

@@ -1,4 +1,4 @@
-"""One cell of an export: a value, or why there is none. One function for each kind of value.
+"""Parses one cell of an export to a value or a reason; one function for each kind of value.
 
 Total: whatever stands in a cell, nothing raises. A reason never carries the cell's text, ward codes that are
 no patient's number excepted. An empty cell is asked nothing: it says that there is no value.

@@ -1,4 +1,4 @@
-"""An export compared with the previous snapshots: what changed, or why the file is not believed.
+"""Compares an export with the previous snapshots: what changed, or why the file is not believed.
 
 Pure. Invariants:
 

@@ -1,4 +1,4 @@
-"""What may be set of a feed of Elvis exports."""
+"""The settings of an Elvis feed, as the configuration registers them."""
 
 from __future__ import annotations
 

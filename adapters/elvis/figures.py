@@ -1,4 +1,4 @@
-"""What a directory of exports counts."""
+"""Counters of an Elvis feed."""
 
 from __future__ import annotations
 

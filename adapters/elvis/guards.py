@@ -1,4 +1,4 @@
-"""When a file is quarantined instead of believed: each guard gives a trouble or None.
+"""The guards that quarantine a file instead of believing it: each gives a trouble or None.
 
 A quarantined file changes nothing. ``approved`` files (put into ``approved/`` by a person who has
 looked) pass the shrink guard and the guard on unreadable rows, and no other.

@@ -1,4 +1,4 @@
-"""One file, from its bytes to what is committed: outcome, records, state change.
+"""Handles one file: from its bytes to outcome, records and state change.
 
 Pure. A file whose hash is known as accepted changes nothing again, unless it is the newest of its scope
 and is read otherwise now; one known as refused is judged anew (the configuration may have been

@@ -1,4 +1,4 @@
-"""The directory where exports appear: which files wait, which are complete.
+"""The inbox directory: which files wait, and which are complete.
 
 A file is complete when its size and time have not changed for a while, or when its marker file is
 there. A person who has looked at a rejected file moves it to ``approved/``. What is kept and is to be

@@ -1,4 +1,4 @@
-"""Exports that were handled, to be read again: found by their content, handed back to the feed.
+"""Finds handled exports by content, and hands them back to the feed to be read again.
 
 A replay of an export is done by its feed, which alone knows the snapshots before it: the file is moved
 from ``rejected/`` or ``done/`` to ``again/``, in one step, and judged like any other. Moved twice, or

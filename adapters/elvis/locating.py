@@ -1,4 +1,4 @@
-"""Where in an export's bytes a cell stands. Total: what cannot be found is not marked.
+"""Finds a cell in the bytes of an export. Total: what cannot be found is not marked.
 
 Of a file that lists a whole ward, a trouble is about one line: only that one is shown, with the names
 of the columns.

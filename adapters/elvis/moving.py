@@ -1,4 +1,4 @@
-"""Handled files leave their directory; one that cannot be moved is kept in mind and moved later.
+"""Moves handled files out of the inbox; retries those that could not be moved.
 
 Invariant: a file is moved only while it is the one that was read. What a writer has put into its place
 meanwhile is read as any other.

@@ -1,4 +1,4 @@
-"""When an export was made, by its name: a pattern as ``elvis_*_%Y%m%d_%H%M.csv``.
+"""Reads the export time from a file name, by a pattern such as ``elvis_*_%Y%m%d_%H%M.csv``.
 
 ``%Y %y %m %d %j %H %M %S`` stand for digits, ``*`` for anything, all else for itself; upper and lower case are
 the same. Total: a text that can be read as a time (:data:`FORM`), or None.

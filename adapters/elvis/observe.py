@@ -1,4 +1,4 @@
-"""The two observations that a snapshot gives rise to: a row's state, and an end by absence.
+"""Builds the two observations of a snapshot: the state of a row, and an end by absence.
 
 The id is derived from source, visit, trigger, export time and the row's cells as sent, so that
 the same statement is the same observation, under whatever mapping it was read. The receipt is that of

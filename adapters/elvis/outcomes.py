@@ -1,4 +1,4 @@
-"""What an export means without the service: one outcome for each of its rows."""
+"""Reads an export without the service: one outcome for each row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of an export besides its content: its name, and when it was changed.
+"""Metadata of an export: its name and its modification time.
 
 An export without header rows says neither when it was made nor of which wards it is. Its time is then in its
 name, by a pattern, or is the file's own; the scope whose ``files`` its name matches says which wards it

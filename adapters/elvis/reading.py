@@ -1,4 +1,4 @@
-"""An export file as it is read: whole, or not now.
+"""Reads an export file, completely or not yet.
 
 A file that changes while it is read, or that may still grow, is left for a later look. Opening waits for
 nobody: what has become a pipe since it was listed is no file.

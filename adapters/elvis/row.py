@@ -1,4 +1,4 @@
-"""What one data row says: which patient and visit, and the claims about it.
+"""Reads one data row: patient, visit and claims.
 
 Pure and total. An empty cell says that there is none (cleared); an unreadable one is absent and a warning;
 a column that the export does not have is absent. A row with another number of cells than there are columns

@@ -1,4 +1,4 @@
-"""The rows of an export, read as far as a comparison needs: who is listed, whose row is new.
+"""Scans the rows of an export as far as a comparison needs: who is listed, which rows are new.
 
 Pure. A row is known by its statement, the hash of its cells. One that is *settled* (it stood there unchanged in the
 scope's previous snapshot, which was read alike) costs a hash and a look-up; only the others are read.

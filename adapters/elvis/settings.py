@@ -1,4 +1,4 @@
-"""The configuration of one Elvis feed: where files come, what they look like, what is refused."""
+"""The settings of an Elvis feed: inbox, format, scopes, guards."""
 
 from __future__ import annotations
 

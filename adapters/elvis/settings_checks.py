@@ -1,4 +1,4 @@
-"""An Elvis feed's settings tried against each other: forms of times, codes, names of files, wards."""
+"""Checks an Elvis feed's settings against each other: time forms, codes, file names, wards."""
 
 from __future__ import annotations
 

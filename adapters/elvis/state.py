@@ -1,4 +1,4 @@
-"""What is remembered between two snapshots: the newest one of each scope, and the patients.
+"""The state between snapshots: the newest of each scope, and the patients listed.
 
 Rows of the compacted topic ``snapshots``, keyed ``feed|kind|id``, compact JSON values:
 

@@ -1,4 +1,4 @@
-"""One export after the other: judged against the snapshots before it, committed, then remembered.
+"""Processes exports one after the other: compare, commit, then update the state.
 
 Invariants:
 

@@ -1,4 +1,4 @@
-"""Times as an export writes them: local, in one of the configured forms.
+"""Parses times of an export: local, in one of the configured forms.
 
 Rules at the change of clocks: in the hour that autumn repeats a time means its first pass
 (summer time) unless it carries an offset; a time in the hour that spring skips is unreadable. What lies

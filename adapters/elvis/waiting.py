@@ -1,4 +1,4 @@
-"""When to look into a directory again: at an interval, and sooner where the file system tells of a change.
+"""Decides when to look into the inbox: at an interval, and when the file system reports a change.
 
 What the file system tells is only a reason to look, never what there is: a watch sees nothing on most
 network shares, overflows, ends when its folder is made anew, and the library that reads it raises at a

@@ -1,4 +1,4 @@
-"""Addresses as they are compared: two spellings of one address are one.
+"""Normalises addresses for comparison.
 
 Source: RFC 3986, section 6.2.2 (case, percent-encoding, dot segments) and 6.2.3 (http: default ports, the
 empty path). A slash at the end of a path and a fragment make no difference to a FHIR server.

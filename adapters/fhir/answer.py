@@ -1,4 +1,4 @@
-"""What a sender is told, as FHIR resources: pure values.
+"""Answers to a sender as FHIR resources. Pure.
 
 Sources: http://hl7.org/fhir/R4/operationoutcome.html, http.html#transaction-response, and
 capabilitystatement.html. Texts name elements and rules, never values.

@@ -1,4 +1,4 @@
-"""Which Encounters a Bundle states, and what the rest of it is there for.
+"""Decides which Encounters of a Bundle are statements, and what the other entries are for.
 
 Source: http://hl7.org/fhir/R4/bundle.html, messaging.html, http.html; Da Vinci Unsolicited
 Notifications (message Bundles).

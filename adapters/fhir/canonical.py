@@ -1,4 +1,4 @@
-"""One form of JSON for the same content: what identities are hashes of."""
+"""Canonical JSON: equal for equal content, as identities are hashes of it."""
 
 from __future__ import annotations
 

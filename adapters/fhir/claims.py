@@ -1,4 +1,4 @@
-"""What an Encounter claims, three-valued: wards, times, leave, class, doctor, protection.
+"""Reads the claims of an Encounter, three-valued: wards, times, leave, class, doctor, protection.
 
 An Encounter is a state: what it could say and does not is cleared, so that a planned location that
 is gone takes the mark with it. What it says and cannot be read is absent, with a warning; a place or

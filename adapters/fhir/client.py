@@ -1,4 +1,4 @@
-"""Reads from a FHIR server: one resource, or a search page by page; retried, and never guessed.
+"""Reads from a FHIR server, one resource or a search page by page, with retries.
 
 Sources: http://hl7.org/fhir/R4/http.html#read, http.html#paging; RFC 9110, section 10.2.3
 (``Retry-After``). Only addresses under the server's own base are asked: a link or a reference that

@@ -1,4 +1,4 @@
-"""What may be set of a feed of FHIR Encounters."""
+"""The settings of a FHIR feed, as the configuration registers them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of an Encounter's locations are the place, and which are the mark.
+"""Chooses among an Encounter's locations the place and the mark.
 
 Source: http://hl7.org/fhir/R4/encounter-definitions.html#Encounter.location.status and .period ("time
 period during which the patient was present at the location"). Servers keep former locations in the

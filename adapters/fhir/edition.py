@@ -1,4 +1,4 @@
-"""R4 and R5 as tables: by what each is recognised, where it keeps things, what its statuses mean.
+"""R4 and R5 as tables: how each is recognised, where its elements are, what its statuses mean.
 
 Sources: http://hl7.org/fhir/R4/encounter.html and http://hl7.org/fhir/R5/encounter.html. R4B's
 Encounter is R4's. A resource that has an element or a status which only the other edition has is

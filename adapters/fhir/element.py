@@ -1,4 +1,4 @@
-"""A lean view of an element: each child is asked for by name, and is of the type asked, or refused.
+"""Typed access to JSON elements: a child of another type is refused with its path.
 
 Nothing is built but what is asked for; unknown children are passed over. FHIRPath expressions come
 for free, so that every refusal names its place.

@@ -1,4 +1,4 @@
-"""Which hospital a place is of: what it is part of, who manages it, else whose Encounter it is.
+"""Finds the hospital of a place: ``partOf``, ``managingOrganization``, else the Encounter's provider.
 
 Sources: http://hl7.org/fhir/R4/location.html (partOf, managingOrganization, physicalType),
 http://hl7.org/fhir/R4/encounter-definitions.html#Encounter.serviceProvider.

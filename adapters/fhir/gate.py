@@ -1,4 +1,4 @@
-"""Who may send, how often, and whether the headers announce what this endpoint reads: pure.
+"""Checks the sender, its rate and its headers before a body is read. Pure.
 
 Sources: RFC 6750 (bearer tokens); http://hl7.org/fhir/R4/http.html#mime-type, versioning#mt-version
 (``fhirVersion``), http.html#ccreate (``If-None-Exist``); RFC 9110, section 13.1 (conditions).

@@ -1,4 +1,4 @@
-"""SMART backend services: an access token for an assertion that we sign.
+"""SMART backend services: obtains an access token with a signed assertion.
 
 Source: SMART App Launch 2.2.0, "Backend Services" and "Client Authentication: Asymmetric". The
 assertion lives for five minutes at most and is never used twice; a token is asked for anew a

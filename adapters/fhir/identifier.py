@@ -1,4 +1,4 @@
-"""A number with who gave it: FHIR's Identifier, as patients and visits are named by.
+"""Reads FHIR Identifiers of patients and visits, with their assigner.
 
 Source: http://hl7.org/fhir/R4/datatypes.html#Identifier and #Period (a date's end includes the whole day).
 What HL7 v2 says by CX-7 and CX-8 is said here by ``period`` and ``use``, and counts alike. A place, an

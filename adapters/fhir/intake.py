@@ -1,4 +1,4 @@
-"""One request's body: read, made durable, answered; the same for every route.
+"""Takes in one request body: parse, commit, answer; the same for every route.
 
 Invariant: a sender is told yes only after the log has called back that the body and everything
 that follows from it are durable; when the log fails it is told 503, never 200. What is refused

@@ -1,4 +1,4 @@
-"""Work on large bodies, beside the loop that everybody else waits on."""
+"""Processes large bodies outside the event loop, so that other requests do not wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a sender, or a server that is asked, may cost: every bound with its reason, in one table.
+"""Limits of what a sender or a pulled server can cause, with the reason for each.
 
 Work begins after these were looked at, and is linear in an input's bytes. An input over one of them is
 in review with the place (a body that is too large is refused at the door); nothing of it is used.

@@ -1,4 +1,4 @@
-"""One FHIR endpoint and its limits: where it listens, who may send, how much."""
+"""The listener settings of a FHIR feed: address, tokens, limits."""
 
 from __future__ import annotations
 

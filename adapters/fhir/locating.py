@@ -1,4 +1,4 @@
-"""Where in a body's bytes an element stands that a FHIRPath expression names.
+"""Finds the element of a FHIRPath expression in the bytes of a body.
 
 Total: what is not JSON is not marked, XML neither.
 

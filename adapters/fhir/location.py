@@ -1,4 +1,4 @@
-"""Where a Location or an Organization is, as a ward of the register; nothing is guessed.
+"""Resolves a Location or Organization to a ward of the register; nothing is guessed.
 
 Source: http://hl7.org/fhir/R4/location.html (physicalType, R5: form; partOf). A bed leads through
 its room to its ward. What a Location that is not at hand still says is its logical id, its

@@ -1,4 +1,4 @@
-"""What an input refers to and does not bring along: fetched, remembered for a while.
+"""Fetches resources that an input refers to and does not contain, with a cache.
 
 Only what the mapping asks for is fetched: the Patient, the Organization, the Locations and what
 they are part of. A reference that leads nowhere stays unresolved, and the mapping says so; a server

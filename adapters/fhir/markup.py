@@ -1,4 +1,4 @@
-"""FHIR XML to the JSON object that says the same, so that there is one reader for both.
+"""Converts FHIR XML to the equivalent JSON object.
 
 Format: http://hl7.org/fhir/R4/xml.html and json.html. Values are attributes, resources stand within
 the element that holds them, the narrative is XHTML and becomes its text. Which elements repeat (and

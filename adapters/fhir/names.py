@@ -1,4 +1,4 @@
-"""Names that several modules of the adapter share."""
+"""Names and types that several modules of the adapter share."""
 
 from __future__ import annotations
 

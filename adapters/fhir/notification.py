@@ -1,4 +1,4 @@
-"""What a subscription's notification says beside the Encounters that it brings.
+"""Reads the status of a subscription notification and the Encounters that it refers to.
 
 Sources: Subscriptions R5 Backport 1.1.0 (a history Bundle that begins with Parameters, in R4B with
 SubscriptionStatus); R5 subscriptions (``subscription-notification``).

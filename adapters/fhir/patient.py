@@ -1,4 +1,4 @@
-"""Who an Encounter is about: ``subject``, and the number among the Patient's that is its key.
+"""Reads the patient of an Encounter: ``subject``, and the identifier that becomes the key.
 
 Source: http://hl7.org/fhir/R4/datatypes.html#Identifier. A logical reference (``subject.identifier``)
 says who it is by itself; otherwise the Patient must be at hand. A name or a ``display`` never is.

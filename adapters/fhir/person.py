@@ -1,4 +1,4 @@
-"""Who somebody is, by their Patient: name, birthDate, gender. A Patient is a state: what it lacks is cleared.
+"""Reads demographics from a Patient: name, birthDate, gender. A Patient is a state: what it lacks is cleared.
 
 Source: http://hl7.org/fhir/R4/patient.html, http://hl7.org/fhir/R4/datatypes.html#HumanName. What cannot
 be read is absent, with a warning that names the place only.

@@ -1,4 +1,4 @@
-"""Rounds of searches: each page is one input, with what it refers to fetched beside it.
+"""Polls a FHIR server: each page of a search is one input.
 
 Each search goes by itself: its ``{since}`` goes on only after it came to its end with every page durable,
 and where it stands is durable too (``positions``). So a restart, or a server that was away for a week,

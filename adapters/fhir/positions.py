@@ -1,4 +1,4 @@
-"""How far each search has come: durable, so that a restart goes on where the log says that it was.
+"""The committed position of each search, so that a restart goes on where the log says.
 
 A row of topic ``snapshots`` for each search: its key holds the feed's name and a hash of server and
 search (a search may name a patient), its value the moment from which the next round asks. It is written

@@ -1,4 +1,4 @@
-"""What one FHIR feed's Encounters mean: the part of a feed that every hospital sets for itself.
+"""The profile of a FHIR feed: what its Encounters mean. Every hospital sets its own.
 
 Each setting's default is what the FHIR specification, the official v2-to-FHIR mapping or the
 Nordic convention says; nothing here depends on which product speaks.

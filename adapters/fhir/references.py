@@ -1,4 +1,4 @@
-"""What a reference leads to: within the resource, within its Bundle, or among what was fetched.
+"""Resolves references within the resource, within its Bundle, or among fetched resources.
 
 Sources: http://hl7.org/fhir/R4/bundle.html#references, http.html#trules (conditional references).
 

@@ -1,4 +1,4 @@
-"""Why a resource cannot be used, and what its sender is told: the reasons, in one table.
+"""The reasons to refuse a resource, and the answer to each, in one table.
 
 ``reason`` is this project's stable code, ``where`` a FHIRPath expression; texts name elements and
 rules, never values. The HTTP status and the issue type (FHIR value set ``issue-type``) that answer

@@ -1,4 +1,4 @@
-"""A FHIR server that Encounters are pulled from: where it is, who we are there, what we ask."""
+"""The settings of a FHIR server to pull from: address, credentials, searches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a body must be where it is sent to: each check raises RefusedError, or says nothing."""
+"""Checks a body against its route: each check raises ResourceRefusedError or returns None."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a sender is given back after its body is durable: status, headers, body.
+"""Builds the HTTP response after the body is durable: status, headers, body.
 
 Sources: http://hl7.org/fhir/R4/http.html#create, #update, #transaction-response, #return (``Prefer``,
 RFC 7240), #versions; RFC 9110, section 10.2.2 (``Location``).

@@ -1,4 +1,4 @@
-"""What an input and its Encounters say, as sent, for review; and whether one may be a mark.
+"""The statement of an input and its Encounters for review, and whether one may be a mark.
 
 Hashes are of canonical content, without what differs between two answers that say the same.
 """

@@ -1,4 +1,4 @@
-"""What time it is at a server that answers a search, as far as it says.
+"""The clock of a pulled server, as its responses tell it.
 
 Sources: http://hl7.org/fhir/R4/search.html and bundle.html (``Bundle.meta.lastUpdated``: when the search was made,
 which some servers answer from for a while), RFC 9110, section 6.6.1 (``Date``). ``meta.lastUpdated`` of what is

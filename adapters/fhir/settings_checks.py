@@ -1,4 +1,4 @@
-"""A FHIR feed's settings tried against each other: codes that never match, choices that are never reached."""
+"""Checks a FHIR feed's settings against each other: codes that never match, choices never reached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When an Encounter's version was recorded, where it sorts, and the identity that follows.
+"""Recorded time, order stamp and identity of an Encounter version.
 
 Source: http://hl7.org/fhir/R4/resource.html#Meta. ``meta.lastUpdated`` sorts versions, and
 ``meta.versionId``, where it counts, those of one Encounter: clocks of one server differ, its count does

@@ -1,4 +1,4 @@
-"""One Encounter as it stands in its input: itself, where it stands, what it may refer to."""
+"""One Encounter in its input: the resource, its path, and what it may refer to."""
 
 from __future__ import annotations
 

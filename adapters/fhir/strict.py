@@ -1,4 +1,4 @@
-"""The second look: a whole Encounter held against the edition's model of ``fhir.resources``.
+"""Validates a whole Encounter with the models of ``fhir.resources``.
 
 The lean reader decides what an Encounter says; this tells whether it is one as the specification
 has it. R4 and R4B share a model: their Encounters are the same. Its checks are looser than a

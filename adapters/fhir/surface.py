@@ -1,4 +1,4 @@
-"""The routes of one feed's FHIR endpoint: who may send what, and how each is answered.
+"""The routes of a FHIR feed: who may send what, and how each is answered.
 
 Base ``/fhir``. ``POST`` and ``PUT`` of an Encounter, transaction and batch Bundles at the base,
 ``$process-message``, ``notifications`` for the channels of subscriptions, ``metadata`` for whoever

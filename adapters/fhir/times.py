@@ -1,4 +1,4 @@
-"""FHIR times (instant, dateTime), read into UTC.
+"""Parses FHIR times (instant, dateTime) into UTC.
 
 Source: http://hl7.org/fhir/R4/datatypes.html#dateTime. A time of day carries an offset; one
 without is refused, never read in some zone. A date alone, as a moment, is its midnight in the feed's zone;

@@ -1,4 +1,4 @@
-"""Which visit an Encounter is: an identifier of it with who gave that, or its logical id.
+"""The visit of an Encounter: an identifier with its assigner, or the logical id.
 
 Source: http://hl7.org/fhir/R4/encounter.html; the official v2-to-FHIR mapping puts PV1-19 there.
 """

@@ -1,4 +1,4 @@
-"""Acknowledgements: MSH, MSA and, for anything but a yes, ERR.
+"""Builds acknowledgements: MSH, MSA and, unless the answer is a yes, ERR.
 
 Source: HL7 v2.5.1 chapter 2, sections 2.9 (processing rules), 2.15.5 (ERR), 2.15.8 (MSA).
 

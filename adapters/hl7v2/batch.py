@@ -1,4 +1,4 @@
-"""Files of messages: one, several in a row, or a batch; split without reading the messages.
+"""Splits a file into messages: one, several, or a batch.
 
 Format: HL7 v2.5.1 chapter 2, batch protocol (FHS, BHS, messages, BTS, FTS). A message begins with
 MSH at the beginning of a line; CR, LF, blank lines and MLLP bytes may stand between messages.

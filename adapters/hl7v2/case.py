@@ -1,4 +1,4 @@
-"""One message while it is being read: what was asked of it, and what was doubtful."""
+"""The state of reading one message: its values, and the warnings so far."""
 
 from __future__ import annotations
 

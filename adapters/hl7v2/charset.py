@@ -1,4 +1,4 @@
-"""Character sets of HL7 v2, decoded strictly: no replacement characters, ever.
+"""Decodes the character sets of HL7 v2 strictly: no replacement characters.
 
 Source: HL7 v2.5.1 section 2.15.9.18 (MSH-18) and table 0211 (v2.9 adds the last two codes), ISO/IEC 2022.
 The first repetition of MSH-18 is the set of the message, further ones are those that escape sequences

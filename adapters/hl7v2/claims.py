@@ -1,4 +1,4 @@
-"""What a visit-level message claims: wards, times, class, doctor, protection; three-valued.
+"""Reads the claims of a visit event, three-valued: wards, times, class, doctor, protection.
 
 Source: HL7 v2.5.1 chapter 3 (EVN, PD1, PV1, PV2), IHE PAM (ZBE). Which fields are asked is the
 trigger table's and the feed profile's to say. A field that cannot be read is absent, with a

@@ -1,4 +1,4 @@
-"""What may be set of a feed of HL7 v2 messages."""
+"""The settings of an HL7 v2 feed, as the configuration registers them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One MLLP connection: frames in, answers out in the order of the frames, after they are durable.
+"""One MLLP connection: frames in, acknowledgements out in the order of the frames, after the commit.
 
 Theory of operation
 -------------------

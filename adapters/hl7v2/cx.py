@@ -1,4 +1,4 @@
-"""A number with who gave it: data type CX, as patients (PID-3, MRG-1) and visits (PV1-19) are named by.
+"""Reads data type CX: a number with its assigner, of patients (PID-3, MRG-1) and visits (PV1-19).
 
 Source: HL7 v2.5.1 section 2A.14: number ^ check digit ^ scheme ^ assigner (HD) ^ type ^ facility ^
 effective date ^ expiration date. The two dates are days, and the number is valid on both.

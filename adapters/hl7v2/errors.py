@@ -1,4 +1,4 @@
-"""What can be wrong with a message, who is to blame, and what its sender is to be told.
+"""Errors of a message: the cause, who is to blame, and the answer to the sender.
 
 ``answer`` is the HL7 acknowledgement code (table 0008): AR for what can never be accepted however
 often it is sent, AE for what may be accepted another time. ``code`` is the error condition of

@@ -1,4 +1,4 @@
-"""Fields as a profile names them: ``PV1-42``, ``ZVG-3.1`` for a component, and conditions on them."""
+"""Field paths of a profile (``PV1-42``, ``ZVG-3.1``) and conditions on fields."""
 
 from __future__ import annotations
 

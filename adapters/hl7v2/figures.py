@@ -1,4 +1,4 @@
-"""What a listener counts, and the memory that notices a control id used twice."""
+"""Counters of a listener, and the detection of repeated control ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The MSH of bytes that are no message that can be read: as much as it takes to answer them.
+"""Reads the MSH of a message that cannot be parsed, as far as an acknowledgement needs it.
 
 Invariant: total. MSH-10 is found wherever a line begins with MSH, or else anything with its delimiters,
 whatever the character set is, and goes back in the bytes in which it came.

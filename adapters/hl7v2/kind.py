@@ -1,4 +1,4 @@
-"""Which event a message tells of: MSH-9, read as what it means where that is unmistakable.
+"""Reads the event of a message from MSH-9.
 
 Source: HL7 v2.5.1 section 2.15.9.9 (MSH-9), tables 0076 (message types), 0003 (events) and 0354
 (structures, of all versions: they moved between them).

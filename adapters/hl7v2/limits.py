@@ -1,4 +1,4 @@
-"""What a sender may ask of one message: every bound with its reason, in one table.
+"""Limits of one message, with the reason for each.
 
 Work for a message begins after these were looked at, and is linear in its bytes. A message over one of
 them is in review with the place; nothing of it is used.

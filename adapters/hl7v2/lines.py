@@ -1,4 +1,4 @@
-"""Where a line of a message begins, in bytes of which nothing else is known yet.
+"""Finds where the lines of a message begin in undecoded bytes.
 
 What may stand between a line end and a segment's name: blanks, control characters, and a mark of the byte
 order where files were joined. Looked at from the name backwards, a bounded way: looked at from each line end

@@ -1,4 +1,4 @@
-"""Where in a frame's bytes a field stands. Total: what cannot be found is not marked.
+"""Finds a field in the bytes of a frame. Total: what cannot be found is not marked.
 
 Of several segments of a name the first is meant, as it is by the reader. A field that the segment does
 not reach is marked as a place without bytes, at its end.

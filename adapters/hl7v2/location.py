@@ -1,4 +1,4 @@
-"""PL (person location) and ward codes, resolved by the ward register.
+"""Reads PL (person location) and resolves ward codes by the ward register.
 
 Source: HL7 v2.5.1 chapter 2A, PL: ward ^ room ^ bed ^ facility ^ …; order and count differ between
 senders, so the layout is the feed's profile. The facility (an HD: namespace id & universal id) tells

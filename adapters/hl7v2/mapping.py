@@ -1,4 +1,4 @@
-"""One message's bytes to what they mean: an outcome with observations, or with a reason why not.
+"""Maps the bytes of one message to an outcome: observations, or the reason why there are none.
 
 Invariants
 ----------

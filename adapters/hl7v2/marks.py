@@ -1,4 +1,4 @@
-"""Which ward a message marks or takes back, by the rules of the feed's profile.
+"""Reads which ward a message marks or unmarks, by the rules of the feed's profile.
 
 Invariant: the first field that counts and names a ward, or is cleared, decides. A field that holds a
 time, or a place without a ward, names none: the next may, but not a ward of another hospital than that

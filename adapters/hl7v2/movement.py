@@ -1,4 +1,4 @@
-"""ZBE: which movement a message is about, and which event of it the message means.
+"""Reads ZBE: the movement that a message is about, and the event that it corrects.
 
 Source: IHE ITI TF-2 section 3.31 (PAM, historic movement management): ZBE-1 movement ids, ZBE-4
 action, ZBE-5 historic, ZBE-6 original event. What a message means follows from its event and from

@@ -1,4 +1,4 @@
-"""When an event took place, and when one takes effect that had not happened when it was recorded.
+"""Reads when an event took place, and when an event that lies ahead takes effect.
 
 Source: HL7 v2.5.1 chapter 3, EVN-6 (event occurred); IHE PAM, ZBE-2 (start of the movement). Of 400
 public movements every tenth was recorded before it occurred: a discharge at noon, told in the morning.

@@ -1,4 +1,4 @@
-"""Who a message is about: the repetitions of PID-3 (or MRG-1).
+"""Reads the patient of a message: the repetitions of PID-3 (or MRG-1).
 
 Source: HL7 v2.5.1 chapter 2A, CX (``adapters.hl7v2.cx``). Which of the numbers is the patient's:
 ``adapters.common.identity``. MRG-1 is a list of prior numbers, any of which tells who ceases.

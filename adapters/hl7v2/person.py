@@ -1,4 +1,4 @@
-"""Who somebody is, by PID: name (5), date of birth (7), administrative sex (8); three-valued.
+"""Reads demographics from PID: name (5), date of birth (7), sex (8); three-valued.
 
 Source: HL7 v2.5.1 chapter 3 (PID) and 2A (XPN: family ^ given ^ further given … ^ type code (7), TS),
 table 0001; sexes as the official v2-to-FHIR map has them. What cannot be read is absent, with a warning

@@ -1,4 +1,4 @@
-"""What one HL7 feed's messages mean: the part of a feed that every hospital sets for itself.
+"""The profile of an HL7 v2 feed: what its messages mean. Every hospital sets its own.
 
 Nobody outside knows which event a record system sends when a doctor marks a patient for a ward,
 nor where it writes the ward; so every candidate can be switched here (``rules``). A field is named as

@@ -1,4 +1,4 @@
-"""Settings of what designates: events, the fields that name the ward, and when they do.
+"""Settings of designation: which events mark, which fields name the ward, and under which conditions.
 
 Source: HL7 v2.5.1 chapter 3 (A05, A14, A15; PV1-42 pending location). An A05 also books outpatients into a
 clinic (``adapters.common.patient_class``); A14 and A15 tell of an admission and a transfer by themselves,

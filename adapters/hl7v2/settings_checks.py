@@ -1,4 +1,4 @@
-"""An HL7 feed's settings tried against each other: codes that never match, choices that are never reached."""
+"""Checks an HL7 v2 feed's settings against each other: codes that never match, choices never reached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a text must be to be one message, looked at before it is split; nothing here makes parts of it."""
+"""Checks the form of a text before it is split into segments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When something was recorded, where it sorts, and the identity that follows from what was sent.
+"""Recorded time, order stamp and identity of a message.
 
 Source: HL7 v2.5.1 chapter 3, EVN-2 (recorded), chapter 2, MSH-7 (sent) and MSH-13 (sequence).
 

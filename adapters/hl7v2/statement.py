@@ -1,4 +1,4 @@
-"""What a message says, as sent: the same for a message that is sent again, whatever its header.
+"""The statement of a message as sent: equal for a message that is sent again, whatever its header.
 
 Told from the bytes, so that one which cannot be read has a statement too. MSH is left out but for
 MSH-9: control id, times of sending and names of applications differ each time.

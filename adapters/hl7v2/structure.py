@@ -1,4 +1,4 @@
-"""What the standard says of a message's structure, by hl7apy's tables and validation: for people only.
+"""Tells what hl7apy's validation says of a message's structure. For people, never on the hot path.
 
 Nothing here decides whether a message is used. hl7apy takes a tenth of a second a message, so it is imported when it
 is first asked, and by this module alone. What of it is avoided: with ``find_groups`` it drops segments that

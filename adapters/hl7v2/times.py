@@ -1,4 +1,4 @@
-"""HL7 times (TS, DTM): ``YYYY[MM[DD[HH[MM[SS[.S…]]]]]][+/-ZZZZ]``, read into UTC.
+"""Parses HL7 times (TS, DTM) ``YYYY[MM[DD[HH[MM[SS[.S…]]]]]][+/-ZZZZ]`` into UTC.
 
 Source: HL7 v2.5.1 chapter 2A, DTM. Rules, each named in the rule string of what it produced:
 
