@@ -49,6 +49,15 @@ TOLD_AGAIN: Final[dict[str, Story]] = {
         ],
         [MARKED, ARRIVED, REOPENED],
     ),
+    "what corrects a movement that was lost is so now, and the newest": (
+        [
+            ehr.a14("W"),
+            of_movement(ehr.a02("W"), "m1"),
+            ehr.retold("m9", "X", action="update", past=minutes(600)),
+            ehr.a12("W"),
+        ],
+        [MARKED, ARRIVED],
+    ),
     "a corrected plan for another ward moves": (
         [of_movement(ehr.a05("W"), "m1"), _z99(What.ADMISSION_PLANNED, mark=place("V"))],
         [MARKED, *TO_V],
