@@ -71,6 +71,18 @@ AHEAD: Final[dict[str, Story]] = {
         ],
         [MARKED, ARRIVED],
     ),
+    "a discharge told for another time goes with it, also where a movement is corrected": (
+        [
+            of_movement(ehr.a02("X"), "m1"),
+            ehr.retold("m1", "ER"),
+            ehr.a14("W"),
+            ahead(ehr.a03(), SOON),
+            ahead(ehr.a03(), minutes(1500)),
+            ehr.a13(),
+            LATER,
+        ],
+        [MARKED],
+    ),
     "an arrival ahead is taken back by the latest cancel of its kind": (
         [
             ehr.a01("ER"),
