@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -29,6 +29,17 @@ def free_offset() -> int:
         offset = random.randint(1000, 24_000)  # below the ephemeral ports
         if all_free(port + offset for port in (MLLP_PORT, HTTP_PORT, FHIR_PORT)):
             return offset
+
+
+def kill_what_runs() -> None:
+    """End what tests have left running because they failed; called when a run ends."""
+    for process in list(_STARTED):
+        if process.poll() is None:
+            process.kill()
+            process.wait(GONE_WITHIN_S)
+
+
+_STARTED: Final[set[subprocess.Popen[bytes]]] = set()
 
 
 class Service:
@@ -59,6 +70,7 @@ class Service:
         ]  # fmt: skip
         with self._output.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment)
+        _STARTED.add(self.process)
 
     @retry(
         stop=stop_after_delay(READY_WITHIN_S),
