@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
@@ -96,6 +96,8 @@ class WardsSection(Section):
 
 class TimelineEntry(Section):
     """One entry of a timeline: who is believed, from when."""
+
+    short: ClassVar[str] = "a name from `[sources]`, or a list of tables"
 
     source: str = Field(description="a name from `[sources]`")
     effective_at: Utc | None = Field(None, description="from when, with offset; none: since ever")

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, SecretStr
+from pydantic import AwareDatetime, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from adapters.common.settings import none_if_empty
@@ -32,6 +32,7 @@ that would else keep their default or what the profile's file says.
 """
 _WORDS: Final[Mapping[object, str]] = {
     str: "text", SecretStr: "text", bytes: "text", int: "integer", float: "number", bool: "true or false", Path: "path",
+    AwareDatetime: "date and time with offset",
 }  # fmt: skip
 
 
@@ -60,7 +61,7 @@ def _tables(path: str, model: type[BaseModel]) -> Iterator[str]:
 def _stands_in_row(kind: object) -> bool:
     """Whether a key has a row: one that has a table of its own only where it has a short form."""
     inner = _inner(kind)
-    return inner is None or hasattr(inner, "in_words")
+    return inner is None or hasattr(inner, "in_words") or hasattr(inner, "short")
 
 
 def _fields(model: type[BaseModel]) -> list[tuple[str, FieldInfo]]:
@@ -114,7 +115,8 @@ def type_text(kind: Any) -> str:  # noqa: ANN401, PLR0911 - any annotation; one 
     if _origin(kind) is Mapping:
         return f"table of {type_text(get_args(kind)[1])}"
     if _origin(kind) is tuple:
-        return f"list of {type_text(get_args(kind)[0])}"
+        of = get_args(kind)[0]
+        return getattr(of, "short", None) or f"list of {type_text(of)}"
     if isinstance(kind, type) and issubclass(kind, Enum):
         return " or ".join(f"`{member.value}`" for member in kind)
     if is_model(kind):
