@@ -256,11 +256,11 @@ TABLE: Final[Mapping[str, Sequence[Part]]] = {
             "MAX_SPAN": f"{_BOUNDS}test_of_one_pair_only_so_many_orders_are_kept",
         }),
         Bounds("router.core.numbers", {"MAX_TOGETHER": f"{_IDENTITY}test_more_numbers_than_anybody_has_are_not_tied_together"}),
-        Bounds("router.core.kept", {
+        Bounds("router.core.held_visit", {
             "MAX_FOREIGN": f"{_IDENTITY}test_of_a_constant_in_the_visit_field_each_event_waits_for_a_person_and_few_are_held",
             "MAX_FACTS": f"{_IDENTITY}test_a_visit_with_as_many_events_as_no_stay_has_is_set_aside",
         }),
-        Bounds("router.core.kept", {
+        Bounds("router.core.held_visit", {
             "MAX_RETOLD": f"{_REPLAYED}test_what_tells_as_much_again_as_nobody_does_is_set_aside_and_the_rest_goes_on",
             "MAX_CANCELS": f"{_REPLAYED}test_what_is_taken_back_more_often_than_in_any_stay_is_set_aside",
             "MAX_AHEAD": f"{_REPLAYED}test_what_lies_ahead_more_often_than_anybody_plans_is_set_aside",
@@ -279,6 +279,7 @@ class LimitRow(NamedTuple):
     name: str
     value: str
     why: str
+    file: str
     test: str
 
 
@@ -288,13 +289,19 @@ def rows(part: Part) -> Iterator[LimitRow]:
         for key, test in part.keys.items():
             field = part.model.model_fields[key]
             name = f"`{key}` in `[{part.table}]`"
-            yield LimitRow(name, shown(field.get_default()), field.description or "", test)
+            file = _file_of(part.model.__module__)
+            yield LimitRow(name, shown(field.get_default()), field.description or "", file, test)
         return
     module = import_module(part.module)
     reasons = reasons_in(Path(module.__file__ or ""))
     for name, own in part.names.items():
         value = shown(getattr(module, name))
-        yield LimitRow(f"`{name}`", value, reasons.get(name, ""), own or part.test)
+        why, file = reasons.get(name, ""), _file_of(part.module)
+        yield LimitRow(f"`{name}`", value, why, file, own or part.test)
+
+
+def _file_of(module: str) -> str:
+    return f"{module.replace('.', '/')}.py"
 
 
 def reasons_in(file: Path) -> dict[str, str]:
@@ -324,7 +331,7 @@ def page() -> str:
     parts = [HEAD]
     for title, listed in TABLE.items():
         parts.append(
-            f"## {title}\n\n| bound | default | of what, and why | test |\n|---|---|---|---|"
+            f"## {title}\n\n| bound | default | of what, and why | set in | test |\n|---|---|---|---|---|"
         )
         parts += [_line(row) for part in listed for row in rows(part)]
         parts.append("")
@@ -332,7 +339,7 @@ def page() -> str:
 
 
 def _line(row: LimitRow) -> str:
-    cells = (row.name, row.value, row.why.replace("``", "`"), f"`{row.test}`")
+    cells = (row.name, row.value, row.why.replace("``", "`"), f"`{row.file}`", f"`{row.test}`")
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from router.core.facts import Fact, Order, parsed, row_of
-from router.core.kept import Visit
+from router.core.held_visit import Visit
 from router.core.output_records import OutputRecords
 from router.core.patient import Said, marks_of_others, numbers_of, said_of
 from router.core.state import Realm

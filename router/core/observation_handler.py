@@ -15,7 +15,7 @@ from typing import Final
 from router.core.bonds import KeptMerge
 from router.core.due import DUE
 from router.core.facts import Fact, fact_of, microseconds
-from router.core.kept import Visit, marked
+from router.core.held_visit import Visit, marked
 from router.core.keys import bare_number
 from router.core.marks import keep_mark
 from router.core.output_records import OutputRecords

@@ -7,7 +7,7 @@ from datetime import datetime
 from bus.port import Record, Stored
 from router.core.designations import Name
 from router.core.facts import taken_at
-from router.core.kept import Visit
+from router.core.held_visit import Visit
 from router.core.keys import joined
 from router.core.people import Pointer
 from router.core.visit import Fold

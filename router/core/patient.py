@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from router.core.designations import Announced, DesignationTerms, Effective, Name
 from router.core.facts import Fact, Stamp, parsed
-from router.core.kept import Visit
+from router.core.held_visit import Visit
 from router.core.keys import VisitKey
 from router.core.state import Realm
 from schemas.observation import Protection, strictest

@@ -12,7 +12,7 @@ from collections.abc import Container, Iterable
 
 from router.core.bonds import KEPT_MERGE, KeptMerge
 from router.core.facts import Fact
-from router.core.kept import MAX_FOREIGN, Visit
+from router.core.held_visit import MAX_FOREIGN, Visit
 from router.core.numbers import TiesChange
 from router.core.output_records import OutputRecords
 from router.core.people import NumbersStatement

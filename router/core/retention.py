@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 
 from router.core.announce import retire_told
 from router.core.facts import Fact, microseconds
-from router.core.kept import Visit
+from router.core.held_visit import Visit
 from router.core.keys import VisitKey
 from router.core.marks import keep_marks_of, retire_marks
 from router.core.output_records import OutputRecords

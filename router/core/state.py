@@ -33,7 +33,7 @@ from router.core.due import DUE, Agenda
 from router.core.effective_authority import EffectiveAuthority
 from router.core.facts import Fact
 from router.core.fulfilment import BY_PLACE, Fulfilment
-from router.core.kept import Visit, marked
+from router.core.held_visit import Visit, marked
 from router.core.keys import VisitKey, bare_number, joined
 from router.core.long_visits import LongVisits
 from router.core.numbers import Numbers

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from router.core.facts import Fact
-from router.core.kept import Visit
+from router.core.held_visit import Visit
 from router.core.keys import VisitKey, bare_number, is_with_assigner
 from router.core.state import Realm
 

@@ -15,7 +15,7 @@ from adapters.common.feed import FeedIdentity
 from adapters.fhir.mapping import FhirNormaliser
 from adapters.fhir.profile import FhirProfile
 from router.core.facts import fact_of, parsed, row_of
-from router.core.kept import Visit
+from router.core.held_visit import Visit
 from router.core.versions import CLOCKS_DIFFER_BY
 from schemas.observation import Observation
 from tests.fhir.lab import KEYER, OPEN, Json, at, encounter

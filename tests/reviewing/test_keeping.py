@@ -17,7 +17,7 @@ from tests.bus.engines import ENGINES, Engine, KafkaEngine, SqliteEngine
 from tests.reviewing.hospital import START, Hospital
 from tests.reviewing.saying import record, step
 from tests.reviewing.test_replay import Killed, KilledLog
-from wardbridge.reviewing.keeping import RetentionRound, keep
+from wardbridge.reviewing.retention import RetentionRound, keep
 
 DAY = timedelta(days=1)
 SETTLED_FOR = 30 * DAY

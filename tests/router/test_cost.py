@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from router.core import facts, kept
+from router.core import facts, held_visit
 from router.core.facts import Fact, fact_of
 from router.core.replay import BLOCK
 from router.core.visit import Fold
@@ -40,7 +40,7 @@ def heard(said: Iterator[Observation], size: int) -> Router:
 @pytest.fixture(autouse=True)
 def no_bound_of_cancels(monkeypatch: pytest.MonkeyPatch) -> None:
     """What each costs is looked at far beyond their bound."""
-    monkeypatch.setattr(kept, "MAX_CANCELS", MANY)
+    monkeypatch.setattr(held_visit, "MAX_CANCELS", MANY)
 
 
 class Calls:
@@ -101,7 +101,7 @@ def test_what_comes_in_order_folds_only_what_it_changes(
     said = PATTERNS[name]()
     router = heard(said, MANY)
     monkeypatch.setattr(Fold, "take_note_of", take_note_of)
-    monkeypatch.setattr(kept, "parsed", parse)
+    monkeypatch.setattr(held_visit, "parsed", parse)
     router.hear(*islice(said, RECORDS))
     assert RECORDS <= done["folded"] <= RECORDS * 2 * BLOCK
     assert done["parsed"] <= 2 * RECORDS

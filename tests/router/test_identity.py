@@ -12,7 +12,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from router.core import bonds, kept, numbers, person_statements, reasons, state
+from router.core import bonds, held_visit, numbers, person_statements, reasons, state
 from router.core.facts import fact_of
 from router.core.patient import visits_of
 from router.core.people import Merge, NumbersStatement, folded
@@ -355,7 +355,7 @@ def test_what_protects_a_person_counts_whosever_the_visit_is() -> None:
 
 def test_of_a_constant_in_the_visit_field_each_event_waits_for_a_person_and_few_are_held() -> None:
     s = Source(visit="IP")
-    said = [s.of(f"P{n}").a14(f"W{n % 9}") for n in range(3 * kept.MAX_FOREIGN)]
+    said = [s.of(f"P{n}").a14(f"W{n % 9}") for n in range(3 * held_visit.MAX_FOREIGN)]
     router = Router().hear(*said).restart().hear(*map(again, said))
     assert router.wards == ["W0"]
     assert rows(router.records, topics.REVIEW).keys() == {
@@ -364,7 +364,7 @@ def test_of_a_constant_in_the_visit_field_each_event_waits_for_a_person_and_few_
     }
     assert all(item.mark_unread for item in router.review if item.withheld)
     count = sum("|fact|" in key for key in rows(router.records, topics.STATE))
-    assert count == kept.MAX_FOREIGN + 1
+    assert count == held_visit.MAX_FOREIGN + 1
     assert router.hear(s.of("P0").a27()).wards == []
 
 
@@ -436,7 +436,7 @@ def test_nothing_gives_a_patient_more_visits_than_anybody_has(
 def test_a_visit_with_as_many_events_as_no_stay_has_is_set_aside(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(kept, "MAX_FACTS", 20)
+    monkeypatch.setattr(held_visit, "MAX_FACTS", 20)
     s = Source()
     said = [s.a14(f"W{n}") for n in range(30)]
     router = Router().hear(*said).restart().hear(*map(again, said))

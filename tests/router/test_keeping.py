@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from bus.port import Record
 from router.core import backlog, retention
-from router.core.kept import Visit
+from router.core.held_visit import Visit
 from router.core.state import Realm
 from router.core.visit import Fold
 from schemas import topics

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.core import kept, long_visits, reasons, replay
+from router.core import held_visit, long_visits, reasons, replay
 from router.core.due import Agenda
 from router.core.facts import Fact, fact_of, microseconds, parsed
 from router.core.fulfilment import BY_PLACE, Fulfilment
-from router.core.kept import Visit
+from router.core.held_visit import Visit
 from router.core.long_visits import LongVisits
 from router.core.versions import in_server_order
 from router.core.visit import Fold
@@ -34,7 +34,7 @@ SHORT = 3
 @pytest.fixture(autouse=True)
 def _short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that generated visits are long, and have many copies."""
-    monkeypatch.setattr(kept, "LONG", SHORT)
+    monkeypatch.setattr(held_visit, "LONG", SHORT)
     monkeypatch.setattr(replay, "BLOCK", 4)
     monkeypatch.setattr(long_visits, "MAX_PARSED", 40)
 
@@ -139,7 +139,7 @@ def of_one_movement(source: Source, count: int) -> list[Observation]:
 def test_what_tells_as_much_again_as_nobody_does_is_set_aside_and_the_rest_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(kept, "MAX_RETOLD", 20)
+    monkeypatch.setattr(held_visit, "MAX_RETOLD", 20)
     s = Source()
     said = of_one_movement(s, 40)
     router = Router().hear(s.a14("X"), *said)
@@ -157,7 +157,7 @@ def test_what_is_taken_back_more_often_than_in_any_stay_is_set_aside(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each costs a look through the whole visit; what moves on, and a plan's cancel, does not."""
-    monkeypatch.setattr(kept, "MAX_CANCELS", 10)
+    monkeypatch.setattr(held_visit, "MAX_CANCELS", 10)
     s = Source()
     said = [each for n in range(15) for each in (s.a02(f"W{n % 4}"), s.a12("W9"))]
     router = Router().hear(s.a14("X"), *said)
@@ -172,7 +172,7 @@ def test_what_is_taken_back_more_often_than_in_any_stay_is_set_aside(
 def test_what_lies_ahead_more_often_than_anybody_plans_is_set_aside(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(kept, "MAX_AHEAD", 10)
+    monkeypatch.setattr(held_visit, "MAX_AHEAD", 10)
     s = Source()
     said = [ahead(s.a02(f"W{n}"), minutes(500 + n)) for n in range(15)]
     router = Router().hear(s.a14("X"), *said)
@@ -202,7 +202,7 @@ def test_of_many_long_visits_those_that_were_used_last_stay_parsed(
     for visit in visits:
         for said in (Source(visit=visit.visit).a02(f"W{n}") for n in range(15)):
             visit.hold(fact_of(said))
-    monkeypatch.setattr(kept, "parsed", parse)
+    monkeypatch.setattr(held_visit, "parsed", parse)
     first, second, third = visits
     assert [rows_read(each) for each in (first, second, first, second)] == [15, 15, 0, 0]
     assert [rows_read(each) for each in (third, second, third, first)] == [15, 0, 0, 15]

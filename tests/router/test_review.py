@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.core import kept, numbers, reasons, state
+from router.core import held_visit, numbers, reasons, state
 from router.core.review import MAX_WITHHELD, item_id
 from schemas import topics
 from schemas.observation import Observation
@@ -144,20 +144,20 @@ def test_what_was_too_late_ends_when_it_is_taken() -> None:
 
 
 def test_another_reason_replaces_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "MAX_FACTS", 2)
+    monkeypatch.setattr(held_visit, "MAX_FACTS", 2)
     said = [V1.of("A").a14(f"W{n}") for n in range(3)]
     router = Router(keep=timedelta(days=1))
     router.hear_at_once(said[2], received_at=minutes(0) + timedelta(days=3))
     assert reasons_of(router.waiting) == [reasons.TOO_LATE]
     router.hear(*said)
     assert reasons_of(router.waiting) == [reasons.TOO_MANY_EVENTS]
-    monkeypatch.setattr(kept, "MAX_FACTS", 3)
+    monkeypatch.setattr(held_visit, "MAX_FACTS", 3)
     router.restart().hear(said[2])
     assert router.waiting == set()
 
 
 def test_what_a_visit_held_no_more_of_ends_when_it_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "MAX_FOREIGN", 2)
+    monkeypatch.setattr(held_visit, "MAX_FOREIGN", 2)
     monkeypatch.setattr("router.core.recognise.MAX_FOREIGN", 2)
     said = [V1.of(f"P{n}").a14("W1") for n in range(5)]
     router = Router().hear(*said)

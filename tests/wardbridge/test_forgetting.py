@@ -15,7 +15,7 @@ from schemas.encounter import EncounterView, Phase
 from tests.wardbridge.test_census import kept
 from tests.wardbridge.test_http import AT
 from tests.wardbridge.test_identities import alias_record, described, record, stands_for
-from wardbridge.runtime.forgetting import Forgetting, forget
+from wardbridge.runtime.demographics_retention import Forgetting, forget
 
 WEEK = timedelta(days=7)
 

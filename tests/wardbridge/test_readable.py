@@ -28,7 +28,7 @@ from wardbridge.readmodels.census import Census
 from wardbridge.readmodels.disclosure import Disclosure
 from wardbridge.readmodels.identities import Identities
 from wardbridge.readmodels.log_follower import News
-from wardbridge.runtime.forgetting import forget
+from wardbridge.runtime.demographics_retention import forget
 from wardbridge.runtime.service import write_authority
 
 JUNK: Final = {

@@ -26,7 +26,7 @@ from wardbridge.routing.step import review_of_failure
 from wardbridge.routing.ticker import Ticker
 from wardbridge.runtime import roles
 from wardbridge.runtime import service as service_module
-from wardbridge.runtime.forgetting import Forgetting
+from wardbridge.runtime.demographics_retention import Forgetting
 from wardbridge.runtime.roles import Role
 from wardbridge.runtime.service import Service, write_authority
 

@@ -22,7 +22,7 @@ from bus.port import Log, Record, Stored
 from bus.runner import StepRunner
 from bus.sqlite import SqliteLog
 from router.core.facts import fact_of, row_of
-from router.core.kept import Visit
+from router.core.held_visit import Visit
 from router.core.partition import RouterState
 from router.core.state import Realm
 from router.core.step import RouterStep

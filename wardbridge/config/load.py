@@ -24,6 +24,13 @@ from adapters.common.feed import FeedIdentity
 from router.delivery.channels import KINDS as CHANNELS
 from router.delivery.channels.kind import ChannelContext
 from schemas.ward import WardRegister
+from wardbridge.config.cross_references import (
+    Names,
+    hospitals_in_vain,
+    names_in,
+    unsaid,
+    wrong_references,
+)
 from wardbridge.config.kinds import KINDS
 from wardbridge.config.models import Feed, FeedSection, HttpSection, Installation, Settings
 from wardbridge.config.parts import (
@@ -42,13 +49,6 @@ from wardbridge.config.problems import (
     where_paths_start,
 )
 from wardbridge.config.profiles import Profiles
-from wardbridge.config.references import (
-    Names,
-    hospitals_in_vain,
-    names_in,
-    unsaid,
-    wrong_references,
-)
 from wardbridge.config.secretfiles import about_secrets, damaged_files, missing_files, open_folders
 from wardbridge.config.substitution import Substitution
 from wardbridge.config.toml import Table, TomlFile

@@ -51,10 +51,10 @@ from wardbridge.routing.progress import RouterProgress
 from wardbridge.routing.ticker import Ticker
 from wardbridge.runtime.delivering import DeliveryComponent
 from wardbridge.runtime.delivery import delivery_of
-from wardbridge.runtime.forgetting import Forgetting
+from wardbridge.runtime.demographics_retention import Forgetting
 from wardbridge.runtime.journal import Journal
-from wardbridge.runtime.keeping import Keeping
 from wardbridge.runtime.processes import Job, RemoteFeed, RemoteRouter, WorkerProcess
+from wardbridge.runtime.review_retention import Keeping
 from wardbridge.runtime.roles import ALL_ROLES, Role, feeds_of, processes_of, router_of, utc_now
 from wardbridge.security.access import gate_of, trail_of
 from wardbridge.security.audit import no_patient

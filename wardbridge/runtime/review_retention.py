@@ -10,7 +10,7 @@ import structlog
 
 from bus.port import Log, LogError
 from wardbridge.parts.repeated import Repeated
-from wardbridge.reviewing.keeping import keep
+from wardbridge.reviewing.retention import keep
 
 INTERVAL_S: Final = 6 * 3600.0
 
