@@ -69,6 +69,7 @@ def test_every_case_of_the_page_is_there() -> None:
     assert list(SECTIONS)[:-1] == [
         "Install", "Start", "Stop", "Upgrade", "Rollback", "A log of an older format", "Restore",
         "The service does not answer", "A part does not do its work", "Wards hear late",
+        "A ward was not told",
         "A mark was not read", "Much waits in review", "A feed whose inputs are all refused",
         "A feed is silent", "Inputs are not stored", "Exports stay where they are",
         "A notice was not taken", "The router fails at a record", "Readings are not noted",
