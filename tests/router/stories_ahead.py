@@ -406,4 +406,15 @@ AHEAD: Final[dict[str, Story]] = {
         [ehr.row("ER", "W"), ahead(ehr.row("W"), SOON), LATER],
         [MARKED, "W changed updated", ARRIVED],
     ),
+    "a move that took effect is not taken along by the cancel of one that was told later": (
+        [
+            ehr.a14("W"),
+            ahead(ehr.a02("W"), SOON),
+            minutes(1003),
+            ehr.a02("X", at=minutes(1050)),
+            ehr.a02("W", at=minutes(1100)),
+            ehr.a12("X", at=minutes(1101)),
+        ],
+        [MARKED, "W changed updated", ARRIVED],
+    ),
 }
