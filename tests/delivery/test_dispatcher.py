@@ -158,10 +158,11 @@ async def test_while_nothing_is_committed_a_bounded_number_is_sent(first: int) -
     log, endpoint = FailingLog(), Hanging(lambda outgoing: outgoing.sequence <= first)
     log.append([queued("s", f"W{n}", n) for n in range(1, first + 1)])
     terms = RetryTerms(concurrency=first)
-    log.committing.clear()
-    async with dispatching(log, sender_to(endpoint, terms=terms)):
+    async with dispatching(log, sender_to(endpoint, terms=terms)) as dispatcher:
         await until(lambda: len(endpoint.sent) == first)
         log.append([queued("s", f"W{n % 250}", n) for n in range(first + 1, 1001)])
+        await until(lambda: dispatcher._positions[0] == 1000)  # all is read: a commit may hang now
+        log.committing.clear()
         endpoint.go.set()
         await until(lambda: len(endpoint.taken) >= UNCOMMITTED_NOTICES)
         await asyncio.sleep(0.1)
