@@ -19,7 +19,7 @@ ALL = os.environ.get("WARDBRIDGE_MUTATIONS") == "all"
 CHOSEN = [m for m in MUTATIONS if ALL or m.rule in IN_EVERY_TEST_RUN]
 FAST = (
     "stories", "stories_of_time", "due", "believed", "people", "identity", "renumbered", "continuity",
-    "merged_protection", "clock", "keeping", "another_register", "invariants", "totality", "plainly", "replay", "review",
+    "merged_protection", "clock", "keeping", "feeds", "readings", "another_register", "invariants", "totality", "plainly", "replay", "review",
 )  # fmt: skip
 COPIED = ("router", "bus", "schemas", "tests")
 
