@@ -14,6 +14,7 @@ SPEAKS_NO_TLS: Final = "it speaks no TLS at this port"
 CLOSED: Final = "it closed the connection before the answer"
 _PROBE_WITHIN_S: Final = 2.0
 _SURE_AFTER: Final = 10
+_ASKED_AGAIN_EACH: Final = 100
 _NO_TLS: Final = frozenset(
     {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}
 )
@@ -40,8 +41,9 @@ def reason_of(error: BaseException) -> str:
 class PlainPort:
     """A port that is spoken to without TLS and closes connections without a word: it may want TLS.
 
-    Asking is a connection and up to two seconds, which the next notice waits for. So it is asked once: at
-    the first such closing where there never was an answer, else at the tenth in a row.
+    The question costs a connection and up to two seconds, and the next notice waits meanwhile. So it is asked
+    rarely: at the first such closing if the port has never answered, else at the tenth in a row, and then at
+    every hundredth, for a port may be changed to TLS later.
     """
 
     def __init__(self, policy: Policy, host: str, port: int) -> None:
@@ -61,7 +63,7 @@ class PlainPort:
         if refusal != CLOSED:
             return refusal
         self._closings += 1
-        if self._closings == _SURE_AFTER:
+        if self._closings == _SURE_AFTER or self._closings % _ASKED_AGAIN_EACH == 0:
             self._wants_tls = await _speaks_tls(self._policy, self._host, self._port)
         return WANTS_TLS if self._wants_tls else refusal
 

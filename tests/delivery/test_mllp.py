@@ -119,7 +119,8 @@ def test_a_receiver_of_the_other_kind_is_named_as_that(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("course", "asked_at"),
     [
-        ("-" * 30, [0]),  # never an answer: at once, and never again
+        ("-" * 30, [0]),  # never an answer: at once
+        ("-" * 191, [0, 90, 190]),  # and now and then again: it may be changed to TLS
         ("+" + "-" * 9, []),
         ("+" + "-" * 30, [10]),
         ("+-" * 30, []),
