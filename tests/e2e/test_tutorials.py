@@ -29,7 +29,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
 @pytest.mark.parametrize("page", TUTORIALS, ids=[page.stem for page in TUTORIALS])
 def test_a_tutorial_can_be_done_as_it_is_written(page: Path, shell: Shell, tmp_path: Path) -> None:
-    offset = free_offset()
+    offset = free_offset(*PORTS)
     for step in steps_of(page.read_text(encoding="utf-8")):
         if step.kind == "toml":
             text = step.asked.replace(":9080", f":{9080 + offset}")

@@ -23,11 +23,11 @@ MLLP_PORT, HTTP_PORT, FHIR_PORT = 2575, 8080, 8090
 READY_WITHIN_S, GONE_WITHIN_S = 180, 90
 
 
-def free_offset() -> int:
-    """An offset at which all of the lab's ports are free."""
+def free_offset(*others: int) -> int:
+    """An offset at which all of the lab's ports are free, and these."""
     while True:
-        offset = random.randint(1000, 24_000)  # below the ephemeral ports
-        if all_free(port + offset for port in (MLLP_PORT, HTTP_PORT, FHIR_PORT)):
+        offset = random.randint(1000, 23_000)  # below the ephemeral ports
+        if all_free(port + offset for port in (MLLP_PORT, HTTP_PORT, FHIR_PORT, *others)):
             return offset
 
 
